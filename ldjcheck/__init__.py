@@ -1,0 +1,36 @@
+"""Verify, debug and teach the log-determinants of normalizing flows.
+
+Importing this package is free: torch is loaded by the first call that needs it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ldjcheck.api import check, exact_ldj
+    from ldjcheck.report import Report
+
+__version__ = "0.1.0"
+
+__all__ = ["Report", "__version__", "check", "exact_ldj"]
+
+_HOMES = {
+    "check": "ldjcheck.api",
+    "exact_ldj": "ldjcheck.api",
+    "Report": "ldjcheck.report",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Return a public name, importing its home on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, loaded or not."""
+    return sorted({*globals(), *__all__})

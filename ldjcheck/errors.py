@@ -1,0 +1,21 @@
+"""The one exception that means: this target could not be checked (LDJ0xx)."""
+
+from __future__ import annotations
+
+
+class CannotCheckError(Exception):
+    """A target cannot be checked, with everything that the user needs to act on it.
+
+    `code` is one of LDJ001 to LDJ007, `message` one sentence in plain words, and
+    `evidence` the lines under it: the user's own traceback, what was tried, and at the
+    end what to type next. The exception never crosses the public interface: it becomes
+    a finding of severity `error` and the status `error`.
+    """
+
+    def __init__(
+        self, code: str, message: str, evidence: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.evidence = evidence
