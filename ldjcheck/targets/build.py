@@ -1,0 +1,98 @@
+"""From an expression's value to the layer: classes are built, factories called."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import reprlib
+import sys
+from types import FunctionType, MethodType, ModuleType
+from typing import Any
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.nearby import likely_layers
+from ldjcheck.targets.signature import misfit, needs_arguments
+from ldjcheck.targets.source import Source, command
+
+_DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
+"""First parameters by which a plain function is a layer itself and not a factory."""
+
+_NO_LAYERS = (
+    bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range,
+    type(None), type, ModuleType,
+)  # fmt: skip
+"""Types that no convention could call. All else is for the conventions to judge."""
+
+
+def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
+    """Return the layer that `value` is or makes, and how a report calls it.
+
+    A class is built with no arguments, and a function that needs none is called. A
+    function of data (`f(x)`, `f(z, ldj)`) and a bound method are layers as they are.
+
+    Raises:
+        CannotCheckError: LDJ003, when arguments are needed; LDJ004, when the outcome
+            is no layer whatever one does with it; LDJ005, when building raises.
+    """
+    name = " ".join(expr.split())
+    if _is_made(value):
+        call = ast.Call(ast.parse(expr, mode="eval").body, [], [])
+        if why := misfit(value, call):
+            raise needs_arguments(value, call, ast.Expression(call), why, source)
+        name = f"{name}()"
+        verb = "Building" if inspect.isclass(value) else "Calling"
+        with users_fault("LDJ005", f"{verb} {name}"):
+            value = value()
+    if isinstance(value, _NO_LAYERS) or _is_array(value):
+        raise _no_layer(value, name, source)
+    return value, name
+
+
+def _is_made(value: Any) -> bool:
+    """Return whether the value makes a layer instead of being one."""
+    if isinstance(value, MethodType):
+        return inspect.isclass(value.__self__)  # `Flow.small`, a class method
+    if not isinstance(value, FunctionType):
+        return inspect.isclass(value)
+    first = next(iter(inspect.signature(value).parameters.values()), None)
+    return first is None or first.name not in _DATA_NAMES
+
+
+def _is_array(value: Any) -> bool:
+    # Looked up where already loaded: who never imported torch has no tensor.
+    homes = (("torch", "Tensor"), ("numpy", "ndarray"))
+    return any(
+        isinstance(value, getattr(sys.modules[module], name))
+        for module, name in homes
+        if module in sys.modules
+    )
+
+
+def _no_layer(value: Any, name: str, source: Source) -> CannotCheckError:
+    kind = type(value).__name__
+    article = "an" if kind[0] in "aeiou" else "a"
+    try:
+        shown = reprlib.repr(value)
+    except Exception:  # a value that cannot be shown is refused all the same
+        shown = f"<{kind}>"
+    return CannotCheckError(
+        "LDJ004",
+        f"{name} is {article} {kind}, no flow layer.",
+        (f"  {name} = {shown}", *_what_to_type(value, name, source)),
+    )
+
+
+def _what_to_type(value: Any, name: str, source: Source) -> tuple[str, ...]:
+    if isinstance(value, type):
+        return ("Build it:", f"  {command(source.name, f'{name}()')}")
+    if isinstance(value, (list, tuple)) and value:
+        return ("Name one item:", f"  {command(source.name, f'{name}[0]')}")
+    if isinstance(value, dict) and value:
+        key = next(iter(value))
+        return ("Name one item:", f"  {command(source.name, f'{name}[{key!r}]')}")
+    if isinstance(value, ModuleType):
+        inner = value.__name__
+        source = Source(name=inner, namespace=vars(value), module=inner)
+    layers = likely_layers(source) or ["NAME"]
+    return ("Name a layer:", *(f"  {command(source.name, each)}" for each in layers))

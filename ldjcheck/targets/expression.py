@@ -1,0 +1,132 @@
+"""Evaluating an expression in a source's own names, and saying what went wrong."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.nearby import likely_layers, near_misses
+from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
+from ldjcheck.targets.source import Source, command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from types import TracebackType
+
+_EXPRESSION = f"{__file__}:target"
+"""The file name that an expression is compiled under: a frame of ours, not shown."""
+
+
+def evaluate(expr: str, source: Source) -> Any:
+    """Return the value of `expr` in the source's namespace; it is run exactly once.
+
+    Raises:
+        CannotCheckError: LDJ002, for a name or attribute that the expression asks for
+            and that does not exist, or an expression that cannot be read; LDJ003, for
+            a call in it that lacks arguments; LDJ005, for whatever the user's code
+            raises; LDJ007, when memory runs out.
+    """
+    tree = _parse(expr, source)
+    with users_fault("LDJ005", f"Evaluating {expr}"):
+        try:
+            return eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
+        except (NameError, AttributeError) as error:
+            if error.name is not None and _is_of_expression(error.__traceback__):
+                raise _not_found(error, error.name, expr, source) from None
+            raise
+        except TypeError as error:
+            if _is_of_expression(error.__traceback__):
+                for function, call in calls_in(tree, source):
+                    if why := misfit(function, call):
+                        raise needs_arguments(
+                            function, call, tree, why, source
+                        ) from None
+            raise
+
+
+def _parse(expr: str, source: Source) -> ast.Expression:
+    try:
+        return ast.parse(expr, mode="eval")
+    except SyntaxError as error:
+        names = (likely_layers(source) or ["NAME"])[:2]
+        raise CannotCheckError(
+            "LDJ002",
+            f"{expr} is no Python expression: {error.msg}.",
+            (
+                "After the colon stands an expression, for example:",
+                *(f"  {command(source.name, f'{name}()')}" for name in names),
+            ),
+        ) from None
+
+
+def _is_of_expression(traceback: TracebackType | None) -> bool:
+    """Return whether the expression itself raised, not code that it called.
+
+    A `__getattr__` that the expression's own attribute access ran counts as itself.
+    """
+    names = []
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        names.append(None if code.co_filename == _EXPRESSION else code.co_name)
+        traceback = traceback.tb_next
+    return names[-1] is None or (names[-1] == "__getattr__" and names[-2] is None)
+
+
+# --- names that do not exist ----------------------------------------------------
+
+
+def _not_found(
+    error: NameError | AttributeError, name: str, expr: str, source: Source
+) -> CannotCheckError:
+    if isinstance(error, NameError):
+        message, names = f"There is no {name} in {source.name}.", list(source.namespace)
+    elif inspect.ismodule(error.obj):
+        message, names = f"There is no {name} in {error.obj.__name__}.", dir(error.obj)
+    else:
+        owner = error.obj if inspect.isclass(error.obj) else type(error.obj)
+        message = f"{owner.__name__} has no attribute {name}."
+        names = dir(error.obj)
+    if isinstance(error, NameError) and (line := _main_only(name, source.file)):
+        return CannotCheckError("LDJ002", message, _not_on_import(name, line, source))
+    near = near_misses(name, names)
+    if near:
+        spelled = [re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near]
+        evidence = [f"  {command(source.name, each)}" for each in spelled]
+        evidence.insert(0, "Did you mean:")
+    else:
+        known = ", ".join(likely_layers(source))
+        evidence = [f"It has: {known}"] if known else []
+    return CannotCheckError("LDJ002", message, tuple(evidence))
+
+
+def _not_on_import(name: str, line: int, source: Source) -> tuple[str, ...]:
+    return (
+        f'{name} exists only under `if __name__ == "__main__":`,',
+        f"line {line} of {source.name}, which does not run on import.",
+        "Define it above that line, then type the same again.",
+    )
+
+
+def _main_only(name: str, file: Path | None) -> int | None:
+    """Return the line of the main guard under which alone `name` is bound."""
+    for guard in ast.parse(file.read_bytes()).body if file else ():
+        if isinstance(guard, ast.If) and "__name__" in ast.unparse(guard.test):
+            bound = (b for statement in guard.body for b in _bound(statement))
+            if name in bound:
+                return guard.lineno
+    return None
+
+
+def _bound(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
+            yield node.name
+        elif isinstance(node, ast.alias):
+            yield node.asname or node.name.partition(".")[0]

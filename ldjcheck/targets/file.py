@@ -1,0 +1,132 @@
+"""Sources given as a Python file: `path/to/file.py`."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.blame import shown_path, users_fault
+from ldjcheck.targets.nearby import near_misses
+from ldjcheck.targets.source import Source, SourceKind
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+
+def accepts(name: str) -> bool:
+    """Return whether the name has the suffix of a Python file."""
+    return name.endswith(".py")
+
+
+def load(name: str) -> Source:
+    """Import the file under the name its own package gives it, and return its names.
+
+    The current folder becomes importable, and so does what the file's imports need:
+    the folder above its package, and the nearest folder upwards that has a module it
+    asks for and nobody else provides.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing or raises.
+    """
+    path = Path(name).expanduser().absolute()
+    if not path.is_file():
+        raise _missing(name, path)
+    with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
+        # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
+        tree = compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)
+        root = _root(path, tree)
+        sys.path[:0] = dict.fromkeys((str(root), os.getcwd()))
+        sys.path += _providers(path, tree)
+        module = _import(path, root)
+    return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
+
+
+def _reproduce(name: str) -> tuple[str, ...]:
+    return ("The same without ldjcheck:", f"  python {name}")
+
+
+def _root(path: Path, tree: ast.Module) -> Path:
+    """Return the folder to import from: above every package that the file is in.
+
+    A folder is a package when it has an `__init__.py`, or when the file's relative
+    imports (`from .nets import MLP`) climb through it.
+    """
+    climbs = max(
+        (node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)),
+        default=0,
+    )
+    root = path.parent
+    while climbs > 0 or (root / "__init__.py").is_file():
+        root, climbs = root.parent, climbs - 1
+    return root
+
+
+def _providers(path: Path, tree: ast.Module) -> list[str]:
+    """Return folders above the file that have modules it imports and none else has."""
+    wanted = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            wanted |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            wanted.add(node.module.partition(".")[0])
+    found = (
+        next((str(up) for up in path.parents if _provides(up, name)), None)
+        for name in sorted(wanted)
+        if not _is_known(name)
+    )
+    return [folder for folder in dict.fromkeys(found) if folder is not None]
+
+
+def _provides(folder: Path, name: str) -> bool:
+    return (folder / f"{name}.py").is_file() or (folder / name).is_dir()
+
+
+def _is_known(name: str) -> bool:
+    # A module already loaded without a spec makes `find_spec` raise.
+    return name in sys.modules or importlib.util.find_spec(name) is not None
+
+
+def _import(path: Path, root: Path) -> ModuleType:
+    if path.parent != root:
+        name = ".".join(path.relative_to(root).with_suffix("").parts)
+        name = name.removesuffix(".__init__")
+        module = importlib.import_module(name)
+        if not path.samefile(str(module.__file__)):
+            raise ImportError(f"{name} is already loaded from {module.__file__}")
+        return module
+    # A lone file goes by its own name, unless that name is taken (`types.py`).
+    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+    name = f"{path.stem}_py" if taken else path.stem
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} cannot be imported")
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _missing(name: str, path: Path) -> CannotCheckError:
+    if path.is_dir():
+        return CannotCheckError("LDJ001", f"{name} is a folder, not a file.")
+    folder = path.parent
+    if not folder.is_dir():
+        where = shown_path(folder)
+        return CannotCheckError(
+            "LDJ001", f"There is no file {name}, nor folder {where}."
+        )
+    near = near_misses(path.name, (file.name for file in folder.glob("*.py")))
+    evidence = (
+        ("Did you mean:", *(f"  {shown_path(folder / match)}" for match in near))
+        if near
+        else (f"Looked for in {folder}.",)
+    )
+    return CannotCheckError("LDJ001", f"There is no file {name}.", evidence)
+
+
+KIND = SourceKind(name="file", accepts=accepts, load=load)

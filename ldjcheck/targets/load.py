@@ -1,0 +1,71 @@
+"""From a target to a layer: run its source, evaluate its expression, build."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Layer, Target
+from ldjcheck.targets import file, module
+from ldjcheck.targets.build import build
+from ldjcheck.targets.expression import evaluate
+from ldjcheck.targets.nearby import likely_layers
+
+if TYPE_CHECKING:
+    from ldjcheck.targets.source import Source, SourceKind
+
+SOURCE_KINDS: tuple[SourceKind, ...] = (file.KIND, module.KIND)
+"""Every kind of source, in the order of asking."""
+
+
+def load_layer(target: Target, source: Source | None = None) -> Layer:
+    """Return the layer that the target names, its expression evaluated exactly once.
+
+    `source` is the target's source where it has been loaded already.
+
+    Raises:
+        CannotCheckError: LDJ001 to LDJ005 and LDJ007, with what to type next.
+    """
+    source = source or load_source(target)
+    if target.expr is None:
+        raise _which(source)
+    expr = target.expr
+    obj, name = build(evaluate(expr, source), expr, source)
+    return Layer(
+        target=target.text,
+        name=name,
+        obj=obj,
+        rebuild=lambda: build(evaluate(expr, source), expr, source)[0],
+    )
+
+
+def load_source(target: Target) -> Source:
+    """Return the target's source after running it.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
+    """
+    for kind in SOURCE_KINDS:
+        if kind.accepts(target.source):
+            return kind.load(target.source)
+    raise CannotCheckError(
+        "LDJ001",
+        f"{target.source} is neither a Python file nor a module.",
+        (
+            "Put the layer into a .py file, or name a module that can be imported:",
+            "  ldjcheck path/to/file.py:Layer",
+            "  ldjcheck package.module:Layer",
+        ),
+    )
+
+
+def _which(source: Source) -> CannotCheckError:
+    names = likely_layers(source)
+    return CannotCheckError(
+        "LDJ002",
+        f"No layer of {source.name} is named.",
+        (
+            "Type one of its names, or any expression in them:",
+            *(f"  ldjcheck {source.name}:{name}" for name in names or ["NAME"]),
+        ),
+    )

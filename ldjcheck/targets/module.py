@@ -1,0 +1,69 @@
+"""Sources given as a dotted module: `package.module`."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+import sys
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.blame import user_frames, users_fault
+from ldjcheck.targets.nearby import near_misses
+from ldjcheck.targets.source import Source, SourceKind
+
+
+def accepts(name: str) -> bool:
+    """Return whether the name could be a Python module's, and is no notebook's."""
+    parts = name.split(".")
+    return all(part.isidentifier() for part in parts) and parts[-1] != "ipynb"
+
+
+def load(name: str) -> Source:
+    """Import the module, from the current folder if it is there, and return its names.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing or raises.
+    """
+    sys.path.insert(0, os.getcwd())
+    with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
+        try:
+            module = importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if _is_missing(name, error):
+                raise _missing(name, str(error.name)) from None
+            raise
+    return Source(name=name, namespace=vars(module), module=module.__name__)
+
+
+def _reproduce(name: str) -> tuple[str, ...]:
+    return ("The same without ldjcheck:", f'  python -c "import {name}"')
+
+
+def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
+    """Return whether it is the target that is missing, not something it imports."""
+    return f"{name}.".startswith(f"{error.name}.") and not user_frames(error)
+
+
+def _missing(name: str, missing: str) -> CannotCheckError:
+    package, _, last = missing.rpartition(".")
+    path = sys.modules[package].__path__ if package else None
+    prefix = f"{package}." if package else ""
+    near = [
+        name.replace(missing, f"{prefix}{match}", 1)
+        for match in near_misses(
+            last, (found.name for found in pkgutil.iter_modules(path))
+        )
+    ]
+    evidence = (
+        ("Did you mean:", *(f"  {match}" for match in near))
+        if near
+        else (
+            "A module is looked for in the current folder and among what is installed.",
+            "A file is named with its suffix: ldjcheck path/to/file.py:Layer",
+        )
+    )
+    return CannotCheckError("LDJ001", f"There is no module {missing}.", evidence)
+
+
+KIND = SourceKind(name="module", accepts=accepts, load=load)

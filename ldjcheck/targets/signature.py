@@ -1,0 +1,148 @@
+"""Whether a call has the arguments it needs, and what to type when it has not."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from inspect import Parameter, Signature
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.blame import shown_path
+from ldjcheck.targets.source import Source, command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def misfit(function: Callable[..., Any], call: ast.Call) -> TypeError | None:
+    """Return why the call's arguments do not fit the function; None when they do.
+
+    Arguments that are unpacked (`*args`, `**settings`) and functions that hide their
+    signature are given the benefit of the doubt.
+    """
+    signature = _signature(function)
+    if signature is None or _unpacks(call):
+        return None
+    try:
+        signature.bind(*_placeholders(call), **_placeholder_keywords(call))
+    except TypeError as error:
+        return error
+    return None
+
+
+def calls_in(tree: ast.Expression, source: Source) -> Iterator[tuple[Any, ast.Call]]:
+    """Yield `(function, call)` for each call in `tree` that goes to a dotted name.
+
+    Names are looked up, through modules and classes only; nothing is run again.
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            function = _look_up(node.func, source)
+            if function is not None:
+                yield function, node
+
+
+def needs_arguments(
+    function: Any, call: ast.Call, tree: ast.Expression, why: TypeError, source: Source
+) -> CannotCheckError:
+    """Return LDJ003 for a call that does not fit, with what to type instead.
+
+    `call` is a part of `tree`, which is changed.
+    """
+    name = getattr(function, "__name__", ast.unparse(call.func))
+    verb = "build" if inspect.isclass(function) else "call"
+    missing = _missing(function, call)
+    reason = f"it needs {_listed(missing)}" if missing else str(why)
+    evidence = [f"  {_shown(function, name)}", *_place(function)]
+    if missing:
+        evidence += [
+            f"Write the call with its arguments; any name of {source.name} works:",
+            f"  {command(source.name, _completed(call, tree, missing))}",
+        ]
+    return CannotCheckError(
+        "LDJ003", f"I can't {verb} {name}: {reason}.", tuple(evidence)
+    )
+
+
+def _signature(function: Callable[..., Any]) -> Signature | None:
+    try:
+        return inspect.signature(function)
+    except (TypeError, ValueError):
+        return None
+
+
+def _unpacks(call: ast.Call) -> bool:
+    starred = any(isinstance(argument, ast.Starred) for argument in call.args)
+    return starred or any(keyword.arg is None for keyword in call.keywords)
+
+
+def _placeholders(call: ast.Call) -> list[None]:
+    return [None] * len(call.args)
+
+
+def _placeholder_keywords(call: ast.Call) -> dict[str, None]:
+    return {keyword.arg: None for keyword in call.keywords if keyword.arg}
+
+
+def _missing(function: Callable[..., Any], call: ast.Call) -> list[str]:
+    """Return the parameters without default that the call leaves out."""
+    signature = inspect.signature(function)
+    try:
+        given = signature.bind_partial(
+            *_placeholders(call), **_placeholder_keywords(call)
+        ).arguments
+    except TypeError:  # not too few arguments but wrong ones
+        return []
+    return [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is Parameter.empty
+        and parameter.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
+        and parameter.name not in given
+    ]
+
+
+def _completed(call: ast.Call, tree: ast.Expression, missing: list[str]) -> str:
+    """Return the expression with `name=...` put in for every missing argument."""
+    blanks = [ast.keyword(name, ast.Constant(...)) for name in missing]
+    call.keywords = [*call.keywords, *blanks]
+    return ast.unparse(tree)
+
+
+def _shown(function: Callable[..., Any], name: str) -> str:
+    """Return the signature without its annotations: names and defaults are enough."""
+    signature = inspect.signature(function)
+    parameters = [
+        parameter.replace(annotation=Parameter.empty)
+        for parameter in signature.parameters.values()
+    ]
+    bare = signature.replace(parameters=parameters, return_annotation=Signature.empty)
+    return f"{name}{bare}"
+
+
+def _place(function: Any) -> list[str]:
+    """Return the line that says where the function is defined, where that is known."""
+    try:
+        file = inspect.getsourcefile(function)
+        _, line = inspect.getsourcelines(function)
+    except (OSError, TypeError):  # built in, or defined where no file is
+        return []
+    return [f"  defined at {shown_path(file)}:{line}"] if file else []
+
+
+def _look_up(node: ast.expr, source: Source) -> Any:
+    if isinstance(node, ast.Name):
+        return source.namespace.get(node.id)
+    if isinstance(node, ast.Attribute):
+        owner = _look_up(node.value, source)
+        if inspect.isclass(owner) or isinstance(owner, ModuleType):
+            return getattr(owner, node.attr, None)
+    return None
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names as a sentence has them: `a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last

@@ -1,0 +1,39 @@
+"""What a source is: names to evaluate an expression in, and a way to obtain them."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source that has been run, ready for expressions."""
+
+    name: str  # as the user typed it
+    namespace: dict[str, Any]
+    module: str | None = None  # the name its own definitions carry as `__module__`
+    file: Path | None = None  # its Python text, when it has one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceKind:
+    """One kind of source, such as a Python file.
+
+    `load(name)` runs the source and returns its names. It raises `CannotCheckError`
+    with LDJ001 when the source is missing or raises by itself.
+    """
+
+    name: str
+    accepts: Callable[[str], bool]
+    load: Callable[[str], Source]
+
+
+def command(source: str, expr: str) -> str:
+    """Return what to type to check `expr` of `source`, quoted for a shell."""
+    return f"ldjcheck {shlex.quote(f'{source}:{expr}')}"
