@@ -1,0 +1,104 @@
+"""`ldjcheck check`, the default command: what its options make happen."""
+
+from __future__ import annotations
+
+import shlex
+import traceback
+from dataclasses import fields
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.records import Options
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ldjcheck.cli.session import Checker
+    from ldjcheck.report import Format
+
+
+@click.command(
+    "check",
+    cls=SectionedCommand,
+    params=list(CHECK_OPTIONS),
+    short_help="Check layers; the word may be left out.",
+)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.pass_context
+def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
+    """Check layers: whether the log-determinant that each reports is what it has."""
+    typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
+    try:
+        code = _check(targets, settings, shlex.join(typed))
+    except KeyboardInterrupt:
+        click.echo("Interrupted; nothing is left running.", err=True)
+        code = 130
+    except click.ClickException:
+        raise
+    except Exception:
+        from ldjcheck.cli.output import write_fault
+
+        write_fault(traceback.format_exc())
+        code = 4
+    ctx.exit(code)
+
+
+def _check(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
+    """Run the session, write its reports, and return the exit status."""
+    from ldjcheck.cli.output import write_fault, write_reports
+    from ldjcheck.cli.session import Request, run_session
+
+    _refuse_mixing(settings["formats"])
+    request = Request(options=_options(settings), kwargs=settings["kwarg"])
+    session = run_session(
+        targets, request, _checker(), timeout=settings["timeout"], command=command
+    )
+    for fault in session.faults:
+        write_fault(fault)
+    verbosity = settings["verbose"] - settings["quiet"]
+    try:
+        write_reports(
+            session.run,
+            settings["formats"],
+            color=settings["color"],
+            verbosity=verbosity,
+        )
+    except OSError as error:
+        raise click.UsageError(f"Cannot write the report: {error}") from None
+    return session.run.exit_code
+
+
+def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
+    """Refuse two reports for one place: neither could be read."""
+    places = [path for _, path in formats]
+    for format_, path in formats[1:]:
+        if places.count(path) > 1:
+            where = "standard output" if path is None else str(path)
+            raise click.UsageError(
+                f"Two reports would mix on {where}; give one a file of its own: "
+                f"--format {format_.name}=FILE"
+            )
+
+
+def _options(settings: dict[str, Any]) -> Options:
+    """Return the options of the check; keyword arguments are evaluated later."""
+    given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
+    given["select"] = tuple(chain.from_iterable(settings["select"]))
+    given["ignore"] = tuple(chain.from_iterable(settings["ignore"]))
+    return Options(**(given | {"kwarg": ()}))
+
+
+def _checker() -> Checker:
+    """Return what checks layers, torch loaded once for all processes to come.
+
+    No operator is run here: the threads that it starts would not survive a fork.
+    """
+    from ldjcheck import api
+    from ldjcheck.cli.session import Checker
+
+    return Checker(api.check_layer, api.failed_result)

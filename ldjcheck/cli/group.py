@@ -1,0 +1,75 @@
+"""`ldjcheck`: the commands, of which `check` need not be written."""
+
+from __future__ import annotations
+
+import click
+
+from ldjcheck import __version__
+from ldjcheck.cli.check import check
+from ldjcheck.cli.codes import codes
+
+_EXAMPLES = (
+    "ldjcheck deq.py:Dequantization",
+    "ldjcheck 'deq.py:Dequantization(quants=8)' --format json",
+    "ldjcheck 'package.flows:make_flow(dims=4).layers[2]' --shape 4",
+)
+
+_EXIT_STATUS = (
+    ("0", "every target passes"),
+    ("1", "at least one fails"),
+    ("2", "a target could not be checked, or the command is wrong"),
+    ("3", "nothing wrong was found, but something is unproven"),
+    ("4", "ldjcheck itself failed"),
+)
+
+
+class DefaultCheck(click.Group):
+    """A group that runs `check` where no command is named."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `check` in front of what does not begin with a command."""
+        ctx.obj = tuple(args)  # as typed, for the report
+        own = {name for option in self.get_params(ctx) for name in option.opts}
+        if args and args[0] not in own | set(self.commands):
+            args = [check.name or "check", *args]
+        return super().parse_args(ctx, args)
+
+    def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show both forms of the command."""
+        formatter.write_usage(ctx.command_path, "TARGET... [OPTIONS]")
+        formatter.write_usage(ctx.command_path, "COMMAND [ARGS]...", prefix=" " * 7)
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Show the options of `check` too: it is what people come for."""
+        check.format_options(ctx, formatter)
+        self.format_commands(ctx, formatter)
+
+    def format_help_text(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        """Show examples under what the command is for."""
+        super().format_help_text(ctx, formatter)
+        with formatter.section("Examples"):
+            for example in _EXAMPLES:
+                formatter.write(f"{'':{formatter.current_indent}}{example}\n")
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Show what the exit status means; of several that apply, 4, 2, 1, 3, 0."""
+        with formatter.section("Exit status (of several: 4, 2, 1, 3, 0)"):
+            formatter.write_dl(_EXIT_STATUS)
+
+
+@click.group(cls=DefaultCheck, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def main() -> None:
+    """Prove or refute the log-determinant that a normalizing-flow layer reports.
+
+    A TARGET is SOURCE:EXPR. SOURCE is a module or a Python file, EXPR an expression in
+    its own names: a layer, its class, a call that makes one, or a part of one.
+    """
+
+
+for command in (check, codes):
+    main.add_command(command)

@@ -1,0 +1,177 @@
+"""Running one function in a process of its own, and learning how that ended.
+
+User code runs there. It may hang, die, print or start processes of its own; what comes
+back is a value or the way it ended, and nothing else reaches the caller.
+"""
+
+from __future__ import annotations
+
+import math
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import ForkContext, SpawnContext
+    from multiprocessing.process import BaseProcess
+
+_GLANCE = 0.1  # seconds between two looks at whether the process still lives
+_GRACE = 1.0  # seconds that a process may take to leave after its answer
+_RESERVE = 5  # seconds after the limit at which an orphaned process ends itself
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The function returned."""
+
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Faulted:
+    """The function raised, which user code is never the reason for."""
+
+    traceback: str
+
+
+@dataclass(frozen=True, slots=True)
+class Died:
+    """The process ended before the function returned."""
+
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class TimedOut:
+    """The process was ended because its time was over."""
+
+    seconds: float
+
+
+Outcome = Finished | Faulted | Died | TimedOut
+
+
+def run_isolated(
+    function: Callable[..., Any], *arguments: Any, timeout: float
+) -> Outcome:
+    """Return how `function(*arguments)` ended in a process of its own.
+
+    What is printed there, by C code too, goes to standard error. Where the system
+    forks, the process starts with everything that is loaded here; elsewhere function
+    and arguments are pickled. When this returns or raises (a Ctrl-C), the process is
+    gone, with every process that it started.
+    """
+    context = _context()
+    reader, writer = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(writer, timeout, function, arguments))
+    process.start()
+    writer.close()
+    try:
+        return _outcome(process, reader, timeout)
+    finally:
+        _end(process)
+        reader.close()
+
+
+def _context() -> ForkContext | SpawnContext:
+    if "fork" in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("fork")
+    return multiprocessing.get_context("spawn")
+
+
+# --- in the new process -----------------------------------------------------------
+
+
+def _work(
+    writer: Connection,
+    timeout: float,
+    function: Callable[..., Any],
+    arguments: tuple[Any, ...],
+) -> None:
+    _separate(timeout)
+    outcome: Outcome
+    try:
+        outcome = Finished(function(*arguments))
+        answer = pickle.dumps(outcome)
+    except BaseException:
+        answer = pickle.dumps(Faulted(traceback.format_exc()))
+    try:
+        writer.send_bytes(answer)
+    except OSError:  # user code closed what it does not own
+        os._exit(1)
+
+
+def _separate(timeout: float) -> None:
+    """Cut this process off from the caller's terminal and standard output."""
+    if hasattr(os, "setsid"):
+        # A group of its own: it can be ended as a whole, and a Ctrl-C, which the
+        # terminal sends to the caller's group, does not look like the user's fault.
+        os.setsid()
+    if hasattr(signal, "alarm"):
+        # The system keeps this appointment even when the caller was killed.
+        signal.alarm(math.ceil(timeout) + _RESERVE)
+    os.dup2(2, 1)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # what a hanging layer said is seen
+
+
+# --- in the caller ------------------------------------------------------------------
+
+
+def _outcome(process: BaseProcess, reader: Connection, timeout: float) -> Outcome:
+    """Wait for an answer, the end of the process, or the end of its time.
+
+    The process is looked at again and again: its sentinel would stay silent while
+    processes that it started hold on to what they inherited.
+    """
+    deadline = time.monotonic() + timeout
+    while (left := deadline - time.monotonic()) > 0:
+        if reader.poll(min(left, _GLANCE)):
+            return _answer(process, reader)
+        if process.exitcode is not None and not reader.poll():
+            return Died(_how(process.exitcode))
+    return TimedOut(timeout)
+
+
+def _answer(process: BaseProcess, reader: Connection) -> Outcome:
+    try:
+        outcome = pickle.loads(reader.recv_bytes())
+    except (EOFError, OSError):  # it ended before or while answering
+        process.join(_GRACE)
+        return Died(_how(process.exitcode))
+    except Exception:  # user code wrote into a descriptor that it does not own
+        return Died("what it sent back cannot be read")
+    process.join(_GRACE)
+    return outcome if isinstance(outcome, Outcome) else Died("it sent back no result")
+
+
+def _how(exit_code: int | None) -> str:
+    if exit_code is None:
+        return "it closed files that are not its own, and ran on"
+    if exit_code >= 0:
+        return f"it ended itself with exit code {exit_code}, as os._exit does"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"number {-exit_code}"
+    hint = ", as when the system's memory is used up" if name == "SIGKILL" else ""
+    return f"it was ended by the signal {name}{hint}"
+
+
+def _end(process: BaseProcess) -> None:
+    """End the process and those that it started; no-one is asked."""
+    if hasattr(os, "killpg") and process.pid is not None:
+        # None may be left, or it had no time yet to form a group.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    process.kill()
+    process.join()

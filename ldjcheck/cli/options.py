@@ -1,0 +1,175 @@
+"""The options of `ldjcheck check`, in the order of its help page.
+
+An option that concerns the check has the name and the default of a field of `Options`.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import click
+
+from ldjcheck.cli import param_types as types
+from ldjcheck.cli.sections import SectionedOption
+from ldjcheck.records import Options
+
+_DEFAULTS = Options()
+
+_feed = partial(SectionedOption, section="What the layer is fed")
+_call = partial(SectionedOption, section="How it is called")
+_judge = partial(SectionedOption, section="How it is judged")
+_show = partial(SectionedOption, section="What is shown")
+
+CHECK_OPTIONS: tuple[click.Option, ...] = (
+    _feed(
+        "--shape",
+        type=types.SHAPE,
+        multiple=True,
+        metavar="1,4,4",
+        help="Event shape of one sample, without the batch; x=1,4,4 for a named input. "
+        "Found out by default.",
+    ),
+    _feed(
+        "--batch",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.batch,
+        show_default=True,
+        metavar="N",
+        help="Samples per probe.",
+    ),
+    _feed(
+        "--domain",
+        type=types.DOMAIN,
+        default="auto",
+        metavar="KIND",
+        help="Where inputs live: auto, real, unit, positive, int:0:255, interval:a:b.",
+    ),
+    _feed(
+        "--context",
+        type=types.CONTEXT,
+        multiple=True,
+        metavar="NAME=SHAPE",
+        help="Extra tensor argument of the call.",
+    ),
+    _feed(
+        "--kwarg",
+        type=types.KWARG,
+        multiple=True,
+        metavar="NAME=EXPR",
+        help="Extra keyword argument of the call, in the source's own names.",
+    ),
+    _feed(
+        "--params",
+        type=click.Choice(["random", "as-is"]),
+        default=_DEFAULTS.params,
+        show_default=True,
+        help="Move parameters off their initial values, on a copy, or leave them.",
+    ),
+    _feed(
+        "--params-scale",
+        type=types.POSITIVE,
+        default=_DEFAULTS.params_scale,
+        show_default=True,
+        metavar="X",
+        help="How far parameters are moved.",
+    ),
+    _feed(
+        "--seed",
+        type=click.IntRange(min=0, max=2**32 - 1),  # what NumPy takes, too
+        default=_DEFAULTS.seed,
+        show_default=True,
+        metavar="N",
+        help="Where all randomness comes from.",
+    ),
+    _call(
+        "--convention",
+        type=types.CONVENTION,
+        default=_DEFAULTS.convention,
+        metavar="NAME",
+        help="Calling convention. Recognised by default.",
+    ),
+    _call(
+        "--direction",
+        type=click.Choice(["both", "forward", "inverse"]),
+        default=_DEFAULTS.direction,
+        show_default=True,
+        help="Which way to run it.",
+    ),
+    _call(
+        "--mode",
+        type=click.Choice(["eval", "train"]),
+        default=_DEFAULTS.mode,
+        show_default=True,
+        help="Mode of the module.",
+    ),
+    _call(
+        "--dtype",
+        type=click.Choice(["float64", "as-written"]),
+        default=_DEFAULTS.dtype,
+        show_default=True,
+        help="Precision of the check.",
+    ),
+    _call(
+        "--device", is_flag=True, help="Stay on its device; else a CPU copy is checked."
+    ),
+    _call(
+        "--dims-limit",
+        type=click.IntRange(min=1),
+        default=_DEFAULTS.dims_limit,
+        show_default=True,
+        metavar="N",
+        help="Most dimensions to check exactly.",
+    ),
+    _call(
+        "--timeout",
+        type=types.POSITIVE,
+        default=60.0,
+        show_default=True,
+        metavar="S",
+        help="Seconds until a target is given up.",
+    ),
+    _judge(
+        "--wrt",
+        type=click.Choice(["auto", "input", "noise"]),
+        default=_DEFAULTS.wrt,
+        show_default=True,
+        help="What the Jacobian is taken against.",
+    ),
+    _judge(
+        "--atol", type=types.TOLERANCE, metavar="X", help="Allowed difference, in nats."
+    ),
+    _judge("--rtol", type=types.TOLERANCE, metavar="X", help="The same, relative."),
+    _judge(
+        "--select",
+        type=types.RULES,
+        multiple=True,
+        metavar="RULE,...",
+        help="Report these findings only, by code or name.",
+    ),
+    _judge(
+        "--ignore",
+        type=types.RULES,
+        multiple=True,
+        metavar="RULE,...",
+        help="Do not report these findings.",
+    ),
+    _judge("--strict", is_flag=True, help="Let warnings fail."),
+    _show(
+        "--format",
+        "formats",
+        type=types.FORMAT,
+        multiple=True,
+        default=("text",),
+        metavar="NAME[=FILE]",
+        help="text, concise or json; to a file with =FILE. Repeatable.",
+    ),
+    _show("-q", "--quiet", is_flag=True, help="Say less."),
+    _show("-v", "--verbose", is_flag=True, help="Say more."),
+    _show(
+        "--color",
+        type=click.Choice(["auto", "always", "never"]),
+        default="auto",
+        show_default=True,
+        help="Colours; auto honours NO_COLOR.",
+    ),
+)

@@ -1,0 +1,68 @@
+"""Where the report goes: standard output or files, in colour or not."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from ldjcheck.records import Run
+    from ldjcheck.report import Format
+
+_REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
+
+
+def write_reports(
+    run: Run,
+    formats: Sequence[tuple[Format, Path | None]],
+    *,
+    color: str,
+    verbosity: int,
+) -> None:
+    """Draw the run in each format; `None` is standard output.
+
+    Raises:
+        OSError: A file cannot be written.
+    """
+    from ldjcheck.report import Style
+
+    for format_, path in formats:
+        style = Style(color=_is_coloured(color, path), verbosity=verbosity)
+        text = format_.render(run, style).rstrip("\n") + "\n"
+        if path is None:
+            _print(text)
+        else:
+            path.write_text(text, encoding="utf-8")
+
+
+def write_fault(traceback: str) -> None:
+    """Show a fault of our own on standard error, and ask for a report."""
+    click.echo(f"{traceback.rstrip()}\n{_REPORT_IT}", err=True)
+
+
+def _print(text: str) -> None:
+    if hasattr(sys.stdout, "reconfigure"):
+        # A name or path of the user's may be none that this terminal can show.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        # The style has decided already: click is not to take the colours out again.
+        click.echo(text, nl=False, color=True)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        with suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_coloured(wish: str, path: Path | None) -> bool:
+    """Return whether to colour: as asked, else on a terminal that takes it."""
+    if wish != "auto":
+        return wish == "always"
+    is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+    return path is None and sys.stdout.isatty() and not is_plain

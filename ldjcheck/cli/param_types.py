@@ -1,0 +1,188 @@
+"""What options take: typed text becomes a value, or a message says what was expected.
+
+Registers of rules, formats and conventions are asked only when an option names one:
+help must not wait for them.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ldjcheck.records import Domain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ldjcheck.records import Shape
+    from ldjcheck.report import Format
+
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic for type checkers only, in older versions
+
+
+class Text(_ParamType):
+    """A type given by a function from text to value, which raises ValueError.
+
+    `expected` completes the sentence "'abc' is not ...".
+    """
+
+    def __init__(self, name: str, expected: str, read: Callable[[str], Any]) -> None:
+        self.name = name
+        self.expected = expected
+        self.read = read
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Any:
+        """Return the value that the text means; a default passes as it is."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self.read(value)
+        except ValueError as error:
+            why = str(error) if isinstance(error, _ReasonError) else ""
+            told = f"{value!r} is not {self.expected}"
+            self.fail(f"{told}: {why}" if why else f"{told}.", param, ctx)
+
+
+class _ReasonError(ValueError):
+    """A reason worth showing; a plain ValueError's text is Python's, not the user's."""
+
+
+# --- shapes and names ----------------------------------------------------------------
+
+
+def _shape(text: str) -> Shape:
+    sizes = tuple(int(size) for size in text.strip().strip("()").split(",") if size)
+    if min(sizes, default=1) < 1 or not text.strip():
+        raise ValueError
+    return sizes
+
+
+def _named_shape(text: str) -> tuple[str | None, Shape]:
+    name, equals, shape = text.rpartition("=")
+    return (_identifier(name) if equals else None), _shape(shape)
+
+
+def _context(text: str) -> tuple[str, Shape]:
+    name, shape = _named_shape(text)
+    if name is None:
+        raise ValueError
+    return name, shape
+
+
+def _kwarg(text: str) -> tuple[str, str]:
+    name, equals, expr = text.partition("=")
+    if not equals:
+        raise ValueError
+    try:
+        ast.parse(expr.strip(), mode="eval")
+    except SyntaxError as error:
+        raise _ReasonError(f"{expr!r} is no expression ({error.msg}).") from None
+    return _identifier(name), expr.strip()
+
+
+def _identifier(name: str) -> str:
+    if not name.strip().isidentifier():
+        raise _ReasonError(f"{name!r} is no name.")
+    return name.strip()
+
+
+# --- numbers -------------------------------------------------------------------------
+
+
+def _tolerance(text: str) -> float:
+    if not 0 <= (number := float(text)) < math.inf:
+        raise ValueError
+    return number
+
+
+def _positive(text: str) -> float:
+    if not 0 < (number := float(text)) < math.inf:
+        raise ValueError
+    return number
+
+
+def _domain(text: str) -> Domain | None:
+    match text.split(":"):
+        case ["auto"]:
+            return None
+        case [("real" | "unit" | "positive") as kind]:
+            return Domain(kind=kind)
+        case ["int", low, high]:
+            domain = Domain(kind="int", low=int(low), high=int(high))
+        case ["interval", low, high]:
+            domain = Domain(kind="interval", low=float(low), high=float(high))
+        case _:
+            raise ValueError
+    if not -math.inf < (domain.low or 0) < (domain.high or 0) < math.inf:
+        raise _ReasonError("its low end must lie below its high end.")
+    return domain
+
+
+# --- what stands in registers --------------------------------------------------------
+
+
+def _rules(text: str) -> tuple[str, ...]:
+    from ldjcheck.rules import RULES
+
+    codes = {rule.name: rule.code for rule in RULES}
+    codes |= {code.lower(): code for code in codes.values()}
+    return tuple(
+        codes[_one_of(codes, each.strip().lower(), "`ldjcheck codes` lists them.")]
+        for each in text.split(",")
+    )
+
+
+def _convention(text: str) -> str:
+    from ldjcheck.conventions import CONVENTIONS
+
+    names = ["auto", *(convention.name for convention in CONVENTIONS)]
+    return _one_of(names, text, f"known are {', '.join(names)}.")
+
+
+def _format(text: str) -> tuple[Format, Path | None]:
+    from ldjcheck.report import FORMATS
+
+    name, equals, file = text.partition("=")
+    formats = {each.name: each for each in FORMATS}
+    found = formats[_one_of(formats, name, f"known are {', '.join(formats)}.")]
+    if not equals:
+        return found, None
+    path = Path(file).expanduser()
+    if not file or path.is_dir() or not path.parent.is_dir():
+        raise _ReasonError(f"no file {file!r} can be written.")
+    return found, path
+
+
+def _one_of(names: Iterable[str], name: str, hint: str) -> str:
+    """Return `name` if it is one of `names`; else say what it may have been."""
+    names = list(names)
+    if name in names:
+        return name
+    near = get_close_matches(name, names, n=1)
+    raise _ReasonError(f"did you mean {near[0]}?" if near else hint)
+
+
+SHAPE = Text(
+    "shape", "an event shape such as 1,4,4 (a named input: x=1,4,4)", _named_shape
+)
+CONTEXT = Text("context", "NAME=SHAPE, such as context=5", _context)
+KWARG = Text("kwarg", "NAME=EXPR, such as scale=2.0", _kwarg)
+TOLERANCE = Text("tolerance", "a finite number of at least 0", _tolerance)
+POSITIVE = Text("number", "a finite number above 0", _positive)
+DOMAIN = Text(
+    "domain",
+    "one of auto, real, unit, positive, int:LOW:HIGH, interval:LOW:HIGH",
+    _domain,
+)
+RULES = Text("rules", "the code or name of a rule", _rules)
+CONVENTION = Text("convention", "a convention", _convention)
+FORMAT = Text("format", "an output format", _format)
