@@ -1,0 +1,331 @@
+"""Comparing: what the layer says against what is true, sample by sample.
+
+Nothing is named here. A verdict says whether a direction agrees everywhere, and if it
+does, whether that proves anything.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.records import (
+    Check,
+    CheckStatus,
+    Comparison,
+    Config,
+    ConfigMeasured,
+    Dimension,
+    Direction,
+    DirectionMeasured,
+    Measurement,
+    Sample,
+    Unavailable,
+    Verdict,
+)
+from ldjcheck.tolerance import VISIBLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SOLVER = 1e-4  # a way back that is off by at most this may be a solver's own residual
+_COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
+
+
+def compare(measurement: Measurement) -> Comparison:
+    """Return what agrees, what does not, and what proves nothing."""
+    forward = _verdict(measurement, "forward")
+    inverse = _verdict(measurement, "inverse")
+    return Comparison(
+        measurement=measurement,
+        forward=forward,
+        inverse=inverse,
+        round_trip=_round_trip(measurement, inverse),
+        contract=_contract(forward, inverse),
+    )
+
+
+def _verdict(measurement: Measurement, direction: Direction) -> Verdict:
+    first = _side(measurement.measured[0], direction)
+    if isinstance(first, Unavailable):
+        return Verdict(
+            direction=direction,
+            check=Check(
+                name="ldj",
+                direction=direction,
+                status="error" if first.raised else "not-available",
+            ),
+            raised=first.raised,
+            why=first.why,
+        )
+    sides = [
+        (m.config, side)
+        for m in measurement.measured
+        if isinstance(side := _side(m, direction), DirectionMeasured)
+    ]
+    faults = tuple(dict.fromkeys(_faults(sides, measurement)))
+    square = (
+        first.jacobian is None or first.jacobian.shape[1] == first.jacobian.shape[2]
+    )
+    if first.jacobian is not None and not square:
+        dims = (first.jacobian.shape[2], first.jacobian.shape[1])
+        return Verdict(
+            direction=direction,
+            check=_check(first, "unproven", None),
+            resized=dims,
+            faults=faults,
+        )
+    if first.exact is None or first.allowed is None:
+        status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
+        return Verdict(
+            direction=direction,
+            check=_check(first, status, None),
+            mismatched=status == "fail",
+            faults=faults or ("the output or its Jacobian is NaN or infinite",),
+        )
+    usable = tuple(_usable(sides))
+    singular = not usable or usable[0][1] is not first
+    untracked = _untracked(direction, first, usable)
+    if first.reported is None:
+        status = "not-available" if untracked else "fail"
+        return Verdict(
+            direction=direction,
+            check=_check(first, status, None),
+            usable=usable,
+            untracked=untracked,
+            mismatched=not untracked,
+            faults=faults or (() if untracked else ("the call reports no ldj",)),
+        )
+    if untracked:
+        return Verdict(
+            direction=direction,
+            check=_check(first, "not-available", None),
+            usable=usable,
+            untracked=True,
+            faults=faults,
+        )
+    return _judged(direction, first, usable, faults, measurement, singular=singular)
+
+
+def _judged(
+    direction: Direction,
+    first: DirectionMeasured,
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    faults: tuple[str, ...],
+    measurement: Measurement,
+    *,
+    singular: bool,
+) -> Verdict:
+    worst, mismatched, unanchored, ill = 0.0, singular, False, False
+    for _, side, good in usable:
+        assert side.reported is not None
+        assert side.exact is not None
+        assert side.allowed is not None
+        off = (side.reported - side.exact)[good].abs()
+        off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
+        allowed = side.allowed[good]
+        worst = max([worst, *off.tolist()])
+        apart = bool((off > allowed).any())
+        unanchored |= not side.anchored
+        if apart and side.anchored:
+            mismatched = True
+        elif not apart and float(allowed.max()) > VISIBLE and side.dtype == "float64":
+            ill |= side is first and measurement.options.atol is None
+    vacuous = None if mismatched else _vacuous(usable)
+    status: CheckStatus = "pass"
+    if mismatched:
+        status = "fail"
+    elif unanchored or vacuous or ill:
+        status = "unproven"
+    return Verdict(
+        direction=direction,
+        check=_check(first, status, worst),
+        usable=usable,
+        mismatched=mismatched,
+        unanchored=unanchored and not mismatched,
+        vacuous=vacuous,
+        singular=singular,
+        ill_conditioned=ill,
+        faults=faults,
+    )
+
+
+def _usable(
+    sides: list[tuple[Config, DirectionMeasured]],
+) -> Iterator[tuple[Config, DirectionMeasured, Tensor]]:
+    """Yield the configurations that say something, with the samples that do.
+
+    Away from the first configuration a layer may saturate, or a size may not be meant:
+    what is singular or not square there is left out. A sample without a finite exact value
+    proves nothing either way.
+    """
+    for config, side in sides:
+        if side.exact is None or side.allowed is None:
+            continue
+        good = torch.isfinite(side.exact)
+        if good.any():
+            yield config, side, good
+
+
+def _untracked(
+    direction: Direction,
+    first: DirectionMeasured,
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+) -> bool:
+    """Return whether a way back reports nothing: None, zeros, or what was passed in."""
+    if direction == "forward":
+        return False
+    if first.reported is None:
+        return first.form is None
+    zero = all(s.reported is not None and not s.reported[g].any() for _, s, g in usable)
+    moves = any(
+        s.exact is not None and bool((s.exact[g].abs() > VISIBLE).any())
+        for _, s, g in usable
+    )
+    return bool(usable) and zero and moves
+
+
+def _vacuous(
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+) -> str | None:
+    """Return why agreement proves nothing, or None when it does.
+
+    An ldj of zero is proved when the map is a rotation or a permutation that moves x, or
+    when it stays zero while the Jacobian varies.
+    """
+    for _, side, good in usable:
+        if side.exact is not None and (side.exact[good].abs() > VISIBLE).any():
+            return None
+    if all(_is_identity(side) for _, side, _ in usable):
+        return "identity"
+    known = [side.jacobian for _, side, _ in usable if side.jacobian is not None]
+    if known and all(_is_orthogonal(j) for j in known):
+        return None
+    if not known or any(_varies(j) for j in known) or _differ(known):
+        return None
+    return "zero"
+
+
+def _is_identity(side: DirectionMeasured) -> bool:
+    if side.x.shape != side.y.shape or side.wrt == "noise":
+        return False
+    return torch.allclose(side.x.double(), side.y.double(), rtol=0.0, atol=1e-12)
+
+
+def _is_orthogonal(jacobian: Tensor) -> bool:
+    eye = torch.eye(jacobian.shape[1], dtype=jacobian.dtype)
+    return torch.allclose(jacobian @ jacobian.mT, eye.expand_as(jacobian), atol=1e-8)
+
+
+def _varies(jacobian: Tensor) -> bool:
+    return not torch.allclose(jacobian, jacobian[:1].expand_as(jacobian), atol=1e-9)
+
+
+def _differ(jacobians: list[Tensor]) -> bool:
+    same_size = [j for j in jacobians if j.shape[1:] == jacobians[0].shape[1:]]
+    return any(
+        not torch.allclose(j[0], jacobians[0][0], atol=1e-9) for j in same_size[1:]
+    )
+
+
+def _faults(
+    sides: list[tuple[Config, DirectionMeasured]], measurement: Measurement
+) -> Iterator[str]:
+    for _, side in sides[:1]:
+        yield from side.faults
+        scale = (
+            1.0 if side.jacobian is None else max(1.0, float(side.jacobian.abs().max()))
+        )
+        tolerance = _COUPLED * scale * (1.0 if side.dtype == "float64" else 1e5)
+        if side.coupled > tolerance and measurement.options.mode == "eval":
+            yield (
+                "a sample's output or ldj depends on the other samples of the batch "
+                f"(by up to {side.coupled:.3g})"
+            )
+
+
+def _round_trip(measurement: Measurement, inverse: Verdict) -> Check:
+    first = _side(measurement.measured[0], "inverse")
+    if not isinstance(first, DirectionMeasured) or first.round_trip is None:
+        return Check(name="round-trip", direction=None, status="not-available")
+    worst = first.round_trip
+    allowed = first.round_trip_allowed or 0.0
+    agrees = not inverse.mismatched
+    status: CheckStatus = "fail"
+    if worst <= allowed:
+        status = "pass"
+    elif worst <= _SOLVER and agrees:
+        status = "unproven"
+    return Check(
+        name="round-trip",
+        direction=None,
+        status=status,
+        shape=tuple(first.x.shape[1:]),
+        dims=first.x[0].numel(),
+        dtype=first.dtype,
+        tolerance=allowed,
+        worst=worst,
+    )
+
+
+def _contract(forward: Verdict, inverse: Verdict) -> Check:
+    faults = forward.faults or inverse.faults
+    ran = any(
+        v.check.status not in ("not-available", "error") for v in (forward, inverse)
+    )
+    status: CheckStatus = "fail" if faults else "pass" if ran else "not-available"
+    return Check(name="contract", direction=None, status=status)
+
+
+def _check(side: DirectionMeasured, status: CheckStatus, worst: float | None) -> Check:
+    return Check(
+        name="ldj",
+        direction=side.direction,
+        status=status,
+        wrt=side.wrt,
+        shape=tuple(side.x.shape[1:]),
+        dims=side.x[0].numel(),
+        dtype=side.dtype,
+        tolerance=None if side.allowed is None else float(side.allowed.max()),
+        worst=worst,
+        method=side.method,
+        samples=tuple(_samples(side)),
+        dimensions=tuple(_dimensions(side)),
+        structure=side.structure,
+    )
+
+
+def _samples(side: DirectionMeasured) -> Iterator[Sample]:
+    if side.exact is None or side.allowed is None:
+        return
+    for index, exact in enumerate(side.exact.tolist()):
+        reported = None if side.reported is None else float(side.reported[index])
+        yield Sample(
+            index=index,
+            reported=reported,
+            exact=exact,
+            difference=None if reported is None else reported - exact,
+            allowed=float(side.allowed[index]),
+        )
+
+
+def _dimensions(side: DirectionMeasured) -> Iterator[Dimension]:
+    if side.shares is None:
+        return
+    own = side.reported_shares
+    for index, exact in enumerate(side.shares[0].tolist()):
+        reported = None if own is None else float(own[0, index])
+        yield Dimension(index=index, exact=exact, reported=reported)
+
+
+def _side(
+    measured: ConfigMeasured, direction: Direction
+) -> DirectionMeasured | Unavailable:
+    return measured.forward if direction == "forward" else measured.inverse
+
+
+def _finite(y: Tensor) -> bool:
+    return bool(torch.isfinite(y).all())

@@ -1,0 +1,119 @@
+"""What a calling convention is: a name, and a way to recognise layers that follow it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import Calls
+
+REVERSE_FLAGS = (
+    "reverse", "rev", "inverse", "invert", "inv", "backward", "is_reverse", "reversed",
+    "sampling", "sample",
+)  # fmt: skip
+"""Keyword names, met in the wild, of the flag that runs a layer the other way."""
+
+INVERSE_METHODS = (
+    "inverse",
+    "inv",
+    "invert",
+    "reverse",
+    "backward",
+    "inverse_transform",
+)
+"""Method names, met in the wild, of the way back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Convention:
+    """One way in which layers are called and hand back their ldj.
+
+    `recognise(layer)` returns how to call this layer, or None when the layer's type and
+    signature say that it does not follow the convention. It never runs the layer.
+    """
+
+    name: str
+    summary: str  # one line for `--convention` and the docs
+    recognise: Callable[[Any], Calls | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signature:
+    """The parameters of a call that matter here, `self` excluded."""
+
+    function: Callable[..., Any]
+    required: tuple[str, ...]  # positional, without default
+    optional: tuple[str, ...]  # with default, keyword-only ones included
+    defaults: dict[str, Any]
+    keyword_only: frozenset[str]
+    takes_any_keyword: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All named parameters, in order."""
+        return self.required + self.optional
+
+    def find(self, names: tuple[str, ...]) -> str | None:
+        """Return the first parameter that bears one of these names."""
+        return next((name for name in self.names if name in names), None)
+
+    def show(self, result: str) -> str:
+        """Return the call as a reader would write it: `f(z, ldj, reverse) -> ...`."""
+        return f"f({', '.join(self.names)}) -> {result}"
+
+
+def call_signature(layer: Any) -> Signature | None:
+    """Return the signature of calling the layer; None when it cannot be called.
+
+    For a module that is `forward`; its own hooks still run, since modules are called.
+    """
+    forward = getattr(layer, "forward", None)
+    function = forward if callable(forward) else layer
+    return signature_of(function) if callable(function) else None
+
+
+def signature_of(function: Callable[..., Any]) -> Signature | None:
+    """Return the signature of a function or bound method; None when it has none."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return None
+    positional = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
+    required, optional, only = [], [], set()
+    for parameter in parameters:
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+            only.add(parameter.name)
+        if parameter.kind in positional and parameter.default is parameter.empty:
+            required.append(parameter.name)
+        elif parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY):
+            optional.append(parameter.name)
+    return Signature(
+        function=function,
+        required=tuple(required),
+        optional=tuple(optional),
+        defaults={p.name: p.default for p in parameters if p.default is not p.empty},
+        keyword_only=frozenset(only),
+        takes_any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
+    )
+
+
+def caller(layer: Any) -> Callable[..., Any]:
+    """Return what is called to run the layer forward."""
+    if callable(layer):
+        return layer  # type: ignore[no-any-return]  # `callable` does not narrow Any
+    return layer.forward  # type: ignore[no-any-return]
+
+
+def inverse_method(layer: Any) -> str | None:
+    """Return the name of the layer's method for the way back, or None."""
+    for name in INVERSE_METHODS:
+        if callable(getattr(layer, name, None)):
+            return name
+    return None

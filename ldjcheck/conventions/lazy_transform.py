@@ -1,0 +1,71 @@
+"""Lazy transforms in zuko's style: `lazy()` or `lazy(context)` builds a Transform.
+
+The parameters live in the lazy module, so the transform is built anew at every call.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.distributions.transforms import Transform
+
+from ldjcheck.conventions.convention import Convention
+from ldjcheck.conventions.transform import transform_calls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records import CallFunction, Calls, Returned
+
+
+def _recognise(layer: Any) -> Calls | None:
+    """Recognise by the declared return type: building one would run the layer."""
+    if not isinstance(layer, torch.nn.Module):
+        return None
+    try:
+        annotation = inspect.signature(layer.forward).return_annotation
+    except (TypeError, ValueError):
+        return None
+    if isinstance(annotation, str):
+        scope = getattr(type(layer).forward, "__globals__", {})
+        annotation = scope.get(annotation.rpartition(".")[2], None)
+    if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
+        return None
+    # A throw-away instance tells event_dim and domain; nothing is computed with it yet.
+    try:
+        with torch.no_grad():
+            built = layer()
+    except Exception:  # noqa: BLE001  # a context is needed: the caller will be told
+        return None
+    calls = transform_calls(
+        built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
+    )
+    return replace(
+        calls,
+        signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
+        forward=_built_first(calls.forward),
+        inverse=_built_first(calls.inverse),
+    )
+
+
+def _built_first(call: CallFunction | None) -> CallFunction | None:
+    if call is None:
+        return None
+
+    def built_call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        return call(layer(**kwargs), x, start, {})
+
+    return built_call
+
+
+CONVENTION = Convention(
+    name="lazy-transform",
+    summary="lazy(context) -> torch.distributions.Transform, as in zuko",
+    recognise=_recognise,
+)

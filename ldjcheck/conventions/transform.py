@@ -1,0 +1,102 @@
+"""`torch.distributions.Transform`: the ldj by a separate method, per event.
+
+`log_abs_det_jacobian(x, y)` has one entry per event of `event_dim` trailing axes, so a
+transform with `event_dim` 0 rightly returns one number per element. Caches are defeated:
+every direction is run on tensors that the transform has never seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch.distributions import constraints
+from torch.distributions.transforms import Transform
+
+from ldjcheck.conventions.convention import Convention
+from ldjcheck.records import Calls, Domain, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+
+def transform_calls(layer: Transform, name: str, why: str) -> Calls:
+    """Return how a transform is called; `why` says how it was recognised."""
+    codomain = _attribute(layer, "codomain")
+    return Calls(
+        convention=name,
+        signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
+        forward=_forward,
+        inverse=_inverse,
+        event_dim=_event_dim(layer),
+        domain=_domain(_attribute(layer, "domain")),
+        codomain=_domain(codomain),
+        inferred=(("convention", f"{name}: {why}"),),
+    )
+
+
+def _attribute(layer: Transform, name: str) -> Any:
+    try:
+        return getattr(layer, name)
+    except (NotImplementedError, AttributeError):
+        return None
+
+
+def _event_dim(layer: Transform) -> int:
+    """Return how many trailing axes one ldj entry covers: the input's event."""
+    domain = _attribute(layer, "domain")
+    dims = getattr(domain, "event_dim", None)
+    if dims is None:
+        dims = getattr(layer, "event_dim", 0)
+    return int(dims)
+
+
+def _recognise(layer: Any) -> Calls | None:
+    if not isinstance(layer, Transform):
+        return None
+    return transform_calls(
+        layer, CONVENTION.name, "it is a torch.distributions.Transform"
+    )
+
+
+def _forward(
+    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+) -> Returned:
+    y = layer(x)
+    return Returned(y=y, ldj=layer.log_abs_det_jacobian(x, y))
+
+
+def _inverse(
+    layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+) -> Returned:
+    back = layer.inv
+    x = back(y)
+    return Returned(y=x, ldj=back.log_abs_det_jacobian(y, x))
+
+
+def _domain(constraint: Any) -> Domain | None:
+    """Return the domain that a constraint declares; None when it is a special one."""
+    if constraint is None:
+        return None
+    while isinstance(constraint, constraints.independent):
+        constraint = constraint.base_constraint
+    if constraint in (constraints.real, constraints.real_vector):
+        return Domain(kind="real")
+    if isinstance(constraint, (constraints.interval, constraints.half_open_interval)):
+        low, high = float(constraint.lower_bound), float(constraint.upper_bound)
+        if (low, high) == (0.0, 1.0):
+            return Domain(kind="unit")
+        return Domain(kind="interval", low=low, high=high)
+    if isinstance(constraint, (constraints.greater_than, constraints.greater_than_eq)):
+        if float(constraint.lower_bound) == 0.0:
+            return Domain(kind="positive")
+        return Domain(kind="interval", low=float(constraint.lower_bound), high=None)
+    return None
+
+
+CONVENTION = Convention(
+    name="transform",
+    summary="torch.distributions.Transform: t(x), t.log_abs_det_jacobian(x, y), t.inv",
+    recognise=_recognise,
+)

@@ -1,0 +1,109 @@
+"""Where inputs live, and seeded draws from there."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.holdings import attributes, reachable
+from ldjcheck.records import Domain, Region, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REAL = Domain(kind="real")
+GUESSES = (
+    REAL,
+    Domain(kind="positive"),
+    Domain(kind="unit"),
+    Domain(kind="interval", low=-1.0, high=1.0),
+)
+"""Domains tried, in this order, on a layer that declares none."""
+
+_COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
+_SPREAD = {"usual": 1.0, "near": 0.4, "far": 3.0, "plus": 1.0, "minus": 1.0}
+
+
+def integer_guesses(layer: Any) -> Iterator[Domain]:
+    """Yield integer domains 0..n-1, n from the layer's own integers first."""
+    held = {
+        value
+        for item in reachable(layer)
+        if not isinstance(item, (Tensor, dict))
+        for value in attributes(item).values()
+        if isinstance(value, int)
+        and not isinstance(value, bool)
+        and 2 <= value <= 65536
+    }
+    bits = {2**value for value in held if value <= 16}
+    for levels in (
+        *sorted(held, reverse=True),
+        *sorted(bits, reverse=True),
+        *_COMMON_LEVELS,
+    ):
+        yield Domain(kind="int", low=0, high=levels - 1)
+
+
+def describe(domain: Domain) -> str:
+    """Return the domain as `--domain` takes it."""
+    if domain.kind == "int":
+        return f"int:{domain.low:.0f}:{domain.high:.0f}"
+    if domain.kind == "interval":
+        return f"interval:{domain.low:g}:{domain.high if domain.high is not None else 'inf'}"
+    return domain.kind
+
+
+def draw(
+    domain: Domain, shape: Shape, batch: int, region: Region, generator: torch.Generator
+) -> Tensor:
+    """Return float64 inputs, shape `(batch, *shape)`, from a region of the domain."""
+    z = torch.randn((batch, *shape), generator=generator, dtype=torch.float64)
+    z = _SPREAD[region] * {"plus": z.abs(), "minus": -z.abs()}.get(region, z)
+    if domain.kind == "real":
+        return z
+    if domain.kind == "positive":
+        return torch.exp(0.7 * z)
+    if domain.kind == "int":
+        return _integers(domain, z)
+    low, high = _ends(domain)
+    if math.isinf(high):
+        return low + torch.exp(0.7 * z)
+    return low + (high - low) * (0.01 + 0.98 * torch.sigmoid(z))
+
+
+def _integers(domain: Domain, z: Tensor) -> Tensor:
+    """Return whole numbers; the ends are left to `far`, where clips and casts may bite."""
+    low, high = _ends(domain)
+    if high - low >= 3 and z.abs().max() < 2.9:
+        low, high = low + 1, high - 1
+    u = torch.distributions.Normal(0.0, 1.0).cdf(z)
+    return (low + torch.floor(u * (high - low + 1))).clamp(low, high)
+
+
+def _ends(domain: Domain) -> tuple[float, float]:
+    if domain.kind == "unit":
+        return 0.0, 1.0
+    low = domain.low if domain.low is not None else -math.inf
+    high = domain.high if domain.high is not None else math.inf
+    return low, high
+
+
+def parse_domain(text: str) -> Domain:
+    """Return the domain that `real`, `unit`, `positive`, `int:a:b` or `interval:a:b` names.
+
+    Raises:
+        ValueError: none of these.
+    """
+    kind, *ends = text.split(":")
+    if kind in ("real", "unit", "positive") and not ends:
+        return Domain(kind=kind)  # type: ignore[arg-type]  # narrowed by the line above
+    if kind in ("int", "interval") and len(ends) == 2:
+        low, high = float(ends[0]), float(ends[1])
+        if low < high:
+            return Domain(kind=kind, low=low, high=high)  # type: ignore[arg-type]
+    raise ValueError(
+        f"{text!r} is no domain: real, unit, positive, int:0:255 or interval:-1:1"
+    )

@@ -1,0 +1,101 @@
+"""What a layer holds: every object that can be reached from it without running it."""
+
+from __future__ import annotations
+
+import functools
+import types
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+_LIMIT = (
+    50_000  # a model's object graph is far smaller; a data set's is not our business
+)
+_ATOMS = (
+    str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
+    types.CodeType, types.BuiltinFunctionType,
+)  # fmt: skip
+
+
+def reachable(root: object) -> Iterator[Any]:
+    """Yield `root` and all that it holds, each object once, nearest first.
+
+    Attributes, slots, containers, bound methods, partials, and what functions hold in
+    closures and defaults are followed; classes, modules and atoms are not. Numbers are
+    yielded, since sizes are facts too, but only where an attribute holds them.
+    """
+    seen: set[int] = set()
+    queue: list[Any] = [root]
+    for item in queue:
+        if id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item
+        if len(queue) < _LIMIT:
+            queue.extend(
+                child for child in _children(item) if not isinstance(child, _ATOMS)
+            )
+
+
+def tensors(root: object) -> list[Tensor]:
+    """Return every tensor that the object holds, parameters and buffers included."""
+    import torch
+
+    return [item for item in reachable(root) if isinstance(item, torch.Tensor)]
+
+
+def attributes(item: object) -> dict[str, Any]:
+    """Return the instance attributes of an object, slots included, classes' excluded."""
+    found: dict[str, Any] = {}
+    for cls in type(item).__mro__:
+        slots = cls.__dict__.get("__slots__", ())
+        for slot in (slots,) if isinstance(slots, str) else slots:
+            if slot not in ("__dict__", "__weakref__"):
+                try:
+                    found[slot] = object.__getattribute__(item, slot)
+                except AttributeError:
+                    continue
+    try:
+        found.update(object.__getattribute__(item, "__dict__"))
+    except AttributeError:
+        pass
+    return found
+
+
+def _children(item: Any) -> Iterator[Any]:
+    if isinstance(item, types.MethodType):
+        yield item.__self__
+        yield item.__func__
+    elif isinstance(item, types.FunctionType):
+        yield from (
+            cell.cell_contents for cell in item.__closure__ or () if _is_full(cell)
+        )
+        yield from item.__defaults__ or ()
+        yield from (item.__kwdefaults__ or {}).values()
+    elif isinstance(item, functools.partial):
+        yield item.func
+        yield from item.args
+        yield from item.keywords.values()
+    elif isinstance(item, dict):
+        yield from list(item.values())
+    elif isinstance(item, (list, tuple, set, frozenset)):
+        yield from list(item)
+    elif not _is_tensor(item):
+        yield from list(attributes(item).values())
+
+
+def _is_full(cell: types.CellType) -> bool:
+    try:
+        cell.cell_contents  # noqa: B018  # reading it is the only way to know
+    except ValueError:
+        return False
+    return True
+
+
+def _is_tensor(item: object) -> bool:
+    import torch
+
+    return isinstance(item, torch.Tensor)

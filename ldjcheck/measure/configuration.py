@@ -1,0 +1,159 @@
+"""Both directions of a layer at one configuration, and the way there and back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.domains import draw
+from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.records import (
+    Calls,
+    Config,
+    ConfigMeasured,
+    Direction,
+    DirectionMeasured,
+    Domain,
+    Unavailable,
+)
+from ldjcheck.tolerance import MACHINE_EPSILON, round_trip_allowed
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.prepare import Workshop
+
+_PREIMAGE = 1e-3  # a way back that misses by more is no way to find the preimage
+
+
+def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMeasured:
+    """Return what both directions say and what is true; raises nothing of the layer's."""
+    options = workshop.options
+    generator = torch.Generator().manual_seed(
+        1_000_003 * (config.seed + 1) + config.batch
+    )
+    dtype = torch.float64 if workshop.promote else torch.float32
+    warm_up = draw(config.domain, config.shape, config.batch, "usual", generator).to(
+        dtype
+    )
+    x = draw(config.domain, config.shape, config.batch, config.region, generator).to(
+        dtype
+    )
+    runner = workshop.runner(
+        calls, config.shape, config.batch,
+        warm_up=warm_up, draw=config.draw, scale=config.scale, seed=config.seed,
+    )  # fmt: skip
+    wants_forward = options.direction in ("both", "forward")
+    wants_inverse = options.direction in ("both", "inverse")
+    forward: DirectionMeasured | Unavailable = Unavailable(
+        direction="forward", why="there is no forward direction"
+    )
+    if calls.forward is not None:
+        forward = _measured(runner, "forward", x, workshop)
+    inverse: DirectionMeasured | Unavailable = Unavailable(
+        direction="inverse", why="there is no way back"
+    )
+    if calls.inverse is not None and wants_inverse:
+        y = _inverse_input(forward, calls, config, generator, dtype)
+        if y is not None:
+            inverse = _measured(runner, "inverse", y, workshop)
+            if isinstance(inverse, DirectionMeasured):
+                inverse = _with_round_trip(runner, inverse, forward, workshop)
+    elif not wants_inverse:
+        inverse = Unavailable(direction="inverse", why="not asked for")
+    if not wants_forward:
+        forward = Unavailable(direction="forward", why="not asked for")
+    return ConfigMeasured(config=config, forward=forward, inverse=inverse)
+
+
+def _measured(
+    runner: Runner, direction: Direction, x: Tensor, workshop: Workshop
+) -> DirectionMeasured | Unavailable:
+    try:
+        return measure_direction(runner, direction, x, workshop.options)
+    except LayerRaisedError as error:
+        raised = () if error.means_absent else error.lines
+        return Unavailable(direction=direction, why=str(error), raised=raised)
+    except UnexpectedReturnError as error:
+        return Unavailable(direction=direction, why=str(error), raised=(str(error),))
+
+
+def _inverse_input(
+    forward: DirectionMeasured | Unavailable,
+    calls: Calls,
+    config: Config,
+    generator: torch.Generator,
+    dtype: torch.dtype,
+) -> Tensor | None:
+    """Return points for the way back: images of the forward map where there is one."""
+    if isinstance(forward, DirectionMeasured):
+        y = forward.y
+        usable = y.dim() and len(y) == config.batch and bool(torch.isfinite(y).all())
+        return y.clone() if usable else None
+    domain = calls.codomain or Domain(kind="real")
+    return draw(domain, config.shape, config.batch, config.region, generator).to(dtype)
+
+
+def _with_round_trip(
+    runner: Runner,
+    inverse: DirectionMeasured,
+    forward: DirectionMeasured | Unavailable,
+    workshop: Workshop,
+) -> DirectionMeasured:
+    """Add how far inverse(f(x)) is from x; find the exact value there where it is not known.
+
+    An inverse that solves an equation numerically has no useful derivative of its own; the
+    exact value is then minus the forward one at the preimage that it found.
+    """
+    if not isinstance(forward, DirectionMeasured):
+        return inverse
+    if inverse.y.shape != forward.x.shape:
+        return inverse
+    gap = (inverse.y.double() - forward.x.double()).abs()
+    off = float(gap.max()) if torch.isfinite(gap).all() else float("inf")
+    inverse = replace(
+        inverse,
+        round_trip=off,
+        round_trip_allowed=_round_trip_allowed(forward, inverse),
+    )
+    derived = inverse.method == "differences" or not inverse.anchored
+    if (
+        not derived
+        or inverse.rounding_seen
+        or forward.wrt == "noise"
+        or off > _PREIMAGE
+    ):
+        return inverse
+    at = _measured(runner, "forward", inverse.y, workshop)
+    if not isinstance(at, DirectionMeasured) or at.exact is None or not at.anchored:
+        return inverse
+    assert at.allowed is not None
+    return replace(
+        inverse,
+        exact=-at.exact,
+        allowed=at.allowed + 10.0 * off * at.exact.numel(),
+        jacobian=None,
+        shares=None if at.shares is None else -at.shares,
+        structure=at.structure,
+        method="preimage",
+        anchored=True,
+    )
+
+
+def _round_trip_allowed(
+    forward: DirectionMeasured, inverse: DirectionMeasured
+) -> float:
+    if not inverse.y.is_floating_point() or forward.jacobian is None:
+        return 1e-6
+    smallest = min(
+        (float(torch.linalg.matrix_norm(j, ord=-2)) for j in forward.jacobian),
+        default=1.0,
+    )
+    return round_trip_allowed(
+        x=float(forward.x.abs().max()),
+        y=float(forward.y.abs().max()),
+        contraction=smallest,
+        epsilon=MACHINE_EPSILON[forward.dtype],
+    )

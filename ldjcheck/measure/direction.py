@@ -1,0 +1,258 @@
+"""One direction at one input: what it reports, and what is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ldjcheck.measure import structure
+from ldjcheck.measure.anchor import is_anchored
+from ldjcheck.measure.behaviour import contract_faults, sample_coupling
+from ldjcheck.measure.exact import (
+    NoJacobianError,
+    difference_jacobian,
+    exact_jacobian,
+    log_abs_det,
+)
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.maps import FrozenMap, Reading
+from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
+from ldjcheck.records import Direction, DirectionMeasured, Method, Options, Wrt
+from ldjcheck.tolerance import VISIBLE, allowed_difference
+
+_READINGS = (Reading(), Reading(detach=True))
+_ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Truth:
+    """A Jacobian, how it was come by, and the map that it belongs to."""
+
+    map: FrozenMap
+    jacobian: Tensor
+    method: Method
+    anchored: bool
+    coupling: float | None
+
+
+def measure_direction(
+    runner: Runner, direction: Direction, x: Tensor, options: Options
+) -> DirectionMeasured:
+    """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
+
+    Raises:
+        LayerRaisedError, UnexpectedReturnError: from running the layer.
+    """
+    dtype = (
+        "float64"
+        if x.dtype == torch.float64 or not x.is_floating_point()
+        else "float32"
+    )
+    frozen = Frozen()
+    base = runner.run(direction, x, frozen)
+    faults = contract_faults(runner, direction, x, frozen, base, dtype)
+    reported = None if base.reported is None else base.reported.detach().double().cpu()
+    common = {
+        "direction": direction,
+        "dtype": dtype,
+        "x": x.detach(),
+        "y": base.y.detach(),
+        "reported": reported,
+        "form": base.form,
+    }
+    if not base.y.dim() or len(base.y) != len(x):
+        return DirectionMeasured(**common, wrt="input", exact=None, faults=faults)
+    coupled = sample_coupling(runner, direction, x, frozen, base)
+    truth = _truth(runner, direction, x, frozen, base, options, dtype)
+    wrt: Wrt = "input" if truth.map.noise is None else "noise"
+    jacobian = truth.jacobian.double().cpu()
+    coupled = max(coupled, truth.coupling or 0.0)
+    known = {
+        **common,
+        "wrt": wrt,
+        "faults": faults,
+        "coupled": coupled,
+        "jacobian": jacobian,
+        "method": truth.method,
+        "anchored": truth.anchored,
+        "rounding_seen": truth.map.reading.rounding,
+        "detach_seen": truth.map.reading.detach,
+    }
+    if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
+        return DirectionMeasured(**known, exact=None)
+    exact = log_abs_det(jacobian)[1]
+    name, pivots = structure.describe_structure(jacobian)
+    noise = _scatter(truth, reported, exact)
+    allowed = torch.tensor(
+        [
+            allowed_difference(
+                dims=jacobian.shape[1],
+                exact=float(e) if torch.isfinite(e) else 0.0,
+                reported=0.0 if reported is None else float(reported[b]),
+                condition=structure.condition(jacobian[b : b + 1], pivots),
+                dtype=dtype,
+                noise=noise,
+                atol=options.atol,
+                rtol=options.rtol,
+            )
+            for b, e in enumerate(exact)
+        ],
+        dtype=torch.float64,
+    )
+    return DirectionMeasured(
+        **known,
+        exact=exact,
+        allowed=allowed,
+        shares=structure.shares(jacobian, pivots),
+        reported_shares=None if base.shares is None else base.shares.detach().double(),
+        structure=name,
+    )
+
+
+def _truth(
+    runner: Runner,
+    direction: Direction,
+    x: Tensor,
+    frozen: Frozen,
+    base: Outcome,
+    options: Options,
+    dtype: str,
+) -> _Truth:
+    """Return the Jacobian that central differences confirm, in the plainest reading."""
+    noise = None
+    if options.wrt != "input":
+        noise = _noise_of_the_map(runner, direction, x, frozen, base)
+    start = FrozenMap(
+        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise
+    )
+    found = _confirmed(start, base, dtype, runner.seed)
+    if noise is not None and options.wrt == "auto" and base.reported is not None:
+        plain = FrozenMap(runner=runner, direction=direction, x=x, frozen=frozen)
+        if x.is_floating_point():
+            found = _scaled_noise(found, plain, base, dtype, runner.seed)
+    return found
+
+
+def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> _Truth:
+    whole_numbers = not base.y.is_floating_point() or bool(
+        (base.y == base.y.round()).all()
+    )
+    best: _Truth | None = None
+    for reading in _READINGS + (_ROUNDED_READINGS if whole_numbers else ()):
+        map_ = FrozenMap(
+            runner=start.runner, direction=start.direction, x=start.x,
+            frozen=start.frozen, noise=start.noise, reading=reading,
+        )  # fmt: skip
+        try:
+            jacobian, coupling, method = exact_jacobian(map_, map_.origin)
+        except NoJacobianError:
+            continue
+        flat = not jacobian.any()
+        if flat and whole_numbers and not reading.rounding:
+            continue  # rounding is the output: its derivative says nothing as it stands
+        if reading.rounding:
+            map_(map_.origin)  # what is rounded away is fixed at the origin
+        anchored = is_anchored(map_, map_.origin, jacobian, dtype, seed)
+        truth = _Truth(
+            map=map_,
+            jacobian=jacobian,
+            method=method,
+            anchored=anchored,
+            coupling=coupling,
+        )
+        if anchored:
+            return truth
+        best = best or truth
+    by_difference = difference_jacobian(
+        start, start.origin, 1e-5 if dtype == "float64" else 1e-2
+    )
+    return _Truth(
+        map=start,
+        jacobian=by_difference,
+        method="differences",
+        anchored=is_anchored(start, start.origin, by_difference, dtype, seed + 1),
+        coupling=None,
+    )
+
+
+def _noise_of_the_map(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> int | None:
+    """Return which random draw enters the output as an input of the map, or None."""
+    dims = base.y.numel() // len(x)
+    for index, drawn in enumerate(list(frozen.draws)):
+        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != len(x):
+            continue
+        if drawn.numel() != dims * len(x):
+            continue
+        map_ = FrozenMap(
+            runner=runner, direction=direction, x=x, frozen=frozen, noise=index
+        )
+        nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
+        if not torch.equal(nudged, map_(map_.origin)):
+            return index
+    return None
+
+
+def _scaled_noise(
+    by_noise: _Truth, plain: FrozenMap, base: Outcome, dtype: str, seed: int
+) -> _Truth:
+    """Return the reading that the layer means where x + c * noise, c constant, enters.
+
+    Then both Jacobians differ by the constant c alone and the layer may rightly count
+    either: its own number decides. Everywhere else the noise is what the map transforms.
+    """
+    try:
+        jacobian, _, _ = exact_jacobian(plain, plain.origin)
+    except NoJacobianError:
+        return by_noise
+    if jacobian.shape != by_noise.jacobian.shape or not jacobian.any():
+        return by_noise
+    c = (by_noise.jacobian * jacobian).sum() / (jacobian * jacobian).sum()
+    same = torch.allclose(by_noise.jacobian, c * jacobian, rtol=1e-9, atol=1e-12)
+    if not same or abs(float(c) - 1.0) < 1e-9:
+        return by_noise
+    by_input = _confirmed(plain, base, dtype, seed)
+    exact = log_abs_det(by_input.jacobian.double())[1]
+    assert base.reported is not None
+    agrees = torch.allclose(
+        base.reported.detach().double(), exact, atol=1e-6, rtol=1e-6
+    )
+    return by_input if agrees else by_noise
+
+
+def _scatter(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
+    """Return how far the numbers move when the input moves by units in the last place.
+
+    Asked only where a small difference would otherwise be called a mistake: code that
+    cancels (quadratic formulas in splines, say) is right and loses digits all the same.
+    """
+    if truth.method == "differences":
+        return 1e-8 * truth.jacobian.shape[1]
+    if reported is None:
+        return 0.0
+    off = (reported - exact).abs()
+    off = off[torch.isfinite(off)]
+    if not off.numel() or not 0.0 < float(off.max()) < 10 * VISIBLE:
+        return 0.0
+    if float(off.max()) < 1e-13 * truth.jacobian.shape[1]:
+        return 0.0
+    worst, origin = 0.0, truth.map.origin
+    if not origin.is_floating_point():
+        return 0.0
+    for ulps in (3.0, -5.0):
+        moved = origin * (1.0 + ulps * torch.finfo(origin.dtype).eps)
+        try:
+            there = truth.map.outcome(moved)
+            jacobian, _, _ = exact_jacobian(truth.map, moved)
+        except (LayerRaisedError, NoJacobianError):
+            return 0.0
+        if there.reported is None:
+            return 0.0
+        gap = there.reported.detach().double() - log_abs_det(jacobian.double())[1]
+        change = (gap - (reported - exact)).abs()
+        change = change[torch.isfinite(change)]
+        worst = max([worst, *change.tolist()])
+    return worst

@@ -1,0 +1,221 @@
+"""The only place where a layer's operations are intercepted while it runs.
+
+Flow layers hard-code float32, draw noise, round, detach and switch gradients off. Each of
+these hides the truth about the map: precision, repeatability, derivatives. `Guard` stands
+between the layer and torch for the length of one call and takes them out of the way, one
+by one, as it is told to. It never changes what an exact real-number evaluation of the
+layer would give, `see_rounding` apart, which is for maps whose very output is rounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
+_LOW_TYPE_NAMES = frozenset(
+    {"torch.FloatTensor", "torch.HalfTensor", "torch.BFloat16Tensor"}
+)
+_TO_LOW = frozenset({"float", "half", "bfloat16"})
+_INTEGER_DTYPES = frozenset(
+    {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
+)
+
+RANDOM = frozenset(
+    {
+        "rand", "rand_like", "randn", "randn_like", "randint", "randint_like",
+        "randperm", "bernoulli", "normal", "poisson", "multinomial",
+    }
+)  # fmt: skip
+RANDOM_IN_PLACE = frozenset(
+    {
+        "uniform_", "normal_", "random_", "exponential_", "bernoulli_", "log_normal_",
+        "cauchy_", "geometric_",
+    }
+)  # fmt: skip
+_ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
+_TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
+_FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
+_CLIPS = frozenset({"clamp", "clip", "clamp_", "clip_"})
+
+
+@dataclass
+class Frozen:
+    """What the first call at one input drew and rounded; later calls get it again.
+
+    `draws` are the random tensors in the order they were drawn, `offsets` the amounts by
+    which values were rounded, `idle_clips` whether a clip changed nothing.
+    """
+
+    draws: list[Tensor] = field(default_factory=list)
+    offsets: list[Tensor] = field(default_factory=list)
+    idle_clips: list[bool] = field(default_factory=list)
+
+
+class Guard(TorchFunctionMode):
+    """Runs a layer's operations with noise frozen and, when told, seen through.
+
+    Args:
+        frozen: noise and rounding of this input; extended by what is met for the first
+            time, replayed afterwards.
+        promote: turn every request for float32 or less into float64.
+        see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
+        see_rounding: make rounding add a constant, so that its derivative is one.
+    """
+
+    def __init__(
+        self,
+        frozen: Frozen,
+        *,
+        promote: bool = True,
+        see_detach: bool = False,
+        see_rounding: bool = False,
+    ) -> None:
+        super().__init__()
+        self._frozen = frozen
+        self._promote = promote
+        self._see_detach = see_detach
+        self._see_rounding = see_rounding
+        self._draw = self._round = self._clip = 0
+
+    @property
+    def draws(self) -> int:
+        """The number of random tensors drawn so far in this call."""
+        return self._draw
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what the layer gets instead of `func(*args, **kwargs)`."""
+        named = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        if self._see_detach:
+            if name == "_set_grad_enabled":
+                return func(True)
+            if name in ("detach", "detach_"):
+                return args[0].view_as(args[0])
+            if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
+                return args[0].view_as(args[0])
+        if self._promote:
+            func, args = _promoted(func, name, args, named)
+        if name in RANDOM or name in RANDOM_IN_PLACE:
+            return self._drawn(func, name, args, named)
+        if self._see_rounding:
+            seen = self._seen_through(func, name, args, named)
+            if seen is not None:
+                return seen
+        result = func(*args, **named)
+        if self._promote and not name.endswith("_"):
+            result = _doubled(result)
+        return result
+
+    def _drawn(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        """Draw, or hand out again what was drawn at this place before."""
+        index, self._draw = self._draw, self._draw + 1
+        draws = self._frozen.draws
+        if index >= len(draws):
+            drawn = func(*args, **kwargs)
+            if not isinstance(drawn, Tensor):
+                return drawn
+            drawn = (
+                drawn
+                if name in RANDOM_IN_PLACE or not self._promote
+                else _doubled(drawn)
+            )
+            draws.append(drawn.detach().clone())
+            return drawn
+        kept = draws[index]
+        if name in RANDOM_IN_PLACE:
+            target: Tensor = args[0]
+            if target.shape != kept.shape:
+                return func(*args, **kwargs)
+            return target.copy_(kept)
+        fresh: Tensor = func(*args, **kwargs)  # keeps shape and dtype honest
+        if fresh.shape != kept.shape:
+            return _doubled(fresh) if self._promote else fresh
+        if fresh.dtype in LOW_PRECISION and self._promote:
+            return kept.clone()
+        return kept.to(fresh.dtype, copy=True)
+
+    def _seen_through(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Tensor | None:
+        """Return value + (rounded - value), the bracket held constant; None: no rounding."""
+        if name in _CLIPS and isinstance(args[0], Tensor):
+            index, self._clip = self._clip, self._clip + 1
+            if index >= len(self._frozen.idle_clips):
+                clipped = torch.clamp(args[0].detach(), *args[1:], **kwargs)
+                self._frozen.idle_clips.append(bool((clipped == args[0]).all()))
+            if self._frozen.idle_clips[index]:
+                return args[0]
+            return None
+        value = _rounded_argument(func, name, args, kwargs)
+        if value is None:
+            return None
+        index, self._round = self._round, self._round + 1
+        if index >= len(self._frozen.offsets):
+            rounded = func(*(a.detach() if isinstance(a, Tensor) else a for a in args))
+            self._frozen.offsets.append(
+                rounded.detach().to(value.dtype) - value.detach()
+            )
+        if name.endswith("_") and not name.endswith("__"):
+            in_place: Tensor = args[0]
+            return in_place.add_(self._frozen.offsets[index])
+        return value + self._frozen.offsets[index]
+
+
+def _promoted(
+    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the call with every wish for low precision turned into one for float64."""
+    if name in _TO_LOW and args and isinstance(args[0], Tensor):
+        return torch.Tensor.double, args[:1]
+    if any(type(a) is torch.dtype and a in LOW_PRECISION for a in args):
+        args = tuple(
+            torch.float64 if type(a) is torch.dtype and a in LOW_PRECISION else a
+            for a in args
+        )
+    if name == "type" and len(args) > 1 and args[1] in _LOW_TYPE_NAMES:
+        args = (args[0], torch.float64, *args[2:])
+    if kwargs.get("dtype") in LOW_PRECISION:
+        kwargs["dtype"] = torch.float64
+    return func, args
+
+
+def _doubled(result: Any) -> Any:
+    """Return the result with float32 tensors, which came past `_promoted`, as float64."""
+    if isinstance(result, Tensor):
+        return result.double() if result.dtype in LOW_PRECISION else result
+    if type(result) in (tuple, list):
+        return type(result)(_doubled(part) for part in result)
+    return result
+
+
+def _rounded_argument(
+    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+) -> Tensor | None:
+    """Return the real value that this call is about to round, or None."""
+    if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+        return None
+    value: Tensor = args[0]
+    if name.removesuffix("_") in _ROUNDING or name in _TO_INTEGER:
+        return value
+    if name in _FLOOR_DIVISION:
+        return value / args[1]
+    if name in ("to", "type"):
+        wanted = kwargs.get("dtype", args[1] if len(args) > 1 else None)
+        return value if wanted in _INTEGER_DTYPES else None
+    return None

@@ -1,0 +1,164 @@
+"""Copies of the user's layer, and a process that is afterwards as it was before."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import random
+import types
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.holdings import reachable, tensors
+from ldjcheck.measure.guard import LOW_PRECISION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put back all process-wide state that running a layer may change.
+
+    Random generators, default dtype, gradient mode, thread count, anomaly and
+    deterministic modes, the working folder and the warning filters.
+    """
+    generators = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002  # the global generator is what is restored
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    folder = os.getcwd()
+    try:
+        with torch.inference_mode(False), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            torch.set_grad_enabled(True)
+            yield
+    finally:
+        torch.set_rng_state(generators[0])
+        np.random.set_state(generators[1])  # noqa: NPY002
+        random.setstate(generators[2])
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        if torch.get_num_threads() != threads:  # the layer changed it, we never do
+            torch.set_num_threads(threads)
+        torch.autograd.set_detect_anomaly(anomaly)
+        torch.use_deterministic_algorithms(deterministic)
+        if os.getcwd() != folder:
+            os.chdir(folder)
+
+
+@contextlib.contextmanager
+def unharmed(layer: object) -> Iterator[None]:
+    """Put back every tensor, gradient and mode that the layer holds.
+
+    Checks run on copies; this is for what a copy still shares with the original, such as
+    tensors at module level, and for layers that cannot be copied.
+    """
+    held = tensors(layer)
+    saved = [(t, t.detach().clone(), t.grad, t.requires_grad, t.data) for t in held]
+    modules = [m for m in reachable(layer) if isinstance(m, torch.nn.Module)]
+    modes = [(module, module.training) for module in modules]
+    try:
+        yield
+    finally:
+        for tensor, value, grad, requires_grad, storage in saved:
+            if tensor.dtype != value.dtype:
+                tensor.data = storage
+            if not torch.equal(tensor.detach().nan_to_num(), value.nan_to_num()):
+                with torch.no_grad():
+                    tensor.detach().copy_(value)
+            if tensor.is_leaf:
+                tensor.grad = grad
+                if tensor.requires_grad != requires_grad:
+                    tensor.requires_grad_(requires_grad)
+        for module, training in modes:
+            module.training = training
+
+
+class _CopiesOfResults(TorchFunctionMode):
+    """Lets `deepcopy` copy tensors that are results of a computation, by value."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            tensor, memo = args
+            memo[id(tensor)] = tensor.detach().clone()
+            return memo[id(tensor)]
+        return func(*args, **(kwargs or {}))
+
+
+def copied(layer: Any) -> Any:
+    """Return a deep copy of the layer, with the closures that it holds copied too.
+
+    Raises:
+        Exception: whatever the layer's own copying raises.
+    """
+    memo: dict[int, Any] = {}
+    functions = [
+        item
+        for item in reachable(layer)
+        if isinstance(item, types.FunctionType)
+        and item.__closure__
+        and _holds_state(item)
+    ]
+    for function in functions:
+        cells = tuple(types.CellType() for _ in function.__closure__ or ())
+        twin = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__,
+            function.__defaults__, cells,
+        )  # fmt: skip
+        twin.__kwdefaults__ = function.__kwdefaults__
+        twin.__dict__.update(function.__dict__)
+        memo[id(function)] = twin
+    with _CopiesOfResults():
+        for function in functions:
+            for old, new in zip(
+                function.__closure__ or (), memo[id(function)].__closure__, strict=True
+            ):
+                with contextlib.suppress(ValueError):  # an empty cell stays empty
+                    new.cell_contents = copy.deepcopy(old.cell_contents, memo)
+        return copy.deepcopy(layer, memo)
+
+
+def _holds_state(function: types.FunctionType) -> bool:
+    return any(isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function))
+
+
+def promoted(layer: Any) -> list[Tensor]:
+    """Turn every float32 or half tensor the layer holds into float64; return which."""
+    changed = []
+    for tensor in tensors(layer):
+        if tensor.dtype in LOW_PRECISION:
+            tensor.data = tensor.data.double()
+            changed.append(tensor)
+    return changed
+
+
+def learnable(layer: Any) -> list[Tensor]:
+    """Return the tensors that training would move, in a fixed order."""
+    return [
+        t
+        for t in tensors(layer)
+        if t.requires_grad and t.is_leaf and t.is_floating_point() and t.numel()
+    ]
+
+
+def set_mode(layer: Any, mode: str) -> None:
+    """Put every module that the layer holds into `eval` or `train` mode."""
+    for module in reachable(layer):
+        if isinstance(module, torch.nn.Module):
+            module.train(mode == "train")

@@ -1,0 +1,72 @@
+"""A layer's direction as a plain map of flat tensors, in one reading of its code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.measure.guard import Frozen
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.runner import Outcome, Runner
+    from ldjcheck.records import Direction, Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What is seen through while the layer runs; each is said in the report."""
+
+    detach: bool = False
+    rounding: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrozenMap:
+    """One direction at one input, with all noise and rounding held fixed.
+
+    Called with a flat `(batch, dims)` tensor it returns the flat output. What varies is
+    the input, or draw number `noise` when that is given; the rest stays as it was.
+    """
+
+    runner: Runner
+    direction: Direction
+    x: Tensor  # (batch, *event)
+    frozen: Frozen
+    reading: Reading = Reading()  # noqa: RUF009  # frozen, so sharing it is safe
+    noise: int | None = None
+
+    @property
+    def origin(self) -> Tensor:
+        """The flat point at which the map is studied."""
+        at = self.x if self.noise is None else self.frozen.draws[self.noise]
+        return at.detach().reshape(len(self.x), -1)
+
+    def __call__(self, flat: Tensor) -> Tensor:
+        """Return y, flat, for another input or another draw."""
+        y = self.outcome(flat).y
+        if not y.is_floating_point():
+            y = y.to(self.x.dtype if self.x.is_floating_point() else torch.float64)
+        if y.dim() and len(y) == len(self.x):
+            return y.reshape(len(self.x), -1)
+        return y.reshape(1, -1)
+
+    def outcome(self, flat: Tensor) -> Outcome:
+        """Return all that the layer hands back at this point."""
+        frozen, x = self.frozen, self.x
+        if self.noise is None:
+            x = flat.reshape(self.x.shape)
+        else:
+            shape: Shape = tuple(frozen.draws[self.noise].shape)
+            draws = list(frozen.draws)
+            draws[self.noise] = flat.reshape(shape)
+            frozen = Frozen(draws, frozen.offsets, frozen.idle_clips)
+        return self.runner.run(
+            self.direction,
+            x,
+            frozen,
+            see_detach=self.reading.detach,
+            see_rounding=self.reading.rounding,
+        )

@@ -1,0 +1,98 @@
+"""Copies of the layer that are ready to be measured: warmed up, moved, in float64."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode
+from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records import Calls, Layer, Options, Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Makes runners on fresh copies of one layer.
+
+    Args:
+        layer: the user's; itself never run unless it can neither be copied nor rebuilt.
+        options: mode, seed, context and keyword arguments are taken from here.
+        promote: float64 throughout; False runs the layer as written.
+    """
+
+    layer: Layer
+    options: Options
+    promote: bool
+
+    def copy(self) -> tuple[Any, str | None]:
+        """Return a copy of the layer, and what to say when it is not a deep copy."""
+        said = None
+        try:
+            twin = copied(self.layer.obj)
+        except Exception as error:  # noqa: BLE001  # the layer's own copying may fail anyhow
+            reason = f"it cannot be copied ({type(error).__name__})"
+            if self.layer.rebuild is not None:
+                twin = self.layer.rebuild()
+                said = f"built anew for each run: {reason}"
+            else:
+                twin = self.layer.obj
+                said = f"run in place and restored afterwards: {reason}"
+        set_mode(twin, self.options.mode)
+        if self.promote:
+            promoted(twin)
+        return twin, said
+
+    def runner(
+        self,
+        calls: Calls,
+        shape: Shape,
+        batch: int,
+        *,
+        warm_up: Tensor | None = None,
+        draw: int = 0,
+        scale: float = 0.0,
+        seed: int = 0,
+    ) -> Runner:
+        """Return a runner on a copy whose parameters are at their draw number `draw`.
+
+        The layer is first called once on `warm_up`, since many layers initialise
+        themselves from their first batch; then every learnable tensor is moved by
+        `scale` times standard normal noise. Draw 0 moves nothing.
+        """
+        twin, _ = self.copy()
+        kwargs = self._kwargs(batch, seed)
+        runner = Runner(
+            layer=twin, calls=calls, kwargs=kwargs, promote=self.promote, seed=seed
+        )
+        if warm_up is not None and calls.forward is not None:
+            with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
+                runner.run("forward", warm_up, Frozen())
+        if draw:
+            _move(twin, draw, scale)
+        return runner
+
+    def _kwargs(self, batch: int, seed: int) -> Mapping[str, Any]:
+        generator = torch.Generator().manual_seed(seed + 1)
+        dtype = torch.float64 if self.promote else torch.float32
+        contexts = {
+            name: torch.randn((batch, *shape), generator=generator, dtype=dtype)
+            for name, shape in self.options.context
+        }
+        return {**dict(self.options.kwarg), **contexts}
+
+
+def _move(layer: Any, draw: int, scale: float) -> None:
+    generator = torch.Generator().manual_seed(7919 * draw)
+    with torch.no_grad():
+        for tensor in learnable(layer):
+            step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+            tensor.data.add_((scale * step).to(tensor))

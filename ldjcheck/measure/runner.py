@@ -1,0 +1,224 @@
+"""The one place where the user's layer is called."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldjcheck.measure.guard import LOW_PRECISION, Frozen, Guard
+from ldjcheck.tracebacks import user_traceback
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records import Calls, Direction
+
+
+class LayerRaisedError(Exception):
+    """The layer raised. `lines` is its traceback without a frame of ours."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(f"{type(error).__name__}: {error}")
+        self.error = error
+        self.lines = user_traceback(error)
+
+    @property
+    def means_absent(self) -> bool:
+        """Whether the layer says that it does not offer this direction at all."""
+        name = type(self.error).__name__
+        return isinstance(self.error, NotImplementedError) or name.endswith(
+            ("NotAvailable", "NotImplemented", "NotSupported")
+        )
+
+
+class UnexpectedReturnError(Exception):
+    """The layer handed back something that holds no output tensor."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One call's output and its ldj, brought to `(batch,)` where that is possible."""
+
+    y: Tensor
+    raw: Any  # the ldj as the layer gave it
+    reported: Tensor | None  # (batch,), nats, direction's own sign; None: none reported
+    shares: Tensor | None  # (batch, dims) where the convention reports elementwise
+    form: str | None  # how the ldj's form breaks the promise; None: as promised
+    x_changed: bool
+    draws: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Calls one copy of a layer, guarded and repeatable.
+
+    Args:
+        layer: the copy.
+        calls: how it is called.
+        kwargs: keyword arguments of every call; tensors are cloned each time.
+        promote: whether float64 is enforced inside.
+        seed: the state of all random generators at the start of each call.
+    """
+
+    layer: Any
+    calls: Calls
+    kwargs: Mapping[str, Any]
+    promote: bool = True
+    seed: int = 0
+
+    def run(
+        self,
+        direction: Direction,
+        x: Tensor,
+        frozen: Frozen,
+        *,
+        start: Tensor | None = None,
+        see_detach: bool = False,
+        see_rounding: bool = False,
+    ) -> Outcome:
+        """Return what the layer makes of `x`, shape `(batch, *event)`.
+
+        Raises:
+            LayerRaisedError: the layer raised.
+            UnexpectedReturnError: what came back holds no output tensor.
+        """
+        call = self.calls.forward if direction == "forward" else self.calls.inverse
+        assert call is not None, "an absent direction is never run"
+        if self.calls.accumulates and start is None:
+            start = self.start(x)
+        given = x.clone()
+        total = None if start is None else start.clone()
+        guard = Guard(
+            frozen,
+            promote=self.promote,
+            see_detach=see_detach,
+            see_rounding=see_rounding,
+        )
+        self._reseed()
+        grad = torch.is_grad_enabled()
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
+        try:
+            with guard:
+                returned = call(self.layer, given, total, self._fresh_kwargs())
+        except (Exception, SystemExit) as error:
+            if isinstance(error, MemoryError):
+                raise
+            raise LayerRaisedError(error) from None
+        finally:
+            torch.set_grad_enabled(grad)
+            torch.set_default_dtype(before)
+        y = _plain(returned.y)
+        if not isinstance(y, Tensor):
+            raise UnexpectedReturnError(_describe(returned))
+        if not (returned.ldj is None or _is_number(returned.ldj)):
+            raise UnexpectedReturnError(_describe(returned))
+        reported, shares, form = self._reduced(_plain(returned.ldj), start, x)
+        return Outcome(
+            y=y,
+            raw=returned.ldj,
+            reported=reported,
+            shares=shares,
+            form=form,
+            x_changed=not torch.equal(given.detach(), x.detach()),
+            draws=guard.draws,
+        )
+
+    def start(self, x: Tensor) -> Tensor:
+        """Return a running total to add to: `(batch,)`, of both signs, never zero."""
+        steps = torch.arange(
+            1, len(x) + 1, dtype=x.dtype if x.is_floating_point() else None
+        )
+        return 0.75 * steps * (-1.0) ** steps
+
+    def _reseed(self) -> None:
+        torch.manual_seed(self.seed)
+        np.random.seed(self.seed)  # noqa: NPY002  # layers use the global generator
+        random.seed(self.seed)
+
+    def _fresh_kwargs(self) -> dict[str, Any]:
+        return {
+            name: value.clone() if isinstance(value, Tensor) else value
+            for name, value in self.kwargs.items()
+        }
+
+    def _reduced(
+        self, raw: Any, start: Tensor | None, x: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, str | None]:
+        """Return the ldj as `(batch,)`, its split over dims, and what is wrong in form."""
+        if raw is None:
+            return None, None, None
+        batch = len(x)
+        ldj = torch.as_tensor(raw, dtype=None if isinstance(raw, Tensor) else x.dtype)
+        if ldj.dtype in LOW_PRECISION and x.dtype == torch.float64:
+            ldj = ldj.double()
+        if start is not None:
+            if ldj.shape != start.shape:
+                return (
+                    None,
+                    None,
+                    (
+                        f"an incoming ldj of shape {tuple(start.shape)} came back with shape "
+                        f"{tuple(ldj.shape)}"
+                    ),
+                )
+            return self.calls.sign * (ldj - start), None, None
+        ldj = self.calls.sign * ldj
+        if self.calls.event_dim is not None:
+            return self._per_event(ldj, x)
+        if ldj.shape == (batch,):
+            return ldj, None, None
+        if ldj.numel() == 1 and batch > 1:
+            return ldj.reshape(1).expand(batch), None, None
+        form = f"the ldj has shape {tuple(ldj.shape)}, not ({batch},)"
+        if ldj.dim() and len(ldj) == batch:
+            return ldj.reshape(batch, -1).sum(1), None, form
+        return None, None, form
+
+    def _per_event(
+        self, ldj: Tensor, x: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, str | None]:
+        """Sum a transform's ldj, one entry per event, over the rest of the sample."""
+        promised = x.shape[: x.dim() - (self.calls.event_dim or 0)]
+        try:
+            spread = ldj.expand(promised)
+        except RuntimeError:
+            return (
+                None,
+                None,
+                (
+                    f"the ldj has shape {tuple(ldj.shape)}, which does not fit one entry per "
+                    f"event, {tuple(promised)}"
+                ),
+            )
+        per_sample = spread.reshape(len(x), -1)
+        shares = per_sample if self.calls.event_dim == 0 else None
+        return per_sample.sum(1), shares, None
+
+
+def _plain(value: Any) -> Any:
+    """Return a tensor subclass as a plain tensor; the output is all that is wanted."""
+    if isinstance(value, Tensor) and type(value) is not Tensor:
+        return value.as_subclass(Tensor)
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(
+        value, (Tensor, int, float, np.number, np.ndarray)
+    ) and not isinstance(value, bool)
+
+
+def _describe(returned: Any) -> str:
+    return f"output of type {_kind(returned.y)}, ldj of type {_kind(returned.ldj)}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"Tensor of shape {tuple(value.shape)}"
+    return type(value).__name__

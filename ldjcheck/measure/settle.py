@@ -1,0 +1,298 @@
+"""Finding out how a layer wants to be called: convention, shape, domain and precision.
+
+Signatures and facts only suggest; a trial run decides. Every trial runs on a copy of its
+own, and the first combination that runs and reports in the promised form is taken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.domains import GUESSES, describe, draw, integer_guesses
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.prepare import Workshop
+from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Calls, Direction, Domain, Shape
+
+_GOOD, _SCALAR, _ODD, _RESIZED = 0, 1, 2, 3  # how well a trial went
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """A way of calling the layer that works."""
+
+    calls: Calls
+    shape: Shape
+    why_shape: str
+    domain: Domain
+    why_domain: str
+    workshop: Workshop
+    float32_only: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Trial:
+    quality: int
+    outcome: Outcome
+
+
+def settle(
+    workshop: Workshop,
+    candidates: tuple[Calls, ...],
+    shapes: tuple[tuple[Shape, str], ...],
+    batch_of: dict[Shape, int],
+) -> Settled:
+    """Return the first way of calling that works, the best one where several do.
+
+    Raises:
+        CannotCheckError: LDJ004 when what came back fits no convention, LDJ005 when the
+            layer raised the same at every try, LDJ006 when each try failed otherwise.
+    """
+    failures = _Failures()
+    best: tuple[int, Settled] | None = None
+    for promote in (True, False) if workshop.promote else (False,):
+        shop = Workshop(layer=workshop.layer, options=workshop.options, promote=promote)
+        for calls in candidates:
+            for shape, why in shapes:
+                found = _try_domains(shop, calls, shape, batch_of[shape], failures)
+                if found is None:
+                    continue
+                quality, domain, why_domain = found
+                settled = Settled(
+                    calls=calls, shape=shape, why_shape=why, domain=domain,
+                    why_domain=why_domain, workshop=shop,
+                    float32_only=None if promote or not workshop.promote
+                    else failures.first_reason(),
+                )  # fmt: skip
+                if quality <= _SCALAR:
+                    return settled
+                if best is None or quality < best[0]:
+                    best = (quality, settled)
+            if best is not None and best[0] <= _ODD:
+                break
+        if best is not None:
+            return best[1]
+    raise failures.error(candidates, explicit=len(shapes) == 1)
+
+
+def runs(settled: Settled, shape: Shape, batch: int) -> bool:
+    """Return whether the layer also takes this shape, and reports as well as before."""
+    try:
+        trial = _try(settled.workshop, settled.calls, shape, batch, settled.domain)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return trial.quality <= _SCALAR and bool(torch.isfinite(trial.outcome.y).all())
+
+
+class _Failures:
+    """What each try came to, for the message when none works."""
+
+    def __init__(self) -> None:
+        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
+        self._returned: list[str] = []
+
+    def raised(self, shape: Shape, domain: Domain, error: LayerRaisedError) -> None:
+        self._raised.append((shape, describe(domain), error))
+
+    def returned(self, what: str) -> None:
+        self._returned.append(what)
+
+    def first_reason(self) -> str:
+        if self._raised:
+            return str(self._raised[0][2])
+        return "the layer does not run in float64"
+
+    def error(
+        self, candidates: tuple[Calls, ...], *, explicit: bool
+    ) -> CannotCheckError:
+        if self._returned:
+            return CannotCheckError(
+                "LDJ004",
+                "I can call this layer, but what it returns holds no output and ldj.",
+                (
+                    *(f"tried  {calls.signature}" for calls in candidates),
+                    *(f"got    {what}" for what in dict.fromkeys(self._returned)),
+                    "A flow layer returns y and its ldj, one number per sample.",
+                ),
+            )
+        reasons = Counter(str(error) for _, _, error in self._raised)
+        common, times = reasons.most_common(1)[0]
+        shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
+        if explicit or times == len(self._raised):
+            return CannotCheckError(
+                "LDJ005",
+                f"The layer raised {common}",
+                (
+                    *error.lines,
+                    f"input: shape {shape}, domain {domain}",
+                    *_what_next(candidates, explicit=explicit),
+                ),
+            )
+        tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)
+        return CannotCheckError(
+            "LDJ006",
+            f"None of the {len(tried)} input shapes that I tried works.",
+            (
+                *(f"{shape}: {reason}" for shape, reason in list(tried)[:8]),
+                *([f"... and {len(tried) - 8} more"] if len(tried) > 8 else []),
+                *_what_next(candidates, explicit=explicit),
+            ),
+        )
+
+
+def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
+    wanted = [name for calls in candidates for name in calls.context_names]
+    if wanted:
+        name = wanted[0]
+        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
+        yield f"tensor, say its shape per sample: --context {name}=4"
+    if explicit:
+        yield "Is the shape that of one sample, without the batch? --shape 1,4,4"
+    else:
+        yield "Say the shape of one sample, without the batch: --shape 1,4,4"
+
+
+def _try_domains(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: _Failures
+) -> tuple[int, Domain, str] | None:
+    """Return how well the layer runs at this shape, and in which domain."""
+    given = workshop.options.domain
+    declared = calls.domain if calls.forward is not None else calls.codomain
+    if given is not None:
+        choices, why = (given,), "as you said"
+    elif declared is not None:
+        choices, why = (declared,), "declared by the layer"
+    else:
+        choices, why = GUESSES, "the first domain where the output is finite"
+    fallback: tuple[int, Domain, str] | None = None
+    for domain in choices:
+        try:
+            trial = _try(workshop, calls, shape, batch, domain)
+        except LayerRaisedError as error:
+            failures.raised(shape, domain, error)
+            continue
+        except UnexpectedReturnError as error:
+            failures.returned(str(error))
+            return None
+        if torch.isfinite(trial.outcome.y).all():
+            if given is None and declared is None and calls.forward is not None:
+                whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
+                if whole is not None:
+                    return trial.quality, whole, "it adds noise to whole numbers"
+            return trial.quality, domain, why
+        fallback = fallback or (max(trial.quality, _ODD), domain, why)
+    if fallback is not None and given is None and declared is None:
+        for domain in integer_guesses(workshop.layer.obj):
+            try:
+                trial = _try(workshop, calls, shape, batch, domain)
+            except (LayerRaisedError, UnexpectedReturnError):
+                continue
+            if torch.isfinite(trial.outcome.y).all():
+                return (
+                    trial.quality,
+                    domain,
+                    "the output is finite on whole numbers only",
+                )
+    return fallback
+
+
+def _whole_numbers(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    trial: _Trial,
+) -> Domain | None:
+    """Return the integer domain of a layer that dequantizes, or None.
+
+    Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
+    """
+    if not trial.outcome.draws:
+        return None
+    if calls.inverse is not None:
+        back = _rounds_back(workshop, calls, shape, batch, domain)
+        if back is False:
+            return None
+    for choice in integer_guesses(workshop.layer.obj):
+        try:
+            again = _try(workshop, calls, shape, batch, choice)
+        except (LayerRaisedError, UnexpectedReturnError):
+            continue
+        if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
+            continue
+        if calls.inverse is None or _comes_back(workshop, calls, shape, batch, choice):
+            return choice
+    return None
+
+
+def _rounds_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    _, back = _there_and_back(workshop, calls, shape, batch, domain)
+    return back is not None and bool((back == back.round()).all())
+
+
+def _comes_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    return back is not None and back.shape == x.shape and bool((back == x).all())
+
+
+def _there_and_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> tuple[Tensor, Tensor | None]:
+    x = _input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+        return x, runner.run("inverse", y, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return x, None
+
+
+def _try(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> _Trial:
+    direction: Direction = "forward" if calls.forward is not None else "inverse"
+    x = _input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        outcome = runner.run(direction, x, Frozen())
+    except LayerRaisedError as error:
+        if not error.means_absent or calls.inverse is None or direction == "inverse":
+            raise
+        outcome = runner.run("inverse", x, Frozen())
+    if outcome.raw is None:
+        raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
+    return _Trial(quality=_quality(outcome, x), outcome=outcome)
+
+
+def _shown(y: Tensor) -> str:
+    return f"an output of shape {tuple(y.shape)}"
+
+
+def _input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
+    generator = torch.Generator().manual_seed(workshop.options.seed)
+    x = draw(domain, shape, batch, "usual", generator)
+    return x if workshop.promote else x.float()
+
+
+def _quality(outcome: Outcome, x: Tensor) -> int:
+    if outcome.y.numel() != x.numel():
+        return _RESIZED
+    if outcome.form is not None:
+        return _ODD
+    one_number = getattr(outcome.raw, "ndim", 0) == 0
+    return _SCALAR if one_number else _GOOD

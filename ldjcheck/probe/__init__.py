@@ -1,0 +1,15 @@
+"""Probing: which inputs, sizes and parameters would make a mistake visible."""
+
+from __future__ import annotations
+
+from ldjcheck.probe.plan import choose_batch, plan_configs
+from ldjcheck.probe.shapes import ShapeGuess, guess_shapes, resized, sizes_held
+
+__all__ = [
+    "ShapeGuess",
+    "choose_batch",
+    "guess_shapes",
+    "plan_configs",
+    "resized",
+    "sizes_held",
+]

@@ -1,0 +1,232 @@
+"""Event shapes that a layer may take, read off the layer's own facts.
+
+A layer says what it wants in masks, in the widths of its first Linear, Conv and norm
+layers, in the sizes of its parameters and in its integer attributes. Where it says
+nothing, a short list of shapes is tried, vectors first: a layer made for vectors often
+runs on images too and then sums over the wrong axes, while a layer made for images
+hardly ever runs on vectors.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+
+from ldjcheck.holdings import attributes, reachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Shape
+
+# Height and width differ from each other and from the batch, and are even, so that
+# squeezes and checkerboards fit and no two products of sizes coincide by accident.
+HEIGHT, WIDTH, LENGTH = 4, 6, 8
+_LARGEST = 512  # dims; a first guess must be cheap to prove
+
+_FEATURE_NAMES = (
+    "features", "n_features", "num_features", "in_features", "dim", "dims", "d", "D",
+    "n_dim", "n_dims", "num_dims", "input_dim", "in_dim", "data_dim", "size",
+    "input_size", "num_inputs", "n_inputs", "nz", "latent_size", "latent_dim", "z_dim",
+    "in_channels", "num_channels", "n_channels", "channels", "c_in", "c", "in_channel",
+)  # fmt: skip
+_SHAPE_WORDS = ("shape", "size", "dims")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShapeGuess:
+    """An event shape to try, and the fact of the layer that suggests it."""
+
+    shape: Shape
+    why: str
+
+
+def sizes_held(layer: Any) -> frozenset[int]:
+    """Return every integer that the layer holds as a size: these axes are not ours to vary."""
+    sizes: set[int] = set()
+    for item in reachable(layer):
+        if isinstance(item, torch.Tensor):
+            sizes.update(item.shape)
+        else:
+            sizes.update(_integers(item).values())
+            for value in attributes(item).values():
+                if isinstance(value, (tuple, list)):
+                    sizes.update(v for v in value if _is_size(v))
+    return frozenset(sizes)
+
+
+def guess_shapes(layer: Any, event_dim: int | None) -> tuple[ShapeGuess, ...]:
+    """Return the event shapes worth trying, the best founded first, each once."""
+    guesses: dict[Shape, ShapeGuess] = {}
+    for shape, why in (*_from_facts(layer), *_defaults(event_dim)):
+        if event_dim is not None and len(shape) < event_dim:
+            continue
+        if shape and 0 < math.prod(shape) <= _LARGEST and shape not in guesses:
+            guesses[shape] = ShapeGuess(shape=shape, why=why)
+    return tuple(guesses.values())
+
+
+def resized(shape: Shape, held: frozenset[int]) -> tuple[Shape, ...]:
+    """Return shapes of the same kind and other sizes, axes that the layer fixes kept.
+
+    An axis whose size the layer holds somewhere is taken to be fixed by it.
+    """
+    free = [i for i, size in enumerate(shape) if size not in held]
+    if not free:
+        return ()
+    others: list[Shape] = []
+    for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
+        fitting = choice[: len(shape)] if len(shape) <= 3 else (2,) * len(shape)
+        new = tuple(fitting[i] if i in free else size for i, size in enumerate(shape))
+        if new != shape and new not in others and math.prod(new) <= _LARGEST:
+            others.append(new)
+    return tuple(others)
+
+
+def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
+    why = "runs at this size; the layer's own facts say nothing"
+    if event_dim == 2:
+        for size in (4, 5, 2):
+            yield (size, size), why
+    for size in (4, 6, 2, 5, 1, 8):
+        yield (size,), why
+    for channels in (2, 1, 4, 3, 6, 8, 12, 16):
+        yield (channels, HEIGHT, WIDTH), why
+    for channels in (2, 4, 1, 3, 8, 80):
+        yield (channels, LENGTH), why
+    for side in (4, 6, 8, 16):
+        for channels in (1, 2, 4):
+            yield (channels, side, side), why
+
+
+def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
+    items = list(reachable(layer))
+    for item in items:
+        yield from _stated_shapes(item)
+    for item in items:
+        for name, tensor in _named_tensors(item):
+            if "mask" in name.lower():
+                yield from _like_mask(tensor, f"the mask {name!r} has this size")
+    for item in items[:1]:
+        yield from _named_sizes(item)
+    for item in items:
+        yield from _first_network(item)
+    for item in items[1:]:
+        if not isinstance(item, torch.Tensor):
+            yield from _named_sizes(item)
+    for item in items:
+        for name, tensor in _named_tensors(item):
+            yield from _like_parameter(tensor, f"{name!r} has this size")
+    for item in items:
+        for name, size in _integers(item).items():
+            yield from _of_size(size, f"{name} = {size}")
+
+
+def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
+    for name, value in attributes(item).items():
+        if not any(word in name.lower() for word in _SHAPE_WORDS):
+            continue
+        if isinstance(value, (tuple, list)) and 1 <= len(value) <= 3:
+            if all(_is_size(v) for v in value):
+                yield tuple(value), f"{name} = {tuple(value)}"
+
+
+def _named_sizes(item: Any) -> Iterator[tuple[Shape, str]]:
+    sizes = _integers(item)
+    for wanted in _FEATURE_NAMES:
+        for name, size in sizes.items():
+            if name.lstrip("_") == wanted:
+                yield from _of_size(size, f"{name} = {size}")
+
+
+def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
+    if isinstance(item, nn.Linear):
+        n, why = item.in_features, f"a Linear takes {item.in_features} features"
+        for size in (n, 2 * n, 2 * n - 1, 2 * n + 1):
+            yield (size,), why
+    elif isinstance(item, nn.Conv2d):
+        n, why = item.in_channels, f"a Conv2d takes {item.in_channels} channels"
+        yield (n, HEIGHT, WIDTH), why
+        yield (2 * n, HEIGHT, WIDTH), why
+    elif isinstance(item, nn.Conv1d):
+        n, why = item.in_channels, f"a Conv1d takes {item.in_channels} channels"
+        yield (n, LENGTH), why
+        yield (2 * n, LENGTH), why
+    elif isinstance(getattr(item, "num_features", None), int) and isinstance(
+        item, nn.Module
+    ):
+        yield from _of_size(item.num_features, "a norm layer has so many features")
+
+
+def _like_mask(mask: torch.Tensor, why: str) -> Iterator[tuple[Shape, str]]:
+    shape = tuple(mask.shape)
+    if len(shape) == 4:
+        channels, height, width = shape[1:]
+        for c in (channels,) if channels > 1 else (1, 2, 4):
+            yield (
+                (c, height if height > 1 else HEIGHT, width if width > 1 else WIDTH),
+                why,
+            )
+    elif len(shape) == 3:
+        yield shape, why
+    elif len(shape) == 2:
+        yield (shape[1],), why
+        yield (1, *shape), why
+        yield (2, *shape), why
+    elif len(shape) == 1:
+        yield shape, why
+
+
+def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str]]:
+    shape = tuple(tensor.shape)
+    if not tensor.is_floating_point() or not shape or math.prod(shape) == 1:
+        return
+    if len(shape) == 1:
+        yield from _of_size(shape[0], why)
+    elif len(shape) == 2 and shape[0] in (1, shape[1]):
+        yield from _of_size(shape[1], why)
+    elif len(shape) == 2:
+        yield (shape[1],), why
+    elif len(shape) == 3:
+        yield (shape[1], shape[2] if shape[2] > 1 else LENGTH), why
+        yield shape, why
+    elif len(shape) == 4:
+        _, channels, height, width = shape
+        if height == width == 1:
+            yield (channels, HEIGHT, WIDTH), why
+        else:
+            yield (channels, max(height, HEIGHT), max(width, WIDTH)), why
+
+
+def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
+    if 1 <= size <= 64:
+        yield (size,), why
+        if size <= 16:
+            yield (size, HEIGHT, WIDTH), why
+            yield (size, LENGTH), why
+
+
+def _named_tensors(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(item, nn.Module):
+        yield from item.named_buffers(recurse=False)
+        yield from item.named_parameters(recurse=False)
+    if not isinstance(item, (torch.Tensor, dict)):
+        for name, value in attributes(item).items():
+            if isinstance(value, torch.Tensor):
+                yield name, value
+
+
+def _integers(item: Any) -> dict[str, int]:
+    if isinstance(item, torch.Tensor):
+        return {}
+    return {name: v for name, v in attributes(item).items() if _is_size(v)}
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, int) and not isinstance(value, bool) and 0 < value < 100_000
+    )

@@ -1,0 +1,96 @@
+"""The frozen records that stages hand to one another, in the order of the way through.
+
+Records hold facts and compute nothing.
+"""
+
+from __future__ import annotations
+
+from ldjcheck.records.asked import (
+    Domain,
+    Options,
+    Target,
+)
+from ldjcheck.records.called import (
+    CallFunction,
+    Calls,
+    Layer,
+    Returned,
+)
+from ldjcheck.records.measured import (
+    Comparison,
+    Config,
+    ConfigMeasured,
+    DirectionMeasured,
+    Measurement,
+    Unavailable,
+    Verdict,
+)
+from ldjcheck.records.result import (
+    Check,
+    Dimension,
+    Edit,
+    Finding,
+    Fix,
+    Law,
+    LawPoint,
+    LedgerLine,
+    Location,
+    Result,
+    Run,
+    Sample,
+    Skipped,
+)
+from ldjcheck.records.words import (
+    CheckName,
+    CheckStatus,
+    Direction,
+    Kind,
+    Method,
+    Region,
+    Severity,
+    Shape,
+    Status,
+    Structure,
+    Wrt,
+)
+
+__all__ = [
+    "CallFunction",
+    "Calls",
+    "Check",
+    "CheckName",
+    "CheckStatus",
+    "Comparison",
+    "Config",
+    "ConfigMeasured",
+    "Dimension",
+    "Direction",
+    "DirectionMeasured",
+    "Domain",
+    "Edit",
+    "Finding",
+    "Fix",
+    "Kind",
+    "Law",
+    "LawPoint",
+    "Layer",
+    "LedgerLine",
+    "Location",
+    "Measurement",
+    "Method",
+    "Options",
+    "Region",
+    "Result",
+    "Returned",
+    "Run",
+    "Sample",
+    "Severity",
+    "Shape",
+    "Skipped",
+    "Status",
+    "Structure",
+    "Target",
+    "Unavailable",
+    "Verdict",
+    "Wrt",
+]

@@ -1,0 +1,60 @@
+"""What the user asked: targets and options."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from ldjcheck.records.words import Kind, Shape, Wrt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Domain:
+    """Where inputs live: `real`, `unit`, `positive`, `int` or `interval`.
+
+    `low` and `high` are the ends of an `int` (both included) or `interval` domain.
+    """
+
+    kind: Literal["real", "unit", "positive", "int", "interval"]
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How a check is to be run; the command line's options by the same names."""
+
+    shape: tuple[
+        tuple[str | None, Shape], ...
+    ] = ()  # (name of the input or None, event shape)
+    batch: int = 3
+    domain: Domain | None = None  # None: found out
+    context: tuple[tuple[str, Shape], ...] = ()
+    kwarg: tuple[tuple[str, Any], ...] = ()  # values, already evaluated
+    convention: str = "auto"
+    direction: Literal["both", "forward", "inverse"] = "both"
+    params: Literal["random", "as-is"] = "random"
+    params_scale: float = 0.3
+    kind: Literal["auto"] | Kind = "auto"
+    search: int = 0
+    dims_limit: int = 4096
+    mode: Literal["eval", "train"] = "eval"
+    device: bool = False  # True: stay on the layer's own device
+    wrt: Literal["auto"] | Wrt = "auto"
+    seed: int = 0
+    dtype: Literal["float64", "as-written"] = "float64"
+    atol: float | None = None  # None: from the error model
+    rtol: float | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """What the user typed, taken apart: `SOURCE` or `SOURCE:EXPR`."""
+
+    text: str
+    source: str
+    expr: str | None

@@ -1,0 +1,54 @@
+"""The layer, and how it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records.asked import Domain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layer:
+    """The user's object, ready to be called, and where it came from."""
+
+    target: str  # what was typed; for `check()`, the name of the object's class
+    name: str  # how a report calls it, such as `Dequantization()`
+    obj: Any
+    rebuild: Callable[[], Any] | None = None  # evaluates the target's expression again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned:
+    """What one call handed back: the output and its ldj exactly as the layer gave it."""
+
+    y: Any
+    ldj: Any
+
+
+CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
+"""`(layer, x, start, kwargs) -> Returned`; `start` is the incoming ldj or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calls:
+    """How one layer is called, both ways. The layer is an argument: copies are made."""
+
+    convention: str  # the registered name
+    signature: str  # as a report shows it: "f(z, ldj, reverse=False) -> z, ldj"
+    forward: CallFunction | None
+    inverse: CallFunction | None
+    accumulates: bool = False  # an incoming ldj is passed, and its total comes back
+    sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
+    event_dim: int | None = (
+        None  # one ldj entry covers so many trailing axes; None: all
+    )
+    tracks_inverse: bool = True  # the convention has an inverse ldj to report
+    context_names: tuple[str, ...] = ()  # parameters that take a context tensor
+    domain: Domain | None = None  # declared by the layer itself
+    codomain: Domain | None = None
+    inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why

@@ -1,0 +1,143 @@
+"""What running the layer has shown, and how it compares with the truth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+    from ldjcheck.records.asked import Domain, Options
+    from ldjcheck.records.called import Calls, Layer
+    from ldjcheck.records.result import Check
+    from ldjcheck.records.words import Direction, Method, Region, Shape, Structure, Wrt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """One set of circumstances under which the layer is measured.
+
+    `draw` numbers the draw of parameters (0: as built), `region` says which part of the
+    domain the inputs come from.
+    """
+
+    shape: Shape
+    batch: int
+    domain: Domain
+    region: Region = "usual"
+    draw: int = 0
+    scale: float = 0.3
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DirectionMeasured:
+    """What one direction said and what is true, at one configuration.
+
+    Tensors are float64 on the CPU: `x` and `y` are `(batch, *event)`, `reported` and
+    `exact` `(batch,)` in nats, `jacobian` `(batch, dims_out, dims_in)` with
+    `jacobian[b, i, j] = dy[b, i] / dx[b, j]`, and `shares` `(batch, dims)` the dims' parts
+    of `exact`. What could not be had is None.
+    """
+
+    direction: Direction
+    wrt: Wrt
+    dtype: str
+    x: Tensor
+    y: Tensor
+    reported: Tensor | None
+    exact: Tensor | None
+    allowed: Tensor | None = None
+    jacobian: Tensor | None = None
+    shares: Tensor | None = None
+    reported_shares: Tensor | None = None
+    structure: Structure | None = None
+    method: Method | None = None
+    form: str | None = None  # how the ldj's form breaks the convention's promise
+    anchored: bool = False  # the Jacobian agrees with central differences
+    rounding_seen: bool = False
+    detach_seen: bool = False
+    coupled: float = (
+        0.0  # largest |dy_i/dx_j| or change of ldj between different samples
+    )
+    faults: tuple[str, ...] = ()  # behaviour that breaks the contract, in words
+    round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
+    round_trip_allowed: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unavailable:
+    """A direction that is absent, or raised what `why` says."""
+
+    direction: Direction
+    why: str
+    raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConfigMeasured:
+    """Both directions at one configuration."""
+
+    config: Config
+    forward: DirectionMeasured | Unavailable
+    inverse: DirectionMeasured | Unavailable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measurement:
+    """Everything that running the layer has shown. Rules read it and run nothing."""
+
+    layer: Layer
+    calls: Calls
+    options: Options
+    measured: tuple[ConfigMeasured, ...]
+    has_parameters: bool
+    inferred: Mapping[str, str]
+    float32_only: str | None = None  # why float64 could not be had
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How one direction came out over all configurations.
+
+    `usable` holds the configurations that count, with the samples whose exact value is
+    finite; `off` those samples where reported and exact part by more than is allowed.
+    """
+
+    direction: Direction
+    check: Check
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...] = ()
+    mismatched: bool = False
+    untracked: bool = False
+    unanchored: bool = False
+    vacuous: str | None = None
+    singular: bool = False
+    ill_conditioned: bool = False
+    resized: tuple[int, int] | None = None  # dims in and out, where they differ
+    raised: tuple[str, ...] = ()
+    why: str | None = None  # why the direction is not available
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """The verdicts of a layer, and the checks as the report lists them."""
+
+    measurement: Measurement
+    forward: Verdict
+    inverse: Verdict
+    round_trip: Check
+    contract: Check
+
+    @property
+    def verdicts(self) -> tuple[Verdict, Verdict]:
+        """Forward, then inverse."""
+        return self.forward, self.inverse
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """All checks in the order of the report."""
+        return self.forward.check, self.inverse.check, self.round_trip, self.contract

@@ -1,0 +1,176 @@
+"""Results: plain data that can be pickled, and exactly what the JSON shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records.words import (
+        CheckName,
+        CheckStatus,
+        Direction,
+        Kind,
+        Method,
+        Severity,
+        Shape,
+        Status,
+        Structure,
+        Wrt,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One sample's two numbers, in nats. `difference` is reported minus exact."""
+
+    index: int
+    reported: float | None
+    exact: float
+    difference: float | None
+    allowed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dimension:
+    """One dimension's share of the first sample's ldj, in nats."""
+
+    index: int
+    exact: float
+    reported: float | None  # None: the layer's own numbers cannot be split
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One thing that was compared, and how it came out."""
+
+    name: CheckName
+    direction: Direction | None
+    status: CheckStatus
+    wrt: Wrt | None = None
+    shape: Shape | None = None
+    dims: int | None = None
+    dtype: str | None = None
+    tolerance: float | None = None
+    worst: float | None = None
+    method: Method | None = None
+    samples: tuple[Sample, ...] = ()
+    dimensions: tuple[Dimension, ...] = ()
+    structure: Structure | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerLine:
+    """One executed source line: what it did to log|det| and to the reported ldj."""
+
+    direction: Direction
+    file: str
+    line: int
+    function: str
+    text: str
+    exact: float | None
+    reported: float | None
+    exact_total: float
+    reported_total: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A place in the user's source. `cell` is the notebook cell, if it is one."""
+
+    file: str
+    line: int
+    column: int | None = None
+    function: str | None = None
+    text: str | None = None
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LawPoint:
+    """One size at which the law was seen to hold."""
+
+    dims: int
+    difference: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Law:
+    """The formula that the difference obeys, with the sizes at which it was tried."""
+
+    expression: str
+    points: tuple[LawPoint, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One changed line of the user's source."""
+
+    file: str
+    line: int
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fix:
+    """An edit. `verified` only when the edited layer was run and then agreed."""
+
+    applicability: Literal["verified", "suggested"]
+    residual_after: float | None
+    edits: tuple[Edit, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A rule that matched here. `message` is one sentence; `evidence` its lines."""
+
+    code: str
+    name: str
+    severity: Severity
+    message: str
+    direction: Direction | None = None
+    evidence: tuple[str, ...] = ()
+    also_fits: tuple[str, ...] = ()
+    law: Law | None = None
+    bits_per_dim: float | None = None
+    location: Location | None = None
+    fix: Fix | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """All that is known about one target."""
+
+    target: str
+    layer: str | None
+    status: Status
+    convention: str | None = None
+    kind: Kind | None = None
+    inferred: Mapping[str, str] = field(default_factory=dict)  # what: why
+    seconds: float = 0.0
+    checks: tuple[Check, ...] = ()
+    ledger: tuple[LedgerLine, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """Something of a source that is no target, and why."""
+
+    target: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A whole call of ldjcheck: what every output format draws."""
+
+    seed: int
+    exit_code: int
+    seconds: float
+    command: str
+    results: tuple[Result, ...]
+    skipped: tuple[Skipped, ...] = ()

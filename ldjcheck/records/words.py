@@ -1,0 +1,17 @@
+"""The fixed words of the records, and the shape of an event."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Direction = Literal["forward", "inverse"]
+Severity = Literal["error", "unproven", "warning", "note"]
+Status = Literal["pass", "fail", "unproven", "error"]
+CheckName = Literal["ldj", "round-trip", "contract", "gradient"]
+CheckStatus = Literal["pass", "fail", "unproven", "not-available", "error"]
+Method = Literal["reverse", "reverse-looped", "forward", "differences", "preimage"]
+Structure = Literal["diagonal", "triangular", "block", "dense"]
+Kind = Literal["bijection", "dequantization", "split", "flow", "model"]
+Wrt = Literal["input", "noise"]
+Shape = tuple[int, ...]
+Region = Literal["usual", "near", "far", "plus", "minus"]
