@@ -1,0 +1,76 @@
+"""Drawings of a finished run. Nothing here measures, decides or loads torch.
+
+A new format is one file with `render(run, style) -> str`, and one line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.report import concise, json, text
+from ldjcheck.report.style import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import Check, Finding, Result, Run, Status
+
+__all__ = ["FORMATS", "Format", "Report", "Style"]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """An output format, by the name that `--format` takes."""
+
+    name: str
+    render: Callable[[Run, Style], str]
+
+
+FORMATS: tuple[Format, ...] = (
+    Format("text", text.render),
+    Format("concise", concise.render),
+    Format("json", json.render),
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Report:
+    """What `check()` found out about one layer. Printed, it reads like the terminal."""
+
+    run: Run
+
+    def __post_init__(self) -> None:
+        if len(self.run.results) != 1:
+            raise ValueError("a Report is about exactly one layer")
+
+    @property
+    def result(self) -> Result:
+        """Everything that is known about the layer, as a record."""
+        return self.run.results[0]
+
+    @property
+    def status(self) -> Status:
+        """`pass`, `fail`, `unproven` or `error`."""
+        return self.result.status
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What was found, most important first."""
+        return self.result.findings
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """What was compared, and how each comparison came out."""
+        return self.result.checks
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the document that `--format json` writes."""
+        return json.document(self.run)
+
+    def __str__(self) -> str:
+        return text.render(self.run, Style(color=False, verbosity=0)).rstrip("\n")
+
+    def __repr__(self) -> str:
+        codes = "".join(f" {finding.code}" for finding in self.findings)
+        return f"<Report {self.result.target}: {self.status}{codes}>"

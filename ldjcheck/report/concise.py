@@ -1,0 +1,78 @@
+"""One line a finding, for editors, grep and CI logs; then a summary.
+
+The lines are never wrapped: programs read them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.layout import one_line
+from ldjcheck.report.summary import summary
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Finding, Result, Run, Severity
+    from ldjcheck.report.style import Style
+
+_COLORS: dict[Severity, str] = {
+    "error": "red",
+    "unproven": "yellow",
+    "warning": "yellow",
+    "note": "cyan",
+}
+
+
+def render(run: Run, style: Style) -> str:
+    """Return lines such as `deq.py:41:9: LDJ101 the message (+83.1777)`."""
+    lines = [line for result in run.results for line in _result_lines(result, style)]
+    if not run.results:
+        lines += [
+            one_line(f"{each.target}: skipped: {each.why}") for each in run.skipped
+        ]
+    if not style.quiet:
+        lines.append(summary(run))
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _result_lines(result: Result, style: Style) -> list[str]:
+    lines = [_finding_line(finding, result, style) for finding in result.findings]
+    if not lines and result.status != "pass":  # whatever is no pass leaves a line
+        lines = [f"{one_line(result.target)}: {result.status}"]
+    return lines
+
+
+def _finding_line(finding: Finding, result: Result, style: Style) -> str:
+    place = style.paint(one_line(_place(finding, result)), bold=True)
+    code = style.paint(finding.code, _COLORS[finding.severity], bold=True)
+    grade = "" if finding.severity == "error" else f"{finding.severity}: "
+    message = one_line(finding.message).removesuffix(".")
+    return f"{place}: {code} {grade}{message}{_difference(finding, result)}"
+
+
+def _place(finding: Finding, result: Result) -> str:
+    where = finding.location
+    if where is None:
+        return result.target
+    cell = "" if where.cell is None else f":cell {where.cell}"
+    column = "" if where.column is None else f":{where.column}"
+    return f"{where.file}{cell}:{where.line}{column}"
+
+
+def _difference(finding: Finding, result: Result) -> str:
+    """Return the largest difference of the check that the finding is about."""
+    if finding.severity != "error":
+        return ""
+    values = [
+        sample.difference
+        for check in result.checks
+        if (check.name, check.direction, check.status)
+        == ("ldj", finding.direction, "fail")
+        for sample in check.samples
+        if sample.difference is not None
+    ]
+    if not values:
+        return ""
+    # NaN is above every number here: it is the worst that a layer can report.
+    worst = max(values, key=lambda value: (value != value, abs(value)))
+    return f" ({figures.difference(worst)})"

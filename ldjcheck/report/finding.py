@@ -1,0 +1,130 @@
+"""What is said about one finding: where it is, why, how to mend it, what it costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.layout import (
+    cells,
+    indented,
+    lines_of,
+    one_line,
+    pack,
+    shorten,
+    shorten_middle,
+    wrap,
+)
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Edit, Finding, Fix, Law, Location
+    from ldjcheck.report.style import Style
+
+Block = list[str]  # lines that belong together; a blank line stands between blocks
+
+_MARGIN = "    "
+_MESSAGE_ROWS = 12
+_EVIDENCE_ROWS = 6
+
+
+def message(finding: Finding, lead: str, style: Style) -> Block:
+    """Return the finding's sentence, after a lead such as its code."""
+    text = lead + one_line(finding.message)
+    rows = None if style.verbose else _MESSAGE_ROWS
+    return wrap(text, style.width, "  ", "  ", rows)
+
+
+def place(location: Location, with_text: bool, style: Style) -> Block:
+    """Return the place as `--> file:line, in function`, and the source text there."""
+    if location.cell is None:
+        where = f":{location.line}"
+    else:
+        where = f", cell {location.cell}, line {location.line}"
+    if location.function:
+        where += f", in {one_line(location.function)}"
+    where = shorten(where, style.width // 2)
+    arrow = "  --> "
+    room = style.width - len(arrow) - cells(where)
+    lines = [arrow + shorten_middle(one_line(location.file), room) + where]
+    if with_text and location.text:
+        text = _MARGIN + "  " + one_line(location.text)
+        lines.append(style.paint(shorten(text, style.width), bold=True))
+    return lines
+
+
+def reasons(finding: Finding, style: Style) -> Block:
+    """Return the law, the evidence and what else fits, under a heading."""
+    lines = [] if finding.law is None else _law(finding.law, style)
+    lines += evidence(finding, _MARGIN, style)
+    if finding.also_fits:
+        fits = f"The same numbers also fit {', '.join(finding.also_fits)}."
+        lines += wrap(fits, style.width, _MARGIN, _MARGIN)
+    if not lines:
+        return []
+    title = "Evidence" if finding.law is None else "Why I think so"
+    if finding.severity == "unproven":
+        title = "What would have to be different"
+    return [style.paint(f"  {title}", bold=True), *lines]
+
+
+def evidence(finding: Finding, margin: str, style: Style) -> Block:
+    """Return the evidence line by line, as it was written, fitted to the page."""
+    rows = None if style.verbose else _EVIDENCE_ROWS
+    return [
+        line
+        for each in finding.evidence
+        for line in indented(each, style.width, margin, rows)
+    ]
+
+
+def _law(law: Law, style: Style) -> Block:
+    seen = " at every size I tried:" if law.points else ""
+    text = f"difference = {one_line(law.expression)}{seen}"
+    points = [
+        f"dims {point.dims}: {figures.difference(point.difference)}"
+        for point in law.points
+    ]
+    return [
+        *wrap(text, style.width, _MARGIN, _MARGIN + "  "),
+        *pack(points, style.width, _MARGIN, "   "),
+    ]
+
+
+def fix(fix: Fix, location: Location | None, style: Style) -> Block:
+    """Return the edits as a diff, and whether they were run."""
+    if fix.applicability == "suggested":
+        title = "Fix (a suggestion, not run)"
+    elif fix.residual_after is None:
+        title = "Fix (tried in memory: all samples then agree)"
+    else:
+        size = figures.size(fix.residual_after)
+        title = f"Fix (tried in memory: all samples then agree to {size})"
+    lines = [style.paint(f"  {title}", bold=True)]
+    file = None if location is None else location.file
+    for edit in fix.edits:
+        if edit.file != file:
+            file = edit.file
+            lines.append(_MARGIN + shorten_middle(one_line(file), style.width - 4))
+        lines += _diff(edit, "-", edit.before, "red", style)
+        lines += _diff(edit, "+", edit.after, "green", style)
+    return lines
+
+
+def _diff(edit: Edit, sign: str, text: str, color: str, style: Style) -> Block:
+    """Return one side of an edit; nothing for a line that is only added or removed."""
+    head = f"{_MARGIN}{edit.line} {sign}  "
+    rows = [
+        row
+        for line in lines_of(text)
+        if line.strip()
+        for row in wrap(line.strip(), style.width, head, " " * len(head) + "  ")
+    ]
+    return [style.paint(row, color) for row in rows]
+
+
+def cost(bits_per_dim: float, style: Style) -> Block:
+    """Return what the mistake costs, in bits per dimension."""
+    return [
+        style.paint("  What it does to you", bold=True),
+        f"{_MARGIN}Your bits per dimension are off by {abs(bits_per_dim):.3g}.",
+    ]

@@ -1,0 +1,158 @@
+"""Fitting a user's text into columns: cleaned, measured, shortened, wrapped.
+
+Widths are counted in terminal cells: a CJK character takes two, an accent none.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+ELLIPSIS = "..."
+
+
+def printable(text: str) -> str:
+    """Return one line without colour codes, tabs or characters that move the cursor.
+
+    What cannot be printed is shown as Python escapes it: a message may hold anything.
+    """
+    text = click.unstyle(text).expandtabs(4)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(map(_visible, text))
+
+
+def _visible(char: str) -> str:
+    if char.isprintable():
+        return char
+    if unicodedata.category(char) == "Zs":
+        return " "
+    return char.encode("unicode_escape").decode("ascii")
+
+
+def one_line(text: str) -> str:
+    """Return the text as a single printable line, each run of blanks one space."""
+    return printable(" ".join(text.split()))
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the printable lines of a text, with their indentation; at least one."""
+    return [printable(line).rstrip() for line in text.splitlines()] or [""]
+
+
+def cells(text: str) -> int:
+    """Return how many terminal columns a printable text takes."""
+    return len(text) if text.isascii() else sum(map(_cells_of, text))
+
+
+def _cells_of(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def pad(text: str, width: int) -> str:
+    """Return the text with spaces on its right, up to `width` columns."""
+    return text + " " * (width - cells(text))
+
+
+def shorten(text: str, width: int) -> str:
+    """Return the text, its end replaced by `...` where it is too wide."""
+    if cells(text) <= width:
+        return text
+    if width <= len(ELLIPSIS):
+        return ELLIPSIS[:width]
+    return split(text, width - len(ELLIPSIS))[0] + ELLIPSIS
+
+
+def shorten_middle(text: str, width: int) -> str:
+    """Return the text, its middle replaced by `...` where it is too wide.
+
+    For paths and targets: both the folder and the last name tell something.
+    """
+    if cells(text) <= width:
+        return text
+    kept = width - len(ELLIPSIS)
+    if kept < 2:
+        return shorten(text, width)
+    head = split(text, kept // 2)[0]
+    tail = split(text[::-1], kept - cells(head))[0][::-1]
+    return head + ELLIPSIS + tail
+
+
+def wrap(
+    text: str, width: int, first: str = "", rest: str = "", rows: int | None = None
+) -> list[str]:
+    """Return one line of text as rows of at most `width` columns.
+
+    A text that fits keeps its spacing, so that columns stay columns. `first` and
+    `rest` stand before the first and the other rows. Beyond `rows`, `...` stands for
+    what is left.
+    """
+    if cells(first) + cells(text) <= width:
+        return [(first + text).rstrip()]
+    most = len(text) if rows is None else rows
+    lines: list[str] = []
+    line, is_empty = first, True
+    for word in text.split():
+        if not is_empty and cells(line) + 1 + cells(word) <= width:
+            line += " " + word
+            continue
+        if not is_empty:
+            lines.append(line)
+            line = rest
+        while cells(line) + cells(word) > width and len(lines) <= most:
+            part, word = split(word, max(width - cells(line), 2))
+            lines.append(line + part)
+            line = rest
+        line, is_empty = line + word, False
+        if len(lines) > most:  # a message may be a megabyte long
+            break
+    lines.append(line)
+    if len(lines) > most:
+        last = shorten(lines[most - 1], width - len(ELLIPSIS)).removesuffix(ELLIPSIS)
+        lines[most - 1 :] = [last + ELLIPSIS]
+    return lines
+
+
+def pack(items: Sequence[str], width: int, margin: str, gap: str) -> list[str]:
+    """Return items side by side, as many in a row as fit `width` columns."""
+    lines: list[str] = []
+    for item in items:
+        if lines and cells(lines[-1] + gap + item) <= width:
+            lines[-1] += gap + item
+        else:
+            lines.append(shorten(margin + item, width))
+    return lines
+
+
+def columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of printable cells as lines, each column flush left."""
+    widths = [max(map(cells, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(pad, row, widths)).rstrip() for row in rows]
+
+
+def indented(text: str, width: int, margin: str, rows: int | None = None) -> list[str]:
+    """Return every line of a text, each wrapped under its own indentation."""
+    lines: list[str] = []
+    for line in lines_of(text):
+        bare = line.lstrip(" ")
+        # Half of the page stays for the words, however deep the line stands.
+        indent = margin + " " * min(len(line) - len(bare), (width - len(margin)) // 2)
+        lines += wrap(bare, width, indent, indent, rows)
+    return lines
+
+
+def split(text: str, width: int) -> tuple[str, str]:
+    """Return the longest start of at most `width` columns, and what is left."""
+    used = 0
+    for position, char in enumerate(text):
+        used += _cells_of(char)
+        if used > width:
+            return text[:position], text[position:]
+    return text, ""

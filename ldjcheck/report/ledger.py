@@ -1,0 +1,92 @@
+"""The line ledger: what each source line did to log|det| and to the reported ldj."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.layout import cells, one_line, pad, shorten, shorten_middle
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from ldjcheck.records import LedgerLine
+    from ldjcheck.report.style import Style
+
+_MARGIN = "    "
+_FUNCTION_WIDTH = 14
+_LINES_SHOWN = 24
+_AROUND = 6  # lines shown before and after a marked one of a long ledger
+
+
+def ledger(
+    lines: Sequence[LedgerLine], marked: Container[tuple[str, int]], style: Style
+) -> list[str]:
+    """Return the ledger of one direction; `marked` places get a `>`."""
+    marks = [(line.file, line.line) in marked for line in lines]
+    last = lines[-1]
+    total = figures.for_pairs([(last.exact_total, last.reported_total)])
+    exact = ["exact", total(last.exact_total), *(figures.step(e.exact) for e in lines)]
+    reported = [
+        "reported",
+        total(last.reported_total),
+        *(figures.step(e.reported) for e in lines),
+    ]
+    widths = max(map(len, exact)), max(map(len, reported))
+
+    def row(left: str, one: str, other: str) -> str:
+        room = style.width - sum(widths) - 4
+        left = pad(shorten(_MARGIN + left, room), min(left_width, room))
+        return f"{left}  {one:>{widths[0]}}  {other:>{widths[1]}}".rstrip()
+
+    sources = _sources(lines, marks, style.width - len(_MARGIN) - sum(widths) - 4)
+    left_width = len(_MARGIN) + max(map(cells, sources))
+    shown = _shown(marks, style)
+    drawn = ["  Where it happens (sample 0, in the order the lines ran)"]
+    file, before = "", -1
+    for index in shown:
+        if index > before + 1:
+            drawn.append(_skipped(index - before - 1))
+        if lines[index].file != file:
+            file = lines[index].file
+            name = shorten_middle(one_line(file), left_width - len(_MARGIN))
+            drawn.append(row(name, exact[0], reported[0]))
+        text = row(sources[index], exact[index + 2], reported[index + 2])
+        drawn.append(style.paint(text, "red", bold=True) if marks[index] else text)
+        before = index
+    if before < len(lines) - 1:
+        drawn.append(_skipped(len(lines) - 1 - before))
+    return [*drawn, row("total", exact[1], reported[1])]
+
+
+def _sources(
+    lines: Sequence[LedgerLine], marks: Sequence[bool], width: int
+) -> list[str]:
+    """Return function, mark, line number and source text, in columns."""
+    functions = [shorten(one_line(e.function), _FUNCTION_WIDTH) for e in lines]
+    wide = max(map(cells, functions))
+    digits = max(len(str(each.line)) for each in lines)
+    sources = []
+    previous: tuple[str, str] | None = None
+    for each, function, is_marked in zip(lines, functions, marks, strict=True):
+        name = "" if (each.file, each.function) == previous else function
+        previous = (each.file, each.function)
+        mark = ">" if is_marked else " "
+        left = f"{pad(name, wide)} {mark} {each.line:>{digits}}  "
+        sources.append(shorten(left + one_line(each.text), width))
+    return sources
+
+
+def _shown(marks: Sequence[bool], style: Style) -> list[int]:
+    """Return which lines to draw: all, or those around the marks of a long ledger."""
+    count = len(marks)
+    if style.verbose or count <= _LINES_SHOWN:
+        return list(range(count))
+    near = [index for index, is_marked in enumerate(marks) if is_marked] or [0]
+    return [
+        index for index in range(count) if min(abs(index - n) for n in near) <= _AROUND
+    ]
+
+
+def _skipped(count: int) -> str:
+    return f"{_MARGIN}... {figures.plural(count, 'line')} (-v shows all)"

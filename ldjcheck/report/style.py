@@ -1,0 +1,37 @@
+"""How a report is to look: what every output format is told besides the run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import click
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """Colour or none, how much is said, and the columns of the page.
+
+    `verbosity` is -1 (quiet), 0 or 1 (verbose).
+    """
+
+    color: bool
+    verbosity: int
+    width: int = 80
+
+    @property
+    def quiet(self) -> bool:
+        """Whether only the bare outcome is wanted."""
+        return self.verbosity < 0
+
+    @property
+    def verbose(self) -> bool:
+        """Whether everything that is known is wanted."""
+        return self.verbosity > 0
+
+    def paint(self, text: str, fg: str | None = None, *, bold: bool = False) -> str:
+        """Return `text`, coloured where colour is wanted.
+
+        Only finished lines are painted: the codes would count as columns otherwise.
+        """
+        wanted = self.color and bool(text)
+        return click.style(text, fg=fg, bold=bold or None) if wanted else text

@@ -1,0 +1,40 @@
+"""The last line of a report: how many layers came out how."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import get_args
+
+from ldjcheck.records import Run, Status
+from ldjcheck.report.figures import plural
+
+
+def count_statuses(run: Run) -> dict[Status, int]:
+    """Return how many results have each status, all statuses included."""
+    seen = Counter(result.status for result in run.results)
+    return {status: seen[status] for status in get_args(Status)}
+
+
+def summary(run: Run) -> str:
+    """Return one line such as `1 mistake in 1 layer (0.4 s)`."""
+    skipped = f", {len(run.skipped)} skipped" if run.skipped else ""
+    return f"{_outcome(run)}{skipped} ({run.seconds:.1f} s)"
+
+
+def _outcome(run: Run) -> str:
+    counts = count_statuses(run)
+    layers = plural(len(run.results), "layer")
+    if not run.results:
+        return "No layers were checked"
+    if counts["pass"] == len(run.results):
+        return f"No mistakes in {layers}"
+    mistakes = sum(
+        finding.severity == "error"
+        for result in run.results
+        for finding in result.findings
+        if not finding.code.startswith("LDJ0")
+    )
+    if counts["fail"] == len(run.results) and mistakes:
+        return f"{plural(mistakes, 'mistake')} in {layers}"
+    listed = ", ".join(f"{n} {status}" for status, n in counts.items() if n)
+    return f"{layers}: {listed}"

@@ -1,0 +1,432 @@
+"""What people read, word for word."""
+
+from __future__ import annotations
+
+import dataclasses
+from textwrap import dedent
+
+import click
+import pytest
+from report_runs import (
+    CONTRACT,
+    DIMS_FACTOR,
+    ERROR,
+    FAIL,
+    FAILED,
+    MUTATED,
+    PASS,
+    PASSED,
+    ROUND_TRIP,
+    UNPROVEN,
+    line,
+    run,
+    samples,
+)
+
+from ldjcheck.records import (
+    Check,
+    Dimension,
+    Edit,
+    Finding,
+    Fix,
+    Location,
+    Result,
+    Run,
+    Skipped,
+)
+from ldjcheck.report import Style
+from ldjcheck.report.text import render
+
+PLAIN = Style(color=False, verbosity=0)
+VERBOSE = Style(color=False, verbosity=1)
+QUIET = Style(color=False, verbosity=-1)
+
+
+def drawn(run: Run, style: Style = PLAIN) -> str:
+    return "\n" + render(run, style)
+
+
+def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
+    assert drawn(run(FAIL)) == dedent("""
+        deq.py:Dequantization                                               FAIL  LDJ101
+
+          The log-determinant counts log(quants) once, not once per dimension.
+
+          forward, 3 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
+            sample    reported     exact    difference    allowed
+                 0    +27.8315  -55.3462      +83.1777      3e-12
+                 1    +22.9931  -60.1846      +83.1777      3e-12
+                 2    +27.1462  -56.0315      +83.1777      3e-12
+
+          --> deq.py:41, in dequant
+
+          Where it happens (sample 0, in the order the lines ran)
+            deq.py                                                       exact  reported
+            dequant   39  z = z + torch.rand_like(z)                      0.00
+                      40  z = z / self.quants                           -88.72
+                    > 41  ldj -= np.log(self.quants)                               -5.55
+            sigmoid   33  ldj += (-torch.log(z) - torch.log(1 - z...              +33.38
+                      34  z = torch.log(z) - torch.log(1 - z)           +33.38
+            total                                                     -55.3462  +27.8315
+
+          Why I think so
+            difference = (dims - 1) * log(self.quants) at every size I tried:
+            dims 1: 0   dims 4: +16.6355   dims 9: +44.3614   dims 16: +83.1777
+            Largest deviation from that law: 7e-15.
+            The same numbers also fit LDJ105.
+
+          Fix (tried in memory: all samples then agree to 2e-15)
+            41 -  ldj -= np.log(self.quants)
+            41 +  ldj -= np.log(self.quants) * np.prod(z.shape[1:])
+
+          What it does to you
+            Your bits per dimension are off by 7.99.
+
+          Also checked: inverse ok, round trip ok, contract ok
+
+          note LDJ205: `ldj` is changed in place; the tensor you pass is altered.
+
+          Convention accumulator, kind dequantization
+          shape: (1, 4, 4), the usual image
+
+        1 mistake in 1 layer (0.4 s)
+        """)
+
+
+def test_a_pass_tells_what_was_compared_and_how_close_it_came() -> None:
+    assert drawn(run(PASS)) == dedent("""
+        deq.py:Dequantization                                                       PASS
+
+          forward     2 samples of (1, 4, 4), noise frozen  worst 2e-15  allowed 3e-12
+          round trip  ok                                    worst 0      allowed 1e-09
+          contract    ok
+          inverse: not available
+
+          note LDJ205: `ldj` is changed in place; the tensor you pass is altered.
+
+          Convention accumulator, kind dequantization
+          shape: (1, 4, 4), the usual image
+
+        No mistakes in 1 layer (0.4 s)
+        """)
+
+
+def test_verbose_adds_all_numbers_the_evidence_of_notes_and_the_command() -> None:
+    by_dimension = dataclasses.replace(
+        PASS.checks[0],
+        dimensions=(
+            Dimension(index=0, exact=-13.8365, reported=None),
+            Dimension(index=1, exact=-41.5097, reported=None),
+        ),
+        structure="diagonal",
+    )
+    result = dataclasses.replace(PASS, checks=(by_dimension, CONTRACT))
+
+    assert drawn(run(result), VERBOSE) == dedent("""
+        deq.py:Dequantization                                                       PASS
+
+          forward, 2 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
+            sample    reported     exact    difference    allowed
+                 0    +55.3462  +55.3462             0      3e-12
+                 1    +60.1846  +60.1846             0      3e-12
+
+          first sample by dimension (diagonal Jacobian)
+            dim    reported     exact
+              0           -  -13.8365
+              1           -  -41.5097
+
+          forward   2 samples of (1, 4, 4), noise frozen  worst 2e-15  allowed 3e-12
+          contract  ok
+
+          note LDJ205: `ldj` is changed in place; the tensor you pass is altered.
+            It was 0.7 before the call and -54.6 after it.
+
+          Convention accumulator, kind dequantization
+          shape: (1, 4, 4), the usual image
+
+        Seed 0: ldjcheck deq.py:Dequantization
+        No mistakes in 1 layer (0.4 s)
+        """)
+
+
+def test_unproven_tells_what_would_have_to_be_different() -> None:
+    assert drawn(run(UNPROVEN)) == dedent("""
+        coupling.py:Coupling( hidden=8)                                 UNPROVEN  LDJ401
+
+          As initialised this layer is the identity, so ldj = 0 is right whatever your
+          formula says.
+
+          What would have to be different
+            Drop --params as-is: moved parameters are then checked.
+
+          forward  (4,), unproven  worst 0  allowed 1e-12
+
+        1 layer: 1 unproven (0.4 s)
+        """)
+
+
+def test_what_could_not_be_checked_shows_its_evidence_as_it_is() -> None:
+    assert drawn(run(ERROR)) == dedent("""
+        flows.ipynb:Coupling                                               ERROR  LDJ003
+
+          Coupling cannot be built: it needs network and mask.
+
+          Coupling(network, mask)            cell 27, line 3
+
+          Write the call as you would in the notebook:
+            ldjcheck 'flows.ipynb:Coupling(Net(4), mask(4))'
+
+        1 layer: 1 error (0.4 s)
+        """)
+
+
+def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None:
+    inverse = dataclasses.replace(
+        PASSED, status="fail", samples=samples((1.0, 1.00004), (float("nan"), -2.0))
+    )
+    sign = Finding(
+        code="LDJ110",
+        name="missing-term",
+        severity="error",
+        direction="inverse",
+        message="The inverse leaves out log(1 - alpha).",
+        evidence=("The step at line 52 has no term.",),
+        location=Location(file="flows.ipynb", cell=4, line=52),
+    )
+    first = dataclasses.replace(
+        DIMS_FACTOR, law=None, also_fits=(), fix=None, bits_per_dim=None
+    )
+    result = Result(
+        target="deq.py",
+        layer="Dequantization()",
+        status="fail",
+        checks=(FAILED, inverse, ROUND_TRIP),
+        findings=(first, sign),
+    )
+
+    assert drawn(run(result)) == dedent("""
+        deq.py  Dequantization()                                            FAIL  LDJ101
+
+          The log-determinant counts log(quants) once, not once per dimension.
+
+          forward, 3 samples of shape (1, 4, 4) = 16 dims, noise frozen, float64
+            sample    reported     exact    difference    allowed
+                 0    +27.8315  -55.3462      +83.1777      3e-12
+                 1    +22.9931  -60.1846      +83.1777      3e-12
+                 2    +27.1462  -56.0315      +83.1777      3e-12
+
+          --> deq.py:41, in dequant
+              ldj -= np.log(self.quants)
+
+          Evidence
+            Largest deviation from that law: 7e-15.
+
+          LDJ110 inverse: The inverse leaves out log(1 - alpha).
+
+          inverse, 2 samples of shape (1, 4, 4) = 16 dims, float64
+            sample    reported      exact    difference    allowed
+                 0   +1.000000  +1.000040  -4.00000e-05      3e-12
+                 1         nan  -2.000000           nan      3e-12
+
+          --> flows.ipynb, cell 4, line 52
+
+          Evidence
+            The step at line 52 has no term.
+
+          Also checked: round trip ok
+
+        2 mistakes in 1 layer (0.4 s)
+        """)
+
+
+def test_few_dimensions_of_a_wrong_ldj_are_shown_unasked() -> None:
+    dimensions = (
+        Dimension(index=0, exact=0.5, reported=-0.5),
+        Dimension(index=1, exact=-0.25, reported=-0.25),
+    )
+    check = dataclasses.replace(
+        FAILED,
+        shape=(2,),
+        dims=2,
+        dimensions=dimensions,
+        samples=samples((-0.75, 0.25)),
+    )
+    result = dataclasses.replace(FAIL, checks=(check,))
+
+    assert """
+  forward, 1 sample of shape (2,) = 2 dims, noise frozen, float64
+    sample    reported    exact    difference    allowed
+         0     -0.7500  +0.2500      -1.00000      3e-12
+
+  first sample by dimension
+    dim    reported    exact
+      0     -0.5000  +0.5000
+      1     -0.2500  -0.2500
+
+""" in drawn(run(result))
+
+
+def test_a_suggested_fix_says_that_it_was_not_run() -> None:
+    edit = Edit(file="base.py", line=7, before="    return y, 0", after="")
+    fix = Fix(applicability="suggested", residual_after=None, edits=(edit,))
+    result = dataclasses.replace(
+        FAIL, ledger=(), findings=(dataclasses.replace(DIMS_FACTOR, fix=fix),)
+    )
+
+    assert """
+  Fix (a suggestion, not run)
+    base.py
+    7 -  return y, 0
+
+""" in drawn(run(result))
+
+
+def test_an_inverse_ldj_that_is_not_tracked_is_called_so() -> None:
+    untracked = Finding(
+        code="LDJ303",
+        name="inverse-ldj-untracked",
+        severity="warning",
+        direction="inverse",
+        message="The inverse hands back the ldj that it is given.",
+    )
+    text = drawn(run(dataclasses.replace(PASS, findings=(untracked,))))
+
+    assert "\n  inverse: ldj not tracked\n" in text
+    assert (
+        "\n  warning LDJ303: The inverse hands back the ldj that it is given.\n" in text
+    )
+
+
+def test_a_warning_made_an_error_by_strict_gives_the_code() -> None:
+    warning = dataclasses.replace(MUTATED, severity="warning")
+    text = drawn(run(dataclasses.replace(PASS, status="fail", findings=(warning,))))
+
+    assert text.splitlines()[1].endswith("  FAIL  LDJ205")
+    assert text.splitlines()[-1] == "1 layer: 1 fail (0.4 s)"
+
+
+def test_a_failing_check_without_samples_still_shows_its_numbers() -> None:
+    trip = dataclasses.replace(ROUND_TRIP, status="fail", worst=0.53)
+    mismatch = Finding(
+        code="LDJ301",
+        name="inverse-mismatch",
+        severity="error",
+        direction="inverse",
+        message="inverse(f(x)) is not x.",
+    )
+    result = dataclasses.replace(FAIL, checks=(trip,), findings=(mismatch,))
+
+    assert "\n  round trip, worst difference 0.53, allowed 1e-09\n" in drawn(
+        run(result)
+    )
+
+
+def test_a_long_ledger_is_drawn_around_the_mark_and_in_full_when_asked() -> None:
+    ledger = tuple(line(n, "forward", f"z = step_{n}(z)", 0.5, None) for n in range(60))
+    place = dataclasses.replace(DIMS_FACTOR.location, line=30)
+    finding = dataclasses.replace(DIMS_FACTOR, location=place)
+    result = dataclasses.replace(FAIL, ledger=ledger, findings=(finding,))
+
+    short = drawn(run(result))
+    assert "    ... 24 lines (-v shows all)\n" in short
+    assert "    ... 23 lines (-v shows all)\n" in short
+    assert "step_23(" not in short
+    assert "step_24(" in short
+    assert all(f"step_{n}(" in drawn(run(result), VERBOSE) for n in range(60))
+
+
+def test_many_samples_are_cut_to_wrong_ones() -> None:
+    pairs = [(float(n), float(n) + (n % 2)) for n in range(30)]
+    check = dataclasses.replace(FAILED, samples=samples(*pairs))
+    text = drawn(run(dataclasses.replace(FAIL, checks=(check,), ledger=())))
+
+    shown = [row.split()[0] for row in text.splitlines() if row.endswith("3e-12")]
+    assert shown == [str(n) for n in range(1, 20, 2)]
+    assert "\n    ... 20 more samples\n" in text
+
+
+def test_quiet_is_one_line_a_layer() -> None:
+    right = Skipped(target="deq.py:Net", why="it is no flow layer")
+    assert drawn(run(FAIL, PASS, skipped=(right,)), QUIET) == dedent("""
+        deq.py:Dequantization                                               FAIL  LDJ101
+        deq.py:Dequantization                                                       PASS
+        """)
+
+
+def test_a_long_target_keeps_its_beginning_and_its_end() -> None:
+    target = "src/flows/" + "nested/" * 20 + "deq.py:Dequantization(quants=8)"
+    first = drawn(run(dataclasses.replace(PASS, target=target)), QUIET).split("\n")[1]
+
+    assert first.startswith("src/flows/nested/")
+    assert "..." in first
+    assert "/deq.py:Dequantization(quants=8)  PASS" in first
+
+
+def test_the_skipped_are_listed_with_their_reasons() -> None:
+    skipped = tuple(
+        Skipped(target=f"deq.py:Net{n}", why="it needs arguments") for n in range(9)
+    )
+    text = drawn(run(PASS, skipped=skipped))
+
+    assert (
+        "\nskipped deq.py:Net5: it needs arguments\n... 3 more targets skipped" in text
+    )
+    assert text.endswith("\nNo mistakes in 1 layer, 9 skipped (0.4 s)\n")
+    assert "Net8" in drawn(run(skipped=skipped))  # nothing else is there to read
+
+
+@pytest.mark.parametrize(
+    ("results", "line"),
+    [
+        ((), "No layers were checked (0.4 s)"),
+        ((PASS, PASS), "No mistakes in 2 layers (0.4 s)"),
+        ((FAIL, FAIL), "2 mistakes in 2 layers (0.4 s)"),
+        ((PASS, UNPROVEN), "2 layers: 1 pass, 1 unproven (0.4 s)"),
+        ((ERROR, FAIL, PASS), "3 layers: 1 pass, 1 fail, 1 error (0.4 s)"),
+    ],
+)
+def test_the_last_line_counts(results: tuple[Result, ...], line: str) -> None:
+    assert drawn(run(*results)).splitlines()[-1] == line
+
+
+def test_colour_adds_nothing_but_colour() -> None:
+    everything = run(FAIL, PASS, UNPROVEN, ERROR)
+    painted = render(everything, Style(color=True, verbosity=1))
+
+    assert click.unstyle(painted) == render(everything, VERBOSE)
+    assert click.style("FAIL  LDJ101", fg="red", bold=True) in painted
+    assert "\x1b" not in render(everything, VERBOSE)
+
+
+def test_control_characters_of_a_message_do_not_reach_the_terminal() -> None:
+    loud = dataclasses.replace(
+        ERROR.findings[0], message="\x1b[31mred\x1b[0m\x07 and\r\nnext", evidence=()
+    )
+    text = drawn(run(dataclasses.replace(ERROR, findings=(loud,))))
+
+    assert "\n  red\\x07 and next\n" in text
+
+
+def test_a_long_message_is_cut_and_the_cut_is_shown() -> None:
+    long = dataclasses.replace(ERROR.findings[0], message="word " * 20_000)
+    text = drawn(run(dataclasses.replace(ERROR, findings=(long,))))
+
+    assert 0 < text.count("\n  word") <= 12
+    assert text.count("word...") == 1
+
+
+def test_the_inferred_is_cut_short_until_asked_for() -> None:
+    inferred = {f"fact {n}": "because of this " * 9 for n in range(6)}
+    result = dataclasses.replace(PASS, inferred=inferred)
+
+    short, full = drawn(run(result)), drawn(run(result), VERBOSE)
+    assert "  ... 2 more (-v shows all)\n" in short
+    assert "fact 5" not in short
+    assert " ".join(full.split()).count("because of this") == 54
+
+
+def test_a_check_that_raised_is_no_silent_pass() -> None:
+    raised = Check(name="ldj", direction="inverse", status="error")
+    result = dataclasses.replace(FAIL, checks=(FAILED, raised))
+
+    assert "\n  Also checked: inverse could not be run\n" in drawn(run(result))

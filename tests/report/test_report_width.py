@@ -1,0 +1,87 @@
+"""No report is wider than the page, whatever stands in it."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+import click
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from report_runs import RUN, TEXT
+
+from ldjcheck.report import FORMATS, Style
+from ldjcheck.report.layout import indented, one_line, shorten, shorten_middle, wrap
+from ldjcheck.report.text import render
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Run
+
+any_run = settings(
+    max_examples=80,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def columns(line: str) -> int:
+    """Return the columns that a terminal gives a line."""
+    wide = sum(unicodedata.east_asian_width(char) in ("W", "F") for char in line)
+    accents = sum(unicodedata.category(char) in ("Mn", "Me") for char in line)
+    narrow = sum(
+        unicodedata.category(char) in ("Mn", "Me")
+        and unicodedata.east_asian_width(char) in ("W", "F")
+        for char in line
+    )
+    return len(line) + wide - accents - narrow
+
+
+@any_run
+@given(run=RUN, verbosity=st.sampled_from([-1, 0, 1]))
+def test_text_stays_within_80_columns(run: Run, verbosity: int) -> None:
+    text = render(run, Style(color=False, verbosity=verbosity))
+
+    for line in text.removesuffix("\n").split("\n"):
+        assert columns(line) <= 80, line
+        assert line.isprintable()
+
+
+@any_run
+@given(run=RUN, verbosity=st.sampled_from([-1, 0, 1]))
+def test_every_format_reads_the_same_without_colour(run: Run, verbosity: int) -> None:
+    for each in FORMATS:
+        plain = each.render(run, Style(color=False, verbosity=verbosity))
+        painted = each.render(run, Style(color=True, verbosity=verbosity))
+        assert click.unstyle(painted) == plain
+
+
+@given(text=TEXT, width=st.integers(8, 100))
+def test_a_wrapped_text_loses_no_character(text: str, width: int) -> None:
+    clean = one_line(text)
+    rows = wrap(clean, width, "> ", "  ")
+
+    assert all(columns(row) <= width for row in rows)
+    assert "".join(rows).replace(" ", "") == "> ".strip() + clean.replace(" ", "")
+
+
+@given(text=TEXT, width=st.integers(8, 100), rows=st.integers(1, 4))
+def test_a_cut_text_says_so(text: str, width: int, rows: int) -> None:
+    clean = one_line(text)
+    full, cut = wrap(clean, width), wrap(clean, width, rows=rows)
+
+    assert len(cut) <= rows
+    assert all(columns(row) <= width for row in cut)
+    assert cut == full or cut[-1].endswith("...")
+
+
+@given(text=TEXT, width=st.integers(0, 100))
+def test_a_shortened_text_fits_and_keeps_what_fits(text: str, width: int) -> None:
+    clean = one_line(text)
+    for short in (shorten(clean, width), shorten_middle(clean, width)):
+        assert columns(short) <= width
+        assert short == clean or columns(clean) > width
+
+
+@given(text=TEXT, width=st.integers(20, 100))
+def test_indented_lines_fit(text: str, width: int) -> None:
+    assert all(columns(row) <= width for row in indented(text, width, "    "))
