@@ -9,7 +9,7 @@ import click
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """Colour or none, how much is said, and the columns of the page.
+    """Colour or none, how much is said, and the columns of the page (60 or more).
 
     `verbosity` is -1 (quiet), 0 or 1 (verbose).
     """

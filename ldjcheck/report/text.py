@@ -172,19 +172,20 @@ def _remarks(result: Result, style: Style) -> Block:
 
 
 def _found_out(result: Result, style: Style) -> Block:
-    """Return how the layer was understood; the reasons in full with `-v`."""
-    known = [
-        f"{what} {one_line(value)}"
-        for what, value in (("convention", result.convention), ("kind", result.kind))
-        if value
-    ]
-    text = ", ".join(known)
+    """Return how the layer was understood; every reason in full with `-v`."""
+    named = {"convention": result.convention, "kind": result.kind}
+    text = ", ".join(f"{what} {one_line(it)}" for what, it in named.items() if it)
     lines = wrap(text[:1].upper() + text[1:], style.width, "  ", "    ") if text else []
-    reasons = [f"{one_line(a)}: {one_line(b)}" for a, b in result.inferred.items()]
     if style.verbose:
-        for reason in reasons:
+        for what, why in result.inferred.items():
+            reason = f"{one_line(what)}: {one_line(why)}"
             lines += wrap(reason, style.width, "  ", "    ")
         return lines
+    reasons = [
+        f"{one_line(what)}: {one_line(why)}"
+        for what, why in result.inferred.items()
+        if not named.get(what)  # its name is said already
+    ]
     shown = reasons[:_INFERRED_SHOWN]
     lines += [shorten(f"  {reason}", style.width) for reason in shown]
     if len(reasons) > len(shown):

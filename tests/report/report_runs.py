@@ -145,7 +145,10 @@ FAIL = Result(
     status="fail",
     convention="accumulator",
     kind="dequantization",
-    inferred={"shape": "(1, 4, 4), the usual image"},
+    inferred={
+        "convention": "accumulator: the parameter 'ldj' takes a running total",
+        "shape": "(1, 4, 4), the usual image",
+    },
     seconds=0.4,
     checks=(FAILED, PASSED, ROUND_TRIP, CONTRACT),
     ledger=(

@@ -150,7 +150,10 @@ def test_a_full_result_word_for_word() -> None:
             "status": "fail",
             "convention": "accumulator",
             "kind": "dequantization",
-            "inferred": {"shape": "(1, 4, 4), the usual image"},
+            "inferred": {
+                "convention": "accumulator: the parameter 'ldj' takes a running total",
+                "shape": "(1, 4, 4), the usual image",
+            },
             "seconds": 0.4,
             "checks": [
                 {

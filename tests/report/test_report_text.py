@@ -142,6 +142,7 @@ def test_verbose_adds_all_numbers_the_evidence_of_notes_and_the_command() -> Non
             It was 0.7 before the call and -54.6 after it.
 
           Convention accumulator, kind dequantization
+          convention: accumulator: the parameter 'ldj' takes a running total
           shape: (1, 4, 4), the usual image
 
         Seed 0: ldjcheck deq.py:Dequantization
