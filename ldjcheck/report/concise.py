@@ -45,9 +45,11 @@ def _result_lines(result: Result, style: Style) -> list[str]:
 def _finding_line(finding: Finding, result: Result, style: Style) -> str:
     place = style.paint(one_line(_place(finding, result)), bold=True)
     code = style.paint(finding.code, _COLORS[finding.severity], bold=True)
-    grade = "" if finding.severity == "error" else f"{finding.severity}: "
+    lead = "" if finding.severity == "error" else f"{finding.severity}: "
+    if finding.severity == "error" and finding.direction == "inverse":
+        lead = "inverse: "  # the same mistake may stand in both directions
     message = one_line(finding.message).removesuffix(".")
-    return f"{place}: {code} {grade}{message}{_difference(finding, result)}"
+    return f"{place}: {code} {lead}{message}{_difference(finding, result)}"
 
 
 def _place(finding: Finding, result: Result) -> str:

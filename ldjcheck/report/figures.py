@@ -107,7 +107,7 @@ def alike(values: Iterable[float | None], gaps: Iterable[float]) -> Formatter:
     def text(value: float | None) -> str:
         if value is None or not math.isfinite(value):
             return _word(value)
-        return format(value, form)
+        return format(value + 0.0, form)  # -0.0 becomes 0.0
 
     return text
 

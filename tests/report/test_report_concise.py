@@ -58,7 +58,9 @@ def test_the_worst_difference_of_its_own_direction_is_shown() -> None:
     result = dataclasses.replace(FAIL, checks=(forward, inverse), findings=both)
     first, second, _ = render(run(result), PLAIN).splitlines()
 
+    assert first.startswith("deq.py:41:9: LDJ101 The ")
     assert first.endswith(" (-3.00000)")
+    assert second.startswith("deq.py:41:9: LDJ101 inverse: The ")
     assert second.endswith(" (nan)")
 
 

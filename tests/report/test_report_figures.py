@@ -101,6 +101,11 @@ def test_numbers_that_differ_look_different(
     assert len(number(reported)) <= 19  # a table of such columns fits the page
 
 
+def test_zero_has_no_minus_sign() -> None:
+    number = figures.for_samples(samples((-0.0, 0.0)))
+    assert number(-0.0) == number(0.0) == "+0.0000"
+
+
 def test_rounding_does_not_ask_for_digits() -> None:
     one, other = 55.3462, 55.3462 + 1e-14
     number = figures.for_pairs([(one, other)])
