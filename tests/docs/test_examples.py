@@ -1,11 +1,14 @@
-"""The bundled examples, held against the Jacobian without any help from ldjcheck."""
+"""The bundled examples, held against the Jacobian: first by hand, then by ldjcheck."""
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import subprocess
+import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
@@ -245,3 +248,70 @@ def test_increasing_reports_the_exact_ldj_both_ways() -> None:
     assert close(transform.log_abs_det_jacobian(x, y), exact(transform, x))
     back = transform.inv.log_abs_det_jacobian(y, x)
     assert close(back, exact(transform.inv, y))
+
+
+# --- and what ldjcheck says about them -----------------------------------------------
+
+
+def checked(*targets: str, options: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
+    """Return the exit status and, by target, the results of one call of ldjcheck."""
+    command = [sys.executable, "-m", "ldjcheck", *targets, *options, "--format", "json"]
+    process = subprocess.run(
+        command, cwd=EXAMPLES, capture_output=True, text=True, timeout=120, check=False
+    )
+    results = json.loads(process.stdout)["results"]
+    return process.returncode, {result["target"]: result for result in results}
+
+
+def differences(result: dict[str, Any], direction: str) -> list[float]:
+    return [
+        abs(sample["difference"])
+        for check in result["checks"]
+        if (check["name"], check["direction"]) == ("ldj", direction)
+        for sample in check["samples"]
+    ]
+
+
+def test_ldjcheck_passes_the_right_ones_in_both_directions() -> None:
+    status, results = checked(
+        "dequantization.py:Dequantization",
+        "coupling.py:make_masked_coupling()",
+        "coupling.py:make_chunk_coupling()",
+        "actnorm.py:ActNorm",
+        "convolution.py:InvertibleConvolution",
+        "transforms.py:Increasing",
+    )
+    assert status == 0
+    for target, result in results.items():
+        assert result["status"] == "pass", target
+        for direction in ("forward", "inverse"):
+            found = differences(result, direction)
+            assert found, target
+            assert max(found) < 1e-10, target
+
+
+WRONG = {
+    "dequantization_mistakes.py:NoDimsFactor": {"forward", "inverse"},
+    "dequantization_mistakes.py:LogitSign": {"forward"},
+    "dequantization_mistakes.py:InverseWithoutAlpha": {"inverse"},
+    "coupling_mistakes.py:FlippedSign": {"forward", "inverse"},
+}
+
+
+def test_ldjcheck_fails_the_wrong_ones_in_the_wrong_direction_only() -> None:
+    status, results = checked(*WRONG)
+    assert status == 1
+    for target, directions in WRONG.items():
+        result = results[target]
+        assert result["status"] == "fail", target
+        found = {f["direction"] for f in result["findings"] if f["severity"] == "error"}
+        assert found == directions, target
+        for direction in {"forward", "inverse"} - directions:
+            assert max(differences(result, direction)) < 1e-10, target
+
+
+def test_ldjcheck_proves_nothing_about_a_coupling_layer_as_it_is_built() -> None:
+    target = "coupling_mistakes.py:FlippedSign"
+    status, results = checked(target, options=("--params", "as-is"))
+    assert status == 3
+    assert results[target]["status"] == "unproven"
