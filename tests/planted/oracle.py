@@ -92,7 +92,7 @@ def call(
     if case.style == "pair-reverse":
         return layer(x, reverse=inverse)
     if case.style == "accumulate":
-        return layer(x, x.new_zeros(len(x)), reverse=inverse)
+        return layer(x, torch.zeros(len(x)), reverse=inverse)
     if case.style == "freia":
         (y,), ldj = layer((x,), rev=inverse)
         return y, ldj
