@@ -7,6 +7,7 @@ import click
 from ldjcheck import __version__
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
+from ldjcheck.cli.sections import write_sections
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",
@@ -43,7 +44,7 @@ class DefaultCheck(click.Group):
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
         """Show the options of `check` too: it is what people come for."""
-        check.format_options(ctx, formatter)
+        write_sections([*check.params, *self.get_params(ctx)], ctx, formatter)
         self.format_commands(ctx, formatter)
 
     def format_help_text(
@@ -62,7 +63,7 @@ class DefaultCheck(click.Group):
 
 
 @click.group(cls=DefaultCheck, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, message="ldjcheck %(version)s")
 def main() -> None:
     """Prove or refute the log-determinant that a normalizing-flow layer reports.
 

@@ -120,8 +120,8 @@ def _separate(timeout: float) -> None:
         # The system keeps this appointment even when the caller was killed.
         signal.alarm(math.ceil(timeout) + _RESERVE)
     os.dup2(2, 1)
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(line_buffering=True)  # what a hanging layer said is seen
+    # By line, so that one sees what a hanging layer had to say.
+    sys.stdout = os.fdopen(1, "w", 1, errors="backslashreplace", closefd=False)
 
 
 # --- in the caller ------------------------------------------------------------------

@@ -14,12 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.records import Domain
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ldjcheck.records import Shape
+    from ldjcheck.records import Domain, Shape
     from ldjcheck.report import Format
 
     _ParamType = click.ParamType[Any]
@@ -60,8 +58,11 @@ class _ReasonError(ValueError):
 
 
 def _shape(text: str) -> Shape:
-    sizes = tuple(int(size) for size in text.strip().strip("()").split(",") if size)
-    if min(sizes, default=1) < 1 or not text.strip():
+    if text.strip() == "()":  # one number is an event, too
+        return ()
+    inner = text.strip().removeprefix("(").removesuffix(")").removesuffix(",")
+    sizes = tuple(int(size) for size in inner.split(","))
+    if min(sizes) < 1:
         raise ValueError
     return sizes
 
@@ -111,20 +112,9 @@ def _positive(text: str) -> float:
 
 
 def _domain(text: str) -> Domain | None:
-    match text.split(":"):
-        case ["auto"]:
-            return None
-        case [("real" | "unit" | "positive") as kind]:
-            return Domain(kind=kind)
-        case ["int", low, high]:
-            domain = Domain(kind="int", low=int(low), high=int(high))
-        case ["interval", low, high]:
-            domain = Domain(kind="interval", low=float(low), high=float(high))
-        case _:
-            raise ValueError
-    if not -math.inf < (domain.low or 0) < (domain.high or 0) < math.inf:
-        raise _ReasonError("its low end must lie below its high end.")
-    return domain
+    from ldjcheck.domains import parse_domain
+
+    return None if text == "auto" else parse_domain(text)
 
 
 # --- what stands in registers --------------------------------------------------------
@@ -134,11 +124,10 @@ def _rules(text: str) -> tuple[str, ...]:
     from ldjcheck.rules import RULES
 
     codes = {rule.name: rule.code for rule in RULES}
-    codes |= {code.lower(): code for code in codes.values()}
-    return tuple(
-        codes[_one_of(codes, each.strip().lower(), "`ldjcheck codes` lists them.")]
-        for each in text.split(",")
-    )
+    codes |= {rule.code.lower(): rule.code for rule in RULES}
+    hint = "`ldjcheck codes` lists them."
+    each = [rule.strip().lower() for rule in text.split(",")]
+    return tuple(codes[_one_of(codes, rule, hint)] for rule in each)
 
 
 def _convention(text: str) -> str:

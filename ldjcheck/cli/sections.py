@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _WIDEST_OPTION = 27
 
@@ -24,19 +27,23 @@ class SectionedCommand(click.Command):
         self, ctx: click.Context, formatter: click.HelpFormatter
     ) -> None:
         """Write every option under its heading."""
-        sections: dict[str, list[tuple[str, str]]] = {}
-        for option in self.get_params(ctx):
-            record = option.get_help_record(ctx)
-            if record is not None and isinstance(option, click.Option):
-                heading = getattr(option, "section", "Also")
-                sections.setdefault(heading, []).append(record)
-        for heading, records in sections.items():
-            with formatter.section(heading):
-                _write(records, formatter)
+        write_sections(self.get_params(ctx), ctx, formatter)
 
 
-def _write(records: list[tuple[str, str]], formatter: click.HelpFormatter) -> None:
-    """Write the records in columns that are equal under all headings."""
-    names = [f"{name:{_WIDEST_OPTION}}" for name, _ in records]
-    texts = [text for _, text in records]
-    formatter.write_dl(list(zip(names, texts, strict=True)), col_max=_WIDEST_OPTION)
+def write_sections(
+    parameters: Iterable[click.Parameter],
+    ctx: click.Context,
+    formatter: click.HelpFormatter,
+) -> None:
+    """Write the options among `parameters`, in columns equal under all headings."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for parameter in parameters:
+        record = parameter.get_help_record(ctx)
+        if record is not None and isinstance(parameter, click.Option):
+            heading = getattr(parameter, "section", "Also")
+            names, text = record
+            entry = (f"{names:{_WIDEST_OPTION}}", text)
+            sections.setdefault(heading, []).append(entry)
+    for heading, entries in sections.items():
+        with formatter.section(heading):
+            formatter.write_dl(entries, col_max=_WIDEST_OPTION)

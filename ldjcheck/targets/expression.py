@@ -35,18 +35,26 @@ def evaluate(expr: str, source: Source) -> Any:
     with users_fault("LDJ005", f"Evaluating {expr}"):
         try:
             return eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
-        except (NameError, AttributeError) as error:
-            if error.name is not None and _is_of_expression(error.__traceback__):
-                raise _not_found(error, error.name, expr, source) from None
+        except (NameError, AttributeError, TypeError) as error:
+            if diagnosis := _diagnosis(error, tree, source):
+                raise diagnosis from None
             raise
-        except TypeError as error:
-            if _is_of_expression(error.__traceback__):
-                for function, call in calls_in(tree, source):
-                    if why := misfit(function, call):
-                        raise needs_arguments(
-                            function, call, tree, why, source
-                        ) from None
-            raise
+
+
+def _diagnosis(
+    error: NameError | AttributeError | TypeError, tree: ast.Expression, source: Source
+) -> CannotCheckError | None:
+    """Return what is wrong with the expression; None when its code runs and raises."""
+    if not _is_of_expression(error.__traceback__):
+        return None
+    if isinstance(error, TypeError):
+        for function, call in calls_in(tree, source):
+            if why := misfit(function, call):
+                return needs_arguments(function, call, tree, why, source)
+        return None
+    # A property that raises looks like a missing one where `__getattr__` hides it.
+    is_hidden = isinstance(error, AttributeError) and _is_defined(error.obj, error.name)
+    return None if is_hidden else _not_found(error, ast.unparse(tree), source)
 
 
 def _parse(expr: str, source: Source) -> ast.Expression:
@@ -77,12 +85,18 @@ def _is_of_expression(traceback: TracebackType | None) -> bool:
     return names[-1] is None or (names[-1] == "__getattr__" and names[-2] is None)
 
 
+def _is_defined(obj: object, name: str | None) -> bool:
+    absent = object()
+    return inspect.getattr_static(obj, str(name), absent) is not absent
+
+
 # --- names that do not exist ----------------------------------------------------
 
 
 def _not_found(
-    error: NameError | AttributeError, name: str, expr: str, source: Source
+    error: NameError | AttributeError, expr: str, source: Source
 ) -> CannotCheckError:
+    name = str(error.name)
     if isinstance(error, NameError):
         message, names = f"There is no {name} in {source.name}.", list(source.namespace)
     elif inspect.ismodule(error.obj):

@@ -51,7 +51,7 @@ def _reproduce(name: str) -> tuple[str, ...]:
     return ("The same without ldjcheck:", f"  python {name}")
 
 
-def _root(path: Path, tree: ast.Module) -> Path:
+def _root(path: Path, tree: ast.AST) -> Path:
     """Return the folder to import from: above every package that the file is in.
 
     A folder is a package when it has an `__init__.py`, or when the file's relative
@@ -67,7 +67,7 @@ def _root(path: Path, tree: ast.Module) -> Path:
     return root
 
 
-def _providers(path: Path, tree: ast.Module) -> list[str]:
+def _providers(path: Path, tree: ast.AST) -> list[str]:
     """Return folders above the file that have modules it imports and none else has."""
     wanted = set()
     for node in ast.walk(tree):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,14 +12,29 @@ if TYPE_CHECKING:
     from ldjcheck.targets.source import Source
 
 _MOST_NAMES = 6
-_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`
+_LEAST_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`
 
 
 def near_misses(name: str, names: Iterable[str]) -> list[str]:
-    """Return up to three of `names` that look like `name`, the likeliest first."""
-    spelled = {candidate.lower(): candidate for candidate in names}
-    matches = get_close_matches(name.lower(), spelled, cutoff=_LIKENESS)
-    return [spelled[match] for match in matches]
+    """Return up to three of `names` that look like `name`, the likeliest first.
+
+    Upper and lower case count for little, but they decide between `Layer` and `layer`.
+    """
+    scores = {
+        candidate: (
+            _likeness(name.lower(), candidate.lower()),
+            _likeness(name, candidate),
+        )
+        for candidate in names
+    }
+    near = [
+        candidate for candidate in scores if scores[candidate][0] >= _LEAST_LIKENESS
+    ]
+    return sorted(near, key=lambda candidate: scores[candidate], reverse=True)[:3]
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
 
 
 def likely_layers(source: Source) -> list[str]:

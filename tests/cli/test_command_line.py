@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.rules import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    Ran = subprocess.CompletedProcess[str]
+
+SCALE = """
+    import torch
+    from torch import nn
+
+    class Scale(nn.Module):
+        def __init__(self, sign=1):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.4, 0.2]))
+            self.sign = sign
+
+        def forward(self, z, ldj, reverse=False):
+            log_scale = -self.log_scale if reverse else self.log_scale
+            return z * log_scale.exp(), ldj + self.sign * log_scale.sum()
+"""
+
+
+@pytest.fixture(autouse=True)
+def _scale(write: Callable[[str, str], Path]) -> None:
+    write("scale.py", SCALE)
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "code"),
+    [
+        ("scale.py:Scale", "pass", 0),
+        ("scale.py:Scale(sign=-1)", "fail", 1),
+        ("scale.py:Scael", "error", 2),
+    ],
+)
+def test_the_exit_status_tells_how_it_came_out(
+    ldjcheck: Callable[..., Ran], target: str, status: str, code: int
+) -> None:
+    ran = ldjcheck(target, "--format", "json")
+    document = json.loads(ran.stdout)
+    assert [result["status"] for result in document["results"]] == [status]
+    assert document["run"]["exit_code"] == code
+    assert ran.returncode == code
+
+
+def test_the_command_is_reported_as_it_was_typed(ldjcheck: Callable[..., Ran]) -> None:
+    ran = ldjcheck("--format=json", "scale.py:Scale(sign=-1)", "--seed", "3")
+    run = json.loads(ran.stdout)["run"]
+    assert run["command"] == "ldjcheck --format=json 'scale.py:Scale(sign=-1)' --seed 3"
+    assert run["seed"] == 3
+
+
+def test_the_word_check_may_be_written_first(ldjcheck: Callable[..., Ran]) -> None:
+    with_it = ldjcheck("check", "scale.py:Scale", "-q", "--format", "concise")
+    without = ldjcheck("scale.py:Scale", "-q", "--format", "concise")
+    assert (with_it.returncode, with_it.stdout) == (without.returncode, without.stdout)
+
+
+def test_two_runs_with_one_seed_differ_in_seconds_only(
+    ldjcheck: Callable[..., Ran],
+) -> None:
+    def document() -> object:
+        return json.loads(
+            ldjcheck("scale.py:Scale(-1)", "--format", "json").stdout,
+            object_hook=lambda each: {k: v for k, v in each.items() if k != "seconds"},
+        )
+
+    assert document() == document()
+
+
+def test_formats_go_to_files_and_standard_output(
+    ldjcheck: Callable[..., Ran], tmp_path: Path
+) -> None:
+    ran = ldjcheck("scale.py:Scale", "--format", "json=out.json", "--format", "text")
+    assert json.loads((tmp_path / "out.json").read_text())["summary"]["pass"] == 1
+    assert "scale.py:Scale" in ran.stdout
+    assert "{" not in ran.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["scale.py:Scale", "--shpae", "3"], "--shpae"),
+        (["scale.py:Scale", "--convention", "nonesuch"], "is not a convention"),
+        (["scale.py:Scale", "--batch", "0"], "--batch"),
+        (["--seed", "0"], "Missing argument"),
+        (["scale.py:Scale", "--format", "json", "--format", "text"], "would mix"),
+        (["scale.py:Scale", "--format", "json=."], "no file '.' can be written"),
+    ],
+)
+def test_a_wrong_command_writes_to_standard_error_only(
+    ldjcheck: Callable[..., Ran], arguments: list[str], told: str
+) -> None:
+    ran = ldjcheck(*arguments)
+    assert ran.returncode == 2
+    assert told in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert ran.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "is_coloured"),
+    [
+        ([], {}, False),  # no terminal
+        (["--color", "always"], {}, True),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),  # typed is stronger than set
+        (["--color", "never"], {}, False),
+    ],
+)
+def test_colours_are_for_terminals_unless_asked_for(
+    ldjcheck: Callable[..., Ran],
+    arguments: list[str],
+    environment: dict[str, str],
+    *,
+    is_coloured: bool,
+) -> None:
+    ran = ldjcheck("scale.py:Scael", *arguments, env={**os.environ, **environment})
+    assert ("\x1b[" in ran.stdout) is is_coloured
+
+
+@pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_a_terminal_gets_colours_unless_told_otherwise(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    pty = pytest.importorskip("pty")
+    reader, terminal = pty.openpty()
+    environment = {k: v for k, v in os.environ.items() if k != "NO_COLOR"}
+    ran = subprocess.run(
+        [sys.executable, "-m", "ldjcheck", "scale.py:Scael"],
+        cwd=tmp_path,
+        stdout=terminal,
+        env={**environment, "TERM": "xterm", **settings},
+        timeout=60,
+        check=False,
+    )
+    os.close(terminal)
+    assert ran.returncode == 2
+    assert (b"\x1b[" in os.read(reader, 65536)) is not bool(settings)
+    os.close(reader)
+
+
+def test_codes_lists_every_rule_on_a_line(ldjcheck: Callable[..., Ran]) -> None:
+    lines = ldjcheck("codes").stdout.splitlines()
+    assert [line.split()[:3] for line in lines] == [
+        [rule.code, rule.name, rule.severity] for rule in RULES
+    ]
+
+
+def test_help_shows_every_option_and_command(ldjcheck: Callable[..., Ran]) -> None:
+    text = ldjcheck("--help").stdout
+    assert all(len(line) <= 80 for line in text.splitlines())
+    for word in (
+        "--shape",
+        "--domain",
+        "--timeout",
+        "--format",
+        "codes",
+        "Exit status",
+    ):
+        assert word in text
+    assert ldjcheck("--version").stdout.startswith("ldjcheck ")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
+def test_ctrl_c_ends_everything_with_130(
+    write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    note = tmp_path / "pid"
+    write(
+        "hangs.py",
+        f"""
+        import os, pathlib, time
+        pathlib.Path({str(note)!r}).write_text(str(os.getpid()))
+        time.sleep(60)
+        """,
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ldjcheck", "hangs.py:Layer", "scale.py:Scale"],
+        cwd=tmp_path,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 60
+    while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert (out, err) == ("", "Interrupted; nothing is left running.\n")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(note.read_text()), 0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses a pipe of the shell")
+def test_a_reader_that_leaves_early_is_no_fault(tmp_path: Path) -> None:
+    ran = subprocess.run(
+        f"{sys.executable} -m ldjcheck scale.py:Scael; echo $? >&2",
+        shell=True,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        check=False,
+    )
+    closed = subprocess.run(
+        f"(sleep 1; {sys.executable} -m ldjcheck scale.py:Scael; echo $? >&2) | true",
+        shell=True,
+        cwd=tmp_path,
+        text=True,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    assert ran.stderr == closed.stderr == "2\n"

@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.cli.session import Checker, Request, Session, exit_code, run_session
+from ldjcheck.records import Finding, Layer, Options, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ldjcheck.errors import CannotCheckError
+    from ldjcheck.records import Status
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(os, "fork"), reason="the stand-in checker cannot be sent to a process"
+)
+
+LAYERS = """
+    import os, sys, time
+
+    class Sound:
+        def forward(self):
+            return "pass"
+
+    class Wrong(Sound):
+        def forward(self):
+            return "fail"
+
+    class Raises(Sound):
+        def forward(self):
+            raise RuntimeError("no")
+
+    class Leaves(Sound):
+        def forward(self):
+            sys.exit(5)
+
+    class Interrupts(Sound):
+        def forward(self):
+            raise KeyboardInterrupt
+
+    class Greedy(Sound):
+        def forward(self):
+            raise MemoryError("no room")
+
+    class Dies(Sound):
+        def forward(self):
+            os._exit(7)
+
+    class Hangs(Sound):
+        def forward(self):
+            time.sleep(60)
+
+    width = 3
+"""
+
+
+def check_layer(layer: Layer, options: Options, started: float | None) -> Result:
+    """Stand in for the real check: the layer itself says how it comes out."""
+    status = layer.obj.forward()
+    inferred = {"kwarg": repr(options.kwarg)}
+    return Result(
+        target=layer.target, layer=layer.name, status=status, inferred=inferred
+    )
+
+
+def failed_result(target: str, error: CannotCheckError) -> Result:
+    finding = Finding(
+        code=error.code,
+        name="",
+        severity="error",
+        message=error.message,
+        evidence=error.evidence,
+    )
+    return Result(target=target, layer=None, status="error", findings=(finding,))
+
+
+@pytest.fixture
+def run(
+    write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Session]:
+    """Run a session over classes of the module above."""
+    monkeypatch.chdir(write("flows.py", LAYERS).parent)
+
+    def run(
+        *names: str, timeout: float = 30.0, kwargs: tuple[tuple[str, str], ...] = ()
+    ) -> Session:
+        return run_session(
+            [f"flows.py:{name}" for name in names],
+            Request(options=Options(seed=11), kwargs=kwargs),
+            Checker(check_layer, failed_result),
+            timeout=timeout,
+            command="ldjcheck",
+        )
+
+    return run
+
+
+def codes(session: Session) -> list[str | None]:
+    return [
+        result.findings[0].code if result.findings else None
+        for result in session.run.results
+    ]
+
+
+def test_every_target_has_its_result_in_order(run: Callable[..., Session]) -> None:
+    run_ = run("Sound", "Wrong", "Sound").run
+    assert [result.target for result in run_.results] == [
+        "flows.py:Sound",
+        "flows.py:Wrong",
+        "flows.py:Sound",
+    ]
+    assert [result.status for result in run_.results] == ["pass", "fail", "pass"]
+    assert (run_.seed, run_.exit_code, run_.command) == (11, 1, "ldjcheck")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "told"),
+    [
+        ("Nothing", "LDJ002", "There is no Nothing in flows.py."),
+        ("Leaves", "LDJ005", "sys.exit(5)"),
+        ("Interrupts", "LDJ005", "KeyboardInterrupt"),
+        ("Greedy", "LDJ007", "no room"),
+        ("Dies", "LDJ005", "exit code 7"),
+    ],
+)
+def test_a_target_that_cannot_be_checked_leaves_the_others_unharmed(
+    run: Callable[..., Session], name: str, code: str, told: str
+) -> None:
+    session = run(name, "Sound")
+    assert codes(session) == [code, None]
+    assert told in session.run.results[0].findings[0].message
+    assert session.run.results[1].status == "pass"
+    assert session.run.exit_code == 2
+    assert session.faults == ()
+
+
+def test_a_target_that_hangs_is_given_up(run: Callable[..., Session]) -> None:
+    session = run("Hangs", "Sound", timeout=1.0)
+    assert codes(session) == ["LDJ007", None]
+    hung, sound = session.run.results
+    assert "1 seconds" in hung.findings[0].message
+    assert "--timeout 2" in hung.findings[0].evidence[-1]
+    assert 1.0 <= hung.seconds < 10.0
+    assert sound.status == "pass"
+
+
+def test_a_fault_of_the_checker_is_told_apart(run: Callable[..., Session]) -> None:
+    session = run("Raises", "Sound")
+    assert session.run.exit_code == 4
+    assert "RuntimeError: no" in session.faults[0]
+    assert [result.status for result in session.run.results] == ["error", "pass"]
+
+
+def test_keyword_arguments_are_evaluated_in_the_source(
+    run: Callable[..., Session],
+) -> None:
+    session = run("Sound", kwargs=(("a", "width + 1"), ("b", "'text'")))
+    assert session.run.results[0].inferred["kwarg"] == "(('a', 4), ('b', 'text'))"
+
+
+def test_a_keyword_argument_that_does_not_exist_is_told(
+    run: Callable[..., Session],
+) -> None:
+    assert codes(run("Sound", kwargs=(("a", "widht"),))) == ["LDJ002"]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "code"),
+    [
+        (["pass"], 0),
+        (["fail"], 1),
+        (["error"], 2),
+        (["unproven"], 3),
+        (["pass", "unproven"], 3),
+        (["unproven", "fail"], 1),
+        (["fail", "error"], 2),
+        (["unproven", "fail", "error", "pass"], 2),
+    ],
+)
+def test_the_exit_status_is_the_gravest(statuses: list[Status], code: int) -> None:
+    results = [Result(target="", layer=None, status=status) for status in statuses]
+    assert exit_code(results) == code
+    assert exit_code(results, is_faulty=True) == 4
