@@ -169,7 +169,7 @@ def _checked(layer: Layer, options: Options) -> Result:
 def _measurement(layer: Layer, options: Options) -> Measurement:
     from ldjcheck import probe
     from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.measure import Workshop, learnable, measure_config, runs, settle
+    from ldjcheck.measure import Workshop, learnable, measure_everywhere, runs, settle
 
     candidates = recognise_conventions(layer.obj, options.convention)
     if not candidates:
@@ -188,9 +188,7 @@ def _measurement(layer: Layer, options: Options) -> Measurement:
             (next(iter(asked.values())), "as you said"),
         )
     else:
-        event_dims = {calls.event_dim for calls in candidates}
-        event_dim = event_dims.pop() if len(event_dims) == 1 else None
-        found = probe.guess_shapes(layer.obj, event_dim)
+        found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
         guesses = tuple((guess.shape, guess.why) for guess in found)
     batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
     shop = Workshop(layer=layer, options=options, promote=options.dtype == "float64")
@@ -201,15 +199,13 @@ def _measurement(layer: Layer, options: Options) -> Measurement:
         for shape in probe.resized(settled.shape, held)
         if runs(settled, shape, probe.choose_batch(options.batch, shape))
     )
-    copy, said = settled.workshop.copy()
+    copy, said, _ = settled.workshop.copy()
     has_parameters = bool(learnable(copy))
     configs = probe.plan_configs(
         settled.shape, others, settled.domain, options, has_parameters=has_parameters
     )
-    measured = tuple(
-        measure_config(settled.workshop, settled.calls, c) for c in configs
-    )
-    inferred = dict(settled.calls.inferred)
+    measured, notes = measure_everywhere(settled, configs)
+    inferred = {**dict(settled.calls.inferred), **notes}
     inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
     if said is not None:

@@ -12,9 +12,7 @@ class CannotCheckError(Exception):
     a finding of severity `error` and the status `error`.
     """
 
-    def __init__(
-        self, code: str, message: str, evidence: tuple[str, ...] = ()
-    ) -> None:
+    def __init__(self, code: str, message: str, evidence: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

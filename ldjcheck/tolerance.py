@@ -21,7 +21,18 @@ MACHINE_EPSILON = {
 _SAFETY = 256.0
 
 VISIBLE = 1e-5
-"""A mistake smaller than this, in nats, could hide behind an allowed difference above it."""
+"""Nats below which an exact value counts as zero, and a difference as a small one."""
+
+SOFTPLUS_TAIL = 2.1e-9
+"""exp(-20), per dim: torch's softplus is the identity above 20, its logarithm is not."""
+
+
+def hides_mistakes(dims: int) -> float:
+    """Return the allowed difference above which a mistake could hide, in nats.
+
+    The smallest constants met in flows are of the size 1e-5 and count once per dim.
+    """
+    return max(1e-4, 1e-5 * dims)
 
 
 def allowed_difference(
@@ -38,15 +49,15 @@ def allowed_difference(
     """Return the largest |reported - exact| that rounding explains, in nats.
 
     `condition` is the condition number of J after its rows and columns are scaled (1 for
-    a triangular J), `noise` how far the numbers themselves were seen to scatter when the
-    input moved by a few units in the last place. Given `atol` or `rtol`, the user's word
+    a triangular J), `noise` how far the numbers were seen to scatter
+    where only rounding was different. Given `atol` or `rtol`, the user's word
     counts instead: atol + rtol * |exact|, as in `torch.isclose`.
     """
     if atol is not None or rtol is not None:
         return (atol or 0.0) + (rtol or 0.0) * abs(exact)
     size = 1.0 + abs(exact) + (abs(reported) if abs(reported) < 1e300 else 0.0)
     epsilon = MACHINE_EPSILON[dtype]
-    return epsilon * _SAFETY * (dims + size + dims * condition / 64.0) + 8.0 * noise
+    return epsilon * _SAFETY * (dims + size + dims * condition / 64.0) + noise
 
 
 def round_trip_allowed(

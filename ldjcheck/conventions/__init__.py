@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions import accumulator, lazy_transform, pair, transform
+from ldjcheck.conventions import accumulator, freia, lazy_transform, pair, transform
 from ldjcheck.conventions.convention import Convention
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,
     lazy_transform.CONVENTION,
+    freia.CONVENTION,
     accumulator.CONVENTION,
     pair.CONVENTION,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from torch.distributions import constraints
-from torch.distributions.transforms import Transform
+from torch.distributions.transforms import StackTransform, Transform
 
 from ldjcheck.conventions.convention import Convention
 from ldjcheck.records import Calls, Domain, Returned
@@ -29,7 +29,8 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
         signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=_forward,
         inverse=_inverse,
-        event_dim=_event_dim(layer),
+        event_dim=_event_dim(layer, "domain"),
+        inverse_event_dim=_event_dim(layer, "codomain"),
         domain=_domain(_attribute(layer, "domain")),
         codomain=_domain(codomain),
         inferred=(("convention", f"{name}: {why}"),),
@@ -43,10 +44,15 @@ def _attribute(layer: Transform, name: str) -> Any:
         return None
 
 
-def _event_dim(layer: Transform) -> int:
-    """Return how many trailing axes one ldj entry covers: the input's event."""
-    domain = _attribute(layer, "domain")
-    dims = getattr(domain, "event_dim", None)
+def _event_dim(layer: Transform, side: str) -> int:
+    """Return how many trailing axes one ldj entry covers: the event of what goes in.
+
+    A stack declares the axis that it stacks along as part of the event, and reports one
+    entry per part all the same.
+    """
+    if isinstance(layer, StackTransform):
+        return max(_event_dim(part, side) for part in layer.transforms)
+    dims = getattr(_attribute(layer, side), "event_dim", None)
     if dims is None:
         dims = getattr(layer, "event_dim", 0)
     return int(dims)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.settle import Settled, runs, settle
@@ -11,7 +11,7 @@ __all__ = [
     "Settled",
     "Workshop",
     "learnable",
-    "measure_config",
+    "measure_everywhere",
     "runs",
     "settle",
     "undisturbed",

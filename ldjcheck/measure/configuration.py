@@ -116,7 +116,9 @@ def _with_round_trip(
     inverse = replace(
         inverse,
         round_trip=off,
-        round_trip_allowed=_round_trip_allowed(forward, inverse),
+        round_trip_allowed=_round_trip_allowed(
+            forward, inverse, "float32" if runner.constants else forward.dtype
+        ),
     )
     derived = inverse.method == "differences" or not inverse.anchored
     if (
@@ -143,7 +145,7 @@ def _with_round_trip(
 
 
 def _round_trip_allowed(
-    forward: DirectionMeasured, inverse: DirectionMeasured
+    forward: DirectionMeasured, inverse: DirectionMeasured, dtype: str
 ) -> float:
     if not inverse.y.is_floating_point() or forward.jacobian is None:
         return 1e-6
@@ -155,5 +157,5 @@ def _round_trip_allowed(
         x=float(forward.x.abs().max()),
         y=float(forward.y.abs().max()),
         contraction=smallest,
-        epsilon=MACHINE_EPSILON[forward.dtype],
+        epsilon=MACHINE_EPSILON[dtype],
     )

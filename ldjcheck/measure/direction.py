@@ -20,9 +20,17 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.maps import FrozenMap, Reading
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
 from ldjcheck.records import Direction, DirectionMeasured, Method, Options, Wrt
-from ldjcheck.tolerance import VISIBLE, allowed_difference
+from ldjcheck.tolerance import (
+    MACHINE_EPSILON,
+    SOFTPLUS_TAIL,
+    VISIBLE,
+    allowed_difference,
+)
 
 _READINGS = (Reading(), Reading(detach=True))
+# Relative moves that leave a smooth difference alone and redo every rounding.
+_HAIR = {"float64": 1e-9, "float32": 1e-4}
+_SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
 _ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
 
 
@@ -224,35 +232,84 @@ def _scaled_noise(
 
 
 def _scatter(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
-    """Return how far the numbers move when the input moves by units in the last place.
+    """Return how far the difference scatters where only rounding is different.
 
-    Asked only where a small difference would otherwise be called a mistake: code that
-    cancels (quadratic formulas in splines, say) is right and loses digits all the same.
+    Asked only where a small difference would otherwise be called a mistake. Two things
+    are tried. The input moves by a hair: a mistake's difference stays as it is, while that
+    of right code that cancels (quadratic formulas in splines, 1 - tanh(x)**2) jumps. And
+    constants that were made in float32 move by their own rounding: two constants that
+    belong together, such as a slope and its logarithm, agree no better than that.
     """
     if truth.method == "differences":
         return 1e-8 * truth.jacobian.shape[1]
-    if reported is None:
+    if reported is None or not truth.map.origin.is_floating_point():
         return 0.0
     off = (reported - exact).abs()
     off = off[torch.isfinite(off)]
-    if not off.numel() or not 0.0 < float(off.max()) < 10 * VISIBLE:
+    least = 1e-13 * truth.jacobian.shape[1]
+    if not off.numel() or not least < float(off.max()) < 10 * VISIBLE:
         return 0.0
-    if float(off.max()) < 1e-13 * truth.jacobian.shape[1]:
-        return 0.0
-    worst, origin = 0.0, truth.map.origin
-    if not origin.is_floating_point():
-        return 0.0
-    for ulps in (3.0, -5.0):
-        moved = origin * (1.0 + ulps * torch.finfo(origin.dtype).eps)
-        try:
-            there = truth.map.outcome(moved)
-            jacobian, _, _ = exact_jacobian(truth.map, moved)
-        except (LayerRaisedError, NoJacobianError):
-            return 0.0
-        if there.reported is None:
-            return 0.0
-        gap = there.reported.detach().double() - log_abs_det(jacobian.double())[1]
-        change = (gap - (reported - exact)).abs()
-        change = change[torch.isfinite(change)]
-        worst = max([worst, *change.tolist()])
-    return worst
+    generator = torch.Generator().manual_seed(0)
+    nearby = [_gap_nearby(truth, generator) for _ in range(3)]
+    constants = [_gap_of_constants(truth, generator) for _ in range(3)]
+    now = reported - exact
+    tail = SOFTPLUS_TAIL * truth.jacobian.shape[1]
+    return max(
+        _SCATTERS * _largest_change(nearby, now),
+        _largest_change(constants, now),
+        tail if float(off.max()) < tail else 0.0,
+    )
+
+
+def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
+    changes = [
+        (gap - now).abs().nan_to_num(0.0).max() for gap in gaps if gap is not None
+    ]
+    return float(max(changes, default=0.0))
+
+
+def _gap_nearby(truth: _Truth, generator: torch.Generator) -> Tensor | None:
+    """Return reported - exact a hair from the origin."""
+    origin = truth.map.origin
+    hair = _HAIR[str(origin.dtype).removeprefix("torch.")]
+    step = torch.randn(origin.shape, generator=generator, dtype=torch.float64).to(
+        origin
+    )
+    return _gap(truth, origin * (1.0 + hair * step))
+
+
+def _gap_of_constants(truth: _Truth, generator: torch.Generator) -> Tensor | None:
+    """Return reported - exact with every float32 constant moved by its rounding."""
+    constants = truth.map.runner.constants
+    if not constants:
+        return None
+    saved = [constant.detach().clone() for constant in constants]
+    try:
+        with torch.no_grad():
+            for constant in constants:
+                step = torch.rand(
+                    constant.shape, generator=generator, dtype=torch.float64
+                )
+                inexact = (
+                    constant * 4096.0
+                ).frac() != 0.0  # ones, zeros, halves are exact
+                # Matrices come out of longer computations: factorisations, exponentials.
+                ulps = 64.0 if constant.dim() > 1 else 16.0
+                off = ulps * MACHINE_EPSILON["float32"] * (step - 0.5) * inexact
+                constant.mul_(1.0 + off)
+        return _gap(truth, truth.map.origin)
+    finally:
+        with torch.no_grad():
+            for constant, value in zip(constants, saved, strict=True):
+                constant.copy_(value)
+
+
+def _gap(truth: _Truth, at: Tensor) -> Tensor | None:
+    try:
+        there = truth.map.outcome(at).reported
+        jacobian, _, _ = exact_jacobian(truth.map, at)
+    except (LayerRaisedError, NoJacobianError):
+        return None
+    if there is None:
+        return None
+    return there.detach().double() - log_abs_det(jacobian.double())[1]

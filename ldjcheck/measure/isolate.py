@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.distributions.transforms import _InverseTransform
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import reachable, tensors
@@ -108,9 +109,15 @@ def copied(layer: Any) -> Any:
         Exception: whatever the layer's own copying raises.
     """
     memo: dict[int, Any] = {}
+    held = list(reachable(layer))
+    for item in held:
+        if isinstance(item, _InverseTransform) and item._inv is not None:
+            # Its own copying forgets the transform that it inverts.
+            with _CopiesOfResults():
+                memo[id(item)] = copy.deepcopy(item._inv, memo).inv
     functions = [
         item
-        for item in reachable(layer)
+        for item in held
         if isinstance(item, types.FunctionType)
         and item.__closure__
         and _holds_state(item)
@@ -139,13 +146,18 @@ def _holds_state(function: types.FunctionType) -> bool:
 
 
 def promoted(layer: Any) -> list[Tensor]:
-    """Turn every float32 or half tensor the layer holds into float64; return which."""
-    changed = []
+    """Turn every float32 or half tensor the layer holds into float64.
+
+    Returns those that training does not move: they keep the rounding of the precision
+    that they were made in, and so does what the layer computes from them.
+    """
+    constants = []
     for tensor in tensors(layer):
         if tensor.dtype in LOW_PRECISION:
             tensor.data = tensor.data.double()
-            changed.append(tensor)
-    return changed
+            if not tensor.requires_grad:
+                constants.append(tensor)
+    return constants
 
 
 def learnable(layer: Any) -> list[Tensor]:

@@ -32,9 +32,13 @@ class Workshop:
     layer: Layer
     options: Options
     promote: bool
+    fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
 
-    def copy(self) -> tuple[Any, str | None]:
-        """Return a copy of the layer, and what to say when it is not a deep copy."""
+    def copy(self) -> tuple[Any, str | None, list[Tensor]]:
+        """Return a copy of the layer, what to say when it is no deep copy, and constants.
+
+        The constants are the tensors made in float32 that training does not move.
+        """
         said = None
         try:
             twin = copied(self.layer.obj)
@@ -47,9 +51,7 @@ class Workshop:
                 twin = self.layer.obj
                 said = f"run in place and restored afterwards: {reason}"
         set_mode(twin, self.options.mode)
-        if self.promote:
-            promoted(twin)
-        return twin, said
+        return twin, said, promoted(twin) if self.promote else []
 
     def runner(
         self,
@@ -68,16 +70,25 @@ class Workshop:
         themselves from their first batch; then every learnable tensor is moved by
         `scale` times standard normal noise. Draw 0 moves nothing.
         """
-        twin, _ = self.copy()
+        twin, _, constants = self.copy()
         kwargs = self._kwargs(batch, seed)
+        if self.promote:
+            movable = learnable(twin)
+            unmoved = self.fixed if draw else range(len(movable))
+            constants += [movable[index] for index in unmoved]
         runner = Runner(
-            layer=twin, calls=calls, kwargs=kwargs, promote=self.promote, seed=seed
+            layer=twin,
+            calls=calls,
+            kwargs=kwargs,
+            promote=self.promote,
+            seed=seed,
+            constants=tuple(constants),
         )
         if warm_up is not None and calls.forward is not None:
             with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
                 runner.run("forward", warm_up, Frozen())
         if draw:
-            _move(twin, draw, scale)
+            _move(twin, draw, scale, self.fixed)
         return runner
 
     def _kwargs(self, batch: int, seed: int) -> Mapping[str, Any]:
@@ -90,9 +101,10 @@ class Workshop:
         return {**dict(self.options.kwarg), **contexts}
 
 
-def _move(layer: Any, draw: int, scale: float) -> None:
+def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
     generator = torch.Generator().manual_seed(7919 * draw)
     with torch.no_grad():
-        for tensor in learnable(layer):
+        for index, tensor in enumerate(learnable(layer)):
             step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
-            tensor.data.add_((scale * step).to(tensor))
+            if index not in fixed:
+                tensor.data.add_((scale * step).to(tensor))

@@ -70,6 +70,7 @@ class Runner:
     kwargs: Mapping[str, Any]
     promote: bool = True
     seed: int = 0
+    constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
 
     def run(
         self,
@@ -118,7 +119,9 @@ class Runner:
             raise UnexpectedReturnError(_describe(returned))
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
-        reported, shares, form = self._reduced(_plain(returned.ldj), start, x)
+        reported, shares, form = self._reduced(
+            _plain(returned.ldj), start, x, direction
+        )
         return Outcome(
             y=y,
             raw=returned.ldj,
@@ -148,7 +151,7 @@ class Runner:
         }
 
     def _reduced(
-        self, raw: Any, start: Tensor | None, x: Tensor
+        self, raw: Any, start: Tensor | None, x: Tensor, direction: Direction
     ) -> tuple[Tensor | None, Tensor | None, str | None]:
         """Return the ldj as `(batch,)`, its split over dims, and what is wrong in form."""
         if raw is None:
@@ -169,8 +172,10 @@ class Runner:
                 )
             return self.calls.sign * (ldj - start), None, None
         ldj = self.calls.sign * ldj
-        if self.calls.event_dim is not None:
-            return self._per_event(ldj, x)
+        calls = self.calls
+        dims = calls.event_dim if direction == "forward" else calls.inverse_event_dim
+        if dims is not None:
+            return self._per_event(ldj, x, dims)
         if ldj.shape == (batch,):
             return ldj, None, None
         if ldj.numel() == 1 and batch > 1:
@@ -181,10 +186,10 @@ class Runner:
         return None, None, form
 
     def _per_event(
-        self, ldj: Tensor, x: Tensor
+        self, ldj: Tensor, x: Tensor, event_dim: int
     ) -> tuple[Tensor | None, Tensor | None, str | None]:
         """Sum a transform's ldj, one entry per event, over the rest of the sample."""
-        promised = x.shape[: x.dim() - (self.calls.event_dim or 0)]
+        promised = x.shape[: max(1, x.dim() - event_dim)]
         try:
             spread = ldj.expand(promised)
         except RuntimeError:
@@ -197,7 +202,7 @@ class Runner:
                 ),
             )
         per_sample = spread.reshape(len(x), -1)
-        shares = per_sample if self.calls.event_dim == 0 else None
+        shares = per_sample if event_dim == 0 else None
         return per_sample.sum(1), shares, None
 
 

@@ -130,6 +130,8 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
     for name, value in attributes(item).items():
         if not any(word in name.lower() for word in _SHAPE_WORDS):
             continue
+        if isinstance(value, (tuple, list)) and len(value) == 1:
+            value = value[0] if isinstance(value[0], (tuple, list)) else value
         if isinstance(value, (tuple, list)) and 1 <= len(value) <= 3:
             if all(_is_size(v) for v in value):
                 yield tuple(value), f"{name} = {tuple(value)}"
@@ -192,10 +194,14 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     elif len(shape) == 2:
         yield (shape[1],), why
     elif len(shape) == 3:
+        if min(shape) > 1:
+            yield shape, why
         yield (shape[1], shape[2] if shape[2] > 1 else LENGTH), why
         yield shape, why
     elif len(shape) == 4:
         _, channels, height, width = shape
+        if shape[0] == 1 and height * width > 1:
+            yield shape[1:], why
         if height == width == 1:
             yield (channels, HEIGHT, WIDTH), why
         else:

@@ -19,7 +19,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         yield RULE.finding(
             _message(verdict),
             direction=verdict.direction,
-            evidence=(*verdict.faults, *_evidence(verdict)),
+            evidence=verdict.faults[1:],
         )
 
 
@@ -30,16 +30,6 @@ def _message(verdict: Verdict) -> str:
     if verdict.singular:
         return "The Jacobian is singular, so the map has no log-determinant here."
     return "The log-determinant is wrong, and no known mistake explains how."
-
-
-def _evidence(verdict: Verdict) -> Iterator[str]:
-    for sample in verdict.check.samples:
-        if sample.reported is None or sample.difference is None:
-            continue
-        yield (
-            f"sample {sample.index}: reported {sample.reported:+.6f}, "
-            f"exact {sample.exact:+.6f}, difference {sample.difference:+.6g}"
-        )
 
 
 RULE = Rule(

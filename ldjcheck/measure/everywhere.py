@@ -1,0 +1,67 @@
+"""A layer at all its configurations, its parameters moved as far as it can bear."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.isolate import learnable
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured
+
+_BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
+_ORTHOGONAL = 1e-4
+
+
+def measure_everywhere(
+    settled: Settled, configs: tuple[Config, ...]
+) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+    """Return the measurements, and what to say about how they were come by.
+
+    Weights that are orthogonal as built, and are inverted by transposing them, are no
+    longer a layer's own once they are moved freely: the way back shows it. They are then
+    left where they are, while everything else is moved.
+    """
+    measured = tuple(
+        measure_config(settled.workshop, settled.calls, c) for c in configs
+    )
+    if not any(config.draw for config in configs) or not _is_broken(measured[0]):
+        return measured, {}
+    fixed = _orthogonal(settled.workshop.copy()[0])
+    if not fixed:
+        return measured, {}
+    careful = replace(settled.workshop, fixed=fixed)
+    again = tuple(measure_config(careful, settled.calls, c) for c in configs)
+    if _is_broken(again[0]):
+        return measured, {}
+    return again, {
+        "parameters": "orthogonal weights stay as built: moved, they no longer invert"
+    }
+
+
+def _is_broken(measured: ConfigMeasured) -> bool:
+    inverse = measured.inverse
+    if not isinstance(inverse, DirectionMeasured) or inverse.round_trip is None:
+        return False
+    return inverse.round_trip > _BROKEN
+
+
+def _orthogonal(layer: Any) -> frozenset[int]:
+    """Return which learnable tensors are rotations, the identity and its like apart."""
+    found = set()
+    for index, tensor in enumerate(learnable(layer)):
+        w = tensor.detach().double()
+        if w.dim() != 2 or w.shape[0] != w.shape[1] or len(w) < 2:
+            continue
+        eye = torch.eye(len(w), dtype=w.dtype)
+        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and (w * (1 - eye)).any():
+            found.add(index)
+    return frozenset(found)
