@@ -145,9 +145,8 @@ UNCHECKABLE = {
     "hostile.py:Crashes": "LDJ005",
     "hostile.py:ClosesEverything": "LDJ005",
     "hostile.py:Greedy": "LDJ007",
-    "hostile.py:Loops": "LDJ007",
-    "hostile.py:LoopsWhenBuilt": "LDJ007",
 }
+HANGING = ("hostile.py:Loops", "hostile.py:LoopsWhenBuilt")
 WRONG = {"hostile.py:WrongBatch": "LDJ199", "hostile.py:NotANumber": "LDJ199"}
 SOUND = ("hostile.py:Chatty", "hostile.py:ChattyInC", "hostile.py:Replaces")
 HEALTHY_TARGET = "healthy.py:Scale"
@@ -168,12 +167,12 @@ def check(
     @cache
     def check(targets: tuple[str, ...]) -> tuple[Ran, Results]:
         asked = [HEALTHY_TARGET, *targets, HEALTHY_TARGET]
-        arguments = ("--shape", "3", "--timeout", "5", "--format", "json")
-        ran = ldjcheck_in(folder, *asked, *arguments)
+        limit = ("--timeout", "5") if targets == HANGING else ()
+        ran = ldjcheck_in(folder, *asked, "--shape", "3", "--format", "json", *limit)
         results = json.loads(ran.stdout)["results"]
         assert [result["target"] for result in results] == asked
         first, *between, last = results
-        assert first["status"] == last["status"] == "pass"
+        assert first["status"] == last["status"] == "pass", (first, last)
         return ran, dict(zip(targets, between, strict=True))
 
     return lambda targets: check(tuple(targets))
@@ -186,6 +185,14 @@ def test_what_cannot_be_checked_is_told_why(
     result = check(UNCHECKABLE)[1][target]
     assert result["status"] == "error"
     assert result["findings"][0]["code"] == code
+
+
+@pytest.mark.parametrize("target", HANGING)
+def test_what_hangs_is_given_up(check: Check, target: str) -> None:
+    result = check(HANGING)[1][target]
+    assert result["status"] == "error"
+    assert result["findings"][0]["code"] == "LDJ007"
+    assert 5.0 <= result["seconds"] < 15.0
 
 
 @pytest.mark.parametrize(("target", "code"), WRONG.items())
@@ -201,7 +208,7 @@ def test_what_talks_too_much_still_passes(check: Check, target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("targets", "code"), [(UNCHECKABLE, 2), (WRONG, 1), (SOUND, 0)]
+    ("targets", "code"), [(UNCHECKABLE, 2), (HANGING, 2), (WRONG, 1), (SOUND, 0)]
 )
 def test_the_exit_status_is_that_of_the_worst(
     check: Check, targets: Iterable[str], code: int
@@ -209,7 +216,7 @@ def test_the_exit_status_is_that_of_the_worst(
     assert check(targets)[0].returncode == code
 
 
-@pytest.mark.parametrize("targets", [UNCHECKABLE, WRONG, SOUND])
+@pytest.mark.parametrize("targets", [UNCHECKABLE, HANGING, WRONG, SOUND])
 def test_no_frame_of_ours_is_shown(check: Check, targets: Iterable[str]) -> None:
     ran, _ = check(targets)
     ours = f"{Path(ldjcheck.__file__).parent}{os.sep}"
