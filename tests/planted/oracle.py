@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -58,13 +59,19 @@ def move_parameters(layer: Any, scale: float, seed: int) -> None:
                 parameter += scale * noise
 
 
+def seed_everything(seed: int) -> None:
+    """Seed torch's generator, and numpy's, from which FrEIA draws permutations."""
+    torch.manual_seed(seed)
+    np.random.seed(seed)
+
+
 def prepare(case: Case, shape: Shape, seed: int) -> Any:
     """Return the case's layer: built, warmed up by one call, its parameters moved.
 
     Layers that copy a module into a closure (zuko's) are built around an owner; the
     owner is what is moved.
     """
-    torch.manual_seed(seed)
+    seed_everything(seed)
     layer = case.build(shape)
     owner = layer
     if hasattr(layer, "meta") and hasattr(layer.meta, "func"):
