@@ -6,7 +6,6 @@ layer *reduces* it by the ldj, and the sign of what comes back is turned.
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import (
@@ -17,6 +16,7 @@ from ldjcheck.conventions.convention import (
     caller,
     inverse_method,
     signature_of,
+    total_name,
 )
 from ldjcheck.records import CallFunction, Calls, Returned
 
@@ -24,28 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from torch import Tensor
-
-_TOTAL = re.compile(
-    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?jac.*|.*jacobian.*"
-    r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
-    re.IGNORECASE,
-)
-_DENSITY = re.compile(
-    r"^_?(log_?p[xyz]?|log_?p_?[xyz]|log_?prob|log_?probs|delta_?log_?p|log_?q|ll)$",
-    re.IGNORECASE,
-)
-
-
-def total_name(signature: Signature) -> tuple[str, bool] | None:
-    """Return the parameter that takes the running total, and whether it is a density."""
-    for name in signature.names[1:]:
-        if isinstance(signature.defaults.get(name), bool):
-            continue  # `logdet=True` asks for a log-det, it does not take one
-        if _TOTAL.match(name):
-            return name, False
-        if _DENSITY.match(name):
-            return name, True
-    return None
 
 
 def _recognise(layer: Any) -> Calls | None:

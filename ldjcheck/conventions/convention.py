@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,17 @@ INVERSE_METHODS = (
     "inverse_transform",
 )
 """Method names, met in the wild, of the way back."""
+
+
+_TOTAL = re.compile(
+    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?jac.*|.*jacobian.*"
+    r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
+    re.IGNORECASE,
+)
+_DENSITY = re.compile(
+    r"^_?(log_?p[xyz]?|log_?p_?[xyz]|log_?prob|log_?probs|delta_?log_?p|log_?q|ll)$",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +114,18 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         keyword_only=frozenset(only),
         takes_any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
     )
+
+
+def total_name(signature: Signature) -> tuple[str, bool] | None:
+    """Return the parameter that takes the running total, and whether it is a density."""
+    for name in signature.names[1:]:
+        if isinstance(signature.defaults.get(name), bool):
+            continue  # `logdet=True` asks for a log-det, it does not take one
+        if _TOTAL.match(name):
+            return name, False
+        if _DENSITY.match(name):
+            return name, True
+    return None
 
 
 def caller(layer: Any) -> Callable[..., Any]:

@@ -16,6 +16,7 @@ from ldjcheck.conventions.convention import (
     caller,
     inverse_method,
     signature_of,
+    total_name,
 )
 from ldjcheck.records import CallFunction, Calls, Returned
 
@@ -29,6 +30,9 @@ def _recognise(layer: Any) -> Calls | None:
     signature = call_signature(layer)
     if signature is None or not signature.names:
         return None
+    total = total_name(signature)
+    if total is not None and total[0] in signature.required:
+        return None  # it cannot be called without a running total
     flag = signature.find(REVERSE_FLAGS)
     method = inverse_method(layer)
     inverse: CallFunction | None = None

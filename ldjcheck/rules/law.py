@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -22,6 +20,8 @@ def holds_everywhere(verdict: Verdict, law: Callable[[Tensor], Tensor]) -> bool:
     One number that happens to fit is no evidence: two configurations at least must show
     the law at work.
     """
+    import torch
+
     shown = 0
     for _, side, good in verdict.usable:
         if side.reported is None or side.exact is None:
