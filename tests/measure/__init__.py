@@ -1,0 +1,1 @@
+"""Tests of the measuring: the oracle, the guard, and what is put back."""

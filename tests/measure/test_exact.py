@@ -1,0 +1,272 @@
+"""The oracle: exact log-determinants of maps whose Jacobian is known in closed form."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+import ldjcheck
+from ldjcheck.measure.exact import (
+    NoJacobianError,
+    difference_jacobian,
+    exact_jacobian,
+    log_abs_det,
+)
+
+few = settings(max_examples=12, deadline=None)
+seeds = st.integers(0, 2**31)
+dims_ = st.integers(1, 6)
+batches = st.integers(1, 5)
+
+
+def normal(seed: int, *shape: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+def assert_close(a: Tensor, b: Tensor, atol: float = 1e-11) -> None:
+    torch.testing.assert_close(a, b, rtol=1e-11, atol=atol)
+
+
+def bent(x: Tensor) -> Tensor:
+    """Return a map of the whole sample: every output hangs on every input."""
+    return x + 0.3 * torch.sin(x.sum(dim=1, keepdim=True) + x)
+
+
+# Closed forms
+
+
+@few
+@given(seeds, dims_, batches)
+def test_a_linear_map_is_its_own_jacobian(seed: int, dims: int, batch: int) -> None:
+    a = normal(seed, dims, dims)
+    found, coupling, method = exact_jacobian(lambda x: x @ a.T, normal(1, batch, dims))
+    assert_close(found, a.expand(batch, dims, dims))
+    assert (coupling, method) == (0.0, "reverse")
+
+
+@few
+@given(seeds, dims_, batches)
+def test_an_elementwise_map_sums_the_logs_of_its_slopes(
+    seed: int, dims: int, batch: int
+) -> None:
+    x = normal(seed, batch, dims)
+    sign, ldj = ldjcheck.exact_ldj(torch.sinh, x)
+    assert_close(ldj, torch.cosh(x).log().sum(1))
+    assert (sign == 1).all()
+
+
+@few
+@given(seeds, dims_, batches)
+def test_a_cubed_radius_has_a_rank_one_jacobian(
+    seed: int, dims: int, batch: int
+) -> None:
+    # y = |x|^2 x has J = |x|^2 I + 2 x x', so log|det J| = D log|x|^2 + log 3.
+    x = normal(seed, batch, dims) + 0.1
+    _, ldj = ldjcheck.exact_ldj(lambda v: v * (v * v).sum(1, keepdim=True), x)
+    assert_close(ldj, dims * (x * x).sum(1).log() + math.log(3), atol=1e-9)
+
+
+def test_polar_coordinates_stretch_by_the_radius() -> None:
+    x = torch.tensor([[0.5, 0.1], [2.0, -1.0]], dtype=torch.float64)
+    sign, ldj = ldjcheck.exact_ldj(
+        lambda v: torch.stack([v[:, 0] * v[:, 1].cos(), v[:, 0] * v[:, 1].sin()], 1), x
+    )
+    assert_close(ldj, x[:, 0].log())
+    assert sign.tolist() == [1.0, 1.0]
+
+
+def test_a_reflection_has_sign_minus_one() -> None:
+    sign, ldj = ldjcheck.exact_ldj(lambda v: v.flip(1), normal(0, 3, 2))
+    assert sign.tolist() == [-1.0] * 3
+    assert ldj.tolist() == [0.0] * 3
+
+
+def test_images_are_flattened_sample_by_sample() -> None:
+    x = normal(0, 3, 2, 3, 4)
+    scale = torch.tensor([2.0, 0.25], dtype=torch.float64)
+    _, ldj = ldjcheck.exact_ldj(lambda v: v * scale.view(1, 2, 1, 1), x)
+    assert_close(ldj, torch.full((3,), 12 * math.log(0.5), dtype=torch.float64))
+
+
+def test_a_collapsing_map_has_minus_infinity() -> None:
+    _, ldj = ldjcheck.exact_ldj(lambda v: v * torch.tensor([1.0, 0.0]), normal(0, 2, 2))
+    assert ldj.tolist() == [-math.inf] * 2
+
+
+# Laws of every flow
+
+
+@few
+@given(seeds, dims_, batches)
+def test_composing_adds_and_inverting_negates(seed: int, dims: int, batch: int) -> None:
+    x = normal(seed, batch, dims)
+    a = normal(seed + 1, dims, dims) + 3 * torch.eye(dims)
+    y = bent(x)
+    _, first = ldjcheck.exact_ldj(bent, x)
+    _, second = ldjcheck.exact_ldj(lambda v: v @ a.T, y)
+    _, both = ldjcheck.exact_ldj(lambda v: bent(v) @ a.T, x)
+    _, back = ldjcheck.exact_ldj(lambda v: torch.linalg.solve(a, v.T).T, y @ a.T)
+    assert_close(both, first + second, atol=1e-9)
+    assert_close(back, -second, atol=1e-9)
+
+
+@few
+@given(seeds, st.permutations(range(4)))
+def test_permuting_the_batch_permutes_the_ldj(seed: int, order: list[int]) -> None:
+    x = normal(seed, 4, 3)
+    _, ldj = ldjcheck.exact_ldj(bent, x)
+    _, permuted = ldjcheck.exact_ldj(bent, x[order])
+    assert_close(permuted, ldj[order])
+
+
+@few
+@given(seeds, dims_, st.floats(0.01, 100))
+def test_scaling_by_a_adds_the_log_of_a_per_dim(seed: int, dims: int, a: float) -> None:
+    x = normal(seed, 2, dims)
+    _, ldj = ldjcheck.exact_ldj(bent, x)
+    _, scaled = ldjcheck.exact_ldj(lambda v: a * bent(v), x)
+    assert_close(scaled, ldj + dims * math.log(a), atol=1e-9)
+
+
+# Samples
+
+
+def test_samples_that_meet_in_the_batch_mean_are_coupled() -> None:
+    _, coupling, _ = exact_jacobian(lambda x: x + x.mean(0), normal(0, 4, 3))
+    assert coupling == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize(("batch", "dims"), [(4, 64), (4, 65)])
+def test_few_and_many_dims_give_the_same_jacobian(batch: int, dims: int) -> None:
+    x = normal(0, batch, dims)
+    found, coupling, _ = exact_jacobian(bent, x)
+    lean = 0.3 * torch.cos(x.sum(1, keepdim=True) + x)
+    expected = torch.eye(dims) + lean[:, :, None] * (1 + torch.eye(dims))
+    assert_close(found, expected)
+    assert coupling == (0.0 if batch * dims <= 256 else None)
+
+
+def test_more_outputs_than_one_chunk_holds_are_put_together_in_order() -> None:
+    x = normal(0, 2, 300)
+    slopes = torch.linspace(1, 2, 300, dtype=torch.float64)
+    found, _, _ = exact_jacobian(lambda v: v * slopes, x)
+    assert_close(found, torch.diag(slopes).expand(2, 300, 300))
+
+
+# Fallbacks
+
+
+class ItemInBackward(torch.autograd.Function):
+    """x * c with a backward that reads a number: `vmap` cannot go through it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        assert isinstance(grad.sum().item(), float)
+        return 3 * grad
+
+
+class NoBackward(torch.autograd.Function):
+    """3 x, of which only forward mode knows the derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        raise RuntimeError("there is no way back through here")
+
+    @staticmethod
+    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
+        return 3 * tangent
+
+
+class NoDerivative(torch.autograd.Function):
+    """3 x, and no derivative in either mode."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return 3 * x
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        raise RuntimeError("there is no way back through here")
+
+
+def autoregressive_in_place(y: Tensor) -> Tensor:
+    """Return x with y[i] = exp(x[i-1]^2) x[i], filled in entry by entry."""
+    x = torch.zeros_like(y)
+    for i in range(y.shape[1]):
+        given = x[:, max(i - 1, 0)] ** 2
+        x[:, i] = y[:, i] * torch.exp(-given if i else 0 * given)
+    return x
+
+
+def test_a_backward_that_reads_numbers_is_run_row_by_row() -> None:
+    found, _, method = exact_jacobian(ItemInBackward.apply, normal(0, 3, 2))
+    assert method == "reverse-looped"
+    assert_close(found, (3 * torch.eye(2, dtype=torch.float64)).expand(3, 2, 2))
+
+
+@pytest.mark.parametrize("dims", [2, 130])
+def test_where_reverse_mode_raises_forward_mode_answers(dims: int) -> None:
+    found, _, method = exact_jacobian(NoBackward.apply, normal(0, 2, dims))
+    assert method == "forward"
+    assert_close(found, (3 * torch.eye(dims, dtype=torch.float64)).expand(2, -1, -1))
+
+
+def test_an_inverse_that_fills_in_place_has_its_exact_ldj() -> None:
+    y = normal(0, 3, 4)
+    x = autoregressive_in_place(y)
+    _, ldj = ldjcheck.exact_ldj(autoregressive_in_place, y)
+    assert_close(ldj, -(x[:, :-1] ** 2).sum(1))
+
+
+def test_a_map_without_any_derivative_is_said_to_have_none() -> None:
+    with pytest.raises(NoJacobianError):
+        exact_jacobian(NoDerivative.apply, normal(0, 3, 2))
+    with pytest.raises(ValueError, match="does not go through"):
+        ldjcheck.exact_ldj(NoDerivative.apply, normal(0, 3, 2))
+
+
+@few
+@given(seeds, dims_)
+def test_differences_agree_with_autograd_on_smooth_maps(seed: int, dims: int) -> None:
+    x = normal(seed, 3, dims)
+    exact, _, _ = exact_jacobian(bent, x)
+    torch.testing.assert_close(difference_jacobian(bent, x), exact, rtol=0, atol=1e-8)
+
+
+# What exact_ldj refuses
+
+
+def test_a_map_that_drops_dims_has_no_determinant() -> None:
+    with pytest.raises(ValueError, match="3 dims to 2"):
+        ldjcheck.exact_ldj(lambda x: x[:, :2], normal(0, 4, 3))
+
+
+def test_the_points_are_left_as_they_were() -> None:
+    x = normal(0, 3, 2).requires_grad_()
+    before = x.detach().clone()
+    ldjcheck.exact_ldj(lambda v: v * v, x)
+    assert torch.equal(x.detach(), before)
+    assert x.grad is None
+
+
+@few
+@given(seeds, dims_, batches)
+def test_log_abs_det_is_that_of_each_matrix(seed: int, dims: int, batch: int) -> None:
+    matrices = normal(seed, batch, dims, dims)
+    sign, ldj = log_abs_det(matrices)
+    assert_close(sign * ldj.exp(), torch.stack([m.det() for m in matrices]))
