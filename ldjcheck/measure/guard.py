@@ -20,10 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
-_LOW_TYPE_NAMES = frozenset(
-    {"torch.FloatTensor", "torch.HalfTensor", "torch.BFloat16Tensor"}
-)
+_TYPES = {
+    "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
+    "Char": torch.int8, "Short": torch.int16, "Int": torch.int32,
+    "Long": torch.int64, "Byte": torch.uint8,
+}  # fmt: skip
+_TYPE_NAMES = {f"torch.{name}Tensor": dtype for name, dtype in _TYPES.items()}
+_LEGACY_TYPE = type(torch.FloatTensor)
 _TO_LOW = frozenset({"float", "half", "bfloat16"})
+_LIKE_ANOTHER = frozenset({"to", "type_as"})  # and all of `new_tensor`, `new_full`, ...
 _INTEGER_DTYPES = frozenset(
     {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
 )
@@ -43,6 +48,7 @@ RANDOM_IN_PLACE = frozenset(
 _ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
 _TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
 _FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
+_DIVISION = frozenset({"div", "divide"})
 _CLIPS = frozenset({"clamp", "clip", "clamp_", "clip_"})
 
 
@@ -139,7 +145,7 @@ class Guard(TorchFunctionMode):
             return drawn
         kept = draws[index]
         if name in RANDOM_IN_PLACE:
-            target: Tensor = args[0]
+            target: Tensor = args[0] if args else kwargs["tensor"]  # `nn.init` names it
             if target.shape != kept.shape:
                 return func(*args, **kwargs)
             return target.copy_(kept)
@@ -167,7 +173,8 @@ class Guard(TorchFunctionMode):
             return None
         index, self._round = self._round, self._round + 1
         if index >= len(self._frozen.offsets):
-            rounded = func(*(a.detach() if isinstance(a, Tensor) else a for a in args))
+            bare = (a.detach() if isinstance(a, Tensor) else a for a in args)
+            rounded = func(*bare, **kwargs)
             self._frozen.offsets.append(
                 rounded.detach().to(value.dtype) - value.detach()
             )
@@ -183,16 +190,30 @@ def _promoted(
     """Return the call with every wish for low precision turned into one for float64."""
     if name in _TO_LOW and args and isinstance(args[0], Tensor):
         return torch.Tensor.double, args[:1]
-    if any(type(a) is torch.dtype and a in LOW_PRECISION for a in args):
-        args = tuple(
-            torch.float64 if type(a) is torch.dtype and a in LOW_PRECISION else a
-            for a in args
-        )
-    if name == "type" and len(args) > 1 and args[1] in _LOW_TYPE_NAMES:
-        args = (args[0], torch.float64, *args[2:])
-    if kwargs.get("dtype") in LOW_PRECISION:
-        kwargs["dtype"] = torch.float64
+    args = tuple(torch.float64 if _is_type_of(a, LOW_PRECISION) else a for a in args)
+    for key, value in kwargs.items():
+        if _is_type_of(value, LOW_PRECISION):
+            kwargs[key] = torch.float64
+    if name in _LIKE_ANOTHER or name.startswith("new_"):
+        kwargs.update({key: _doubled(value) for key, value in kwargs.items()})
+    if not _writes(name):
+        args = tuple(_doubled(a) if isinstance(a, Tensor) else a for a in args)
     return func, args
+
+
+def _writes(name: str) -> bool:
+    """Return whether a call changes a tensor it is given, which must stay the same one."""
+    in_place = name.endswith("_") and not name.endswith("__")
+    return in_place or name.startswith(("__i", "__set", "__get__"))
+
+
+def _is_type_of(wanted: Any, dtypes: frozenset[torch.dtype]) -> bool:
+    """Return whether an argument names one of these dtypes, in any of torch's ways."""
+    if isinstance(wanted, str):
+        return _TYPE_NAMES.get(wanted) in dtypes
+    if isinstance(wanted, _LEGACY_TYPE):
+        return wanted.dtype in dtypes
+    return type(wanted) is torch.dtype and wanted in dtypes
 
 
 def _doubled(result: Any) -> Any:
@@ -215,7 +236,9 @@ def _rounded_argument(
         return value
     if name in _FLOOR_DIVISION:
         return value / args[1]
+    if name in _DIVISION and kwargs.get("rounding_mode") is not None:
+        return value / args[1]
     if name in ("to", "type"):
-        wanted = kwargs.get("dtype", args[1] if len(args) > 1 else None)
-        return value if wanted in _INTEGER_DTYPES else None
+        wanted = (*args[1:], kwargs.get("dtype"))
+        return value if any(_is_type_of(w, _INTEGER_DTYPES) for w in wanted) else None
     return None
