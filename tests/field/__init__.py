@@ -1,0 +1,1 @@
+"""Tests on layers of other people's libraries."""
