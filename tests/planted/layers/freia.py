@@ -113,7 +113,7 @@ def layers() -> tuple[Case, ...]:
         case("permute", f"Fm.PermuteRandom({dims}, seed=1)", VECTORS),
         case(
             "haar",
-            f"Fm.HaarDownsampling({dims}, rebalance=0.6)",
+            f"Fm.HaarDownsampling({dims}, order_by_wavelet=True, rebalance=0.6)",
             EVEN_IMAGES,
         ),
         case("irevnet", f"Fm.IRevNetDownsampling({dims})", EVEN_IMAGES),
