@@ -1,37 +1,23 @@
-"""The way through: recognise, settle, probe, measure, compare, diagnose.
-
-This is the only module that knows the order of the stages.
-"""
+"""The Python interface: check a layer, or ask the oracle alone."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.compare import compare
-from ldjcheck.domains import describe, parse_domain
-from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import (
-    Check,
-    Finding,
-    Layer,
-    Measurement,
-    Options,
-    Result,
-    Run,
-    Shape,
-    Status,
-)
-from ldjcheck.rules import diagnose, rule_for
+from ldjcheck.domains import parse_domain
+from ldjcheck.pipeline import EXIT_CODES, check_layer, failed_result
+from ldjcheck.records import Layer, Options, Run, Shape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
-    from ldjcheck.records import Comparison
     from ldjcheck.report import Report
+
+__all__ = ["check", "check_layer", "exact_ldj", "failed_result"]
 
 
 def check(
@@ -77,11 +63,10 @@ def check(
     name = _name(layer)
     started = time.perf_counter()
     result = check_layer(Layer(target=name, name=name, obj=layer), chosen)
-    exit_code = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}[result.status]
     return Report(
         Run(
             seed=chosen.seed,
-            exit_code=exit_code,
+            exit_code=EXIT_CODES[result.status],
             seconds=time.perf_counter() - started,
             command="ldjcheck.check",
             results=(result,),
@@ -118,183 +103,6 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
             "Jacobians have a determinant"
         )
     return log_abs_det(jacobian)
-
-
-def check_layer(layer: Layer, options: Options, started: float | None = None) -> Result:
-    """Return the result of one layer; the layer's own faults never raise."""
-    from ldjcheck.measure import undisturbed, unharmed
-
-    started = time.perf_counter() if started is None else started
-    try:
-        with undisturbed(), unharmed(layer.obj):
-            result = _checked(layer, options)
-    except CannotCheckError as error:
-        result = failed_result(layer.target, error, layer=layer.name)
-    except MemoryError:
-        error = CannotCheckError(
-            "LDJ007",
-            "The check ran out of memory.",
-            ("Check the layer at a smaller --shape.",),
-        )
-        result = failed_result(layer.target, error, layer=layer.name)
-    return replace(result, seconds=time.perf_counter() - started)
-
-
-def failed_result(
-    target: str, error: CannotCheckError, *, layer: str | None = None
-) -> Result:
-    """Return the result of a target that could not be checked."""
-    rule = rule_for(error.code)
-    assert rule is not None, error.code
-    finding = rule.finding(error.message, evidence=error.evidence)
-    return Result(target=target, layer=layer, status="error", findings=(finding,))
-
-
-def _checked(layer: Layer, options: Options) -> Result:
-    measurement = _measurement(layer, options)
-    comparison = compare(measurement)
-    findings = diagnose(comparison) + _raised(comparison)
-    return Result(
-        target=layer.target,
-        layer=layer.name,
-        status=_status(findings, comparison, options),
-        convention=measurement.calls.convention,
-        kind=_kind(comparison),
-        inferred=dict(measurement.inferred),
-        checks=comparison.checks,
-        findings=findings,
-    )
-
-
-def _measurement(layer: Layer, options: Options) -> Measurement:
-    from ldjcheck import probe
-    from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.measure import Workshop, learnable, measure_everywhere, runs, settle
-
-    candidates = recognise_conventions(layer.obj, options.convention)
-    if not candidates:
-        raise CannotCheckError(
-            "LDJ004",
-            f"I do not know how to call {layer.name}.",
-            (
-                f"It is a {type(layer.obj).__name__} and cannot be called with an input.",
-                "A flow layer is called with x and returns y and its ldj.",
-            ),
-        )
-    held = probe.sizes_held(layer.obj)
-    asked = dict(options.shape)
-    if asked:
-        guesses: tuple[tuple[Shape, str], ...] = (
-            (next(iter(asked.values())), "as you said"),
-        )
-    else:
-        found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
-        guesses = tuple((guess.shape, guess.why) for guess in found)
-    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
-    shop = Workshop(layer=layer, options=options, promote=options.dtype == "float64")
-    settled = settle(shop, candidates, guesses, batches)
-    _within_limit(settled.shape, options.dims_limit)
-    others = tuple(
-        shape
-        for shape in probe.resized(settled.shape, held)
-        if runs(settled, shape, probe.choose_batch(options.batch, shape))
-    )
-    copy, said, _ = settled.workshop.copy()
-    has_parameters = bool(learnable(copy))
-    configs = probe.plan_configs(
-        settled.shape, others, settled.domain, options, has_parameters=has_parameters
-    )
-    measured, notes = measure_everywhere(settled, configs)
-    inferred = {**dict(settled.calls.inferred), **notes}
-    inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
-    inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
-    if said is not None:
-        inferred["copy"] = said
-    if settled.float32_only is not None:
-        inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
-    measurement = Measurement(
-        layer=layer,
-        calls=settled.calls,
-        options=options,
-        measured=measured,
-        has_parameters=has_parameters,
-        inferred=inferred,
-        float32_only=settled.float32_only,
-    )
-    return replace(measurement, inferred={**inferred, **_said_of_runs(measurement)})
-
-
-def _within_limit(shape: Shape, limit: int) -> None:
-    dims = 1
-    for size in shape:
-        dims *= size
-    if dims > limit:
-        gigabytes = 8 * dims * dims / 1e9
-        raise CannotCheckError(
-            "LDJ007",
-            f"{dims} dims are above the limit of {limit}.",
-            (
-                f"The Jacobian of one sample alone takes {gigabytes:.2g} GB in float64.",
-                "A mistake shows at small sizes too: try --shape 1,4,4",
-                f"Or allow it: --dims-limit {dims}",
-            ),
-        )
-
-
-def _said_of_runs(measurement: Measurement) -> dict[str, str]:
-    """Return what was seen through, in the words of the report."""
-    said = {}
-    for side in (measurement.measured[0].forward, measurement.measured[0].inverse):
-        if getattr(side, "wrt", None) == "noise":
-            said["wrt"] = "noise: a random draw made in the call enters the output"
-        if getattr(side, "rounding_seen", False):
-            said["rounding"] = "seen through: the output is rounded to whole numbers"
-        if getattr(side, "detach_seen", False):
-            said["detach"] = "seen through: without it autograd misses part of the map"
-        jacobian = getattr(side, "jacobian", None)
-        if jacobian is not None and jacobian.shape[1] != jacobian.shape[2]:
-            rows, columns = jacobian.shape[1:]
-            said["dims"] = (
-                f"{columns} in, {rows} out: no determinant, nothing to compare"
-            )
-    return said
-
-
-def _raised(comparison: Comparison) -> tuple[Finding, ...]:
-    rule = rule_for("LDJ005")
-    assert rule is not None
-    return tuple(
-        rule.finding(
-            f"The {verdict.direction} direction raised {verdict.why}",
-            direction=verdict.direction,
-            evidence=verdict.raised,
-        )
-        for verdict in comparison.verdicts
-        if verdict.raised
-    )
-
-
-def _status(
-    findings: tuple[Finding, ...], comparison: Comparison, options: Options
-) -> Status:
-    """Return the status by the words of the contract: fail, error, unproven, pass."""
-    grave = {"error", "warning"} if options.strict else {"error"}
-    if any(f.severity in grave and not f.code.startswith("LDJ0") for f in findings):
-        return "fail"
-    if any(f.code.startswith("LDJ0") for f in findings):
-        return "error"
-    checks: tuple[Check, ...] = comparison.checks
-    if any(f.severity == "unproven" for f in findings) or any(
-        c.status == "unproven" for c in checks
-    ):
-        return "unproven"
-    proved = any(c.name == "ldj" and c.status == "pass" for c in checks)
-    return "pass" if proved else "unproven"
-
-
-def _kind(comparison: Comparison) -> Any:
-    noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
-    return "dequantization" if noisy else "bijection"
 
 
 def _shapes(

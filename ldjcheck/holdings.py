@@ -47,6 +47,41 @@ def tensors(root: object) -> list[Tensor]:
     return [item for item in reachable(root) if isinstance(item, torch.Tensor)]
 
 
+def module_level(root: object) -> list[Any]:
+    """Return the tensors and modules that the layer's own code names at module level.
+
+    They are no part of the layer, but running it may change them.
+    """
+    import torch
+
+    found: dict[int, Any] = {}
+    for item in reachable(root):
+        for function in _functions(item):
+            scope = function.__globals__
+            for name in _names(function.__code__):
+                if isinstance(scope.get(name), (torch.Tensor, torch.nn.Module)):
+                    found[id(scope[name])] = scope[name]
+    return list(found.values())
+
+
+def _functions(item: object) -> Iterator[types.FunctionType]:
+    """Yield what an object runs: itself, or the methods of its classes; not torch's."""
+    if isinstance(item, types.FunctionType):
+        yield item
+        return
+    for cls in type(item).__mro__:
+        if not cls.__module__.startswith(("torch", "builtins")):
+            members = vars(cls).values()
+            yield from (m for m in members if isinstance(m, types.FunctionType))
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
 def attributes(item: object) -> dict[str, Any]:
     """Return the instance attributes of an object, slots included, classes' excluded."""
     found: dict[str, Any] = {}

@@ -124,6 +124,9 @@ def check_target(text: str, request: Request, checker: Checker) -> Result:
     """
     started = time.perf_counter()
     try:
+        _seed(
+            request.options.seed
+        )  # random initial weights are part of what is checked
         target = parse_target(text)
         source = load_source(target)
         layer = load_layer(target, source)
@@ -137,3 +140,15 @@ def check_target(text: str, request: Request, checker: Checker) -> Result:
     except CannotCheckError as error:
         result = checker.failed_result(text, error)
         return replace(result, seconds=time.perf_counter() - started)
+
+
+def _seed(seed: int) -> None:
+    """Start all random generators at the same point in every run."""
+    import random
+
+    import numpy as np
+    import torch
+
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)

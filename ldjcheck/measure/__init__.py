@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.settle import Settled, runs, settle
@@ -12,6 +13,7 @@ __all__ = [
     "Workshop",
     "learnable",
     "measure_everywhere",
+    "record_directions",
     "runs",
     "settle",
     "undisturbed",

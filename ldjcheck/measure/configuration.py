@@ -31,20 +31,7 @@ _PREIMAGE = 1e-3  # a way back that misses by more is no way to find the preimag
 def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMeasured:
     """Return what both directions say and what is true; raises nothing of the layer's."""
     options = workshop.options
-    generator = torch.Generator().manual_seed(
-        1_000_003 * (config.seed + 1) + config.batch
-    )
-    dtype = torch.float64 if workshop.promote else torch.float32
-    warm_up = draw(config.domain, config.shape, config.batch, "usual", generator).to(
-        dtype
-    )
-    x = draw(config.domain, config.shape, config.batch, config.region, generator).to(
-        dtype
-    )
-    runner = workshop.runner(
-        calls, config.shape, config.batch,
-        warm_up=warm_up, draw=config.draw, scale=config.scale, seed=config.seed,
-    )  # fmt: skip
+    runner, x, generator = ready(workshop, calls, config)
     wants_forward = options.direction in ("both", "forward")
     wants_inverse = options.direction in ("both", "inverse")
     forward: DirectionMeasured | Unavailable = Unavailable(
@@ -56,7 +43,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
         direction="inverse", why="there is no way back"
     )
     if calls.inverse is not None and wants_inverse:
-        y = _inverse_input(forward, calls, config, generator, dtype)
+        y = _inverse_input(forward, calls, config, generator, x.dtype)
         if y is not None:
             inverse = _measured(runner, "inverse", y, workshop)
             if isinstance(inverse, DirectionMeasured):
@@ -66,6 +53,20 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
     if not wants_forward:
         forward = Unavailable(direction="forward", why="not asked for")
     return ConfigMeasured(config=config, forward=forward, inverse=inverse)
+
+
+def ready(
+    workshop: Workshop, calls: Calls, config: Config
+) -> tuple[Runner, Tensor, torch.Generator]:
+    """Return a runner set up as the configuration says, its inputs, and what drew them."""
+    generator = torch.Generator().manual_seed(
+        1_000_003 * (config.seed + 1) + config.batch
+    )
+    dtype = torch.float64 if workshop.promote else torch.float32
+    at = config.domain, config.shape, config.batch
+    warm_up = draw(*at, "usual", generator).to(dtype)
+    x = draw(*at, config.region, generator).to(dtype)
+    return workshop.runner_at(calls, config, warm_up), x, generator
 
 
 def _measured(

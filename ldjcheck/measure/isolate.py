@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.holdings import reachable, tensors
+from ldjcheck.holdings import module_level, reachable, tensors
 from ldjcheck.measure.guard import LOW_PRECISION
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def undisturbed() -> Iterator[None]:
             yield
     finally:
         torch.set_rng_state(generators[0])
-        np.random.set_state(generators[1])  # noqa: NPY002
+        np.random.set_state(generators[1])
         random.setstate(generators[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
@@ -59,18 +59,24 @@ def undisturbed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def unharmed(layer: object) -> Iterator[None]:
-    """Put back every tensor, gradient and mode that the layer holds.
+    """Put back every tensor, gradient, mode and attribute that the layer holds.
 
     Checks run on copies; this is for what a copy still shares with the original, such as
     tensors at module level, and for layers that cannot be copied.
     """
-    held = tensors(layer)
-    saved = [(t, t.detach().clone(), t.grad, t.requires_grad, t.data) for t in held]
-    modules = [m for m in reachable(layer) if isinstance(m, torch.nn.Module)]
-    modes = [(module, module.training) for module in modules]
+    roots = (layer, *module_level(layer))
+    held = list(reachable(roots))
+    own = [(i, c) for i in held if (c := _contents(i)) is not None]
+    saved = [
+        (t, t.detach().clone(), _kept_grad(t), t.requires_grad, t.data)
+        for t in held
+        if isinstance(t, Tensor)
+    ]
     try:
         yield
     finally:
+        for item, contents in own:
+            _put_back(item, contents)
         for tensor, value, grad, requires_grad, storage in saved:
             if tensor.dtype != value.dtype:
                 tensor.data = storage
@@ -78,11 +84,46 @@ def unharmed(layer: object) -> Iterator[None]:
                 with torch.no_grad():
                     tensor.detach().copy_(value)
             if tensor.is_leaf:
-                tensor.grad = grad
+                tensor.grad = None if grad is None else grad[0]
+                if grad is not None and not torch.equal(*grad):
+                    grad[0].detach().copy_(grad[1])
                 if tensor.requires_grad != requires_grad:
                     tensor.requires_grad_(requires_grad)
-        for module, training in modes:
-            module.training = training
+
+
+def _kept_grad(tensor: Tensor) -> tuple[Tensor, Tensor] | None:
+    if not tensor.is_leaf or tensor.grad is None:
+        return None
+    return tensor.grad, tensor.grad.detach().clone()
+
+
+def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
+    """Return what an object or a container holds now, one level deep."""
+    if isinstance(item, (dict, list, set)):
+        return item.copy()
+    if isinstance(item, Tensor):
+        return None
+    own = getattr(item, "__dict__", None)
+    return dict(own) if isinstance(own, dict) else None
+
+
+def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> None:
+    """Give an object what it held before, unless it still does."""
+    now = _contents(item)
+    assert now is not None
+    if isinstance(contents, dict):
+        if [(k, id(v)) for k, v in now.items()] != [
+            (k, id(v)) for k, v in contents.items()
+        ]:
+            own = item if isinstance(item, dict) else item.__dict__
+            own.clear()
+            own.update(contents)
+    elif isinstance(contents, list):
+        if list(map(id, now)) != list(map(id, contents)):
+            item[:] = contents
+    elif set(map(id, now)) != set(map(id, contents)):
+        item.clear()
+        item.update(contents)
 
 
 class _CopiesOfResults(TorchFunctionMode):
@@ -155,9 +196,14 @@ def promoted(layer: Any) -> list[Tensor]:
     for tensor in tensors(layer):
         if tensor.dtype in LOW_PRECISION:
             tensor.data = tensor.data.double()
-            if not tensor.requires_grad:
+            if not tensor.requires_grad and _is_rounded(tensor):
                 constants.append(tensor)
     return constants
+
+
+def _is_rounded(tensor: Tensor) -> bool:
+    """Return whether float32 may have rounded a value: ones, zeros, halves are exact."""
+    return bool(((tensor.detach() * 4096.0).frac() != 0.0).any())
 
 
 def learnable(layer: Any) -> list[Tensor]:

@@ -16,7 +16,7 @@ from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnEr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Calls, Layer, Options, Shape
+    from ldjcheck.records import Calls, Config, Layer, Options, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +91,21 @@ class Workshop:
             _move(twin, draw, scale, self.fixed)
         return runner
 
+    def runner_at(self, calls: Calls, config: Config, warm_up: Tensor) -> Runner:
+        """Return a runner set up as a configuration says."""
+        runner = self.runner(
+            calls,
+            config.shape,
+            config.batch,
+            warm_up=warm_up,
+            draw=config.draw,
+            scale=config.scale,
+            seed=config.seed,
+        )
+        if config.reflected:
+            _reflect(runner.layer, self.fixed)
+        return runner
+
     def _kwargs(self, batch: int, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
@@ -108,3 +123,12 @@ def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
             step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
             if index not in fixed:
                 tensor.data.add_((scale * step).to(tensor))
+
+
+def _reflect(layer: Any, fixed: frozenset[int]) -> None:
+    """Turn around the first row of every learnable tensor, and with it orientations."""
+    with torch.no_grad():
+        for index, tensor in enumerate(learnable(layer)):
+            if index not in fixed:
+                row = tensor.data[:1] if tensor.dim() else tensor.data
+                row.neg_()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.guard import LOW_PRECISION, Frozen, Guard
+from ldjcheck.measure.recorder import Recorder
 from ldjcheck.tracebacks import user_traceback
 
 if TYPE_CHECKING:
@@ -81,6 +83,7 @@ class Runner:
         start: Tensor | None = None,
         see_detach: bool = False,
         see_rounding: bool = False,
+        recorder: Recorder | None = None,
     ) -> Outcome:
         """Return what the layer makes of `x`, shape `(batch, *event)`.
 
@@ -94,6 +97,10 @@ class Runner:
             start = self.start(x)
         given = x.clone()
         total = None if start is None else start.clone()
+        if recorder is not None:
+            recorder.source(given, "input")
+            if total is not None:
+                recorder.source(total, "incoming")
         guard = Guard(
             frozen,
             promote=self.promote,
@@ -105,7 +112,7 @@ class Runner:
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
         try:
-            with guard:
+            with recorder or contextlib.nullcontext(), guard:
                 returned = call(self.layer, given, total, self._fresh_kwargs())
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.probe.plan import choose_batch, plan_configs
+from ldjcheck.probe.plan import choose_batch, plan_configs, plan_investigation
 from ldjcheck.probe.shapes import ShapeGuess, guess_shapes, resized, sizes_held
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "choose_batch",
     "guess_shapes",
     "plan_configs",
+    "plan_investigation",
     "resized",
     "sizes_held",
 ]

@@ -52,3 +52,39 @@ def plan_configs(
             )
         )
     return tuple(configs)
+
+
+def plan_investigation(
+    shape: Shape,
+    others: tuple[Shape, ...],
+    domain: Domain,
+    options: Options,
+    *,
+    has_parameters: bool,
+) -> tuple[Config, ...]:
+    """Return further configurations that tell one mistake from another.
+
+    Small and large parameters, orientations turned around, a batch of 13 and all the other
+    shapes: each breaks another coincidence of counts and signs.
+    """
+    moved = has_parameters and options.params == "random"
+    plans: list[tuple[Shape, int, Region, float, bool]] = [
+        (shape, options.batch + 1, "usual", 0.5, False),
+        (shape, options.batch + 3, "usual", 2.0, False),
+        (shape, 13, "far", 1.0, False),
+        (shape, options.batch + 1, "usual", 1.0, True),
+        *((other, options.batch + 3, "usual", 1.0, False) for other in others[:4]),
+    ]
+    return tuple(
+        Config(
+            shape=at,
+            batch=batch if batch not in at else batch + 7,
+            domain=domain,
+            region=region,
+            draw=options.seed * 100 + 50 + index if moved else 0,
+            scale=options.params_scale * factor,
+            seed=options.seed + 50 + index,
+            reflected=reflected and moved,
+        )
+        for index, (at, batch, region, factor, reflected) in enumerate(plans)
+    )

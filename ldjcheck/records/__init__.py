@@ -16,6 +16,7 @@ from ldjcheck.records.called import (
     Layer,
     Returned,
 )
+from ldjcheck.records.explained import Diagnosis, EditKind, Explanation, Multiplier
 from ldjcheck.records.measured import (
     Comparison,
     Config,
@@ -63,11 +64,14 @@ __all__ = [
     "Comparison",
     "Config",
     "ConfigMeasured",
+    "Diagnosis",
     "Dimension",
     "Direction",
     "DirectionMeasured",
     "Domain",
     "Edit",
+    "EditKind",
+    "Explanation",
     "Finding",
     "Fix",
     "Kind",
@@ -78,6 +82,7 @@ __all__ = [
     "Location",
     "Measurement",
     "Method",
+    "Multiplier",
     "Options",
     "Region",
     "Result",

@@ -9,28 +9,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules import (
+    abs_of_log,
+    batch_reduced,
     convention_unrecognised,
+    eps_inside_log,
+    evaluated_at_wrong_point,
+    extra_term,
     ill_conditioned,
     inverse_ldj_untracked,
     inverse_mismatch,
     inverse_sign,
     layer_raised,
+    ldj_forgotten,
     limit_reached,
+    masked_dims_counted,
+    mean_not_sum,
+    missing_abs,
+    missing_dims_factor,
+    missing_log,
+    missing_spatial_factor,
+    missing_term,
     name_not_found,
     needs_arguments,
     no_working_input,
+    one_for_zero,
     oracle_disagrees,
     sign_flipped,
     source_not_found,
     unexplained_mismatch,
     vacuous_check,
+    wrong_branch,
+    wrong_derivative,
+    wrong_dims_factor,
+    wrong_log_base,
+    wrong_multiple,
 )
+from ldjcheck.rules.naming import value_findings
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Finding
+    from collections.abc import Sequence
 
-__all__ = ["RULES", "Rule", "diagnose", "rule_for"]
+    from ldjcheck.records import Comparison, Diagnosis, Finding
+
+__all__ = ["RULES", "Rule", "name_findings", "rule_for"]
 
 RULES: tuple[Rule, ...] = (
     source_not_found.RULE,
@@ -40,7 +62,26 @@ RULES: tuple[Rule, ...] = (
     layer_raised.RULE,
     no_working_input.RULE,
     limit_reached.RULE,
+    missing_dims_factor.RULE,
+    missing_spatial_factor.RULE,
+    wrong_dims_factor.RULE,
     sign_flipped.RULE,
+    mean_not_sum.RULE,
+    batch_reduced.RULE,
+    wrong_log_base.RULE,
+    missing_log.RULE,
+    missing_abs.RULE,
+    missing_term.RULE,
+    extra_term.RULE,
+    evaluated_at_wrong_point.RULE,
+    masked_dims_counted.RULE,
+    wrong_multiple.RULE,
+    abs_of_log.RULE,
+    wrong_branch.RULE,
+    eps_inside_log.RULE,
+    one_for_zero.RULE,
+    ldj_forgotten.RULE,
+    wrong_derivative.RULE,
     unexplained_mismatch.RULE,
     inverse_mismatch.RULE,
     inverse_sign.RULE,
@@ -61,31 +102,20 @@ def rule_for(code_or_name: str) -> Rule | None:
     )
 
 
-def diagnose(comparison: Comparison) -> tuple[Finding, ...]:
-    """Return all findings, the most important first.
-
-    A direction whose mismatch a rule explains is not also called unexplained.
-    """
-    found = [
+def name_findings(
+    comparison: Comparison, diagnoses: Sequence[Diagnosis] = ()
+) -> tuple[Finding, ...]:
+    """Return all findings, the most important first: by severity, forward before inverse."""
+    values = list(value_findings(RULES, comparison, diagnoses))
+    behaviour = [
         finding
         for rule in RULES
         if rule.match is not None
         for finding in rule.match(comparison)
     ]
-    explained = {
-        finding.direction
-        for finding in found
-        if finding.severity == "error" and finding.code < "LDJ199"
-    } | {f.direction for f in found if f.code == inverse_sign.RULE.code}
-    kept = [
-        finding
-        for finding in found
-        if finding.code != unexplained_mismatch.RULE.code
-        or finding.direction not in explained
-    ]
     return tuple(
         sorted(
-            kept,
+            [*values, *behaviour],
             key=lambda f: (_SEVERITIES.index(f.severity), f.direction == "inverse"),
         )
     )

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules.law import holds_everywhere
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ldjcheck.records import Explanation
+    from ldjcheck.rules.rule import Circumstances
 
-    from ldjcheck.records import Comparison, Finding
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    minus = (
+        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
+    )
+    return minus and e.whole and at.direction == "inverse" and at.forward_agrees
 
 
-def _match(comparison: Comparison) -> Iterator[Finding]:
-    inverse = comparison.inverse
-    if not inverse.mismatched or comparison.forward.mismatched:
-        return
-    if holds_everywhere(inverse, lambda e: -e):
-        yield RULE.finding(
-            "The inverse reports the ldj of the forward map: its sign is wrong.",
-            direction="inverse",
-            evidence=(
-                "the way back has ldj = -(forward ldj); here reported = -exact on every "
-                "sample, and the forward direction is right",
-            ),
-        )
+def _tell(e: Explanation) -> str:
+    return "The inverse reports the ldj of the forward map: its sign is wrong."
 
 
 RULE = Rule(
@@ -33,5 +27,6 @@ RULE = Rule(
     name="inverse-sign",
     severity="error",
     summary="the inverse reports the ldj of the forward map, with the wrong sign",
-    match=_match,
+    explains=_explains,
+    tell=_tell,
 )

@@ -10,16 +10,32 @@ from ldjcheck.records import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ldjcheck.records import Comparison, Direction, Law, Location, Severity
+    from ldjcheck.records import (
+        Comparison,
+        Direction,
+        Explanation,
+        Law,
+        Location,
+        Severity,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances:
+    """What else a rule about values may ask before it claims an explanation."""
+
+    direction: Direction
+    forward_agrees: bool  # the forward direction reports an ldj, and it is right
+    largest: float  # the largest |reported - exact| seen, in nats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One mistake.
 
-    `match(comparison)` yields its findings; it reads records and never runs the layer.
-    Rules without it are found elsewhere: what stops a check (LDJ0xx) is raised where it
-    happens, and the rules about values share one diagnosis.
+    `match(comparison)` yields findings about behaviour; `explains(explanation, ...)` claims
+    an edit that the diagnosis found, and `tell` says it. Both read records and never run
+    the layer. A rule with neither is raised where it happens (LDJ0xx).
     """
 
     code: str
@@ -27,6 +43,8 @@ class Rule:
     severity: Severity
     summary: str  # what is wrong, in one line of plain words
     match: Callable[[Comparison], Iterable[Finding]] | None = None
+    explains: Callable[[Explanation, Circumstances], bool] | None = None
+    tell: Callable[[Explanation], str] | None = None  # the message, one sentence
 
     def finding(
         self,

@@ -1,32 +1,25 @@
-"""LDJ104: the reported ldj is minus the exact one."""
+"""LDJ104: the ldj, or one of its terms, has the wrong sign."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules.law import holds_everywhere
 from ldjcheck.rules.rule import Rule
+from ldjcheck.rules.wording import named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from ldjcheck.records import Explanation
+    from ldjcheck.rules.rule import Circumstances
 
-    from ldjcheck.records import Comparison, Finding
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return (
+        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
+    )
 
 
-def _match(comparison: Comparison) -> Iterator[Finding]:
-    for verdict in comparison.verdicts:
-        if not verdict.mismatched or not holds_everywhere(verdict, lambda e: -e):
-            continue
-        if verdict.direction == "inverse" and not comparison.forward.mismatched:
-            continue  # only the way back is wrong: that is LDJ302
-        yield RULE.finding(
-            "The log-determinant has the wrong sign.",
-            direction=verdict.direction,
-            evidence=(
-                "reported = -exact on every sample, at every size and every draw of the "
-                "parameters tried",
-            ),
-        )
+def _tell(e: Explanation) -> str:
+    return f"{named(e, start=True)} has the wrong sign."
 
 
 RULE = Rule(
@@ -34,5 +27,6 @@ RULE = Rule(
     name="sign-flipped",
     severity="error",
     summary="the ldj, or one of its terms, has the wrong sign",
-    match=_match,
+    explains=_explains,
+    tell=_tell,
 )

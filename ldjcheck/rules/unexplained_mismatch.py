@@ -9,27 +9,27 @@ from ldjcheck.rules.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding, Verdict
+    from ldjcheck.records import Comparison, Finding
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    """Yield what breaks the contract, or has no log-determinant at all.
+
+    A value that merely disagrees is left to the diagnosis.
+    """
     for verdict in comparison.verdicts:
-        if not verdict.mismatched and not verdict.faults:
-            continue
-        yield RULE.finding(
-            _message(verdict),
-            direction=verdict.direction,
-            evidence=verdict.faults[1:],
-        )
-
-
-def _message(verdict: Verdict) -> str:
-    if verdict.faults:
-        fault = verdict.faults[0]
-        return f"{fault[:1].upper()}{fault[1:]}."
-    if verdict.singular:
-        return "The Jacobian is singular, so the map has no log-determinant here."
-    return "The log-determinant is wrong, and no known mistake explains how."
+        if verdict.faults:
+            first = verdict.faults[0]
+            yield RULE.finding(
+                f"{first[:1].upper()}{first[1:]}.",
+                direction=verdict.direction,
+                evidence=verdict.faults[1:],
+            )
+        elif verdict.mismatched and verdict.singular:
+            yield RULE.finding(
+                "The Jacobian is singular, so the map has no log-determinant here.",
+                direction=verdict.direction,
+            )
 
 
 RULE = Rule(

@@ -1,0 +1,106 @@
+"""Diagnosis: from traces of a wrong ldj to the edit that would put it right.
+
+Nothing here runs the layer or names a mistake: it finds edits, and the rules name them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.diagnosis.engine import Case, explain, make_case, suspect_of
+from ldjcheck.diagnosis.frames import wrong_calls
+from ldjcheck.diagnosis.laws import with_law
+from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines
+from ldjcheck.diagnosis.numbers import is_constant
+from ldjcheck.diagnosis.places import last_statement, location_of
+from ldjcheck.diagnosis.terms import terms_add_up
+from ldjcheck.diagnosis.whole import whole_laws
+from ldjcheck.records import Diagnosis, Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.tape import Trace
+
+__all__ = ["diagnose_traces", "trace_ledger"]
+
+_CLEAR = (
+    2.05  # cheaper explanations are trusted for the whole before calls are looked at
+)
+
+
+def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
+    """Return what explains one direction's mistake, or that nothing does."""
+    case = make_case(traces)
+    first = case.traces[0]
+    fault = _fault(case)
+    lines = () if fault else ledger_lines(first, case.terms[0])
+    gaps = [trace.reported - trace.exact for trace in case.traces]
+    gap = float(gaps[0].mean())
+    last = location_of(last_statement(first))
+    mistakes = tuple(
+        tuple(with_law(e, case.traces) for e in found)
+        for found in _mistakes(case, fault)
+    )
+    return Diagnosis(
+        direction=first.direction,
+        mistakes=mistakes,
+        suspect=suspect_of(case),
+        last=last,
+        ledger=lines,
+        ledger_dropped=fault,
+        constant=is_constant(gaps),
+        bits_per_dim=gap / (first.dims * math.log(2)) if math.isfinite(gap) else None,
+    )
+
+
+def trace_ledger(trace: Trace) -> Diagnosis:
+    """Return the ledger of a trace whose numbers agree, and nothing else."""
+    case = make_case([trace])
+    fault = _fault(case)
+    return Diagnosis(
+        direction=trace.direction,
+        mistakes=(),
+        ledger=() if fault else ledger_lines(trace, case.terms[0]),
+        ledger_dropped=fault,
+    )
+
+
+def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
+    if not _replays(case):
+        return [tuple(sorted(whole_laws(case.traces), key=lambda e: e.cost))]
+    whole = explain(case)
+    if fault is None and case.finite and not (whole and whole[0].cost < _CLEAR):
+        calls = wrong_calls(case.traces, case.terms)
+        parts = [explain(replace(case, **_as_case(traces))) for _, traces in calls]
+        if len(parts) > 1 and all(parts):
+            return parts
+        if (
+            len(parts) == 1
+            and parts[0]
+            and (not whole or parts[0][0].cost < whole[0].cost)
+        ):
+            return parts
+    return [whole]
+
+
+def _as_case(traces: tuple[Trace, ...]) -> dict[str, object]:
+    new = make_case(traces)
+    return {"traces": new.traces, "terms": new.terms, "agree": new.agree}
+
+
+def _fault(case: Case) -> str | None:
+    return ledger_fault(case.traces[0], case.terms[0])
+
+
+def _replays(case: Case) -> bool:
+    """Return whether running the ldj's arithmetic again gives the ldj that was reported."""
+    import torch
+
+    return all(
+        terms_add_up(trace, terms, 1e-7)
+        for trace, terms in zip(case.traces, case.terms, strict=True)
+        if torch.isfinite(trace.reported).all()
+    )

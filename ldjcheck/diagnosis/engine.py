@@ -1,0 +1,369 @@
+"""The engine: which single edit of the ldj's own arithmetic makes every number right.
+
+Edits are substitutions on the tape: the ldj's own arithmetic is run again and must equal
+the exact value on every sample of every configuration. Nothing is inverted, and the layer
+is not called. What names a mistake is the cheapest edit that works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.diagnosis.edits import ValueEdit, value_edits
+from ldjcheck.diagnosis.numbers import fit_multiplier, is_constant, same
+from ldjcheck.diagnosis.places import (
+    argument_text,
+    location_of,
+    shared_frame,
+    source_text,
+    statement_of,
+)
+from ldjcheck.diagnosis.regions import region_explanations
+from ldjcheck.diagnosis.steps import step_explanations
+from ldjcheck.diagnosis.targets import (
+    Target,
+    edited,
+    find_targets,
+    is_nested,
+    user_node,
+    value_node,
+    without,
+)
+from ldjcheck.diagnosis.terms import Terms, linear_positions, terms_of
+from ldjcheck.diagnosis.whole import whole_laws
+from ldjcheck.records import Explanation, Location, Multiplier
+from ldjcheck.tape import Node, Trace, dependents, in_order
+from ldjcheck.tape.families import ADD, SUBTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_SINGLE = 0.6  # editing one execution of several is the less likely explanation
+_HOPELESS = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """The traces of one direction, with what every explanation needs to know of them."""
+
+    traces: tuple[Trace, ...]
+    terms: tuple[Terms, ...]
+    agree: tuple[bool, ...]
+    finite: bool
+
+    @property
+    def differences(self) -> list[Tensor]:
+        """exact - reported, `(batch,)`, per trace."""
+        return [trace.exact - trace.reported for trace in self.traces]
+
+
+def make_case(traces: Sequence[Trace]) -> Case:
+    """Return the case of these traces."""
+    return Case(
+        traces=tuple(traces),
+        terms=tuple(terms_of(trace) for trace in traces),
+        agree=tuple(same(trace.reported, trace.exact) for trace in traces),
+        finite=all(bool(torch.isfinite(trace.reported).all()) for trace in traces),
+    )
+
+
+def explain(case: Case) -> tuple[Explanation, ...]:
+    """Return the edits that explain the mistake, the simplest first; none when all agree."""
+    if all(case.agree):
+        return ()
+    found = list(whole_laws(case.traces))
+    if any(e.kind == "nothing-reported" for e in found):
+        return tuple(found)
+    input_nodes = _InputDependence()
+    linear_edges = [terms.edges for terms in case.terms]
+    targets = find_targets(case.traces, linear_edges, case.agree)
+    found.extend(_whole_multiple(case))
+    for target in targets:
+        linear = _is_linear(case, target)
+        explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
+        extra = _SINGLE * target.single
+        found.extend(replace(e, cost=e.cost + extra) for e in explanations)
+    found.extend(step_explanations(case.traces, found))
+    found.extend(region_explanations(case.traces, targets))
+    if any(e.kind in ("region", "other-condition") for e in found):
+        # right on a region of inputs: what repairs the rest is no change of point
+        found = [e for e in found if e.kind != "other-point"]
+    found.sort(key=lambda e: (e.cost, e.size, e.rank))
+    return tuple(e for e in found if e.cost < _HOPELESS)
+
+
+def suspect_of(case: Case) -> Location | None:
+    """Return the one statement that holds all terms, when there is just one."""
+    trace = case.traces[0]
+    lines = {
+        (node.place.file, node.place.line): node.place
+        for node in trace.own
+        if node.place is not None
+    }
+    return location_of(next(iter(lines.values()))) if len(lines) == 1 else None
+
+
+class _InputDependence:
+    """Which nodes of a trace depend on what the map transforms; found once per trace."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[Node]] = {}
+
+    def __call__(self, trace: Trace, node: Node) -> bool:
+        if id(trace) not in self._known:
+            order = in_order(set(trace.nodes))
+            self._known[id(trace)] = dependents(order, trace.source)
+        return node in self._known[id(trace)]
+
+
+def _is_linear(case: Case, target: Target) -> bool:
+    if target.kind == "value":
+        return False
+    for items, terms in zip(target.items, case.terms, strict=True):
+        nodes = set(terms.nodes)
+        for item in items:
+            if not (item in nodes if isinstance(item, Node) else item in terms.edges):
+                return False
+    return True
+
+
+def _whole_multiple(case: Case) -> Iterator[Explanation]:
+    if case.finite:
+        yield from _multiples(case, [trace.reported for trace in case.traces], None)
+
+
+def _of_target(
+    case: Case, target: Target, *, linear: bool, inputs: _InputDependence
+) -> Iterator[Explanation]:
+    if linear and case.finite:
+        values = [
+            _or_none(trace, without(trace, items))
+            for trace, items in zip(case.traces, target.items, strict=True)
+        ]
+        if any(value is None for value in values):
+            return
+        amounts = [value for value in values if value is not None]
+        yield from _multiples(case, amounts, target)
+        yield from _unneeded(case, amounts, target)
+        yield from _batch_totals(case, amounts, target)
+        if target.kind == "node" and any(is_nested(items) for items in target.items):
+            yield from _each_time(case, target)
+    for way in value_edits(
+        target,
+        case.traces,
+        linear=linear,
+        finite=case.finite,
+        depends_on_input=inputs,
+    ):
+        if _repairs(case, target, way):
+            yield _explained(case, target, way)
+
+
+def _or_none(trace: Trace, left: Tensor | None) -> Tensor | None:
+    return None if left is None else trace.reported - left
+
+
+def _multiples(
+    case: Case, amounts: list[Tensor], target: Target | None
+) -> Iterator[Explanation]:
+    """Yield the counts by which a term must be multiplied, one number per trace."""
+    factors, traces = [], []
+    for trace, amount, difference in zip(
+        case.traces, amounts, case.differences, strict=True
+    ):
+        need = amount + difference
+        if not bool((amount.abs() > 1e-12).any()):
+            if not same(need, amount):
+                return
+            continue
+        factor = (amount @ need) / (amount @ amount)
+        if not same(factor * amount, need):
+            return
+        factors.append(float(factor))
+        traces.append(trace)
+    if not factors:
+        return
+    constant = is_constant(amounts)
+    place = _place_of(case, target)
+    mean = target is not None and _has_mean(case.traces[0], target)
+    for fit in fit_multiplier(factors, traces, constant=constant)[:2]:
+        yield Explanation(
+            kind="times",
+            cost=fit.cost,
+            multiplier=fit.multiplier,
+            constant=constant,
+            mean_written=mean,
+            whole=target is None,
+            location=place,
+            operand=_operand(target),
+            size=99 if target is None else target.size,
+            rank=0 if target is None else _roundabout(case.traces[0], target),
+        )
+
+
+def _unneeded(
+    case: Case, amounts: list[Tensor], target: Target
+) -> Iterator[Explanation]:
+    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
+    if not any(bool((a.abs() > 1e-12).any()) for a in amounts):
+        return
+    if not all(same(need, 0 * need) for need in needs):
+        return
+    first = target.first
+    assert first is not None
+    used = value_node(first)
+    users = [
+        user
+        for user in case.traces[0].own
+        for position in linear_positions(user)
+        if user.argument(position) is used
+    ]
+    sums = ADD | SUBTRACT
+    if (
+        target.kind == "edge"
+        and used.function is not None
+        and len(users) > 1
+        and all(user.name in sums for user in users)
+    ):
+        later = max(users, key=lambda node: node.index)
+        yield Explanation(
+            kind="twice",
+            cost=1.45,
+            location=location_of(later.place),
+            operand=_operand(target),
+            size=target.size,
+        )
+        return
+    unsummed = used.value.numel() > case.traces[0].batch
+    yield Explanation(
+        kind="unneeded",
+        cost=1.5 + 0.02 * unsummed,
+        constant=is_constant(amounts),
+        location=_place_of(case, target),
+        operand=_operand(target),
+        size=target.size,
+        rank=used.index,
+    )
+
+
+def _batch_totals(
+    case: Case, amounts: list[Tensor], target: Target
+) -> Iterator[Explanation]:
+    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
+    varies = any(bool(((n - n[0]).abs() > 1e-6).any()) for n in needs)
+    if not varies or not is_constant(amounts):
+        return
+    for reduced, word in ((torch.sum, "sum"), (torch.mean, "mean")):
+        if all(
+            same(reduced(need).expand(len(need)), amount)
+            for need, amount in zip(needs, amounts, strict=True)
+        ):
+            yield Explanation(
+                kind="events-only",
+                cost=1.2,
+                detail=word,
+                location=_place_of(case, target),
+                operand=_operand(target),
+                size=target.size,
+            )
+
+
+def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield multiples that apply at every execution of a running total in turn."""
+    for factor, label, cost in (
+        (-1.0, "-1", 1.1),
+        (2.0, "2", 1.75),
+        (0.5, "1/2", 1.75),
+    ):
+        way = ValueEdit("times", cost, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
+        if _repairs(case, target, way):
+            family = "sign" if factor < 0 else "number"
+            yield replace(
+                _explained(case, target, way),
+                multiplier=Multiplier(family=family, label=label),
+            )
+
+
+def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
+    for trace, items in zip(case.traces, target.items, strict=True):
+        if not items:
+            continue
+        now = edited(trace, items, way.edit)
+        if now is None or not same(now, trace.exact):
+            return False
+    return True
+
+
+def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
+    first = target.first
+    assert first is not None
+    node = user_node(first)
+    place = node.place
+    if way.kind == "other-point" and not isinstance(first, Node):
+        place = shared_frame(node, value_node(first))
+    return Explanation(
+        kind=way.kind,
+        cost=way.cost - 0.01 * (target.kind == "value"),
+        location=location_of(place),
+        operand=_operand(target),
+        detail=way.detail,
+        size=target.size,
+        rank=-node.index if way.outermost else node.index,
+    )
+
+
+def _roundabout(trace: Trace, target: Target) -> int:
+    """Return 0 for a use of a value from outside, 1 for a term, 2 for a sum of them."""
+    first = target.first
+    assert first is not None
+    node = value_node(first)
+    if not isinstance(first, Node) and node not in trace.own_set:
+        return 2 if node.name == "incoming" else 0
+    return 2 if linear_positions(node) else 1
+
+
+def _place_of(case: Case, target: Target | None) -> Location | None:
+    trace = case.traces[0]
+    if target is None:
+        node = trace.ldj
+        if node is None or node not in trace.own_set:
+            return location_of(node.place if node else None)
+        return location_of(statement_of(trace, node))
+    first = target.first
+    assert first is not None
+    used = value_node(first)
+    if used in trace.own_set:
+        place = statement_of(trace, used)
+        if place is not None:
+            return location_of(place)
+    return location_of(user_node(first).place)
+
+
+def _operand(target: Target | None) -> str | None:
+    if target is None or target.first is None:
+        return None
+    first = target.first
+    if isinstance(first, Node):
+        return source_text(first.place)
+    node, position = first
+    return argument_text(node, position) or source_text(value_node(first).place)
+
+
+def _has_mean(trace: Trace, target: Target) -> bool:
+    first = target.first
+    if first is None:
+        return False
+    stack, seen = [value_node(first)], set()
+    while stack:
+        node = stack.pop()
+        if node in seen or node not in trace.own_set:
+            continue
+        seen.add(node)
+        if node.name == "mean":
+            return True
+        stack.extend(node.parents)
+    return False

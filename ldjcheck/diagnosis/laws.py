@@ -1,0 +1,45 @@
+"""The law that a difference obeys over sizes, written out for the report."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.records import Explanation, Law, LawPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.tape import Trace
+
+
+def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
+    """Return the explanation with `difference = ...` and the sizes where it was seen."""
+    expression = _expression(explanation)
+    if expression is None:
+        return explanation
+    points: dict[int, float] = {}
+    for trace in traces:
+        points.setdefault(trace.dims, float((trace.reported - trace.exact)[0]))
+    law = Law(
+        expression=expression,
+        points=tuple(
+            LawPoint(dims=dims, difference=points[dims]) for dims in sorted(points)
+        ),
+    )
+    return replace(explanation, law=law)
+
+
+def _expression(explanation: Explanation) -> str | None:
+    term = "the whole ldj" if explanation.whole else explanation.operand or "the term"
+    if explanation.kind == "times" and explanation.multiplier is not None:
+        if explanation.multiplier.family == "sign":
+            return f"2 * ({term})"
+        return f"(1 - {explanation.multiplier.label}) * {term}"
+    if explanation.kind in ("unneeded", "twice"):
+        return f"{term}"
+    if explanation.kind == "step-unaccounted":
+        return f"-(ldj of the step by {term})"
+    if explanation.kind == "one":
+        return "1"
+    return None

@@ -1,0 +1,220 @@
+"""When two numbers count as the same, and what a multiplier is a count of."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.records import Multiplier, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.tape import Trace
+
+FITS = 1e-7  # relative: an explanation holds to rounding, in every configuration
+
+_NUMBERS = (
+    (1.0, ""),
+    (2.0, "2"),
+    (0.5, "1/2"),
+    (3.0, "3"),
+    (1 / 3, "1/3"),
+    (4.0, "4"),
+    (0.25, "1/4"),
+    (1.5, "3/2"),
+    (2 / 3, "2/3"),
+)
+_BASES = (
+    (math.log(2), "ln 2"),
+    (1 / math.log(2), "1/ln 2"),
+    (math.log(10), "ln 10"),
+    (1 / math.log(10), "1/ln 10"),
+)
+_ONE_SHAPE = 1.2  # where all configurations have one shape, most counts coincide
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A multiplier that fits at every configuration, and how simple it is."""
+
+    cost: float
+    multiplier: Multiplier
+
+
+def same(a: Tensor, b: Tensor, tolerance: float = FITS) -> bool:
+    """Return whether two `(batch,)` numbers agree on every sample, and are finite."""
+    if not torch.isfinite(a).all():
+        return False
+    return bool(((a - b).abs() <= tolerance * (1 + b.abs())).all())
+
+
+def is_constant(values: Sequence[Tensor]) -> bool:
+    """Return whether the numbers are the same for all samples of each configuration."""
+    return not any(
+        bool(((v - v[0]).abs() > 1e-9 * (1 + v.abs().max())).any()) for v in values
+    )
+
+
+def active_dims(trace: Trace) -> int:
+    """Return how many dims the map changes in one step or another."""
+    if not trace.steps:
+        return trace.dims
+    idle = torch.stack([step.idle for step in trace.steps]).all(0)
+    return int((~idle).sum())
+
+
+def fit_multiplier(
+    values: Sequence[float], traces: Sequence[Trace], *, constant: bool
+) -> list[Fit]:
+    """Return the counts that a multiplier may be, the simplest first.
+
+    The shapes of the input are tried first, then those of each intermediate value, since a
+    sublayer after a squeeze counts other sizes.
+    """
+    if all(abs(value) < 1e-9 for value in values):
+        return []
+    found = _plain_numbers(values)
+    if found:
+        return found
+    shapes = [trace.shape for trace in traces]
+    found = _counts(values, traces, shapes, constant=constant)
+    for index in range(min((len(t.points) for t in traces), default=0)):
+        if found:
+            break
+        inner = [tuple(t.points[index].value.shape[1:]) for t in traces]
+        if inner != shapes:
+            found = _counts(values, traces, inner, constant=constant)
+    return sorted(found, key=lambda fit: fit.cost)
+
+
+def _plain_numbers(values: Sequence[float]) -> list[Fit]:
+    found = []
+    for sign, (number, label) in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
+        if not _fits(values, [sign * number] * len(values)) or sign * number == 1.0:
+            continue
+        minus = "-" if sign < 0 else ""
+        if number == 1.0:
+            found.append(Fit(1.0, Multiplier(family="sign", label="-1")))
+        elif "ln" in label:
+            base = Multiplier(family="log-base", label=minus + label)
+            found.append(Fit(1.7 + (sign < 0), base))
+        else:
+            plain = Multiplier(family="number", label=minus + label)
+            rare = 0.2 * (number not in (2.0, 0.5))
+            found.append(Fit(1.7 + 0.5 * (sign < 0) + rare, plain))
+    return sorted(found, key=lambda fit: fit.cost)
+
+
+def _counts(
+    values: Sequence[float],
+    traces: Sequence[Trace],
+    shapes: Sequence[Shape],
+    *,
+    constant: bool,
+) -> list[Fit]:
+    if len({len(shape) for shape in shapes}) > 1:
+        return []
+    one_shape = len(set(shapes)) < 2
+    found = []
+    factors = (*_NUMBERS[:5], *_BASES)
+    for cost, multiplier, counts in _families(traces, shapes):
+        for sign, (number, label) in itertools.product((1, -1), factors):
+            if not _fits(values, [sign * number * count for count in counts]):
+                continue
+            ambiguous = one_shape and (number != 1.0 or multiplier.family == "shape")
+            found.append(
+                Fit(
+                    cost
+                    + 0.8 * (sign < 0)
+                    + 0.7 * (number != 1.0)
+                    + _ONE_SHAPE * ambiguous,
+                    _scaled(multiplier, sign, label),
+                )
+            )
+    return found
+
+
+def _families(
+    traces: Sequence[Trace], shapes: Sequence[Shape]
+) -> Iterator[tuple[float, Multiplier, list[float]]]:
+    dims = [float(math.prod(shape)) for shape in shapes]
+    active = [float(active_dims(trace)) for trace in traces]
+    yield 1.3, Multiplier(family="dims", label="dims"), dims
+    rank = len(shapes[0])
+    if rank == 3:
+        spatial = [float(shape[1] * shape[2]) for shape in shapes]
+        yield 1.35, Multiplier(family="spatial", label="H*W"), spatial
+    elif rank == 2:
+        spatial = [float(shape[1]) for shape in shapes]
+        yield 1.35, Multiplier(family="spatial", label="T"), spatial
+    if active != dims:
+        yield 1.5, Multiplier(family="active", label="active dims"), active
+        ratio = [a / d for a, d in zip(active, dims, strict=True)]
+        yield 1.6, Multiplier(family="shape", label="(active dims)/dims"), ratio
+        if all(active):
+            inverse = [1 / r for r in ratio]
+            yield 1.6, Multiplier(family="shape", label="dims/(active dims)"), inverse
+    yield from _monomials(traces, shapes)
+    for off in (1.0, -1.0):
+        near = [d - off for d in dims]
+        name = f"dims{-off:+.0f}"
+        yield 1.6, Multiplier(family="shape", label=f"({name})"), near
+        per = [n / d for n, d in zip(near, dims, strict=True)]
+        yield 1.7, Multiplier(family="shape", label=f"({name})/dims"), per
+        if all(near):
+            over = [d / n for n, d in zip(near, dims, strict=True)]
+            yield 1.7, Multiplier(family="shape", label=f"dims/({name})"), over
+            one = [1 / n for n in near]
+            yield 1.8, Multiplier(family="shape", label=f"1/({name})"), one
+
+
+def _monomials(
+    traces: Sequence[Trace], shapes: Sequence[Shape]
+) -> Iterator[tuple[float, Multiplier, list[float]]]:
+    names = {1: ("dims",), 2: ("C", "T"), 3: ("C", "H", "W")}.get(len(shapes[0]))
+    if names is None:
+        return
+    sizes = [
+        {
+            "B": float(trace.batch),
+            **{n: float(s) for n, s in zip(names, shape, strict=True)},
+        }
+        for trace, shape in zip(traces, shapes, strict=True)
+    ]
+    variables = ("B", *names)
+    for exponents in itertools.product((0, 1, -1), repeat=len(variables)):
+        if not any(exponents):
+            continue
+        label = "*".join(
+            name if power > 0 else f"1/{name}"
+            for name, power in zip(variables, exponents, strict=True)
+            if power
+        )
+        counts = [
+            math.prod(size[n] ** p for n, p in zip(variables, exponents, strict=True))
+            for size in sizes
+        ]
+        cost = 1.4 + 0.15 * sum(map(abs, exponents)) + 0.3 * bool(exponents[0])
+        yield cost, Multiplier(family="shape", label=label), counts
+
+
+def _scaled(multiplier: Multiplier, sign: int, label: str) -> Multiplier:
+    if sign > 0 and not label:
+        return multiplier
+    minus = "-" if sign < 0 else ""
+    factor = f"{label}*" if label else ""
+    family = multiplier.family if not label else "shape"
+    return Multiplier(family=family, label=f"{minus}{factor}{multiplier.label}")
+
+
+def _fits(values: Sequence[float], expected: Sequence[float]) -> bool:
+    return all(
+        abs(value - other) <= 1e-6 * (1e-3 + abs(value))
+        for value, other in zip(values, expected, strict=True)
+    )

@@ -1,0 +1,150 @@
+"""Mistakes of one region only: a wrong branch, or a bound that the ldj does not follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.diagnosis.numbers import same
+from ldjcheck.diagnosis.places import ldj_statement, location_of, source_text
+from ldjcheck.diagnosis.targets import Item, Target, edited, user_node, value_node
+from ldjcheck.records import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ldjcheck.tape import Node, Trace
+
+_RIGHT = 0.08  # so many of all samples must be right before one speaks of a region
+
+
+def region_explanations(
+    traces: Sequence[Trace], targets: Sequence[Target]
+) -> Iterator[Explanation]:
+    """Yield edits that follow the map's own conditions, and regions that are right."""
+    conditions = [_conditions(trace, trace.order) for trace in traces]
+    yield from _other_conditions(traces, targets, conditions)
+    yield from _right_regions(traces, conditions)
+
+
+def _conditions(trace: Trace, nodes: Sequence[Node]) -> list[Node]:
+    sizes = (trace.batch * trace.dims, trace.batch)
+    return [
+        node
+        for node in nodes
+        if node.value.dtype == torch.bool and node.value.numel() in sizes
+    ]
+
+
+def _other_conditions(
+    traces: Sequence[Trace], targets: Sequence[Target], conditions: list[list[Node]]
+) -> Iterator[Explanation]:
+    count = min(len(found) for found in conditions)
+    for target in targets:
+        if target.kind == "value" or target.single or target.first is None:
+            continue
+        for index in range(count):
+            for negated in (False, True):
+                for edit in (_as_condition, _as_mask):
+                    if _agrees(traces, target, conditions, index, negated, edit):
+                        node = user_node(target.first)
+                        yield Explanation(
+                            kind="other-condition",
+                            cost=1.7,
+                            location=location_of(node.place),
+                            operand=source_text(conditions[0][index].place),
+                            rank=-node.index,
+                        )
+
+
+def _agrees(
+    traces: Sequence[Trace],
+    target: Target,
+    conditions: list[list[Node]],
+    index: int,
+    negated: bool,
+    edit: Callable[[Tensor, Tensor], Tensor | None],
+) -> bool:
+    for trace, items, found in zip(traces, target.items, conditions, strict=True):
+        condition = found[index].value ^ negated
+
+        def by_condition(_: Trace, item: Item, c: Tensor = condition) -> Tensor | None:
+            return edit(value_node(item).value, c)
+
+        now = edited(trace, items, by_condition)
+        if now is None or not same(now, trace.exact):
+            return False
+    return True
+
+
+def _as_condition(value: Tensor, condition: Tensor) -> Tensor | None:
+    if value.dtype != torch.bool or value.numel() != condition.numel():
+        return None
+    return condition.reshape(value.shape)
+
+
+def _as_mask(value: Tensor, condition: Tensor) -> Tensor | None:
+    if not value.is_floating_point() or value.numel() != condition.numel():
+        return None
+    return torch.where(condition.reshape(value.shape), value, torch.zeros_like(value))
+
+
+def _right_regions(
+    traces: Sequence[Trace], conditions: list[list[Node]]
+) -> Iterator[Explanation]:
+    gaps = [(trace.reported - trace.exact).abs() for trace in traces]
+    right = torch.cat(
+        [g <= 1e-7 * (1 + t.exact.abs()) for g, t in zip(gaps, traces, strict=True)]
+    )
+    wrong = torch.cat([~(g < 1e-4) for g in gaps])
+    if not right.any() or not wrong.any() or float(right.float().mean()) <= _RIGHT:
+        return
+    own = [_conditions(trace, trace.own) for trace in traces]
+    for words, inside in _predicates(traces, [*conditions], own):
+        try:
+            where = torch.cat(
+                [
+                    inside(i).reshape(trace.batch, -1).all(1)
+                    for i, trace in enumerate(traces)
+                ]
+            )
+        except RuntimeError:
+            continue
+        if not where.any() or where.all() or not right[where].all():
+            continue
+        if float(wrong[~where].float().mean()) > 0.5:
+            yield Explanation(
+                kind="region",
+                cost=2.4,
+                location=_branch(traces[0]),
+                detail=words,
+                size=50,
+            )
+            return
+
+
+def _predicates(
+    traces: Sequence[Trace], conditions: list[list[Node]], own: list[list[Node]]
+) -> Iterator[tuple[str, Callable[[int], Tensor]]]:
+    yield "where every input is positive", lambda i: traces[i].source.value > 0
+    yield "where every input is negative", lambda i: traces[i].source.value < 0
+    for found in (conditions, own):
+        for index in range(min(map(len, found), default=0)):
+            text = source_text(found[0][index].place) or "a condition"
+            yield (
+                f"where {text} holds everywhere",
+                lambda i, f=found, j=index: f[i][j].value,  # type: ignore[misc]  # mypy cannot type the defaults
+            )
+            yield (
+                f"where {text} holds nowhere",
+                lambda i, f=found, j=index: ~f[i][j].value,  # type: ignore[misc]
+            )
+
+
+def _branch(trace: Trace) -> object:
+    for node in reversed(trace.own):
+        if node.name in ("where", "log", "log1p") and node.place is not None:
+            return location_of(node.place)
+    return location_of(ldj_statement(trace))

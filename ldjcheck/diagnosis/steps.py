@@ -1,0 +1,188 @@
+"""Steps of the map that the ldj does not account for, whole or in part."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.diagnosis.numbers import is_constant, same
+from ldjcheck.diagnosis.places import (
+    location_of,
+    missing_statement,
+    operand_of_step,
+    source_text,
+    statement_of,
+)
+from ldjcheck.records import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.tape import Node, Trace
+
+_PART = 2.1
+_PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
+
+
+def step_explanations(
+    traces: Sequence[Trace], found: Sequence[Explanation]
+) -> Iterator[Explanation]:
+    """Yield the runs of steps, executions and parts of steps that the ldj lacks."""
+    if not all(bool(torch.isfinite(trace.reported).all()) for trace in traces):
+        return
+    steps = list(_missing_steps(traces))
+    yield from steps
+    dropped = list(_overwritten(traces))
+    yield from dropped
+    if not any(e.cost < _PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+        yield from _missing_parts(traces)
+
+
+def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    count = len(traces[0].steps)
+    if any(len(trace.steps) != count for trace in traces):
+        return
+    moves = [
+        any(float(trace.steps[i].logdet.abs().max()) > 1e-12 for trace in traces)
+        for i in range(count)
+    ]
+    for first in range(count):
+        for last in range(first + 1, count + 1):
+            if not moves[first] or not moves[last - 1]:
+                continue
+            sums = [_sum_of(trace, first, last) for trace in traces]
+            if all(
+                same(trace.reported + total, trace.exact)
+                for trace, total in zip(traces, sums, strict=True)
+            ):
+                moving = sum(moves[first:last])
+                yield Explanation(
+                    kind="step-unaccounted",
+                    cost=1.5 + 0.2 * (moving - 1),
+                    constant=is_constant(sums),
+                    location=location_of(missing_statement(traces[0], first, last)),
+                    operand=operand_of_step(traces, first, last),
+                )
+
+
+def _sum_of(trace: Trace, first: int, last: int) -> Tensor:
+    total = torch.zeros(trace.batch, dtype=torch.float64)
+    for step in trace.steps[first:last]:
+        total = total + step.logdet
+    return total
+
+
+def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield statements that ran several times and whose earlier results were lost."""
+    candidates: list[Node] = [node for node in traces[0].own if node.place is not None]
+    ldj = traces[0].ldj
+    if ldj is not None and ldj not in traces[0].own_set and ldj.place is not None:
+        candidates = [ldj]
+    for node in candidates:
+        assert node.place is not None
+        key = (node.place.span, node.name)
+        if all(
+            same(total, t.exact)
+            for t in traces
+            if (total := _total(t, key)) is not None
+        ):
+            if any(_total(trace, key) is None for trace in traces):
+                continue
+            place = statement_of(traces[0], node) or node.place
+            yield Explanation(
+                kind="overwritten",
+                cost=1.6,
+                location=location_of(place),
+                operand=source_text(node.place),
+            )
+            return
+
+
+def _total(trace: Trace, key: tuple[object, str]) -> Tensor | None:
+    """Return the ldj with all executions of a statement summed; None if they are one."""
+    runs = [
+        n for n in trace.nodes if n.place is not None and (n.place.span, n.name) == key
+    ]
+    used = [n for n in runs if n in trace.own_set or n is trace.ldj]
+    if len(used) != 1:
+        return None
+    runs = [n for n in runs if n.value.shape == used[0].value.shape]
+    if len(runs) < 2 or all(torch.equal(n.value, used[0].value) for n in runs):
+        return None
+    total = runs[0].value
+    for node in runs[1:]:
+        total = total + node.value
+    try:
+        if used[0] is trace.ldj:
+            return trace.per_sample(total)
+        return trace.replayed({used[0]: total})
+    except (RuntimeError, ValueError):
+        return None
+
+
+def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield values u of the map with difference = q * sum(log|u|), or of u, or log|1-u|."""
+    features = [_features(trace) for trace in traces]
+    differences = [trace.exact - trace.reported for trace in traces]
+    for key, firsts in features[0].items():
+        if any(key not in feature for feature in features):
+            continue
+        for nth in range(min(3, *(len(feature[key]) for feature in features))):
+            values = [feature[key][nth][1] for feature in features]
+            quotient = _common_quotient(values, differences)
+            if quotient is None:
+                continue
+            node = firsts[nth][0]
+            place = node.place
+            if traces[0].ldj is not None and traces[0].ldj in traces[0].own_set:
+                place = statement_of(traces[0], traces[0].ldj) or place
+            yield Explanation(
+                kind="part-unaccounted",
+                cost=_PART,
+                location=location_of(place),
+                operand=_written(key[1], source_text(node.place)),
+            )
+            return
+
+
+def _written(form: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    return {"log": f"log|{text}|", "log1m": f"log|1 - {text}|"}.get(form, text)
+
+
+def _features(
+    trace: Trace,
+) -> dict[tuple[object, str], list[tuple[Node, Tensor]]]:
+    found: dict[tuple[object, str], list[tuple[Node, Tensor]]] = {}
+    for node in trace.order:
+        value = node.value
+        if node.place is None or not value.is_floating_point() or value.dim() < 1:
+            continue
+        if len(value) != trace.batch or value.numel() > 8 * trace.batch * trace.dims:
+            continue
+        for form, u in (
+            ("log", value.abs().log()),
+            ("linear", value),
+            ("log1m", (1 - value).abs().log()),
+        ):
+            key = ((node.place.span, node.name), form)
+            total = u.double().reshape(trace.batch, -1).sum(1)
+            found.setdefault(key, []).append((node, total))
+    return found
+
+
+def _common_quotient(values: list[Tensor], differences: list[Tensor]) -> float | None:
+    quotients = []
+    for value, difference in zip(values, differences, strict=True):
+        if not torch.isfinite(value).all() or float(value.abs().max()) < 1e-9:
+            return None
+        quotient = (value @ difference) / (value @ value)
+        if not same(quotient * value, difference):
+            return None
+        quotients.append(float(quotient))
+    spread = max(quotients) - min(quotients)
+    simple = any(abs(abs(quotients[0]) - q) < 1e-6 for q in (1.0, 2.0, 0.5, 3.0))
+    return quotients[0] if spread < 1e-6 and simple else None

@@ -1,0 +1,75 @@
+"""Recording a direction that went wrong, at enough configurations to tell mistakes apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.trace import record
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.records import (
+        Calls,
+        Config,
+        ConfigMeasured,
+        Direction,
+    )
+    from ldjcheck.tape import Trace
+
+_SMALLEST = (
+    1e-9  # a singular value below this share of the largest: dims merged or lost
+)
+
+
+def record_directions(
+    workshop: Workshop,
+    calls: Calls,
+    directions: Sequence[Direction],
+    measured: Sequence[ConfigMeasured],
+    more: Sequence[Config] = (),
+) -> tuple[tuple[Trace, ...], ...]:
+    """Return traces of each direction, at the measured configurations and further ones.
+
+    A configuration counts only where the map is square, regular and finite: a layer that is
+    fed a size it was not made for may silently drop or merge dims.
+    """
+    everywhere = [*measured, *(measure_config(workshop, calls, c) for c in more)]
+    return tuple(
+        tuple(
+            trace
+            for item in everywhere
+            if (trace := _recorded(workshop, calls, item, direction)) is not None
+        )
+        for direction in directions
+    )
+
+
+def _recorded(
+    workshop: Workshop, calls: Calls, item: ConfigMeasured, direction: Direction
+) -> Trace | None:
+    side = item.forward if direction == "forward" else item.inverse
+    if not isinstance(side, DirectionMeasured) or not _is_regular(side):
+        return None
+    try:
+        runner, _, _ = ready(workshop, calls, item.config)
+        return record(runner, item.config, side)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+
+
+def _is_regular(side: DirectionMeasured) -> bool:
+    if side.exact is None or side.reported is None or not side.anchored:
+        return False
+    if not torch.isfinite(side.exact).all():
+        return False
+    if side.jacobian is None:
+        return True  # known by the preimage alone
+    singular = torch.linalg.svdvals(side.jacobian)
+    return bool((singular.amin(1) > _SMALLEST * singular.amax(1)).all())

@@ -1,0 +1,348 @@
+"""Recording a tape while the layer runs.
+
+The recorder sits inside the guard, so what it sees is what was really computed. Values are
+tracked by tensor identity and, where tensors share memory, by storage: an in-place write
+changes every view of it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.tape import Node, Place
+from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED
+
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
+_TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
+_SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
+_SUMS = ADD | SUBTRACT
+
+
+class Recorder(TorchFunctionMode):
+    """Records every operation of one call as `Node`s.
+
+    Args:
+        draws: the frozen random tensors that the guard hands out; they become sources
+            marked as random.
+    """
+
+    def __init__(self, draws: Iterable[Tensor] = ()) -> None:
+        super().__init__()
+        self.nodes: list[Node] = []
+        self._draws = {id(draw) for draw in draws}
+        self._node_of: dict[int, Node] = {}
+        self._kept: list[Tensor] = []  # ids are only unique among the living
+        self._by_storage: dict[int, list[Tensor]] = {}
+        self._frames: list[FrameType] = []  # likewise for frames
+        self._calls: dict[int, int] = {}
+
+    def source(self, tensor: Tensor, name: str) -> Node:
+        """Record a tensor that comes from outside."""
+        node = self._new(name, tensor)
+        self._put(tensor, node)
+        return node
+
+    def find(self, tensor: Any) -> Node | None:
+        """Return the node whose value this tensor is now, or None."""
+        if not isinstance(tensor, Tensor):
+            return None
+        return self._node_of.get(id(tensor)) or self._twin(tensor)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Run the operation and record it."""
+        named = dict(kwargs or {})
+        name = getattr(func, "__name__", "?")
+        if name == "__get__":
+            return self._attribute(func, args, named)
+        if name in UNRECORDED:
+            return func(*args, **named)
+        in_place = _is_in_place(name)
+        nodes = tuple(self._wrapped(a) for a in args)
+        named_nodes = {key: self._wrapped(value) for key, value in named.items()}
+        if in_place and args and isinstance(args[0], Tensor):
+            self._snapshot(args[0])
+        result = func(*args, **named)
+        places = self._places()
+        if name == "__iter__":
+            return self._unrolled(result, nodes, places)
+        if name in _SUMS:
+            nodes = tuple(
+                self._number(a, places) if index < 2 and _is_number(a) else a
+                for index, a in enumerate(nodes)
+            )
+        if in_place and args and isinstance(args[0], Tensor):
+            target = args[0]
+            node = self._new(
+                name, target.detach().clone(), func, nodes, named_nodes, places
+            )
+            node.in_place = True
+            self._spread(target, node, places)
+            return result
+        self._record(result, name, func, nodes, named_nodes, places)
+        return result
+
+    # --- recording --------------------------------------------------------------
+
+    def _record(
+        self,
+        result: Any,
+        name: str,
+        func: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        places: tuple[Place, ...],
+    ) -> None:
+        if name in FACTORIES:
+            parts = result if isinstance(result, (tuple, list)) else (result,)
+            for part in parts:
+                if isinstance(part, Tensor):
+                    self._put(
+                        part, self._new(name, part.detach().clone(), places=places)
+                    )
+        elif isinstance(result, Tensor):
+            node = self._new(name, result.detach(), func, args, kwargs, places)
+            self._put(result, node)
+        elif isinstance(result, (tuple, list)):
+            for index, part in enumerate(result):
+                if isinstance(part, Tensor):
+                    node = self._new(name, part.detach(), func, args, kwargs, places)
+                    node.part = index
+                    self._put(part, node)
+
+    def _attribute(
+        self, func: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        result = func(*args, **kwargs)
+        name = getattr(getattr(func, "__self__", None), "__name__", "?")
+        if (
+            isinstance(result, Tensor)
+            and isinstance(args[0], Tensor)
+            and name not in _SOURCE_FREE
+        ):
+            places = self._places()
+            node = self._new(
+                name, result.detach(), func, (self._node(args[0]),), {}, places
+            )
+            self._put(result, node)
+        return result
+
+    def _unrolled(
+        self, result: Any, args: tuple[Any, ...], places: tuple[Place, ...]
+    ) -> Any:
+        items = list(result)
+        for index, item in enumerate(items):
+            getter = torch.Tensor.__getitem__
+            node = self._new(
+                "__getitem__", item.detach(), getter, (args[0], index), {}, places
+            )
+            self._put(item, node)
+        return iter(items)
+
+    def _number(self, value: Any, places: tuple[Place, ...]) -> Node:
+        number = torch.tensor(float(value), dtype=torch.float64)
+        return self._new("number", number, places=places)
+
+    def _new(
+        self,
+        name: str,
+        value: Tensor,
+        function: Callable[..., Any] | None = None,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        places: tuple[Place, ...] = (),
+    ) -> Node:
+        node = Node(
+            name=name,
+            value=value.detach(),
+            index=len(self.nodes),
+            function=function,
+            args=args,
+            kwargs=kwargs or {},
+            places=places,
+        )
+        self.nodes.append(node)
+        return node
+
+    # --- which node a tensor is -------------------------------------------------
+
+    def _wrapped(self, value: Any) -> Any:
+        if isinstance(value, Tensor):
+            return self._node(value)
+        if type(value) in (list, tuple):
+            return type(value)(self._wrapped(item) for item in value)
+        return value
+
+    def _node(self, tensor: Tensor) -> Node:
+        node = self.find(tensor)
+        if node is None:
+            node = self._new("source", tensor.detach().clone())
+            node.learnable = tensor.requires_grad
+            node.random = id(tensor) in self._draws
+        if id(tensor) not in self._node_of:
+            self._put(tensor, node)
+        return node
+
+    def _put(self, tensor: Tensor, node: Node) -> None:
+        self._node_of[id(tensor)] = node
+        self._kept.append(tensor)
+        pointer = _pointer(tensor)
+        if pointer:
+            self._by_storage.setdefault(pointer, []).append(tensor)
+
+    def _twin(self, tensor: Tensor) -> Node | None:
+        """Return the node of another tensor object over the very same memory."""
+        for other in reversed(self._by_storage.get(_pointer(tensor), [])):
+            if _geometry(other) == _geometry(tensor) and id(other) in self._node_of:
+                return self._node_of[id(other)]
+        return None
+
+    def _snapshot(self, target: Tensor) -> None:
+        """Keep what an in-place write is about to destroy."""
+        pointer = _pointer(target)
+        for node in self.nodes:
+            if pointer and _pointer(node.value) == pointer:
+                node.value = node.value.clone()
+
+    def _spread(self, target: Tensor, node: Node, places: tuple[Place, ...]) -> None:
+        """Record what an in-place write did to every tensor over the same memory."""
+        sharing = {id(t): t for t in self._by_storage.get(_pointer(target), [])}
+        self._put(target, node)
+        others = [t for t in sharing.values() if t is not target]
+        for other in others:
+            if _geometry(other) == _geometry(target):
+                self._node_of[id(other)] = node
+        rest = [t for t in others if _geometry(t) != _geometry(target)]
+        if not rest:
+            return
+        base = max([*rest, target], key=lambda t: t.numel())
+        base_node = node
+        if base is not target:
+            size, stride, offset = _geometry(target)
+
+            def scattered(whole: Tensor, part: Tensor) -> Tensor:
+                return torch.as_strided_scatter(
+                    whole.contiguous(), part, size, stride, offset
+                )
+
+            old = self._node_of[id(base)]
+            base_node = self._new(
+                "scatter", base.detach().clone(), scattered, (old, node), {}, places
+            )
+            self._node_of[id(base)] = base_node
+        if not base.is_contiguous() or base.storage_offset() != 0:
+            return
+        for view in rest:
+            if view is not base:
+                self._node_of[id(view)] = self._new(
+                    "as_strided",
+                    view.detach().clone(),
+                    _restrided(view),
+                    (base_node,),
+                    {},
+                    places,
+                )
+
+    # --- where ------------------------------------------------------------------
+
+    def _places(self) -> tuple[Place, ...]:
+        """Return the user's frames, innermost first, up to where we called the layer."""
+        places: list[Place] = []
+        frame: FrameType | None = sys._getframe(2)
+        while frame is not None:
+            filename = frame.f_code.co_filename
+            if places and filename.startswith(_OURS):
+                break
+            if _is_users(filename):
+                places.append(self._place(frame))
+            frame = frame.f_back
+        return tuple(places)
+
+    def _place(self, frame: FrameType) -> Place:
+        if id(frame) not in self._calls:
+            self._calls[id(frame)] = len(self._calls)
+            self._frames.append(frame)
+        line, end_line, column, end_column = _position(frame)
+        return Place(
+            file=frame.f_code.co_filename,
+            line=line,
+            end_line=end_line,
+            column=column,
+            end_column=end_column,
+            function=frame.f_code.co_name,
+            call=self._calls[id(frame)],
+        )
+
+    def forget(self) -> None:
+        """Let go of the user's frames and tensors; the nodes stay."""
+        self._frames.clear()
+        self._kept.clear()
+        self._by_storage.clear()
+
+
+def _position(frame: FrameType) -> tuple[int, int, int, int]:
+    """Return line, end line, column and end column of what the frame is running."""
+    if sys.version_info >= (3, 11):
+        found = next(
+            itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None),
+            None,
+        )
+        if found is not None and None not in found:
+            return found  # type: ignore[return-value]  # no None is left
+        return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
+    from executing import Source
+
+    node = Source.executing(frame).node
+    if node is not None and hasattr(node, "end_col_offset"):
+        return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+    return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
+
+
+def _is_users(filename: str) -> bool:
+    if filename.startswith(_OURS) or filename.startswith("<frozen"):
+        return False
+    return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
+
+
+def _is_in_place(name: str) -> bool:
+    if name.endswith("_") and not name.endswith("__"):
+        return True
+    return name == "__setitem__" or (
+        name.startswith("__i")
+        and name not in ("__invert__", "__iter__", "__index__", "__int__")
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) or type(value).__module__ == "numpy"
+
+
+def _pointer(tensor: Any) -> int:
+    try:
+        return int(tensor.untyped_storage().data_ptr())
+    except (AttributeError, RuntimeError, NotImplementedError):
+        return 0
+
+
+def _geometry(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    return tuple(tensor.shape), tuple(tensor.stride()), tensor.storage_offset()
+
+
+def _restrided(view: Tensor) -> Callable[[Tensor], Tensor]:
+    size, stride, offset = _geometry(view)
+    return lambda base: base.contiguous().as_strided(size, stride, offset)

@@ -1,0 +1,155 @@
+"""Recording one call and taking it apart into the steps of its map."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ldjcheck.measure.exact import log_abs_det
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.recorder import Recorder
+from ldjcheck.measure.runner import Runner
+from ldjcheck.records import Config, DirectionMeasured
+from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
+from ldjcheck.tape.families import FACTORIES
+
+_IDLE = 1e-12
+
+
+def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | None:
+    """Return the trace of a call that was measured; None when its output is untraceable.
+
+    The call is made again at the same input, with the same noise and rounding.
+    """
+    if side.exact is None or side.reported is None:
+        return None
+    frozen = Frozen()
+    runner.run(side.direction, side.x, frozen, see_rounding=side.rounding_seen)
+    recorder = Recorder(frozen.draws)
+    start = (
+        torch.zeros(len(side.x), dtype=side.x.dtype)
+        if runner.calls.accumulates
+        else None
+    )
+    outcome = runner.run(
+        side.direction, side.x, frozen, start=start, see_rounding=side.rounding_seen,
+        recorder=recorder,
+    )  # fmt: skip
+    output = recorder.find(outcome.y)
+    source: Node | None = recorder.nodes[0]
+    if side.wrt == "noise":
+        source = _noise(recorder, frozen, side)
+    if output is None or source is None:
+        return None
+    ldj = recorder.find(outcome.raw)
+    if ldj is None and isinstance(outcome.raw, Tensor):
+        ldj = recorder.source(outcome.raw, "source")
+    recorder.forget()
+    order = in_order(ancestors(output))
+    depending = dependents(order, source)
+    batch, dims = len(side.x), side.x[0].numel()
+    points = _points(order, depending, source, output, batch * dims, batch)
+    own = [
+        node
+        for node in in_order(ancestors(ldj))
+        if node not in set(order)
+        and (node.function is not None or node.name in FACTORIES)
+    ]
+    event_dim = (
+        runner.calls.event_dim
+        if side.direction == "forward"
+        else runner.calls.inverse_event_dim
+    )
+    return Trace(
+        config=config,
+        direction=side.direction,
+        batch=batch,
+        dims=dims,
+        shape=tuple(side.x.shape[1:]),
+        source=source,
+        output=output,
+        ldj=ldj,
+        nodes=tuple(recorder.nodes),
+        order=tuple(order),
+        depending=frozenset(depending),
+        points=points,
+        steps=_steps(order, points, batch, dims),
+        own=tuple(own),
+        own_set=frozenset(own),
+        reported=side.reported,
+        exact=side.exact,
+        jacobian=side.jacobian,
+        sign=runner.calls.sign,
+        promised=None
+        if event_dim is None
+        else tuple(side.x.shape[: max(1, side.x.dim() - event_dim)]),
+    )
+
+
+def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:
+    for draw in frozen.draws:
+        if draw.is_floating_point() and draw.numel() == side.y.numel():
+            return recorder.find(draw)
+    return None
+
+
+def _points(
+    order: list[Node],
+    depending: set[Node],
+    source: Node,
+    output: Node,
+    entries: int,
+    batch: int,
+) -> tuple[Node, ...]:
+    """Return the values that every path from source to output goes through.
+
+    They are the dominators of the output in the graph of differentiable dependence that
+    have one entry per dim.
+    """
+    if output not in depending:
+        return ()
+    through: dict[Node, frozenset[Node]] = {source: frozenset([source])}
+    for node in order:
+        if node is source or node not in depending:
+            continue
+        ways = [through[parent] for parent in node.parents if parent in depending]
+        through[node] = frozenset.intersection(*ways) | {node}
+    whole = {
+        node
+        for node in through[output]
+        if node.value.dim()
+        and len(node.value) == batch
+        and node.value.numel() == entries
+    }
+    return tuple(in_order(whole))
+
+
+def _steps(
+    order: list[Node], points: tuple[Node, ...], batch: int, dims: int
+) -> tuple[Step, ...]:
+    steps = []
+    for begin, end in zip(points, points[1:], strict=False):
+        between = [node for node in order if begin.index < node.index <= end.index]
+        depending = dependents(between, begin)
+        jacobian = _jacobian(between, depending, begin, end, batch)
+        eye = torch.eye(dims, dtype=jacobian.dtype)
+        idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
+        steps.append(Step(end, log_abs_det(jacobian)[1], idle))
+    return tuple(steps)
+
+
+def _jacobian(
+    between: list[Node], depending: set[Node], begin: Node, end: Node, batch: int
+) -> Tensor:
+    """Return the step's Jacobian, `(batch, dims, dims)`, by replaying its operations."""
+
+    def step(value: Tensor) -> Tensor:
+        result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)
+        return result.reshape(batch, -1).sum(0)
+
+    at = begin.value.detach().clone().double()
+    try:
+        rows = torch.autograd.functional.jacobian(step, at, vectorize=True)
+    except Exception:  # noqa: BLE001  # custom backwards that vmap cannot go through
+        rows = torch.autograd.functional.jacobian(step, at)
+    return rows.reshape(len(rows), batch, -1).transpose(0, 1).double()

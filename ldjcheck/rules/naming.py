@@ -1,0 +1,138 @@
+"""From explanations to findings: which rule claims the simplest edit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.rules import eps_inside_log, unexplained_mismatch, wrong_derivative
+from ldjcheck.rules.rule import Circumstances
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import (
+        Comparison,
+        Diagnosis,
+        Direction,
+        Explanation,
+        Finding,
+        Verdict,
+    )
+    from ldjcheck.rules.rule import Rule
+
+_TIE = 0.11  # explanations that cost as good as the same explain the numbers as well
+
+
+def value_findings(
+    rules: Sequence[Rule], comparison: Comparison, diagnoses: Sequence[Diagnosis]
+) -> Iterator[Finding]:
+    """Yield a finding for each mistake of each direction whose value disagrees."""
+    found = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
+    for verdict in comparison.verdicts:
+        if not verdict.mismatched or verdict.faults or verdict.singular:
+            continue
+        diagnosis = found.get(verdict.direction)
+        if diagnosis is None:
+            yield unexplained_mismatch.RULE.finding(
+                "The log-determinant is wrong, and no known mistake explains how.",
+                direction=verdict.direction,
+            )
+            continue
+        at = Circumstances(
+            direction=verdict.direction,
+            forward_agrees=not comparison.forward.mismatched,
+            largest=_largest(verdict),
+        )
+        for mistake in diagnosis.mistakes:
+            yield _named(rules, mistake, diagnosis, at)
+
+
+def _named(
+    rules: Sequence[Rule],
+    mistake: tuple[Explanation, ...],
+    diagnosis: Diagnosis,
+    at: Circumstances,
+) -> Finding:
+    claims = [
+        (e, rule) for e in mistake if (rule := _claiming(rules, e, at)) is not None
+    ]
+    if not claims:
+        return _unnamed(diagnosis, at.direction)
+    best, rule = claims[0]
+    assert rule.tell is not None
+    others = [
+        r.name for e, r in claims[1:] if e.cost <= best.cost + _TIE and r is not rule
+    ]
+    finding = rule.finding(
+        rule.tell(best),
+        direction=at.direction,
+        evidence=tuple(_evidence(best, diagnosis)),
+        law=best.law,
+        bits_per_dim=diagnosis.bits_per_dim,
+        location=diagnosis.last if rule.code == "LDJ302" else best.location,
+        also_fits=tuple(dict.fromkeys(others)),
+    )
+    return (
+        eps_inside_log.softened(finding, at) if rule is eps_inside_log.RULE else finding
+    )
+
+
+def _claiming(
+    rules: Sequence[Rule], explanation: Explanation, at: Circumstances
+) -> Rule | None:
+    """Return the rule for an explanation; the more particular code is asked first."""
+    particular = sorted(rules, key=lambda rule: rule.code != "LDJ302")
+    return next(
+        (
+            r
+            for r in particular
+            if r.explains is not None and r.explains(explanation, at)
+        ),
+        None,
+    )
+
+
+def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
+    if diagnosis.suspect is not None:
+        return wrong_derivative.RULE.finding(
+            "This statement is not the log-derivative of its step.",
+            direction=direction,
+            location=diagnosis.suspect,
+            bits_per_dim=diagnosis.bits_per_dim,
+            evidence=("it holds every term of the ldj; no known mistake explains how",),
+        )
+    return replace(
+        unexplained_mismatch.RULE.finding(
+            "The log-determinant is wrong, and no known mistake explains how.",
+            direction=direction,
+        ),
+        bits_per_dim=diagnosis.bits_per_dim,
+    )
+
+
+def _evidence(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+    law = explanation.law
+    if law is not None and law.points:
+        silent = [p.dims for p in law.points if abs(p.difference) < 1e-9]
+        if silent:
+            yield f"at dims {silent[0]} the mistake is invisible"
+        else:
+            yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
+    if explanation.detail and explanation.kind in ("other-point", "region"):
+        yield (
+            f"all numbers agree with the term taken at {explanation.detail}"
+            if (explanation.kind == "other-point")
+            else f"right {explanation.detail}, wrong elsewhere"
+        )
+    if diagnosis.ledger_dropped is not None:
+        yield f"no line ledger: {diagnosis.ledger_dropped}"
+
+
+def _largest(verdict: Verdict) -> float:
+    worst = 0.0
+    for _, side, good in verdict.usable:
+        if side.reported is not None and side.exact is not None:
+            off = (side.reported - side.exact)[good].abs()
+            worst = max([worst, *off.nan_to_num(float("inf")).tolist()])
+    return worst

@@ -1,0 +1,29 @@
+"""A tape: what a layer computed, operation by operation, and how to run it again."""
+
+from __future__ import annotations
+
+from ldjcheck.tape.node import (
+    Node,
+    Place,
+    Position,
+    ancestors,
+    in_order,
+    is_differentiable,
+)
+from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
+from ldjcheck.tape.trace import Step, Trace
+
+__all__ = [
+    "Edge",
+    "Node",
+    "Place",
+    "Position",
+    "Step",
+    "Trace",
+    "ancestors",
+    "dependents",
+    "evaluate",
+    "in_order",
+    "is_differentiable",
+    "rerun",
+]

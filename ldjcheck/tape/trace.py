@@ -1,0 +1,109 @@
+"""One recorded call, taken apart: the steps of the map and the arithmetic of the ldj."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.tape.replay import Edge, evaluate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records import Config, Direction, Shape
+    from ldjcheck.tape.node import Node
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One step of the map, from one whole intermediate value to the next.
+
+    `logdet` is the step's own log|det|, `(batch,)` in nats; `idle` marks the dims that it
+    hands on unchanged, `(dims,)`.
+    """
+
+    end: Node
+    logdet: Tensor
+    idle: Tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Trace:
+    """What one call computed, at one configuration.
+
+    `points` are the whole intermediate values that everything flows through, from the
+    input to the output; `steps` lie between them. `own` are the operations that serve the
+    ldj and not the output: the ldj's own arithmetic.
+    """
+
+    config: Config
+    direction: Direction
+    batch: int
+    dims: int
+    shape: Shape
+    source: Node
+    output: Node | None
+    ldj: Node | None
+    nodes: tuple[Node, ...]
+    order: tuple[Node, ...]
+    depending: frozenset[Node]
+    points: tuple[Node, ...]
+    steps: tuple[Step, ...]
+    own: tuple[Node, ...]
+    own_set: frozenset[Node]
+    reported: Tensor
+    exact: Tensor
+    jacobian: Tensor | None
+    sign: int
+    promised: Shape | None
+
+    @property
+    def step_sum(self) -> Tensor:
+        """The sum of the steps' log|det|, `(batch,)`: the exact ldj if all is seen."""
+        total = torch.zeros(self.batch, dtype=torch.float64)
+        for step in self.steps:
+            total = total + step.logdet
+        return total
+
+    def per_sample(self, ldj: Tensor) -> Tensor:
+        """Return an ldj in the layer's own form as `(batch,)`, in the call's own sign.
+
+        Raises:
+            ValueError: its shape says nothing about samples.
+        """
+        value = self.sign * ldj.detach().double()
+        if self.promised is not None:
+            return value.expand(self.promised).reshape(self.batch, -1).sum(1)
+        if value.numel() == 1:
+            return value.reshape(()).expand(self.batch).clone()
+        if value.shape[0] == self.batch:
+            return value.reshape(self.batch, -1).sum(1)
+        if value.shape == (1, self.batch):
+            return value[0].clone()
+        raise ValueError(f"an ldj of shape {tuple(ldj.shape)} for {self.batch} samples")
+
+    def replayed(
+        self,
+        nodes: Mapping[Node, Tensor] | None = None,
+        edges: Mapping[Edge, Any] | None = None,
+    ) -> Tensor:
+        """Return the reported ldj, `(batch,)`, with values or uses of values replaced.
+
+        Only the ldj's own arithmetic is run again; the map stays as it was.
+        """
+        values: dict[Node, Tensor] = dict(nodes or {})
+        edges = edges or {}
+        if self.ldj in values:
+            return self.per_sample(values[self.ldj])
+        touched = {node for node, _ in edges}
+        for node in self.own:
+            if node in values:
+                continue
+            if node in touched or any(parent in values for parent in node.parents):
+                values[node] = evaluate(node, lambda n: values.get(n, n.value), edges)
+        if self.ldj is None or self.ldj not in values:
+            return self.reported
+        return self.per_sample(values[self.ldj])
