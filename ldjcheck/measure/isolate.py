@@ -43,7 +43,7 @@ def undisturbed() -> Iterator[None]:
             yield
     finally:
         torch.set_rng_state(generators[0])
-        np.random.set_state(generators[1])
+        np.random.set_state(generators[1])  # noqa: NPY002
         random.setstate(generators[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
@@ -103,8 +103,10 @@ def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
         return item.copy()
     if isinstance(item, Tensor):
         return None
-    own = getattr(item, "__dict__", None)
-    return dict(own) if isinstance(own, dict) else None
+    try:
+        return dict(object.__getattribute__(item, "__dict__"))
+    except (AttributeError, TypeError):
+        return None
 
 
 def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> None:
@@ -196,14 +198,9 @@ def promoted(layer: Any) -> list[Tensor]:
     for tensor in tensors(layer):
         if tensor.dtype in LOW_PRECISION:
             tensor.data = tensor.data.double()
-            if not tensor.requires_grad and _is_rounded(tensor):
+            if not tensor.requires_grad:
                 constants.append(tensor)
     return constants
-
-
-def _is_rounded(tensor: Tensor) -> bool:
-    """Return whether float32 may have rounded a value: ones, zeros, halves are exact."""
-    return bool(((tensor.detach() * 4096.0).frac() != 0.0).any())
 
 
 def learnable(layer: Any) -> list[Tensor]:
