@@ -198,9 +198,14 @@ def promoted(layer: Any) -> list[Tensor]:
     for tensor in tensors(layer):
         if tensor.dtype in LOW_PRECISION:
             tensor.data = tensor.data.double()
-            if not tensor.requires_grad:
+            if not tensor.requires_grad and _is_rounded(tensor):
                 constants.append(tensor)
     return constants
+
+
+def _is_rounded(tensor: Tensor) -> bool:
+    """Return whether float32 may have rounded a value: ones, zeros, halves are exact."""
+    return bool(((tensor.detach() * 4096.0).frac() != 0.0).any())
 
 
 def learnable(layer: Any) -> list[Tensor]:
