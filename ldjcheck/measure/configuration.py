@@ -105,8 +105,9 @@ def _with_round_trip(
 ) -> DirectionMeasured:
     """Add how far inverse(f(x)) is from x; find the exact value there where it is not known.
 
-    An inverse that solves an equation numerically has no useful derivative of its own; the
-    exact value is then minus the forward one at the preimage that it found.
+    An inverse that solves an equation numerically has no useful derivative of its own, or
+    one that is good to the solver's last step only; the exact value is then minus the
+    forward one at the preimage that it found.
     """
     if not isinstance(forward, DirectionMeasured):
         return inverse
@@ -121,9 +122,9 @@ def _with_round_trip(
             forward, inverse, "float32" if runner.constants else forward.dtype
         ),
     )
-    derived = inverse.method == "differences" or not inverse.anchored
+    derivable = inverse.method != "differences" and inverse.anchored
     if (
-        not derived
+        (derivable and not _is_apart(inverse))
         or inverse.rounding_seen
         or forward.wrt == "noise"
         or off > _PREIMAGE
@@ -133,16 +134,34 @@ def _with_round_trip(
     if not isinstance(at, DirectionMeasured) or at.exact is None or not at.anchored:
         return inverse
     assert at.allowed is not None
-    return replace(
+    residual = 10.0 * off * at.x[0].numel()
+    found = replace(
         inverse,
         exact=-at.exact,
-        allowed=at.allowed + 10.0 * off * at.exact.numel(),
+        allowed=at.allowed + residual,
         jacobian=None,
         shares=None if at.shares is None else -at.shares,
         structure=at.structure,
         method="preimage",
         anchored=True,
     )
+    if derivable and (_is_apart(found) or not _stops_early(inverse, found)):
+        return inverse
+    return found
+
+
+def _is_apart(side: DirectionMeasured) -> bool:
+    if side.reported is None or side.exact is None or side.allowed is None:
+        return False
+    return bool(((side.reported - side.exact).abs() > side.allowed).any())
+
+
+def _stops_early(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
+    """Return whether the solver's residual explains what its own derivative is off by."""
+    assert inverse.exact is not None
+    assert found.exact is not None
+    assert found.allowed is not None
+    return bool(((inverse.exact - found.exact).abs() <= found.allowed).all())
 
 
 def _round_trip_allowed(

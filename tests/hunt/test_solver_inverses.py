@@ -1,0 +1,62 @@
+"""A way back that solves an equation is judged by what it found, not by its loop."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Contraction(nn.Module):
+    """y = x + tanh(W x + b) with |W| = 1/2, inverted by fixed-point iteration."""
+
+    def __init__(self, stop: float, slip: float = 0.0) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+        self.stop, self.slip = stop, slip
+
+    def step(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        weight = self.linear.weight
+        weight = 0.5 * weight / torch.linalg.matrix_norm(weight, 2)
+        return torch.tanh(x @ weight.T + self.linear.bias), weight
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h, weight = self.step(x)
+        slope = torch.eye(4) + torch.diag_embed(1 - h**2) @ weight
+        return x + h, torch.linalg.slogdet(slope)[1]
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        x = y
+        while True:
+            new = y - self.step(x)[0]
+            if (new - x).abs().max() < self.stop:
+                return new, self.slip - self.forward(new)[1]
+            x = new
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.mark.parametrize("stop", [1e-14, 1e-12])
+def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
+    stop: float,
+) -> None:
+    assert ldjcheck.check(Contraction(stop), shape=(4,)).status == "pass"
+
+
+@pytest.mark.parametrize("stop", [1e-8, 1e-6, 1e-5])
+def test_a_loosely_iterated_inverse_is_unproven_and_no_mistake(stop: float) -> None:
+    assert ldjcheck.check(Contraction(stop), shape=(4,)).status == "unproven"
+
+
+@pytest.mark.parametrize("stop", [1e-14, 1e-10])
+def test_a_small_constant_in_the_ldj_of_an_iterated_inverse_is_seen(
+    stop: float,
+) -> None:
+    report = ldjcheck.check(Contraction(stop, slip=1e-5), shape=(4,))
+    assert report.status == "fail"
+    assert {f.direction for f in report.findings} == {"inverse"}
