@@ -52,7 +52,8 @@ def describe(domain: Domain) -> str:
     if domain.kind == "int":
         return f"int:{domain.low:.0f}:{domain.high:.0f}"
     if domain.kind == "interval":
-        return f"interval:{domain.low:g}:{domain.high if domain.high is not None else 'inf'}"
+        high = "inf" if domain.high is None else f"{domain.high:g}"
+        return f"interval:{domain.low:g}:{high}"
     return domain.kind
 
 
