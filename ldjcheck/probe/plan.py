@@ -38,8 +38,8 @@ def plan_configs(
     shapes = (shape, shape, shape, *others[:2])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
-        if index and batch == options.batch:
-            batch = choose_batch(options.batch + 2 * (index % 2), at)
+        if index % 2:
+            batch = next(b for b in range(batch + 2, batch + 12, 2) if b not in at)
         configs.append(
             Config(
                 shape=at,

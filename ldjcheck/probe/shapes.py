@@ -80,7 +80,7 @@ def resized(shape: Shape, held: frozenset[int]) -> tuple[Shape, ...]:
         return ()
     others: list[Shape] = []
     for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
-        fitting = choice[: len(shape)] if len(shape) <= 3 else (2,) * len(shape)
+        fitting = (choice * len(shape))[: len(shape)]
         new = tuple(fitting[i] if i in free else size for i, size in enumerate(shape))
         if new != shape and new not in others and math.prod(new) <= _LARGEST:
             others.append(new)
@@ -122,13 +122,16 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
         for name, tensor in _named_tensors(item):
             yield from _like_parameter(tensor, f"{name!r} has this size")
     for item in items:
+        if isinstance(item, torch.Tensor):
+            yield from _like_parameter(item, "a tensor that it holds has this size")
+    for item in items:
         for name, size in _integers(item).items():
             yield from _of_size(size, f"{name} = {size}")
 
 
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
     for name, value in attributes(item).items():
-        if not any(word in name.lower() for word in _SHAPE_WORDS):
+        if not any(word in name.lower() for word in _SHAPE_WORDS) or "kernel" in name:
             continue
         if isinstance(value, (tuple, list)) and len(value) == 1:
             value = value[0] if isinstance(value[0], (tuple, list)) else value
