@@ -1,0 +1,1 @@
+"""Tests of the probes: shapes, domains, batches and draws."""
