@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -66,9 +65,11 @@ class Workshop:
     ) -> Runner:
         """Return a runner on a copy whose parameters are at their draw number `draw`.
 
-        The layer is first called once on `warm_up`, since many layers initialise
-        themselves from their first batch; then every learnable tensor is moved by
-        `scale` times standard normal noise. Draw 0 moves nothing.
+        The layer is first called once on `warm_up`, in training unless its parameters
+        stay as they are: many layers initialise themselves from their first batch, and
+        running averages leave the values at which a wrong formula is right. Then every
+        learnable tensor is moved by `scale` times standard normal noise. Draw 0 moves
+        nothing.
         """
         twin, _, constants = self.copy()
         kwargs = self._kwargs(batch, seed)
@@ -85,8 +86,7 @@ class Workshop:
             constants=tuple(constants),
         )
         if warm_up is not None and calls.forward is not None:
-            with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
-                runner.run("forward", warm_up, Frozen())
+            self._warm_up(runner, warm_up)
         if draw:
             _move(twin, draw, scale, self.fixed)
         return runner
@@ -105,6 +105,17 @@ class Workshop:
         if config.reflected:
             _reflect(runner.layer, self.fixed)
         return runner
+
+    def _warm_up(self, runner: Runner, x: Tensor) -> None:
+        trained = self.options.params == "random" and self.options.mode != "train"
+        for mode in ("train", self.options.mode) if trained else (self.options.mode,):
+            set_mode(runner.layer, mode)
+            try:
+                runner.run("forward", x, Frozen())
+            except (LayerRaisedError, UnexpectedReturnError):
+                continue  # what cannot be trained as it stands is warmed up as it is used
+            break
+        set_mode(runner.layer, self.options.mode)
 
     def _kwargs(self, batch: int, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
