@@ -1,0 +1,78 @@
+"""The register of rules tests itself: codes, names, files and order."""
+
+from __future__ import annotations
+
+import ast
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import ldjcheck.rules
+from ldjcheck.rules import RULES, Rule, rule_for
+
+FOLDER = Path(ldjcheck.rules.__file__).parent
+
+
+def files_of_rules() -> list[str]:
+    """Return the modules of the package that define a rule, by name."""
+    found = []
+    for path in sorted(FOLDER.glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.Assign) and any(
+                isinstance(t, ast.Name) and t.id == "RULE" for t in node.targets
+            ):
+                found.append(path.stem)
+    return found
+
+
+def test_codes_and_names_are_unique() -> None:
+    assert len({rule.code for rule in RULES}) == len(RULES)
+    assert len({rule.name for rule in RULES}) == len(RULES)
+
+
+def test_rules_stand_in_the_order_of_the_catalogue() -> None:
+    codes = [rule.code for rule in RULES]
+    assert codes == sorted(codes)
+
+
+def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
+    by_name = {rule.name.replace("-", "_"): rule for rule in RULES}
+    assert sorted(by_name) == files_of_rules()
+    for name, rule in by_name.items():
+        assert import_module(f"ldjcheck.rules.{name}").RULE is rule
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_well_formed(rule: Rule) -> None:
+    assert re.fullmatch(r"LDJ[0-5]\d\d", rule.code)
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.name)
+    assert rule.severity in ("error", "unproven", "warning", "note")
+    assert rule.code[3] != "0" or rule.severity == "error"
+    assert rule.summary
+    assert not rule.summary.endswith(".")
+    assert "\n" not in rule.summary
+    docstring = import_module(f"ldjcheck.rules.{rule.name.replace('-', '_')}").__doc__
+    assert docstring is not None
+    assert docstring.startswith(f"{rule.code}: ")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
+def test_a_rule_is_found_by_its_code_and_by_its_name(rule: Rule) -> None:
+    assert rule_for(rule.code) is rule
+    assert rule_for(rule.code.lower()) is rule
+    assert rule_for(rule.name) is rule
+    assert rule_for(f" {rule.name.upper()} ") is rule
+
+
+@pytest.mark.parametrize("word", ["", "LDJ", "LDJ999", "sign", "flipped sign"])
+def test_what_is_no_rule_is_none(word: str) -> None:
+    assert rule_for(word) is None
+
+
+def test_a_rule_makes_findings_of_its_own_code() -> None:
+    for rule in RULES:
+        finding = rule.finding("It is wrong.", evidence=("a line",))
+        assert (finding.code, finding.name) == (rule.code, rule.name)
+        assert finding.severity == rule.severity
