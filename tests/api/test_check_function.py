@@ -1,0 +1,185 @@
+"""`ldjcheck.check`: its options, its promises, and what two runs have in common."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small_layers import Affine, Coupling, Curve, Pair
+from torch import Tensor, nn
+
+import ldjcheck
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+class Noisy(nn.Module):
+    """y = x + u with fresh noise, which must not make two runs differ."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return 2 * (x + torch.rand_like(x)), x.shape[1] * torch.tensor(
+            2.0
+        ).log().expand(len(x))
+
+
+class Flipped(Coupling):
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, -ldj
+
+
+def document(layer: Any, **options: Any) -> dict[str, Any]:
+    """Return the JSON document of a check, times taken out."""
+    found = json.loads(json.dumps(ldjcheck.check(layer, **options).to_dict()))
+    found["run"].pop("seconds")
+    for result in found["results"]:
+        result.pop("seconds")
+    return found
+
+
+@pytest.mark.parametrize("layer", [Affine, Coupling, Curve, Noisy, Flipped])
+@pytest.mark.parametrize("seed", [0, 3])
+def test_one_seed_gives_one_document(layer: type[nn.Module], seed: int) -> None:
+    first = document(layer(), shape=(4,), seed=seed)
+    torch.rand(5)  # the state of the caller's generators plays no part
+    assert document(layer(), shape=(4,), seed=seed) == first
+
+
+def test_another_seed_probes_other_points_and_comes_to_the_same() -> None:
+    first, second = (document(Coupling(), shape=(4,), seed=seed) for seed in (0, 1))
+    samples = [d["results"][0]["checks"][0]["samples"] for d in (first, second)]
+    assert samples[0] != samples[1]
+    assert first["results"][0]["status"] == second["results"][0]["status"] == "pass"
+
+
+def test_one_seed_gives_one_document_in_another_process_too() -> None:
+    script = (
+        f"import sys, json; sys.path.insert(0, {str(EXAMPLES)!r})\n"
+        "import ldjcheck, dequantization\n"
+        "d = ldjcheck.check(dequantization.Dequantization(), shape=(1, 2, 2)).to_dict()\n"
+        "d['run'].pop('seconds'); d['results'][0].pop('seconds')\n"
+        "print(json.dumps(d))\n"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert json.loads(runs[0])["results"][0]["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"), [(Affine(), 0), (Flipped(), 1), (lambda x: 1 / 0, 2)]
+)
+def test_the_report_says_how_the_command_line_would_exit(layer: Any, code: int) -> None:
+    assert document(layer, shape=(4,))["run"]["exit_code"] == code
+
+
+def test_an_option_that_does_not_exist_is_a_type_error() -> None:
+    with pytest.raises(TypeError, match="tolerance"):
+        ldjcheck.check(Affine(), tolerance=1e-3)
+
+
+def test_a_domain_that_does_not_exist_is_a_value_error() -> None:
+    with pytest.raises(ValueError, match="half-line"):
+        ldjcheck.check(Affine(), domain="half-line")
+
+
+class Raises(nn.Module):
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self.error = error
+
+    def forward(self, x: Tensor) -> Pair:
+        raise self.error("the layer's own fault")
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, RuntimeError, AssertionError, KeyError, SystemExit]
+)
+def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
+    report = ldjcheck.check(Raises(error), shape=(4,))
+    evidence = "\n".join(report.findings[0].evidence)
+    assert report.status == "error"
+    assert report.findings[0].code == "LDJ005"
+    assert "the layer's own fault" in evidence
+    assert "raise self.error" in evidence, "the user's line is shown"
+    assert "ldjcheck" + "/measure" not in evidence, "and none of ours"
+
+
+@pytest.mark.parametrize("thing", [None, 3, "layer", [], object()])
+def test_what_is_no_layer_is_said_to_be_none(thing: Any) -> None:
+    report = ldjcheck.check(thing, shape=(4,))
+    assert report.status == "error"
+    assert report.findings[0].code == "LDJ004"
+
+
+@pytest.mark.parametrize("output", [None, "y", 3.0, (None, None), ("y", 1.0), ()])
+def test_what_comes_back_may_be_anything(output: Any) -> None:
+    report = ldjcheck.check(lambda x: output, shape=(4,))
+    assert report.status == "error"
+    assert report.findings[0].code == "LDJ004"
+
+
+def test_too_many_dims_are_refused_with_their_cost() -> None:
+    report = ldjcheck.check(Curve(), shape=(3, 64, 64))
+    assert report.status == "error"
+    assert report.findings[0].code == "LDJ007"
+    assert "12288" in report.findings[0].message
+    assert any("--shape" in line for line in report.findings[0].evidence)
+    assert ldjcheck.check(Curve(), shape=(9,), dims_limit=8).status == "error"
+    assert ldjcheck.check(Curve(), shape=(9,), dims_limit=9).status == "pass"
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(1, 5).map(lambda n: 2 * n), st.integers(1, 6), st.floats(-1.5, 1.5))
+def test_a_planted_difference_is_reported_to_the_digit(
+    dims: int, batch: int, off: float
+) -> None:
+    class Off(Coupling):
+        def forward(self, x: Tensor) -> Pair:
+            y, ldj = super().forward(x)
+            return y, ldj + off
+
+    report = ldjcheck.check(Off(dims), shape=(dims,), batch=batch)
+    assert report.checks[0].shape == (dims,)
+    for sample in report.checks[0].samples:
+        assert sample.difference == pytest.approx(off, abs=1e-11)
+    assert (report.status == "pass") == (abs(off) <= 1e-8) or abs(off) < 1e-6
+
+
+def test_batch_and_shape_are_those_that_were_asked_for() -> None:
+    report = ldjcheck.check(Coupling(6), shape=(6,), batch=4)
+    assert len(report.checks[0].samples) == 4
+    assert report.checks[0].dims == 6
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_the_mode_is_that_of_the_copy(mode: str) -> None:
+    class Scaled(nn.Module):
+        def forward(self, x: Tensor) -> Pair:
+            scale = torch.tensor(2.0 if self.training else 3.0)
+            return x * scale, x.shape[1] * scale.log().expand(len(x))
+
+    report = ldjcheck.check(Scaled(), shape=(4,), mode=mode)
+    scale = torch.tensor(2.0 if mode == "train" else 3.0, dtype=torch.float64)
+    assert report.status == "pass"
+    assert report.checks[0].samples[0].exact == pytest.approx(float(4 * scale.log()))
+
+
+def test_the_scale_of_the_moves_can_be_chosen() -> None:
+    def spread_of(scale: float) -> float:
+        report = ldjcheck.check(Affine(), shape=(4,), params_scale=scale)
+        built = float(Affine().log_scale.sum())
+        return abs(report.checks[0].samples[0].exact - built)
+
+    assert spread_of(0.001) < 0.01 < spread_of(1.0)
