@@ -52,7 +52,8 @@ def undisturbed() -> Iterator[None]:
         if torch.get_num_threads() != threads:  # the layer changed it, we never do
             torch.set_num_threads(threads)
         torch.autograd.set_detect_anomaly(anomaly)
-        torch.use_deterministic_algorithms(deterministic)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic)  # slow: loads a compiler
         if os.getcwd() != folder:
             os.chdir(folder)
 
