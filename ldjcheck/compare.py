@@ -67,6 +67,11 @@ def _verdict(measurement: Measurement, direction: Direction) -> Verdict:
         if isinstance(side := _side(m, direction), DirectionMeasured)
     ]
     faults = tuple(dict.fromkeys(_faults(sides, measurement)))
+    if first.form is not None and first.reported is None:
+        faults = (
+            first.form,
+            *faults,
+        )  # no way of reading it gives one value per sample
     square = (
         first.jacobian is None or first.jacobian.shape[1] == first.jacobian.shape[2]
     )
@@ -143,7 +148,7 @@ def _judged(
             ill |= side is first and given == (None, None)
     vacuous = None if mismatched else _vacuous(usable)
     status: CheckStatus = "pass"
-    if mismatched:
+    if mismatched or first.form is not None:
         status = "fail"
     elif unanchored or vacuous or ill:
         status = "unproven"
@@ -156,6 +161,7 @@ def _judged(
         vacuous=vacuous,
         singular=singular,
         ill_conditioned=ill,
+        form=first.form,
         faults=faults,
     )
 
@@ -265,11 +271,16 @@ def _uncoupled(side: DirectionMeasured) -> float:
 
 
 def _round_trip(measurement: Measurement, inverse: Verdict) -> Check:
-    first = _side(measurement.measured[0], "inverse")
-    if not isinstance(first, DirectionMeasured) or first.round_trip is None:
+    sides = [m.inverse for m in measurement.measured]
+    ways = [
+        s
+        for s in sides
+        if isinstance(s, DirectionMeasured) and s.round_trip is not None
+    ]
+    if not ways or ways[0] is not sides[0]:
         return Check(name="round-trip", direction=None, status="not-available")
-    worst = first.round_trip
-    allowed = first.round_trip_allowed or 0.0
+    first = max(ways, key=_round_trip_excess)
+    worst, allowed = first.round_trip or 0.0, first.round_trip_allowed or 0.0
     agrees = not inverse.mismatched
     status: CheckStatus = "fail"
     if worst <= allowed:
@@ -288,8 +299,15 @@ def _round_trip(measurement: Measurement, inverse: Verdict) -> Check:
     )
 
 
+def _round_trip_excess(side: DirectionMeasured) -> float:
+    """Return by how many times the way back misses what is allowed."""
+    if side.round_trip is None or side.round_trip_allowed is None:
+        return 0.0
+    return side.round_trip / max(side.round_trip_allowed, 1e-300)
+
+
 def _contract(forward: Verdict, inverse: Verdict) -> Check:
-    faults = forward.faults or inverse.faults
+    faults = forward.faults or inverse.faults or forward.form or inverse.form
     ran = any(
         v.check.status not in ("not-available", "error") for v in (forward, inverse)
     )

@@ -9,12 +9,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+
+from ldjcheck.diagnosis.blame import last_statement
 from ldjcheck.diagnosis.engine import Case, explain, make_case, suspect_of
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines
-from ldjcheck.diagnosis.numbers import is_constant
-from ldjcheck.diagnosis.places import last_statement, location_of
+from ldjcheck.diagnosis.numbers import is_constant, same
+from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Diagnosis, Explanation
@@ -33,7 +36,7 @@ _CLEAR = (
 
 def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     """Return what explains one direction's mistake, or that nothing does."""
-    case = make_case(traces)
+    case = make_case(_telling(traces))
     first = case.traces[0]
     fault = _fault(case)
     lines = () if fault else ledger_lines(first, case.terms[0])
@@ -68,6 +71,17 @@ def trace_ledger(trace: Trace) -> Diagnosis:
     )
 
 
+def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:
+    """Return the finite traces where these disagree already, else all.
+
+    A layer may report NaN for parameters that were turned around and never occur, and be
+    wrong for another reason; but where NaN is all that is wrong, it is the mistake.
+    """
+    finite = [t for t in traces if bool(torch.isfinite(t.reported).all())]
+    wrong = any(not same(t.reported, t.exact) for t in finite)
+    return finite if wrong else traces
+
+
 def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
         return [tuple(sorted(whole_laws(case.traces), key=lambda e: e.cost))]
@@ -97,8 +111,6 @@ def _fault(case: Case) -> str | None:
 
 def _replays(case: Case) -> bool:
     """Return whether running the ldj's arithmetic again gives the ldj that was reported."""
-    import torch
-
     return all(
         terms_add_up(trace, terms, 1e-7)
         for trace, terms in zip(case.traces, case.terms, strict=True)

@@ -13,14 +13,24 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.diagnosis.blame import (
+    factor_statement,
+    ldj_statement,
+    place_of,
+    statement_of,
+)
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
-from ldjcheck.diagnosis.numbers import fit_multiplier, is_constant, same
+from ldjcheck.diagnosis.numbers import (
+    fit_multiplier,
+    is_constant,
+    same,
+    shape_counts,
+)
 from ldjcheck.diagnosis.places import (
     argument_text,
     location_of,
     shared_frame,
     source_text,
-    statement_of,
 )
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
@@ -33,10 +43,15 @@ from ldjcheck.diagnosis.targets import (
     value_node,
     without,
 )
-from ldjcheck.diagnosis.terms import Terms, linear_positions, terms_of
+from ldjcheck.diagnosis.terms import (
+    Terms,
+    contribution,
+    linear_positions,
+    terms_of,
+)
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Explanation, Location, Multiplier
-from ldjcheck.tape import Node, Trace, dependents, in_order
+from ldjcheck.tape import Node, Trace, ancestors, dependents, in_order
 from ldjcheck.tape.families import ADD, SUBTRACT
 
 if TYPE_CHECKING:
@@ -150,6 +165,7 @@ def _of_target(
         yield from _multiples(case, amounts, target)
         yield from _unneeded(case, amounts, target)
         yield from _batch_totals(case, amounts, target)
+        yield from _unlogged_constants(case, amounts, target)
         if target.kind == "node" and any(is_nested(items) for items in target.items):
             yield from _each_time(case, target)
     for way in value_edits(
@@ -189,8 +205,10 @@ def _multiples(
         return
     constant = is_constant(amounts)
     place = _place_of(case, target)
+    constant_factor = factors[0] if max(factors) - min(factors) < 1e-9 else None
+    written = _written_factor(case, target, constant_factor)
     mean = target is not None and _has_mean(case.traces[0], target)
-    for fit in fit_multiplier(factors, traces, constant=constant)[:2]:
+    for fit in fit_multiplier(factors, traces, constant=constant)[:3]:
         yield Explanation(
             kind="times",
             cost=fit.cost,
@@ -198,11 +216,24 @@ def _multiples(
             constant=constant,
             mean_written=mean,
             whole=target is None,
-            location=place,
+            location=written or place,
             operand=_operand(target),
             size=99 if target is None else target.size,
             rank=0 if target is None else _roundabout(case.traces[0], target),
+            ambiguous=len({trace.shape for trace in traces}) < 2,
         )
+
+
+def _written_factor(
+    case: Case, target: Target | None, factor: float | None
+) -> Location | None:
+    """Return where the source multiplies by the reciprocal of what is needed."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    if factor is None or node is None or not factor:
+        return None
+    place = factor_statement(trace, node, 1.0 / factor)
+    return None if place is None else location_of(place)
 
 
 def _unneeded(
@@ -216,6 +247,16 @@ def _unneeded(
     first = target.first
     assert first is not None
     used = value_node(first)
+    if target.kind != "value" and _has_twin(case, target, amounts):
+        yield Explanation(
+            kind="twice",
+            cost=1.45,
+            location=_place_of(case, target),
+            operand=_operand(target),
+            size=target.size,
+            rank=used.index,
+        )
+        return
     users = [
         user
         for user in case.traces[0].own
@@ -225,7 +266,6 @@ def _unneeded(
     sums = ADD | SUBTRACT
     if (
         target.kind == "edge"
-        and used.function is not None
         and len(users) > 1
         and all(user.name in sums for user in users)
     ):
@@ -250,6 +290,31 @@ def _unneeded(
     )
 
 
+def _has_twin(case: Case, target: Target, amounts: list[Tensor]) -> bool:
+    """Return whether another term of the ldj adds the very same numbers everywhere."""
+    for index, (trace, terms) in enumerate(zip(case.traces, case.terms, strict=True)):
+        items = target.items[index]
+        if len(items) != 1:
+            return False
+        mine = value_node(items[0])
+        others = [
+            node
+            for node in (*terms.leaves, *terms.nodes)
+            if node is not mine
+            and node.name == mine.name
+            and node.value.shape == mine.value.shape
+            and torch.equal(node.value, mine.value)
+        ]
+        if not any(
+            mine not in ancestors(node)
+            and node not in ancestors(mine)
+            and same(contribution(trace, node), amounts[index])
+            for node in others
+        ):
+            return False
+    return True
+
+
 def _batch_totals(
     case: Case, amounts: list[Tensor], target: Target
 ) -> Iterator[Explanation]:
@@ -270,6 +335,37 @@ def _batch_totals(
                 operand=_operand(target),
                 size=target.size,
             )
+
+
+def _unlogged_constants(
+    case: Case, amounts: list[Tensor], target: Target
+) -> Iterator[Explanation]:
+    """Yield: a constant c * w where c * log|w| is needed, c being a count.
+
+    Constants are often plain numbers, so no operation is left to edit.
+    """
+    if not is_constant(amounts):
+        return
+    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
+    if not is_constant(needs):
+        return
+    for counts in shape_counts(case.traces):
+        pairs = zip(amounts, needs, counts, strict=True)
+        if all(
+            same(sign * count * (amount / count).abs().log(), need)
+            for amount, need, count in pairs
+            for sign in [1.0 if float(amount[0]) >= 0 else -1.0]
+        ):
+            yield Explanation(
+                kind="add-log",
+                cost=1.8,
+                constant=True,
+                location=_place_of(case, target),
+                operand=_operand(target),
+                size=target.size,
+                rank=_roundabout(case.traces[0], target),
+            )
+            return
 
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
@@ -302,7 +398,11 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     first = target.first
     assert first is not None
     node = user_node(first)
-    place = node.place
+    used = value_node(first)
+    trace = case.traces[0]
+    # What is missing around a value is missing where that value is made.
+    inside = way.outermost and used in trace.own_set and used.place is not None
+    place = place_of(trace, used if inside else node)
     if way.kind == "other-point" and not isinstance(first, Node):
         place = shared_frame(node, value_node(first))
     return Explanation(
@@ -329,10 +429,7 @@ def _roundabout(trace: Trace, target: Target) -> int:
 def _place_of(case: Case, target: Target | None) -> Location | None:
     trace = case.traces[0]
     if target is None:
-        node = trace.ldj
-        if node is None or node not in trace.own_set:
-            return location_of(node.place if node else None)
-        return location_of(statement_of(trace, node))
+        return location_of(ldj_statement(trace))
     first = target.first
     assert first is not None
     used = value_node(first)
@@ -340,7 +437,7 @@ def _place_of(case: Case, target: Target | None) -> Location | None:
         place = statement_of(trace, used)
         if place is not None:
             return location_of(place)
-    return location_of(user_node(first).place)
+    return location_of(place_of(trace, user_node(first)))
 
 
 def _operand(target: Target | None) -> str | None:

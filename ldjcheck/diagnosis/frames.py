@@ -59,6 +59,8 @@ def wrong_calls(
         ):
             continue
         wrong.append((index, gaps))
+    if not _cover(traces, [gaps for _, gaps in wrong]):
+        return []
     return [
         (
             found[0][index].place,
@@ -69,6 +71,18 @@ def wrong_calls(
         )
         for index, gaps in reversed(wrong)
     ]
+
+
+def _cover(traces: Sequence[Trace], wrong: Sequence[Sequence[Tensor]]) -> bool:
+    """Return whether the calls' own gaps are together the whole difference.
+
+    They are not where map and ldj are computed in separate calls: then a call's steps and
+    terms have nothing to do with each other.
+    """
+    return bool(wrong) and all(
+        same(trace.reported + _total([gaps[t] for gaps in wrong]), trace.exact)
+        for t, trace in enumerate(traces)
+    )
 
 
 def _calls(trace: Trace, terms: Terms) -> list[CallSums]:

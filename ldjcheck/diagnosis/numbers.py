@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.tape import Trace
 
-FITS = 1e-7  # relative: an explanation holds to rounding, in every configuration
+FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
 
 _NUMBERS = (
     (1.0, ""),
@@ -79,11 +79,11 @@ def fit_multiplier(
     """
     if all(abs(value) < 1e-9 for value in values):
         return []
-    found = _plain_numbers(values)
-    if found:
-        return found
     shapes = [trace.shape for trace in traces]
-    found = _counts(values, traces, shapes, constant=constant)
+    found = _plain_numbers(values)
+    if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
+        return found
+    found += _counts(values, traces, shapes, constant=constant)
     for index in range(min((len(t.points) for t in traces), default=0)):
         if found:
             break
@@ -91,6 +91,15 @@ def fit_multiplier(
         if inner != shapes:
             found = _counts(values, traces, inner, constant=constant)
     return sorted(found, key=lambda fit: fit.cost)
+
+
+def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
+    """Yield the counts that right code multiplies by: one, dims, H*W or T, channels."""
+    yield [1.0] * len(traces)
+    yield [float(trace.dims) for trace in traces]
+    if all(len(trace.shape) > 1 for trace in traces):
+        yield [float(math.prod(trace.shape[1:])) for trace in traces]
+        yield [float(trace.shape[0]) for trace in traces]
 
 
 def _plain_numbers(values: Sequence[float]) -> list[Fit]:
@@ -127,7 +136,10 @@ def _counts(
         for sign, (number, label) in itertools.product((1, -1), factors):
             if not _fits(values, [sign * number * count for count in counts]):
                 continue
-            ambiguous = one_shape and (number != 1.0 or multiplier.family == "shape")
+            batch_only = multiplier.label in ("B", "1/B")
+            ambiguous = one_shape and (
+                number != 1.0 or (multiplier.family == "shape" and not batch_only)
+            )
             found.append(
                 Fit(
                     cost

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+import types
 from typing import TYPE_CHECKING
 
-from ldjcheck.diagnosis.terms import same_terms_chain
 from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace
 
@@ -68,65 +68,19 @@ def argument_text(node: Node, position: object) -> str | None:
             found = [expression.left, expression.right]
         elif isinstance(expression, ast.Call):
             owner = expression.func
-            method = isinstance(owner, ast.Attribute)
-            found = [owner.value, *expression.args] if method else list(expression.args)  # type: ignore[union-attr]  # `method` narrows it
+            found = list(expression.args)
+            if isinstance(owner, ast.Attribute) and _is_method(node):
+                found = [owner.value, *found]
     if node.name in ("__radd__", "__rmul__", "__rsub__", "__rtruediv__"):
         found = found[::-1]
     return ast.unparse(found[position]) if position < len(found) else None
 
 
-def statement_of(trace: Trace, node: Node) -> Place | None:
-    """Return where a value becomes an ldj: the innermost place of its terms per sample.
-
-    Of the nodes that hold the same terms it is the innermost one without event axes; when
-    there is none, the innermost one that has a place at all.
-    """
-    chain = list(same_terms_chain(trace, node))
-    small = [n for n in chain if n.place is not None and n.value.numel() <= trace.batch]
-    placed = small or [n for n in chain if n.place is not None]
-    return placed[-1].place if placed else None
-
-
-def ldj_statement(trace: Trace) -> Place | None:
-    """Return where the whole ldj is made."""
-    node = trace.ldj
-    if node is None:
-        return None
-    if node in trace.own_set:
-        return statement_of(trace, node)
-    return node.place
-
-
-def last_statement(trace: Trace) -> Place | None:
-    """Return the last statement that touches the ldj."""
-    node = trace.ldj
-    while node is not None and node.place is None:
-        parents = node.parents
-        node = parents[0] if parents else None
-    return node.place if node is not None else None
-
-
-def largest_step(trace: Trace, first: int = 0, last: int | None = None) -> Place | None:
-    """Return where the largest of some steps of the map runs."""
-    steps = trace.steps[first:last]
-    if not steps:
-        return None
-    return max(steps, key=lambda step: float(step.logdet.abs().max())).end.place
-
-
-def missing_statement(trace: Trace, first: int, last: int) -> Place | None:
-    """Return the line of a step that nothing accounts for, as seen by the ldj's author.
-
-    That is in the innermost frame that still hands an ldj on: the step's own frame, or the
-    caller that dropped what its callee returned.
-    """
-    steps = trace.steps[first:last]
-    big = max(steps, key=lambda step: float(step.logdet.abs().max())).end
-    handing = {place.call for node in trace.own for place in node.places}
-    for place in big.places:
-        if place.call in handing:
-            return place
-    return big.place
+def _is_method(node: Node) -> bool:
+    """Return whether an operation was called on the tensor, not through a module."""
+    return isinstance(
+        node.function, (types.MethodDescriptorType, types.WrapperDescriptorType)
+    )
 
 
 def shared_frame(user: Node, used: Node) -> Place | None:

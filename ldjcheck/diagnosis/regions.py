@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.diagnosis.blame import ldj_statement, place_of
 from ldjcheck.diagnosis.numbers import same
-from ldjcheck.diagnosis.places import ldj_statement, location_of, source_text
+from ldjcheck.diagnosis.places import location_of, source_text
 from ldjcheck.diagnosis.targets import Item, Target, edited, user_node, value_node
-from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -143,8 +144,8 @@ def _predicates(
             )
 
 
-def _branch(trace: Trace) -> object:
+def _branch(trace: Trace) -> Location | None:
     for node in reversed(trace.own):
         if node.name in ("where", "log", "log1p") and node.place is not None:
-            return location_of(node.place)
+            return location_of(place_of(trace, node))
     return location_of(ldj_statement(trace))

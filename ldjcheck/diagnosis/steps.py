@@ -7,20 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.diagnosis.blame import largest_step, missing_statement, statement_of
 from ldjcheck.diagnosis.numbers import is_constant, same
-from ldjcheck.diagnosis.places import (
-    location_of,
-    missing_statement,
-    operand_of_step,
-    source_text,
-    statement_of,
-)
+from ldjcheck.diagnosis.places import location_of, operand_of_step, source_text
 from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ldjcheck.tape import Node, Trace
+    from ldjcheck.tape import Node, Place, Trace
 
 _PART = 2.1
 _PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
@@ -62,9 +57,14 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
                     kind="step-unaccounted",
                     cost=1.5 + 0.2 * (moving - 1),
                     constant=is_constant(sums),
-                    location=location_of(missing_statement(traces[0], first, last)),
+                    location=location_of(_carrying(traces[0], first, last)),
                     operand=operand_of_step(traces, first, last),
                 )
+
+
+def _carrying(trace: Trace, first: int, last: int) -> Place | None:
+    step = largest_step(trace, first, last)
+    return None if step is None else missing_statement(trace, step)
 
 
 def _sum_of(trace: Trace, first: int, last: int) -> Tensor:
@@ -135,9 +135,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
             if quotient is None:
                 continue
             node = firsts[nth][0]
-            place = node.place
-            if traces[0].ldj is not None and traces[0].ldj in traces[0].own_set:
-                place = statement_of(traces[0], traces[0].ldj) or place
+            place = missing_statement(traces[0], node)
             yield Explanation(
                 kind="part-unaccounted",
                 cost=_PART,

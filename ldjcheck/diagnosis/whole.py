@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.diagnosis.blame import (
+    factor_statement,
+    ldj_statement,
+)
 from ldjcheck.diagnosis.numbers import same
-from ldjcheck.diagnosis.places import largest_step, ldj_statement, location_of
+from ldjcheck.diagnosis.places import location_of
 from ldjcheck.records import Explanation, Multiplier
 
 if TYPE_CHECKING:
@@ -19,13 +23,13 @@ if TYPE_CHECKING:
 
 def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
     """Yield the laws that hold on every sample of every trace."""
-    place = ldj_statement(traces[0]) or largest_step(traces[0])
-    location = location_of(place)
+    location = location_of(ldj_statement(traces[0]))
     reported = [trace.reported for trace in traces]
     exact = [trace.exact for trace in traces]
     if all(torch.isfinite(r).all() and not r.any() for r in reported):
+        forgotten = location_of(forgotten_statement(traces[0]))
         yield Explanation(
-            kind="nothing-reported", cost=0.0, location=location, whole=True
+            kind="nothing-reported", cost=0.0, location=forgotten, whole=True
         )
         return
     if not all(bool(torch.isfinite(r).all()) for r in reported):
@@ -38,8 +42,11 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
 
     if holds(lambda r, e, t: same(r, -e)):
         minus = Multiplier(family="sign", label="-1")
+        first = traces[0]
+        written = first.ldj and factor_statement(first, first.ldj, -1.0)
+        place = location_of(written) if written else location
         yield Explanation(
-            kind="times", cost=0.5, multiplier=minus, whole=True, location=location
+            kind="times", cost=0.5, multiplier=minus, whole=True, location=place
         )
     if holds(lambda r, e, t: same(e, 0 * e) and same(r, 0 * e + 1)):
         yield Explanation(kind="one", cost=0.4, whole=True, location=location)

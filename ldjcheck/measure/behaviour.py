@@ -29,8 +29,6 @@ def contract_faults(
     """Return what breaks the contract of every flow layer, one sentence each."""
     faults = []
     tolerance = _SAME[dtype]
-    if base.form is not None:
-        faults.append(base.form)
     if base.x_changed:
         faults.append("the call changes its input tensor in place")
     if not base.y.dim() or len(base.y) != len(x):
@@ -57,31 +55,33 @@ def contract_faults(
 
 def sample_coupling(
     runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
-) -> float:
-    """Return how much a sample's output or ldj moves when only its companions change.
+) -> tuple[float, float]:
+    """Return how far a sample's output, and its ldj, move when only its companions change.
 
     The first and the last sample are kept in turn, the others are replaced by copies of
     their neighbours, which are points of the domain too.
     """
     if len(x) < 2 or len(base.y) != len(x):
-        return 0.0
-    worst = 0.0
-    for kept, others in (
+        return 0.0, 0.0
+    of_output = of_ldj = 0.0
+    kept_and_others = (
         (0, torch.cat([x[:1], x[:-1]])),
         (-1, torch.cat([x[1:], x[-1:]])),
-    ):
+    )
+    for kept, others in kept_and_others:
         moved = runner.run(direction, others, frozen)
         if moved.y.shape != base.y.shape:
-            return float("inf")
-        pairs = [(base.y[kept], moved.y[kept])]
+            return float("inf"), 0.0
+        of_output = max(of_output, _change(base.y[kept], moved.y[kept]))
         if base.reported is not None and moved.reported is not None:
-            pairs.append((base.reported[kept], moved.reported[kept]))
-        for before, after in pairs:
-            change = (before - after).detach().double().abs()
-            change = change[torch.isfinite(change)]
-            if change.numel():
-                worst = max(worst, float(change.max()))
-    return worst
+            of_ldj = max(of_ldj, _change(base.reported[kept], moved.reported[kept]))
+    return of_output, of_ldj
+
+
+def _change(before: Tensor, after: Tensor) -> float:
+    change = (before - after).detach().double().abs()
+    change = change[torch.isfinite(change)]
+    return float(change.max()) if change.numel() else 0.0
 
 
 def _same(a: Tensor | None, b: Tensor | None, tolerance: float) -> bool:

@@ -69,10 +69,11 @@ def measure_direction(
         "y": base.y.detach(),
         "reported": reported,
         "form": base.form,
+        "ldj_shape": tuple(getattr(base.raw, "shape", ())),
     }
     if not base.y.dim() or len(base.y) != len(x):
         return DirectionMeasured(**common, wrt="input", exact=None, faults=faults)
-    coupled = sample_coupling(runner, direction, x, frozen, base)
+    coupled, ldj_coupled = sample_coupling(runner, direction, x, frozen, base)
     truth = _truth(runner, direction, x, frozen, base, options, dtype)
     wrt: Wrt = "input" if truth.map.noise is None else "noise"
     jacobian = truth.jacobian.double().cpu()
@@ -82,6 +83,7 @@ def measure_direction(
         "wrt": wrt,
         "faults": faults,
         "coupled": coupled,
+        "ldj_coupled": ldj_coupled,
         "jacobian": jacobian,
         "method": truth.method,
         "anchored": truth.anchored,

@@ -188,6 +188,8 @@ class Runner:
         if ldj.numel() == 1 and batch > 1:
             return ldj.reshape(1).expand(batch), None, None
         form = f"the ldj has shape {tuple(ldj.shape)}, not ({batch},)"
+        if ldj.numel() == batch:
+            return ldj.reshape(batch), None, form
         if ldj.dim() and len(ldj) == batch:
             return ldj.reshape(batch, -1).sum(1), None, form
         return None, None, form

@@ -68,6 +68,7 @@ class Explanation:
     detail: str | None = None  # the condition, point or region, in words
     law: Law | None = None
     size: int = 1  # how many executions are edited
+    ambiguous: bool = False  # the sizes tried do not tell this count from another
     rank: int = 0  # breaks ties: the innermost operation, or the outermost
 
 

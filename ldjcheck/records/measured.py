@@ -61,9 +61,9 @@ class DirectionMeasured:
     anchored: bool = False  # the Jacobian agrees with central differences
     rounding_seen: bool = False
     detach_seen: bool = False
-    coupled: float = (
-        0.0  # largest |dy_i/dx_j| or change of ldj between different samples
-    )
+    coupled: float = 0.0  # largest |dy_i/dx_j| or change of y between different samples
+    ldj_coupled: float = 0.0  # how far a sample's ldj moves with its companions
+    ldj_shape: Shape | None = None  # as the layer returned it
     faults: tuple[str, ...] = ()  # behaviour that breaks the contract, in words
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None
@@ -112,6 +112,7 @@ class Verdict:
     check: Check
     usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...] = ()
     mismatched: bool = False
+    form: str | None = None  # how the ldj's form breaks the convention's promise
     untracked: bool = False
     unanchored: bool = False
     vacuous: str | None = None

@@ -32,6 +32,7 @@ from ldjcheck.rules import (
     name_not_found,
     needs_arguments,
     no_working_input,
+    not_reduced,
     one_for_zero,
     oracle_disagrees,
     sign_flipped,
@@ -43,6 +44,7 @@ from ldjcheck.rules import (
     wrong_dims_factor,
     wrong_log_base,
     wrong_multiple,
+    wrong_shape,
 )
 from ldjcheck.rules.naming import value_findings
 from ldjcheck.rules.rule import Rule
@@ -83,6 +85,8 @@ RULES: tuple[Rule, ...] = (
     ldj_forgotten.RULE,
     wrong_derivative.RULE,
     unexplained_mismatch.RULE,
+    wrong_shape.RULE,
+    not_reduced.RULE,
     inverse_mismatch.RULE,
     inverse_sign.RULE,
     inverse_ldj_untracked.RULE,

@@ -30,7 +30,7 @@ def value_findings(
     """Yield a finding for each mistake of each direction whose value disagrees."""
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     for verdict in comparison.verdicts:
-        if not verdict.mismatched or verdict.faults or verdict.singular:
+        if not verdict.mismatched or verdict.faults or verdict.singular or verdict.form:
             continue
         diagnosis = found.get(verdict.direction)
         if diagnosis is None:
@@ -76,6 +76,12 @@ def _named(
     return (
         eps_inside_log.softened(finding, at) if rule is eps_inside_log.RULE else finding
     )
+
+
+def _as_good(other: Explanation, best: Explanation) -> bool:
+    """Return whether the numbers do not decide between two explanations."""
+    counts = other.kind == best.kind == "times" and other.location == best.location
+    return other.cost <= best.cost + _TIE or (counts and best.ambiguous)
 
 
 def _claiming(

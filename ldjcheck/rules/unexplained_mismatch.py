@@ -25,6 +25,12 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 direction=verdict.direction,
                 evidence=verdict.faults[1:],
             )
+        elif verdict.form is not None and verdict.mismatched:
+            yield RULE.finding(
+                f"The log-determinant is wrong, and {verdict.form}.",
+                direction=verdict.direction,
+                evidence=("summed over its other axes it is not right either",),
+            )
         elif verdict.mismatched and verdict.singular:
             yield RULE.finding(
                 "The Jacobian is singular, so the map has no log-determinant here.",

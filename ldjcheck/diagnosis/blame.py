@@ -1,0 +1,243 @@
+"""Which statement to point at: the one that its author would have to change."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
+from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape.families import ADD, MULTIPLY, SUBTRACT
+
+_NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
+
+
+def place_of(trace: Trace, node: Node) -> Place | None:
+    """Return a node's place in the innermost call that makes terms or steps.
+
+    A helper that only sums what it is given is nobody's mistake: its caller is meant.
+    """
+    makers = _makers(trace)
+    for place in node.places:
+        if place.call in makers:
+            return place
+    return node.place
+
+
+def statement_of(trace: Trace, node: Node) -> Place | None:
+    """Return where a value becomes an ldj: the innermost place of its terms per sample.
+
+    Of the nodes that hold the same terms it is the innermost one without event axes; when
+    there is none, the innermost one that has a place at all.
+    """
+    chain = [n for n in same_terms_chain(trace, node) if n.place is not None]
+    small = [n for n in chain if n.value.numel() <= trace.batch]
+    chosen = small or chain
+    return place_of(trace, chosen[-1]) if chosen else None
+
+
+def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
+    """Return where the source itself multiplies these terms by a factor, or None.
+
+    For -1 that is a minus sign. Of several places it is the outermost.
+    """
+    for inner in _uses_towards(trace, node):
+        user, position = inner
+        if factor == -1.0:
+            minus = user.name in _NEGATIONS or (
+                user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
+            )
+            if minus:
+                return place_of(trace, user)
+        elif user.name in MULTIPLY:
+            others = [a for i, a in enumerate(user.args[:2]) if i != position]
+            if others and _is_number(others[0], factor):
+                return place_of(trace, user)
+    return None
+
+
+def ldj_statement(trace: Trace) -> Place | None:
+    """Return where the whole ldj is made."""
+    node = trace.ldj
+    if node is not None and node in trace.own_set:
+        return statement_of(trace, node)
+    if node is not None and node.place is not None:
+        return place_of(trace, node)
+    return _returned_name(trace)
+
+
+def last_statement(trace: Trace) -> Place | None:
+    """Return the last statement that touches the ldj."""
+    node = trace.ldj
+    while node is not None and node.place is None:
+        parents = node.parents
+        node = parents[0] if parents else None
+    return node.place if node is not None else _returned_name(trace)
+
+
+def largest_step(trace: Trace, first: int = 0, last: int | None = None) -> Node | None:
+    """Return the largest of some steps of the map."""
+    steps = trace.steps[first:last]
+    if not steps:
+        return None
+    return max(steps, key=lambda step: float(step.logdet.abs().max())).end
+
+
+def forgotten_statement(trace: Trace) -> Place | None:
+    """Return the step whose ldj is forgotten, as the frame that returns the ldj has it."""
+    step = largest_step(trace)
+    if step is None:
+        return ldj_statement(trace)
+    if trace.ldj is not None:
+        calls = {place.call for place in trace.ldj.places}
+        for place in step.places:
+            if place.call in calls:
+                return place
+    return step.place
+
+
+def missing_statement(trace: Trace, node: Node) -> Place | None:
+    """Return the line that should have carried the ldj of a step, else the step's own.
+
+    It is looked for in the innermost call that runs the step and still hands an ldj on.
+    Where one single statement there makes all terms, that is the one; where terms are
+    added one by one, the step that none was added for says more.
+    """
+    handing = {place.call for own in trace.own for place in own.places}
+    step = next((p for p in node.places if p.call in handing), node.place)
+    if step is None:
+        return None
+    makers = {}
+    for own in trace.own:
+        if own.name in ADD | SUBTRACT and _adds_to_incoming(own):
+            return step
+        for place in own.places:
+            if place.call == step.call:
+                makers[place.line, place.end_line] = place
+    if len(makers) == 1:
+        return next(iter(makers.values()))
+    return step
+
+
+def _adds_to_incoming(node: Node) -> bool:
+    return any(parent.name == "incoming" for parent in node.parents)
+
+
+def _makers(trace: Trace) -> set[int]:
+    """Return the calls in which a term is made, or a step of the map is run."""
+    calls = {step.end.place.call for step in trace.steps if step.end.place is not None}
+    for node in trace.own:
+        if node.place is None:
+            continue
+        inputs = [used for _, used in node.inputs()]
+        outside = any(used not in trace.own_set for used in inputs)
+        if outside or not linear_positions(node):
+            calls.add(node.place.call)
+    return calls
+
+
+def _uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
+    """Return the linear uses from the returned ldj down to a node's terms, outermost first."""
+    if trace.ldj is None:
+        return []
+    path: list[tuple[Node, object]] = []
+
+    def descend(current: Node) -> bool:
+        if current is node:
+            return True
+        if current not in trace.own_set:
+            return False
+        for position in linear_positions(current):
+            path.append((current, position))
+            if descend(current.argument(position)):
+                return True
+            path.pop()
+        return False
+
+    found = descend(trace.ldj)
+    if not found:
+        return []
+    below = [
+        (inner, position)
+        for inner in same_terms_chain(trace, node)
+        for position in linear_positions(inner)[:1]
+    ]
+    return [*path, *below]
+
+
+def _is_number(value: object, factor: float) -> bool:
+    if isinstance(value, (int, float)):
+        return abs(float(value) - factor) < 1e-12
+    return (
+        isinstance(value, Node)
+        and value.value.numel() == 1
+        and not value.learnable
+        and abs(float(value.value) - factor) < 1e-12
+    )
+
+
+def _returned_name(trace: Trace) -> Place | None:
+    """Return the last assignment to the name that the outermost call returns as its ldj.
+
+    A plain number, or a value of the map handed on as it is, leaves no operation behind;
+    the source tells where its name comes from.
+    """
+    outermost = next((n.places[-1] for n in trace.nodes if n.places), None)
+    if outermost is None:
+        return None
+    source = "".join(linecache.getlines(outermost.file))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.name == outermost.function
+        and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
+    ]
+    if not functions:
+        return None
+    statement = _ldj_assignment(functions[-1])
+    if statement is None:
+        return None
+    return replace(
+        outermost,
+        line=statement.lineno,
+        end_line=statement.end_lineno or statement.lineno,
+        column=statement.col_offset,
+        end_column=statement.end_col_offset or 0,
+    )
+
+
+def _ldj_assignment(function: ast.FunctionDef) -> ast.stmt | None:
+    returns = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, ast.Return)
+        and isinstance(node.value, ast.Tuple)
+        and len(node.value.elts) > 1
+    ]
+    if not returns:
+        return None
+    last = returns[-1]
+    assert isinstance(last.value, ast.Tuple)
+    name = last.value.elts[1]
+    if not isinstance(name, ast.Name):
+        return last
+    assignments = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Assign, ast.AugAssign))
+        and node.lineno < last.lineno
+        and any(
+            isinstance(target, ast.Name) and target.id == name.id
+            for target in (
+                node.targets if isinstance(node, ast.Assign) else [node.target]
+            )
+        )
+    ]
+    return max(assignments, key=lambda node: node.lineno, default=last)
