@@ -111,7 +111,7 @@ def _with_round_trip(
     """
     if not isinstance(forward, DirectionMeasured):
         return inverse
-    if inverse.y.shape != forward.x.shape:
+    if inverse.y.shape != forward.x.shape or _drops_dims(forward):
         return inverse
     gap = (inverse.y.double() - forward.x.double()).abs()
     off = float(gap.max()) if torch.isfinite(gap).all() else float("inf")
@@ -148,6 +148,11 @@ def _with_round_trip(
     if derivable and (_is_apart(found) or not _stops_early(inverse, found)):
         return inverse
     return found
+
+
+def _drops_dims(side: DirectionMeasured) -> bool:
+    """Return whether the output has fewer entries: what is dropped cannot come back."""
+    return side.y[0].numel() < side.x[0].numel()
 
 
 def _is_apart(side: DirectionMeasured) -> bool:

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
-_GOOD, _SCALAR, _ODD, _RESIZED = 0, 1, 2, 3  # how well a trial went
+_GOOD, _SCALAR, _COUPLED, _ODD, _RESIZED = range(5)  # how well a trial went
+_SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,12 @@ def settle(
                 if found is None:
                     continue
                 quality, domain, why_domain = found
+                if (
+                    quality <= _SCALAR
+                    and len(shapes) > 1
+                    and _couples(shop, calls, shape, batch_of[shape], domain)
+                ):
+                    quality = _COUPLED  # the batch may have been taken for the event
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=why_domain, workshop=shop,
@@ -175,6 +182,7 @@ def _try_domains(
     else:
         choices, why = GUESSES, "the first domain where the output is finite"
     fallback: tuple[int, Domain, str] | None = None
+    folded: tuple[int, Domain, str] | None = None
     for domain in choices:
         try:
             trial = _try(workshop, calls, shape, batch, domain)
@@ -189,8 +197,16 @@ def _try_domains(
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
                     return trial.quality, whole, "it adds noise to whole numbers"
+                if not _is_finite(trial.outcome.reported) and _folds(
+                    workshop, calls, shape, batch, domain
+                ):
+                    folded = folded or (trial.quality, domain, why)
+                    why = "the first domain where the map is one to one"
+                    continue
             return trial.quality, domain, why
         fallback = fallback or (max(trial.quality, _ODD), domain, why)
+    if folded is not None:
+        return folded
     if fallback is not None and given is None and declared is None:
         for domain in integer_guesses(workshop.layer.obj):
             try:
@@ -260,6 +276,53 @@ def _there_and_back(
         return x, runner.run("inverse", y, Frozen()).y.detach()
     except (LayerRaisedError, UnexpectedReturnError):
         return x, None
+
+
+def _folds(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether two points of the domain are seen to have the same image.
+
+    The way back is asked for the second one: it may lead to another point than the one
+    that was started from, and that point's image tells.
+    """
+    if calls.inverse is None:
+        return False
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape or not torch.isfinite(back).all():
+        return False
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return _is_close(y, again) and not _is_close(x, back)
+
+
+def _couples(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the first sample's output moves when only its companions change."""
+    if calls.forward is None or batch < 2:
+        return False
+    x = _input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y, moved = (
+            runner.run("forward", at, Frozen()).y.detach()
+            for at in (x, torch.cat([x[:1], x[:-1]]))
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return len(y) == batch and not _is_close(y[:1], moved[:1])
+
+
+def _is_close(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
+
+
+def _is_finite(reported: Tensor | None) -> bool:
+    return reported is None or bool(torch.isfinite(reported).all())
 
 
 def _try(

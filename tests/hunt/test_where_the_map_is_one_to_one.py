@@ -1,0 +1,52 @@
+"""A map that folds its inputs is checked where it does not; NaN elsewhere is a mistake."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Square(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x**2, torch.log(2 * x).sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        x = torch.sqrt(y)
+        return x, -torch.log(2 * x).sum(1)
+
+
+class Reciprocal(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 / x, -2 * torch.log(x).sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return 1 / y, -2 * torch.log(y).sum(1)
+
+
+def test_a_square_with_the_logarithm_of_x_is_right_on_positive_inputs() -> None:
+    report = ldjcheck.check(Square(), shape=(5,))
+    assert report.status == "pass", report
+    domain = report.to_dict()["results"][0]["inferred"]["domain"]
+    assert domain == "positive: the first domain where the map is one to one"
+
+
+def test_a_reciprocal_is_one_to_one_everywhere_so_a_missing_abs_is_a_mistake() -> None:
+    assert ldjcheck.check(Reciprocal(), shape=(5,)).status == "fail"
+
+
+def test_a_split_that_draws_the_dropped_half_again_has_no_round_trip() -> None:
+    class Split(nn.Module):
+        def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> tuple:
+            normal = torch.distributions.Normal(0.0, 1.0)
+            if reverse:
+                dropped = torch.randn_like(z)
+                ldj = ldj - normal.log_prob(dropped).sum(1)
+                return torch.cat([z, dropped], 1), ldj
+            z, dropped = z.chunk(2, 1)
+            return z, ldj + normal.log_prob(dropped).sum(1)
+
+    report = ldjcheck.check(Split(), shape=(6,))
+    assert report.status == "unproven", report
+    assert not [f for f in report.findings if f.severity == "error"]
