@@ -13,6 +13,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -107,10 +108,17 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
     items = list(reachable(layer))
     for item in items:
         yield from _stated_shapes(item)
+    channels = tuple(
+        item.in_channels * times
+        for item in items
+        if isinstance(item, nn.Conv2d)
+        for times in (1, 2)
+    )
     for item in items:
         for name, tensor in _named_tensors(item):
             if "mask" in name.lower():
-                yield from _like_mask(tensor, f"the mask {name!r} has this size")
+                why = f"the mask {name!r} has this size"
+                yield from _like_mask(tensor, channels, why)
     for item in items[:1]:
         yield from _named_sizes(item)
     for item in items:
@@ -135,9 +143,12 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
             continue
         if isinstance(value, (tuple, list)) and len(value) == 1:
             value = value[0] if isinstance(value[0], (tuple, list)) else value
-        if isinstance(value, (tuple, list)) and 1 <= len(value) <= 3:
-            if all(_is_size(v) for v in value):
-                yield tuple(value), f"{name} = {tuple(value)}"
+        if (
+            isinstance(value, (tuple, list))
+            and 1 <= len(value) <= 3
+            and all(_is_size(v) for v in value)
+        ):
+            yield tuple(value), f"{name} = {tuple(value)}"
 
 
 def _named_sizes(item: Any) -> Iterator[tuple[Shape, str]]:
@@ -153,6 +164,12 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         n, why = item.in_features, f"a Linear takes {item.in_features} features"
         for size in (n, 2 * n, 2 * n - 1, 2 * n + 1):
             yield (size,), why
+        for size in (n, 2 * n):
+            yield (LENGTH, size), why
+    elif isinstance(item, nn.RNNBase):
+        n, why = item.input_size, f"an {item.mode} takes {item.input_size} features"
+        for size in (n, 2 * n):
+            yield (LENGTH, size), why
     elif isinstance(item, nn.Conv2d):
         n, why = item.in_channels, f"a Conv2d takes {item.in_channels} channels"
         yield (n, HEIGHT, WIDTH), why
@@ -167,11 +184,14 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         yield from _of_size(item.num_features, "a norm layer has so many features")
 
 
-def _like_mask(mask: torch.Tensor, why: str) -> Iterator[tuple[Shape, str]]:
+def _like_mask(
+    mask: torch.Tensor, channels: tuple[int, ...], why: str
+) -> Iterator[tuple[Shape, str]]:
+    """Yield the mask's shape; a mask that all channels share leaves their number open."""
     shape = tuple(mask.shape)
     if len(shape) == 4:
-        channels, height, width = shape[1:]
-        for c in (channels,) if channels > 1 else (1, 2, 4):
+        held, height, width = shape[1:]
+        for c in (held,) if held > 1 else (*channels, 1, 2, 4):
             yield (
                 (c, height if height > 1 else HEIGHT, width if width > 1 else WIDTH),
                 why,
@@ -188,6 +208,8 @@ def _like_mask(mask: torch.Tensor, why: str) -> Iterator[tuple[Shape, str]]:
 
 def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str]]:
     shape = tuple(tensor.shape)
+    if _is_permutation(tensor):
+        yield from _of_size(shape[0], why)
     if not tensor.is_floating_point() or not shape or math.prod(shape) == 1:
         return
     if len(shape) == 1:
@@ -196,6 +218,7 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
         yield from _of_size(shape[1], why)
     elif len(shape) == 2:
         yield (shape[1],), why
+        yield (shape[0],), why
     elif len(shape) == 3:
         if min(shape) > 1:
             yield shape, why
@@ -219,6 +242,12 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
             yield (size, LENGTH), why
 
 
+def _is_permutation(tensor: torch.Tensor) -> bool:
+    if tensor.dim() != 1 or tensor.is_floating_point() or len(tensor) < 2:
+        return False
+    return bool((tensor.sort().values == torch.arange(len(tensor))).all())
+
+
 def _named_tensors(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(item, nn.Module):
         yield from item.named_buffers(recurse=False)
@@ -227,6 +256,18 @@ def _named_tensors(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
         for name, value in attributes(item).items():
             if isinstance(value, torch.Tensor):
                 yield name, value
+            elif isinstance(value, np.ndarray) and value.dtype.kind in "fi":
+                yield name, torch.as_tensor(value.copy())
+            elif _is_listed(value):
+                yield name, torch.tensor(value)
+
+
+def _is_listed(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and 1 < len(value) <= _LARGEST
+        and all(type(entry) is int and abs(entry) < 100_000 for entry in value)
+    )
 
 
 def _integers(item: Any) -> dict[str, int]:

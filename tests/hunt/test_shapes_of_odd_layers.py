@@ -1,0 +1,125 @@
+"""Layers whose facts say the shape in a roundabout way are checked without `--shape`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class OverTime(nn.Module):
+    """A coupling of the features of a sequence `(time, 4)`, conditioned over time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen, self.narrow = nn.Linear(2, 8), nn.Linear(8, 4)
+        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, -1)
+        h = self.widen(a)
+        s, t = self.narrow(h + self.attention(h, h, h)[0]).chunk(2, -1)
+        return torch.cat([a, b * s.exp() + t], -1), s.flatten(1).sum(1)
+
+
+class Recurrent(nn.Module):
+    """Each step of `(time, 3)` is scaled by what came before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.memory = nn.GRU(3, 6, batch_first=True)
+        self.head = nn.Linear(6, 3)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h, _ = self.memory(F.pad(x[:, :-1], (0, 0, 1, 0)))
+        s = torch.tanh(self.head(h))
+        return x * s.exp(), s.sum([1, 2])
+
+
+class Shuffle(nn.Module):
+    def __init__(self, order: object) -> None:
+        super().__init__()
+        self.order = order
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[:, self.order], x.new_zeros(len(x))
+
+
+class Mixture(nn.Module):
+    """Elementwise, three dims of four components each; one dim would broadcast."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.centre = nn.Parameter(torch.randn(3, 4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        bumps = torch.sigmoid(x[..., None] - self.centre)
+        return bumps.mean(-1), (bumps * (1 - bumps)).mean(-1).log().sum(1)
+
+
+class SharedMask(nn.Module):
+    """A checkerboard that three channels share."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        rows, columns = torch.meshgrid(torch.arange(4), torch.arange(4), indexing="ij")
+        self.register_buffer("mask", ((rows + columns) % 2).float()[None, None])
+        self.network = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        s = torch.tanh(self.network(x * self.mask)) * (1 - self.mask)
+        return x * s.exp(), s.sum([1, 2, 3])
+
+
+class FixedScale(nn.Module):
+    """A scale that is kept as a NumPy array."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = np.array([1.0, 2.0, 1.5], np.float32)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        scale = torch.from_numpy(self.scale)
+        return x * scale, scale.log().sum().expand(len(x))
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    [
+        (OverTime, (8, 4)),
+        (Recurrent, (8, 3)),
+        (lambda: Shuffle([6, 0, 1, 2, 3, 5, 4]), (7,)),
+        (lambda: Shuffle(np.random.default_rng(0).permutation(7)), (7,)),
+        (lambda: Shuffle(torch.randperm(7)), (7,)),
+        (Mixture, (3,)),
+        (SharedMask, (3, 4, 4)),
+        (FixedScale, (3,)),
+    ],
+    ids=[
+        "attention",
+        "recurrent",
+        "list",
+        "array",
+        "tensor",
+        "mixture",
+        "mask",
+        "numpy",
+    ],
+)
+def test_the_layer_passes_at_its_own_shape(make: type, shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(make())
+    assert report.status == "pass", report
+    assert report.to_dict()["results"][0]["checks"][0]["shape"] == list(shape)
+
+
+def test_a_layer_that_couples_samples_at_every_shape_is_still_found_out() -> None:
+    class Centre(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return x - x.mean(0) / 2, x.new_zeros(len(x))
+
+    assert ldjcheck.check(Centre()).status == "fail"
