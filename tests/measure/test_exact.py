@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pytest
 import torch
@@ -18,6 +17,7 @@ from ldjcheck.measure.exact import (
     exact_jacobian,
     log_abs_det,
 )
+from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
 
 few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 2**31)
@@ -161,47 +161,6 @@ def test_more_outputs_than_one_chunk_holds_are_put_together_in_order() -> None:
 
 
 # Fallbacks
-
-
-class ItemInBackward(torch.autograd.Function):
-    """x * c with a backward that reads a number: `vmap` cannot go through it."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return 3 * x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        assert isinstance(grad.sum().item(), float)
-        return 3 * grad
-
-
-class NoBackward(torch.autograd.Function):
-    """3 x, of which only forward mode knows the derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return 3 * x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        raise RuntimeError("there is no way back through here")
-
-    @staticmethod
-    def jvp(ctx: Any, tangent: Tensor) -> Tensor:
-        return 3 * tangent
-
-
-class NoDerivative(torch.autograd.Function):
-    """3 x, and no derivative in either mode."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        return 3 * x
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
-        raise RuntimeError("there is no way back through here")
 
 
 def autoregressive_in_place(y: Tensor) -> Tensor:

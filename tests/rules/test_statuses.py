@@ -351,25 +351,23 @@ def doubled_in_place(x: Tensor) -> Pair:
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
-@pytest.mark.parametrize("shape", [(4,), (4, 40)])
 def test_behaviour_without_a_rule_of_its_own_is_told_in_words(
-    layer: Any, evidence: str, shape: tuple[int, ...]
+    layer: Any, evidence: str
 ) -> None:
-    if len(shape) > 1:
-        if layer is collapsed:
-            pytest.skip("its constant fits vectors only")
-        vectors = layer
-        layer = lambda x: _as_vectors(vectors, x)  # noqa: E731
-    report = check(layer, shape=shape)
+    report = check(layer)
     said = " ".join([f.message + " ".join(f.evidence) for f in report.findings])
     assert report.status == "fail", report
     assert "LDJ199" in [f.code for f in report.findings]
     assert evidence in said
 
 
-def _as_vectors(layer: Any, x: Tensor) -> Pair:
-    y, ldj = layer(x.view(len(x), -1))
-    return y.reshape(len(y), *x.shape[1:]), ldj
+@pytest.mark.parametrize("layer", [centred, coupled_scale])
+def test_samples_that_meet_are_found_where_the_whole_jacobian_is_too_large(
+    layer: Any,
+) -> None:
+    report = check(layer, shape=(120,))
+    assert report.status == "fail"
+    assert "depends on the other samples" in report.findings[0].message
 
 
 @pytest.mark.parametrize("layer", [nan, infinite, batch_sum, half_the_ldj])
