@@ -90,6 +90,18 @@ class Guard(TorchFunctionMode):
         self._see_detach = see_detach
         self._see_rounding = see_rounding
         self._draw = self._round = self._clip = 0
+        self._inference = _InferenceAsNoGrad()
+
+    def __enter__(self) -> Guard:
+        """Begin to stand between the layer and torch."""
+        self._inference.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]  # untyped in torch
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Step aside."""
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]  # untyped in torch
+        self._inference.__exit__(*raised)
 
     @property
     def draws(self) -> int:
@@ -182,6 +194,34 @@ class Guard(TorchFunctionMode):
             in_place: Tensor = args[0]
             return in_place.add_(self._frozen.offsets[index])
         return value + self._frozen.offsets[index]
+
+
+class _InferenceAsNoGrad:
+    """Lets `inference_mode` do what `no_grad` does, for the length of one call.
+
+    The values are the same. The mode itself is no torch function, so it could not be seen
+    through, and its tensors can never take part in a derivative.
+    """
+
+    def __enter__(self) -> None:
+        self._kept = torch.inference_mode.__enter__, torch.inference_mode.__exit__
+        before: list[bool] = []
+
+        def enter(mode: torch.inference_mode) -> None:
+            before.append(torch.is_grad_enabled())
+            if mode.mode:
+                torch.set_grad_enabled(False)
+
+        def leave(mode: torch.inference_mode, *raised: object) -> None:
+            torch.set_grad_enabled(before.pop())
+
+        torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
+
+    def __exit__(self, *raised: object) -> None:
+        enter, leave = self._kept
+        torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
 
 
 def _promoted(
