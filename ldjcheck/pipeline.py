@@ -158,7 +158,11 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
     from ldjcheck.diagnosis import diagnose_traces
     from ldjcheck.measure import record_directions
 
-    wrong = [v.direction for v in comparison.verdicts if v.mismatched and v.usable]
+    wrong = [
+        v.direction
+        for v in comparison.verdicts
+        if (v.mismatched or v.form is not None) and v.usable
+    ]
     if not wrong:
         return ()
     settled, measurement = setting.settled, comparison.measurement

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.diagnosis.blame import last_statement
+from ldjcheck.diagnosis.blame import last_statement, reducing_statement
 from ldjcheck.diagnosis.engine import Case, explain, make_case, suspect_of
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines
-from ldjcheck.diagnosis.numbers import is_constant, same
+from ldjcheck.diagnosis.numbers import fits, is_constant
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
@@ -51,6 +51,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         direction=first.direction,
         mistakes=mistakes,
         suspect=suspect_of(case),
+        reduced=location_of(reducing_statement(first)),
         last=last,
         ledger=lines,
         ledger_dropped=fault,
@@ -78,7 +79,7 @@ def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:
     wrong for another reason; but where NaN is all that is wrong, it is the mistake.
     """
     finite = [t for t in traces if bool(torch.isfinite(t.reported).all())]
-    wrong = any(not same(t.reported, t.exact) for t in finite)
+    wrong = any(not fits(t, t.reported, t.exact) for t in finite)
     return finite if wrong else traces
 
 

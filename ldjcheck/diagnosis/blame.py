@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
-from ldjcheck.tape.families import ADD, MULTIPLY, SUBTRACT
+from ldjcheck.tape.families import ADD, MULTIPLY, REDUCE, SUBTRACT
 
 _NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
 
@@ -58,6 +58,29 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
     return None
 
 
+def counting_statement(trace: Trace, node: Node) -> Place | None:
+    """Return where the source multiplies these terms by a count, or adds them to others.
+
+    A count that is wrong stands where a number multiplies; one that is missing is missing
+    where the term, which needs it, meets the rest of the ldj.
+    """
+    uses = _uses_towards(trace, node)
+    for user, position in uses:
+        others = [a for i, a in enumerate(user.args[:2]) if i != position]
+        if user.name in MULTIPLY and others and not isinstance(others[0], Node):
+            return place_of(trace, user)
+    meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
+    return place_of(trace, meeting[-1]) if meeting else None
+
+
+def reducing_statement(trace: Trace) -> Place | None:
+    """Return where the ldj is reduced for the last time, or should have been."""
+    node = trace.ldj
+    if node is not None and node in trace.own_set and node.name in REDUCE:
+        return place_of(trace, node)
+    return _returned_name(trace) or ldj_statement(trace)
+
+
 def ldj_statement(trace: Trace) -> Place | None:
     """Return where the whole ldj is made."""
     node = trace.ldj
@@ -102,23 +125,28 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     """Return the line that should have carried the ldj of a step, else the step's own.
 
     It is looked for in the innermost call that runs the step and still hands an ldj on.
-    Where one single statement there makes all terms, that is the one; where terms are
-    added one by one, the step that none was added for says more.
+    Where terms are added to a total that was passed in, one by one, the step that none was
+    added for says more than any of the other terms.
     """
     handing = {place.call for own in trace.own for place in own.places}
     step = next((p for p in node.places if p.call in handing), node.place)
-    if step is None:
-        return None
-    makers = {}
-    for own in trace.own:
-        if own.name in ADD | SUBTRACT and _adds_to_incoming(own):
-            return step
-        for place in own.places:
-            if place.call == step.call:
-                makers[place.line, place.end_line] = place
-    if len(makers) == 1:
-        return next(iter(makers.values()))
-    return step
+    if any(own.name in ADD | SUBTRACT and _adds_to_incoming(own) for own in trace.own):
+        return step
+    alone = _only_statement(trace)
+    if alone is not None and (step is None or step.call in (alone.call, None)):
+        return alone
+    if alone is not None and not any(p.call in handing for p in node.places):
+        return alone  # map and ldj are computed in separate calls
+    return step if step is None else _returned_name(trace, step) or step
+
+
+def _only_statement(trace: Trace) -> Place | None:
+    """Return the one line on which all terms are made, or None."""
+    places = {}
+    for node in trace.own:
+        if node.place is not None and not linear_positions(node):
+            places[node.place.file, node.place.line] = node.place
+    return next(iter(places.values())) if len(places) == 1 else None
 
 
 def _adds_to_incoming(node: Node) -> bool:
@@ -159,10 +187,12 @@ def _uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
     found = descend(trace.ldj)
     if not found:
         return []
+    chain = list(same_terms_chain(trace, node))
     below = [
-        (inner, position)
-        for inner in same_terms_chain(trace, node)
-        for position in linear_positions(inner)[:1]
+        (outer, position)
+        for outer, inner in zip(chain, chain[1:], strict=False)
+        for position in linear_positions(outer)
+        if outer.argument(position) is inner
     ]
     return [*path, *below]
 
@@ -178,13 +208,15 @@ def _is_number(value: object, factor: float) -> bool:
     )
 
 
-def _returned_name(trace: Trace) -> Place | None:
-    """Return the last assignment to the name that the outermost call returns as its ldj.
+def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
+    """Return the last assignment to the name that a call returns as its ldj.
+
+    The call is the outermost one if none is given.
 
     A plain number, or a value of the map handed on as it is, leaves no operation behind;
     the source tells where its name comes from.
     """
-    outermost = next((n.places[-1] for n in trace.nodes if n.places), None)
+    outermost = call or next((n.places[-1] for n in trace.nodes if n.places), None)
     if outermost is None:
         return None
     source = "".join(linecache.getlines(outermost.file))
@@ -199,9 +231,8 @@ def _returned_name(trace: Trace) -> Place | None:
         and node.name == outermost.function
         and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
     ]
-    if not functions:
-        return None
-    statement = _ldj_assignment(functions[-1])
+    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
+    statement = _ldj_assignment(functions[-1], ran) if functions else None
     if statement is None:
         return None
     return replace(
@@ -213,17 +244,23 @@ def _returned_name(trace: Trace) -> Place | None:
     )
 
 
-def _ldj_assignment(function: ast.FunctionDef) -> ast.stmt | None:
-    returns = [
-        node
-        for node in ast.walk(function)
-        if isinstance(node, ast.Return)
-        and isinstance(node.value, ast.Tuple)
-        and len(node.value.elts) > 1
-    ]
-    if not returns:
+def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None:
+    """Return the assignment behind the second value of the return that was reached."""
+    returns = sorted(
+        (
+            node
+            for node in ast.walk(function)
+            if isinstance(node, ast.Return)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) > 1
+        ),
+        key=lambda node: node.lineno,
+    )
+    end = max(ran, default=0)
+    reached = [r for r in returns if (r.end_lineno or r.lineno) >= end] or returns[-1:]
+    if not reached:
         return None
-    last = returns[-1]
+    last = reached[0]
     assert isinstance(last.value, ast.Tuple)
     name = last.value.elts[1]
     if not isinstance(name, ast.Name):
@@ -233,11 +270,15 @@ def _ldj_assignment(function: ast.FunctionDef) -> ast.stmt | None:
         for node in ast.walk(function)
         if isinstance(node, (ast.Assign, ast.AugAssign))
         and node.lineno < last.lineno
-        and any(
-            isinstance(target, ast.Name) and target.id == name.id
-            for target in (
-                node.targets if isinstance(node, ast.Assign) else [node.target]
-            )
-        )
+        and (isinstance(node, ast.Assign) or node.lineno in ran)
+        and any(_assigns(target, name.id) for target in _assigned(node))
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
+
+
+def _assigned(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _assigns(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.diagnosis.blame import (
+    counting_statement,
     factor_statement,
     ldj_statement,
     place_of,
@@ -22,6 +23,7 @@ from ldjcheck.diagnosis.blame import (
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
 from ldjcheck.diagnosis.numbers import (
     fit_multiplier,
+    fits,
     is_constant,
     same,
     shape_counts,
@@ -29,7 +31,6 @@ from ldjcheck.diagnosis.numbers import (
 from ldjcheck.diagnosis.places import (
     argument_text,
     location_of,
-    shared_frame,
     source_text,
 )
 from ldjcheck.diagnosis.regions import region_explanations
@@ -52,13 +53,14 @@ from ldjcheck.diagnosis.terms import (
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Explanation, Location, Multiplier
 from ldjcheck.tape import Node, Trace, ancestors, dependents, in_order
-from ldjcheck.tape.families import ADD, SUBTRACT
+from ldjcheck.tape.families import ADD, LINEAR, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _SINGLE = 0.6  # editing one execution of several is the less likely explanation
 _HOPELESS = 4.0
+_COUNTS = ("dims", "spatial", "active", "shape")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +83,7 @@ def make_case(traces: Sequence[Trace]) -> Case:
     return Case(
         traces=tuple(traces),
         terms=tuple(terms_of(trace) for trace in traces),
-        agree=tuple(same(trace.reported, trace.exact) for trace in traces),
+        agree=tuple(fits(trace, trace.reported, trace.exact) for trace in traces),
         finite=all(bool(torch.isfinite(trace.reported).all()) for trace in traces),
     )
 
@@ -193,11 +195,11 @@ def _multiples(
     ):
         need = amount + difference
         if not bool((amount.abs() > 1e-12).any()):
-            if not same(need, amount):
+            if not fits(trace, need, amount):
                 return
             continue
         factor = (amount @ need) / (amount @ amount)
-        if not same(factor * amount, need):
+        if not fits(trace, factor * amount, need):
             return
         factors.append(float(factor))
         traces.append(trace)
@@ -209,6 +211,8 @@ def _multiples(
     written = _written_factor(case, target, constant_factor)
     mean = target is not None and _has_mean(case.traces[0], target)
     for fit in fit_multiplier(factors, traces, constant=constant)[:3]:
+        if written is None and constant and fit.multiplier.family in _COUNTS:
+            written = _counted(case, target)
         yield Explanation(
             kind="times",
             cost=fit.cost,
@@ -236,13 +240,21 @@ def _written_factor(
     return None if place is None else location_of(place)
 
 
+def _counted(case: Case, target: Target | None) -> Location | None:
+    """Return where a constant term is multiplied by its count, or should be."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    place = None if node is None else counting_statement(trace, node)
+    return None if place is None else location_of(place)
+
+
 def _unneeded(
     case: Case, amounts: list[Tensor], target: Target
 ) -> Iterator[Explanation]:
     needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
     if not any(bool((a.abs() > 1e-12).any()) for a in amounts):
         return
-    if not all(same(need, 0 * need) for need in needs):
+    if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, needs, strict=True)):
         return
     first = target.first
     assert first is not None
@@ -389,7 +401,7 @@ def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
         if not items:
             continue
         now = edited(trace, items, way.edit)
-        if now is None or not same(now, trace.exact):
+        if now is None or not fits(trace, now, trace.exact):
             return False
     return True
 
@@ -401,10 +413,11 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     used = value_node(first)
     trace = case.traces[0]
     # What is missing around a value is missing where that value is made.
-    inside = way.outermost and used in trace.own_set and used.place is not None
+    reduced = node.name in LINEAR
+    inside = (
+        way.outermost and reduced and used in trace.own_set and used.place is not None
+    )
     place = place_of(trace, used if inside else node)
-    if way.kind == "other-point" and not isinstance(first, Node):
-        place = shared_frame(node, value_node(first))
     return Explanation(
         kind=way.kind,
         cost=way.cost - 0.01 * (target.kind == "value"),
@@ -412,7 +425,7 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
         operand=_operand(target),
         detail=way.detail,
         size=target.size,
-        rank=-node.index if way.outermost else node.index,
+        rank=-node.index if way.outermost or way.kind == "other-point" else node.index,
     )
 
 

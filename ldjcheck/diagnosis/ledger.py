@@ -24,7 +24,7 @@ def ledger_fault(trace: Trace, terms: Terms) -> str | None:
     """Return why a ledger of this trace would not be the truth, or None."""
     if not trace.steps and bool((trace.exact.abs() > 1e-9).any()):
         return "the map's operations are hidden, in compiled code for instance"
-    if not same(trace.step_sum, trace.exact, _HOLDS):
+    if not same(trace.step_sum, trace.exact, _HOLDS + trace.slack):
         return "the steps that were seen do not add up to the exact ldj"
     if torch.isfinite(trace.reported).all() and not terms_add_up(trace, terms, _HOLDS):
         return "the terms that were seen do not add up to the reported ldj"

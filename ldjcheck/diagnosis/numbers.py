@@ -54,6 +54,11 @@ def same(a: Tensor, b: Tensor, tolerance: float = FITS) -> bool:
     return bool(((a - b).abs() <= tolerance * (1 + b.abs())).all())
 
 
+def fits(trace: Trace, value: Tensor, expected: Tensor) -> bool:
+    """Return whether two `(batch,)` numbers agree as well as this trace can tell."""
+    return same(value, expected, FITS + trace.slack)
+
+
 def is_constant(values: Sequence[Tensor]) -> bool:
     """Return whether the numbers are the same for all samples of each configuration."""
     return not any(
@@ -80,7 +85,8 @@ def fit_multiplier(
     if all(abs(value) < 1e-9 for value in values):
         return []
     shapes = [trace.shape for trace in traces]
-    found = _plain_numbers(values)
+    slack = max((trace.slack for trace in traces), default=0.0)
+    found = _plain_numbers(values, slack)
     if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
         return found
     found += _counts(values, traces, shapes, constant=constant)
@@ -102,10 +108,13 @@ def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
         yield [float(trace.shape[0]) for trace in traces]
 
 
-def _plain_numbers(values: Sequence[float]) -> list[Fit]:
+def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
     found = []
     for sign, (number, label) in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
-        if not _fits(values, [sign * number] * len(values)) or sign * number == 1.0:
+        if (
+            not _fits(values, [sign * number] * len(values), slack)
+            or sign * number == 1.0
+        ):
             continue
         minus = "-" if sign < 0 else ""
         if number == 1.0:
@@ -130,11 +139,12 @@ def _counts(
     if len({len(shape) for shape in shapes}) > 1:
         return []
     one_shape = len(set(shapes)) < 2
+    slack = max((trace.slack for trace in traces), default=0.0)
     found = []
     factors = (*_NUMBERS[:5], *_BASES)
     for cost, multiplier, counts in _families(traces, shapes):
         for sign, (number, label) in itertools.product((1, -1), factors):
-            if not _fits(values, [sign * number * count for count in counts]):
+            if not _fits(values, [sign * number * count for count in counts], slack):
                 continue
             batch_only = multiplier.label in ("B", "1/B")
             ambiguous = one_shape and (
@@ -225,8 +235,10 @@ def _scaled(multiplier: Multiplier, sign: int, label: str) -> Multiplier:
     return Multiplier(family=family, label=f"{minus}{factor}{multiplier.label}")
 
 
-def _fits(values: Sequence[float], expected: Sequence[float]) -> bool:
+def _fits(
+    values: Sequence[float], expected: Sequence[float], slack: float = 0.0
+) -> bool:
     return all(
-        abs(value - other) <= 1e-6 * (1e-3 + abs(value))
+        abs(value - other) <= (1e-6 + slack) * (1e-3 + abs(value))
         for value, other in zip(values, expected, strict=True)
     )

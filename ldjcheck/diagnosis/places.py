@@ -83,15 +83,6 @@ def _is_method(node: Node) -> bool:
     )
 
 
-def shared_frame(user: Node, used: Node) -> Place | None:
-    """Return where, in the frame that made a value, it is handed to its user."""
-    calls = {place.call for place in used.places}
-    for place in user.places:
-        if place.call in calls:
-            return place
-    return user.place
-
-
 def operand_of_step(traces: Sequence[Trace], first: int, last: int) -> str | None:
     """Return the factor by which a step scales, as its source has it: `1 - self.alpha`."""
     step = max(

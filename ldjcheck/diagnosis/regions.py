@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.diagnosis.blame import ldj_statement, place_of
-from ldjcheck.diagnosis.numbers import same
+from ldjcheck.diagnosis.numbers import fits
 from ldjcheck.diagnosis.places import location_of, source_text
 from ldjcheck.diagnosis.targets import Item, Target, edited, user_node, value_node
 from ldjcheck.records import Explanation, Location
@@ -75,7 +75,7 @@ def _agrees(
             return edit(value_node(item).value, c)
 
         now = edited(trace, items, by_condition)
-        if now is None or not same(now, trace.exact):
+        if now is None or not fits(trace, now, trace.exact):
             return False
     return True
 

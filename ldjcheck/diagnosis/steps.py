@@ -7,8 +7,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.diagnosis.blame import largest_step, missing_statement, statement_of
-from ldjcheck.diagnosis.numbers import is_constant, same
+from ldjcheck.diagnosis.blame import (
+    largest_step,
+    ldj_statement,
+    missing_statement,
+    statement_of,
+)
+from ldjcheck.diagnosis.numbers import fits, is_constant, same
 from ldjcheck.diagnosis.places import location_of, operand_of_step, source_text
 from ldjcheck.records import Explanation
 
@@ -49,7 +54,7 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 continue
             sums = [_sum_of(trace, first, last) for trace in traces]
             if all(
-                same(trace.reported + total, trace.exact)
+                fits(trace, trace.reported + total, trace.exact)
                 for trace, total in zip(traces, sums, strict=True)
             ):
                 moving = sum(moves[first:last])
@@ -64,7 +69,9 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
 
 def _carrying(trace: Trace, first: int, last: int) -> Place | None:
     step = largest_step(trace, first, last)
-    return None if step is None else missing_statement(trace, step)
+    if step is None:
+        return None
+    return missing_statement(trace, step) or ldj_statement(trace)
 
 
 def _sum_of(trace: Trace, first: int, last: int) -> Tensor:
@@ -135,7 +142,12 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
             if quotient is None:
                 continue
             node = firsts[nth][0]
-            place = missing_statement(traces[0], node)
+            users = [own for own in traces[0].own if node in own.parents]
+            place = (
+                statement_of(traces[0], users[0])
+                if users
+                else missing_statement(traces[0], node) or ldj_statement(traces[0])
+            )
             yield Explanation(
                 kind="part-unaccounted",
                 cost=_PART,
@@ -157,7 +169,9 @@ def _features(
     found: dict[tuple[object, str], list[tuple[Node, Tensor]]] = {}
     for node in trace.order:
         value = node.value
-        if node.place is None or not value.is_floating_point() or value.dim() < 1:
+        if node.place is None and node is not trace.source:
+            continue
+        if not value.is_floating_point() or value.dim() < 1:
             continue
         if len(value) != trace.batch or value.numel() > 8 * trace.batch * trace.dims:
             continue
@@ -166,7 +180,8 @@ def _features(
             ("linear", value),
             ("log1m", (1 - value).abs().log()),
         ):
-            key = ((node.place.span, node.name), form)
+            span = node.place.span if node.place is not None else None
+            key = ((span, node.name), form)
             total = u.double().reshape(trace.batch, -1).sum(1)
             found.setdefault(key, []).append((node, total))
     return found

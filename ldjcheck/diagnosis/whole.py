@@ -9,9 +9,10 @@ from torch import Tensor
 
 from ldjcheck.diagnosis.blame import (
     factor_statement,
+    forgotten_statement,
     ldj_statement,
 )
-from ldjcheck.diagnosis.numbers import same
+from ldjcheck.diagnosis.numbers import fits, same
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.records import Explanation, Multiplier
 
@@ -40,7 +41,7 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
             law(r, e, t) for r, e, t in zip(reported, exact, traces, strict=True)
         )
 
-    if holds(lambda r, e, t: same(r, -e)):
+    if holds(lambda r, e, t: fits(t, r, -e)):
         minus = Multiplier(family="sign", label="-1")
         first = traces[0]
         written = first.ldj and factor_statement(first, first.ldj, -1.0)

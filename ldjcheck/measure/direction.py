@@ -115,6 +115,7 @@ def measure_direction(
         **known,
         exact=exact,
         allowed=allowed,
+        slack=_slack(truth, reported, exact),
         shares=structure.shares(jacobian, pivots),
         reported_shares=None if base.shares is None else base.shares.detach().double(),
         structure=name,
@@ -261,6 +262,17 @@ def _scatter(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
         _largest_change(constants, now),
         tail if float(off.max()) < tail else 0.0,
     )
+
+
+def _slack(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
+    """Return how far float32 constants leave the difference open where it is large."""
+    if reported is None or not truth.map.runner.constants:
+        return 0.0
+    now = reported - exact
+    if not bool(torch.isfinite(now).all()) or float(now.abs().max()) < 10 * VISIBLE:
+        return 0.0
+    generator = torch.Generator().manual_seed(1)
+    return _largest_change([_gap_of_constants(truth, generator) for _ in range(2)], now)
 
 
 def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:

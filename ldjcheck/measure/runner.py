@@ -202,14 +202,13 @@ class Runner:
         try:
             spread = ldj.expand(promised)
         except RuntimeError:
-            return (
-                None,
-                None,
-                (
-                    f"the ldj has shape {tuple(ldj.shape)}, which does not fit one entry per "
-                    f"event, {tuple(promised)}"
-                ),
+            form = (
+                f"the ldj has shape {tuple(ldj.shape)}, which does not fit one entry per "
+                f"event, {tuple(promised)}"
             )
+            if ldj.shape[: len(promised)] == promised:  # entries of one event are left
+                return ldj.reshape(len(x), -1).sum(1), None, form
+            return None, None, form
         per_sample = spread.reshape(len(x), -1)
         shares = per_sample if event_dim == 0 else None
         return per_sample.sum(1), shares, None

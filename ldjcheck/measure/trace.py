@@ -80,6 +80,7 @@ def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | N
         exact=side.exact,
         jacobian=side.jacobian,
         sign=runner.calls.sign,
+        slack=side.slack,
         promised=None
         if event_dim is None
         else tuple(side.x.shape[: max(1, side.x.dim() - event_dim)]),

@@ -84,6 +84,7 @@ class Diagnosis:
     direction: Direction
     mistakes: tuple[tuple[Explanation, ...], ...]
     suspect: Location | None = None
+    reduced: Location | None = None  # where the ldj is summed, or should be
     last: Location | None = None  # the last statement that touches the ldj
     ledger: tuple[LedgerLine, ...] = ()
     ledger_dropped: str | None = None  # why there is no ledger

@@ -57,6 +57,7 @@ class DirectionMeasured:
     reported_shares: Tensor | None = None
     structure: Structure | None = None
     method: Method | None = None
+    slack: float = 0.0  # nats by which constants made in float32 leave the numbers open
     form: str | None = None  # how the ldj's form breaks the convention's promise
     anchored: bool = False  # the Jacobian agrees with central differences
     rounding_seen: bool = False

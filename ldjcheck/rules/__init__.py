@@ -6,6 +6,7 @@ codes.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules import (
@@ -112,7 +113,7 @@ def name_findings(
     """Return all findings, the most important first: by severity, forward before inverse."""
     values = list(value_findings(RULES, comparison, diagnoses))
     behaviour = [
-        finding
+        _located(finding, diagnoses)
         for rule in RULES
         if rule.match is not None
         for finding in rule.match(comparison)
@@ -123,3 +124,13 @@ def name_findings(
             key=lambda f: (_SEVERITIES.index(f.severity), f.direction == "inverse"),
         )
     )
+
+
+def _located(finding: Finding, diagnoses: Sequence[Diagnosis]) -> Finding:
+    """Return a finding about the ldj's shape with the statement that makes it."""
+    if finding.code not in (wrong_shape.RULE.code, not_reduced.RULE.code):
+        return finding
+    for diagnosis in diagnoses:
+        if diagnosis.direction == finding.direction:
+            return replace(finding, location=diagnosis.reduced)
+    return finding

@@ -61,9 +61,7 @@ def _named(
         return _unnamed(diagnosis, at.direction)
     best, rule = claims[0]
     assert rule.tell is not None
-    others = [
-        r.name for e, r in claims[1:] if e.cost <= best.cost + _TIE and r is not rule
-    ]
+    others = [r.name for e, r in claims[1:] if r is not rule and _as_good(e, best)]
     finding = rule.finding(
         rule.tell(best),
         direction=at.direction,
