@@ -28,7 +28,6 @@ _TYPES = {
 _TYPE_NAMES = {f"torch.{name}Tensor": dtype for name, dtype in _TYPES.items()}
 _LEGACY_TYPE = type(torch.FloatTensor)
 _TO_LOW = frozenset({"float", "half", "bfloat16"})
-_LIKE_ANOTHER = frozenset({"to", "type_as"})  # and all of `new_tensor`, `new_full`, ...
 _INTEGER_DTYPES = frozenset(
     {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
 )
@@ -230,14 +229,16 @@ def _promoted(
     """Return the call with every wish for low precision turned into one for float64."""
     if name in _TO_LOW and args and isinstance(args[0], Tensor):
         return torch.Tensor.double, args[:1]
-    args = tuple(torch.float64 if _is_type_of(a, LOW_PRECISION) else a for a in args)
+    keep = _writes(name)
+    for index, value in enumerate(args):
+        if isinstance(value, Tensor):
+            if value.dtype in LOW_PRECISION and not keep:
+                args = (*args[:index], value.double(), *args[index + 1 :])
+        elif _is_type_of(value, LOW_PRECISION):
+            args = (*args[:index], torch.float64, *args[index + 1 :])
     for key, value in kwargs.items():
         if _is_type_of(value, LOW_PRECISION):
             kwargs[key] = torch.float64
-    if name in _LIKE_ANOTHER or name.startswith("new_"):
-        kwargs.update({key: _doubled(value) for key, value in kwargs.items()})
-    if not _writes(name):
-        args = tuple(_doubled(a) if isinstance(a, Tensor) else a for a in args)
     return func, args
 
 
@@ -249,11 +250,12 @@ def _writes(name: str) -> bool:
 
 def _is_type_of(wanted: Any, dtypes: frozenset[torch.dtype]) -> bool:
     """Return whether an argument names one of these dtypes, in any of torch's ways."""
-    if isinstance(wanted, str):
+    kind = type(wanted)
+    if kind is torch.dtype:
+        return wanted in dtypes
+    if kind is str:
         return _TYPE_NAMES.get(wanted) in dtypes
-    if isinstance(wanted, _LEGACY_TYPE):
-        return wanted.dtype in dtypes
-    return type(wanted) is torch.dtype and wanted in dtypes
+    return kind is _LEGACY_TYPE and wanted.dtype in dtypes
 
 
 def _doubled(result: Any) -> Any:
