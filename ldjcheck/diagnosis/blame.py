@@ -113,12 +113,14 @@ def forgotten_statement(trace: Trace) -> Place | None:
     step = largest_step(trace)
     if step is None:
         return ldj_statement(trace)
-    if trace.ldj is not None:
-        calls = {place.call for place in trace.ldj.places}
-        for place in step.places:
-            if place.call in calls:
-                return place
-    return step.place
+    calls = (
+        {place.call for place in trace.ldj.places} if trace.ldj is not None else set()
+    )
+    for place in step.places:
+        if place.call in calls:
+            return place
+    # A plain zero, or the total that was passed in: the outermost call hands it back.
+    return step.places[-1] if step.places else None
 
 
 def missing_statement(trace: Trace, node: Node) -> Place | None:
@@ -262,9 +264,11 @@ def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None
         return None
     last = reached[0]
     assert isinstance(last.value, ast.Tuple)
-    name = last.value.elts[1]
-    if not isinstance(name, ast.Name):
+    value = last.value.elts[1]
+    names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
+    if not names:
         return last
+    name = names[0]
     assignments = [
         node
         for node in ast.walk(function)

@@ -236,7 +236,7 @@ def _written_factor(
     node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
     if factor is None or node is None or not factor:
         return None
-    place = factor_statement(trace, node, 1.0 / factor)
+    place = factor_statement(trace, node, round(1.0 / factor, 6))
     return None if place is None else location_of(place)
 
 
@@ -412,12 +412,13 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     node = user_node(first)
     used = value_node(first)
     trace = case.traces[0]
-    # What is missing around a value is missing where that value is made.
-    reduced = node.name in LINEAR
-    inside = (
-        way.outermost and reduced and used in trace.own_set and used.place is not None
-    )
-    place = place_of(trace, used if inside else node)
+    place = place_of(trace, node)
+    if way.outermost and node.name in LINEAR and used in trace.own_set:
+        # What is missing around a value is missing where that value is made, if that is
+        # in the same call; a value handed in from elsewhere is wrong where it is used.
+        made = used.place
+        if made is not None and place is not None and made.call == place.call:
+            place = made
     return Explanation(
         kind=way.kind,
         cost=way.cost - 0.01 * (target.kind == "value"),
