@@ -24,6 +24,9 @@ GUESSES = (
 """Domains tried, in this order, on a layer that declares none."""
 
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
+_FAR_OUT = (
+    6.0  # beyond the bounds of usual splines, and short of where logistics saturate
+)
 _SPREAD = {"usual": 1.0, "near": 0.4, "far": 3.0, "plus": 1.0, "minus": 1.0}
 
 
@@ -63,6 +66,8 @@ def draw(
     """Return float64 inputs, shape `(batch, *shape)`, from a region of the domain."""
     z = torch.randn((batch, *shape), generator=generator, dtype=torch.float64)
     z = _SPREAD[region] * {"plus": z.abs(), "minus": -z.abs()}.get(region, z)
+    if region == "far":
+        z = _reaching_out(z)
     if domain.kind == "real":
         return z
     if domain.kind == "positive":
@@ -73,6 +78,15 @@ def draw(
     if math.isinf(high):
         return low + torch.exp(0.7 * z)
     return low + (high - low) * (0.01 + 0.98 * torch.sigmoid(z))
+
+
+def _reaching_out(z: Tensor) -> Tensor:
+    """Return z with its lowest and highest entry far out, however few entries there are."""
+    flat = z.flatten()
+    low, high = flat.argmin(), flat.argmax()
+    flat[low] = flat[low].clamp_max(-_FAR_OUT)
+    flat[high] = flat[high].clamp_min(_FAR_OUT)
+    return flat.reshape(z.shape)
 
 
 def _integers(domain: Domain, z: Tensor) -> Tensor:
