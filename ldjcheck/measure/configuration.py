@@ -73,7 +73,9 @@ def _measured(
     runner: Runner, direction: Direction, x: Tensor, workshop: Workshop
 ) -> DirectionMeasured | Unavailable:
     try:
-        return measure_direction(runner, direction, x, workshop.options)
+        return measure_direction(
+            runner, direction, x, workshop.options, behaviour=workshop.behaviour
+        )
     except LayerRaisedError as error:
         raised = () if error.means_absent else error.lines
         return Unavailable(direction=direction, why=str(error), raised=raised)

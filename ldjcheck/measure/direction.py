@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -19,7 +19,7 @@ from ldjcheck.measure.exact import (
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.maps import FrozenMap, Reading
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
-from ldjcheck.records import Direction, DirectionMeasured, Method, Options, Wrt
+from ldjcheck.records import Direction, DirectionMeasured, Method, Options
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
@@ -46,9 +46,16 @@ class _Truth:
 
 
 def measure_direction(
-    runner: Runner, direction: Direction, x: Tensor, options: Options
+    runner: Runner,
+    direction: Direction,
+    x: Tensor,
+    options: Options,
+    *,
+    behaviour: bool = True,
 ) -> DirectionMeasured:
     """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
+
+    Without `behaviour` only the two numbers are wanted, not what the call does besides.
 
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
@@ -60,66 +67,79 @@ def measure_direction(
     )
     frozen = Frozen()
     base = runner.run(direction, x, frozen)
-    faults = contract_faults(runner, direction, x, frozen, base, dtype)
     reported = None if base.reported is None else base.reported.detach().double().cpu()
-    common = {
-        "direction": direction,
-        "dtype": dtype,
-        "x": x.detach(),
-        "y": base.y.detach(),
-        "reported": reported,
-        "form": base.form,
-        "ldj_shape": tuple(getattr(base.raw, "shape", ())),
-    }
+    measured = DirectionMeasured(
+        direction=direction,
+        wrt="input",
+        dtype=dtype,
+        x=x.detach(),
+        y=base.y.detach(),
+        reported=reported,
+        exact=None,
+        form=base.form,
+        ldj_shape=tuple(getattr(base.raw, "shape", ())),
+    )
+    if behaviour:
+        faults = contract_faults(runner, direction, x, frozen, base, dtype)
+        measured = replace(measured, faults=faults)
     if not base.y.dim() or len(base.y) != len(x):
-        return DirectionMeasured(**common, wrt="input", exact=None, faults=faults)
-    coupled, ldj_coupled = sample_coupling(runner, direction, x, frozen, base)
+        return measured
+    coupled = of_ldj = 0.0
+    if behaviour:
+        coupled, of_ldj = sample_coupling(runner, direction, x, frozen, base)
     truth = _truth(runner, direction, x, frozen, base, options, dtype)
-    wrt: Wrt = "input" if truth.map.noise is None else "noise"
     jacobian = truth.jacobian.double().cpu()
-    coupled = max(coupled, truth.coupling or 0.0)
-    known = {
-        **common,
-        "wrt": wrt,
-        "faults": faults,
-        "coupled": coupled,
-        "ldj_coupled": ldj_coupled,
-        "jacobian": jacobian,
-        "method": truth.method,
-        "anchored": truth.anchored,
-        "rounding_seen": truth.map.reading.rounding,
-        "detach_seen": truth.map.reading.detach,
-    }
+    measured = replace(
+        measured,
+        wrt="input" if truth.map.noise is None else "noise",
+        coupled=max(coupled, truth.coupling or 0.0),
+        ldj_coupled=of_ldj,
+        jacobian=jacobian,
+        method=truth.method,
+        anchored=truth.anchored,
+        rounding_seen=truth.map.reading.rounding,
+        detach_seen=truth.map.reading.detach,
+    )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
-        return DirectionMeasured(**known, exact=None)
+        return measured
     exact = log_abs_det(jacobian)[1]
     name, pivots = structure.describe_structure(jacobian)
-    noise = _scatter(truth, reported, exact)
-    allowed = torch.tensor(
-        [
-            allowed_difference(
-                dims=jacobian.shape[1],
-                exact=float(e) if torch.isfinite(e) else 0.0,
-                reported=0.0 if reported is None else float(reported[b]),
-                condition=structure.condition(jacobian[b : b + 1], pivots),
-                dtype=dtype,
-                noise=noise,
-                atol=options.atol,
-                rtol=options.rtol,
-            )
-            for b, e in enumerate(exact)
-        ],
-        dtype=torch.float64,
-    )
-    return DirectionMeasured(
-        **known,
+    return replace(
+        measured,
         exact=exact,
-        allowed=allowed,
+        allowed=_allowed(truth, reported, exact, pivots, dtype, options),
         slack=_slack(truth, reported, exact),
         shares=structure.shares(jacobian, pivots),
         reported_shares=None if base.shares is None else base.shares.detach().double(),
         structure=name,
     )
+
+
+def _allowed(
+    truth: _Truth,
+    reported: Tensor | None,
+    exact: Tensor,
+    pivots: list[tuple[int, int]] | None,
+    dtype: str,
+    options: Options,
+) -> Tensor:
+    """Return the allowed difference of each sample, `(batch,)`, in nats."""
+    jacobian = truth.jacobian.double().cpu()
+    noise = _scatter(truth, reported, exact)
+    allowed = [
+        allowed_difference(
+            dims=jacobian.shape[1],
+            exact=float(e) if torch.isfinite(e) else 0.0,
+            reported=0.0 if reported is None else float(reported[b]),
+            condition=structure.condition(jacobian[b : b + 1], pivots),
+            dtype=dtype,
+            noise=noise,
+            atol=options.atol,
+            rtol=options.rtol,
+        )
+        for b, e in enumerate(exact)
+    ]
+    return torch.tensor(allowed, dtype=torch.float64)
 
 
 def _truth(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -40,7 +41,11 @@ def record_directions(
     A configuration counts only where the map is square, regular and finite: a layer that is
     fed a size it was not made for may silently drop or merge dims.
     """
-    everywhere = [*measured, *(measure_config(workshop, calls, c) for c in more)]
+    options = workshop.options
+    if "inverse" not in directions:  # the way back is not asked about
+        options = replace(options, direction="forward")
+    quicker = replace(workshop, options=options, behaviour=False)
+    everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
     return tuple(
         tuple(
             trace

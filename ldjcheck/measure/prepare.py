@@ -32,6 +32,7 @@ class Workshop:
     options: Options
     promote: bool
     fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
+    behaviour: bool = True  # also measured: repeatability, coupling, the contract
 
     def copy(self) -> tuple[Any, str | None, list[Tensor]]:
         """Return a copy of the layer, what to say when it is no deep copy, and constants.

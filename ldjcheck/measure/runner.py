@@ -147,7 +147,8 @@ class Runner:
         return 0.75 * steps * (-1.0) ** steps
 
     def _reseed(self) -> None:
-        torch.manual_seed(self.seed)
+        # `torch.manual_seed` would also format a stack trace for each absent accelerator.
+        torch.default_generator.manual_seed(self.seed)
         np.random.seed(self.seed)  # noqa: NPY002  # layers use the global generator
         random.seed(self.seed)
 

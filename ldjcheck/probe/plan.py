@@ -68,12 +68,15 @@ def plan_investigation(
     shapes: each breaks another coincidence of counts and signs.
     """
     moved = has_parameters and options.params == "random"
-    plans: list[tuple[Shape, int, Region, float, bool]] = [
+    parameters: list[tuple[Shape, int, Region, float, bool]] = [
         (shape, options.batch + 1, "usual", 0.5, False),
         (shape, options.batch + 3, "usual", 2.0, False),
-        (shape, 13, "far", 1.0, False),
         (shape, options.batch + 1, "usual", 1.0, True),
-        *((other, options.batch + 3, "usual", 1.0, False) for other in others[:4]),
+    ]
+    plans: list[tuple[Shape, int, Region, float, bool]] = [
+        (shape, 13, "far", 1.0, False),
+        *(parameters if moved else ()),
+        *((other, options.batch + 3, "usual", 1.0, False) for other in others[:3]),
     ]
     return tuple(
         Config(
