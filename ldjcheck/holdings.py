@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import types
 from typing import TYPE_CHECKING, Any
@@ -93,10 +94,8 @@ def attributes(item: object) -> dict[str, Any]:
                     found[slot] = object.__getattribute__(item, slot)
                 except AttributeError:
                     continue
-    try:
+    with contextlib.suppress(AttributeError):
         found.update(object.__getattribute__(item, "__dict__"))
-    except AttributeError:
-        pass
     return found
 
 

@@ -39,7 +39,7 @@ def _recognise(layer: Any) -> Calls | None:
     try:
         with torch.no_grad():
             built = layer()
-    except Exception:  # noqa: BLE001  # a context is needed: the caller will be told
+    except Exception:  # a context is needed: the caller will be told
         return None
     calls = transform_calls(
         built, CONVENTION.name, f"calling it builds a {type(built).__name__}"

@@ -52,10 +52,8 @@ def _event_dim(layer: Transform, side: str) -> int:
     """
     if isinstance(layer, StackTransform):
         return max(_event_dim(part, side) for part in layer.transforms)
-    dims = getattr(_attribute(layer, side), "event_dim", None)
-    if dims is None:
-        dims = getattr(layer, "event_dim", 0)
-    return int(dims)
+    dims: int | None = getattr(_attribute(layer, side), "event_dim", None)
+    return int(getattr(layer, "event_dim", 0)) if dims is None else dims
 
 
 def _recognise(layer: Any) -> Calls | None:

@@ -89,7 +89,7 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     whole = explain(case)
     if fault is None and case.finite and not (whole and whole[0].cost < _CLEAR):
         calls = wrong_calls(case.traces, case.terms)
-        parts = [explain(replace(case, **_as_case(traces))) for _, traces in calls]
+        parts = [explain(make_case(traces)) for _, traces in calls]
         if len(parts) > 1 and all(parts):
             return parts
         if (
@@ -99,11 +99,6 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
         ):
             return parts
     return [whole]
-
-
-def _as_case(traces: tuple[Trace, ...]) -> dict[str, object]:
-    new = make_case(traces)
-    return {"traces": new.traces, "terms": new.terms, "agree": new.agree}
 
 
 def _fault(case: Case) -> str | None:

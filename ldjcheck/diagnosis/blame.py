@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import linecache
-from collections.abc import Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.families import ADD, MULTIPLY, REDUCE, SUBTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
 
@@ -192,7 +196,7 @@ def _uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
     chain = list(same_terms_chain(trace, node))
     below = [
         (outer, position)
-        for outer, inner in zip(chain, chain[1:], strict=False)
+        for outer, inner in itertools.pairwise(chain)
         for position in linear_positions(outer)
         if outer.argument(position) is inner
     ]

@@ -70,15 +70,16 @@ def value_edits(
 
 
 def _argument(trace: Trace, item: Item) -> Tensor:
-    value: Tensor = value_node(item).args[0].value
-    return value
+    argument: Node = value_node(item).args[0]
+    return argument.value
 
 
 def _log_of_abs(trace: Trace, item: Item) -> Tensor:
     node = value_node(item)
-    inner: Tensor = node.args[0].value
+    inner = _argument(trace, item)
     if node.name == "logdet":
-        return torch.linalg.slogdet(inner)[1]
+        logabsdet: Tensor = torch.linalg.slogdet(inner)[1]
+        return logabsdet
     if node.name == "log1p":
         return (1 + inner).abs().log()
     function: Tensor = getattr(torch, node.name.rstrip("_"))(inner.abs())
@@ -97,7 +98,8 @@ def _log(trace: Trace, item: Item) -> Tensor | None:
 def _sum_for_mean(trace: Trace, item: Item) -> Tensor:
     node = value_node(item)
     count = node.args[0].value.numel() // max(1, node.value.numel())
-    return node.value * count
+    summed: Tensor = node.value * count
+    return summed
 
 
 def _events_only(trace: Trace, item: Item) -> Tensor | None:

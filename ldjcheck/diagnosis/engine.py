@@ -74,7 +74,7 @@ class Case:
 
     @property
     def differences(self) -> list[Tensor]:
-        """exact - reported, `(batch,)`, per trace."""
+        """Exact - reported, `(batch,)`, per trace."""
         return [trace.exact - trace.reported for trace in self.traces]
 
 
@@ -389,11 +389,12 @@ def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
     ):
         way = ValueEdit("times", cost, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
         if _repairs(case, target, way):
-            family = "sign" if factor < 0 else "number"
-            yield replace(
-                _explained(case, target, way),
-                multiplier=Multiplier(family=family, label=label),
+            multiplier = (
+                Multiplier(family="sign", label=label)
+                if factor < 0
+                else Multiplier(family="number", label=label)
             )
+            yield replace(_explained(case, target, way), multiplier=multiplier)
 
 
 def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:

@@ -100,7 +100,7 @@ def _calls(trace: Trace, terms: Terms) -> list[CallSums]:
         note(step.end)
         for place in step.end.places:
             steps.setdefault(place.call, []).append(step.logdet)
-    for target in (*terms.leaves, *terms.ends):
+    for target in terms.all:
         node = target if isinstance(target, Node) else target[0]
         note(node)
         amount = contribution(trace, target)

@@ -49,7 +49,7 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
 
     for step in trace.steps:
         note(step.end, float(step.logdet[0]), exact)
-    for target in (*terms.leaves, *terms.ends):
+    for target in terms.all:
         amount = float(contribution(trace, target)[0])
         if amount:
             note(target if isinstance(target, Node) else target[0], amount, reported)
@@ -84,7 +84,7 @@ def reported_shares(trace: Trace, terms: Terms) -> Tensor | None:
     if trace.dims > 64:
         return None
     shares = torch.zeros(trace.dims, dtype=torch.float64)
-    for target in (*terms.leaves, *terms.ends):
+    for target in terms.all:
         amount = contribution(trace, target)
         value = _value(target)
         if value.numel() == trace.batch * trace.dims and value.dim() > 1:

@@ -43,6 +43,11 @@ class Terms:
         """The terms that the ldj's own arithmetic makes by a non-linear operation."""
         return [node for node in self.nodes if not linear_positions(node)]
 
+    @property
+    def all(self) -> tuple[Node | Edge, ...]:
+        """Every term, once: contributions of these add up to the ldj."""
+        return (*self.leaves, *self.ends)
+
 
 def terms_of(trace: Trace) -> Terms:
     """Return the linear part of the ldj, from the returned value down."""
@@ -85,7 +90,7 @@ def terms_add_up(trace: Trace, terms: Terms, tolerance: float) -> bool:
     if trace.ldj is None or trace.ldj not in trace.own_set:
         return True
     total = torch.zeros(trace.batch, dtype=torch.float64)
-    for target in (*terms.leaves, *terms.ends):
+    for target in terms.all:
         total = total + contribution(trace, target)
     gap = (total - trace.reported).abs()
     return bool((gap <= tolerance * (1 + trace.reported.abs())).all())

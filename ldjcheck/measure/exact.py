@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import torch
-import torch.autograd.forward_ad as fwAD  # noqa: N812  # torch's own spelling
+import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
@@ -50,7 +50,7 @@ def exact_jacobian(
     for method, attempt in attempts:
         try:
             found, coupling = attempt()
-        except Exception:  # noqa: BLE001, S112  # each way breaks on other layers
+        except Exception:  # each way breaks on other layers
             continue
         return found.detach(), coupling, method
     raise NoJacobianError

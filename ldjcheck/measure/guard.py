@@ -276,10 +276,10 @@ def _rounded_argument(
     value: Tensor = args[0]
     if name.removesuffix("_") in _ROUNDING or name in _TO_INTEGER:
         return value
-    if name in _FLOOR_DIVISION:
-        return value / args[1]
-    if name in _DIVISION and kwargs.get("rounding_mode") is not None:
-        return value / args[1]
+    floors = name in _FLOOR_DIVISION
+    if floors or (name in _DIVISION and kwargs.get("rounding_mode") is not None):
+        quotient: Tensor = value / args[1]
+        return quotient
     if name in ("to", "type"):
         wanted = (*args[1:], kwargs.get("dtype"))
         return value if any(_is_type_of(w, _INTEGER_DTYPES) for w in wanted) else None

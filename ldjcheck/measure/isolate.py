@@ -30,7 +30,11 @@ def undisturbed() -> Iterator[None]:
     Random generators, default dtype, gradient mode, thread count, anomaly and
     deterministic modes, the working folder and the warning filters.
     """
-    generators = torch.get_rng_state(), np.random.get_state(), random.getstate()  # noqa: NPY002  # the global generator is what is restored
+    generators = (
+        torch.get_rng_state(),
+        np.random.get_state(),
+        random.getstate(),
+    )  # the global generator is what is restored
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
     dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
     threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
@@ -43,7 +47,7 @@ def undisturbed() -> Iterator[None]:
             yield
     finally:
         torch.set_rng_state(generators[0])
-        np.random.set_state(generators[1])  # noqa: NPY002
+        np.random.set_state(generators[1])
         random.setstate(generators[2])
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
@@ -114,7 +118,7 @@ def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> Non
     """Give an object what it held before, unless it still does."""
     now = _contents(item)
     assert now is not None
-    if isinstance(contents, dict):
+    if isinstance(contents, dict) and isinstance(now, dict):
         if [(k, id(v)) for k, v in now.items()] != [
             (k, id(v)) for k, v in contents.items()
         ]:

@@ -35,7 +35,7 @@ class FrozenMap:
     direction: Direction
     x: Tensor  # (batch, *event)
     frozen: Frozen
-    reading: Reading = Reading()  # noqa: RUF009  # frozen, so sharing it is safe
+    reading: Reading = Reading()  # frozen, so sharing it is safe
     noise: int | None = None
 
     @property

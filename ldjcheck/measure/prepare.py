@@ -42,7 +42,7 @@ class Workshop:
         said = None
         try:
             twin = copied(self.layer.obj)
-        except Exception as error:  # noqa: BLE001  # the layer's own copying may fail anyhow
+        except Exception as error:  # the layer's own copying may fail anyhow
             reason = f"it cannot be copied ({type(error).__name__})"
             if self.layer.rebuild is not None:
                 twin = self.layer.rebuild()

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.guard import LOW_PRECISION, Frozen, Guard
-from ldjcheck.measure.recorder import Recorder
 from ldjcheck.tracebacks import user_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ldjcheck.measure.recorder import Recorder
     from ldjcheck.records import Calls, Direction
 
 
@@ -149,7 +149,7 @@ class Runner:
     def _reseed(self) -> None:
         # `torch.manual_seed` would also format a stack trace for each absent accelerator.
         torch.default_generator.manual_seed(self.seed)
-        np.random.seed(self.seed)  # noqa: NPY002  # layers use the global generator
+        np.random.seed(self.seed)  # layers use the global generator
         random.seed(self.seed)
 
     def _fresh_kwargs(self) -> dict[str, Any]:

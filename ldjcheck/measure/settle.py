@@ -174,6 +174,7 @@ def _try_domains(
 ) -> tuple[int, Domain, str] | None:
     """Return how well the layer runs at this shape, and in which domain."""
     given = workshop.options.domain
+    choices: tuple[Domain, ...]
     declared = calls.domain if calls.forward is not None else calls.codomain
     if given is not None:
         choices, why = (given,), "as you said"

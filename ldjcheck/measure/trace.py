@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 
 from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.recorder import Recorder
-from ldjcheck.measure.runner import Runner
-from ldjcheck.records import Config, DirectionMeasured
 from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
 from ldjcheck.tape.families import FACTORIES
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.runner import Runner
+    from ldjcheck.records import Config, DirectionMeasured
 
 _IDLE = 1e-12
 
@@ -129,7 +134,7 @@ def _steps(
     order: list[Node], points: tuple[Node, ...], batch: int, dims: int
 ) -> tuple[Step, ...]:
     steps = []
-    for begin, end in zip(points, points[1:], strict=False):
+    for begin, end in itertools.pairwise(points):
         between = [node for node in order if begin.index < node.index <= end.index]
         depending = dependents(between, begin)
         jacobian = _jacobian(between, depending, begin, end, batch)
@@ -151,6 +156,7 @@ def _jacobian(
     at = begin.value.detach().clone().double()
     try:
         rows = torch.autograd.functional.jacobian(step, at, vectorize=True)
-    except Exception:  # noqa: BLE001  # custom backwards that vmap cannot go through
+    except Exception:  # custom backwards that vmap cannot go through
         rows = torch.autograd.functional.jacobian(step, at)
-    return rows.reshape(len(rows), batch, -1).transpose(0, 1).double()
+    by_sample: Tensor = rows.reshape(len(rows), batch, -1).transpose(0, 1)
+    return by_sample.double()

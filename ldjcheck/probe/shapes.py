@@ -178,10 +178,10 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         n, why = item.in_channels, f"a Conv1d takes {item.in_channels} channels"
         yield (n, LENGTH), why
         yield (2 * n, LENGTH), why
-    elif isinstance(getattr(item, "num_features", None), int) and isinstance(
-        item, nn.Module
-    ):
-        yield from _of_size(item.num_features, "a norm layer has so many features")
+    elif isinstance(item, nn.Module):
+        features = getattr(item, "num_features", None)
+        if isinstance(features, int):
+            yield from _of_size(features, "a norm layer has so many features")
 
 
 def _like_mask(

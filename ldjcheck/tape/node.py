@@ -69,7 +69,9 @@ class Node:
 
     def inputs(self) -> Iterator[tuple[Position, Node]]:
         """Yield each node argument with its position."""
-        for key, value in (*enumerate(self.args), *self.kwargs.items()):
+        held: list[tuple[int | str, Any]] = [*enumerate(self.args)]
+        held += self.kwargs.items()
+        for key, value in held:
             if isinstance(value, Node):
                 yield key, value
             elif isinstance(value, (list, tuple)):

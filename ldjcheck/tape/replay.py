@@ -43,17 +43,19 @@ def evaluate(
     args = tuple(resolved(argument, i) for i, argument in enumerate(node.args))
     kwargs = {key: resolved(value, key) for key, value in node.kwargs.items()}
     if node.name in TRANSPARENT:
-        return args[0]
+        seen: Tensor = args[0]
+        return seen
     assert node.function is not None
     if node.in_place:
         return _written(node, args, kwargs)
     result = node.function(*args, **kwargs)
-    return result if node.part is None else result[node.part]
+    value: Tensor = result if node.part is None else result[node.part]
+    return value
 
 
 def _written(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
     assert node.function is not None
-    target = args[0].clone()
+    target: Tensor = args[0].clone()
     if node.name == "__setitem__":
         node.function(target, args[1], args[2])
         return target
