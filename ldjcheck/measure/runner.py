@@ -25,7 +25,8 @@ class LayerRaisedError(Exception):
     """The layer raised. `lines` is its traceback without a frame of ours."""
 
     def __init__(self, error: BaseException) -> None:
-        super().__init__(f"{type(error).__name__}: {error}")
+        said = f": {error}" if str(error) else ""
+        super().__init__(f"{type(error).__name__}{said}")
         self.error = error
         self.lines = user_traceback(error)
 

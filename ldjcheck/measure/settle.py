@@ -122,6 +122,13 @@ class _Failures:
     def error(
         self, candidates: tuple[Calls, ...], *, explicit: bool
     ) -> CannotCheckError:
+        absent = next((e for _, _, e in self._raised if e.means_absent), None)
+        if self._returned and absent is not None:
+            return CannotCheckError(
+                "LDJ004",
+                "This layer declares no ldj, so there is nothing to check.",
+                (f"Asked for it, it raises {absent}",),
+            )
         if self._returned:
             return CannotCheckError(
                 "LDJ004",
@@ -332,11 +339,13 @@ def _try(
     direction: Direction = "forward" if calls.forward is not None else "inverse"
     x = _input(workshop, shape, batch, domain)
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    outcome = None
     try:
         outcome = runner.run(direction, x, Frozen())
     except LayerRaisedError as error:
         if not error.means_absent or calls.inverse is None or direction == "inverse":
             raise
+    if outcome is None:
         outcome = runner.run("inverse", x, Frozen())
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
