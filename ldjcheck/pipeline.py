@@ -66,7 +66,7 @@ def _checked(layer: Layer, options: Options) -> Result:
         convention=measurement.calls.convention,
         kind=_kind(comparison),
         inferred=dict(measurement.inferred),
-        checks=comparison.checks,
+        checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
     )
@@ -155,7 +155,7 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.diagnosis import diagnose_traces
+    from ldjcheck.diagnosis import diagnose_traces, trace_ledger
     from ldjcheck.measure import record_directions
 
     wrong = [
@@ -163,9 +163,14 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
         for v in comparison.verdicts
         if (v.mismatched or v.form is not None) and v.usable
     ]
-    if not wrong:
-        return ()
     settled, measurement = setting.settled, comparison.measurement
+    if not wrong and not measurement.options.ledger:
+        return ()
+    if not wrong:
+        right = [v.direction for v in comparison.verdicts if v.usable]
+        first = measurement.measured[:1]
+        traced = record_directions(settled.workshop, settled.calls, right, first)
+        return tuple(trace_ledger(traces[0]) for traces in traced if traces)
     more = probe.plan_investigation(
         settled.shape,
         setting.others,
@@ -177,6 +182,19 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
         settled.workshop, settled.calls, wrong, measurement.measured, more
     )
     return tuple(diagnose_traces(traces) for traces in traced if traces)
+
+
+def _with_shares(check: Check, diagnoses: tuple[Diagnosis, ...]) -> Check:
+    """Return a check with the reported dims' parts, where the ledger could tell them."""
+    for diagnosis in diagnoses:
+        own = diagnosis.reported_shares
+        if check.name != "ldj" or diagnosis.direction != check.direction or own is None:
+            continue
+        if len(own) == len(check.dimensions):
+            split = zip(check.dimensions, own, strict=True)
+            parts = tuple(replace(d, reported=share) for d, share in split)
+            return replace(check, dimensions=parts)
+    return check
 
 
 def _within_limit(shape: Shape, limit: int) -> None:

@@ -43,21 +43,29 @@ def allowed_difference(
     condition: float,
     dtype: str,
     noise: float = 0.0,
+    contraction: float = 1.0,
+    largest: float = 1.0,
     atol: float | None = None,
     rtol: float | None = None,
 ) -> float:
     """Return the largest |reported - exact| that rounding explains, in nats.
 
     `condition` is the condition number of J after its rows and columns are scaled (1 for
-    a triangular J), `noise` how far the numbers were seen to scatter
-    where only rounding was different. Given `atol` or `rtol`, the user's word
-    counts instead: atol + rtol * |exact|, as in `torch.isclose`.
+    a triangular J), `noise` how far the numbers were seen to scatter where only rounding
+    was different. `contraction` is the smallest scale factor of the map and `largest` its
+    largest output: where a map saturates, as tanh does, the output keeps few digits of the
+    input, and a derivative like 1 - tanh(x)**2 no more.
+
+    Given `atol` or `rtol`, the user's word counts instead: atol + rtol * |exact|, as in
+    `torch.isclose`.
     """
     if atol is not None or rtol is not None:
         return (atol or 0.0) + (rtol or 0.0) * abs(exact)
     size = 1.0 + abs(exact) + (abs(reported) if abs(reported) < 1e300 else 0.0)
     epsilon = MACHINE_EPSILON[dtype]
-    return epsilon * _SAFETY * (dims + size + dims * condition / 64.0) + noise
+    saturation = dims * (1.0 + largest) / max(contraction, epsilon**2) / 16.0
+    terms = dims + size + dims * condition / 64.0
+    return epsilon * _SAFETY * (terms + saturation * (contraction < 1e-3)) + noise
 
 
 def round_trip_allowed(

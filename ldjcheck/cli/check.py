@@ -90,6 +90,7 @@ def _options(settings: dict[str, Any]) -> Options:
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     given["select"] = tuple(chain.from_iterable(settings["select"]))
     given["ignore"] = tuple(chain.from_iterable(settings["ignore"]))
+    given["ledger"] = settings["verbose"] > 0
     return Options(**(given | {"kwarg": ()}))
 
 

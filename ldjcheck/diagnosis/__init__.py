@@ -6,16 +6,16 @@ Nothing here runs the layer or names a mistake: it finds edits, and the rules na
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
-from ldjcheck.diagnosis.engine import Case, explain, make_case, suspect_of
+from ldjcheck.diagnosis.case import Case, make_case
+from ldjcheck.diagnosis.engine import explain, suspect_of
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
-from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines
+from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
 from ldjcheck.diagnosis.numbers import fits, is_constant
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.terms import terms_add_up
@@ -57,6 +57,9 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         ledger_dropped=fault,
         constant=is_constant(gaps),
         bits_per_dim=gap / (first.dims * math.log(2)) if math.isfinite(gap) else None,
+        summed_lines=_summed_lines(case),
+        moved_constants=any(trace.config.nudged for trace in case.traces),
+        reported_shares=None if fault else _shares(case),
     )
 
 
@@ -70,6 +73,22 @@ def trace_ledger(trace: Trace) -> Diagnosis:
         ledger=() if fault else ledger_lines(trace, case.terms[0]),
         ledger_dropped=fault,
     )
+
+
+def _summed_lines(case: Case) -> tuple[int, ...]:
+    """Return the lines whose terms exist per dim and are summed over the dims."""
+    first = case.traces[0]
+    lines = {
+        node.place.line
+        for node in case.terms[0].leaves
+        if node.place is not None and node.value.numel() > first.batch
+    }
+    return tuple(sorted(lines))
+
+
+def _shares(case: Case) -> tuple[float, ...] | None:
+    shares = reported_shares(case.traces[0], case.terms[0])
+    return None if shares is None else tuple(shares.tolist())
 
 
 def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:

@@ -33,13 +33,15 @@ def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
 def _expression(explanation: Explanation) -> str | None:
     term = "the whole ldj" if explanation.whole else explanation.operand or "the term"
     if explanation.kind == "times" and explanation.multiplier is not None:
+        label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
             return f"2 * ({term})"
-        return f"(1 - {explanation.multiplier.label}) * {term}"
+        factor = f"({label} - 1)" if explanation.negative else f"(1 - {label})"
+        return f"{factor} * {term}"
     if explanation.kind in ("unneeded", "twice"):
-        return f"{term}"
+        return term
     if explanation.kind == "step-unaccounted":
-        return f"-(ldj of the step by {term})"
+        return "-(log|det| of that step)"
     if explanation.kind == "one":
         return "1"
     return None

@@ -84,7 +84,7 @@ def _is_method(node: Node) -> bool:
 
 
 def operand_of_step(traces: Sequence[Trace], first: int, last: int) -> str | None:
-    """Return the factor by which a step scales, as its source has it: `1 - self.alpha`."""
+    """Return what a step adds to the ldj, in its source's words: `log(1 - self.alpha)`."""
     step = max(
         traces[0].steps[first:last], key=lambda s: float(s.logdet.abs().max())
     ).end
@@ -92,7 +92,11 @@ def operand_of_step(traces: Sequence[Trace], first: int, last: int) -> str | Non
         carriers = [i for i, a in enumerate(step.args) if isinstance(a, Node)]
         others = [i for i in (0, 1) if i not in carriers]
         if others:
-            return argument_text(step, others[0])
+            return _logged(argument_text(step, others[0]))
     if step.name in ("div", "__truediv__", "div_", "__itruediv__", "true_divide"):
-        return argument_text(step, 1)
+        return _logged(argument_text(step, 1))
     return source_text(step.place)
+
+
+def _logged(text: str | None) -> str | None:
+    return None if text is None else f"log({text})"

@@ -107,7 +107,7 @@ def measure_direction(
     return replace(
         measured,
         exact=exact,
-        allowed=_allowed(truth, reported, exact, pivots, dtype, options),
+        allowed=_allowed(truth, reported, exact, pivots, base.y, dtype, options),
         slack=_slack(truth, reported, exact),
         shares=structure.shares(jacobian, pivots),
         reported_shares=None if base.shares is None else base.shares.detach().double(),
@@ -120,12 +120,14 @@ def _allowed(
     reported: Tensor | None,
     exact: Tensor,
     pivots: list[tuple[int, int]] | None,
+    y: Tensor,
     dtype: str,
     options: Options,
 ) -> Tensor:
     """Return the allowed difference of each sample, `(batch,)`, in nats."""
     jacobian = truth.jacobian.double().cpu()
     noise = _scatter(truth, reported, exact)
+    parts = structure.shares(jacobian, pivots)
     allowed = [
         allowed_difference(
             dims=jacobian.shape[1],
@@ -134,6 +136,8 @@ def _allowed(
             condition=structure.condition(jacobian[b : b + 1], pivots),
             dtype=dtype,
             noise=noise,
+            contraction=float(parts[b].min().exp()),
+            largest=float(y[b].abs().max()),
             atol=options.atol,
             rtol=options.rtol,
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
@@ -103,6 +106,8 @@ class Workshop:
             scale=config.scale,
             seed=config.seed,
         )
+        if config.nudged and runner.layer is not self.layer.obj:
+            _nudge(runner.layer)
         if config.reflected:
             _reflect(runner.layer, self.fixed)
         return runner
@@ -144,3 +149,29 @@ def _reflect(layer: Any, fixed: frozenset[int]) -> None:
             if index not in fixed:
                 row = tensor.data[:1] if tensor.dim() else tensor.data
                 row.neg_()
+
+
+def _nudge(layer: Any) -> None:
+    """Move the numbers that a layer holds: fractions by a quarter, large counts twofold.
+
+    Small integers are sizes and switches and stay. Where a moved number does not fit, the
+    configuration fails and counts for nothing.
+    """
+    sizes = {
+        size
+        for item in reachable(layer)
+        if isinstance(item, Tensor)
+        for size in item.shape
+    }
+    for item in reachable(layer):
+        if isinstance(item, (Tensor, dict, list, tuple)):
+            continue
+        for name, value in attributes(item).items():
+            if type(value) is float and math.isfinite(value):
+                moved: float = value * 1.25
+            elif type(value) is int and value > 16 and value not in sizes:
+                moved = value * 2
+            else:
+                continue
+            with contextlib.suppress(Exception):  # a read-only attribute stays
+                setattr(item, name, moved)

@@ -7,6 +7,8 @@ every size, so that no two counts coincide.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ldjcheck.records import Config, Domain, Options, Region, Shape
 
 _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
@@ -78,7 +80,7 @@ def plan_investigation(
         *(parameters if moved else ()),
         *((other, options.batch + 3, "usual", 1.0, False) for other in others[:3]),
     ]
-    return tuple(
+    investigation = [
         Config(
             shape=at,
             batch=batch if batch not in at else batch + 7,
@@ -90,4 +92,8 @@ def plan_investigation(
             reflected=reflected and moved,
         )
         for index, (at, batch, region, factor, reflected) in enumerate(plans)
+    ]
+    nudged = replace(
+        investigation[0], batch=choose_batch(options.batch, shape), nudged=True
     )
+    return (*investigation, nudged)

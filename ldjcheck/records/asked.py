@@ -49,6 +49,7 @@ class Options:
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     strict: bool = False
+    ledger: bool = False  # build the line ledger of a passing layer too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

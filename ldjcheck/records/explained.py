@@ -66,6 +66,7 @@ class Explanation:
     location: Location | None = None
     operand: str | None = None  # the source text of the term, value or step
     detail: str | None = None  # the condition, point or region, in words
+    negative: bool = False  # the term enters the ldj with a minus
     law: Law | None = None
     size: int = 1  # how many executions are edited
     ambiguous: bool = False  # the sizes tried do not tell this count from another
@@ -90,3 +91,10 @@ class Diagnosis:
     ledger_dropped: str | None = None  # why there is no ledger
     constant: bool = False  # the difference is the same for every sample
     bits_per_dim: float | None = None
+    summed_lines: tuple[int, ...] = ()  # where terms already sum over the dims
+    moved_constants: bool = (
+        False  # the layer's own numbers were moved, and all still held
+    )
+    reported_shares: tuple[float, ...] | None = (
+        None  # by dim, first sample, first config
+    )

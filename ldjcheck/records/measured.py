@@ -31,6 +31,7 @@ class Config:
     draw: int = 0
     scale: float = 0.3
     seed: int = 0
+    nudged: bool = False  # the layer's own numbers are moved as well
     reflected: bool = False  # one row of every parameter is turned around as well
 
 

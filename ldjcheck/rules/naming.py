@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
         Direction,
         Explanation,
         Finding,
+        Law,
         Verdict,
     )
     from ldjcheck.rules.rule import Rule
 
+_IMAGE = 28 * 28  # dims of the smallest image anyone trains on
 _TIE = 0.11  # explanations that cost as good as the same explain the numbers as well
 
 
@@ -45,7 +48,7 @@ def value_findings(
             largest=_largest(verdict),
         )
         for mistake in diagnosis.mistakes:
-            yield _named(rules, mistake, diagnosis, at)
+            yield _named(rules, mistake, diagnosis, at, comparison)
 
 
 def _named(
@@ -53,6 +56,7 @@ def _named(
     mistake: tuple[Explanation, ...],
     diagnosis: Diagnosis,
     at: Circumstances,
+    comparison: Comparison,
 ) -> Finding:
     claims = [
         (e, rule) for e in mistake if (rule := _claiming(rules, e, at)) is not None
@@ -65,7 +69,7 @@ def _named(
     finding = rule.finding(
         rule.tell(best),
         direction=at.direction,
-        evidence=tuple(_evidence(best, diagnosis)),
+        evidence=tuple(_evidence(best, diagnosis, comparison)),
         law=best.law,
         bits_per_dim=diagnosis.bits_per_dim,
         location=diagnosis.last if rule.code == "LDJ302" else best.location,
@@ -115,7 +119,9 @@ def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
     )
 
 
-def _evidence(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+def _evidence(
+    explanation: Explanation, diagnosis: Diagnosis, comparison: Comparison
+) -> Iterator[str]:
     law = explanation.law
     if law is not None and law.points:
         silent = [p.dims for p in law.points if abs(p.difference) < 1e-9]
@@ -123,14 +129,55 @@ def _evidence(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
             yield f"at dims {silent[0]} the mistake is invisible"
         else:
             yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
+        if diagnosis.constant:
+            yield from _image_cost(law)
+    yield from _why_here(explanation, diagnosis)
     if explanation.detail and explanation.kind in ("other-point", "region"):
         yield (
             f"all numbers agree with the term taken at {explanation.detail}"
             if (explanation.kind == "other-point")
             else f"right {explanation.detail}, wrong elsewhere"
         )
+    if diagnosis.moved_constants and "self." in (explanation.operand or ""):
+        yield f"confirmed by moving the constants: {explanation.operand} is what counts"
+    both = comparison.forward.mismatched and comparison.inverse.mismatched
+    if both and comparison.round_trip.status == "pass":
+        yield "the round trip cannot see it: it looks at x and y, never at the ldj"
     if diagnosis.ledger_dropped is not None:
         yield f"no line ledger: {diagnosis.ledger_dropped}"
+
+
+def _why_here(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield why this term needs a count and its neighbours do not."""
+    counted = (
+        explanation.multiplier is not None and explanation.multiplier.family == "dims"
+    )
+    if explanation.kind != "times" or not counted or not explanation.constant:
+        return
+    yield "a constant scale acts on every dim, so its log counts once per dim"
+    here = explanation.location.line if explanation.location else None
+    others = [str(line) for line in diagnosis.summed_lines if line != here]
+    if others:
+        lines = (
+            f"line {others[0]}" if len(others) == 1 else f"lines {', '.join(others)}"
+        )
+        yield f"{lines}: these terms are summed over the dims already and need no factor"
+
+
+def _image_cost(law: Law) -> Iterator[str]:
+    """Yield the cost on small images, where the law is linear in the number of dims."""
+    if len(law.points) < 2:
+        return
+    first, last = law.points[0], law.points[-1]
+    slope = (last.difference - first.difference) / (last.dims - first.dims)
+    start = first.difference - slope * first.dims
+    linear = all(
+        abs(start + slope * p.dims - p.difference) <= 1e-6 * (1 + abs(p.difference))
+        for p in law.points
+    )
+    if linear:
+        bits = (start + slope * _IMAGE) / _IMAGE / math.log(2)
+        yield f"on 1x28x28 images bits per dimension are off by {abs(bits):.3g}"
 
 
 def _largest(verdict: Verdict) -> float:
