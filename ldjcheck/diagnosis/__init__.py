@@ -72,6 +72,7 @@ def trace_ledger(trace: Trace) -> Diagnosis:
         mistakes=(),
         ledger=() if fault else ledger_lines(trace, case.terms[0]),
         ledger_dropped=fault,
+        reported_shares=None if fault else _shares(case),
     )
 
 

@@ -31,11 +31,15 @@ def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
 
 
 def _expression(explanation: Explanation) -> str | None:
-    term = "the whole ldj" if explanation.whole else explanation.operand or "the term"
+    term = "the term"
+    if explanation.whole:
+        term = "reported"
+    elif explanation.constant and explanation.operand is not None:
+        term = explanation.operand
     if explanation.kind == "times" and explanation.multiplier is not None:
         label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
-            return f"2 * ({term})"
+            return f"2 * {term}"
         factor = f"({label} - 1)" if explanation.negative else f"(1 - {label})"
         return f"{factor} * {term}"
     if explanation.kind in ("unneeded", "twice"):

@@ -89,7 +89,7 @@ def reported_shares(trace: Trace, terms: Terms) -> Tensor | None:
         value = _value(target)
         if value.numel() == trace.batch * trace.dims and value.dim() > 1:
             shares += _by_dim(trace, target, value)
-        elif is_constant([amount]):
+        elif value.numel() == 1 and is_constant([amount]):
             shares += amount[0] / trace.dims
         else:
             return None

@@ -66,6 +66,8 @@ def _named(
     best, rule = claims[0]
     assert rule.tell is not None
     others = [r.name for e, r in claims[1:] if r is not rule and _as_good(e, best)]
+    if len(diagnosis.mistakes) > 1:  # no law of one mistake is that of the difference
+        best = replace(best, law=None)
     finding = rule.finding(
         rule.tell(best),
         direction=at.direction,
