@@ -83,7 +83,8 @@ def resized(shape: Shape, held: frozenset[int]) -> tuple[Shape, ...]:
     for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
         fitting = (choice * len(shape))[: len(shape)]
         new = tuple(fitting[i] if i in free else size for i, size in enumerate(shape))
-        if new != shape and new not in others and math.prod(new) <= _LARGEST:
+        largest = max(_LARGEST, math.prod(shape))  # no dearer than what is asked anyway
+        if new != shape and new not in others and math.prod(new) <= largest:
             others.append(new)
     return tuple(others)
 
