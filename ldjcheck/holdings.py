@@ -119,6 +119,8 @@ def _children(item: Any) -> Iterator[Any]:
         yield from list(item)
     elif not _is_tensor(item):
         yield from list(attributes(item).values())
+        if _is_script(item):  # its tensors live where attributes do not show them
+            yield from (*item.parameters(), *item.buffers())
 
 
 def _is_full(cell: types.CellType) -> bool:
@@ -127,6 +129,29 @@ def _is_full(cell: types.CellType) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_script(item: object) -> bool:
+    import torch
+
+    return isinstance(item, torch.jit.ScriptModule)
+
+
+def unwrapped(layer: Any) -> Any:
+    """Return the layer inside wrappers that only change where or how fast it runs."""
+    import torch
+
+    parallel = torch.nn.DataParallel, torch.nn.parallel.DistributedDataParallel
+    while isinstance(layer, torch.nn.Module):
+        if isinstance(layer, parallel):
+            layer = layer.module
+        elif (
+            "_orig_mod" in layer._modules
+        ):  # `torch.compile`; its class loads a compiler
+            layer = layer._orig_mod
+        else:
+            break
+    return layer
 
 
 def _is_tensor(item: object) -> bool:

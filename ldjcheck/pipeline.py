@@ -13,6 +13,7 @@ from ldjcheck import probe
 from ldjcheck.compare import compare
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import unwrapped
 from ldjcheck.records import Check, Finding, Layer, Measurement, Options, Result, Shape
 from ldjcheck.rules import name_findings, rule_for
 
@@ -54,6 +55,7 @@ def failed_result(
 
 
 def _checked(layer: Layer, options: Options) -> Result:
+    layer = _unwrapped(layer)
     setting = _setting(layer, options)
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
@@ -69,6 +71,17 @@ def _checked(layer: Layer, options: Options) -> Result:
         checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
+    )
+
+
+def _unwrapped(layer: Layer) -> Layer:
+    inner, rebuild = unwrapped(layer.obj), layer.rebuild
+    if inner is layer.obj:
+        return layer
+    return replace(
+        layer,
+        obj=inner,
+        rebuild=None if rebuild is None else lambda: unwrapped(rebuild()),
     )
 
 
@@ -93,7 +106,7 @@ def _setting(layer: Layer, options: Options) -> _Setting:
             "LDJ004",
             f"I do not know how to call {layer.name}.",
             (
-                f"It is a {type(layer.obj).__name__} and cannot be called with an input.",
+                f"Its type, {type(layer.obj).__name__}, takes no input when it is called.",
                 "A flow layer is called with x and returns y and its ldj.",
             ),
         )

@@ -1,0 +1,74 @@
+"""Wrapped, scripted and self-differentiating layers are checked like plain ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Scale(nn.Module):
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.randn(4))
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x * torch.exp(self.w), self.factor * self.w.sum().expand(x.shape[0])
+
+
+class Bumps(nn.Module):
+    """Elementwise, its derivative taken by automatic differentiation inside the call."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.a, self.b = nn.Parameter(torch.randn(6)), nn.Parameter(torch.randn(6))
+        self.factor = factor
+
+    def f(self, x: Tensor) -> Tensor:
+        slope = nn.functional.softplus(self.a)
+        return x + torch.tanh(slope * x[..., None] + self.b).sum(-1)
+
+
+class GradInside(Bumps):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = x.requires_grad_(True)
+        y = self.f(x)
+        slope = torch.autograd.grad(y.sum(), x, create_graph=True)[0]
+        return y, self.factor * slope.log().sum(1)
+
+
+class GradOfDetached(Bumps):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        at = x.detach().requires_grad_(True)
+        slope = torch.autograd.grad(self.f(at).sum(), at)[0]
+        return self.f(x), self.factor * slope.log().sum(1)
+
+
+class JacrevInside(Bumps):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        jacobian = torch.func.vmap(torch.func.jacrev(self.f))(x)
+        return self.f(x), self.factor * torch.linalg.slogdet(jacobian)[1]
+
+
+MAKERS: dict[str, Callable[[float], Any]] = {
+    "scripted": lambda factor: torch.jit.script(Scale(factor)),
+    "compiled": lambda factor: torch.compile(Scale(factor), backend="eager"),
+    "parallel": lambda factor: nn.DataParallel(Scale(factor)),
+    "grad": GradInside,
+    "grad of detached": GradOfDetached,
+    "jacrev": JacrevInside,
+}
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_right_passes_and_wrong_fails(make: Callable[[float], Any]) -> None:
+    torch.manual_seed(0)
+    right = ldjcheck.check(make(1.0), shape=(4,))
+    assert right.status == "pass", right
+    assert ldjcheck.check(make(1.5), shape=(4,)).status == "fail"
