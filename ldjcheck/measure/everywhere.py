@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.records import DirectionMeasured
@@ -24,7 +25,16 @@ _ORTHOGONAL = 1e-4
 def measure_everywhere(
     settled: Settled, configs: tuple[Config, ...]
 ) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
-    """Return the measurements, and what to say about how they were come by.
+    """Return the measurements, and what to say about how they were come by."""
+    measured, said = _measured(settled, configs)
+    first, more = compare_as_written(settled, configs[0], measured[0])
+    return (first, *measured[1:]), {**said, **more}
+
+
+def _measured(
+    settled: Settled, configs: tuple[Config, ...]
+) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+    """Return the measurements, parameters moved as far as the layer can bear.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then

@@ -1,0 +1,88 @@
+"""The layer as written, in float32: it must say what it says when promoted to float64.
+
+Everything else is measured on the promoted layer. Where code tells dtypes apart, or does
+what promotion cannot follow, that would be another layer than the user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import learnable
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.measure.runner import Runner
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
+
+_RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
+
+
+def compare_as_written(
+    settled: Settled, config: Config, measured: ConfigMeasured
+) -> tuple[ConfigMeasured, dict[str, str]]:
+    """Return the measurement, with a fault for each direction that says otherwise.
+
+    The second value is what to say about it under `inferred`.
+    """
+    workshop = settled.workshop
+    if not workshop.promote or any(
+        p.dtype != torch.float32 for p in learnable(workshop.layer.obj)
+    ):
+        return measured, {}
+    promoted, _, _ = ready(workshop, settled.calls, config)
+    written, _, _ = ready(replace(workshop, promote=False), settled.calls, config)
+    compared = replace(
+        measured,
+        forward=_compared(promoted, written, measured.forward),
+        inverse=_compared(promoted, written, measured.inverse),
+    )
+    return compared, {}
+
+
+def _compared(
+    promoted: Runner, written: Runner, side: DirectionMeasured | Unavailable
+) -> DirectionMeasured | Unavailable:
+    if not isinstance(side, DirectionMeasured) or not side.anchored:
+        return side  # absent, or erratic: rounding alone may then change all
+    direction, x = side.direction, side.x
+    frozen = Frozen()  # the same noise for both
+    there = _reported(promoted, direction, x, frozen)
+    here = _reported(written, direction, x.float() if _is_real(x) else x, frozen)
+    if there is None or here is None or here.shape != there.shape:
+        return side
+    off = (here - there).abs()
+    known = torch.isfinite(off)
+    apart = known & (off > _RELATIVE * (1.0 + there.abs()))
+    if not apart.any():
+        return side
+    worst = int(torch.where(apart, off, torch.zeros_like(off)).argmax())
+    fault = (
+        f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
+        f"sample {worst}, and {float(there[worst]):+.6g} in float64"
+    )
+    return replace(side, faults=(*side.faults, fault))
+
+
+def _reported(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen
+) -> Tensor | None:
+    """Return what the layer reports, in float64; None when it does not run so."""
+    try:
+        reported = runner.run(direction, x, frozen).reported
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    return None if reported is None else reported.detach().double().cpu()
+
+
+def _is_real(x: Tensor) -> bool:
+    return x.is_floating_point()
