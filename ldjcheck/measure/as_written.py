@@ -61,8 +61,8 @@ def _compared(
     if there is None or here is None or here.shape != there.shape:
         return side
     off = (here - there).abs()
-    known = torch.isfinite(off)
-    apart = known & (off > _RELATIVE * (1.0 + there.abs()))
+    overflowed = torch.isfinite(there) & ~torch.isfinite(here)
+    apart = overflowed | (off > _RELATIVE * (1.0 + there.abs()))
     if not apart.any():
         return side
     worst = int(torch.where(apart, off, torch.zeros_like(off)).argmax())
