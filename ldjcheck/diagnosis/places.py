@@ -66,6 +66,8 @@ def argument_text(node: Node, position: object) -> str | None:
         expression = statement.value
         if isinstance(expression, ast.BinOp):
             found = [expression.left, expression.right]
+            if _is_swapped(node, expression):
+                found = found[::-1]
         elif isinstance(expression, ast.Call):
             owner = expression.func
             found = list(expression.args)
@@ -74,6 +76,29 @@ def argument_text(node: Node, position: object) -> str | None:
     if node.name in ("__radd__", "__rmul__", "__rsub__", "__rtruediv__"):
         found = found[::-1]
     return ast.unparse(found[position]) if position < len(found) else None
+
+
+def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
+    """Return whether the source has the number first, where the operation has it second.
+
+    `2 * z` and `z * 2` are one call. The tensor is what ends where its own operation does,
+    else what is a mere name beside something longer.
+    """
+    tensor, place = node.args[0], node.place
+    if len(node.args) < 2 or isinstance(node.args[1], Node) or place is None:
+        return False
+    left, right = expression.left, expression.right
+    if isinstance(tensor, Node) and tensor.place is not None:
+        inner = source_text(tensor.place)
+        if inner is not None and tensor.place.line == place.line:
+            sides = [
+                ast.unparse(ast.parse(inner)) == ast.unparse(s) for s in (left, right)
+            ]
+            if any(sides):
+                return sides[1]
+    if isinstance(left, ast.Constant) or isinstance(right, ast.Constant):
+        return isinstance(left, ast.Constant)
+    return isinstance(right, ast.Name) and not isinstance(left, ast.Name)
 
 
 def _is_method(node: Node) -> bool:
