@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
-from ldjcheck.tape.families import ADD, MULTIPLY, REDUCE, SUBTRACT
+from ldjcheck.tape.families import ADD, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,9 +117,12 @@ def forgotten_statement(trace: Trace) -> Place | None:
     step = largest_step(trace)
     if step is None:
         return ldj_statement(trace)
-    calls = (
-        {place.call for place in trace.ldj.places} if trace.ldj is not None else set()
-    )
+    ldj = trace.ldj
+    calls = {place.call for place in ldj.places} if ldj is not None else set()
+    if ldj is not None and ldj.name in FACTORIES and ldj.index > step.index:
+        made, stepped = ldj.place, step.place
+        if made is not None and stepped is not None and made.call == stepped.call:
+            return made  # zeros that are made when the step is done are the ldj
     for place in step.places:
         if place.call in calls:
             return place
@@ -138,19 +141,23 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
     step = next((p for p in node.places if p.call in handing), node.place)
     if any(own.name in ADD | SUBTRACT and _adds_to_incoming(own) for own in trace.own):
         return step
-    alone = _only_statement(trace)
+    apart = not any(place.call in handing for place in node.places)
+    alone = _only_statement(trace, linear=apart)
     if alone is not None and (step is None or step.call in (alone.call, None)):
         return alone
-    if alone is not None and not any(p.call in handing for p in node.places):
+    if alone is not None and apart:
         return alone  # map and ldj are computed in separate calls
     return step if step is None else _returned_name(trace, step) or step
 
 
-def _only_statement(trace: Trace) -> Place | None:
-    """Return the one line on which all terms are made, or None."""
+def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
+    """Return the one line on which all terms are made, or None.
+
+    With `linear` a line that only sums values of the map counts as well.
+    """
     places = {}
     for node in trace.own:
-        if node.place is not None and not linear_positions(node):
+        if node.place is not None and (linear or not linear_positions(node)):
             places[node.place.file, node.place.line] = node.place
     return next(iter(places.values())) if len(places) == 1 else None
 
