@@ -31,7 +31,8 @@ def _recognise(layer: Any) -> Calls | None:
     except (TypeError, ValueError):
         return None
     if isinstance(annotation, str):
-        scope = getattr(type(layer).forward, "__globals__", {})
+        forward = getattr(layer.forward, "__func__", layer.forward)
+        scope = getattr(forward, "__globals__", {})
         annotation = scope.get(annotation.rpartition(".")[2], None)
     if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
         return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ldjcheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Scale(nn.Module):
@@ -56,7 +58,7 @@ class JacrevInside(Bumps):
         return self.f(x), self.factor * torch.linalg.slogdet(jacobian)[1]
 
 
-MAKERS: dict[str, Callable[[float], Any]] = {
+MAKERS: dict[str, Any] = {
     "scripted": lambda factor: torch.jit.script(Scale(factor)),
     "compiled": lambda factor: torch.compile(Scale(factor), backend="eager"),
     "parallel": lambda factor: nn.DataParallel(Scale(factor)),
