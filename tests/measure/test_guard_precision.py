@@ -230,3 +230,45 @@ def test_weights_of_any_precision_are_checked_in_float64(dtype: torch.dtype) -> 
     report = ldjcheck.check(layer, shape=(4,))
     assert report.status == "pass", report.findings
     assert layer.shift.dtype == dtype
+
+
+class OtherInFloat32(Curve):
+    """Right in float64 only, where nobody but a checker would run it."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, ldj if x.dtype == torch.float64 else 1.5 * ldj
+
+
+class OtherInverseInFloat32(Affine):
+    def inverse(self, y: Tensor) -> Pair:
+        x, ldj = super().inverse(y)
+        return x, ldj if y.dtype == torch.float64 else ldj + 1
+
+
+class LostInAView(Curve):
+    """Writes its ldj into a view of a legacy tensor, where promotion cannot follow."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        scale = torch.FloatTensor([[0.5] * x.shape[1]])
+        scale.view(-1).fill_(2.0)
+        return y * scale, ldj + scale.log().sum()
+
+
+@pytest.mark.parametrize("layer", [OtherInFloat32, OtherInverseInFloat32])
+def test_a_layer_that_says_something_else_as_written_does_not_pass(
+    layer: type[nn.Module],
+) -> None:
+    report = ldjcheck.check(layer(), shape=(4,))
+    said = [f.message + " ".join(f.evidence) for f in report.findings]
+    assert report.status == "fail"
+    assert any("as written, in float32" in line for line in said)
+
+
+def test_a_right_layer_that_promotion_cannot_follow_is_no_silent_pass() -> None:
+    written = LostInAView()(torch.ones(1, 3))[1]
+    assert float(written) == pytest.approx(
+        float(Curve()(torch.ones(1, 3))[1]) + 3 * np.log(2.0)
+    )
+    assert ldjcheck.check(LostInAView(), shape=(3,)).status == "fail"
