@@ -7,6 +7,7 @@ import click
 from ldjcheck import __version__
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
+from ldjcheck.cli.explain import explain
 from ldjcheck.cli.sections import write_sections
 
 _EXAMPLES = (
@@ -72,5 +73,5 @@ def main() -> None:
     """
 
 
-for command in (check, codes):
+for command in (check, explain, codes):
     main.add_command(command)

@@ -128,3 +128,10 @@ def cost(bits_per_dim: float, style: Style) -> Block:
         style.paint("  What it does to you", bold=True),
         f"{_MARGIN}Your bits per dimension are off by {abs(bits_per_dim):.3g}.",
     ]
+
+
+def more(finding: Finding, style: Style) -> Block:
+    """Return how to read on; nothing where the layer was not checked at all."""
+    if finding.code.startswith("LDJ0"):
+        return []
+    return [shorten(f"  Learn more: ldjcheck explain {finding.code}", style.width)]

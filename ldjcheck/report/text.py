@@ -77,6 +77,7 @@ def _layer(result: Result, style: Style) -> list[Block]:
         blocks.append(about.message(finding, lead, style))
         blocks += [check_table(check, style) for check in tables[number]]
         blocks += _details(finding, steps, style)
+        blocks += [about.more(finding, style)] if number == 0 else []
     if not main:
         blocks += [check_table(check, style) for check in wrong]
     if style.verbose:

@@ -48,6 +48,7 @@ from ldjcheck.rules import (
     wrong_shape,
 )
 from ldjcheck.rules.naming import value_findings
+from ldjcheck.rules.page import sections
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Comparison, Diagnosis, Finding
 
-__all__ = ["RULES", "Rule", "name_findings", "rule_for"]
+__all__ = ["RULES", "Rule", "name_findings", "rule_for", "sections"]
 
 RULES: tuple[Rule, ...] = (
     source_not_found.RULE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Example, Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -25,10 +26,62 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
 
 
+PAGE = Page(
+    what="""
+        The map squeezes space so hard in one direction that rounding alone moves the
+        exact value by more than a mistake would cost.
+        """,
+    rule="""
+        error of log|det J|  is about  D * machine epsilon * condition number of J
+        In float64 epsilon is 2e-16: from a condition number of 1e14 on, digits
+        of the ldj are lost.
+        """,
+    shows="""
+        The allowed difference beside the numbers is large, and the status unproven.
+        The layer loses the same digits when it is trained or inverted.
+        """,
+    example=Example(
+        source="""
+            import torch
+            from torch import nn
+
+            class Mix(nn.Module):
+                # Multiply by a matrix that is almost singular.
+                def __init__(self):
+                    super().__init__()
+                    near = [[1, 1], [1, 1 + 1e-14]]
+                    self.weight = torch.tensor(near, dtype=torch.float64)
+
+                def forward(self, x):
+                    y = x @ self.weight
+                    ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+                    return y, ldj
+            """,
+        command="ldjcheck flow.py:Mix --shape 2",
+        prints="""
+            The Jacobian is too ill-conditioned to prove the log-determinant.
+            ...
+              rounding alone allows a difference of 2.9
+            ...
+            1 layer: 1 unproven
+            """,
+    ),
+    todo="""
+        Check nearer to the initial values (`--params-scale 0.1`), at a smaller shape,
+        or give inputs where the map is steeper (`--domain`).
+        """,
+    costs="Nothing yet: nothing was proved.",
+    confused=(
+        ("LDJ401", "the map changes nothing at all"),
+        ("LDJ301", "the inverse is wrong by more than rounding explains"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ402",
     name="ill-conditioned",
     severity="unproven",
-    summary="rounding alone may hide more than a mistake would cost",
+    summary="rounding may hide a mistake",
+    page=PAGE,
     match=_match,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -29,10 +30,69 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
+PAGE = Page(
+    what="""
+        The way back returns no ldj, zeros, or the total that it was given. Often meant
+        so, since sampling needs none: a warning, and the layer passes.
+        """,
+    rule="log|det J of f_inv|(y) = -log|det J of f|(x)   at y = f(x)",
+    shows="""
+        The report says `inverse: ldj not tracked`. The map itself is still checked, by
+        the round trip.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = (y - self.t) * torch.exp(-self.log_s)
+                return x
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = (y - self.t) * torch.exp(-self.log_s)
+                return x, -self.log_s.sum().expand(len(y))
+        """,
+    costs="""
+        Nothing while only samples are drawn. Likelihoods of samples, and training
+        by reverse KL, then miss the layer's whole share.
+        """,
+    confused=(
+        ("LDJ119", "the forward map reports none: that is a mistake"),
+        ("LDJ302", "the inverse reports one, with the wrong sign"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ303",
     name="inverse-ldj-untracked",
     severity="warning",
-    summary="the inverse returns no ldj, or leaves it untouched",
+    summary="the inverse reports no ldj",
+    page=PAGE,
     match=_match,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -29,10 +30,59 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
+PAGE = Page(
+    what="The log-scales are returned one by one instead of summed over the sample.",
+    rule="ldj[b] = sum over all axes but the batch;   `t.flatten(1).sum(dim=1)`",
+    shows="""
+        The shape is (B, D) or (B, H, W); summed over the axes left over it is right.
+        With B = D it even broadcasts, silently, along the wrong axis.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1)
+                return y, ldj
+        """,
+    costs="A mean over what is left counts 1/D of the layer's share, as if averaged.",
+    confused=(
+        ("LDJ105", "reduced, but by a mean"),
+        ("LDJ201", "one number per sample, in a column"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ202",
     name="not-reduced",
     severity="error",
-    summary="the ldj is not summed over all event axes",
+    summary="not summed over all event axes",
+    page=PAGE,
     match=_match,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -21,11 +22,47 @@ def _tell(e: Explanation) -> str:
     )
 
 
+PAGE = Page(
+    what="""
+        The determinant, 1, is reported for a map that keeps volume. Its logarithm is 0.
+        """,
+    rule="|det J| = 1   =>   log|det J| = 0",
+    shows="reported = exact + 1 on every sample, at every shape.",
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Flip(nn.Module):
+            # Reverse the order of the dims.
+            def forward(self, x):
+                y = x.flip(1)
+                return y, torch.ones(len(x))
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Flip(nn.Module):
+            # Reverse the order of the dims.
+            def forward(self, x):
+                y = x.flip(1)
+                return y, torch.zeros(len(x))
+        """,
+    shape=(4,),
+    costs="1 / (D * ln 2) too low for each such layer in the flow.",
+    bits=0.361,
+    confused=(
+        ("LDJ108", "the determinant was reported, and it is not 1"),
+        ("LDJ111", "another number than 1 is too much"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ118",
     name="one-for-zero",
     severity="error",
     summary="1 is reported where the ldj is 0",
+    page=PAGE,
     explains=_explains,
     tell=_tell,
 )

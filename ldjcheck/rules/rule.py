@@ -18,6 +18,10 @@ if TYPE_CHECKING:
         Location,
         Severity,
     )
+    from ldjcheck.rules.page import Page
+
+
+_TOPICS = ("not checked", "value", "contract", "inverse", "proof", "likelihood")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,10 +45,16 @@ class Rule:
     code: str
     name: str
     severity: Severity
-    summary: str  # what is wrong, in one line of plain words
+    summary: str  # what is wrong, in a few plain words
+    page: Page
     match: Callable[[Comparison], Iterable[Finding]] | None = None
     explains: Callable[[Explanation, Circumstances], bool] | None = None
     tell: Callable[[Explanation], str] | None = None  # the message, one sentence
+
+    @property
+    def topic(self) -> str:
+        """What the hundred of its code is about."""
+        return _TOPICS[int(self.code[3])]
 
     def finding(
         self,

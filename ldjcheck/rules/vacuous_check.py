@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -40,10 +41,61 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     )
 
 
+PAGE = Page(
+    what="""
+        Every number agrees, and would have agreed with a wrong formula as well: here
+        the layer changes nothing, so its ldj is 0 whatever is computed.
+        """,
+    rule="y = x   =>   log|det J| = 0 = -0 = 2 * 0 = D * 0",
+    shows="""
+        The status is unproven, and the exit code 3. The usual causes: a mask of ones,
+        `--params as-is` with a last layer that starts at zero, inputs that all lie
+        where the map is flat. Parameters are moved by default to avoid it.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class MaskedCoupling(nn.Module):
+            # Move the dims where the mask is 0; the others decide how.
+            def __init__(self):
+                super().__init__()
+                self.mask = torch.ones(5)
+                self.net = nn.Linear(5, 10)
+
+            def forward(self, x):
+                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+                return x * log_s.exp() + t, log_s.sum(dim=1)
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class MaskedCoupling(nn.Module):
+            # Move the dims where the mask is 0; the others decide how.
+            def __init__(self):
+                super().__init__()
+                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+                self.net = nn.Linear(5, 10)
+
+            def forward(self, x):
+                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+                return x * log_s.exp() + t, log_s.sum(dim=1)
+        """,
+    costs="Nothing yet: nothing was proved.",
+    confused=(
+        ("LDJ119", "0 is reported and is wrong"),
+        ("LDJ402", "the map does change, but rounding hides by how much"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ401",
     name="vacuous-check",
     severity="unproven",
-    summary="nothing was proved: at these inputs every formula would agree",
+    summary="nothing proved: any ldj would agree",
+    page=PAGE,
     match=_match,
 )

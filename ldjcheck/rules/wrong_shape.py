@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -33,10 +34,65 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
+PAGE = Page(
+    what="One number per sample, and the right one, but not in the shape (batch,).",
+    rule="""
+        ldj.shape == (B,)
+        (B, 1) + (B,) broadcasts to (B, B): every sample is added to every other.
+        """,
+    shows="""
+        Values agree once reshaped. The loss is a mean over B*B numbers, equal to the
+        right one in value, so nobody notices until single likelihoods are read.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1, keepdim=True)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1)
+                return y, ldj
+        """,
+    costs="""
+        Nothing on the mean; any per-sample likelihood, any importance weight and any
+        outlier score is wrong.
+        """,
+    confused=(
+        ("LDJ202", "more than one number per sample: axes are left to sum"),
+        ("LDJ106", "one number for all samples"),
+    ),
+)
+
 RULE = Rule(
     code="LDJ201",
     name="wrong-shape",
     severity="error",
-    summary="the ldj has the right values in the wrong shape",
+    summary="right values in the wrong shape",
+    page=PAGE,
     match=_match,
 )

@@ -30,6 +30,12 @@ def test_help_version_and_codes_load_nothing_heavy(argument: str) -> None:
     assert heavy_modules_loaded_by(code) == set()
 
 
+def test_explaining_a_mistake_loads_nothing_heavy() -> None:
+    run = "main(['explain', 'sign-flipped'], standalone_mode=False)"
+    code = f"from ldjcheck.cli import main; {run}"
+    assert heavy_modules_loaded_by(code) == set()
+
+
 def test_importing_ldjcheck_loads_nothing_heavy() -> None:
     assert heavy_modules_loaded_by("import ldjcheck") == set()
 

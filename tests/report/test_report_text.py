@@ -82,6 +82,8 @@ def test_a_mistake_is_told_in_words_numbers_place_reason_fix_and_cost() -> None:
           What it does to you
             Your bits per dimension are off by 7.99.
 
+          Learn more: ldjcheck explain LDJ101
+
           Also checked: inverse ok, round trip ok, contract ok
 
           note LDJ205: `ldj` is changed in place; the tensor you pass is altered.
@@ -160,6 +162,8 @@ def test_unproven_tells_what_would_have_to_be_different() -> None:
           What would have to be different
             Drop --params as-is: moved parameters are then checked.
 
+          Learn more: ldjcheck explain LDJ401
+
           forward  (4,), unproven  worst 0  allowed 1e-12
 
         1 layer: 1 unproven (0.4 s)
@@ -221,6 +225,8 @@ def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None
 
           Evidence
             Largest deviation from that law: 7e-15.
+
+          Learn more: ldjcheck explain LDJ101
 
           LDJ110 inverse: The inverse leaves out log(1 - alpha).
 

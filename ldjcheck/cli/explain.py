@@ -1,0 +1,91 @@
+"""`ldjcheck explain CODE|NAME`: one page about a mistake."""
+
+from __future__ import annotations
+
+import re
+from difflib import get_close_matches
+from textwrap import TextWrapper, indent
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ldjcheck.rules import Rule
+
+_WIDTH = 80
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
+
+
+@click.command(
+    "explain", short_help="Explain a mistake: its rule, wrong and right code."
+)
+@click.argument("mistake", metavar="CODE|NAME")
+def explain(mistake: str) -> None:
+    """Explain one mistake: the rule it breaks, how it shows, wrong and right code.
+
+    CODE|NAME is a code such as LDJ101 or a name such as sign-flipped; `ldjcheck codes`
+    lists them.
+    """
+    from ldjcheck.rules import rule_for
+
+    rule = rule_for(mistake)
+    if rule is None:
+        raise click.UsageError(_unknown(mistake))
+    click.echo(page_of(rule))
+
+
+def page_of(rule: Rule) -> str:
+    """Return the page of a rule as text of at most 80 columns."""
+    from ldjcheck.rules import sections
+
+    blocks = [_title(rule), _filled(rule.page.what)]
+    for section in sections(rule.page):
+        is_prose = section.kind == "prose"
+        body = _filled(section.body, "  ") if is_prose else indent(section.body, "  ")
+        blocks.append(f"{section.heading.upper()}\n{body}")
+    if rule.page.confused:
+        blocks.append("EASILY CONFUSED WITH\n" + "\n".join(_confused(rule)))
+    return "\n\n".join(blocks)
+
+
+def _title(rule: Rule) -> str:
+    left, right = f"{rule.code}  {rule.name}", f"{rule.severity} · {rule.topic}"
+    return left + right.rjust(_WIDTH - len(left))
+
+
+def _confused(rule: Rule) -> list[str]:
+    from ldjcheck.rules import rule_for
+
+    others = [(rule_for(code), difference) for code, difference in rule.page.confused]
+    named = [(f"{r.code} {r.name}", text) for r, text in others if r is not None]
+    width = max(len(name) for name, _ in named)
+    margin = " " * (width + 4)
+    return [_filled(text, f"  {name:{width}}  ", margin) for name, text in named]
+
+
+def _filled(text: str, first: str = "", margin: str | None = None) -> str:
+    """Return a text as lines that fill the page; `margin` stands before the others.
+
+    What stands between backticks is to be typed, and is kept on one line.
+    """
+    rest = first if margin is None else margin
+    text = re.sub("`[^`]+`", lambda code: code[0].replace(" ", _HARD_SPACE), text)
+    wrapper = TextWrapper(
+        _WIDTH, first, rest, break_on_hyphens=False, break_long_words=False
+    )
+    return wrapper.fill(text).replace(_HARD_SPACE, " ")
+
+
+def _unknown(mistake: str) -> str:
+    """Return what to type instead: the codes and names that look like it."""
+    from ldjcheck.rules import RULES
+
+    words = {word.lower(): word for r in RULES for word in (r.code, r.name)}
+    near = get_close_matches(
+        mistake.strip().lower().replace("_", "-"), words, cutoff=0.7
+    )
+    if not near:
+        # A single word of a name is what people remember.
+        near = [w for w in words if mistake.strip().lower() in w.split("-")][:3]
+    hint = f"Did you mean {' or '.join(words[w] for w in near)}?" if near else ""
+    return f"There is no mistake {mistake!r}. {hint or '`ldjcheck codes` lists all.'}"
