@@ -36,7 +36,9 @@ _CLEAR = (
 
 def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     """Return what explains one direction's mistake, or that nothing does."""
-    case = make_case(_telling(traces))
+    plain = [trace for trace in traces if not trace.config.nudged] or traces
+    nudged = [trace for trace in traces if trace.config.nudged]
+    case = make_case(_telling(plain))
     first = case.traces[0]
     fault = _fault(case)
     lines = () if fault else ledger_lines(first, case.terms[0])
@@ -58,7 +60,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         constant=is_constant(gaps),
         bits_per_dim=gap / (first.dims * math.log(2)) if math.isfinite(gap) else None,
         summed_lines=_summed_lines(case),
-        moved_constants=any(trace.config.nudged for trace in case.traces),
+        moved_constants=_still_holds(mistakes, first, nudged),
         reported_shares=None if fault else _shares(case),
     )
 
@@ -73,6 +75,26 @@ def trace_ledger(trace: Trace) -> Diagnosis:
         ledger=() if fault else ledger_lines(trace, case.terms[0]),
         ledger_dropped=fault,
         reported_shares=None if fault else _shares(case),
+    )
+
+
+def _still_holds(
+    mistakes: Sequence[tuple[Explanation, ...]],
+    first: Trace,
+    nudged: Sequence[Trace],
+) -> bool:
+    """Return whether the explanation also holds with the layer's own numbers moved.
+
+    It need not: a layer that stores a slope and its logarithm apart is no longer itself
+    then. So this confirms an explanation, and its absence says nothing.
+    """
+    if len(mistakes) != 1 or not mistakes[0] or not nudged:
+        return False
+    best = mistakes[0][0]
+    return any(
+        (e.kind, e.multiplier, e.location)
+        == (best.kind, best.multiplier, best.location)
+        for e in explain(make_case([first, *nudged]))
     )
 
 
