@@ -93,7 +93,7 @@ def _calls(trace: Trace, terms: Terms) -> list[CallSums]:
     began: dict[int, tuple[int, Place]] = {}
 
     def note(node: Node) -> None:
-        for place in node.places:
+        for place in reversed(node.places):  # of calls that begin together, outer first
             began.setdefault(place.call, (node.index, place))
 
     for step in trace.steps:
