@@ -1,0 +1,1 @@
+"""Tests of the diagnosis: which mistake it is, and on which line."""

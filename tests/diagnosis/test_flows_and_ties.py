@@ -1,0 +1,265 @@
+"""Whole flows, constants by name, both directions, ties, and the refusal to guess."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+import ldjcheck
+from diagnosis.written import build
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def named(report: ldjcheck.Report) -> list[tuple[str, str | None]]:
+    return [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+
+
+# Whole flows
+
+FLOW = """
+class Stretch(nn.Module):
+    def __init__(self, dims=4):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.6, 0.9, dims))
+
+    def forward(self, z, ldj, reverse=False):
+        return z * self.log_scale.exp(), ldj + self.log_scale.sum()  # stretch
+
+class Bend(nn.Module):
+    def forward(self, z, ldj, reverse=False):
+        ldj = ldj + torch.log(torch.cosh(z)).sum(dim=1)  # bend
+        return torch.sinh(z), ldj
+
+class Couple(nn.Module):
+    def __init__(self, dims=4):
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(dims // 2, dims)
+
+    def forward(self, z, ldj, reverse=False):
+        a, b = z.chunk(2, dim=1)
+        s, t = torch.tanh(self.net(a)).chunk(2, dim=1)
+        ldj = ldj + s.sum(dim=1)  # couple
+        return torch.cat([b * torch.exp(s) + t, a], dim=1), ldj
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([Stretch(), Bend(), Couple()])
+
+    def forward(self, z, ldj, reverse=False):
+        for layer in self.layers:
+            z, ldj = layer(z, ldj)
+        return z, ldj
+"""
+SLIPS = {
+    "stretch": ("self.log_scale.sum()", "2 * self.log_scale.sum()", "LDJ114"),
+    "bend": ("ldj + torch.log(torch", "ldj - torch.log(torch", "LDJ104"),
+    "couple": ("s.sum(dim=1)", "s.mean(dim=1)", "LDJ105"),
+}
+
+
+def flow(slips: set[str], folder: Path) -> Any:
+    text = FLOW
+    for slip in slips:
+        right, wrong, _ = SLIPS[slip]
+        assert right in text
+        text = text.replace(right, wrong)
+    return build(text.splitlines(), folder)
+
+
+def slipped(report: ldjcheck.Report) -> set[tuple[str, str]]:
+    """Return code and marked line of every finding."""
+    return {
+        (f.code, (f.location.text or "").split("# ")[-1])
+        for f in report.findings
+        if f.location is not None
+    }
+
+
+@pytest.mark.parametrize("slip", SLIPS)
+def test_the_line_says_which_sublayer_of_a_flow_is_wrong(
+    slip: str, tmp_path: Path
+) -> None:
+    report = ldjcheck.check(flow({slip}, tmp_path), shape=(4,), direction="forward")
+    assert slipped(report) == {(SLIPS[slip][2], slip)}
+
+
+@pytest.mark.parametrize(
+    "slips", [("stretch", "bend"), ("stretch", "couple"), ("bend", "couple")]
+)
+def test_two_wrong_sublayers_are_two_findings(
+    slips: tuple[str, str], tmp_path: Path
+) -> None:
+    report = ldjcheck.check(flow(set(slips), tmp_path), shape=(4,), direction="forward")
+    assert slipped(report) == {(SLIPS[slip][2], slip) for slip in slips}
+
+
+def test_the_flow_without_a_slip_passes(tmp_path: Path) -> None:
+    report = ldjcheck.check(flow(set(), tmp_path), shape=(4,), direction="forward")
+    assert report.status == "pass"
+
+
+def test_of_equal_sublayers_the_wrong_one_is_told_by_its_line(tmp_path: Path) -> None:
+    text = FLOW.replace("Stretch(), Bend(), Couple()", "Bend(), Bend(), Flipped()")
+    text += """
+class Flipped(Bend):
+    def forward(self, z, ldj, reverse=False):
+        z = torch.tanh(z)
+        ldj = ldj - torch.log1p(-(z**2)).sum(dim=1)  # flipped
+        return z, ldj
+"""
+    layer = build(text.splitlines(), tmp_path)
+    report = ldjcheck.check(layer, shape=(2,), direction="forward")
+    assert slipped(report) == {("LDJ104", "flipped")}
+
+
+# Constants
+
+
+class Squeezed(nn.Module):
+    """Quantised, then squeezed away from both ends; `which` terms lose their count."""
+
+    def __init__(self, which: str) -> None:
+        super().__init__()
+        self.which, self.quants, self.fuzz = which, 8, 0.03
+        self.unrelated = 8
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        dims = z[0].numel()
+        z = z / self.quants
+        if self.which == "quants":
+            ldj = ldj - math.log(self.quants)
+        else:
+            ldj = ldj - math.log(self.quants) * dims
+        z = z * (1 - 2 * self.fuzz) + self.fuzz
+        if self.which == "fuzz":
+            ldj = ldj + math.log(1 - 2 * self.fuzz)
+        elif self.which != "no fuzz":
+            ldj = ldj + math.log(1 - 2 * self.fuzz) * dims
+        return z, ldj
+
+
+@pytest.mark.parametrize(
+    ("which", "code", "operand"),
+    [
+        ("quants", "LDJ101", "log(self.quants)"),
+        ("fuzz", "LDJ101", "log(1 - 2 * self.fuzz)"),
+        ("no fuzz", "LDJ110", "1 - 2 * self.fuzz"),
+    ],
+)
+def test_a_constant_is_named_by_its_source(which: str, code: str, operand: str) -> None:
+    report = ldjcheck.check(Squeezed(which), shape=(1, 2, 3), direction="forward")
+    first = report.findings[0]
+    assert first.code == code
+    assert operand in first.message
+    assert "unrelated" not in first.message
+
+
+# Directions
+
+
+class Both(nn.Module):
+    """Scaling by a parameter; `mistaken` directions count it once for all dims."""
+
+    def __init__(self, *mistaken: str) -> None:
+        super().__init__()
+        self.mistaken = mistaken
+        self.log_scale = nn.Parameter(torch.tensor(0.7))
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        wrong = ("inverse" if reverse else "forward") in self.mistaken
+        count = 1 if wrong else z.shape[1]
+        sign = -1 if reverse else 1
+        return z * torch.exp(sign * self.log_scale), ldj + sign * count * self.log_scale
+
+
+@pytest.mark.parametrize(
+    "mistaken", [(), ("forward",), ("inverse",), ("forward", "inverse")]
+)
+def test_findings_come_forward_first_and_for_wrong_directions_only(
+    mistaken: tuple[str, ...],
+) -> None:
+    report = ldjcheck.check(Both(*mistaken), shape=(5,))
+    assert named(report) == [("LDJ101", direction) for direction in mistaken]
+
+
+# Ties
+
+
+class Averaged(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        scales = self.log_scale.expand(z.shape)
+        return z * scales.exp(), ldj + scales.mean(dim=1)
+
+
+def test_a_mean_that_is_written_decides_and_the_dims_factor_is_kept_as_a_tie() -> None:
+    report = ldjcheck.check(Averaged(), shape=(5,), direction="forward")
+    assert report.findings[0].code == "LDJ105"
+    assert "missing-dims-factor" in report.findings[0].also_fits
+
+
+class OneShape(nn.Module):
+    """Takes images of one shape only, whose counts cannot all be told apart."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.bias = nn.Parameter(torch.zeros(1, 2, 2))
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        z = 3.0 * z + self.bias.reshape(1, 1, 2, 2) + torch.zeros(1, 1, 2, 2)
+        if z.shape[1:] != self.bias.shape:
+            raise ValueError("one shape only")
+        return z, ldj + math.log(3.0)
+
+
+def test_a_layer_of_one_shape_admits_the_counts_that_coincide() -> None:
+    report = ldjcheck.check(OneShape(), shape=(1, 2, 2), direction="forward")
+    assert report.findings[0].code == "LDJ101"
+    assert "missing-spatial-factor" in report.findings[0].also_fits
+
+
+# Refusal
+
+
+class Garbage(nn.Module):
+    """sinh, with a term that belongs to no known mistake."""
+
+    def __init__(self, weights: list[float], frequency: float) -> None:
+        super().__init__()
+        self.weights = torch.tensor(weights)
+        self.frequency = frequency
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        ldj = ldj + torch.log(torch.cosh(z)).sum(dim=1)
+        a, b, c = self.weights
+        waves = a * torch.sin(self.frequency * z) + b * z**2 + c * torch.cos(z) * z
+        off = torch.tanh(waves.sum(dim=1)) + torch.log(torch.cosh(z)).mean(dim=1)
+        return torch.sinh(z), ldj * 1.37 + off
+
+
+@settings(max_examples=12, deadline=None)
+@given(
+    st.lists(st.floats(0.2, 1.9), min_size=3, max_size=3),
+    st.floats(1.1, 2.9),
+    st.integers(2, 4),
+)
+def test_what_fits_no_mistake_gets_no_name(
+    weights: list[float], frequency: float, dims: int
+) -> None:
+    layer = Garbage(weights, frequency)
+    report = ldjcheck.check(layer, shape=(dims,), direction="forward")
+    assert report.status == "fail"
+    assert report.findings[0].code in ("LDJ120", "LDJ199")
