@@ -12,7 +12,7 @@ import torch
 
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
 from ldjcheck.diagnosis.case import Case, make_case
-from ldjcheck.diagnosis.engine import explain, suspect_of
+from ldjcheck.diagnosis.engine import explain, holds_again, suspect_of
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
@@ -90,12 +90,7 @@ def _still_holds(
     """
     if len(mistakes) != 1 or not mistakes[0] or not nudged:
         return False
-    best = mistakes[0][0]
-    return any(
-        (e.kind, e.multiplier, e.location)
-        == (best.kind, best.multiplier, best.location)
-        for e in explain(make_case([first, *nudged]))
-    )
+    return holds_again(mistakes[0][0], make_case([first, *nudged]))
 
 
 def _summed_lines(case: Case) -> tuple[int, ...]:

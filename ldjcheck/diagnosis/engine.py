@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
 _SINGLE = 0.6  # editing one execution of several is the less likely explanation
 _HOPELESS = 4.0
-_COUNTS = ("dims", "spatial", "active", "shape")
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
@@ -68,6 +67,30 @@ def explain(case: Case) -> tuple[Explanation, ...]:
         found = [e for e in found if e.kind != "other-point"]
     found.sort(key=lambda e: (e.cost, e.size, e.rank))
     return tuple(e for e in found if e.cost < _HOPELESS)
+
+
+def holds_again(best: Explanation, case: Case) -> bool:
+    """Return whether an explanation is found again, on traces that it was not made from."""
+
+    def is_best(found: Explanation) -> bool:
+        return (found.kind, found.multiplier, found.location) == (
+            best.kind,
+            best.multiplier,
+            best.location,
+        )
+
+    if best.kind in ("step-unaccounted", "overwritten", "part-unaccounted"):
+        return any(is_best(e) for e in step_explanations(case.traces, ()))
+    line = best.location.line if best.location is not None else None
+    inputs = _InputDependence()
+    for target in find_targets(case.traces, [t.edges for t in case.terms], case.agree):
+        first = target.first
+        if first is None or all(p.line != line for p in user_node(first).places):
+            continue
+        linear = _is_linear(case, target)
+        if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
+            return True
+    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces))))
 
 
 def suspect_of(case: Case) -> Location | None:
