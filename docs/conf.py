@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import ldjcheck
+
+sys.path.insert(0, str(Path(__file__).parent))  # for `mistake_pages`
 
 project = "ldjcheck"
 author = "The ldjcheck authors"
 release = ldjcheck.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "mistake_pages",
+]
 myst_heading_anchors = 3
 exclude_patterns = ["_build"]
 
