@@ -59,3 +59,22 @@ def test_the_nearest_innocent_neighbour_passes(
     report = ldjcheck.check(build(lines(body), tmp_path), shape=shape)
     assert report.status == "pass", report
     assert not [f for f in report.findings if f.severity == "error"]
+
+
+@pytest.mark.xfail(reason="no draw of the plain check turns a scale of 1 negative")
+@pytest.mark.parametrize("log", ["torch.log(self.scale)", "self.scale.log()"])
+def test_a_missing_abs_is_seen_at_ordinary_initial_values(
+    log: str, tmp_path: Path
+) -> None:
+    text = f"""
+class Layer(nn.Module):
+    def __init__(self, dims=4):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(dims))
+
+    def forward(self, z, ldj, reverse=False):
+        return z * self.scale, ldj + {log}.sum()
+"""
+    layer = build(text.splitlines(), tmp_path)
+    report = ldjcheck.check(layer, shape=(4,), direction="forward")
+    assert [f.code for f in report.findings] == ["LDJ109"]
