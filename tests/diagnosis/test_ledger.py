@@ -251,3 +251,54 @@ def test_a_ledger_of_hidden_code_is_dropped_or_still_true(
     else:
         first = report.findings[0]
         assert any("no line ledger" in line for line in first.evidence), first
+
+
+# The dequantization variants, as a student meets them
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "NoDimsFactor",
+            [
+                ("LDJ101", "forward", "ldj -= np.log(self.quants)", "log(self.quants)"),
+                ("LDJ101", "inverse", "ldj += np.log(self.quants)", "log(self.quants)"),
+            ],
+        ),
+        (
+            "LogitSign",
+            [
+                (
+                    "LDJ104",
+                    "forward",
+                    "ldj -= (-torch.log(z) - torch.log(1 - z)).flatten(1).sum(dim=1)",
+                    "sign",
+                )
+            ],
+        ),
+        (
+            "InverseWithoutAlpha",
+            [
+                (
+                    "LDJ110",
+                    "inverse",
+                    "z = (z - 0.5 * self.alpha) / (1 - self.alpha)",
+                    "log(1 - self.alpha)",
+                )
+            ],
+        ),
+    ],
+)
+def test_a_dequantization_variant_is_told_by_name_line_and_operand(
+    name: str, expected: list[tuple[str, str, str, str]]
+) -> None:
+    layer = example("dequantization_mistakes", name)
+    report = ldjcheck.check(layer, shape=(1, 4, 4))
+    errors = [f for f in report.findings if f.severity == "error"]
+    assert len(errors) == len(expected)
+    for finding, (code, direction, text, words) in zip(errors, expected, strict=True):
+        assert (finding.code, finding.direction) == (code, direction)
+        assert finding.location is not None
+        assert finding.location.text == text
+        assert words in finding.message
