@@ -11,8 +11,9 @@ from ldjcheck.diagnosis.blame import ldj_statement, place_of, statement_of
 from ldjcheck.diagnosis.numbers import fits
 from ldjcheck.diagnosis.places import argument_text, location_of, source_text
 from ldjcheck.diagnosis.targets import Target, user_node, value_node
-from ldjcheck.diagnosis.terms import Terms, linear_positions, terms_of
+from ldjcheck.diagnosis.terms import ONES, Terms, linear_positions, terms_of
 from ldjcheck.tape import Node, Trace
+from ldjcheck.tape.families import MULTIPLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +81,8 @@ def operand(target: Target | None) -> str | None:
     if isinstance(first, Node):
         return source_text(first.place)
     node, position = first
+    if node.name in MULTIPLY and value_node(first).name in ONES:
+        position = 1 - int(position == 1)  # c * ones: the constant is the term
     return argument_text(node, position) or source_text(value_node(first).place)
 
 

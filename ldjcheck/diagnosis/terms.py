@@ -23,7 +23,7 @@ from ldjcheck.tape.families import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_ONES = frozenset({"ones", "new_ones", "ones_like"})
+ONES = frozenset({"ones", "new_ones", "ones_like"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +135,7 @@ def _factor(node: Node) -> list[Position]:
     if fixed == [True, True]:
         first, second = node.args[0], node.args[1]
         smaller = first.value.numel() <= second.value.numel()
-        return [0] if smaller and first.name not in _ONES else [1]
+        return [0] if smaller and first.name not in ONES else [1]
     return []
 
 
