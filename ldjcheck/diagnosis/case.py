@@ -55,7 +55,8 @@ def roundabout(trace: Trace, target: Target) -> int:
     node = value_node(first)
     if not isinstance(first, Node) and node not in trace.own_set:
         return 2 if node.name == "incoming" else 0
-    return 2 if linear_positions(node) else 1
+    bare = isinstance(first, Node) and node.name in ONES  # its use says more
+    return 2 if bare or linear_positions(node) else 1
 
 
 def target_location(case: Case, target: Target | None) -> Location | None:

@@ -164,6 +164,18 @@ def test_a_constant_is_named_by_its_source(which: str, code: str, operand: str) 
     assert "unrelated" not in first.message
 
 
+def test_a_constant_is_named_and_not_what_it_is_spread_over() -> None:
+    class Spread(nn.Module):
+        quants = 8
+
+        def forward(self, x: Tensor) -> Any:
+            return x / self.quants, -math.log(self.quants) * torch.ones(len(x))
+
+    report = ldjcheck.check(Spread(), shape=(4,))
+    assert report.findings[0].code == "LDJ101"
+    assert "log(self.quants)" in report.findings[0].message
+
+
 # Directions
 
 
