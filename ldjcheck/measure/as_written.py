@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
 
+_LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
@@ -54,6 +55,8 @@ def _compared(
 ) -> DirectionMeasured | Unavailable:
     if not isinstance(side, DirectionMeasured) or not side.anchored:
         return side  # absent, or erratic: rounding alone may then change all
+    if side.allowed is None or float(side.allowed.max()) > _LOSES_ALL:
+        return side  # what float64 cannot tell, float32 has lost altogether
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
     there = _reported(promoted, direction, x, frozen)
