@@ -60,3 +60,10 @@ def test_a_small_constant_in_the_ldj_of_an_iterated_inverse_is_seen(
     report = ldjcheck.check(Contraction(stop, slip=1e-5), shape=(4,))
     assert report.status == "fail"
     assert {f.direction for f in report.findings} == {"inverse"}
+
+
+def test_a_solver_that_float32_cannot_satisfy_does_not_hang_the_check() -> None:
+    for seed in range(4):
+        torch.manual_seed(seed)
+        report = ldjcheck.check(Contraction(1e-13), shape=(4,))
+        assert report.status == "pass", report
