@@ -36,7 +36,7 @@ def plan_configs(
     to stay as they are, the draw is 0 throughout.
     """
     moved = has_parameters and options.params == "random"
-    configs: list[Config] = []
+    configs = []
     shapes = (shape, shape, shape, *others[:2])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
@@ -53,8 +53,6 @@ def plan_configs(
                 seed=options.seed + index,
             )
         )
-    if moved:  # a logarithm of what may turn negative is NaN there, and nowhere else
-        configs.append(replace(configs[0], reflected=True, seed=options.seed + 9))
     return tuple(configs)
 
 
