@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
 
+_LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
+_PATIENCE = 10  # times the operations that the same call took in float64
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
@@ -54,10 +56,13 @@ def _compared(
 ) -> DirectionMeasured | Unavailable:
     if not isinstance(side, DirectionMeasured) or not side.anchored:
         return side  # absent, or erratic: rounding alone may then change all
+    if side.allowed is None or float(side.allowed.max()) > _LOSES_ALL:
+        return side  # what float64 cannot tell, float32 has lost altogether
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
-    there = _reported(promoted, direction, x, frozen)
-    here = _reported(written, direction, x.float() if _is_real(x) else x, frozen)
+    there, steps = _reported(promoted, direction, x, frozen, float("inf"))
+    same_x = x.float() if _is_real(x) else x
+    here, _ = _reported(written, direction, same_x, frozen, _PATIENCE * (1000 + steps))
     if there is None or here is None or here.shape != there.shape:
         return side
     off = (here - there).abs()
@@ -74,14 +79,19 @@ def _compared(
 
 
 def _reported(
-    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen
-) -> Tensor | None:
-    """Return what the layer reports, in float64; None when it does not run so."""
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, patience: float
+) -> tuple[Tensor | None, int]:
+    """Return what the layer reports, as float64, and in how many operations.
+
+    None when it does not run so: a solver may wait for a precision that float32 has not.
+    """
     try:
-        reported = runner.run(direction, x, frozen).reported
+        outcome = runner.run(direction, x, frozen, patience=patience)
     except (LayerRaisedError, UnexpectedReturnError):
-        return None
-    return None if reported is None else reported.detach().double().cpu()
+        return None, 0
+    reported = outcome.reported
+    known = None if reported is None else reported.detach().double().cpu()
+    return known, outcome.operations
 
 
 def _is_real(x: Tensor) -> bool:

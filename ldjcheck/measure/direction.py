@@ -107,7 +107,7 @@ def measure_direction(
     return replace(
         measured,
         exact=exact,
-        allowed=_allowed(truth, reported, exact, pivots, base.y, dtype, options),
+        allowed=_allowed(truth, reported, exact, pivots, base, dtype, options),
         slack=_slack(truth, reported, exact),
         shares=structure.shares(jacobian, pivots),
         reported_shares=None if base.shares is None else base.shares.detach().double(),
@@ -120,13 +120,13 @@ def _allowed(
     reported: Tensor | None,
     exact: Tensor,
     pivots: list[tuple[int, int]] | None,
-    y: Tensor,
+    base: Outcome,
     dtype: str,
     options: Options,
 ) -> Tensor:
     """Return the allowed difference of each sample, `(batch,)`, in nats."""
     jacobian = truth.jacobian.double().cpu()
-    noise = _scatter(truth, reported, exact)
+    noise = _scatter(truth, reported, exact, single=base.single)
     parts = structure.shares(jacobian, pivots)
     allowed = [
         allowed_difference(
@@ -137,7 +137,7 @@ def _allowed(
             dtype=dtype,
             noise=noise,
             contraction=float(parts[b].min().exp()),
-            largest=float(y[b].abs().max()),
+            largest=float(base.y[b].detach().abs().max()),
             atol=options.atol,
             rtol=options.rtol,
         )
@@ -258,14 +258,18 @@ def _scaled_noise(
     return by_input if agrees else by_noise
 
 
-def _scatter(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
+def _scatter(
+    truth: _Truth, reported: Tensor | None, exact: Tensor, *, single: bool
+) -> float:
     """Return how far the difference scatters where only rounding is different.
 
     Asked only where a small difference would otherwise be called a mistake. Two things
     are tried. The input moves by a hair: a mistake's difference stays as it is, while that
     of right code that cancels (quadratic formulas in splines, 1 - tanh(x)**2) jumps. And
     constants that were made in float32 move by their own rounding: two constants that
-    belong together, such as a slope and its logarithm, agree no better than that.
+    belong together, such as a slope and its logarithm, agree no better than that. What
+    float32 has rounded on its way into the call (`single`) cannot be moved: it is allowed
+    what its rounding may cost.
     """
     if truth.method == "differences":
         return 1e-8 * truth.jacobian.shape[1]
@@ -281,7 +285,9 @@ def _scatter(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
     constants = [_gap_of_constants(truth, generator) for _ in range(3)]
     now = reported - exact
     tail = SOFTPLUS_TAIL * truth.jacobian.shape[1]
+    size = truth.jacobian.shape[1] + float(exact[torch.isfinite(exact)].abs().max())
     return max(
+        2.0 * MACHINE_EPSILON["float32"] * size if single else 0.0,
         _SCATTERS * _largest_change(nearby, now),
         _largest_change(constants, now),
         tail if float(off.max()) < tail else 0.0,

@@ -64,6 +64,10 @@ class Frozen:
     idle_clips: list[bool] = field(default_factory=list)
 
 
+class EndlessError(RuntimeError):
+    """A call ran out of patience: it loops for as long as it is let."""
+
+
 class Guard(TorchFunctionMode):
     """Runs a layer's operations with noise frozen and, when told, seen through.
 
@@ -73,6 +77,7 @@ class Guard(TorchFunctionMode):
         promote: turn every request for float32 or less into float64.
         see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
         see_rounding: make rounding add a constant, so that its derivative is one.
+        patience: the number of operations after which a call counts as endless.
     """
 
     def __init__(
@@ -82,14 +87,18 @@ class Guard(TorchFunctionMode):
         promote: bool = True,
         see_detach: bool = False,
         see_rounding: bool = False,
+        patience: float = float("inf"),
     ) -> None:
         super().__init__()
+        self._patience = patience
+        self._operations = 0
         self._frozen = frozen
         self._promote = promote
         self._see_detach = see_detach
         self._see_rounding = see_rounding
         self._draw = self._round = self._clip = 0
         self._inference = _InferenceAsNoGrad()
+        self._single = False
 
     def __enter__(self) -> Guard:
         """Begin to stand between the layer and torch."""
@@ -107,6 +116,16 @@ class Guard(TorchFunctionMode):
         """The number of random tensors drawn so far in this call."""
         return self._draw
 
+    @property
+    def operations(self) -> int:
+        """The number of torch operations of this call so far."""
+        return self._operations
+
+    @property
+    def single(self) -> bool:
+        """Whether a number that float32 has rounded entered this call from outside."""
+        return self._single
+
     def __torch_function__(
         self,
         func: Callable[..., Any],
@@ -115,6 +134,9 @@ class Guard(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
+        self._operations += 1
+        if self._operations > self._patience:
+            raise EndlessError
         named = dict(kwargs or {})
         name = getattr(func, "__name__", "")
         if self._see_detach:
@@ -125,6 +147,8 @@ class Guard(TorchFunctionMode):
             if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
                 return args[0].view_as(args[0])
         if self._promote:
+            if not self._single:
+                self._single = any(is_rounded(value) for value in args)
             func, args = _promoted(func, name, args, named)
         if name in RANDOM or name in RANDOM_IN_PLACE:
             return self._drawn(func, name, args, named)
@@ -134,6 +158,7 @@ class Guard(TorchFunctionMode):
                 return seen
         result = func(*args, **named)
         if self._promote and not name.endswith("_"):
+            self._single = self._single or is_rounded(result)
             result = _doubled(result)
         return result
 
@@ -193,6 +218,13 @@ class Guard(TorchFunctionMode):
             in_place: Tensor = args[0]
             return in_place.add_(self._frozen.offsets[index])
         return value + self._frozen.offsets[index]
+
+
+def is_rounded(value: Any) -> bool:
+    """Return whether float32 or less may have rounded an entry: halves are exact."""
+    if not isinstance(value, Tensor) or value.dtype not in LOW_PRECISION:
+        return False
+    return bool(((value.detach().double() * 4096.0).frac() != 0.0).any())
 
 
 class _InferenceAsNoGrad:

@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.holdings import module_level, reachable, tensors
-from ldjcheck.measure.guard import LOW_PRECISION
+from ldjcheck.holdings import attributes, module_level, reachable, tensors
+from ldjcheck.measure.guard import LOW_PRECISION, is_rounded
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -202,15 +202,33 @@ def promoted(layer: Any) -> list[Tensor]:
     constants = []
     for tensor in tensors(layer):
         if tensor.dtype in LOW_PRECISION:
+            inexact = not tensor.requires_grad and is_rounded(tensor)
             tensor.data = tensor.data.double()
-            if not tensor.requires_grad and _is_rounded(tensor):
+            if inexact:
                 constants.append(tensor)
+    _promote_numpy(layer)
     return constants
 
 
-def _is_rounded(tensor: Tensor) -> bool:
-    """Return whether float32 may have rounded a value: ones, zeros, halves are exact."""
-    return bool(((tensor.detach() * 4096.0).frac() != 0.0).any())
+def _promote_numpy(layer: Any) -> None:
+    """Turn float32 NumPy numbers and arrays into float64, wherever the layer keeps them."""
+    for item in list(reachable(layer)):
+        if isinstance(item, (dict, list)):
+            places = item.items() if isinstance(item, dict) else enumerate(item)
+            for key, value in [(k, v) for k, v in places if _is_narrow(v)]:
+                item[key] = value.astype(np.float64)
+        elif not isinstance(item, Tensor):
+            for name, value in attributes(item).items():
+                if _is_narrow(value):
+                    with contextlib.suppress(AttributeError, TypeError):
+                        object.__setattr__(item, name, value.astype(np.float64))
+
+
+def _is_narrow(value: Any) -> bool:
+    return isinstance(value, (np.floating, np.ndarray)) and value.dtype in (
+        np.float16,
+        np.float32,
+    )
 
 
 def learnable(layer: Any) -> list[Tensor]:

@@ -143,12 +143,17 @@ def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
 
 
 def _reflect(layer: Any, fixed: frozenset[int]) -> None:
-    """Turn around the first row of every learnable tensor, and with it orientations."""
+    """Turn around the first row of every learnable tensor, and with it orientations.
+
+    A vector or number of one sign stays: it is a scale that is positive by construction.
+    """
     with torch.no_grad():
         for index, tensor in enumerate(learnable(layer)):
-            if index not in fixed:
-                row = tensor.data[:1] if tensor.dim() else tensor.data
-                row.neg_()
+            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
+            if index in fixed or (tensor.dim() < 2 and one_sign):
+                continue
+            row = tensor.data[:1] if tensor.dim() else tensor.data
+            row.neg_()
 
 
 def _nudge(layer: Any) -> None:

@@ -54,6 +54,8 @@ class Outcome:
     form: str | None  # how the ldj's form breaks the promise; None: as promised
     x_changed: bool
     draws: int
+    operations: int  # torch's, in this call
+    single: bool = False  # a number that float32 has rounded entered the call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +86,7 @@ class Runner:
         start: Tensor | None = None,
         see_detach: bool = False,
         see_rounding: bool = False,
+        patience: float = float("inf"),
         recorder: Recorder | None = None,
     ) -> Outcome:
         """Return what the layer makes of `x`, shape `(batch, *event)`.
@@ -107,6 +110,7 @@ class Runner:
             promote=self.promote,
             see_detach=see_detach,
             see_rounding=see_rounding,
+            patience=patience,
         )
         self._reseed()
         grad = torch.is_grad_enabled()
@@ -138,6 +142,8 @@ class Runner:
             form=form,
             x_changed=not torch.equal(given.detach(), x.detach()),
             draws=guard.draws,
+            operations=guard.operations,
+            single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 
     def start(self, x: Tensor) -> Tensor:
@@ -227,6 +233,10 @@ def _is_number(value: Any) -> bool:
     return isinstance(
         value, (Tensor, int, float, np.number, np.ndarray)
     ) and not isinstance(value, bool)
+
+
+def _is_single(ldj: Any) -> bool:
+    return isinstance(ldj, np.generic) and ldj.dtype in (np.float16, np.float32)
 
 
 def _describe(returned: Any) -> str:
