@@ -205,8 +205,8 @@ def _try_domains(
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
                     return trial.quality, whole, "it adds noise to whole numbers"
-                if not _is_finite(trial.outcome.reported) and _folds(
-                    workshop, calls, shape, batch, domain
+                if not _is_finite(trial.outcome.reported) and _leaves_domain(
+                    workshop, calls, shape, batch, domain, trial
                 ):
                     folded = folded or (trial.quality, domain, why)
                     why = "the first domain where the map is one to one"
@@ -242,7 +242,9 @@ def _whole_numbers(
 
     Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
     """
-    if not trial.outcome.draws:
+    if not trial.outcome.draws or not _is_noisy(
+        workshop, calls, shape, batch, domain, trial
+    ):
         return None
     if calls.inverse is not None:
         back = _rounds_back(workshop, calls, shape, batch, domain)
@@ -258,6 +260,24 @@ def _whole_numbers(
         if calls.inverse is None or _comes_back(workshop, calls, shape, batch, choice):
             return choice
     return None
+
+
+def _is_noisy(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    trial: _Trial,
+) -> bool:
+    """Return whether what is drawn enters the output, and not the ldj alone."""
+    x = _input(workshop, shape, batch, domain)
+    other = workshop.runner(calls, shape, batch, seed=workshop.options.seed + 1)
+    try:
+        y = other.run("forward", x, Frozen()).y
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return y.shape != trial.outcome.y.shape or not torch.equal(y, trial.outcome.y)
 
 
 def _rounds_back(
@@ -286,19 +306,30 @@ def _there_and_back(
         return x, None
 
 
-def _folds(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+def _leaves_domain(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    trial: _Trial,
 ) -> bool:
-    """Return whether two points of the domain are seen to have the same image.
+    """Return whether the layer itself says that inputs were outside its domain.
 
-    The way back is asked for the second one: it may lead to another point than the one
-    that was started from, and that point's image tells.
+    Its ldj is not a number there, and its way back knows of no such point either: it leads
+    nowhere, or to another point that has the same image.
     """
-    if calls.inverse is None:
+    reported = trial.outcome.reported
+    if calls.inverse is None or reported is None:
         return False
     x, back = _there_and_back(workshop, calls, shape, batch, domain)
-    if back is None or back.shape != x.shape or not torch.isfinite(back).all():
+    if back is None or back.shape != x.shape:
         return False
+    outside = ~torch.isfinite(reported)
+    lost = ~torch.isfinite(back.reshape(batch, -1)).all(1)
+    if bool(lost[outside].all()):
+        return True
+    back = torch.where(torch.isfinite(back), back, x)
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
     try:
         y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))

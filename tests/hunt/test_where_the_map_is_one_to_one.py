@@ -50,3 +50,31 @@ def test_a_split_that_draws_the_dropped_half_again_has_no_round_trip() -> None:
     report = ldjcheck.check(Split(), shape=(6,))
     assert report.status == "unproven", report
     assert not [f for f in report.findings if f.severity == "error"]
+
+
+def test_a_map_of_the_unit_interval_that_is_finite_elsewhere_is_checked_there() -> None:
+    class Kumaraswamy(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            ldj = torch.log(torch.tensor(6.0)) + x.log() + 2 * torch.log1p(-(x**2))
+            return 1 - (1 - x**2) ** 3, ldj.sum(1)
+
+        def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+            x = (1 - (1 - y) ** (1 / 3)) ** 0.5
+            return x, -self.forward(x)[1]
+
+    report = ldjcheck.check(Kumaraswamy(), shape=(4,))
+    assert report.status == "pass", report
+    assert report.to_dict()["results"][0]["inferred"]["domain"].startswith("unit")
+
+
+def test_noise_that_does_not_enter_the_output_makes_no_dequantization() -> None:
+    class Estimated(nn.Module):
+        """A scale whose ldj is estimated from random numbers."""
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            probe = torch.randn_like(x)
+            return 3 * x, (probe**2).sum(1)
+
+    report = ldjcheck.check(Estimated(), shape=(4,))
+    domain = report.to_dict()["results"][0]["inferred"]["domain"]
+    assert domain.startswith("real")
