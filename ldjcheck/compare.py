@@ -125,6 +125,7 @@ def _judged(
     singular: bool,
 ) -> Verdict:
     worst, mismatched, unanchored, ill = 0.0, singular, False, False
+    shown = first if singular else None
     for _, side, good in usable:
         if side.reported is None:  # its form is broken there, which is a fault
             mismatched = True
@@ -139,6 +140,7 @@ def _judged(
         unanchored |= not side.anchored
         if apart and side.anchored:
             mismatched = True
+            shown = shown or side  # numbers that agree are no evidence of a mistake
         elif (
             not apart
             and float(allowed.max()) > hides_mistakes(side.x[0].numel())
@@ -154,7 +156,7 @@ def _judged(
         status = "unproven"
     return Verdict(
         direction=direction,
-        check=_check(first, status, worst),
+        check=_check(shown or first, status, worst),
         usable=usable,
         mismatched=mismatched,
         unanchored=unanchored and not mismatched,

@@ -18,6 +18,8 @@ from ldjcheck.records import Check, Finding, Layer, Measurement, Options, Result
 from ldjcheck.rules import name_findings, rule_for
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, Diagnosis, Status
 
@@ -203,11 +205,19 @@ def _with_shares(check: Check, diagnoses: tuple[Diagnosis, ...]) -> Check:
         own = diagnosis.reported_shares
         if check.name != "ldj" or diagnosis.direction != check.direction or own is None:
             continue
-        if len(own) == len(check.dimensions):
+        if len(own) == len(check.dimensions) and _sums_to(own, check):
             split = zip(check.dimensions, own, strict=True)
             parts = tuple(replace(d, reported=share) for d, share in split)
             return replace(check, dimensions=parts)
     return check
+
+
+def _sums_to(shares: Sequence[float], check: Check) -> bool:
+    """Return whether the parts belong to the sample that the check shows first."""
+    reported = check.samples[0].reported if check.samples else None
+    return reported is not None and abs(sum(shares) - reported) <= 1e-6 * (
+        1.0 + abs(reported)
+    )
 
 
 def _within_limit(shape: Shape, limit: int) -> None:
