@@ -126,7 +126,7 @@ def _with_round_trip(
     )
     derivable = inverse.method != "differences" and inverse.anchored
     if (
-        (derivable and not _is_apart(inverse))
+        (derivable and not is_apart(inverse))
         or inverse.rounding_seen
         or forward.wrt == "noise"
         or off > _PREIMAGE
@@ -147,7 +147,7 @@ def _with_round_trip(
         method="preimage",
         anchored=True,
     )
-    if derivable and (_is_apart(found) or not _stops_early(inverse, found)):
+    if derivable and (is_apart(found) or not _stops_early(inverse, found)):
         return inverse
     return found
 
@@ -157,7 +157,8 @@ def _drops_dims(side: DirectionMeasured) -> bool:
     return side.y[0].numel() < side.x[0].numel()
 
 
-def _is_apart(side: DirectionMeasured) -> bool:
+def is_apart(side: DirectionMeasured) -> bool:
+    """Return whether a sample's reported and exact value part by more than is allowed."""
     if side.reported is None or side.exact is None or side.allowed is None:
         return False
     return bool(((side.reported - side.exact).abs() > side.allowed).any())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.configuration import is_apart, measure_config, ready
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.trace import record
 from ldjcheck.records import DirectionMeasured
@@ -49,11 +49,19 @@ def record_directions(
     return tuple(
         tuple(
             trace
-            for item in everywhere
+            for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
             if (trace := _recorded(workshop, calls, item, direction)) is not None
         )
         for direction in directions
     )
+
+
+def _agrees(item: ConfigMeasured, direction: Direction) -> bool:
+    """Return whether no number is wrong here: the first trace is the one that is shown."""
+    side = item.forward if direction == "forward" else item.inverse
+    if not isinstance(side, DirectionMeasured) or side.reported is None:
+        return True
+    return not bool(torch.isfinite(side.reported).all()) or not is_apart(side)
 
 
 def _recorded(
