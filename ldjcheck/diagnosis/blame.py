@@ -153,13 +153,16 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
 def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
     """Return the one line on which all terms are made, or None.
 
-    With `linear` a line that only sums values of the map counts as well.
+    With `linear` a line that only sums values of the map counts, if no other line does.
     """
-    places = {}
+    places: dict[tuple[str, int], Place] = {}
+    sums: dict[tuple[str, int], Place] = {}
     for node in trace.own:
-        if node.place is not None and (linear or not linear_positions(node)):
-            places[node.place.file, node.place.line] = node.place
-    return next(iter(places.values())) if len(places) == 1 else None
+        if node.place is not None:
+            into = sums if linear_positions(node) else places
+            into[node.place.file, node.place.line] = node.place
+    found = places or (sums if linear else {})
+    return next(iter(found.values())) if len(found) == 1 else None
 
 
 def _adds_to_incoming(node: Node) -> bool:
