@@ -50,6 +50,8 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
                 inverse = _with_round_trip(runner, inverse, forward, workshop)
     elif not wants_inverse:
         inverse = Unavailable(direction="inverse", why="not asked for")
+    if isinstance(forward, DirectionMeasured) and not _may_round(forward, inverse):
+        forward = replace(forward, anchored=False)
     if not wants_forward:
         forward = Unavailable(direction="forward", why="not asked for")
     return ConfigMeasured(config=config, forward=forward, inverse=inverse)
@@ -155,6 +157,17 @@ def _with_round_trip(
 def _drops_dims(side: DirectionMeasured) -> bool:
     """Return whether the output has fewer entries: what is dropped cannot come back."""
     return side.y[0].numel() < side.x[0].numel()
+
+
+def _may_round(
+    forward: DirectionMeasured, inverse: DirectionMeasured | Unavailable
+) -> bool:
+    """Return whether rounding may be seen through: where the way back adds the noise.
+
+    A map that rounds real numbers, and that nothing undoes, has no Jacobian but zero.
+    """
+    undone = isinstance(inverse, DirectionMeasured) and inverse.wrt == "noise"
+    return undone or not forward.rounding_seen
 
 
 def is_apart(side: DirectionMeasured) -> bool:
