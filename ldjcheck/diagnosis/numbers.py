@@ -143,6 +143,8 @@ def _counts(
     found = []
     factors = (*_NUMBERS[:5], *_BASES)
     for cost, multiplier, counts in _families(traces, shapes):
+        if not _in_proportion(values, counts, slack):
+            continue  # no factor could make them fit
         for sign, (number, label) in itertools.product((1, -1), factors):
             if not _fits(values, [sign * number * count for count in counts], slack):
                 continue
@@ -160,6 +162,16 @@ def _counts(
                 )
             )
     return found
+
+
+def _in_proportion(
+    values: Sequence[float], counts: Sequence[float], slack: float
+) -> bool:
+    """Return whether values are one and the same multiple of the counts."""
+    if not counts[0]:
+        return True  # nothing can be ruled out
+    factor = values[0] / counts[0]
+    return _fits(values, [factor * count for count in counts], 2.0 * (1e-6 + slack))
 
 
 def _families(

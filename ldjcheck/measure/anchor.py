@@ -26,7 +26,7 @@ def is_anchored(f: FlatMap, x: Tensor, jacobian: Tensor, dtype: str, seed: int) 
     generator = torch.Generator().manual_seed(seed)
     pending = torch.ones(len(x), dtype=torch.bool)
     for step in _STEPS[dtype]:
-        direction = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+        direction = _direction(x, generator)
         slope, error = directional_difference(f, x, direction, step)
         claimed = torch.einsum("bij,bj->bi", jacobian.to(x), direction)
         scale = 1e-12 + torch.maximum(claimed.abs(), slope.abs()).amax(dim=1)
@@ -38,3 +38,12 @@ def is_anchored(f: FlatMap, x: Tensor, jacobian: Tensor, dtype: str, seed: int) 
         if not pending.any():
             return True
     return False
+
+
+def _direction(x: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random direction that leaves no dim out: each entry is between 1/2 and 3/2."""
+    size = 0.5 + torch.rand(x.shape, generator=generator, dtype=torch.float64)
+    sign = (
+        torch.randint(0, 2, x.shape, generator=generator, dtype=torch.float64) * 2 - 1
+    )
+    return (size * sign).to(x)

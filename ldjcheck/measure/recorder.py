@@ -232,15 +232,17 @@ class Recorder(TorchFunctionMode):
         rest = [t for t in others if _geometry(t) != _geometry(target)]
         if not rest:
             return
-        base = max([*rest, target], key=lambda t: t.numel())
+        whole = [t for t in (*rest, target) if not _is_spread_out(t)]
+        base = max(whole, key=lambda t: t.numel())
         base_node = node
         if base is not target:
-            size, stride, offset = _geometry(target)
+            index = _positions(target, base)
 
             def scattered(whole: Tensor, part: Tensor) -> Tensor:
-                return torch.as_strided_scatter(
-                    whole.contiguous(), part, size, stride, offset
+                flat = whole.reshape(-1).index_put(
+                    (index.reshape(-1),), part.reshape(-1)
                 )
+                return flat.reshape(whole.shape)
 
             old = self._node_of[id(base)]
             base_node = self._new(
@@ -345,6 +347,29 @@ def _geometry(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     return tuple(tensor.shape), tuple(tensor.stride()), int(tensor.storage_offset())
 
 
+def _is_spread_out(tensor: Tensor) -> bool:
+    """Return whether several entries are one place in memory, as after `expand`."""
+    return any(
+        size > 1 and not stride
+        for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
+    )
+
+
 def _restrided(view: Tensor) -> Callable[[Tensor], Tensor]:
-    size, stride, offset = _geometry(view)
-    return lambda base: base.contiguous().as_strided(size, stride, offset)
+    index = torch.arange(view.untyped_storage().nbytes() // view.element_size())
+    index = index.as_strided(*_geometry(view))
+    return lambda base: base.reshape(-1)[index]
+
+
+def _positions(part: Tensor, whole: Tensor) -> Tensor:
+    """Return where in `whole`, flattened, each entry of a view of the same memory stands.
+
+    Index arithmetic: the derivative of `as_strided_scatter` leaves the overwritten in.
+    """
+    memory = torch.zeros(
+        whole.untyped_storage().nbytes() // whole.element_size(), dtype=torch.long
+    )
+    memory.as_strided(*_geometry(whole)).copy_(
+        torch.arange(whole.numel()).reshape(whole.shape)
+    )
+    return memory.as_strided(*_geometry(part)).clone()

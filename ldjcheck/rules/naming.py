@@ -40,6 +40,7 @@ def value_findings(
             yield unexplained_mismatch.RULE.finding(
                 "The log-determinant is wrong, and no known mistake explains how.",
                 direction=verdict.direction,
+                evidence=("no line ledger: the layer's operations cannot be recorded",),
             )
             continue
         at = Circumstances(
@@ -104,18 +105,23 @@ def _claiming(
 
 
 def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
+    hidden = tuple(_without_ledger(diagnosis))
     if diagnosis.suspect is not None:
         return wrong_derivative.RULE.finding(
             "This statement is not the log-derivative of its step.",
             direction=direction,
             location=diagnosis.suspect,
             bits_per_dim=diagnosis.bits_per_dim,
-            evidence=("it holds every term of the ldj; no known mistake explains how",),
+            evidence=(
+                "it holds every term of the ldj; no known mistake explains how",
+                *hidden,
+            ),
         )
     return replace(
         unexplained_mismatch.RULE.finding(
             "The log-determinant is wrong, and no known mistake explains how.",
             direction=direction,
+            evidence=hidden,
         ),
         bits_per_dim=diagnosis.bits_per_dim,
     )
@@ -145,6 +151,10 @@ def _evidence(
     both = comparison.forward.mismatched and comparison.inverse.mismatched
     if both and comparison.round_trip.status == "pass":
         yield "the round trip cannot see it: it looks at x and y, never at the ldj"
+    yield from _without_ledger(diagnosis)
+
+
+def _without_ledger(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.ledger_dropped is not None:
         yield f"no line ledger: {diagnosis.ledger_dropped}"
 

@@ -60,7 +60,7 @@ def _written(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tenso
         node.function(target, args[1], args[2])
         return target
     other = args[1] if len(args) > 1 and isinstance(args[1], Tensor) else None
-    if other is not None and node.name != "copy_":
+    if other is not None and node.name != "copy_" and other.shape != target.shape:
         shape = torch.broadcast_shapes(target.shape, other.shape)
         if shape != target.shape:
             target = target.expand(shape).clone()

@@ -131,20 +131,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        pytest.param(
-            body,
-            id=title,
-            marks=pytest.mark.xfail(
-                title == "in place",
-                reason="as_strided_scatter's derivative keeps what is overwritten",
-            ),
-        )
-        for title, body in LAYERS.items()
-    ],
-)
+@pytest.mark.parametrize("body", LAYERS.values(), ids=LAYERS.keys())
 def test_totals_hold_however_the_sum_is_written(body: str, tmp_path: Path) -> None:
     lines = ["class Layer(nn.Module):", "    def forward(self, x):"]
     layer = build([*lines, *body.strip("\n").splitlines()], tmp_path)
@@ -231,15 +218,7 @@ class Custom(nn.Module):
 
 @pytest.mark.parametrize(
     "layer",
-    [
-        pytest.param(
-            Scripted,
-            marks=pytest.mark.xfail(
-                reason="LDJ199 does not say why there is no ledger"
-            ),
-        ),
-        Custom,
-    ],
+    [Scripted, Custom],
 )
 def test_a_ledger_of_hidden_code_is_dropped_or_still_true(
     layer: type[nn.Module],
