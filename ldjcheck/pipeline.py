@@ -113,6 +113,12 @@ def _setting(layer: Layer, options: Options) -> _Setting:
             ),
         )
     asked = dict(options.shape)
+    if len(asked) > 1:
+        raise CannotCheckError(
+            "LDJ006",
+            f"{len(asked)} input shapes are given, and I feed one input.",
+            ("Give the shape of the input that is mapped: --shape 1,4,4",),
+        )
     if asked:
         guesses: tuple[tuple[Shape, str], ...] = (
             (next(iter(asked.values())), "as you said"),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 import ldjcheck
+from ldjcheck.records import Options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -173,3 +175,25 @@ def test_no_module_keeps_state(path: Path) -> None:
         and not ast.unparse(node.value).strip("[]{}")
     ]
     assert (rebound, empty) == ([], [])
+
+
+def read_of_options(source: str) -> set[str]:
+    """Return the attributes that a module reads of something called options."""
+    return {
+        node.attr
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.ctx, ast.Load)
+        and "options" in ast.unparse(node.value)
+    }
+
+
+def test_every_option_of_a_check_is_read_by_a_stage() -> None:
+    stages = [p for p in PACKAGE.rglob("*.py") if "cli" not in p.parts]
+    read = set().union(*(read_of_options(path.read_text()) for path in stages))
+    assert {field.name for field in fields(Options)} <= read
+
+
+def test_an_option_that_is_only_passed_on_is_not_read() -> None:
+    assert read_of_options("Options(select=given)") == set()
+    assert read_of_options("self.options.seed + options.batch") == {"seed", "batch"}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import traceback
 from dataclasses import fields
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -88,8 +87,6 @@ def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
 def _options(settings: dict[str, Any]) -> Options:
     """Return the options of the check; keyword arguments are evaluated later."""
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
-    given["select"] = tuple(chain.from_iterable(settings["select"]))
-    given["ignore"] = tuple(chain.from_iterable(settings["ignore"]))
     given["ledger"] = settings["verbose"] > 0
     return Options(**(given | {"kwarg": ()}))
 

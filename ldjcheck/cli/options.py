@@ -110,9 +110,6 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Precision of the check.",
     ),
     _call(
-        "--device", is_flag=True, help="Stay on its device; else a CPU copy is checked."
-    ),
-    _call(
         "--dims-limit",
         type=click.IntRange(min=1),
         default=_DEFAULTS.dims_limit,
@@ -139,20 +136,6 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         "--atol", type=types.TOLERANCE, metavar="X", help="Allowed difference, in nats."
     ),
     _judge("--rtol", type=types.TOLERANCE, metavar="X", help="The same, relative."),
-    _judge(
-        "--select",
-        type=types.RULES,
-        multiple=True,
-        metavar="RULE,...",
-        help="Report these findings only, by code or name.",
-    ),
-    _judge(
-        "--ignore",
-        type=types.RULES,
-        multiple=True,
-        metavar="RULE,...",
-        help="Do not report these findings.",
-    ),
     _judge("--strict", is_flag=True, help="Let warnings fail."),
     _show(
         "--format",

@@ -120,16 +120,6 @@ def _domain(text: str) -> Domain | None:
 # --- what stands in registers --------------------------------------------------------
 
 
-def _rules(text: str) -> tuple[str, ...]:
-    from ldjcheck.rules import RULES
-
-    codes = {rule.name: rule.code for rule in RULES}
-    codes |= {rule.code.lower(): rule.code for rule in RULES}
-    hint = "`ldjcheck codes` lists them."
-    each = [rule.strip().lower() for rule in text.split(",")]
-    return tuple(codes[_one_of(codes, rule, hint)] for rule in each)
-
-
 def _convention(text: str) -> str:
     from ldjcheck.conventions import CONVENTIONS
 
@@ -172,6 +162,5 @@ DOMAIN = Text(
     "one of auto, real, unit, positive, int:LOW:HIGH, interval:LOW:HIGH",
     _domain,
 )
-RULES = Text("rules", "the code or name of a rule", _rules)
 CONVENTION = Text("convention", "a convention", _convention)
 FORMAT = Text("format", "an output format", _format)

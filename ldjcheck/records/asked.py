@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from ldjcheck.records.words import Kind, Shape, Wrt
+    from ldjcheck.records.words import Shape, Wrt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,18 +36,13 @@ class Options:
     direction: Literal["both", "forward", "inverse"] = "both"
     params: Literal["random", "as-is"] = "random"
     params_scale: float = 0.3
-    kind: Literal["auto"] | Kind = "auto"
-    search: int = 0
     dims_limit: int = 4096
     mode: Literal["eval", "train"] = "eval"
-    device: bool = False  # True: stay on the layer's own device
     wrt: Literal["auto"] | Wrt = "auto"
     seed: int = 0
     dtype: Literal["float64", "as-written"] = "float64"
     atol: float | None = None  # None: from the error model
     rtol: float | None = None
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
 

@@ -48,7 +48,6 @@ class Calls:
         None  # one ldj entry covers so many trailing axes; None: all
     )
     inverse_event_dim: int | None = None  # the same for the way back
-    tracks_inverse: bool = True  # the convention has an inverse ldj to report
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     domain: Domain | None = None  # declared by the layer itself
     codomain: Domain | None = None
