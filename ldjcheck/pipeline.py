@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.compare import compare
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Comparison, Diagnosis, Status
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Status, Verdict
 
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
@@ -57,12 +57,16 @@ def failed_result(
 
 
 def _checked(layer: Layer, options: Options) -> Result:
-    layer = _unwrapped(layer)
+    typed, layer = layer, _unwrapped(layer)
     setting = _setting(layer, options)
+    if layer is not typed:
+        inside = type(layer.obj).__name__
+        setting.inferred["unwrapped"] = f"{inside}, inside {type(typed.obj).__name__}"
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
     diagnoses = _diagnoses(setting, comparison)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
+    comparison = _forgiven(comparison, findings)
     return Result(
         target=layer.target,
         layer=layer.name,
@@ -276,6 +280,25 @@ def _raised(comparison: Comparison) -> tuple[Finding, ...]:
     )
 
 
+def _forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:
+    """Return the comparison with directions passed where all that is wrong is a note."""
+
+    def judged(verdict: Verdict) -> Verdict:
+        found = [f for f in findings if f.direction == verdict.direction]
+        excused = (
+            verdict.mismatched and found and all(f.severity == "note" for f in found)
+        )
+        if not excused:
+            return verdict
+        return replace(verdict, check=replace(verdict.check, status="pass"))
+
+    return replace(
+        comparison,
+        forward=judged(comparison.forward),
+        inverse=judged(comparison.inverse),
+    )
+
+
 def _status(
     findings: tuple[Finding, ...], comparison: Comparison, options: Options
 ) -> Status:
@@ -294,6 +317,6 @@ def _status(
     return "pass" if proved else "unproven"
 
 
-def _kind(comparison: Comparison) -> Any:
+def _kind(comparison: Comparison) -> Kind:
     noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
     return "dequantization" if noisy else "bijection"

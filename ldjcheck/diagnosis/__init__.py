@@ -16,7 +16,7 @@ from ldjcheck.diagnosis.engine import explain, holds_again, suspect_of
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
-from ldjcheck.diagnosis.numbers import fits, is_constant
+from ldjcheck.diagnosis.numbers import fits, is_constant, same
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
@@ -83,12 +83,16 @@ def _still_holds(
     first: Trace,
     nudged: Sequence[Trace],
 ) -> bool:
-    """Return whether the explanation also holds with the layer's own numbers moved.
+    """Return whether a constant mistake moved with the layer's own numbers, and still fits.
 
     It need not: a layer that stores a slope and its logarithm apart is no longer itself
     then. So this confirms an explanation, and its absence says nothing.
     """
     if len(mistakes) != 1 or not mistakes[0] or not nudged:
+        return False
+    gaps = [trace.reported - trace.exact for trace in (first, *nudged)]
+    moved = not same(gaps[1][:1], gaps[0][:1])
+    if not moved or not is_constant(gaps) or first.dims != nudged[0].dims:
         return False
     return holds_again(mistakes[0][0], make_case([first, *nudged]))
 

@@ -47,7 +47,7 @@ from ldjcheck.rules import (
     wrong_multiple,
     wrong_shape,
 )
-from ldjcheck.rules.naming import value_findings
+from ldjcheck.rules.naming import place_for, value_findings
 from ldjcheck.rules.page import sections
 from ldjcheck.rules.rule import Rule
 
@@ -114,7 +114,7 @@ def name_findings(
     """Return all findings, the most important first: by severity, forward before inverse."""
     values = list(value_findings(RULES, comparison, diagnoses))
     behaviour = [
-        _located(finding, diagnoses)
+        _located(rule, finding, diagnoses)
         for rule in RULES
         if rule.match is not None
         for finding in rule.match(comparison)
@@ -127,11 +127,9 @@ def name_findings(
     )
 
 
-def _located(finding: Finding, diagnoses: Sequence[Diagnosis]) -> Finding:
-    """Return a finding about the ldj's shape with the statement that makes it."""
-    if finding.code not in (wrong_shape.RULE.code, not_reduced.RULE.code):
-        return finding
+def _located(rule: Rule, finding: Finding, diagnoses: Sequence[Diagnosis]) -> Finding:
+    """Return a finding about behaviour with the statement that its rule points at."""
     for diagnosis in diagnoses:
-        if diagnosis.direction == finding.direction:
-            return replace(finding, location=diagnosis.reduced)
+        if finding.location is None and diagnosis.direction == finding.direction:
+            return replace(finding, location=place_for(rule, diagnosis))
     return finding

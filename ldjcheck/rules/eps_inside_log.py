@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Explanation, Finding
+    from ldjcheck.records import Explanation
     from ldjcheck.rules.rule import Circumstances
-
-HARMLESS = 1e-4
-"""Nats up to which the number is a note: it guards a logarithm and costs next to nothing."""
 
 
 def _explains(e: Explanation, at: Circumstances) -> bool:
@@ -22,11 +18,6 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 
 def _tell(e: Explanation) -> str:
     return "A small number inside the logarithm shifts the log-determinant."
-
-
-def softened(finding: Finding, at: Circumstances) -> Finding:
-    """Return the finding as a note where the shift is harmless."""
-    return replace(finding, severity="note") if at.largest <= HARMLESS else finding
 
 
 PAGE = Page(
@@ -91,4 +82,5 @@ RULE = Rule(
     page=PAGE,
     explains=_explains,
     tell=_tell,
+    harmless_below=1e-4,  # it guards a logarithm, and costs next to nothing
 )

@@ -85,5 +85,7 @@ RULE = Rule(
     summary="inverse reports the forward ldj",
     page=PAGE,
     explains=_explains,
+    asked_first=True,
+    points_at="last statement",
     tell=_tell,
 )

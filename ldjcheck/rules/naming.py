@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules import eps_inside_log, unexplained_mismatch, wrong_derivative
+from ldjcheck.rules import unexplained_mismatch, wrong_derivative
 from ldjcheck.rules.rule import Circumstances
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Explanation,
         Finding,
         Law,
+        Location,
         Verdict,
     )
     from ldjcheck.rules.rule import Rule
@@ -75,12 +76,11 @@ def _named(
         evidence=tuple(_evidence(best, diagnosis, comparison)),
         law=best.law,
         bits_per_dim=diagnosis.bits_per_dim,
-        location=diagnosis.last if rule.code == "LDJ302" else best.location,
+        location=place_for(rule, diagnosis, best.location),
         also_fits=tuple(dict.fromkeys(others)),
     )
-    return (
-        eps_inside_log.softened(finding, at) if rule is eps_inside_log.RULE else finding
-    )
+    harmless = at.largest <= rule.harmless_below
+    return replace(finding, severity="note") if harmless else finding
 
 
 def _as_good(other: Explanation, best: Explanation) -> bool:
@@ -92,16 +92,20 @@ def _as_good(other: Explanation, best: Explanation) -> bool:
 def _claiming(
     rules: Sequence[Rule], explanation: Explanation, at: Circumstances
 ) -> Rule | None:
-    """Return the rule for an explanation; the more particular code is asked first."""
-    particular = sorted(rules, key=lambda rule: rule.code != "LDJ302")
-    return next(
-        (
-            r
-            for r in particular
-            if r.explains is not None and r.explains(explanation, at)
-        ),
-        None,
-    )
+    """Return the rule for an explanation, the most particular of those that claim it."""
+    claims = [
+        r for r in rules if r.explains is not None and r.explains(explanation, at)
+    ]
+    return min(claims, key=lambda rule: not rule.asked_first, default=None)
+
+
+def place_for(
+    rule: Rule, diagnosis: Diagnosis, explained: Location | None = None
+) -> Location | None:
+    """Return the statement that a rule's findings point at."""
+    if rule.points_at == "last statement":
+        return diagnosis.last
+    return diagnosis.reduced if rule.points_at == "reduction" else explained
 
 
 def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
@@ -146,7 +150,7 @@ def _evidence(
             if (explanation.kind == "other-point")
             else f"right {explanation.detail}, wrong elsewhere"
         )
-    if diagnosis.moved_constants and "self." in (explanation.operand or ""):
+    if diagnosis.moved_constants:
         yield f"confirmed by moving the constants: {explanation.operand} is what counts"
     both = comparison.forward.mismatched and comparison.inverse.mismatched
     if both and comparison.round_trip.status == "pass":

@@ -85,4 +85,5 @@ RULE = Rule(
     summary="not summed over all event axes",
     page=PAGE,
     match=_match,
+    points_at="reduction",
 )

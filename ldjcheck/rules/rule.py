@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.records import Finding
 
@@ -50,6 +50,9 @@ class Rule:
     match: Callable[[Comparison], Iterable[Finding]] | None = None
     explains: Callable[[Explanation, Circumstances], bool] | None = None
     tell: Callable[[Explanation], str] | None = None  # the message, one sentence
+    asked_first: bool = False  # it claims a special case of what another rule claims
+    harmless_below: float = 0.0  # nats: a smaller difference makes the finding a note
+    points_at: Literal["explanation", "last statement", "reduction"] = "explanation"
 
     @property
     def topic(self) -> str:

@@ -95,4 +95,5 @@ RULE = Rule(
     summary="right values in the wrong shape",
     page=PAGE,
     match=_match,
+    points_at="reduction",
 )
