@@ -73,7 +73,7 @@ def _checked(layer: Layer, options: Options) -> Result:
         status=_status(findings, comparison, options),
         convention=measurement.calls.convention,
         kind=_kind(comparison),
-        inferred=dict(measurement.inferred),
+        inferred={**_said_of_round_trip(comparison), **measurement.inferred},
         checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
@@ -264,6 +264,17 @@ def _said_of_runs(measurement: Measurement) -> dict[str, str]:
                 f"{columns} in, {rows} out: no determinant, nothing to compare"
             )
     return said
+
+
+def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
+    """Return why a way back that is a little off proves nothing."""
+    check = comparison.round_trip
+    if check.status != "unproven" or check.worst is None:
+        return {}
+    why = (
+        f"off by {check.worst:.1g}: a solver's residual, or a small slip in the inverse"
+    )
+    return {"round trip": why}
 
 
 def _raised(comparison: Comparison) -> tuple[Finding, ...]:

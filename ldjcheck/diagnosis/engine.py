@@ -10,17 +10,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.diagnosis.blame import (
-    place_of,
-)
+from ldjcheck.diagnosis.blame import place_of
 from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
-from ldjcheck.diagnosis.numbers import (
-    fits,
-)
-from ldjcheck.diagnosis.places import (
-    location_of,
-)
+from ldjcheck.diagnosis.numbers import fits
+from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
 from ldjcheck.diagnosis.targets import (

@@ -9,7 +9,7 @@ import torch
 
 from ldjcheck.measure.configuration import is_apart, measure_config, ready
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.measure.trace import record
+from ldjcheck.measure.trace import UntraceableError, record
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def _recorded(
     try:
         runner, _, _ = ready(workshop, calls, item.config)
         return record(runner, item.config, side)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
         return None
 
 

@@ -6,22 +6,19 @@ own, and the first combination that runs and reports in the promised form is tak
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import GUESSES, describe, draw, integer_guesses
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.domains import GUESSES, draw, integer_guesses
+from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
 _GOOD, _SCALAR, _COUPLED, _ODD, _RESIZED = range(5)  # how well a trial went
@@ -59,7 +56,7 @@ def settle(
         CannotCheckError: LDJ004 when what came back fits no convention, LDJ005 when the
             layer raised the same at every try, LDJ006 when each try failed otherwise.
     """
-    failures = _Failures()
+    failures = Failures()
     best: tuple[int, Settled] | None = None
     for promote in (True, False) if workshop.promote else (False,):
         shop = Workshop(layer=workshop.layer, options=workshop.options, promote=promote)
@@ -101,83 +98,8 @@ def runs(settled: Settled, shape: Shape, batch: int) -> bool:
     return trial.quality <= _SCALAR and bool(torch.isfinite(trial.outcome.y).all())
 
 
-class _Failures:
-    """What each try came to, for the message when none works."""
-
-    def __init__(self) -> None:
-        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
-        self._returned: list[str] = []
-
-    def raised(self, shape: Shape, domain: Domain, error: LayerRaisedError) -> None:
-        self._raised.append((shape, describe(domain), error))
-
-    def returned(self, what: str) -> None:
-        self._returned.append(what)
-
-    def first_reason(self) -> str:
-        if self._raised:
-            return str(self._raised[0][2])
-        return "the layer does not run in float64"
-
-    def error(
-        self, candidates: tuple[Calls, ...], *, explicit: bool
-    ) -> CannotCheckError:
-        absent = next((e for _, _, e in self._raised if e.means_absent), None)
-        if self._returned and absent is not None:
-            return CannotCheckError(
-                "LDJ004",
-                "This layer declares no ldj, so there is nothing to check.",
-                (f"Asked for it, it raises {absent}",),
-            )
-        if self._returned:
-            return CannotCheckError(
-                "LDJ004",
-                "I can call this layer, but what it returns holds no output and ldj.",
-                (
-                    *(f"tried  {calls.signature}" for calls in candidates),
-                    *(f"got    {what}" for what in dict.fromkeys(self._returned)),
-                    "A flow layer returns y and its ldj, one number per sample.",
-                ),
-            )
-        reasons = Counter(str(error) for _, _, error in self._raised)
-        common, times = reasons.most_common(1)[0]
-        shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
-        if explicit or times == len(self._raised):
-            return CannotCheckError(
-                "LDJ005",
-                f"The layer raised {common}",
-                (
-                    *error.lines,
-                    f"input: shape {shape}, domain {domain}",
-                    *_what_next(candidates, explicit=explicit),
-                ),
-            )
-        tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)
-        return CannotCheckError(
-            "LDJ006",
-            f"None of the {len(tried)} input shapes that I tried works.",
-            (
-                *(f"{shape}: {reason}" for shape, reason in list(tried)[:8]),
-                *([f"... and {len(tried) - 8} more"] if len(tried) > 8 else []),
-                *_what_next(candidates, explicit=explicit),
-            ),
-        )
-
-
-def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
-    wanted = [name for calls in candidates for name in calls.context_names]
-    if wanted:
-        name = wanted[0]
-        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
-        yield f"tensor, say its shape per sample: --context {name}=4"
-    if explicit:
-        yield "Is the shape that of one sample, without the batch? --shape 1,4,4"
-    else:
-        yield "Say the shape of one sample, without the batch: --shape 1,4,4"
-
-
 def _try_domains(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: _Failures
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: Failures
 ) -> tuple[int, Domain, str] | None:
     """Return how well the layer runs at this shape, and in which domain."""
     given = workshop.options.domain

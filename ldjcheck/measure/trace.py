@@ -21,10 +21,17 @@ if TYPE_CHECKING:
 _IDLE = 1e-12
 
 
+class UntraceableError(Exception):
+    """An operation of the map cannot be run again by itself."""
+
+
 def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
     The call is made again at the same input, with the same noise and rounding.
+
+    Raises:
+        UntraceableError: a step of the map cannot be run again by itself.
     """
     if side.exact is None or side.reported is None:
         return None
@@ -154,9 +161,11 @@ def _jacobian(
         return result.reshape(batch, -1).sum(0)
 
     at = begin.value.detach().clone().double()
-    try:
-        rows = torch.autograd.functional.jacobian(step, at, vectorize=True)
-    except Exception:  # custom backwards that vmap cannot go through
-        rows = torch.autograd.functional.jacobian(step, at)
-    by_sample: Tensor = rows.reshape(len(rows), batch, -1).transpose(0, 1)
-    return by_sample.double()
+    for vectorize in (True, False):  # vmap does not go through custom backwards
+        try:
+            rows = torch.autograd.functional.jacobian(step, at, vectorize=vectorize)
+        except Exception:  # the user's own operations may raise anything
+            continue
+        by_sample: Tensor = rows.reshape(len(rows), batch, -1).transpose(0, 1)
+        return by_sample.double()
+    raise UntraceableError

@@ -221,6 +221,9 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
         yield (shape[1],), why
         yield (shape[0],), why
     elif len(shape) == 3:
+        if shape[0] > 1 and shape[1:] == (1, 1):  # a number for each channel
+            yield (shape[0], HEIGHT, WIDTH), why
+            return
         if min(shape) > 1:
             yield shape, why
         yield (shape[1], shape[2] if shape[2] > 1 else LENGTH), why

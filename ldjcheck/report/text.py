@@ -63,7 +63,8 @@ def _first_code(result: Result) -> str | None:
 
 def _layer(result: Result, style: Style) -> list[Block]:
     main = [f for f in result.findings if f.severity in ("error", "unproven")]
-    wrong = [check for check in result.checks if check.status == "fail"]
+    # A broken contract has no numbers: its finding says all there is to say.
+    wrong = [c for c in result.checks if c.status == "fail" and c.name != "contract"]
     tables = _assign(wrong, main)
     blocks: list[Block] = [[_title(result, style)]]
     drawn: set[Direction] = set()

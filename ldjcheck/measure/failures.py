@@ -1,0 +1,101 @@
+"""What came of the tries to call a layer, and the message when none worked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from ldjcheck.domains import describe
+from ldjcheck.errors import CannotCheckError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.measure.runner import LayerRaisedError
+    from ldjcheck.records import Calls, Domain, Shape
+
+_SHOWN = 8  # lines of what was tried; the rest is more of the same
+
+
+class Failures:
+    """What each try came to, for the message when none works."""
+
+    def __init__(self) -> None:
+        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
+        self._returned: list[str] = []
+
+    def raised(self, shape: Shape, domain: Domain, error: LayerRaisedError) -> None:
+        """Note that the layer raised at this shape and in this domain."""
+        self._raised.append((shape, describe(domain), error))
+
+    def returned(self, what: str) -> None:
+        """Note what came back that holds no output and ldj."""
+        self._returned.append(what)
+
+    def first_reason(self) -> str:
+        """Return why the first try did not work."""
+        if self._raised:
+            return str(self._raised[0][2])
+        return "the layer does not run in float64"
+
+    def error(
+        self, candidates: tuple[Calls, ...], *, explicit: bool
+    ) -> CannotCheckError:
+        """Return the error that tells the user what was tried, and what to type."""
+        absent = next((e for _, _, e in self._raised if e.means_absent), None)
+        if self._returned and absent is not None:
+            return CannotCheckError(
+                "LDJ004",
+                "This layer declares no ldj, so there is nothing to check.",
+                (f"Asked for it, it raises {absent}",),
+            )
+        if self._returned:
+            return CannotCheckError(
+                "LDJ004",
+                "I can call this layer, but what it returns holds no output and ldj.",
+                (
+                    *(f"tried  {calls.signature}" for calls in candidates),
+                    *_some([f"got    {it}" for it in dict.fromkeys(self._returned)]),
+                    "A flow layer returns y and its ldj, one number per sample.",
+                ),
+            )
+        reasons = Counter(str(error) for _, _, error in self._raised)
+        common, times = reasons.most_common(1)[0]
+        shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
+        if explicit or times == len(self._raised):
+            return CannotCheckError(
+                "LDJ005",
+                f"The layer raised {common}",
+                (
+                    *error.lines,
+                    f"input: shape {shape}, domain {domain}",
+                    *_what_next(candidates, explicit=explicit),
+                ),
+            )
+        tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)
+        return CannotCheckError(
+            "LDJ006",
+            f"None of the {len(tried)} input shapes that I tried works.",
+            (
+                *_some([f"{shape}: {reason}" for shape, reason in tried]),
+                *_what_next(candidates, explicit=explicit),
+            ),
+        )
+
+
+def _some(lines: list[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+
+
+def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
+    wanted = [name for calls in candidates for name in calls.context_names]
+    if wanted:
+        name = wanted[0]
+        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
+        yield f"tensor, say its shape per sample: --context {name}=4"
+    if explicit:
+        yield "Is the shape that of one sample, without the batch? --shape 1,4,4"
+    else:
+        yield "Say the shape of one sample, without the batch: --shape 1,4,4"
