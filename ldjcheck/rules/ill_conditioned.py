@@ -61,7 +61,7 @@ PAGE = Page(
         prints="""
             The Jacobian is too ill-conditioned to prove the log-determinant.
             ...
-              rounding alone allows a difference of 2.9
+              rounding alone allows a difference of 0.71
             ...
             1 layer: 1 unproven
             """,
