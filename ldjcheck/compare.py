@@ -152,7 +152,7 @@ def _judged(
     status: CheckStatus = "pass"
     if mismatched or first.form is not None:
         status = "fail"
-    elif unanchored or vacuous or ill:
+    elif unanchored or vacuous or ill or measurement.one_sided:
         status = "unproven"
     return Verdict(
         direction=direction,

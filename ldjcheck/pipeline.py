@@ -170,6 +170,7 @@ def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measureme
         has_parameters=setting.has_parameters,
         inferred={**setting.inferred, **notes},
         float32_only=settled.float32_only,
+        one_sided=notes.get("orientation"),
     )
     said = _said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})

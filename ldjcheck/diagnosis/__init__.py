@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["diagnose_traces", "trace_ledger"]
 
+_ROUNDING = 1e-12  # nats a dim: no cost worth telling
 _CLEAR = (
     2.05  # cheaper explanations are trusted for the whole before calls are looked at
 )
@@ -58,11 +59,21 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         ledger=lines,
         ledger_dropped=fault,
         constant=is_constant(gaps),
-        bits_per_dim=gap / (first.dims * math.log(2)) if math.isfinite(gap) else None,
+        bits_per_dim=_bits_per_dim(gap, first.dims),
         summed_lines=_summed_lines(case),
         moved_constants=_still_holds(mistakes, first, nudged),
         reported_shares=None if fault else _shares(case),
     )
+
+
+def _bits_per_dim(gap: float, dims: int) -> float | None:
+    """Return the cost of a difference in nats; None where the numbers shown agree.
+
+    They do where what is wrong is a NaN, which no trace goes through.
+    """
+    if not math.isfinite(gap) or abs(gap) <= _ROUNDING * dims:
+        return None
+    return gap / (dims * math.log(2))
 
 
 def trace_ledger(trace: Trace) -> Diagnosis:

@@ -10,6 +10,7 @@ import torch
 from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.isolate import learnable
+from ldjcheck.measure.orientation import turn_around
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ def measure_everywhere(
     """Return the measurements, and what to say about how they were come by."""
     measured, said = _measured(settled, configs)
     first, more = compare_as_written(settled, configs[0], measured[0])
-    return (first, *measured[1:]), {**said, **more}
+    turned, one_sided = turn_around(settled, configs[0])
+    if one_sided is not None:
+        more = {**more, "orientation": one_sided}
+    return (first, *measured[1:], *turned), {**said, **more}
 
 
 def _measured(

@@ -18,7 +18,7 @@ from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnEr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Calls, Config, Layer, Options, Shape
+    from ldjcheck.records import Calls, Config, Layer, Options, Shape, Turned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +110,8 @@ class Workshop:
             _nudge(runner.layer)
         if config.reflected:
             _reflect(runner.layer, self.fixed)
+        if config.turned is not None:
+            _turn(runner.layer, self.fixed, config.turned)
         return runner
 
     def _warm_up(self, runner: Runner, x: Tensor) -> None:
@@ -154,6 +156,27 @@ def _reflect(layer: Any, fixed: frozenset[int]) -> None:
                 continue
             row = tensor.data[:1] if tensor.dim() else tensor.data
             row.neg_()
+
+
+def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
+    """Turn around the first entry, or row, of learnable tensors that have an orientation.
+
+    A vector of one sign is a scale a dim, a square matrix mixes dims: the map with one
+    sign or row turned around is as good, and its ldj the same.
+    """
+    with torch.no_grad():
+        for index, tensor in enumerate(learnable(layer)):
+            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
+            scales = max(tensor.shape, default=1) == tensor.numel() > 1
+            square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
+            number = tensor.numel() == 1
+            if index in fixed or not (one_sign or square):
+                continue
+            if scales:
+                tensor.data.view(-1)[:1].neg_()
+            elif what == "all" and (square or number):
+                row = tensor.data[:1] if tensor.dim() else tensor.data
+                row.neg_()
 
 
 def _nudge(layer: Any) -> None:

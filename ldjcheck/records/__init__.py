@@ -23,6 +23,7 @@ from ldjcheck.records.measured import (
     ConfigMeasured,
     DirectionMeasured,
     Measurement,
+    Turned,
     Unavailable,
     Verdict,
 )
@@ -95,6 +96,7 @@ __all__ = [
     "Status",
     "Structure",
     "Target",
+    "Turned",
     "Unavailable",
     "Verdict",
     "Wrt",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.result import Check
     from ldjcheck.records.words import Direction, Method, Region, Shape, Structure, Wrt
+
+
+Turned = Literal["scales", "all"]
+"""`scales`: the first entry of each vector of one sign; `all`: numbers and matrices too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +37,7 @@ class Config:
     seed: int = 0
     nudged: bool = False  # the layer's own numbers are moved as well
     reflected: bool = False  # one row of every parameter is turned around as well
+    turned: Turned | None = None  # what is turned around although it has one sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +105,7 @@ class Measurement:
     has_parameters: bool
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
+    one_sided: str | None = None  # why half of the orientations remain unproven
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -189,7 +189,8 @@ def _found_out(result: Result, style: Style) -> Block:
         if not named.get(what)  # its name is said already
     ]
     shown = reasons[:_INFERRED_SHOWN]
-    lines += [shorten(f"  {reason}", style.width) for reason in shown]
+    for reason in shown:
+        lines += wrap(reason, style.width, "  ", "    ", rows=3)
     if len(reasons) > len(shown):
         lines.append(f"  ... {len(reasons) - len(shown)} more (-v shows all)")
     return lines

@@ -1,0 +1,68 @@
+"""Turning orientations around, to see whether a log is taken of a signed number.
+
+Half of all scales and matrices turn space around, but one that starts at 1, or at the
+spread of the data, stays positive however far a check moves it. The map does not mind a
+sign; a logarithm without an absolute value does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.isolate import learnable
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured
+
+_ONE_SIDED = (
+    "where a matrix or number that is learned turns space around, the ldj is NaN; "
+    "whether that is ever reached, its start does not tell"
+)
+
+
+def turn_around(
+    settled: Settled, first: Config
+) -> tuple[tuple[ConfigMeasured, ...], str | None]:
+    """Return measurements in which the log of a negative scale is NaN, or why it may be.
+
+    A vector of scales may change sign in training, dim by dim: a NaN there is a mistake.
+    A matrix, or a number, may be built so that its sign is known, and a determinant does
+    not pass through zero; then neither right nor wrong is proved.
+    """
+    if first.draw == 0 or not _has_orientation(settled):
+        return (), None
+    shop = replace(settled.workshop, behaviour=False)
+    scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
+    if _is_nan_alone(scales):
+        return (scales,), None
+    everything = measure_config(shop, settled.calls, replace(first, turned="all"))
+    return (), _ONE_SIDED if _is_nan_alone(everything) else None
+
+
+def _has_orientation(settled: Settled) -> bool:
+    """Return whether a parameter is a vector or number of one sign, or a square matrix."""
+    return any(
+        bool((tensor > 0).all()) or bool((tensor < 0).all())
+        if tensor.numel() == max(tensor.shape, default=1)
+        else tensor.shape[0] == tensor.shape[1]
+        for tensor in learnable(settled.workshop.layer.obj)
+    )
+
+
+def _is_nan_alone(measured: ConfigMeasured) -> bool:
+    """Return whether only the ldj is lost: the map is finite, and nowhere folded."""
+    side = measured.forward
+    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+        return False
+    if side.reported is None or side.exact is None or not side.anchored:
+        return False
+    if not torch.isfinite(side.exact).all() or torch.isfinite(side.reported).any():
+        return False
+    signs = [float(torch.linalg.slogdet(j).sign) for j in side.jacobian]
+    return len(set(signs)) == 1 and signs[0] != 0.0
