@@ -25,6 +25,9 @@ _SATURATED = 1e-3  # a scale factor below this costs digits that are worth count
 VISIBLE = 1e-5
 """Nats below which an exact value counts as zero, and a difference as a small one."""
 
+SOLVER_RESIDUAL = 1e-4
+"""A way back that is off by at most this may stop where its solver did."""
+
 SOFTPLUS_TAIL = 2.1e-9
 """exp(-20), per dim: torch's softplus is the identity above 20, its logarithm is not."""
 

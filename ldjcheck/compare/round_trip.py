@@ -1,0 +1,48 @@
+"""Whether the way back undoes the map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.records import Check, CheckStatus, DirectionMeasured
+from ldjcheck.tolerance import SOLVER_RESIDUAL
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Measurement, Verdict
+
+
+def round_trip_check(measurement: Measurement, inverse: Verdict) -> Check:
+    """Return how far there and back misses, and whether that is allowed."""
+    sides = [m.inverse for m in measurement.measured]
+    ways = [
+        s
+        for s in sides
+        if isinstance(s, DirectionMeasured) and s.round_trip is not None
+    ]
+    if not ways or ways[0] is not sides[0]:
+        return Check(name="round-trip", direction=None, status="not-available")
+    first = max(ways, key=_excess)
+    worst, allowed = first.round_trip or 0.0, first.round_trip_allowed or 0.0
+    agrees = not inverse.mismatched
+    status: CheckStatus = "fail"
+    if worst <= allowed:
+        status = "pass"
+    elif worst <= SOLVER_RESIDUAL and agrees:
+        status = "unproven"
+    return Check(
+        name="round-trip",
+        direction=None,
+        status=status,
+        shape=tuple(first.x.shape[1:]),
+        dims=first.x[0].numel(),
+        dtype=first.dtype,
+        tolerance=allowed,
+        worst=worst,
+    )
+
+
+def _excess(side: DirectionMeasured) -> float:
+    """Return by how many times the way back misses what is allowed."""
+    if side.round_trip is None or side.round_trip_allowed is None:
+        return 0.0
+    return side.round_trip / max(side.round_trip_allowed, 1e-300)

@@ -1,0 +1,56 @@
+"""Whether agreement proves anything: a mistake must have had a place to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.tolerance import VISIBLE
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Config, DirectionMeasured
+
+
+def vacuous(
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+) -> str | None:
+    """Return why agreement proves nothing, or None when it does.
+
+    An ldj of zero is proved when the map is a rotation or a permutation that moves x, or
+    when it stays zero while the Jacobian varies.
+    """
+    for _, side, good in usable:
+        if side.exact is not None and (side.exact[good].abs() > VISIBLE).any():
+            return None
+    if all(_is_identity(side) for _, side, _ in usable):
+        return "identity"
+    known = [side.jacobian for _, side, _ in usable if side.jacobian is not None]
+    if known and all(_is_orthogonal(j) for j in known):
+        return None
+    if not known or any(_varies(j) for j in known) or _differ(known):
+        return None
+    return "zero"
+
+
+def _is_identity(side: DirectionMeasured) -> bool:
+    if side.x.shape != side.y.shape or side.wrt == "noise":
+        return False
+    return torch.allclose(side.x.double(), side.y.double(), rtol=0.0, atol=1e-12)
+
+
+def _is_orthogonal(jacobian: Tensor) -> bool:
+    eye = torch.eye(jacobian.shape[1], dtype=jacobian.dtype)
+    return torch.allclose(jacobian @ jacobian.mT, eye.expand_as(jacobian), atol=1e-5)
+
+
+def _varies(jacobian: Tensor) -> bool:
+    return not torch.allclose(jacobian, jacobian[:1].expand_as(jacobian), atol=1e-9)
+
+
+def _differ(jacobians: list[Tensor]) -> bool:
+    same_size = [j for j in jacobians if j.shape[1:] == jacobians[0].shape[1:]]
+    return any(
+        not torch.allclose(j[0], jacobians[0][0], atol=1e-9) for j in same_size[1:]
+    )

@@ -1,0 +1,194 @@
+"""How one direction came out: what it says against what is true, sample by sample."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.compare.checks import ldj_check
+from ldjcheck.compare.contract import faults_of
+from ldjcheck.compare.vacuous import vacuous
+from ldjcheck.records import (
+    Check,
+    CheckStatus,
+    Config,
+    ConfigMeasured,
+    Direction,
+    DirectionMeasured,
+    Measurement,
+    Unavailable,
+    Verdict,
+)
+from ldjcheck.tolerance import VISIBLE, hides_mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
+    """Return how a direction came out over all configurations."""
+    first = _side(measurement.measured[0], direction)
+    if isinstance(first, Unavailable):
+        return Verdict(
+            direction=direction,
+            check=Check(
+                name="ldj",
+                direction=direction,
+                status="error" if first.raised else "not-available",
+            ),
+            raised=first.raised,
+            why=first.why,
+        )
+    sides = [
+        (m.config, side)
+        for m in measurement.measured
+        if isinstance(side := _side(m, direction), DirectionMeasured)
+    ]
+    faults = tuple(dict.fromkeys(faults_of(sides, measurement)))
+    if first.form is not None and first.reported is None:
+        faults = (
+            first.form,
+            *faults,
+        )  # no way of reading it gives one value per sample
+    square = (
+        first.jacobian is None or first.jacobian.shape[1] == first.jacobian.shape[2]
+    )
+    if first.jacobian is not None and not square:
+        dims = (first.jacobian.shape[2], first.jacobian.shape[1])
+        return Verdict(
+            direction=direction,
+            check=ldj_check(first, "unproven", None),
+            resized=dims,
+            faults=faults,
+        )
+    if first.exact is None or first.allowed is None:
+        status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
+        return Verdict(
+            direction=direction,
+            check=ldj_check(first, status, None),
+            mismatched=status == "fail",
+            faults=faults or ("the output or its Jacobian is NaN or infinite",),
+        )
+    usable = tuple(_usable(sides))
+    singular = not usable or usable[0][1] is not first
+    untracked = _untracked(direction, first, usable)
+    if first.reported is None:
+        status = "not-available" if untracked else "fail"
+        return Verdict(
+            direction=direction,
+            check=ldj_check(first, status, None),
+            usable=usable,
+            untracked=untracked,
+            mismatched=not untracked,
+            faults=faults or (() if untracked else ("the call reports no ldj",)),
+        )
+    if untracked:
+        return Verdict(
+            direction=direction,
+            check=ldj_check(first, "not-available", None),
+            usable=usable,
+            untracked=True,
+            faults=faults,
+        )
+    return _judged(direction, first, usable, faults, measurement, singular=singular)
+
+
+def _judged(
+    direction: Direction,
+    first: DirectionMeasured,
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    faults: tuple[str, ...],
+    measurement: Measurement,
+    *,
+    singular: bool,
+) -> Verdict:
+    worst, mismatched, unanchored, ill = 0.0, singular, False, False
+    shown = first if singular else None
+    for _, side, good in usable:
+        if side.reported is None:  # its form is broken there, which is a fault
+            mismatched = True
+            continue
+        assert side.exact is not None
+        assert side.allowed is not None
+        off = (side.reported - side.exact)[good].abs()
+        off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
+        allowed = side.allowed[good]
+        worst = max([worst, *off.tolist()])
+        apart = bool((off > allowed).any())
+        unanchored |= not side.anchored
+        if apart and side.anchored:
+            mismatched = True
+            shown = shown or side  # numbers that agree are no evidence of a mistake
+        elif (
+            not apart
+            and float(allowed.max()) > hides_mistakes(side.x[0].numel())
+            and side.dtype == "float64"
+        ):
+            given = (measurement.options.atol, measurement.options.rtol)
+            ill |= side is first and given == (None, None)
+    nothing = None if mismatched else vacuous(usable)
+    status: CheckStatus = "pass"
+    if mismatched or first.form is not None:
+        status = "fail"
+    elif unanchored or nothing or ill or measurement.one_sided:
+        status = "unproven"
+    return Verdict(
+        direction=direction,
+        check=ldj_check(shown or first, status, worst),
+        usable=usable,
+        mismatched=mismatched,
+        unanchored=unanchored and not mismatched,
+        vacuous=nothing,
+        singular=singular,
+        ill_conditioned=ill,
+        form=first.form,
+        faults=faults,
+    )
+
+
+def _usable(
+    sides: list[tuple[Config, DirectionMeasured]],
+) -> Iterator[tuple[Config, DirectionMeasured, Tensor]]:
+    """Yield the configurations that say something, with the samples that do.
+
+    Away from the first configuration a layer may saturate, or a size may not be meant:
+    what is singular or not square there is left out. A sample without a finite exact value
+    proves nothing either way.
+    """
+    for config, side in sides:
+        if side.exact is None or side.allowed is None:
+            continue
+        good = torch.isfinite(side.exact)
+        if good.any():
+            yield config, side, good
+
+
+def _untracked(
+    direction: Direction,
+    first: DirectionMeasured,
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+) -> bool:
+    """Return whether a way back reports nothing: None, zeros, or what was passed in."""
+    if direction == "forward":
+        return False
+    if first.reported is None:
+        return first.form is None
+    zero = all(s.reported is not None and not s.reported[g].any() for _, s, g in usable)
+    moves = any(
+        s.exact is not None and bool((s.exact[g].abs() > VISIBLE).any())
+        for _, s, g in usable
+    )
+    return bool(usable) and zero and moves
+
+
+def _side(
+    measured: ConfigMeasured, direction: Direction
+) -> DirectionMeasured | Unavailable:
+    return measured.forward if direction == "forward" else measured.inverse
+
+
+def _finite(y: Tensor) -> bool:
+    return bool(torch.isfinite(y).all())
