@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions import accumulator, freia, lazy_transform, pair, transform
+from ldjcheck.conventions import (
+    accumulator,
+    freia,
+    lazy_transform,
+    mode,
+    pair,
+    transform,
+)
 from ldjcheck.conventions.convention import Convention
 
 if TYPE_CHECKING:
@@ -18,6 +25,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,
     lazy_transform.CONVENTION,
     freia.CONVENTION,
+    mode.CONVENTION,
     accumulator.CONVENTION,
     pair.CONVENTION,
 )
@@ -36,5 +44,5 @@ def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]
     names = {convention.name for convention in CONVENTIONS}
     if wanted != "auto" and wanted not in names:
         raise KeyError(wanted)
-    candidates = (c.recognise(layer) for c in CONVENTIONS if wanted in ("auto", c.name))
-    return tuple(calls for calls in candidates if calls is not None)
+    asked = (c for c in CONVENTIONS if wanted in ("auto", c.name))
+    return tuple(calls for convention in asked for calls in convention.recognise(layer))

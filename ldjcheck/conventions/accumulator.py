@@ -1,12 +1,14 @@
 """Layers that add their ldj to a running total: `(z, ldj, reverse=False) -> (z, ldj)`.
 
 Common in courses and image flows. The total may also be a log-density (`logp`): then the
-layer *reduces* it by the ldj, and the sign of what comes back is turned.
+layer *reduces* it by the ldj, the sign of what comes back is turned, and projects that
+write so keep it as a column, `(batch, 1)`.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.conventions.convention import (
     REVERSE_FLAGS,
@@ -18,22 +20,25 @@ from ldjcheck.conventions.convention import (
     signature_of,
     total_name,
 )
+from ldjcheck.conventions.results import unpacked
+from ldjcheck.conventions.ways import taken
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
 
-def _recognise(layer: Any) -> Calls | None:
+def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or len(signature.names) < 2:
-        return None
+        return
     found = total_name(signature)
     if found is None:
-        return None
+        return
     total, is_density = found
+    sign: Literal[1, -1] = -1 if is_density else 1
     flag = signature.find(REVERSE_FLAGS)
     inverse: CallFunction | None = None
     if flag is not None:
@@ -42,26 +47,26 @@ def _recognise(layer: Any) -> Calls | None:
         method = inverse_method(layer)
         back = signature_of(getattr(layer, method)) if method else None
         if method is not None and back is not None:
-            inverse = _method_call(method, back)
-    others = [n for n in signature.required[1:] if n not in (total, flag)]
+            inverse = _method_call(method, back, sign)
     why = f"the parameter {total!r} takes a running total"
-    return Calls(
+    calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"{signature.names[0]}, {total}"),
         forward=_call(signature, total, {flag: False} if flag else {}),
         inverse=inverse,
         accumulates=True,
-        sign=-1 if is_density else 1,
-        context_names=tuple(others),
-        inferred=(
-            ("convention", f"{CONVENTION.name}: {why}"),
-            *(
-                [("sign", f"{total!r} is a log-density: it is reduced by the ldj")]
-                if is_density
-                else []
-            ),
-        ),
+        sign=sign,
+        context_names=signature.contexts(total, flag),
+        extra_names=signature.extras(total, flag),
+        inferred=(("convention", f"{CONVENTION.name}: {why}"),),
     )
+    if not is_density:
+        yield calls
+        return
+    turned = ("sign", f"{total!r} is a log-density: it is reduced by the ldj")
+    calls = replace(calls, inferred=(*calls.inferred, turned))
+    yield replace(calls, column=True)
+    yield calls
 
 
 def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFunction:
@@ -71,31 +76,38 @@ def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFun
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         named = {**fixed, **kwargs}
+        function = caller(layer)
         if second:  # some layers name it differently in a subclass: position is safer
-            result = caller(layer)(x, start, **named)
+            result = function(x, start, **named)
         else:
-            result = caller(layer)(x, **{total: start}, **named)
-        return _unpacked(result)
+            result = function(x, **{total: start}, **named)
+        return _with_total(result, x, function)
 
     return call
 
 
-def _method_call(method: str, signature: Signature) -> CallFunction:
+def _method_call(method: str, signature: Signature, sign: int) -> CallFunction:
     found = total_name(signature)
 
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        named = dict(kwargs) if found is None else {found[0]: start, **kwargs}
-        return _unpacked(getattr(layer, method)(x, **named))
+        function = getattr(layer, method)
+        named = taken(function, kwargs)
+        if found is not None:
+            return _with_total(function(x, **{found[0]: start}, **named), x, function)
+        returned = unpacked(function(x, **named), x, function)
+        if returned.ldj is None:
+            return returned
+        return replace(returned, ldj=start + sign * returned.ldj)  # its own alone
 
     return call
 
 
-def _unpacked(result: Any) -> Returned:
+def _with_total(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     if isinstance(result, (tuple, list)) and len(result) >= 2:
-        return Returned(y=result[0], ldj=result[1])
-    return Returned(y=result, ldj=None)
+        return unpacked(result, x, function)
+    return Returned(y=result, ldj=None, bare=True)
 
 
 CONVENTION = Convention(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ldjcheck.records import Calls
 
@@ -44,13 +44,14 @@ _DENSITY = re.compile(
 class Convention:
     """One way in which layers are called and hand back their ldj.
 
-    `recognise(layer)` returns how to call this layer, or None when the layer's type and
-    signature say that it does not follow the convention. It never runs the layer.
+    `recognise(layer)` yields the ways of calling this layer, the likeliest first; none
+    when the layer's type and signature say that it does not follow the convention. It
+    never runs the layer.
     """
 
     name: str
     summary: str  # one line for `--convention` and the docs
-    recognise: Callable[[Any], Calls | None]
+    recognise: Callable[[Any], Iterable[Calls]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,7 @@ class Signature:
     defaults: dict[str, Any]
     keyword_only: frozenset[str]
     takes_any_keyword: bool
+    takes_any_position: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -72,6 +74,18 @@ class Signature:
     def find(self, names: tuple[str, ...]) -> str | None:
         """Return the first parameter that bears one of these names."""
         return next((name for name in self.names if name in names), None)
+
+    def contexts(self, *known: str | None) -> tuple[str, ...]:
+        """Return the further arguments that a call must have, the input left out."""
+        return tuple(name for name in self.required[1:] if name not in known)
+
+    def extras(self, *known: str | None) -> tuple[str, ...]:
+        """Return what may be None, and is where nobody gives it."""
+        return tuple(
+            name
+            for name in self.optional
+            if self.defaults.get(name, 0) is None and name not in known
+        )
 
     def show(self, result: str) -> str:
         """Return the call as a reader would write it: `f(z, ldj, reverse) -> ...`."""
@@ -113,7 +127,18 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         defaults={p.name: p.default for p in parameters if p.default is not p.empty},
         keyword_only=frozenset(only),
         takes_any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
+        takes_any_position=any(p.kind is p.VAR_POSITIONAL for p in parameters),
     )
+
+
+def is_total(name: str) -> bool:
+    """Return whether something of this name is an ldj, or a running total of ldjs."""
+    return bool(_TOTAL.match(name))
+
+
+def is_density(name: str) -> bool:
+    """Return whether something of this name is a log-density."""
+    return bool(_DENSITY.match(name))
 
 
 def total_name(signature: Signature) -> tuple[str, bool] | None:
@@ -121,10 +146,8 @@ def total_name(signature: Signature) -> tuple[str, bool] | None:
     for name in signature.names[1:]:
         if isinstance(signature.defaults.get(name), bool):
             continue  # `logdet=True` asks for a log-det, it does not take one
-        if _TOTAL.match(name):
-            return name, False
-        if _DENSITY.match(name):
-            return name, True
+        if is_total(name) or is_density(name):
+            return name, is_density(name)
     return None
 
 

@@ -12,16 +12,16 @@ from ldjcheck.conventions.convention import Convention, call_signature
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
 
-def _recognise(layer: Any) -> Calls | None:
+def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not {"rev", "jac"} <= set(signature.names):
-        return None
-    return Calls(
+        return
+    yield Calls(
         convention=CONVENTION.name,
         signature="m((x,), rev=False, jac=True) -> (y,), ldj",
         forward=_call(rev=False),

@@ -17,35 +17,35 @@ from ldjcheck.conventions.convention import Convention
 from ldjcheck.conventions.transform import transform_calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ldjcheck.records import CallFunction, Calls, Returned
 
 
-def _recognise(layer: Any) -> Calls | None:
+def _recognise(layer: Any) -> Iterator[Calls]:
     """Recognise by the declared return type: building one would run the layer."""
     if not isinstance(layer, torch.nn.Module):
-        return None
+        return
     try:
         annotation = inspect.signature(layer.forward).return_annotation
     except (TypeError, ValueError):
-        return None
+        return
     if isinstance(annotation, str):
         forward = getattr(layer.forward, "__func__", layer.forward)
         scope = getattr(forward, "__globals__", {})
         annotation = scope.get(annotation.rpartition(".")[2], None)
     if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
-        return None
+        return
     # A throw-away instance tells event_dim and domain; nothing is computed with it yet.
     try:
         with torch.no_grad():
             built = layer()
     except Exception:  # a context is needed: the caller will be told
-        return None
+        return
     calls = transform_calls(
         built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
     )
-    return replace(
+    yield replace(
         calls,
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=_built_first(calls.forward),

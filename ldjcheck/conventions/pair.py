@@ -11,75 +11,46 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.conventions.convention import (
     REVERSE_FLAGS,
     Convention,
-    Signature,
     call_signature,
-    caller,
     inverse_method,
     signature_of,
     total_name,
 )
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.conventions.ways import layer_call, method_call
+from ldjcheck.records import CallFunction, Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
+    from collections.abc import Iterator
 
 
-def _recognise(layer: Any) -> Calls | None:
+def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not signature.names:
-        return None
+        return
     total = total_name(signature)
     if total is not None and total[0] in signature.required:
-        return None  # it cannot be called without a running total
+        return  # it cannot be called without a running total
     flag = signature.find(REVERSE_FLAGS)
     method = inverse_method(layer)
     inverse: CallFunction | None = None
     if flag is not None and flag not in signature.names[:1]:
-        inverse = _call({flag: True})
+        inverse = layer_call({flag: True})
         way_back = f"{flag}=True"
     elif method is not None and signature_of(getattr(layer, method)) is not None:
-        inverse = _method_call(method)
+        inverse = method_call(method)
         way_back = f".{method}()"
     else:
         flag, way_back = None, "none found"
-    return Calls(
+    known = (flag, total[0] if total else None)
+    yield Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
-        forward=_call({flag: False} if flag and inverse else {}),
+        forward=layer_call({flag: False} if flag and inverse else {}),
         inverse=inverse,
-        context_names=_contexts(signature, flag),
+        context_names=signature.contexts(*known),
+        extra_names=signature.extras(*known),
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
-
-
-def _contexts(signature: Signature, flag: str | None) -> tuple[str, ...]:
-    return tuple(name for name in signature.required[1:] if name != flag)
-
-
-def _call(fixed: Mapping[str, Any]) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        return _unpacked(caller(layer)(x, **fixed, **kwargs))
-
-    return call
-
-
-def _method_call(method: str) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        return _unpacked(getattr(layer, method)(x, **kwargs))
-
-    return call
-
-
-def _unpacked(result: Any) -> Returned:
-    if isinstance(result, (tuple, list)) and len(result) >= 2:
-        return Returned(y=result[0], ldj=result[1])
-    return Returned(y=result, ldj=None)
 
 
 CONVENTION = Convention(

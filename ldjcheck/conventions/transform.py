@@ -16,7 +16,7 @@ from ldjcheck.conventions.convention import Convention
 from ldjcheck.records import Calls, Domain, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -56,10 +56,10 @@ def _event_dim(layer: Transform, side: str) -> int:
     return int(getattr(layer, "event_dim", 0)) if dims is None else dims
 
 
-def _recognise(layer: Any) -> Calls | None:
+def _recognise(layer: Any) -> Iterator[Calls]:
     if not isinstance(layer, Transform):
-        return None
-    return transform_calls(
+        return
+    yield transform_calls(
         layer, CONVENTION.name, "it is a torch.distributions.Transform"
     )
 

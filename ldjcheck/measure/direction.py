@@ -78,6 +78,7 @@ def measure_direction(
         exact=None,
         form=base.form,
         ldj_shape=tuple(getattr(base.raw, "shape", ())),
+        bare=base.bare,
     )
     if behaviour:
         faults = contract_faults(runner, direction, x, frozen, base, dtype)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.guard import LOW_PRECISION, Frozen, Guard
+from ldjcheck.measure.guard import Frozen, Guard
+from ldjcheck.measure.packing import Layout, gathered
+from ldjcheck.measure.reported import reported_of
 from ldjcheck.tracebacks import user_traceback
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class Outcome:
     x_changed: bool
     draws: int
     operations: int  # torch's, in this call
+    bare: bool = False  # the call has no place for an ldj
     single: bool = False  # a number that float32 has rounded entered the call
 
 
@@ -76,6 +79,7 @@ class Runner:
     promote: bool = True
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
+    layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
 
     def run(
         self,
@@ -118,7 +122,11 @@ class Runner:
         torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
         try:
             with recorder or contextlib.nullcontext(), guard:
-                returned = call(self.layer, given, total, self._fresh_kwargs())
+                returned = call(
+                    self.layer, self._spread(direction, given), total,
+                    self._fresh_kwargs(),
+                )  # fmt: skip
+                gathered_y, layout = gathered(returned.y)
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError):
                 raise
@@ -126,13 +134,19 @@ class Runner:
         finally:
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(before)
-        y = _plain(returned.y)
+        self.layouts[direction] = layout
+        y = _plain(gathered_y)
         if not isinstance(y, Tensor):
             raise UnexpectedReturnError(_describe(returned))
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
-        reported, shares, form = self._reduced(
-            _plain(returned.ldj), start, x, direction
+        event_dim: int | None = self.calls.inverse_event_dim
+        if returned.event_dim is not None:
+            event_dim = returned.event_dim
+        elif direction == "forward":
+            event_dim = self.calls.event_dim
+        reported, shares, form = reported_of(
+            _plain(returned.ldj), start, x, self.calls, event_dim
         )
         return Outcome(
             y=y,
@@ -143,15 +157,26 @@ class Runner:
             x_changed=not torch.equal(given.detach(), x.detach()),
             draws=guard.draws,
             operations=guard.operations,
+            bare=returned.bare,
             single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 
+    def _spread(self, direction: Direction, given: Tensor) -> Any:
+        """Return what the call takes: several tensors where it takes or made several."""
+        layout = self.layouts.get("forward") if direction == "inverse" else None
+        if layout is None and self.calls.parts:
+            layout = Layout(self.calls.parts)
+        if layout is None or layout.dims * len(given) != given.numel():
+            return given
+        return layout.spread(given)
+
     def start(self, x: Tensor) -> Tensor:
-        """Return a running total to add to: `(batch,)`, of both signs, never zero."""
+        """Return a running total to add to: one per sample, of both signs, never zero."""
         steps = torch.arange(
             1, len(x) + 1, dtype=x.dtype if x.is_floating_point() else None
         )
-        return 0.75 * steps * (-1.0) ** steps
+        total = 0.75 * steps * (-1.0) ** steps
+        return total[:, None] if self.calls.column else total
 
     def _reseed(self) -> None:
         # `torch.manual_seed` would also format a stack trace for each absent accelerator.
@@ -164,62 +189,6 @@ class Runner:
             name: value.clone() if isinstance(value, Tensor) else value
             for name, value in self.kwargs.items()
         }
-
-    def _reduced(
-        self, raw: Any, start: Tensor | None, x: Tensor, direction: Direction
-    ) -> tuple[Tensor | None, Tensor | None, str | None]:
-        """Return the ldj as `(batch,)`, its split over dims, and what is wrong in form."""
-        if raw is None:
-            return None, None, None
-        batch = len(x)
-        ldj = torch.as_tensor(raw, dtype=None if isinstance(raw, Tensor) else x.dtype)
-        if ldj.dtype in LOW_PRECISION and x.dtype == torch.float64:
-            ldj = ldj.double()
-        if start is not None:
-            if ldj.shape != start.shape:
-                return (
-                    None,
-                    None,
-                    (
-                        f"an incoming ldj of shape {tuple(start.shape)} came back with shape "
-                        f"{tuple(ldj.shape)}"
-                    ),
-                )
-            return self.calls.sign * (ldj - start), None, None
-        ldj = self.calls.sign * ldj
-        calls = self.calls
-        dims = calls.event_dim if direction == "forward" else calls.inverse_event_dim
-        if dims is not None:
-            return self._per_event(ldj, x, dims)
-        if ldj.shape == (batch,):
-            return ldj, None, None
-        if ldj.numel() == 1 and batch > 1:
-            return ldj.reshape(1).expand(batch), None, None
-        form = f"the ldj has shape {tuple(ldj.shape)}, not ({batch},)"
-        if ldj.numel() == batch:
-            return ldj.reshape(batch), None, form
-        if ldj.dim() and len(ldj) == batch:
-            return ldj.reshape(batch, -1).sum(1), None, form
-        return None, None, form
-
-    def _per_event(
-        self, ldj: Tensor, x: Tensor, event_dim: int
-    ) -> tuple[Tensor | None, Tensor | None, str | None]:
-        """Sum a transform's ldj, one entry per event, over the rest of the sample."""
-        promised = x.shape[: max(1, x.dim() - event_dim)]
-        try:
-            spread = ldj.expand(promised)
-        except RuntimeError:
-            form = (
-                f"the ldj has shape {tuple(ldj.shape)}, which does not fit one entry per "
-                f"event, {tuple(promised)}"
-            )
-            if ldj.shape[: len(promised)] == promised:  # entries of one event are left
-                return ldj.reshape(len(x), -1).sum(1), None, form
-            return None, None, form
-        per_sample = spread.reshape(len(x), -1)
-        shares = per_sample if event_dim == 0 else None
-        return per_sample.sum(1), shares, None
 
 
 def _plain(value: Any) -> Any:

@@ -6,6 +6,7 @@ own, and the first combination that runs and reports in the promised form is tak
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
 _GOOD, _SCALAR, _COUPLED, _ODD, _RESIZED = range(5)  # how well a trial went
@@ -60,8 +63,8 @@ def settle(
     best: tuple[int, Settled] | None = None
     for promote in (True, False) if workshop.promote else (False,):
         shop = Workshop(layer=workshop.layer, options=workshop.options, promote=promote)
-        for calls in candidates:
-            for shape, why in shapes:
+        for variants in _by_convention(candidates):
+            for calls, (shape, why) in itertools.product(variants, shapes):
                 found = _try_domains(shop, calls, shape, batch_of[shape], failures)
                 if found is None:
                     continue
@@ -87,6 +90,16 @@ def settle(
         if best is not None:
             return best[1]
     raise failures.error(candidates, explicit=len(shapes) == 1)
+
+
+def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]:
+    """Yield the ways of calling by one convention together.
+
+    What a layer returns in an odd form is a mistake by the convention that it follows, and
+    none of another convention's business.
+    """
+    for _, variants in itertools.groupby(candidates, key=lambda c: c.convention):
+        yield tuple(variants)
 
 
 def runs(settled: Settled, shape: Shape, batch: int) -> bool:

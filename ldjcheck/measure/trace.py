@@ -38,11 +38,7 @@ def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | N
     frozen = Frozen()
     runner.run(side.direction, side.x, frozen, see_rounding=side.rounding_seen)
     recorder = Recorder(frozen.draws)
-    start = (
-        torch.zeros(len(side.x), dtype=side.x.dtype)
-        if runner.calls.accumulates
-        else None
-    )
+    start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
     outcome = runner.run(
         side.direction, side.x, frozen, start=start, see_rounding=side.rounding_seen,
         recorder=recorder,

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records.asked import Domain
+    from ldjcheck.records.words import Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +27,10 @@ class Layer:
 class Returned:
     """What one call handed back: the output and its ldj exactly as the layer gave it."""
 
-    y: Any
+    y: Any  # a tensor, or several in a list, tuple or dict
     ldj: Any
+    bare: bool = False  # the call returned the output alone: no place for an ldj
+    event_dim: int | None = None  # as in `Calls`, where only the call can tell
 
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
@@ -43,12 +46,16 @@ class Calls:
     forward: CallFunction | None
     inverse: CallFunction | None
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
+    column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
     )
     inverse_event_dim: int | None = None  # the same for the way back
+    inverse_tracked: bool = True  # the convention has an ldj for the way back
+    parts: tuple[Shape, ...] = ()  # event shapes of several inputs; x holds them flat
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
+    extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
     domain: Domain | None = None  # declared by the layer itself
     codomain: Domain | None = None
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why

@@ -71,6 +71,7 @@ class DirectionMeasured:
     coupled: float = 0.0  # largest |dy_i/dx_j| or change of y between different samples
     ldj_coupled: float = 0.0  # how far a sample's ldj moves with its companions
     ldj_shape: Shape | None = None  # as the layer returned it
+    bare: bool = False  # the call has no place for an ldj
     faults: tuple[str, ...] = ()  # behaviour that breaks the contract, in words
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
@@ -23,17 +24,22 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if first is None or first.exact is None
         else (f"; its exact value is {float(first.exact[0]):+.6g} on sample 0")
     )
-    yield RULE.finding(
+    promised = comparison.measurement.calls.inverse_tracked
+    expected = not promised or (first is not None and first.bare)
+    finding = RULE.finding(
         "The inverse does not track its ldj, so only the map itself was checked.",
         direction="inverse",
         evidence=(f"it returns none, or the one passed in untouched{exact}",),
     )
+    # Where there is no place for an ldj, none is kept from anybody.
+    yield replace(finding, severity="note") if expected else finding
 
 
 PAGE = Page(
     what="""
         The way back returns no ldj, zeros, or the total that it was given. Often meant
-        so, since sampling needs none: a warning, and the layer passes.
+        so, since sampling needs none: a warning, and the layer passes. A way back
+        that returns x alone has no place for an ldj: there it is a note.
         """,
     rule="log|det J of f_inv|(y) = -log|det J of f|(x)   at y = f(x)",
     shows="""
@@ -57,7 +63,7 @@ PAGE = Page(
 
             def inverse(self, y):
                 x = (y - self.t) * torch.exp(-self.log_s)
-                return x
+                return x, torch.zeros(len(y))
         """,
     right="""
         import torch

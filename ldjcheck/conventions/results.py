@@ -1,0 +1,162 @@
+"""What a call hands back, taken apart: which of it is the output, which the ldj.
+
+Two things are output and ldj. Of more, the names in the layer's own return statement
+decide, then the forms; a list of log-dets is one ldj, as is a list of outputs one output.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldjcheck.conventions.convention import is_total
+from ldjcheck.records import Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
+    """Return output and ldj of what `function` returned for the input `x`."""
+    if not isinstance(result, (tuple, list)) or not result:
+        return Returned(y=result, ldj=None, bare=True)
+    if isinstance(result, list) and len(result) == 1:
+        return unpacked(result[0], x, function)
+    if isinstance(result, list) and all(_is_output(item, x) for item in result):
+        return Returned(y=_last(result, x), ldj=None, bare=True)
+    if len(result) == 1:
+        return Returned(y=result[0], ldj=None, bare=True)
+    if len(result) == 2:
+        y, ldj = result
+        return Returned(y=_last(y, x), ldj=_one_number(ldj, x))
+    where = _places_of_ldj(result, x, function)
+    numbers = [_one_number(result[i], x) for i in where]
+    rest = [item for i, item in enumerate(result) if i not in where]
+    return Returned(y=_outputs(rest, x), ldj=_added(numbers))
+
+
+def _places_of_ldj(
+    result: tuple[Any, ...] | list[Any], x: Any, function: Callable[..., Any]
+) -> list[int]:
+    """Return which of three or more things are the ldj; the second, where in doubt."""
+    lists = [
+        i
+        for i, item in enumerate(result)
+        if i and isinstance(item, (list, tuple)) and all(map(_is_number, item))
+    ]
+    if lists and lists == list(range(1, len(result))):
+        return lists
+    named = [i for i, name in enumerate(returned_names(function)) if is_total(name)]
+    if len(named) == 1 and named[0] < len(result):
+        return named
+    alone = [i for i, item in enumerate(result) if i and _is_one_per_sample(item, x)]
+    return alone[:1] if len(alone) == 1 or 1 not in alone else [1]
+
+
+def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names in the longest tuple that the source of a function returns.
+
+    Empty where there is no source, or where nothing but expressions is returned.
+    """
+    function = getattr(function, "forward", function)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return ()
+    found: tuple[str, ...] = ()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            names = tuple(_name(item) for item in node.value.elts)
+            found = max(found, names, key=len)
+    return found
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.UnaryOp):
+        node = node.operand
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _outputs(items: list[Any], x: Any) -> Any:
+    """Return the first thing where it is as large as the input, else all tensors."""
+    first = _last(items[0], x)
+    if isinstance(first, Tensor) and _size(first) == _size(x):
+        return first
+    several = [item for item in items if _is_output(item, x)]
+    flat = [t for item in items for t in (item if _is_sequence(item) else [item])]
+    nested = [t for t in flat if _is_output(t, x)]
+    for choice in (several, nested):
+        if sum(map(_size, choice)) == _size(x):
+            return choice
+    return first
+
+
+def _last(y: Any, x: Any) -> Any:
+    """Return the last of a list of steps that starts at x itself, else y as it is."""
+    if not _is_sequence(y) or len(y) < 2 or not isinstance(x, Tensor):
+        return y
+    if not all(isinstance(z, Tensor) and z.shape == x.shape for z in y):
+        return y
+    return y[-1] if torch.equal(y[0].detach(), x.detach()) else y
+
+
+def _one_number(ldj: Any, x: Any) -> Any:
+    """Return the sum of a list of log-dets, each over its own sample; else the ldj."""
+    if not _is_sequence(ldj) or not ldj or not all(map(_is_number, ldj)):
+        return ldj
+    return _added([_per_sample(item, x) for item in ldj])
+
+
+def _per_sample(item: Any, x: Any) -> Any:
+    if isinstance(item, Tensor) and item.dim() > 1 and len(item) == _batch(x):
+        return item.flatten(1).sum(1)
+    return item
+
+
+def _added(numbers: list[Any]) -> Any:
+    total = numbers[0]
+    for number in numbers[1:]:
+        total = total + number
+    return total
+
+
+def _is_output(item: Any, x: Any) -> bool:
+    return isinstance(item, Tensor) and item.dim() > 1 and len(item) == _batch(x)
+
+
+def _is_one_per_sample(item: Any, x: Any) -> bool:
+    if isinstance(item, Tensor):
+        return item.dim() == 0 or tuple(item.shape) in ((_batch(x),), (_batch(x), 1))
+    return isinstance(item, (float, np.number))
+
+
+def _is_number(item: Any) -> bool:
+    return isinstance(item, (Tensor, int, float, np.number)) and not isinstance(
+        item, bool
+    )
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
+
+
+def _held(x: Any) -> list[Tensor]:
+    held = x.values() if isinstance(x, dict) else x if _is_sequence(x) else (x,)
+    return [t for t in held if isinstance(t, Tensor)]
+
+
+def _batch(x: Any) -> int:
+    held = _held(x)
+    return len(held[0]) if held and held[0].dim() else 0
+
+
+def _size(x: Any) -> int:
+    return sum(t.numel() for t in _held(x))
