@@ -36,6 +36,7 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
             result = _checked(layer, options)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
+        result = replace(result, inferred=dict(layer.inferred))
     except MemoryError:
         limit = CannotCheckError(
             "LDJ007",
@@ -73,7 +74,11 @@ def _checked(layer: Layer, options: Options) -> Result:
         status=_status(findings, comparison, options),
         convention=measurement.calls.convention,
         kind=_kind(comparison),
-        inferred={**_said_of_round_trip(comparison), **measurement.inferred},
+        inferred={
+            **_said_of_round_trip(comparison),
+            **measurement.inferred,
+            **dict(layer.inferred),
+        },
         checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,

@@ -128,7 +128,7 @@ def check_target(text: str, request: Request, checker: Checker) -> Result:
             request.options.seed
         )  # random initial weights are part of what is checked
         target = parse_target(text)
-        source = load_source(target)
+        source = load_source(target, [expr for _, expr in request.kwargs])
         layer = load_layer(target, source)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         options = replace(request.options, kwarg=kwarg)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.cells import split_cell
 from ldjcheck.diagnosis.numbers import is_constant, same
 from ldjcheck.diagnosis.places import shown_file
 from ldjcheck.diagnosis.terms import Terms, contribution, terms_add_up
@@ -59,10 +60,12 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
     for key, (_, place) in sorted(first.items(), key=lambda item: item[1][0]):
         exact_total += exact.get(key, 0.0)
         reported_total += reported.get(key, 0.0)
+        file, cell = split_cell(place.file)
         lines.append(
             LedgerLine(
                 direction=trace.direction,
-                file=shown_file(place.file),
+                file=shown_file(file),
+                cell=cell,
                 line=place.line,
                 function=place.function,
                 text=linecache.getline(place.file, place.line).strip(),

@@ -8,6 +8,7 @@ import os
 import types
 from typing import TYPE_CHECKING
 
+from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace
 
@@ -19,8 +20,10 @@ def location_of(place: Place | None) -> Location | None:
     """Return a place as the report shows it, with the source line's text."""
     if place is None:
         return None
+    file, cell = split_cell(place.file)
     return Location(
-        file=shown_file(place.file),
+        file=shown_file(file),
+        cell=cell,
         line=place.line,
         column=place.column + 1,
         function=place.function,

@@ -21,6 +21,7 @@ class Layer:
     name: str  # how a report calls it, such as `Dequantization()`
     obj: Any
     rebuild: Callable[[], Any] | None = None  # evaluates the target's expression again
+    inferred: tuple[tuple[str, str], ...] = ()  # how it was come by: what, and why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

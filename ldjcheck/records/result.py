@@ -74,6 +74,7 @@ class LedgerLine:
     reported: float | None
     exact_total: float
     reported_total: float
+    cell: int | None = None  # the notebook cell, if it is one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

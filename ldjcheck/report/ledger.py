@@ -20,10 +20,12 @@ _AROUND = 6  # lines shown before and after a marked one of a long ledger
 
 
 def ledger(
-    lines: Sequence[LedgerLine], marked: Container[tuple[str, int]], style: Style
+    lines: Sequence[LedgerLine],
+    marked: Container[tuple[str, int | None, int]],
+    style: Style,
 ) -> list[str]:
     """Return the ledger of one direction; `marked` places get a `>`."""
-    marks = [(line.file, line.line) in marked for line in lines]
+    marks = [(line.file, line.cell, line.line) in marked for line in lines]
     last = lines[-1]
     total = figures.for_pairs([(last.exact_total, last.reported_total)])
     exact = ["exact", total(last.exact_total), *(figures.step(e.exact) for e in lines)]
@@ -43,13 +45,16 @@ def ledger(
     left_width = len(_MARGIN) + max(map(cells, sources))
     shown = _shown(marks, style)
     drawn = ["  Where it happens (sample 0, in the order the lines ran)"]
-    file, before = "", -1
+    file: tuple[str, int | None] | None = None
+    before = -1
     for index in shown:
         if index > before + 1:
             drawn.append(_skipped(index - before - 1))
-        if lines[index].file != file:
-            file = lines[index].file
-            name = shorten_middle(one_line(file), left_width - len(_MARGIN))
+        if _file(lines[index]) != file:
+            file = _file(lines[index])
+            cell = "" if file[1] is None else f", cell {file[1]}"
+            room = left_width - len(_MARGIN) - len(cell)
+            name = shorten_middle(one_line(file[0]), room) + cell
             drawn.append(row(name, exact[0], reported[0]))
         text = row(sources[index], exact[index + 2], reported[index + 2])
         drawn.append(style.paint(text, "red", bold=True) if marks[index] else text)
@@ -57,6 +62,10 @@ def ledger(
     if before < len(lines) - 1:
         drawn.append(_skipped(len(lines) - 1 - before))
     return [*drawn, row("total", exact[1], reported[1])]
+
+
+def _file(line: LedgerLine) -> tuple[str, int | None]:
+    return line.file, line.cell
 
 
 def _sources(
@@ -67,10 +76,10 @@ def _sources(
     wide = max(map(cells, functions))
     digits = max(len(str(each.line)) for each in lines)
     sources = []
-    previous: tuple[str, str] | None = None
+    previous: tuple[str, int | None, str] | None = None
     for each, function, is_marked in zip(lines, functions, marks, strict=True):
-        name = "" if (each.file, each.function) == previous else function
-        previous = (each.file, each.function)
+        name = "" if (*_file(each), each.function) == previous else function
+        previous = (*_file(each), each.function)
         mark = ">" if is_marked else " "
         left = f"{pad(name, wide)} {mark} {each.line:>{digits}}  "
         sources.append(shorten(left + one_line(each.text), width))

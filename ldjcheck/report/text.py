@@ -113,7 +113,7 @@ def _lead(finding: Finding) -> str:
 def _steps(result: Result, direction: Direction | None, style: Style) -> Block:
     lines = [line for line in result.ledger if line.direction == direction]
     marked = {
-        (finding.location.file, finding.location.line)
+        (finding.location.file, finding.location.cell, finding.location.line)
         for finding in result.findings
         if finding.location is not None and finding.direction == direction
     }

@@ -98,7 +98,10 @@ def _not_found(
 ) -> CannotCheckError:
     name = str(error.name)
     if isinstance(error, NameError):
-        message, names = f"There is no {name} in {source.name}.", list(source.namespace)
+        message, names = (
+            f"There is no {name} in {source.name}.",
+            [*source.namespace, *source.known],
+        )
     elif inspect.ismodule(error.obj):
         message, names = f"There is no {name} in {error.obj.__name__}.", dir(error.obj)
     else:

@@ -16,6 +16,7 @@ from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.source import Source, SourceKind
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import ModuleType
 
 
@@ -24,7 +25,7 @@ def accepts(name: str) -> bool:
     return name.endswith(".py")
 
 
-def load(name: str) -> Source:
+def load(name: str, _: Sequence[str] = ()) -> Source:
     """Import the file under the name its own package gives it, and return its names.
 
     The current folder becomes importable, and so does what the file's imports need:
@@ -42,7 +43,7 @@ def load(name: str) -> Source:
         tree = compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)
         root = _root(path, tree)
         sys.path[:0] = dict.fromkeys((str(root), os.getcwd()))
-        sys.path += _providers(path, tree)
+        sys.path += providers(path, tree)
         module = _import(path, root)
     return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
 
@@ -67,7 +68,7 @@ def _root(path: Path, tree: ast.AST) -> Path:
     return root
 
 
-def _providers(path: Path, tree: ast.AST) -> list[str]:
+def providers(path: Path, tree: ast.AST) -> list[str]:
     """Return folders above the file that have modules it imports and none else has."""
     wanted = set()
     for node in ast.walk(tree):

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer, Target
-from ldjcheck.targets import file, module
+from ldjcheck.targets import file, module, notebook
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.nearby import likely_layers
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldjcheck.targets.source import Source, SourceKind
 
-SOURCE_KINDS: tuple[SourceKind, ...] = (file.KIND, module.KIND)
+SOURCE_KINDS: tuple[SourceKind, ...] = (file.KIND, notebook.KIND, module.KIND)
 """Every kind of source, in the order of asking."""
 
 
@@ -30,30 +32,39 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
     if target.expr is None:
         raise _which(source)
     expr = target.expr
-    obj, name = build(evaluate(expr, source), expr, source)
+    try:
+        obj, name = build(evaluate(expr, source), expr, source)
+    except CannotCheckError as error:
+        error.evidence += source.notes
+        raise
     return Layer(
         target=target.text,
         name=name,
         obj=obj,
         rebuild=lambda: build(evaluate(expr, source), expr, source)[0],
+        inferred=(("source", " ".join(source.notes)),) if source.notes else (),
     )
 
 
-def load_source(target: Target) -> Source:
+def load_source(target: Target, others: Sequence[str] = ()) -> Source:
     """Return the target's source after running it.
+
+    `others` are further expressions that will be evaluated in its names.
 
     Raises:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
     for kind in SOURCE_KINDS:
         if kind.accepts(target.source):
-            return kind.load(target.source)
+            wanted = [] if target.expr is None else [target.expr]
+            return kind.load(target.source, [*wanted, *others])
     raise CannotCheckError(
         "LDJ001",
-        f"{target.source} is neither a Python file nor a module.",
+        f"{target.source} is neither a Python file, a notebook nor a module.",
         (
             "Put the layer into a .py file, or name a module that can be imported:",
             "  ldjcheck path/to/file.py:Layer",
+            "  ldjcheck path/to/notebook.ipynb:Layer",
             "  ldjcheck package.module:Layer",
         ),
     )

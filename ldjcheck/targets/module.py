@@ -6,11 +6,15 @@ import importlib
 import os
 import pkgutil
 import sys
+from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
 from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.source import Source, SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 def accepts(name: str) -> bool:
@@ -19,7 +23,7 @@ def accepts(name: str) -> bool:
     return all(part.isidentifier() for part in parts) and parts[-1] != "ipynb"
 
 
-def load(name: str) -> Source:
+def load(name: str, _: Sequence[str] = ()) -> Source:
     """Import the module, from the current folder if it is there, and return its names.
 
     Raises:

@@ -43,6 +43,8 @@ def likely_layers(source: Source) -> list[str]:
     Its own classes come before those it imports. A layer is run through `forward`
     (modules) or `_call` (transforms), which plain helpers rarely have.
     """
+    if source.layers:
+        return list(source.layers[:_MOST_NAMES])
     classes = [
         (value.__module__ != source.module, name)
         for name, value in source.namespace.items()

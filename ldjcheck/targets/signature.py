@@ -8,6 +8,7 @@ from inspect import Parameter, Signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.cells import split_cell
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path
 from ldjcheck.targets.source import Source, command
@@ -129,7 +130,10 @@ def _place(function: Any) -> list[str]:
         _, line = inspect.getsourcelines(function)
     except (OSError, TypeError):  # built in, or defined where no file is
         return []
-    return [f"  defined at {shown_path(file)}:{line}"] if file else []
+    path, cell = split_cell(file or "")
+    if cell is not None:
+        return [f"  defined in {shown_path(path)}, cell {cell}, line {line}"]
+    return [f"  defined at {shown_path(path)}:{line}"] if file else []
 
 
 def _look_up(node: ast.expr, source: Source) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
@@ -19,19 +19,23 @@ class Source:
     namespace: dict[str, Any]
     module: str | None = None  # the name its own definitions carry as `__module__`
     file: Path | None = None  # its Python text, when it has one
+    known: tuple[str, ...] = ()  # names that it could give, when not all are there
+    layers: tuple[str, ...] = ()  # those that look like layers, likewise
+    notes: tuple[str, ...] = ()  # what of it was run, and what not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
     """One kind of source, such as a Python file.
 
-    `load(name)` runs the source and returns its names. It raises `CannotCheckError`
-    with LDJ001 when the source is missing or raises by itself.
+    `load(name, wanted)` runs the source, or what the wanted expressions need of it, and
+    returns its names. It raises `CannotCheckError` with LDJ001 when the source is missing
+    or raises by itself.
     """
 
     name: str
     accepts: Callable[[str], bool]
-    load: Callable[[str], Source]
+    load: Callable[[str, Sequence[str]], Source]
 
 
 def command(source: str, expr: str) -> str:

@@ -191,6 +191,7 @@ def test_a_full_result_word_for_word() -> None:
                     "reported": None,
                     "exact_total": -55.3462,
                     "reported_total": 27.8315,
+                    "cell": None,
                 }
             ],
             "findings": [

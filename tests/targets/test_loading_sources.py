@@ -158,7 +158,7 @@ def test_running_out_of_memory_is_a_limit(write: Write) -> None:
     assert refused("flows.py:Layer").code == "LDJ007"
 
 
-@pytest.mark.parametrize("source", ["flows.ipynb", "flows.txt/x", "my-flows"])
+@pytest.mark.parametrize("source", ["flows.txt/x", "my-flows"])
 def test_a_source_of_no_known_kind_is_told_what_to_type(source: str) -> None:
     error = refused(f"{source}:Layer")
     assert error.code == "LDJ001"

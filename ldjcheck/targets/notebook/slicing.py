@@ -1,0 +1,241 @@
+"""The statements of a notebook that some names need, as a run from the top would.
+
+Backward slicing: what binds a needed name is needed, with what it reads and what changes
+it afterwards. Names that only function bodies read are needed *softly*: a statement that
+is there for their sake may be left out when it cannot be run.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ldjcheck.targets.notebook.blocks import narrowed
+from ldjcheck.targets.notebook.deeds import Doings, run_now
+from ldjcheck.targets.notebook.names import Names, names_in
+
+if TYPE_CHECKING:
+    from ldjcheck.targets.notebook.document import Statement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """A statement to run: `node` is what of it is needed."""
+
+    statement: Statement
+    node: ast.stmt
+    is_vital: bool  # else it may be left out when it raises
+    names: frozenset[str]  # what it is run for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blocked:
+    """A statement that is not run, though names need it."""
+
+    statement: Statement
+    why: str  # completes "this statement ..."
+    names: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slice:
+    """What is to be run, and what is needed and cannot be."""
+
+    parts: tuple[Part, ...]
+    blocked: tuple[Blocked, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Chosen:
+    """A statement that is needed so far, and what it needs itself."""
+
+    names: set[str] = field(default_factory=set)
+    node: ast.stmt | None = None
+    is_vital: bool = False
+    sources: set[int] = field(default_factory=set)  # without these it cannot run
+    read: Names = field(default_factory=Names)
+
+
+class Notebook:
+    """All statements of a notebook, with what each does to names."""
+
+    def __init__(self, statements: tuple[Statement, ...]) -> None:
+        self.statements = statements
+        self.doings = Doings(s.node for s in statements)
+        self.names = [names_in(s.node) for s in statements]
+        self.deeds = [self.doings.of(s.node) for s in statements]
+
+    @cached_property
+    def bound(self) -> tuple[str, ...]:
+        """Every name that some statement binds, in order."""
+        return tuple(
+            dict.fromkeys(n for names in self.names for n in sorted(names.binds))
+        )
+
+    def binders(self, name: str) -> list[int]:
+        """Return the statements that bind the name."""
+        return [i for i in range(len(self.statements)) if self.binds(i, name)]
+
+    def binds(self, index: int, name: str) -> bool:
+        """Return whether the statement may bind the name."""
+        return name in self.names[index].binds or name in self.deeds[index].binds
+
+    def replaces(self, index: int, name: str) -> bool:
+        """Return whether nothing of an earlier value is left after the statement."""
+        node = self.statements[index].node
+        is_block = isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.With))
+        return name in self.names[index].binds and not is_block
+
+    def deleter(self, name: str) -> int | None:
+        """Return the statement that has deleted the name for good."""
+        for index in reversed(range(len(self.statements))):
+            if self.binds(index, name):
+                return None
+            if name in self.names[index].deletes:
+                return index
+        return None
+
+
+def slice_for(notebook: Notebook, wanted: Names) -> Slice:
+    """Return what must run so that code which reads `wanted` can run at the end."""
+    slicer = _Slicer(notebook)
+    return slicer.slice(wanted)
+
+
+class _Slicer:
+    def __init__(self, notebook: Notebook) -> None:
+        self.notebook = notebook
+        self.count = len(notebook.statements)
+        self.chosen: dict[int, _Chosen] = {}
+        self.asked: set[tuple[str, int, bool]] = set()
+        self.later: set[tuple[str, int]] = (
+            set()
+        )  # names read by functions, from where on
+
+    def slice(self, wanted: Names) -> Slice:
+        for name in wanted.reads | wanted.reads_later:
+            self.need(name, self.count, is_vital=True)
+        while self._follow_functions():
+            pass
+        blocked = self._blocked()
+        parts = tuple(
+            Part(
+                statement=self.notebook.statements[index],
+                node=chosen.node,
+                is_vital=chosen.is_vital,
+                names=frozenset(chosen.names),
+            )
+            for index, chosen in sorted(self.chosen.items())
+            if index not in blocked and chosen.node is not None
+        )
+        told = tuple(
+            Blocked(
+                statement=self.notebook.statements[index],
+                why=why,
+                names=frozenset(self.chosen[index].names),
+            )
+            for index, why in sorted(blocked.items())
+        )
+        return Slice(parts=parts, blocked=told)
+
+    def need(self, name: str, before: int, *, is_vital: bool) -> set[int]:
+        """Choose what gives `name` its value before a statement; return which."""
+        notebook, found = self.notebook, set()
+        for index in reversed(range(before)):
+            if not notebook.binds(index, name):
+                continue
+            found.add(index)
+            if notebook.replaces(index, name):
+                break
+        if not found and not hasattr(builtins, name):
+            found = {
+                index for index in range(before) if notebook.names[index].imports_all
+            }
+        if (name, before, is_vital) not in self.asked:
+            self.asked.add((name, before, is_vital))
+            for index in found:
+                self.choose(index, name, is_vital=is_vital)
+                self._choose_changes(index, name, is_vital=is_vital)
+        return found
+
+    def choose(self, index: int, name: str, *, is_vital: bool) -> None:
+        """Take a statement into the slice, for the sake of a name."""
+        chosen = self.chosen.setdefault(index, _Chosen())
+        if name in chosen.names and (chosen.is_vital or not is_vital):
+            return
+        chosen.names.add(name)
+        chosen.is_vital = chosen.is_vital or is_vital
+        notebook = self.notebook
+        chosen.node = narrowed(
+            notebook.statements[index].node, frozenset(chosen.names), notebook.doings
+        )
+        chosen.read = names_in(chosen.node)
+        for read in chosen.read.reads:
+            chosen.sources |= self.need(read, index, is_vital=chosen.is_vital)
+        self.later |= {(read, index) for read in chosen.read.reads_later}
+        if isinstance(chosen.node, (ast.Import, ast.ImportFrom, ast.Try)):
+            for earlier in range(index):
+                node = notebook.statements[earlier].node
+                if notebook.doings.changes_path(node):
+                    self.choose(earlier, "sys.path", is_vital=False)
+
+    def _choose_changes(self, start: int, name: str, *, is_vital: bool) -> None:
+        """Choose what changes the object that a statement has bound to `name`."""
+        for index in range(start + 1, self.count):
+            if name in self.notebook.deeds[index].changes:
+                self.choose(index, name, is_vital=is_vital)
+            if self.notebook.replaces(index, name):
+                return
+
+    def _follow_functions(self) -> bool:
+        """Choose what functions read when they are called; return whether it was new.
+
+        That is at the end, and at every chosen statement below that calls anything.
+        """
+        size = len(self.asked)
+        calls = [
+            index
+            for index, chosen in self.chosen.items()
+            if chosen.node is not None and _calls(chosen.node)
+        ]
+        for name, start in sorted(self.later):
+            for moment in [self.count, *(index for index in calls if index > start)]:
+                self.need(name, moment, is_vital=False)
+        return len(self.asked) > size
+
+    def _blocked(self) -> dict[int, str]:
+        """Return the chosen statements that cannot be run, and why."""
+        blocked = {
+            index: hazard
+            for index, chosen in self.chosen.items()
+            if chosen.node is not None
+            and (hazard := self.notebook.doings.of(chosen.node).hazard)
+        }
+        while True:
+            caught = {
+                index: source
+                for index, chosen in self.chosen.items()
+                if index not in blocked
+                and (source := min(chosen.sources & blocked.keys(), default=None))
+                is not None
+            }
+            if not caught:
+                return blocked
+            for index, source in caught.items():
+                place = self.notebook.statements[source].place
+                blocked[index] = f"needs {place}, which {_last(blocked[source])}"
+
+
+def _calls(node: ast.stmt) -> bool:
+    return any(
+        isinstance(part, ast.Call) or getattr(part, "decorator_list", None)
+        for part in run_now([node])
+    )
+
+
+def _last(why: str) -> str:
+    """Return the reason at the end of a chain of statements."""
+    return why.rpartition("which ")[2]

@@ -1,0 +1,142 @@
+"""What is said about a notebook: what ran, what did not, and what cannot be had."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import re
+import textwrap
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets.nearby import near_misses
+from ldjcheck.targets.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.notebook.names import names_in
+from ldjcheck.targets.source import Source, command
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.targets.notebook.document import Cell
+    from ldjcheck.targets.notebook.names import Names
+    from ldjcheck.targets.notebook.slicing import Notebook, Part, Slice
+
+_NAMED = 5  # names of statements that are listed
+
+
+def refuse_unknown(
+    needs: Names,
+    notebook: Notebook,
+    cells: tuple[Cell, ...],
+    source: Source,
+    expr: str,
+) -> None:
+    """Raise LDJ002 for a needed name that nothing in the notebook binds."""
+    if any(names.imports_all for names in notebook.names):
+        return  # it may come from there
+    for name in sorted(needs.reads):
+        index = notebook.deleter(name)
+        is_bound = bool(notebook.binders(name)) and index is None
+        if is_bound or hasattr(builtins, name):
+            continue
+        message = f"There is no {name} in {source.name}."
+        broken = [cell for cell in cells if cell.fault and _may_bind(cell.text, name)]
+        if index is not None:
+            evidence = [f"{notebook.statements[index].place} deletes it."]
+        elif broken:
+            evidence = [line for cell in broken for line in _broken(cell)]
+        elif near := near_misses(name, notebook.bound):
+            spelled = [re.sub(rf"\b{re.escape(name)}\b", match, expr) for match in near]
+            evidence = ["Did you mean:"]
+            evidence += [f"  {command(source.name, each)}" for each in spelled]
+        else:
+            evidence = (
+                [f"It has: {', '.join(source.layers[:6])}"] if source.layers else []
+            )
+        raise CannotCheckError("LDJ002", message, tuple(evidence))
+
+
+def refuse_blocked(needs: Names, cut: Slice, source: Source) -> None:
+    """Raise LDJ002 for a needed name that only a statement binds which is not run."""
+    for blocked in cut.blocked:
+        names = sorted(blocked.names & needs.reads)
+        if names and needs.reads & _bound(blocked.statement.node):
+            statement = blocked.statement
+            line = _first_line(statement.node)
+            raise CannotCheckError(
+                "LDJ002",
+                f"{names[0]} exists only after {statement.place}, which I do not run.",
+                (
+                    f"  {line}",
+                    f"That statement {blocked.why}.",
+                    "Name what it starts from instead, such as a class or a call:",
+                    *(
+                        f"  {command(source.name, each)}"
+                        for each in source.layers[:2] or ("NAME",)
+                    ),
+                ),
+            )
+
+
+def notes(
+    cut: Slice, skipped: Sequence[tuple[Part, str]], count: int
+) -> tuple[str, ...]:
+    """Return what was run of a notebook, and what was tried in vain."""
+    ran = [part for part in cut.parts if part not in [each for each, _ in skipped]]
+    imports = any(isinstance(p.node, (ast.Import, ast.ImportFrom)) for p in ran)
+    names = ["imports"] if imports else []
+    names += dict.fromkeys(
+        name
+        for part in ran
+        if not isinstance(part.node, (ast.Import, ast.ImportFrom))
+        for name in _shown(part)
+    )
+    if len(names) > _NAMED:
+        names[_NAMED:] = [f"{len(names) - _NAMED} more"]
+    listed = f" ({', '.join(names)})" if names else ""
+    if len(ran) == count:
+        text = f"I ran every statement of the notebook{listed}."
+    else:
+        statements = "1 statement" if len(ran) == 1 else f"{len(ran)} statements"
+        text = f"I ran {statements} of the notebook{listed} and skipped the rest: "
+        text += "no data was downloaded, nothing was trained."
+    lines = textwrap.wrap(text, 76, break_long_words=False)
+    for part, why in skipped:
+        line = _first_line(part.node)
+        lines += textwrap.wrap(f"{part.statement.place}, {line}, {why}", 76)
+    for blocked in cut.blocked:
+        wanted = ", ".join(sorted(blocked.names))
+        text = f"Not run: {blocked.statement.place}, for {wanted}: it {blocked.why}."
+        lines += textwrap.wrap(text, 76)
+    return tuple(lines)
+
+
+def _shown(part: Part) -> list[str]:
+    own = _bound(part.node)
+    return sorted(part.names & own) or sorted(part.names - {"sys.path"})
+
+
+def _bound(node: ast.stmt) -> set[str]:
+    return set(names_in(node).binds)
+
+
+def _first_line(node: ast.AST) -> str:
+    """Return the first line of a statement, a shell command as it was written."""
+    line = ast.unparse(node).splitlines()[0]
+    return re.sub(rf"{MAGIC_CALL}\(['\"](.*)['\"]\)$", r"!\1", line)
+
+
+def _may_bind(text: str, name: str) -> bool:
+    pattern = rf"^\s*((class|def)\s+{re.escape(name)}\b|{re.escape(name)}\s*=)"
+    return re.search(pattern, text, re.MULTILINE) is not None
+
+
+def _broken(cell: Cell) -> list[str]:
+    assert cell.fault is not None
+    line = cell.fault.lineno or 1
+    text = (cell.text.splitlines() or [""])[min(line, cell.text.count("\n") + 1) - 1]
+    return [
+        f"cell {cell.number} seems to have it, but is no Python:",
+        f"  line {line}: {text.strip()}",
+        f"  {cell.fault.msg}",
+    ]
