@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.tape import Trace
 
-FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
+FITS = 4e-7  # relative: what numbers agree to that were computed in different ways
 
 _NUMBERS = (
     (1.0, ""),
@@ -56,7 +56,7 @@ def same(a: Tensor, b: Tensor, tolerance: float = FITS) -> bool:
 
 def fits(trace: Trace, value: Tensor, expected: Tensor) -> bool:
     """Return whether two `(batch,)` numbers agree as well as this trace can tell."""
-    return same(value, expected, FITS + trace.slack)
+    return same(value, expected, trace.tolerance + trace.slack)
 
 
 def is_constant(values: Sequence[Tensor]) -> bool:

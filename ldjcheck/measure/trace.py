@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ldjcheck.records import Config, DirectionMeasured
 
 _IDLE = 1e-12
+_FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
+_CLEARLY = 1e-2  # of the mistake: what is off by less is the same number
 
 
 class UntraceableError(Exception):
@@ -89,10 +91,24 @@ def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | N
         jacobian=side.jacobian,
         sign=runner.calls.sign,
         slack=side.slack,
+        tolerance=_tolerance(side),
         promised=None
         if event_dim is None
         else tuple(side.x.shape[: max(1, side.x.dim() - event_dim)]),
     )
+
+
+def _tolerance(side: DirectionMeasured) -> float:
+    """Return how well numbers must agree, relative, to be called the same.
+
+    Well enough that rounding does not matter, and much better than the reported ldj does
+    where that is off: an epsilon in a logarithm may shift it by 1e-8 only.
+    """
+    if side.reported is None or side.exact is None or side.allowed is None:
+        return _FITS
+    gap = (side.reported - side.exact).abs()
+    off = gap[gap > side.allowed] / (1.0 + side.exact[gap > side.allowed].abs())
+    return min([_FITS, *(_CLEARLY * off).tolist()])
 
 
 def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:
