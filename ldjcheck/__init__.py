@@ -9,15 +9,30 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, exact_ldj
+    from ldjcheck.assertion import assert_ldj
+    from ldjcheck.exceptions import LdjError, LdjMismatch, LdjUnproven
     from ldjcheck.report import Report
 
 __version__ = "0.1.0"
 
-__all__ = ["Report", "__version__", "check", "exact_ldj"]
+__all__ = [
+    "LdjError",
+    "LdjMismatch",
+    "LdjUnproven",
+    "Report",
+    "__version__",
+    "assert_ldj",
+    "check",
+    "exact_ldj",
+]
 
 _HOMES = {
+    "assert_ldj": "ldjcheck.assertion",
     "check": "ldjcheck.api",
     "exact_ldj": "ldjcheck.api",
+    "LdjError": "ldjcheck.exceptions",
+    "LdjMismatch": "ldjcheck.exceptions",
+    "LdjUnproven": "ldjcheck.exceptions",
     "Report": "ldjcheck.report",
 }
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.domains import parse_domain
+from ldjcheck.listening import announce
 from ldjcheck.pipeline import EXIT_CODES, check_layer, failed_result
 from ldjcheck.records import Layer, Options, Run, Shape
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
 __all__ = ["check", "check_layer", "exact_ldj", "failed_result"]
@@ -24,10 +25,24 @@ def check(
     layer: Any,
     *,
     shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    batch: int = 3,
     domain: str | None = None,
     context: Mapping[str, Sequence[int]] | None = None,
     kwarg: Mapping[str, Any] | None = None,
-    **options: Any,
+    convention: str = "auto",
+    direction: Literal["both", "forward", "inverse"] = "both",
+    params: Literal["random", "as-is"] = "random",
+    params_scale: float = 0.3,
+    dims_limit: int = 4096,
+    mode: Literal["eval", "train"] = "eval",
+    wrt: Literal["auto", "input", "noise"] = "auto",
+    seed: int = 0,
+    dtype: Literal["float64", "as-written"] = "float64",
+    atol: float | None = None,
+    rtol: float | None = None,
+    strict: bool = False,
+    ledger: bool = False,
+    jacobian: Oracle | None = None,
 ) -> Report:
     """Return what is true of the layer's log-determinant, and what it says.
 
@@ -35,37 +50,70 @@ def check(
         layer: any object that is called like a flow layer; it is left exactly as it was.
         shape: event shape of one sample, without the batch; found out when absent. A
             mapping names the inputs.
+        batch: samples per probe.
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`.
         context: event shapes of further tensor arguments, by parameter name.
         kwarg: further keyword arguments of every call.
-        options: every other option of the command line that concerns the check, under
-            its own name with underscores; see `ldjcheck.records.Options`.
+        convention: how the layer is called; recognised when `"auto"`.
+        direction: which way to run it.
+        params: move parameters off their initial values, on a copy, or leave them.
+        params_scale: how far they are moved.
+        dims_limit: the most dims to check exactly.
+        mode: mode of the module.
+        wrt: what the Jacobian is taken against.
+        seed: where all randomness comes from.
+        dtype: precision of the check.
+        atol: allowed difference, in nats; from the error model when absent.
+        rtol: the same, relative to the exact value.
+        strict: let warnings fail.
+        ledger: follow the lines of a layer that passes, too.
+        jacobian: another oracle, `jacobian(f, x)` with `f` from `(batch, dims_in)` to
+            `(batch, dims_out)`, that returns J `(batch, dims_out, dims_in)`. `f` takes
+            whole batches of the size of `x`. It is held against central differences, as
+            ours is.
 
     Never raises because of a mistake in the layer. A layer that hangs cannot be stopped
     here; the command line's `--timeout` can, since it runs each target in a process of
     its own.
 
     Raises:
-        TypeError: an option that does not exist.
+        ValueError: a domain that does not exist, or a Jacobian of another shape.
     """
-    from ldjcheck.report import Report
-
-    unknown = set(options) - {field.name for field in fields(Options)}
-    if unknown:
-        raise TypeError(f"check() has no option {sorted(unknown)[0]!r}")
     chosen = Options(
         shape=_shapes(shape),
+        batch=batch,
         domain=None if domain in (None, "auto") else parse_domain(domain),
         context=tuple((name, tuple(s)) for name, s in (context or {}).items()),
         kwarg=tuple((kwarg or {}).items()),
-        **options,
+        convention=convention,
+        direction=direction,
+        params=params,
+        params_scale=params_scale,
+        dims_limit=dims_limit,
+        mode=mode,
+        wrt=wrt,
+        seed=seed,
+        dtype=dtype,
+        atol=atol,
+        rtol=rtol,
+        strict=strict,
+        ledger=ledger,
+        jacobian=jacobian,
     )
+    report = _report(layer, chosen)
+    announce(report)
+    return report
+
+
+def _report(layer: Any, options: Options) -> Report:
+    from ldjcheck.report import Report
+
     name = _name(layer)
     started = time.perf_counter()
-    result = check_layer(Layer(target=name, name=name, obj=layer), chosen)
+    result = check_layer(Layer(target=name, name=name, obj=layer), options)
     return Report(
         Run(
-            seed=chosen.seed,
+            seed=options.seed,
             exit_code=EXIT_CODES[result.status],
             seconds=time.perf_counter() - started,
             command="ldjcheck.check",

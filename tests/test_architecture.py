@@ -28,8 +28,9 @@ FLOORS: tuple[frozenset[str], ...] = (
             "rules", "report",
         }
     ),
-    frozenset({"pipeline"}),
+    frozenset({"exceptions", "listening", "pipeline"}),
     frozenset({"api"}),
+    frozenset({"assertion"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )  # fmt: skip

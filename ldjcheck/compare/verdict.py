@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,6 +20,7 @@ from ldjcheck.records import (
     Direction,
     DirectionMeasured,
     Measurement,
+    Shape,
     Unavailable,
     Verdict,
 )
@@ -107,6 +109,7 @@ def _judged(
 ) -> Verdict:
     worst, mismatched, unanchored, ill = 0.0, singular, False, False
     shown = first if singular else None
+    failing: list[Shape] = []
     for _, side, good in usable:
         if side.reported is None:  # its form is broken there, which is a fault
             mismatched = True
@@ -121,6 +124,7 @@ def _judged(
         unanchored |= not side.anchored
         if apart and side.anchored:
             mismatched = True
+            failing.append(tuple(side.x.shape[1:]))
             shown = shown or side  # numbers that agree are no evidence of a mistake
         elif (
             not apart
@@ -137,7 +141,10 @@ def _judged(
         status = "unproven"
     return Verdict(
         direction=direction,
-        check=ldj_check(shown or first, status, worst),
+        check=replace(
+            ldj_check(shown or first, status, worst),
+            smallest_failing=min(failing, key=math.prod, default=None),
+        ),
         usable=usable,
         mismatched=mismatched,
         unanchored=unanchored and not mismatched,

@@ -13,7 +13,6 @@ from ldjcheck.measure.behaviour import contract_faults, sample_coupling
 from ldjcheck.measure.exact import (
     NoJacobianError,
     difference_jacobian,
-    exact_jacobian,
     log_abs_det,
 )
 from ldjcheck.measure.guard import Frozen
@@ -182,7 +181,7 @@ def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> _Truth
             frozen=start.frozen, noise=start.noise, reading=reading,
         )  # fmt: skip
         try:
-            jacobian, coupling, method = exact_jacobian(map_, map_.origin)
+            jacobian, coupling, method = map_.jacobian(map_.origin)
         except NoJacobianError:
             continue
         flat = not jacobian.any()
@@ -241,7 +240,7 @@ def _scaled_noise(
     either: its own number decides. Everywhere else the noise is what the map transforms.
     """
     try:
-        jacobian, _, _ = exact_jacobian(plain, plain.origin)
+        jacobian, _, _ = plain.jacobian(plain.origin)
     except NoJacobianError:
         return by_noise
     if jacobian.shape != by_noise.jacobian.shape or not jacobian.any():
@@ -352,7 +351,7 @@ def _gap_of_constants(truth: _Truth, generator: torch.Generator) -> Tensor | Non
 def _gap(truth: _Truth, at: Tensor) -> Tensor | None:
     try:
         there = truth.map.outcome(at).reported
-        jacobian, _, _ = exact_jacobian(truth.map, at)
+        jacobian, _, _ = truth.map.jacobian(at)
     except (LayerRaisedError, NoJacobianError):
         return None
     if there is None:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.exact import exact_jacobian
 from ldjcheck.measure.guard import Frozen
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Outcome, Runner
-    from ldjcheck.records import Direction, Shape
+    from ldjcheck.records import Direction, Method, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,26 @@ class FrozenMap:
         if y.dim() and len(y) == len(self.x):
             return y.reshape(len(self.x), -1)
         return y.reshape(1, -1)
+
+    def jacobian(self, flat: Tensor) -> tuple[Tensor, float | None, Method]:
+        """Return J, the coupling of samples and the method, as `exact_jacobian` does.
+
+        The user's own oracle, where one is given, says nothing about the coupling.
+
+        Raises:
+            NoJacobianError: automatic differentiation does not go through the map.
+            ValueError: the user's oracle returned another shape.
+        """
+        oracle = self.runner.oracle
+        if oracle is None:
+            return exact_jacobian(self, flat)
+        found = oracle(self, flat).detach()
+        if found.dim() != 3 or found.shape[::2] != flat.shape:
+            raise ValueError(
+                f"the Jacobian that is given has shape {tuple(found.shape)}, not "
+                f"(batch, dims_out, dims_in) = ({len(flat)}, dims_out, {flat.shape[1]})"
+            )
+        return found, None, "given"
 
     def outcome(self, flat: Tensor) -> Outcome:
         """Return all that the layer hands back at this point."""

@@ -88,6 +88,7 @@ class Workshop:
             promote=self.promote,
             seed=seed,
             constants=tuple(constants),
+            oracle=self.options.jacobian,
         )
         if warm_up is not None and calls.forward is not None:
             self._warm_up(runner, warm_up)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ldjcheck.measure.recorder import Recorder
-    from ldjcheck.records import Calls, Direction
+    from ldjcheck.records import Calls, Direction, Oracle
 
 
 class LayerRaisedError(Exception):
@@ -80,6 +80,7 @@ class Runner:
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
+    oracle: Oracle | None = None  # the user's, instead of automatic differentiation
 
     def run(
         self,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ldjcheck.records.asked import (
     Domain,
     Options,
+    Oracle,
     Target,
 )
 from ldjcheck.records.called import (
@@ -85,6 +86,7 @@ __all__ = [
     "Method",
     "Multiplier",
     "Options",
+    "Oracle",
     "Region",
     "Result",
     "Returned",

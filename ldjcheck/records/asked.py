@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ldjcheck.records.words import Shape, Wrt
+
+Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
+"""`(f, x)` to J `(batch, dims_out, dims_in)`; f and x are flat, `(batch, dims)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +51,7 @@ class Options:
     rtol: float | None = None
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
+    jacobian: Oracle | None = None  # instead of automatic differentiation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,6 +59,7 @@ class Check:
     samples: tuple[Sample, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     structure: Structure | None = None
+    smallest_failing: Shape | None = None  # of the shapes tried; None: none failed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,9 @@ Severity = Literal["error", "unproven", "warning", "note"]
 Status = Literal["pass", "fail", "unproven", "error"]
 CheckName = Literal["ldj", "round-trip", "contract", "gradient"]
 CheckStatus = Literal["pass", "fail", "unproven", "not-available", "error"]
-Method = Literal["reverse", "reverse-looped", "forward", "differences", "preimage"]
+Method = Literal[
+    "reverse", "reverse-looped", "forward", "differences", "preimage", "given"
+]
 Structure = Literal["diagonal", "triangular", "block", "dense"]
 Kind = Literal["bijection", "dequantization", "split", "flow", "model"]
 Wrt = Literal["input", "noise"]

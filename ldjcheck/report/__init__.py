@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.report import concise, json, text
+from ldjcheck.report import concise, json, notebook, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
@@ -70,6 +70,12 @@ class Report:
 
     def __str__(self) -> str:
         return text.render(self.run, Style(color=False, verbosity=0)).rstrip("\n")
+
+    def _repr_mimebundle_(
+        self, include: object = None, exclude: object = None
+    ) -> dict[str, str]:
+        """Return what notebooks show: plain text, and HTML where they can."""
+        return {"text/plain": str(self), "text/html": notebook.fragment(self.run)}
 
     def __repr__(self) -> str:
         codes = "".join(f" {finding.code}" for finding in self.findings)

@@ -54,7 +54,7 @@ def place(location: Location, with_text: bool, style: Style) -> Block:
 
 def reasons(finding: Finding, style: Style) -> Block:
     """Return the law, the evidence and what else fits, under a heading."""
-    lines = [] if finding.law is None else _law(finding.law, style)
+    lines = [] if finding.law is None else law(finding.law, _MARGIN, style)
     lines += evidence(finding, _MARGIN, style)
     if finding.also_fits:
         fits = f"The same numbers also fit {', '.join(finding.also_fits)}."
@@ -77,7 +77,8 @@ def evidence(finding: Finding, margin: str, style: Style) -> Block:
     ]
 
 
-def _law(law: Law, style: Style) -> Block:
+def law(law: Law, margin: str, style: Style) -> Block:
+    """Return the formula that the difference obeys, and the sizes that were tried."""
     seen = " at every size I tried:" if law.points else ""
     text = f"difference = {one_line(law.expression)}{seen}"
     points = [
@@ -85,8 +86,8 @@ def _law(law: Law, style: Style) -> Block:
         for point in law.points
     ]
     return [
-        *wrap(text, style.width, _MARGIN, _MARGIN + "  "),
-        *pack(points, style.width, _MARGIN, "   "),
+        *wrap(text, style.width, margin, margin + "  "),
+        *pack(points, style.width, margin, "   "),
     ]
 
 

@@ -42,9 +42,9 @@ def outcome(check: Check) -> str:
 
 def check_table(check: Check, style: Style) -> list[str]:
     """Return a check's heading, its samples, and its dimensions where they help."""
-    lines = wrap(", ".join(_heading(check)), style.width, "  ", "    ")
+    lines = wrap(", ".join(heading(check)), style.width, "  ", "    ")
     if check.samples:
-        lines += _sample_table(check, style)
+        lines += sample_table(check, style)
     is_short = check.status == "fail" and len(check.dimensions) <= _FEW_DIMENSIONS
     can_compare = any(each.reported is not None for each in check.dimensions)
     if check.dimensions and (style.verbose or (is_short and can_compare)):
@@ -71,7 +71,8 @@ def _said(word: str, value: float | None) -> str:
     return "" if value is None else f"{word} {figures.size(value)}"
 
 
-def _heading(check: Check) -> list[str]:
+def heading(check: Check) -> list[str]:
+    """Return what was checked, on what and under which conditions, in parts."""
     parts = [label(check)]
     size = "" if check.dims is None else figures.plural(check.dims, "dim")
     count = figures.plural(len(check.samples), "sample") if check.samples else ""
@@ -110,7 +111,8 @@ def _conditions(check: Check) -> list[str]:
     return parts
 
 
-def _sample_table(check: Check, style: Style) -> list[str]:
+def sample_table(check: Check, style: Style) -> list[str]:
+    """Return reported and exact side by side; of many samples the wrong ones."""
     shown = check.samples
     if not style.verbose and len(shown) > _SAMPLES_SHOWN:
         wrong = tuple(sample for sample in shown if figures.is_wrong(sample))

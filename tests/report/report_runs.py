@@ -290,6 +290,7 @@ CHECK = st.builds(
         40,
     ),
     structure=maybe(literal(records.Structure)),
+    smallest_failing=maybe(SHAPE),
 )
 LEDGER_LINE = st.builds(
     LedgerLine,

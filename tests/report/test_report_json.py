@@ -178,6 +178,7 @@ def test_a_full_result_word_for_word() -> None:
                     ],
                     "dimensions": [],
                     "structure": None,
+                    "smallest_failing": None,
                 }
             ],
             "ledger": [

@@ -1,0 +1,84 @@
+"""`assert_ldj`: a check that raises when the layer's log-determinant is not proved."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from ldjcheck.exceptions import failure_of
+from ldjcheck.listening import announce, unheard
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ldjcheck.records import Oracle
+    from ldjcheck.report import Report
+
+
+def assert_ldj(
+    layer: Any,
+    *,
+    shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    batch: int = 3,
+    domain: str | None = None,
+    context: Mapping[str, Sequence[int]] | None = None,
+    kwarg: Mapping[str, Any] | None = None,
+    convention: str = "auto",
+    direction: Literal["both", "forward", "inverse"] = "both",
+    params: Literal["random", "as-is"] = "random",
+    params_scale: float = 0.3,
+    dims_limit: int = 4096,
+    mode: Literal["eval", "train"] = "eval",
+    wrt: Literal["auto", "input", "noise"] = "auto",
+    seed: int = 0,
+    dtype: Literal["float64", "as-written"] = "float64",
+    atol: float | None = None,
+    rtol: float | None = None,
+    strict: bool = False,
+    ledger: bool = False,
+    jacobian: Oracle | None = None,
+    allow_unproven: str | None = None,
+) -> Report:
+    """Return the report of a layer whose log-determinant is right.
+
+    It takes what `check` takes. Besides, `allow_unproven` says why it is all right that
+    nothing could be proved; mistakes are raised all the same.
+
+    Raises:
+        LdjMismatch: a mistake was found.
+        LdjUnproven: nothing was found, but nothing could be proved either.
+        LdjError: the layer could not be called at all.
+        ValueError: as `check`; or a reason without words.
+    """
+    __tracebackhide__ = True  # pytest then shows the caller's line
+    if allow_unproven is not None and not allow_unproven.strip():
+        raise ValueError("allow_unproven needs a reason, such as 'identity by design'")
+    from ldjcheck.api import check
+
+    with unheard():
+        report = check(
+            layer,
+            shape=shape,
+            batch=batch,
+            domain=domain,
+            context=context,
+            kwarg=kwarg,
+            convention=convention,
+            direction=direction,
+            params=params,
+            params_scale=params_scale,
+            dims_limit=dims_limit,
+            mode=mode,
+            wrt=wrt,
+            seed=seed,
+            dtype=dtype,
+            atol=atol,
+            rtol=rtol,
+            strict=strict,
+            ledger=ledger,
+            jacobian=jacobian,
+        )
+    announce(report, asserted=True)
+    failure = failure_of(report)
+    if failure is None or (report.status == "unproven" and allow_unproven):
+        return report
+    raise failure
