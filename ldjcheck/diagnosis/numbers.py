@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -75,11 +75,17 @@ def active_dims(trace: Trace) -> int:
 
 
 def fit_multiplier(
-    values: Sequence[float], traces: Sequence[Trace], *, constant: bool
+    values: Sequence[float],
+    traces: Sequence[Trace],
+    *,
+    constant: bool,
+    dims_written: bool = False,
 ) -> list[Fit]:
     """Return the counts that a multiplier may be, the simplest first.
 
-    The shapes of the input are tried first, then those of each intermediate value, since a
+    Where the source multiplies by the number of dims already, `dims_written`, another
+    count in its place is likelier than a fraction, even if all sizes tried are one. The
+    shapes of the input are tried first, then those of each intermediate value, since a
     sublayer after a squeeze counts other sizes.
     """
     if all(abs(value) < 1e-9 for value in values):
@@ -90,6 +96,8 @@ def fit_multiplier(
     if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
         return found
     found += _counts(values, traces, shapes, constant=constant)
+    if dims_written:
+        found = [_in_place_of_dims(fit) for fit in found]
     for index in range(min((len(t.points) for t in traces), default=0)):
         if found:
             break
@@ -162,6 +170,12 @@ def _counts(
                 )
             )
     return found
+
+
+def _in_place_of_dims(fit: Fit) -> Fit:
+    if not fit.multiplier.label.endswith(")/dims"):
+        return fit
+    return replace(fit, cost=fit.cost - _ONE_SHAPE)
 
 
 def _in_proportion(

@@ -86,7 +86,10 @@ def _multiples(
     constant_factor = factors[0] if max(factors) - min(factors) < 1e-9 else None
     written = _written_factor(case, target, constant_factor)
     mean = target is not None and has_mean(case.traces[0], target)
-    for fit in fit_multiplier(factors, traces, constant=constant)[:3]:
+    fits_found = fit_multiplier(
+        factors, traces, constant=constant, dims_written=_dims_written(case, target)
+    )
+    for fit in fits_found[:3]:
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
         yield Explanation(
@@ -123,6 +126,18 @@ def _written_factor(
         return None
     place = factor_statement(trace, node, round(1.0 / factor, 6))
     return None if place is None else location_of(place)
+
+
+def _dims_written(case: Case, target: Target | None) -> bool:
+    """Return whether the source multiplies the target by the number of dims.
+
+    Two dims do not count: 2 has too many other meanings.
+    """
+    trace = case.traces[0]
+    if target is None or target.first is None or trace.dims <= 2:
+        return False
+    node = value_node(target.first)
+    return factor_statement(trace, node, float(trace.dims)) is not None
 
 
 def _counted(case: Case, target: Target | None) -> Location | None:

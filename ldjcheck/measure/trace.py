@@ -108,7 +108,8 @@ def _tolerance(side: DirectionMeasured) -> float:
         return _FITS
     gap = (side.reported - side.exact).abs()
     off = gap[gap > side.allowed] / (1.0 + side.exact[gap > side.allowed].abs())
-    return min([_FITS, *(_CLEARLY * off).tolist()])
+    clearly: list[float] = (_CLEARLY * off).tolist()
+    return min([_FITS, *clearly])
 
 
 def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:

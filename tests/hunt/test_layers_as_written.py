@@ -42,3 +42,30 @@ def test_a_larger_number_inside_the_logarithm_is_a_mistake() -> None:
 def test_without_it_there_is_nothing_to_say() -> None:
     report = ldjcheck.check(Planar(small=0.0), shape=(3,))
     assert (report.status, report.findings) == ("pass", ())
+
+
+class Radial(nn.Module):
+    """The radial flow, made for one size; `sides` says how many dims it stretches."""
+
+    def __init__(self, dim=4, sides=lambda d: d - 1):
+        super().__init__()
+        self.centre = nn.Parameter(torch.randn(1, dim))
+        self.a = nn.Parameter(torch.zeros(1))
+        self.b = nn.Parameter(torch.zeros(1))
+        self.sides = sides
+
+    def forward(self, z):
+        count = self.sides(z.shape[1])
+        alpha = F.softplus(self.a)
+        beta = F.softplus(self.b) - alpha
+        r = torch.norm(z - self.centre, dim=1, keepdim=True)
+        h, slope = 1 / (alpha + r), -1 / (alpha + r) ** 2
+        y = z + beta * h * (z - self.centre)
+        ldj = count * torch.log1p(beta * h) + torch.log1p(beta * h + beta * slope * r)
+        return y, ldj[:, 0]
+
+
+def test_a_written_count_is_blamed_even_where_one_size_fits() -> None:
+    assert ldjcheck.check(Radial()).status == "pass"
+    report = ldjcheck.check(Radial(sides=lambda d: d))
+    assert [f.code for f in report.findings] == ["LDJ103"]
