@@ -1,0 +1,1 @@
+"""The classroom: layers with known mistakes, shown, judged, and planted in your own."""

@@ -1,0 +1,67 @@
+"""What a check says about the layers of the zoo, against what is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.api import check
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.classroom.animal import Animal
+    from ldjcheck.records import Status
+    from ldjcheck.report import Report
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How one layer of the zoo was judged.
+
+    `detected`: a wrong layer got a finding that no right one gets. `named`: its first
+    finding is the expected one, or a tie that admits it, in the right direction.
+    `false_alarm`: a right layer got anything but a pass and the notes that it admits.
+    """
+
+    animal: Animal
+    status: Status
+    first: str | None  # the code of the first finding
+    others: tuple[str, ...]
+    detected: bool
+    named: bool
+    false_alarm: bool
+
+
+def examine(animal: Animal, layer: Callable[[], Any] | None = None) -> Report:
+    """Return the check of a layer, built afresh; of another one in its place."""
+    import torch
+
+    torch.manual_seed(0)
+    built = (animal.layer if layer is None else layer)()
+    return check(built, shape=animal.shape, **dict(animal.options))
+
+
+def judge(animal: Animal) -> Verdict:
+    """Return how a layer of the zoo fares."""
+    report = examine(animal)
+    findings = report.findings
+    first = findings[0] if findings else None
+    codes = tuple(finding.code for finding in findings)
+    is_right = animal.code is None
+    unexpected = [code for code in codes if code not in animal.admits]
+    named = first is not None and not is_right and (
+        first.code == animal.code
+        or (first.code in animal.ties and animal.code in first.also_fits)
+    )  # fmt: skip
+    if animal.direction is not None and first is not None:
+        named = named and first.direction in (animal.direction, None)
+    return Verdict(
+        animal=animal,
+        status=report.status,
+        first=None if first is None else first.code,
+        others=codes[1:],
+        detected=not is_right and (report.status != "pass" or animal.code in codes),
+        named=named,
+        false_alarm=is_right and (report.status != "pass" or bool(unexpected)),
+    )
