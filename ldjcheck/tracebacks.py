@@ -6,6 +6,7 @@ import os
 import traceback
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
 _PLUMBING = (
     f"{os.sep}torch{os.sep}nn{os.sep}modules{os.sep}module.py",
     f"{os.sep}torch{os.sep}overrides.py",
@@ -31,8 +32,13 @@ def user_traceback(error: BaseException) -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
+def is_ours(filename: str) -> bool:
+    """Return whether a file is part of ldjcheck, and no layer that it shows."""
+    return filename.startswith(_OURS) and not filename.startswith(_EXHIBITS)
+
+
 def _is_plumbing(filename: str) -> bool:
-    return filename.startswith(_OURS) or filename.endswith(_PLUMBING)
+    return is_ours(filename) or filename.endswith(_PLUMBING)
 
 
 def _chain(

@@ -30,7 +30,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"exceptions", "listening", "pipeline"}),
     frozenset({"api"}),
-    frozenset({"assertion"}),
+    frozenset({"assertion", "classroom"}),
     frozenset({"cli"}),
     frozenset({"__main__"}),
 )  # fmt: skip

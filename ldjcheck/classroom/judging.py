@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.api import check
+from ldjcheck.rules import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +43,11 @@ def examine(animal: Animal, layer: Callable[[], Any] | None = None) -> Report:
     return check(built, shape=animal.shape, **dict(animal.options))
 
 
+def _named(code: str | None) -> str | None:
+    rule = rule_for(code or "")
+    return None if rule is None else rule.name
+
+
 def judge(animal: Animal) -> Verdict:
     """Return how a layer of the zoo fares."""
     report = examine(animal)
@@ -52,7 +58,7 @@ def judge(animal: Animal) -> Verdict:
     unexpected = [code for code in codes if code not in animal.admits]
     named = first is not None and not is_right and (
         first.code == animal.code
-        or (first.code in animal.ties and animal.code in first.also_fits)
+        or (first.code in animal.ties and _named(animal.code) in first.also_fits)
     )  # fmt: skip
     if animal.direction is not None and first is not None:
         named = named and first.direction in (animal.direction, None)

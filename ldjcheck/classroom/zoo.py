@@ -4,19 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.classroom.animals import scaling
+from ldjcheck.classroom.animals import (
+    actnorm,
+    chunk_coupling,
+    convolution,
+    coupling,
+    dequantization,
+    freia,
+    scaling,
+)
+from ldjcheck.rules import RULES
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal
 
-FAMILIES: tuple[tuple[Animal, ...], ...] = (scaling.ANIMALS,)
+FAMILIES: tuple[tuple[Animal, ...], ...] = (
+    scaling.ANIMALS,
+    dequantization.ANIMALS,
+    actnorm.ANIMALS,
+    convolution.ANIMALS,
+    coupling.ANIMALS,
+    chunk_coupling.ANIMALS,
+    freia.ANIMALS,
+)
 
 ANIMALS: tuple[Animal, ...] = tuple(animal for kin in FAMILIES for animal in kin)
 
 
 def wrong_ones() -> tuple[Animal, ...]:
-    """Return the layers with a mistake, family by family."""
-    return tuple(animal for animal in ANIMALS if animal.code is not None)
+    """Return the layers with a mistake that a rule is about, family by family."""
+    known = {rule.code for rule in RULES}
+    return tuple(animal for animal in ANIMALS if animal.code in known)
 
 
 def right_ones() -> tuple[Animal, ...]:

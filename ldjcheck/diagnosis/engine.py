@@ -26,6 +26,7 @@ from ldjcheck.diagnosis.targets import (
     value_node,
 )
 from ldjcheck.diagnosis.term_edits import of_term, whole_multiple
+from ldjcheck.diagnosis.tiny import tiny_numbers
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Explanation, Location, Multiplier
 from ldjcheck.tape import Node, Trace, dependents, in_order
@@ -39,9 +40,9 @@ _HOPELESS = 4.0
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
-    """Return the edits that explain the mistake, the simplest first; none when all agree."""
+    """Return the edits that explain the mistake, the simplest first."""
     if all(case.agree):
-        return ()
+        return tuple(tiny_numbers(case))
     found = list(whole_laws(case.traces))
     if any(e.kind == "nothing-reported" for e in found):
         return tuple(found)

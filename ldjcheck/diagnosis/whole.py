@@ -49,8 +49,12 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
         yield Explanation(
             kind="times", cost=0.5, multiplier=minus, whole=True, location=place
         )
-    if holds(lambda r, e, t: same(e, 0 * e) and same(r, 0 * e + 1)):
-        yield Explanation(kind="one", cost=0.4, whole=True, location=location)
+    if holds(lambda r, e, t: same(r, e + 1)):
+        empty = holds(lambda r, e, t: same(e, 0 * e))
+        started = None if empty else "1"  # where the sum was started
+        yield Explanation(
+            kind="one", cost=0.4, whole=True, location=location, detail=started
+        )
     if any(bool(((e - e[0]).abs() > 1e-6).any()) for e in exact):
         for reduced in (torch.sum, torch.mean):
             if holds(lambda r, e, t, f=reduced: same(r, f(e).expand(t.batch))):  # type: ignore[misc]  # mypy cannot type the default

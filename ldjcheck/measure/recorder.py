@@ -18,12 +18,12 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape import Node, Place
 from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED
+from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
-_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
@@ -270,7 +270,7 @@ class Recorder(TorchFunctionMode):
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             filename = frame.f_code.co_filename
-            if places and filename.startswith(_OURS):
+            if places and is_ours(filename):
                 break
             if _is_users(filename):
                 places.append(self._place(frame))
@@ -318,7 +318,7 @@ def _position(frame: FrameType) -> tuple[int, int, int, int]:
 
 
 def _is_users(filename: str) -> bool:
-    if filename.startswith(_OURS) or filename.startswith("<frozen"):
+    if is_ours(filename) or filename.startswith("<frozen"):
         return False
     return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 EditKind = Literal[
     "nothing-reported",  # r = 0
-    "one",  # e = 0, r = 1
+    "one",  # r = e + 1; `detail` where e is not 0
     "times",  # a term must be multiplied
     "unneeded",  # a term must go
     "twice",  # a value is counted twice

@@ -17,6 +17,8 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 
 
 def _tell(e: Explanation) -> str:
+    if e.detail is not None:
+        return "The log-determinant is 1 too large: a sum of logs starts at 0."
     return (
         "The log-determinant is reported as 1; a map that keeps volume has log 1 = 0."
     )

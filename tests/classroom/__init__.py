@@ -1,0 +1,1 @@
+"""Tests of the zoo, of `demo` and of `selftest`."""

@@ -1,0 +1,86 @@
+"""Every layer of the zoo is judged as it is known to be: the confusion is diagonal."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.classroom.judging import judge
+from ldjcheck.classroom.zoo import ANIMALS, FAMILIES, right_ones, wrong_ones
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.classroom.animal import Animal
+
+BY_NAME = {"ids": lambda animal: f"{animal.code or 'right'}-{animal.name}"}
+
+
+def cross_section() -> tuple[list[Animal], list[Animal]]:
+    """Return one wrong layer of each rule, and one right layer of each family.
+
+    Which wrong one it is goes through the families in turn.
+    """
+    by_code: defaultdict[str, list[Animal]] = defaultdict(list)
+    for animal in wrong_ones():
+        by_code[str(animal.code)].append(animal)
+    chosen = [kin[n % len(kin)] for n, kin in enumerate(by_code.values())]
+    return chosen, [next(a for a in kin if a.code is None) for kin in FAMILIES]
+
+
+SOME_WRONG, SOME_RIGHT = cross_section()
+
+
+def rest(of: Sequence[Animal], without: Sequence[Animal]) -> list[Animal]:
+    return [animal for animal in of if animal not in without]
+
+
+def assert_named(animal: Animal) -> None:
+    verdict = judge(animal)
+    assert verdict.detected, verdict
+    assert verdict.named, verdict
+
+
+@pytest.mark.parametrize("animal", SOME_WRONG, **BY_NAME)
+def test_a_mistake_of_each_kind_is_named(animal: Animal) -> None:
+    assert_named(animal)
+
+
+@pytest.mark.parametrize("animal", SOME_RIGHT, **BY_NAME)
+def test_a_right_layer_of_each_family_passes(animal: Animal) -> None:
+    verdict = judge(animal)
+    assert not verdict.false_alarm, verdict
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("animal", rest(wrong_ones(), SOME_WRONG), **BY_NAME)
+def test_every_mistake_is_named(animal: Animal) -> None:
+    assert_named(animal)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("animal", rest(right_ones(), SOME_RIGHT), **BY_NAME)
+def test_every_right_layer_passes(animal: Animal) -> None:
+    verdict = judge(animal)
+    assert not verdict.false_alarm, verdict
+
+
+@pytest.mark.parametrize("animal", ANIMALS, **BY_NAME)
+def test_every_layer_says_in_a_line_what_it_is(animal: Animal) -> None:
+    assert animal.what.endswith(".")
+    assert len(animal.what) <= 80
+    assert animal.family
+    assert inspect.getsource(animal.layer)
+
+
+def test_no_two_layers_have_one_name() -> None:
+    kept = [a.name for a in ANIMALS if not a.options]
+    assert len(kept) == len(set(kept))
+
+
+def test_the_twin_of_a_mistake_is_a_right_layer_of_the_zoo() -> None:
+    right = {animal.layer for animal in right_ones()}
+    assert not [a.name for a in ANIMALS if a.code is not None and a.twin not in right]

@@ -1,0 +1,77 @@
+"""Small numbers with names of their own: an epsilon in a logarithm, and a one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Sigmoid(nn.Module):
+    """A coupling layer whose log has a small number that the map has not."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.eps = eps
+        self.net = nn.Linear(3, 6)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        s, t = self.net(a).chunk(2, dim=1)
+        scale = torch.sigmoid(s)
+        ldj = torch.log(scale + self.eps).sum(dim=1)
+        return torch.cat([a, b * scale + t], dim=1), ldj
+
+
+class Constant(nn.Module):
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.scale = nn.Parameter(torch.linspace(0.6, 1.4, 6))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.log(self.scale.abs() + self.eps).sum()
+        return x * self.scale, ldj.expand(len(x))
+
+
+@pytest.mark.parametrize("eps", [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-12])
+@pytest.mark.parametrize("layer", [Sigmoid, Constant])
+def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> None:
+    report = ldjcheck.check(layer(eps), shape=(6,))
+    assert report.status == "pass"
+    assert {f.code for f in report.findings} <= {"LDJ117"}
+
+
+@pytest.mark.parametrize("layer", [Sigmoid, Constant])
+def test_an_epsilon_of_the_usual_size_is_a_note(layer: Any) -> None:
+    findings = ldjcheck.check(layer(1e-8), shape=(6,)).findings
+    assert [(f.code, f.severity) for f in findings] == [("LDJ117", "note")]
+
+
+def test_another_difference_of_that_size_is_no_epsilon() -> None:
+    class Off(Sigmoid):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            y, ldj = super().forward(x)
+            return y, ldj * (1 + 1e-8)
+
+    report = ldjcheck.check(Off(0.0), shape=(6,))
+    assert report.status == "fail"
+    assert report.findings[0].code in ("LDJ120", "LDJ199")
+
+
+def test_a_sum_of_logs_that_starts_at_one_is_named() -> None:
+    class Started(Constant):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            ldj = torch.ones(len(x)) + torch.log(self.scale.abs()).sum()
+            return x * self.scale, ldj
+
+    first = ldjcheck.check(Started(0.0), shape=(6,)).findings[0]
+    assert first.code == "LDJ118"
+    assert first.message == (
+        "The log-determinant is 1 too large: a sum of logs starts at 0."
+    )
