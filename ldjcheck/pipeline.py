@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, Diagnosis, Kind, Status, Verdict
 
+_FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
 
@@ -67,6 +68,7 @@ def _checked(layer: Layer, options: Options) -> Result:
     comparison = compare(measurement)
     diagnoses = _diagnoses(setting, comparison)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
+    findings = _fixed(findings, diagnoses, setting, comparison)
     comparison = _forgiven(comparison, findings)
     return Result(
         target=layer.target,
@@ -213,6 +215,31 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
         settled.workshop, settled.calls, wrong, measurement.measured, more
     )
     return tuple(diagnose_traces(traces) for traces in traced if traces)
+
+
+def _fixed(
+    findings: tuple[Finding, ...],
+    diagnoses: tuple[Diagnosis, ...],
+    setting: _Setting,
+    comparison: Comparison,
+) -> tuple[Finding, ...]:
+    """Return the findings with the edits that mend them.
+
+    An edit is verified at configurations of other seeds than all that was measured.
+    """
+    if not any(diagnosis.touched for diagnosis in diagnoses):
+        return findings
+    from ldjcheck.fixes import Plans, with_fixes
+
+    settled, options = setting.settled, comparison.measurement.options
+    fresh = replace(options, seed=options.seed + _FRESH)
+    at = settled.shape, setting.others, settled.domain, fresh
+    moves = setting.has_parameters
+    plans = Plans(
+        closely=probe.plan_configs(*at, has_parameters=moves),
+        by_value=probe.plan_investigation(*at, has_parameters=moves)[:-1],
+    )
+    return with_fixes(findings, diagnoses, comparison, settled, plans)
 
 
 def _with_shares(check: Check, diagnoses: tuple[Diagnosis, ...]) -> Check:

@@ -21,13 +21,14 @@ LONGEST = 400
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"cells", "errors", "holdings", "records", "tolerance", "tracebacks"}),
-    frozenset({"domains", "tape"}),
+    frozenset({"domains", "revision", "tape"}),
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",
             "rules", "report",
         }
     ),
+    frozenset({"fixes"}),
     frozenset({"exceptions", "listening", "pipeline"}),
     frozenset({"api"}),
     frozenset({"assertion", "classroom"}),

@@ -20,7 +20,7 @@ from ldjcheck.diagnosis.numbers import fits, is_constant, same
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
-from ldjcheck.records import Diagnosis, Explanation
+from ldjcheck.records import Diagnosis, Explanation, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,6 +63,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         summed_lines=_summed_lines(case),
         moved_constants=_still_holds(mistakes, first, nudged),
         reported_shares=None if fault else _shares(case),
+        touched=_touched(case),
     )
 
 
@@ -117,6 +118,17 @@ def _summed_lines(case: Case) -> tuple[int, ...]:
         if node.place is not None and node.value.numel() > first.batch
     }
     return tuple(sorted(lines))
+
+
+def _touched(case: Case) -> tuple[Span, ...]:
+    """Return every place at which the ldj's own arithmetic stands, callers included."""
+    spans = {
+        Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function): None
+        for trace in case.traces[:2]
+        for node in (*trace.own, *([] if trace.ldj is None else [trace.ldj]))
+        for p in node.places
+    }
+    return tuple(spans)
 
 
 def _shares(case: Case) -> tuple[float, ...] | None:

@@ -6,12 +6,15 @@ from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.prepare import Workshop
+from ldjcheck.measure.rehearsal import Rehearsal, measure_again
 from ldjcheck.measure.settle import Settled, runs, settle
 
 __all__ = [
+    "Rehearsal",
     "Settled",
     "Workshop",
     "learnable",
+    "measure_again",
     "measure_everywhere",
     "record_directions",
     "runs",

@@ -17,7 +17,13 @@ from ldjcheck.records.called import (
     Layer,
     Returned,
 )
-from ldjcheck.records.explained import Diagnosis, EditKind, Explanation, Multiplier
+from ldjcheck.records.explained import (
+    Diagnosis,
+    EditKind,
+    Explanation,
+    Multiplier,
+    Span,
+)
 from ldjcheck.records.measured import (
     Comparison,
     Config,
@@ -95,6 +101,7 @@ __all__ = [
     "Severity",
     "Shape",
     "Skipped",
+    "Span",
     "Status",
     "Structure",
     "Target",

@@ -74,6 +74,16 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A source range of an operation that serves the ldj. `file` is as it was loaded."""
+
+    file: str
+    line: int
+    end_line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Diagnosis:
     """All that the engine says about one direction.
 
@@ -98,3 +108,4 @@ class Diagnosis:
     reported_shares: tuple[float, ...] | None = (
         None  # by dim, first sample, first config
     )
+    touched: tuple[Span, ...] = ()  # all places of the ldj's own arithmetic

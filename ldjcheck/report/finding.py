@@ -93,34 +93,47 @@ def law(law: Law, margin: str, style: Style) -> Block:
 
 def fix(fix: Fix, location: Location | None, style: Style) -> Block:
     """Return the edits as a diff, and whether they were run."""
-    if fix.applicability == "suggested":
-        title = "Fix (a suggestion, not run)"
-    elif fix.residual_after is None:
-        title = "Fix (tried in memory: all samples then agree)"
-    else:
-        size = figures.size(fix.residual_after)
-        title = f"Fix (tried in memory: all samples then agree to {size})"
-    lines = [style.paint(f"  {title}", bold=True)]
+    lines = [style.paint(f"  {_fix_title(fix)}", bold=True)]
     file = None if location is None else location.file
     for edit in fix.edits:
         if edit.file != file:
             file = edit.file
             lines.append(_MARGIN + shorten_middle(one_line(file), style.width - 4))
-        lines += _diff(edit, "-", edit.before, "red", style)
-        lines += _diff(edit, "+", edit.after, "green", style)
+        lines += _diff(edit, style)
     return lines
 
 
-def _diff(edit: Edit, sign: str, text: str, color: str, style: Style) -> Block:
-    """Return one side of an edit; nothing for a line that is only added or removed."""
-    head = f"{_MARGIN}{edit.line} {sign}  "
-    rows = [
-        row
-        for line in lines_of(text)
-        if line.strip()
-        for row in wrap(line.strip(), style.width, head, " " * len(head) + "  ")
-    ]
-    return [style.paint(row, color) for row in rows]
+def fixed_above(style: Style) -> Block:
+    """Return that the edits that were shown before mend this finding as well."""
+    return [style.paint("  Fix: the edits above mend this too", bold=True)]
+
+
+def _fix_title(fix: Fix) -> str:
+    if fix.applicability == "suggested":
+        return "Fix (a suggestion, not run)"
+    if fix.residual_after is None:
+        return "Fix (tried in memory: all samples then agree)"
+    size = figures.size(fix.residual_after)
+    return f"Fix (tried in memory: all samples then agree to {size})"
+
+
+def _diff(edit: Edit, style: Style) -> Block:
+    """Return one edit; nothing for a side that is empty, or lines that stay."""
+    before, after = (
+        [line.strip() for line in lines_of(text)] for text in (edit.before, edit.after)
+    )
+    rows: Block = []
+    for sign, color, lines, others in (
+        ("-", "red", before, after),
+        ("+", "green", after, before),
+    ):
+        for number, line in enumerate(lines, edit.line):
+            if not line or (line in others and before != after):
+                continue
+            head = f"{_MARGIN}{number} {sign}  "
+            wrapped = wrap(line, style.width, head, " " * len(head) + "  ")
+            rows += [style.paint(row, color) for row in wrapped]
+    return rows
 
 
 def cost(bits_per_dim: float, style: Style) -> Block:

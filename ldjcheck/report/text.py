@@ -77,7 +77,8 @@ def _layer(result: Result, style: Style) -> list[Block]:
             drawn.add(finding.direction)
         blocks.append(about.message(finding, lead, style))
         blocks += [check_table(check, style) for check in tables[number]]
-        blocks += _details(finding, steps, style)
+        shown = finding.fix in [other.fix for other in main[:number]]
+        blocks += _details(finding, steps, shown, style)
         blocks += [about.more(finding, style)] if number == 0 else []
     if not main:
         blocks += [check_table(check, style) for check in wrong]
@@ -120,7 +121,10 @@ def _steps(result: Result, direction: Direction | None, style: Style) -> Block:
     return ledger(lines, marked, style) if lines else []
 
 
-def _details(finding: Finding, steps: Block, style: Style) -> list[Block]:
+def _details(
+    finding: Finding, steps: Block, is_shown: bool, style: Style
+) -> list[Block]:
+    """Return where, why, the fix unless it `is_shown` already, and the cost."""
     if finding.code.startswith("LDJ0"):  # the evidence says everything, in its order
         blocks = [about.evidence(finding, "  ", style)]
     else:
@@ -129,7 +133,9 @@ def _details(finding: Finding, steps: Block, style: Style) -> list[Block]:
         blocks = [about.place(finding.location, not steps, style), steps, *blocks]
     elif steps:
         blocks = [steps, *blocks]
-    if finding.fix is not None:
+    if finding.fix is not None and is_shown:
+        blocks.append(about.fixed_above(style))
+    elif finding.fix is not None:
         blocks.append(about.fix(finding.fix, finding.location, style))
     if finding.bits_per_dim is not None:
         blocks.append(about.cost(finding.bits_per_dim, style))

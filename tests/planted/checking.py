@@ -94,17 +94,11 @@ def _check(case: Case, layer: Any, shape: Shape) -> Answer:
     """Check a layer as its user would, with shape and domain said."""
     import ldjcheck
 
-    options: dict[str, Any] = {"shape": shape, "domain": case.domain}
-    if case.scale == 0:
-        options["params"] = "as-is"
-    else:
-        options["params_scale"] = case.scale
-    if case.forward_only:
-        options["direction"] = "forward"
+    options = check_options(case, shape)
     torch.set_num_threads(1)
     started = time.perf_counter()
     try:
-        with warnings.catch_warnings(), _time_limit():
+        with warnings.catch_warnings(), time_limit():
             warnings.simplefilter("ignore")
             report = ldjcheck.check(layer, **options)
     except TimeoutError:
@@ -128,8 +122,20 @@ def _check(case: Case, layer: Any, shape: Shape) -> Answer:
     )
 
 
+def check_options(case: Case, shape: Shape) -> dict[str, Any]:
+    """Return what the user of a layer would say: shape, domain, and how far to move."""
+    options: dict[str, Any] = {"shape": shape, "domain": case.domain}
+    if case.scale == 0:
+        options["params"] = "as-is"
+    else:
+        options["params_scale"] = case.scale
+    if case.forward_only:
+        options["direction"] = "forward"
+    return options
+
+
 @contextmanager
-def _time_limit() -> Iterator[None]:
+def time_limit() -> Iterator[None]:
     """Raise TimeoutError inside the `with` after LIMIT seconds, where there is SIGALRM."""
     if not hasattr(signal, "SIGALRM"):
         yield

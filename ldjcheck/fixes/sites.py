@@ -1,0 +1,229 @@
+"""Where an edit may stand: the statements of the ldj's own arithmetic, the blamed first."""
+
+from __future__ import annotations
+
+import ast
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.revision.text import span_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Location, Span
+    from ldjcheck.revision import Live
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_NEVER = (
+    ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,
+    ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Lambda,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replacements that belong together, and how plain an edit they are: 0 is plainest."""
+
+    cost: float
+    replacements: tuple[Replacement, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One statement in which an edit may stand.
+
+    `rank` is 0 for the blamed statement and grows with the distance from it.
+    """
+
+    source: SourceText
+    statement: ast.stmt
+    rank: float
+    operand: str | None = None  # how the blamed term is written, where it is known
+    function: ast.AST = field(init=False)
+
+    def __post_init__(self) -> None:
+        node: ast.AST = self.statement
+        while not isinstance(node, (*_FUNCTIONS, ast.Module)):
+            node = self.source.parents[node]
+        object.__setattr__(self, "function", node)
+
+    @cached_property
+    def expressions(self) -> list[ast.expr]:
+        """The values of the statement and their parts, the outer ones first."""
+        return [
+            node
+            for node in ast.walk(self.statement)
+            if isinstance(node, ast.expr)
+            and not isinstance(node, _NEVER)
+            and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+            and not self._is_callee(node)
+        ]
+
+    @cached_property
+    def terms(self) -> list[ast.expr]:
+        """The expressions that may be a term or a factor of one, the likely ones first."""
+        found = [
+            node
+            for node in self.expressions
+            if not isinstance(node, ast.Tuple | ast.List | ast.Constant | ast.Compare)
+            and not self._is_index(node)
+        ]
+        return sorted(found, key=lambda node: not self._is_operand(node))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names that the function knows: its parameters, and what it assigns."""
+        found: dict[str, None] = {}
+        for node in ast.walk(self.function):
+            if isinstance(node, ast.arg):
+                found.setdefault(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.setdefault(node.id)
+        return list(found)
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """What the file calls the modules that it imports, by their own names."""
+        return {
+            alias.name: alias.asname or alias.name
+            for node in ast.walk(self.source.tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+
+    def text(self, node: ast.AST) -> str:
+        """Return the source of a node."""
+        return self.source.text(node)
+
+    def parent(self, node: ast.AST) -> ast.AST:
+        """Return the node around another."""
+        return self.source.parents[node]
+
+    def put(self, node: ast.AST, text: str, cost: float) -> Change:
+        """Return the change that puts a text in the place of a node."""
+        return Change(cost, (self.source.put(node, text),))
+
+    def swap(
+        self, first: ast.AST, second: ast.AST, old: str, new: str
+    ) -> Replacement | None:
+        """Return the replacement of an operator that stands between two nodes."""
+        line, column, end_line, end_column = self.source.between(first, second)
+        found = []
+        for number in range(line, end_line + 1):
+            row = self.source.lines[number - 1]
+            start = column if number == line else 0
+            end = end_column if number == end_line else len(row)
+            part = row[start:end].split(b"#")[0].decode()
+            found += [(number, start + i) for i, c in enumerate(part) if c == old]
+        if len(found) != 1:
+            return None
+        row_number, at = found[0]
+        return Replacement(
+            self.source.file, row_number, at, row_number, at + len(old), new
+        )
+
+    def _is_callee(self, node: ast.AST) -> bool:
+        parent = self.source.parents[node]
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return True
+        is_module = isinstance(node, ast.Name) and node.id in self.modules.values()
+        return is_module and isinstance(parent, ast.Attribute)
+
+    def _is_index(self, node: ast.AST) -> bool:
+        parent = self.source.parents[node]
+        while isinstance(parent, ast.Tuple | ast.UnaryOp):
+            node, parent = parent, self.source.parents[parent]
+        return isinstance(parent, ast.Subscript) and parent.slice is node
+
+    def _is_operand(self, node: ast.AST) -> bool:
+        return self.operand is not None and ast.unparse(node) == _plain(self.operand)
+
+
+def _plain(text: str) -> str:
+    try:
+        return ast.unparse(ast.parse(text, mode="eval"))
+    except (SyntaxError, ValueError):
+        return text
+
+
+def real_file(shown: str) -> str:
+    """Return the file that a location names as a reader in the current folder would."""
+    here = os.path.join(os.getcwd(), shown)
+    return here if os.path.isfile(here) else shown
+
+
+def sites_for(
+    live: Live,
+    blamed: Location | None,
+    touched: Sequence[Span],
+    operand: str | None = None,
+) -> list[Site]:
+    """Return the statements in which an edit may stand, the likeliest first.
+
+    First the blamed one, then those of the ldj's own arithmetic near it, then what the
+    functions return.
+    """
+    ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
+
+    def note(source: SourceText, statement: ast.stmt, rank: float) -> None:
+        known = ranks.get(statement)
+        if known is None or rank < known[0]:
+            ranks[statement] = rank, source
+
+    here = None if blamed is None else live.sources.get(real_file(blamed.file))
+    functions = []
+    if blamed is not None and here is not None:
+        column = None if blamed.column is None else blamed.column - 1
+        for statement in statements_at(here, blamed.line):
+            off = column is not None and not _covers(statement, blamed.line, column)
+            note(here, statement, 0.1 * off)
+            functions.append(_function_of(here, statement))
+    for span in touched:
+        source = live.sources.get(span.file)
+        if source is None:
+            continue
+        for statement in statements_at(source, span.line):
+            function = _function_of(source, statement)
+            near = function in functions
+            distance = abs(span.line - blamed.line) if blamed is not None else 0
+            note(source, statement, (1 if near else 2) + min(distance, 99) / 100)
+            for node in ast.walk(function):
+                if isinstance(node, ast.Return) and node.value is not None:
+                    note(source, node, 3 + (not near))
+    for function in functions:
+        assert here is not None
+        for node in ast.walk(function):
+            if isinstance(node, ast.Return) and node.value is not None:
+                note(here, node, 3)
+    ordered = sorted(ranks.items(), key=lambda item: item[1][0])
+    return [
+        Site(source, statement, rank, operand)
+        for statement, (rank, source) in ordered
+        if live.is_running(source.file, statement)
+    ]
+
+
+def statements_at(source: SourceText, line: int) -> Iterator[ast.stmt]:
+    """Yield the simple statements that cover a line."""
+    for node in ast.walk(source.tree):
+        if (
+            isinstance(node, ast.stmt)
+            and not hasattr(node, "body")
+            and node.lineno <= line <= (node.end_lineno or node.lineno)
+        ):
+            yield node
+
+
+def _covers(node: ast.AST, line: int, column: int) -> bool:
+    first, start, last, end = span_of(node)
+    return (first, start) <= (line, column) < (last, end)
+
+
+def _function_of(source: SourceText, node: ast.AST) -> ast.AST:
+    while not isinstance(node, (*_FUNCTIONS, ast.Module)):
+        node = source.parents[node]
+    return node

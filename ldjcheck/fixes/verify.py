@@ -1,0 +1,77 @@
+"""Measuring an edited layer anew, where nothing was concluded from before."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.compare import compare
+from ldjcheck.measure import measure_again
+from ldjcheck.revision import StaleSourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.measure import Settled
+    from ldjcheck.records import Comparison, Config, Verdict
+    from ldjcheck.revision import Live, Replacement
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """Configurations that nothing was concluded from: looked at closely, and by value."""
+
+    closely: tuple[Config, ...]
+    by_value: tuple[Config, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Asks whether a whole layer agrees once its source is edited."""
+
+    settled: Settled
+    before: Comparison
+    plans: Plans
+
+    def residual(self, live: Live, changes: Sequence[Replacement]) -> float | None:
+        """Return the largest difference that is left, in nats; None if it does not agree."""
+        after = None
+        with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+            after = self._compared()
+        if after is None or not self._agrees(after):
+            return None
+        return max(_largest(verdict) for verdict in after.verdicts)
+
+    def _compared(self) -> Comparison:
+        measured = measure_again(self.settled, self.plans.closely, self.plans.by_value)
+        return compare(replace(self.before.measurement, measured=measured))
+
+    def _agrees(self, after: Comparison) -> bool:
+        pairs = zip(after.verdicts, self.before.verdicts, strict=True)
+        if not all(_is_mended(now, before) for now, before in pairs):
+            return False
+        # The edit is of the ldj alone: nothing else may come out otherwise.
+        return after.round_trip.status == self.before.round_trip.status
+
+
+def _is_mended(now: Verdict, before: Verdict) -> bool:
+    if now.mismatched or now.form is not None or set(now.raised) - set(before.raised):
+        return False
+    if set(now.faults) - set(before.faults):
+        return False
+    was_wrong = before.mismatched or before.form is not None
+    if was_wrong:
+        return now.check.status == "pass"
+    return now.check.status in ("pass", "not-available", before.check.status)
+
+
+def _largest(verdict: Verdict) -> float:
+    worst = 0.0
+    for _, side, good in verdict.usable:
+        if side.reported is not None and side.exact is not None:
+            off = (side.reported - side.exact)[good].abs()
+            worst = max([worst, *off[torch.isfinite(off)].tolist()])
+    return worst

@@ -1,0 +1,134 @@
+"""Running a layer whose code was edited: at inputs that were measured, and anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured, Direction
+
+_ROUNDING = 4e-7  # relative: an edit is looked at closely only later
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A layer ready to be run at an input that was measured before."""
+
+    runner: Runner
+    side: DirectionMeasured
+    y: Tensor
+
+
+class Rehearsal:
+    """Runs one direction again, after its code was edited, where it was measured.
+
+    The exact value is known there, and an edit of the ldj's arithmetic leaves the map
+    alone: one call tells whether the reported value is the exact one now.
+    """
+
+    def __init__(
+        self, settled: Settled, measured: Sequence[ConfigMeasured], direction: Direction
+    ) -> None:
+        self.direction = direction
+        self._scenes = [
+            scene
+            for item in measured
+            if (scene := self._scene(settled, item)) is not None
+        ]
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def _scene(self, settled: Settled, item: ConfigMeasured) -> _Scene | None:
+        side = item.forward if self.direction == "forward" else item.inverse
+        if not isinstance(side, DirectionMeasured) or side.exact is None:
+            return None
+        if side.allowed is None or not bool(torch.isfinite(side.exact).any()):
+            return None
+        runner, _, _ = ready(settled.workshop, settled.calls, item.config)
+        try:
+            outcome = runner.run(self.direction, side.x, Frozen())
+        except (LayerRaisedError, UnexpectedReturnError):
+            return None
+        y = outcome.y.detach()
+        if y.shape != side.y.shape or not _is_same(y, side.y):
+            return None  # it cannot be run again as it was measured
+        return _Scene(runner, side, y)
+
+    def agrees(self) -> bool:
+        """Return whether reported is exact now, and the map what it was, everywhere."""
+        return bool(self._scenes) and all(map(self._is_right, self._scenes))
+
+    def gap(self, number: int = 0) -> Tensor | None:
+        """Return reported - exact at one input, `(batch,)`; None where it cannot be had."""
+        if number >= len(self._scenes):
+            return None
+        scene = self._scenes[number]
+        reported = self._reported(scene)
+        assert scene.side.exact is not None
+        return None if reported is None else reported - scene.side.exact
+
+    def allowed(self, number: int = 0) -> Tensor:
+        """Return the difference that passes for none at one input, `(batch,)`."""
+        side = self._scenes[number].side
+        assert side.exact is not None
+        assert side.allowed is not None
+        return torch.maximum(side.allowed, _ROUNDING * (1 + side.exact.abs()))
+
+    def _is_right(self, scene: _Scene) -> bool:
+        side = scene.side
+        reported = self._reported(scene)
+        if reported is None:
+            return False
+        assert side.exact is not None
+        assert side.allowed is not None
+        finite = torch.isfinite(side.exact)
+        allowed = torch.maximum(side.allowed, _ROUNDING * (1 + side.exact.abs()))
+        near = (reported - side.exact).abs() <= allowed
+        return bool(near[finite].all())
+
+    def _reported(self, scene: _Scene) -> Tensor | None:
+        try:
+            outcome = scene.runner.run(self.direction, scene.side.x, Frozen())
+        except (LayerRaisedError, UnexpectedReturnError):
+            return None
+        if outcome.form is not None or outcome.reported is None:
+            return None
+        if outcome.y.shape != scene.y.shape or not _is_same(outcome.y, scene.y):
+            return None
+        return outcome.reported.detach().double().cpu()
+
+
+def measure_again(
+    settled: Settled, configs: Sequence[Config], more: Sequence[Config]
+) -> tuple[ConfigMeasured, ...]:
+    """Return the layer measured anew, as its code is now.
+
+    At `configs` everything is looked at, at `more` the two numbers alone.
+    """
+    measured, _ = measure_everywhere(settled, tuple(configs))
+    quicker = replace(settled.workshop, behaviour=False)
+    return (
+        *measured,
+        *(measure_config(quicker, settled.calls, config) for config in more),
+    )
+
+
+def _is_same(a: Tensor, b: Tensor) -> bool:
+    a, b = a.detach(), b.detach()
+    return a.shape == b.shape and torch.allclose(
+        a.double(), b.double(), rtol=1e-12, atol=1e-12, equal_nan=True
+    )

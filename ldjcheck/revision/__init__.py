@@ -1,0 +1,15 @@
+"""Trying an edited source: its text, the functions in it, and running them for a while."""
+
+from __future__ import annotations
+
+from ldjcheck.revision.live import Live, StaleSourceError
+from ldjcheck.revision.text import Replacement, SourceText, is_disjoint, read_source
+
+__all__ = [
+    "Live",
+    "Replacement",
+    "SourceText",
+    "StaleSourceError",
+    "is_disjoint",
+    "read_source",
+]

@@ -1,0 +1,199 @@
+"""Compiling one function out of a file's text, as Python did when it loaded the file."""
+
+from __future__ import annotations
+import __future__
+
+import ast
+import types
+from typing import TYPE_CHECKING
+
+from ldjcheck.revision.text import Replacement, SourceText, replaced
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+_FUTURE = sum(
+    getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
+)
+
+
+def functions_around(source: SourceText, node: ast.AST) -> Iterator[FunctionNode]:
+    """Yield the functions that a node stands in, the innermost first."""
+    current: ast.AST | None = node
+    while current is not None:
+        if isinstance(current, _FUNCTIONS):
+            yield current
+        current = source.parents.get(current)
+
+
+def first_line(node: FunctionNode) -> int:
+    """Return the line that a function's code object begins with."""
+    if isinstance(node, ast.Lambda):
+        return node.lineno
+    return min([node.lineno, *(d.lineno for d in node.decorator_list)])
+
+
+def compiled(
+    source: SourceText,
+    node: FunctionNode,
+    like: types.CodeType,
+    changes: Sequence[Replacement] = (),
+) -> types.CodeType | None:
+    """Return the code of one function of the edited text; None when it does not compile.
+
+    `like` is the code of the running function: names that it takes from functions around
+    it, `__class__` for `super()` among them, are taken from there again.
+    """
+    found = _edited_node(source, node, changes)
+    if found is None:
+        return None
+    code = _code_of(source, node, found, like)
+    if code is not None and code.co_freevars != like.co_freevars:
+        _hold(found, like.co_freevars)
+        code = _code_of(source, node, found, like)
+    if code is None or code.co_freevars != like.co_freevars:
+        return None
+    return code
+
+
+def is_same_code(a: types.CodeType, b: types.CodeType) -> bool:
+    """Return whether two code objects do the same at the same lines."""
+    if (a.co_code, a.co_names, a.co_varnames, a.co_freevars, a.co_cellvars) != (
+        b.co_code, b.co_names, b.co_varnames, b.co_freevars, b.co_cellvars,
+    ):  # fmt: skip
+        return False
+    if a.co_firstlineno != b.co_firstlineno or len(a.co_consts) != len(b.co_consts):
+        return False
+    return all(
+        is_same_code(x, y)
+        if isinstance(x, types.CodeType) and isinstance(y, types.CodeType)
+        else type(x) is type(y) and (x == y or repr(x) == repr(y))
+        for x, y in zip(a.co_consts, b.co_consts, strict=True)
+    )
+
+
+def _edited_node(
+    source: SourceText, node: FunctionNode, changes: Sequence[Replacement]
+) -> FunctionNode | None:
+    """Return the function in the tree of the edited text around it."""
+    whole = _statement_of_its_own(source, node)
+    first, last = whole.lineno, whole.end_lineno or whole.lineno
+    if isinstance(whole, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        first = min([first, *(d.lineno for d in whole.decorator_list)])
+    inside = [c for c in changes if first <= c.line and c.end_line <= last]
+    text = replaced(source.lines[first - 1 : last], inside, first).decode()
+    indented = text[:1] in " \t\f"
+    try:
+        tree = ast.parse("if 1:\n" + text if indented else text)
+    except (SyntaxError, ValueError):
+        return None
+    ast.increment_lineno(tree, first - 1 - indented)
+    number = _functions_in(whole).index(node)
+    found = _functions_in(tree)
+    return found[number] if number < len(found) else None
+
+
+def _statement_of_its_own(source: SourceText, node: FunctionNode) -> ast.stmt:
+    """Return the smallest statement around a function that has its lines for itself."""
+    statement = source.statement(node)
+    while True:
+        parent = source.parents[statement]
+        line, column = statement.lineno, statement.col_offset
+        end = source.lines[(statement.end_lineno or line) - 1]
+        before = source.lines[line - 1][:column].strip()
+        after = end[statement.end_col_offset or 0 :].split(b"#")[0].strip()
+        if (not before and after in (b"", b";")) or isinstance(parent, ast.Module):
+            return statement
+        while not isinstance(parent, ast.stmt):
+            parent = source.parents[parent]
+        statement = parent
+
+
+def _functions_in(tree: ast.AST) -> list[FunctionNode]:
+    return [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+
+
+def _code_of(
+    source: SourceText, original: FunctionNode, node: FunctionNode, like: types.CodeType
+) -> types.CodeType | None:
+    """Compile a function inside the least that gives it the names it was made with."""
+    statement: ast.stmt = ast.Expr(node) if isinstance(node, ast.Lambda) else node
+    class_name = _class_around(source, original)
+    if class_name is not None:
+        statement = _around(f"class {class_name}: pass", statement)
+    outer = [name for name in like.co_freevars if name != "__class__"]
+    if outer:
+        statement = _around(f"def _outer({', '.join(outer)}): pass", statement)
+    # Calls of imported names are compiled otherwise than those of other names.
+    module = ast.fix_missing_locations(
+        ast.Module(body=[*_imports(source.tree), statement], type_ignores=[])
+    )
+    try:
+        code = compile(
+            module, like.co_filename, "exec", flags=like.co_flags & _FUTURE,
+            dont_inherit=True,
+        )  # fmt: skip
+    except (SyntaxError, ValueError, TypeError):
+        return None
+    found = _find(code, like.co_name, first_line(node))
+    if found is not None and hasattr(like, "co_qualname"):
+        found = found.replace(co_qualname=like.co_qualname)
+    return found
+
+
+def _around(header: str, statement: ast.stmt) -> ast.stmt:
+    """Return a class or a function that holds nothing but a statement."""
+    shell = ast.parse(header).body[0]
+    assert isinstance(shell, ast.ClassDef | ast.FunctionDef)
+    shell.body = [statement]
+    return shell
+
+
+def _imports(tree: ast.Module) -> Iterator[ast.stmt]:
+    """Yield the imports of a module's own scope."""
+    stack: list[ast.AST] = [tree]
+    while stack:
+        node = stack.pop(0)
+        if isinstance(node, ast.Import):
+            yield node
+        elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
+            if all(alias.name != "*" for alias in node.names):
+                yield node
+        elif not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.expr)):
+            stack += ast.iter_child_nodes(node)
+
+
+def _class_around(source: SourceText, node: ast.AST) -> str | None:
+    current: ast.AST | None = source.parents.get(node)
+    while current is not None:
+        if isinstance(current, ast.ClassDef):
+            return current.name
+        current = source.parents.get(current)
+    return None
+
+
+def _find(code: types.CodeType, name: str, line: int) -> types.CodeType | None:
+    stack = [code]
+    while stack:
+        current = stack.pop(0)
+        if current.co_name == name and current.co_firstlineno == line:
+            return current
+        stack += [c for c in current.co_consts if isinstance(c, types.CodeType)]
+    return None
+
+
+def _hold(node: FunctionNode, names: Sequence[str]) -> None:
+    """Name variables where they are never reached, so that the closure stays as it is."""
+    used: ast.expr = ast.Tuple(
+        elts=[ast.Name(id=name, ctx=ast.Load()) for name in names], ctx=ast.Load()
+    )
+    if isinstance(node, ast.Lambda):
+        node.body = ast.IfExp(
+            test=ast.Constant(value=True), body=node.body, orelse=used
+        )
+    else:
+        node.body.append(
+            ast.If(test=ast.Constant(value=False), body=[ast.Expr(used)], orelse=[])
+        )

@@ -1,0 +1,130 @@
+"""A source file as text and as a tree, and replacements of spans of it."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+Block = list[ast.stmt]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Replacement:
+    """Put `text` in the place of a span.
+
+    Lines count from 1, columns are byte offsets in UTF-8, as `ast` has them. An empty
+    span inserts.
+    """
+
+    file: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceText:
+    """One file: its lines in UTF-8 with their ends, its tree, and every node's parent."""
+
+    file: str
+    lines: tuple[bytes, ...]
+    tree: ast.Module
+    parents: dict[ast.AST, ast.AST]
+
+    def text(self, node: ast.AST) -> str:
+        """Return the source of an expression or statement, as it is written."""
+        line, column, end_line, end_column = span_of(node)
+        if line == end_line:
+            return self.lines[line - 1][column:end_column].decode()
+        rows = [self.lines[line - 1][column:], *self.lines[line : end_line - 1]]
+        return b"".join([*rows, self.lines[end_line - 1][:end_column]]).decode()
+
+    def put(self, node: ast.AST, text: str) -> Replacement:
+        """Return the replacement of a whole node."""
+        return Replacement(self.file, *span_of(node), text)
+
+    def between(self, first: ast.AST, second: ast.AST) -> tuple[int, int, int, int]:
+        """Return the span between the end of one node and the start of another."""
+        return (*span_of(first)[2:], *span_of(second)[:2])
+
+    def at(self, line: int, column: int, end_line: int, end_column: int) -> str:
+        """Return the text of a span."""
+        if line == end_line:
+            return self.lines[line - 1][column:end_column].decode()
+        rows = [self.lines[line - 1][column:], *self.lines[line : end_line - 1]]
+        return b"".join([*rows, self.lines[end_line - 1][:end_column]]).decode()
+
+    def statement(self, node: ast.AST) -> ast.stmt:
+        """Return the statement that a node stands in, or is."""
+        while not isinstance(node, ast.stmt):
+            node = self.parents[node]
+        return node
+
+    def block(self, statement: ast.stmt) -> Block:
+        """Return the statements among which one stands."""
+        parent = self.parents[statement]
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(parent, field, None)
+            if isinstance(block, list) and statement in block:
+                return block
+        for case in (*getattr(parent, "handlers", ()), *getattr(parent, "cases", ())):
+            if statement in case.body:
+                body: Block = case.body
+                return body
+        return [statement]
+
+
+def span_of(node: ast.AST) -> tuple[int, int, int, int]:
+    """Return the lines and byte columns of a node's start and end."""
+    assert isinstance(node, ast.expr | ast.stmt | ast.arg)
+    assert node.end_lineno is not None
+    assert node.end_col_offset is not None
+    return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset
+
+
+def read_source(file: str) -> SourceText | None:
+    """Return a file as `linecache` knows it, None when it is no source."""
+    linecache.checkcache(file)
+    lines = linecache.getlines(file)
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return None
+    if not tree.body:
+        return None
+    parents = {
+        child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)
+    }
+    return SourceText(file, tuple(line.encode() for line in lines), tree, parents)
+
+
+def is_disjoint(replacements: Sequence[Replacement]) -> bool:
+    """Return whether no two replacements touch the same text."""
+    ordered = sorted(replacements)
+    return all(
+        (a.file, a.end_line, a.end_column) <= (b.file, b.line, b.column)
+        or a.file != b.file
+        for a, b in itertools.pairwise(ordered)
+    )
+
+
+def replaced(
+    lines: Sequence[bytes], replacements: Iterable[Replacement], first: int = 1
+) -> bytes:
+    """Return lines, the first of which has the number `first`, with spans replaced."""
+    rows = [bytes(line) for line in lines]
+    for change in sorted(replacements, reverse=True):
+        top, bottom = change.line - first, change.end_line - first
+        head = rows[top][: change.column]
+        tail = rows[bottom][change.end_column :]
+        rows[top : bottom + 1] = [head + change.text.encode() + tail]
+        rows[top + 1 : top + 1] = [b""] * (bottom - top)  # the numbers below still hold
+    return b"".join(rows)

@@ -1,0 +1,398 @@
+"""A fix, written into the file, makes the layer right; where none is sure, there is none."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+
+import ldjcheck
+from fixes.layers import built, loaded, mended, written
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ldjcheck.records import Fix
+
+
+def fix_of(layer: Any, shape: tuple[int, ...] = (4,)) -> Fix | None:
+    report = ldjcheck.check(layer, shape=shape)
+    assert report.status == "fail", report
+    return report.findings[0].fix
+
+
+def after(fix: Fix | None) -> list[str]:
+    assert fix is not None
+    assert fix.applicability == "verified"
+    return [edit.after.strip() for edit in fix.edits]
+
+
+MISTAKES = {
+    "sign": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, ldj, reverse=False):
+                if reverse:
+                    return z / 3, ldj - math.log(3) * z[0].numel()
+                z = z * 3
+                ldj -= math.log(3) * z[0].numel()
+                return z, ldj
+        """,
+        ["ldj += math.log(3) * z[0].numel()"],
+    ),
+    "count, in the function's own words": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, ldj, reverse=False):
+                if reverse:
+                    return z / 3, ldj - math.log(3) * z[0].numel()
+                z = z * 3
+                ldj = ldj + math.log(3)
+                return z, ldj
+        """,
+        ["ldj = ldj + math.log(3) * z[0].numel()"],
+    ),
+    "mean": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return torch.sinh(x), torch.log(torch.cosh(x)).mean(dim=1)
+        """,
+        ["return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
+    "log": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return torch.sinh(x), torch.cosh(x).sum(dim=1)
+        """,
+        ["return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
+    "abs": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                ldj = self.log_scale.abs().sum()
+                return x * self.log_scale.exp(), ldj.expand(len(x))
+        """,
+        ["ldj = self.log_scale.sum()"],
+    ),
+    "axes": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x))
+                return torch.sinh(x), ldj
+        """,
+        ["ldj = torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
+    "an axis kept": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).sum(dim=1, keepdim=True)
+                return torch.sinh(x), ldj
+        """,
+        ["ldj = torch.log(torch.cosh(x)).sum(dim=1, keepdim=False)"],
+    ),
+    "point": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                y = torch.sinh(x)
+                return y, torch.log(torch.cosh(y)).sum(dim=1)
+        """,
+        ["return y, torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
+    "a term too many": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).sum(dim=1)
+                ldj = ldj + 0.7
+                return torch.sinh(x), ldj
+        """,
+        [""],
+    ),
+    "sign of the inverse": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return x.sinh(), torch.log(torch.cosh(x)).sum(dim=1)
+
+            def inverse(self, y):
+                x = y.asinh()
+                ldj = torch.log(torch.cosh(x)).sum(dim=1)
+                return x, ldj
+        """,
+        ["ldj = -torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
+    "both directions": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, ldj, reverse=False):
+                if not reverse:
+                    z = z * 3
+                    ldj = ldj + math.log(3)
+                else:
+                    z = z / 3
+                    ldj = ldj - math.log(3)
+                return z, ldj
+        """,
+        [
+            "ldj = ldj + math.log(3) * math.prod(z.shape[1:])",
+            "ldj = ldj - math.log(3) * math.prod(z.shape[1:])",
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
+    name: str, tmp_path: Path
+) -> None:
+    text, expected = MISTAKES[name]
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert after(fix) == expected
+    assert fix is not None
+    assert fix.residual_after is not None
+    assert fix.residual_after < 1e-9
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert not [f for f in report.findings if f.severity == "error"], report
+
+
+PLACES = {
+    "a factory's closure": (
+        """
+        def make(scale):
+            log = math.log(scale)
+
+            class Layer(nn.Module):
+                def forward(self, x):
+                    return x * scale, torch.full((len(x),), log)
+
+            return Layer()
+        """,
+        "make(2.5)",
+    ),
+    "a parent's method, reached by super": (
+        """
+        class Base(nn.Module):
+            def forward(self, x):
+                return x * 2.5, torch.full((len(x),), math.log(2.5))
+
+        class Layer(Base):
+            def forward(self, x):
+                return super().forward(x)
+        """,
+        "Layer()",
+    ),
+    "a method that calls super itself": (
+        """
+        class Base(nn.Module):
+            def forward(self, x):
+                return x
+
+        class Layer(Base):
+            def forward(self, x):
+                return super().forward(x) * 2.5, torch.full((len(x),), math.log(2.5))
+        """,
+        "Layer()",
+    ),
+    "a submodule": (
+        """
+        class Inner(nn.Module):
+            def forward(self, x):
+                return x * 2.5, torch.full((len(x),), math.log(2.5))
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.inner = Inner()
+
+            def forward(self, x):
+                return self.inner(x)
+        """,
+        "Layer()",
+    ),
+    "a property": (
+        """
+        class Layer(nn.Module):
+            @property
+            def ldj(self):
+                return math.log(2.5)
+
+            def forward(self, x):
+                return x * 2.5, torch.zeros(len(x)) + self.ldj
+        """,
+        "Layer()",
+    ),
+    "a decorated method": (
+        """
+        import functools
+
+        def logged(function):
+            @functools.wraps(function)
+            def inner(*args):
+                return function(*args)
+            return inner
+
+        class Layer(nn.Module):
+            @logged
+            def forward(self, x):
+                return x * 2.5, torch.full((len(x),), math.log(2.5))
+        """,
+        "Layer()",
+    ),
+    "a lambda": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.f = lambda x: (x * 2.5, torch.full((len(x),), math.log(2.5)))
+
+            def forward(self, x):
+                return self.f(x)
+        """,
+        "Layer()",
+    ),
+    "a helper at module level": (
+        """
+        def ldj_of(x):
+            return torch.full((len(x),), math.log(2.5))
+
+        class Layer(nn.Module):
+            def forward(self, x):
+                return x * 2.5, ldj_of(x)
+        """,
+        "Layer()",
+    ),
+    "a function inside the method": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                def ldj_of(x):
+                    return torch.full((len(x),), math.log(2.5))
+                return x * 2.5, ldj_of(x)
+        """,
+        "Layer()",
+    ),
+    "a statement of several lines": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.full(
+                    (len(x),),
+                    math.log(2.5),  # of one dim
+                )
+                return x * 2.5, ldj
+        """,
+        "Layer()",
+    ),
+    "one of several statements on a line": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                y = x * 2.5; ldj = torch.full((len(x),), math.log(2.5)); return y, ldj
+        """,
+        "Layer()",
+    ),
+    "tabs and letters of two bytes": (
+        """
+        class Layer(nn.Module):
+        \tdef forward(self, x):
+        \t\ty, ldj = x * 2.5, torch.full((len(x),), math.log(2.5))  # größer
+        \t\tλ = "é"; return y, ldj
+        """,
+        "Layer()",
+    ),
+    "a private name": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return x * 2.5, torch.full((len(x),), self.__log())
+
+            def __log(self):
+                return math.log(2.5)
+        """,
+        "Layer()",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_a_fix_is_found_wherever_the_mistake_stands(name: str, tmp_path: Path) -> None:
+    text, expression = PLACES[name]
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path, expression))
+    assert fix is not None
+    assert fix.applicability == "verified"
+    report = ldjcheck.check(loaded(mended(path, fix), expression), shape=(4,))
+    assert report.status == "pass", report
+
+
+def test_nothing_of_the_user_is_changed_by_trying(tmp_path: Path) -> None:
+    path = written(MISTAKES["both directions"][0], tmp_path)
+    text = path.read_bytes()
+    layer = loaded(path)
+    members, code = dict(vars(type(layer))), type(layer).forward.__code__
+    assert fix_of(layer) is not None
+    assert dict(vars(type(layer))) == members
+    assert type(layer).forward.__code__ is code
+    assert path.read_bytes() == text
+
+
+def test_a_mistake_that_no_edit_mends_has_no_fix(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def forward(self, x):
+            return torch.sinh(x), torch.log(1.3 + torch.cos(x)).sum(dim=1)
+    """
+    assert fix_of(built(text, tmp_path)) is None
+
+
+def test_source_that_is_not_what_runs_is_not_edited(tmp_path: Path) -> None:
+    path = written(MISTAKES["mean"][0], tmp_path)
+    layer = loaded(path)
+    path.write_text(path.read_text().replace("sinh", "tanh"))
+    assert fix_of(layer) is None
+
+
+def test_source_of_a_notebook_cell_is_edited_too() -> None:
+    """A cell's text is in `linecache` under a name that is no file."""
+    import linecache
+
+    name = "<cell 7>"
+    text = (
+        "import torch\nclass Layer(torch.nn.Module):\n    def forward(self, x):\n"
+        "        return x.sinh(), torch.log(torch.cosh(x)).mean(dim=1)\n"
+    )
+    linecache.cache[name] = len(text), None, text.splitlines(True), name
+    scope: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(text, name, "exec"), scope)
+    fix = fix_of(scope["Layer"]())
+    assert after(fix) == ["return x.sinh(), torch.log(torch.cosh(x)).sum(dim=1)"]
+    assert fix is not None
+    assert [edit.file for edit in fix.edits] == [name]
+
+
+def test_a_layer_of_this_very_file_is_mended() -> None:
+    class Layer(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x.sinh(), torch.log(torch.cosh(x)).mean(dim=1)
+
+    fix = fix_of(Layer())
+    assert after(fix) == ["return x.sinh(), torch.log(torch.cosh(x)).sum(dim=1)"]
+    assert fix is not None
+    line = inspect.getsourcelines(
+        sys.modules[__name__].__dict__["test_a_layer_of_this_very_file_is_mended"]
+    )[1]
+    assert fix.edits[0].line == line + 3
