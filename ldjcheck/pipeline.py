@@ -77,7 +77,7 @@ def _checked(layer: Layer, options: Options) -> Result:
         convention=measurement.calls.convention,
         kind=_kind(comparison),
         inferred={
-            **_said_of_round_trip(comparison),
+            **_said_of_comparison(comparison),
             **measurement.inferred,
             **dict(layer.inferred),
         },
@@ -168,12 +168,13 @@ def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measureme
         options,
         has_parameters=setting.has_parameters,
     )
-    measured, notes = measure_everywhere(settled, configs)
+    measured, gradients, notes = measure_everywhere(settled, configs)
     measurement = Measurement(
         layer=layer,
         calls=settled.calls,
         options=options,
         measured=measured,
+        gradients=gradients,
         has_parameters=setting.has_parameters,
         inferred={**setting.inferred, **notes},
         float32_only=settled.float32_only,
@@ -299,8 +300,16 @@ def _said_of_runs(measurement: Measurement) -> dict[str, str]:
     return said
 
 
+def _said_of_comparison(comparison: Comparison) -> dict[str, str]:
+    """Return why a gradient was not judged, or a way back that is off proves nothing."""
+    said = _said_of_round_trip(comparison)
+    for gradient in comparison.measurement.gradients:
+        if gradient.why is not None:
+            said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
+    return said
+
+
 def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
-    """Return why a way back that is a little off proves nothing."""
     check = comparison.round_trip
     if check.status != "unproven" or check.worst is None:
         return {}

@@ -7,6 +7,7 @@ does, whether that proves anything.
 from __future__ import annotations
 
 from ldjcheck.compare.contract import contract_check
+from ldjcheck.compare.gradients import gradient_checks
 from ldjcheck.compare.round_trip import round_trip_check
 from ldjcheck.compare.verdict import verdict_on
 from ldjcheck.records import Comparison, Measurement
@@ -22,4 +23,5 @@ def compare(measurement: Measurement) -> Comparison:
         inverse=inverse,
         round_trip=round_trip_check(measurement, inverse),
         contract=contract_check(forward, inverse),
+        gradients=tuple(gradient_checks(measurement, (forward, inverse))),
     )

@@ -9,6 +9,7 @@ import torch
 
 from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.orientation import turn_around
 from ldjcheck.records import DirectionMeasured
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ldjcheck.measure.settle import Settled
-    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.records import Config, ConfigMeasured, GradientMeasured
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
@@ -25,40 +26,43 @@ _ORTHOGONAL = 1e-4
 
 def measure_everywhere(
     settled: Settled, configs: tuple[Config, ...]
-) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
-    """Return the measurements, and what to say about how they were come by."""
-    measured, said = _measured(settled, configs)
+) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    """Return the measurements, the gradients, and how they were come by.
+
+    Gradients are asked at the first configuration only.
+    """
+    settled, measured, said = _measured(settled, configs)
     first, more = compare_as_written(settled, configs[0], measured[0])
+    gradients = measure_gradients(settled, configs[0], first)
     turned, one_sided = turn_around(settled, configs[0])
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
-    return (first, *measured[1:], *turned), {**said, **more}
+    return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
 def _measured(
     settled: Settled, configs: tuple[Config, ...]
-) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+) -> tuple[Settled, tuple[ConfigMeasured, ...], dict[str, str]]:
     """Return the measurements, parameters moved as far as the layer can bear.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then
-    left where they are, while everything else is moved.
+    left where they are, while everything else is moved; the workshop returned does so.
     """
     measured = tuple(
         measure_config(settled.workshop, settled.calls, c) for c in configs
     )
     if not any(config.draw for config in configs) or not _is_broken(measured[0]):
-        return measured, {}
+        return settled, measured, {}
     fixed = _orthogonal(settled.workshop.copy()[0])
     if not fixed:
-        return measured, {}
+        return settled, measured, {}
     careful = replace(settled.workshop, fixed=fixed)
     again = tuple(measure_config(careful, settled.calls, c) for c in configs)
     if _is_broken(again[0]):
-        return measured, {}
-    return again, {
-        "parameters": "orthogonal weights stay as built: moved, they no longer invert"
-    }
+        return settled, measured, {}
+    said = "orthogonal weights stay as built: moved, they no longer invert"
+    return replace(settled, workshop=careful), again, {"parameters": said}
 
 
 def _is_broken(measured: ConfigMeasured) -> bool:

@@ -272,7 +272,7 @@ class Recorder(TorchFunctionMode):
             filename = frame.f_code.co_filename
             if places and is_ours(filename):
                 break
-            if _is_users(filename):
+            if is_users(filename):
                 places.append(self._place(frame))
             frame = frame.f_back
         return tuple(places)
@@ -281,7 +281,7 @@ class Recorder(TorchFunctionMode):
         if id(frame) not in self._calls:
             self._calls[id(frame)] = len(self._calls)
             self._frames.append(frame)
-        line, end_line, column, end_column = _position(frame)
+        line, end_line, column, end_column = position_in(frame)
         return Place(
             file=frame.f_code.co_filename,
             line=line,
@@ -299,7 +299,7 @@ class Recorder(TorchFunctionMode):
         self._by_storage.clear()
 
 
-def _position(frame: FrameType) -> tuple[int, int, int, int]:
+def position_in(frame: FrameType) -> tuple[int, int, int, int]:
     """Return line, end line, column and end column of what the frame is running."""
     if sys.version_info >= (3, 11):
         found = next(
@@ -317,7 +317,8 @@ def _position(frame: FrameType) -> tuple[int, int, int, int]:
     return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
 
 
-def _is_users(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Return whether code in this file is the user's: neither ours nor torch's."""
     if is_ours(filename) or filename.startswith("<frozen"):
         return False
     return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)

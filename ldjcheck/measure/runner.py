@@ -19,6 +19,7 @@ from ldjcheck.tracebacks import user_traceback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ldjcheck.measure.cuts import Cuts
     from ldjcheck.measure.recorder import Recorder
     from ldjcheck.records import Calls, Direction, Oracle
 
@@ -93,6 +94,7 @@ class Runner:
         see_rounding: bool = False,
         patience: float = float("inf"),
         recorder: Recorder | None = None,
+        watch: Cuts | None = None,
     ) -> Outcome:
         """Return what the layer makes of `x`, shape `(batch, *event)`.
 
@@ -122,7 +124,7 @@ class Runner:
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
         try:
-            with recorder or contextlib.nullcontext(), guard:
+            with recorder or watch or contextlib.nullcontext(), guard:
                 returned = call(
                     self.layer, self._spread(direction, given), total,
                     self._fresh_kwargs(),

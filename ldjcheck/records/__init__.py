@@ -24,6 +24,7 @@ from ldjcheck.records.explained import (
     Multiplier,
     Span,
 )
+from ldjcheck.records.gradient import GradientMeasured, GradientPart
 from ldjcheck.records.measured import (
     Comparison,
     Config,
@@ -82,6 +83,8 @@ __all__ = [
     "Explanation",
     "Finding",
     "Fix",
+    "GradientMeasured",
+    "GradientPart",
     "Kind",
     "Law",
     "LawPoint",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records.asked import Domain, Options
     from ldjcheck.records.called import Calls, Layer
+    from ldjcheck.records.gradient import GradientMeasured
     from ldjcheck.records.result import Check
     from ldjcheck.records.words import Direction, Method, Region, Shape, Structure, Wrt
 
@@ -107,6 +108,7 @@ class Measurement:
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why half of the orientations remain unproven
+    gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,7 @@ class Comparison:
     inverse: Verdict
     round_trip: Check
     contract: Check
+    gradients: tuple[Check, ...] = ()
 
     @property
     def verdicts(self) -> tuple[Verdict, Verdict]:
@@ -151,4 +154,5 @@ class Comparison:
     @property
     def checks(self) -> tuple[Check, ...]:
         """All checks in the order of the report."""
-        return self.forward.check, self.inverse.check, self.round_trip, self.contract
+        ldj = self.forward.check, self.inverse.check
+        return *ldj, self.round_trip, self.contract, *self.gradients

@@ -24,6 +24,17 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                     "a custom backward, or a map that jumps, would look like this",
                 ),
             )
+    for measured in comparison.measurement.gradients:
+        if measured.map_off:
+            yield RULE.finding(
+                "Autograd and central differences disagree about this map.",
+                direction=measured.direction,
+                location=measured.location,
+                evidence=(
+                    "the value is borne out by differences; training follows autograd",
+                    "the output goes through the backward shown: is it the derivative?",
+                ),
+            )
 
 
 PAGE = Page(

@@ -12,6 +12,7 @@ from ldjcheck.tape.node import (
 )
 from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
+from ldjcheck.tape.where import location_of, shown_file
 
 __all__ = [
     "Edge",
@@ -25,5 +26,7 @@ __all__ = [
     "evaluate",
     "in_order",
     "is_differentiable",
+    "location_of",
     "rerun",
+    "shown_file",
 ]

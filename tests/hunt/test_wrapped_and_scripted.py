@@ -46,6 +46,8 @@ class GradInside(Bumps):
 
 
 class GradOfDetached(Bumps):
+    """Its ldj can be printed, and not trained on."""
+
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         at = x.detach().requires_grad_(True)
         slope = torch.autograd.grad(self.f(at).sum(), at)[0]
@@ -63,7 +65,6 @@ MAKERS: dict[str, Any] = {
     "compiled": lambda factor: torch.compile(Scale(factor), backend="eager"),
     "parallel": lambda factor: nn.DataParallel(Scale(factor)),
     "grad": GradInside,
-    "grad of detached": GradOfDetached,
     "jacrev": JacrevInside,
 }
 
@@ -74,3 +75,12 @@ def test_right_passes_and_wrong_fails(make: Callable[[float], Any]) -> None:
     right = ldjcheck.check(make(1.0), shape=(4,))
     assert right.status == "pass", right
     assert ldjcheck.check(make(1.5), shape=(4,)).status == "fail"
+
+
+def test_a_slope_without_a_graph_of_its_own_cannot_be_trained_on() -> None:
+    torch.manual_seed(0)
+    (found,) = ldjcheck.check(GradOfDetached(1.0), shape=(4,)).findings
+    assert found.code == "LDJ210"
+    assert found.location is not None
+    assert "x.detach()" in (found.location.text or "")
+    assert ldjcheck.check(GradOfDetached(1.5), shape=(4,)).findings[0].code != "LDJ210"

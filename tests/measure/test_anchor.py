@@ -169,9 +169,10 @@ class BlindCoupling(Coupling):
         return super().conditioned(p.detach())
 
 
-def test_a_detached_conditioner_with_a_right_determinant_passes_and_is_told() -> None:
+def test_a_detached_conditioner_has_a_right_value_and_a_cut_gradient() -> None:
     report = ldjcheck.check(BlindCoupling(), shape=(4,))
-    assert report.status == "pass"
+    assert [c.status for c in report.checks if c.name == "ldj"] == ["pass", "pass"]
+    assert report.findings[0].code == "LDJ210"
     assert report.result.inferred["detach"].startswith("seen through")
     assert "detach" not in ldjcheck.check(Coupling(), shape=(4,)).result.inferred
 

@@ -1,0 +1,193 @@
+"""Whether training a layer on its ldj follows the exact value: d r / d theta, d r / d x.
+
+A derivative that autograd gives for r, the reported ldj, is compared with central
+differences. Where r agrees with e, the exact value, differences of r are differences of e
+and cost four calls; only where autograd disagrees with them is e itself asked, from the
+Jacobian at displaced parameters. Nothing is differentiated twice: a custom function may
+be silently wrong there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import is_apart, ready
+from ldjcheck.measure.cuts import Cuts
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.slopes import Slope, Slopes, UndefinedSlopeError
+from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
+from ldjcheck.tape import location_of
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.runner import Runner
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured, Location
+    from ldjcheck.tape import Place
+
+_TRIES = 3  # a direction that crosses a kink proves nothing
+_CONFIRMED = 2  # so many directions must show a cut
+_ASKED = 8  # tensors whose exact value is differentiated: each costs Jacobians
+_STATEMENTS = 64  # cuts that are tried one by one
+
+
+def measure_gradients(
+    settled: Settled, config: Config, measured: ConfigMeasured
+) -> tuple[GradientMeasured, ...]:
+    """Return how the gradient of each direction's ldj compares, where its value is right."""
+    found = (
+        _measured(settled, config, side)
+        for side in (measured.forward, measured.inverse)
+        if _is_worth_asking(side)
+    )
+    return tuple(gradient for gradient in found if gradient is not None)
+
+
+def _is_worth_asking(side: object) -> bool:
+    return (
+        isinstance(side, DirectionMeasured)
+        and side.reported is not None
+        and side.exact is not None
+        and side.form is None
+        and not side.faults
+        and side.anchored
+        and bool(torch.isfinite(side.exact).all())
+        and not is_apart(side)
+    )
+
+
+def _measured(
+    settled: Settled, config: Config, side: object
+) -> GradientMeasured | None:
+    assert isinstance(side, DirectionMeasured)
+    direction = side.direction
+    if not settled.workshop.promote:
+        return GradientMeasured(direction=direction, why="it needs float64")
+    try:
+        runner, _, _ = ready(settled.workshop, settled.calls, config)
+        return _judged(runner, side, whole=_is_whole(side, config))
+    except UndefinedSlopeError as error:
+        return GradientMeasured(direction=direction, why=str(error))
+    except (LayerRaisedError, UnexpectedReturnError) as error:
+        return GradientMeasured(direction=direction, why=str(error))
+
+
+def _is_whole(side: DirectionMeasured, config: Config) -> bool:
+    """Return whether whole numbers went in: nothing is differentiated by them."""
+    return config.domain.kind == "int" and side.direction == "forward"
+
+
+def _judged(
+    runner: Runner, side: DirectionMeasured, *, whole: bool
+) -> GradientMeasured | None:
+    """Return how the gradient came out; None where there is nothing to pass it on to."""
+    result = GradientMeasured(direction=side.direction)
+    if _is_estimate(runner, side):
+        return replace(result, why="the ldj is an estimate, and so is its gradient")
+    slopes = Slopes(runner, side, moves_x=not whole and side.wrt == "input")
+    if not slopes.names:
+        return None
+    if side.direction == "inverse" and not slopes.tracks_output():
+        return replace(result, why="it does not track gradients: made for sampling")
+    if side.method == "differences" and not slopes.tracks_output():
+        backward = slopes.custom_backward(of_output=True)
+        if backward is not None:
+            return replace(
+                result, map_off=True, cut="backward", location=location_of(backward)
+            )
+    together = _best(slopes, slopes.names)
+    if together.agrees:
+        return replace(result, worst=together.off, allowed=together.allowed)
+    suspects = [name for name in slopes.names if not _best(slopes, (name,)).agrees]
+    wrong = [p for name in suspects[:_ASKED] if (p := _wrong(slopes, name)) is not None]
+    if not wrong:
+        return replace(result, why="differences of the ldj are too rough to tell")
+    cut, location = _cut(slopes, tuple(part.name for part in wrong))
+    return replace(
+        result,
+        worst=together.off,
+        allowed=together.allowed,
+        wrong=tuple(wrong),
+        untouched=len(slopes.names) - len(suspects),
+        cut=cut,
+        location=location,
+    )
+
+
+def _is_estimate(runner: Runner, side: DirectionMeasured) -> bool:
+    """Return whether the ldj is random while the output is not."""
+    first = Frozen()
+    base = runner.run(side.direction, side.x, first)
+    if not first.draws or side.wrt == "noise":
+        return False
+    again = replace(runner, seed=runner.seed + 1).run(side.direction, side.x, Frozen())
+    if base.reported is None or again.reported is None:
+        return False
+    return torch.equal(base.y, again.y) and not torch.equal(
+        base.reported, again.reported
+    )
+
+
+def _best(slopes: Slopes, names: tuple[str, ...]) -> Slope:
+    """Return a slope along a direction that decides, where one of a few does."""
+    tried = []
+    for attempt in range(_TRIES):
+        slope = slopes.along(names, attempt)
+        if slope.agrees:
+            return slope
+        tried.append(slope)
+    return min(tried, key=lambda slope: slope.error)
+
+
+def _wrong(slopes: Slopes, name: str) -> GradientPart | None:
+    """Return the two derivatives where they clearly part ways, else None.
+
+    Differences of r and of e must agree with each other, and be no zero: a derivative that
+    autograd makes up where the value does not move at all is a deliberate one, such as that
+    of a straight-through estimator.
+    """
+    found = None
+    shown = 0
+    for attempt in range(_TRIES):
+        slope = slopes.along((name,), attempt)
+        if not slope.parts:
+            continue
+        exact, error = slopes.exact_along((name,), attempt)
+        unsure = 10.0 * (error + slope.error) + slope.allowed
+        if abs(exact - slope.by_differences) > unsure:
+            continue
+        if abs(exact) <= unsure or abs(exact - slope.by_autograd) <= unsure:
+            continue
+        shown += 1
+        found = found or GradientPart(
+            name=name, reported=slope.by_autograd, exact=exact
+        )
+    return found if shown >= _CONFIRMED else None
+
+
+def _cut(slopes: Slopes, names: tuple[str, ...]) -> tuple[str | None, Location | None]:
+    """Return the word that cuts the derivative, and where it stands."""
+    through_all = Cuts(None)
+    attempt = next((a for a in range(_TRIES) if slopes.along(names, a).parts), 0)
+    healed = slopes.along(names, attempt, through_all).agrees
+    passable = list(through_all.passable)[:_STATEMENTS]
+    if healed:
+        needed = passable
+        for place in passable:
+            fewer = [p for p in needed if p != place]
+            if slopes.along(names, attempt, Cuts(frozenset(fewer))).agrees:
+                needed = fewer
+        if needed:
+            first: Place = needed[0]
+            return through_all.passable[first], location_of(first)
+        return through_all.passable.get(passable[0]) if passable else None, None
+    if through_all.numbers:
+        place = list(through_all.numbers)[-1]
+        return through_all.numbers[place], location_of(place)
+    backward = slopes.custom_backward()
+    if backward is not None:
+        return "backward", location_of(backward)
+    return None, None
