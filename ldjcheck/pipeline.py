@@ -5,6 +5,7 @@ This is the only module that knows the order of the stages.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Comparison, Diagnosis, Kind, Status, Verdict
+    from ldjcheck.records import Calls, Comparison, Diagnosis, Kind, Status, Verdict
 
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -111,7 +112,7 @@ class _Setting:
 def _setting(layer: Layer, options: Options) -> _Setting:
     """Return a way of calling the layer that works, and the other sizes that it takes."""
     from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.measure import Workshop, learnable, runs, settle
+    from ldjcheck.measure import learnable, runs
 
     candidates = recognise_conventions(layer.obj, options.convention)
     if not candidates:
@@ -125,29 +126,24 @@ def _setting(layer: Layer, options: Options) -> _Setting:
         )
     asked = dict(options.shape)
     if len(asked) > 1:
-        raise CannotCheckError(
-            "LDJ006",
-            f"{len(asked)} input shapes are given, and I feed one input.",
-            ("Give the shape of the input that is mapped: --shape 1,4,4",),
-        )
-    if asked:
-        guesses: tuple[tuple[Shape, str], ...] = (
-            (next(iter(asked.values())), "as you said"),
-        )
+        candidates = _of_several(candidates, options.shape)
+        sizes = [math.prod(shape) for shape in asked.values()]
+        guesses: tuple[tuple[Shape, str], ...] = (((sum(sizes),), "all inputs, flat"),)
+    elif asked:
+        guesses = ((next(iter(asked.values())), "as you said"),)
     else:
         found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
         guesses = tuple((guess.shape, guess.why) for guess in found)
-    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
-    shop = Workshop(layer=layer, options=options, promote=options.dtype == "float64")
-    settled = settle(shop, candidates, guesses, batches)
+    settled, context = _settled(layer, options, candidates, guesses)
     _within_limit(settled.shape, options.dims_limit)
     others = tuple(
         shape
         for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))
-        if runs(settled, shape, probe.choose_batch(options.batch, shape))
+        if not settled.calls.parts
+        and runs(settled, shape, probe.choose_batch(options.batch, shape))
     )
     copy, said, _ = settled.workshop.copy()
-    inferred = dict(settled.calls.inferred)
+    inferred = {**dict(settled.calls.inferred), **context}
     inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
     if said is not None:
@@ -155,6 +151,48 @@ def _setting(layer: Layer, options: Options) -> _Setting:
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return _Setting(settled, others, bool(learnable(copy)), inferred)
+
+
+def _of_several(
+    candidates: tuple[Calls, ...], parts: tuple[tuple[str | None, Shape], ...]
+) -> tuple[Calls, ...]:
+    """Return how the layer may take several tensors: by their names, then in a tuple."""
+    unnamed = tuple((None, shape) for _, shape in parts)
+    return tuple(
+        replace(calls, parts=each) for calls in candidates for each in (parts, unnamed)
+    )
+
+
+def _settled(
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    guesses: tuple[tuple[Shape, str], ...],
+) -> tuple[Settled, dict[str, str]]:
+    """Return a way of calling that works, and what to say of a context that it needs.
+
+    Only where none works without one is a context tried, of the sizes that the layer's
+    own facts suggest.
+    """
+    from ldjcheck.measure import Workshop, settle
+
+    promote = options.dtype == "float64"
+    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
+    shop = Workshop(layer=layer, options=options, promote=promote)
+    try:
+        return settle(shop, candidates, guesses, batches), {}
+    except CannotCheckError as error:
+        known = {name for name, _ in (*options.context, *options.kwarg)}
+        tries = probe.guess_contexts(layer.obj, candidates, guesses, known)
+        for shape, why_shape, contexts, why in tries:
+            fed = replace(options, context=(*options.context, *contexts))
+            shop = Workshop(layer=layer, options=fed, promote=promote)
+            try:
+                settled = settle(shop, candidates, ((shape, why_shape),), batches)
+            except CannotCheckError:
+                continue
+            return settled, {name: f"{s}: {why}" for name, s in contexts}
+        raise error from None
 
 
 def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measurement:

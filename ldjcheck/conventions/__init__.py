@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions import (
     accumulator,
+    and_log_det,
+    conditional_transform,
     freia,
     lazy_transform,
+    log_det_method,
     mode,
     pair,
+    rearrangement,
+    sequence,
+    several_tensors,
+    stored_log_det,
     transform,
 )
 from ldjcheck.conventions.convention import Convention
@@ -24,10 +31,17 @@ if TYPE_CHECKING:
 CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,
     lazy_transform.CONVENTION,
+    conditional_transform.CONVENTION,
     freia.CONVENTION,
+    sequence.CONVENTION,
+    several_tensors.CONVENTION,
+    and_log_det.CONVENTION,
     mode.CONVENTION,
     accumulator.CONVENTION,
     pair.CONVENTION,
+    log_det_method.CONVENTION,
+    stored_log_det.CONVENTION,
+    rearrangement.CONVENTION,
 )
 
 __all__ = ["CONVENTIONS", "Convention", "recognise_conventions"]

@@ -21,7 +21,7 @@ from ldjcheck.conventions.convention import (
     total_name,
 )
 from ldjcheck.conventions.results import unpacked
-from ldjcheck.conventions.ways import taken
+from ldjcheck.conventions.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFun
         if second:  # some layers name it differently in a subclass: position is safer
             result = function(x, start, **named)
         else:
-            result = function(x, **{total: start}, **named)
+            result = run(function, x, {total: start, **named})
         return _with_total(result, x, function)
 
     return call
@@ -95,8 +95,10 @@ def _method_call(method: str, signature: Signature, sign: int) -> CallFunction:
         function = getattr(layer, method)
         named = taken(function, kwargs)
         if found is not None:
-            return _with_total(function(x, **{found[0]: start}, **named), x, function)
-        returned = unpacked(function(x, **named), x, function)
+            return _with_total(
+                run(function, x, {found[0]: start, **named}), x, function
+            )
+        returned = unpacked(run(function, x, named), x, function)
         if returned.ldj is None:
             return returned
         return replace(returned, ldj=start + sign * returned.ldj)  # its own alone

@@ -151,6 +151,16 @@ def total_name(signature: Signature) -> tuple[str, bool] | None:
     return None
 
 
+def method_names(layer: Any) -> tuple[str, ...]:
+    """Return the names of the methods that the layer's classes define, torch's excluded."""
+    found: dict[str, None] = {}
+    for cls in type(layer).__mro__:
+        if not cls.__module__.startswith(("torch.nn", "builtins")):
+            members = vars(cls).items()
+            found |= {name: None for name, value in members if inspect.isroutine(value)}
+    return tuple(found)
+
+
 def caller(layer: Any) -> Callable[..., Any]:
     """Return what is called to run the layer forward."""
     if callable(layer):

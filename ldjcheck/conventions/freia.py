@@ -26,6 +26,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature="m((x,), rev=False, jac=True) -> (y,), ldj",
         forward=_call(rev=False),
         inverse=_call(rev=True),
+        extra_names=("c",) if "c" in signature.names else (),
         inferred=(("convention", f"{CONVENTION.name}: it takes rev and jac"),),
     )
 
@@ -37,9 +38,11 @@ def _call(*, rev: bool) -> CallFunction:
         named = dict(kwargs)
         if "c" in named and not isinstance(named["c"], (tuple, list)):
             named["c"] = (named["c"],)
-        given = x if _takes_bare_tensor(layer) else (x,)
+        several = isinstance(x, (tuple, list))
+        given = x if several or _takes_bare_tensor(layer) else (x,)
         y, ldj = layer(given, rev=rev, jac=True, **named)
-        return Returned(y=y[0] if isinstance(y, (tuple, list)) else y, ldj=ldj)
+        alone = isinstance(y, (tuple, list)) and len(y) == 1
+        return Returned(y=y[0] if alone else y, ldj=ldj)
 
     return call
 

@@ -14,12 +14,13 @@ from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.conventions.convention import Convention
-from ldjcheck.conventions.transform import transform_calls
+from ldjcheck.conventions.transform import run_transform, transform_calls
+from ldjcheck.records import Calls, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from ldjcheck.records import CallFunction, Calls, Returned
+    from ldjcheck.records import CallFunction
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -27,9 +28,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if not isinstance(layer, torch.nn.Module):
         return
     try:
-        annotation = inspect.signature(layer.forward).return_annotation
+        signature = inspect.signature(layer.forward)
     except (TypeError, ValueError):
         return
+    annotation = signature.return_annotation
     if isinstance(annotation, str):
         forward = getattr(layer.forward, "__func__", layer.forward)
         scope = getattr(forward, "__globals__", {})
@@ -40,7 +42,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     try:
         with torch.no_grad():
             built = layer()
-    except Exception:  # a context is needed: the caller will be told
+    except Exception:  # a context is needed
+        yield _with_context(next(iter(signature.parameters), None))
         return
     calls = transform_calls(
         built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
@@ -48,19 +51,28 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield replace(
         calls,
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=_built_first(calls.forward),
-        inverse=_built_first(calls.inverse),
+        forward=_built_first(back=False),
+        inverse=_built_first(back=True),
     )
 
 
-def _built_first(call: CallFunction | None) -> CallFunction | None:
-    if call is None:
-        return None
+def _with_context(name: str | None) -> Calls:
+    """Return how to call a lazy transform that is nothing without its context."""
+    return Calls(
+        convention=CONVENTION.name,
+        signature=f"lazy({name}) -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
+        forward=_built_first(back=False),
+        inverse=_built_first(back=True),
+        context_names=() if name is None else (name,),
+        inferred=(("convention", f"{CONVENTION.name}: calling it builds a transform"),),
+    )
 
+
+def _built_first(*, back: bool) -> CallFunction:
     def built_call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        return call(layer(**kwargs), x, start, {})
+        return run_transform(layer(**kwargs), x, back=back)
 
     return built_call
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.conventions.convention import (
     REVERSE_FLAGS,
     Convention,
+    Signature,
     call_signature,
     inverse_method,
     signature_of,
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
-    if signature is None or not signature.names:
+    if signature is None or not (signature.names or _hands_on(signature)):
         return
     total = total_name(signature)
     if total is not None and total[0] in signature.required:
@@ -51,6 +52,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         extra_names=signature.extras(*known),
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
+
+
+def _hands_on(signature: Signature) -> bool:
+    """Return whether the call is a wrapper's, `f(*args)`, and not a module without one."""
+    name = getattr(signature.function, "__name__", "")
+    return signature.takes_any_position and name != "_forward_unimplemented"
 
 
 CONVENTION = Convention(

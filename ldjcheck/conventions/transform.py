@@ -64,19 +64,27 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     )
 
 
+def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Returned:
+    """Return what a transform, or its inverse, makes of x, and how far an event goes."""
+    there = transform.inv if back else transform
+    y = there(x)
+    return Returned(
+        y=y,
+        ldj=there.log_abs_det_jacobian(x, y),
+        event_dim=_event_dim(transform, "codomain" if back else "domain"),
+    )
+
+
 def _forward(
     layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
 ) -> Returned:
-    y = layer(x)
-    return Returned(y=y, ldj=layer.log_abs_det_jacobian(x, y))
+    return run_transform(layer, x)
 
 
 def _inverse(
     layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
 ) -> Returned:
-    back = layer.inv
-    x = back(y)
-    return Returned(y=x, ldj=back.log_abs_det_jacobian(y, x))
+    return run_transform(layer, y, back=True)
 
 
 def _domain(constraint: Any) -> Domain | None:

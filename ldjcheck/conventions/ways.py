@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import caller
+from torch import Tensor
+
+from ldjcheck.conventions.convention import caller, signature_of
 from ldjcheck.conventions.results import unpacked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
+    from collections.abc import Callable, Mapping
 
     from ldjcheck.records import CallFunction, Returned
 
@@ -22,7 +22,7 @@ def layer_call(fixed: Mapping[str, Any] | None = None) -> CallFunction:
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         function = caller(layer)
-        return unpacked(function(x, **{**(fixed or {}), **kwargs}), x, function)
+        return unpacked(run(function, x, {**(fixed or {}), **kwargs}), x, function)
 
     return call
 
@@ -34,15 +34,34 @@ def method_call(name: str) -> CallFunction:
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         method = getattr(layer, name)
-        return unpacked(method(x, **taken(method, kwargs)), x, method)
+        return unpacked(run(method, x, taken(method, kwargs)), x, method)
 
     return call
 
 
+def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
+    """Return what a function makes of its input, which may be several tensors.
+
+    Each tensor is an argument of its own where the function has so many; else they are one
+    argument, a tuple or, where the tensors have names of their own, a dict.
+    """
+    if isinstance(x, Tensor):
+        return function(x, **named)
+    signature = signature_of(getattr(function, "forward", function))
+    if signature is not None and signature.takes_any_position:
+        return function(*(x.values() if isinstance(x, dict) else x), **named)
+    if isinstance(x, dict):
+        if signature is not None and set(x) <= set(signature.names):
+            return function(**x, **named)
+        return function(x, **named)
+    free = (
+        [] if signature is None else [n for n in signature.required if n not in named]
+    )
+    return function(*x, **named) if len(free) >= len(x) else function(x, **named)
+
+
 def taken(function: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments that a function takes."""
-    from ldjcheck.conventions.convention import signature_of
-
     signature = signature_of(function)
     if signature is None or signature.takes_any_keyword:
         return dict(kwargs)

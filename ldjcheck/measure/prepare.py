@@ -130,7 +130,9 @@ class Workshop:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
         contexts = {
-            name: torch.randn((batch, *shape), generator=generator, dtype=dtype)
+            name: torch.ones((batch, *shape), dtype=dtype)  # nothing is left out
+            if "mask" in name
+            else torch.randn((batch, *shape), generator=generator, dtype=dtype)
             for name, shape in self.options.context
         }
         return {**dict(self.options.kwarg), **contexts}

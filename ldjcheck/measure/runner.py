@@ -168,7 +168,8 @@ class Runner:
         """Return what the call takes: several tensors where it takes or made several."""
         layout = self.layouts.get("forward") if direction == "inverse" else None
         if layout is None and self.calls.parts:
-            layout = Layout(self.calls.parts)
+            names, shapes = zip(*self.calls.parts, strict=True)
+            layout = Layout(shapes, None if None in names else names)
         if layout is None or layout.dims * len(given) != given.numel():
             return given
         return layout.spread(given)

@@ -310,7 +310,7 @@ def _try(
         outcome = runner.run("inverse", x, Frozen())
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
-    return _Trial(quality=_quality(outcome, x), outcome=outcome)
+    return _Trial(quality=_quality(calls, outcome, x), outcome=outcome)
 
 
 def _shown(y: Tensor) -> str:
@@ -323,10 +323,13 @@ def _input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tens
     return x if workshop.promote else x.float()
 
 
-def _quality(outcome: Outcome, x: Tensor) -> int:
+def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> int:
     if outcome.y.numel() != x.numel():
         return _RESIZED
     if outcome.form is not None:
         return _ODD
-    one_number = getattr(outcome.raw, "ndim", 0) == 0
+    entries: int = getattr(outcome.raw, "ndim", 0)
+    if calls.column and entries > 2:
+        return _COUPLED  # an entry for each event, of which there may be several
+    one_number = entries == 0
     return _SCALAR if one_number else _GOOD

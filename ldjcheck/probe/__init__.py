@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from ldjcheck.probe.contexts import guess_contexts
 from ldjcheck.probe.plan import choose_batch, plan_configs, plan_investigation
 from ldjcheck.probe.shapes import ShapeGuess, guess_shapes, resized, sizes_held
 
 __all__ = [
     "ShapeGuess",
     "choose_batch",
+    "guess_contexts",
     "guess_shapes",
     "plan_configs",
     "plan_investigation",

@@ -54,7 +54,8 @@ class Calls:
     )
     inverse_event_dim: int | None = None  # the same for the way back
     inverse_tracked: bool = True  # the convention has an ldj for the way back
-    parts: tuple[Shape, ...] = ()  # event shapes of several inputs; x holds them flat
+    # Names and event shapes of several inputs, which x then holds flat.
+    parts: tuple[tuple[str | None, Shape], ...] = ()
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
     domain: Domain | None = None  # declared by the layer itself

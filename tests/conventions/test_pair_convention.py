@@ -225,10 +225,19 @@ def test_a_context_is_given_by_its_own_name() -> None:
     assert [c.status for c in report.checks] == ["pass"] * 4
 
 
-def test_without_its_context_the_layer_says_what_it_needs() -> None:
-    report = ldjcheck.check(Conditional(), shape=(4,))
+def test_without_a_word_its_size_comes_from_the_layers_own_facts() -> None:
+    report = passes(Conditional())
+    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert report.result.inferred["context"] == "(5,): a Linear takes 5 features"
+
+
+def test_a_context_that_nothing_suggests_is_asked_for_by_its_name() -> None:
+    def shifted(x: Tensor, helper: Tensor) -> Pair:
+        return x * helper[:, 6:10].exp(), helper[:, 6:10].sum(1)
+
+    report = ldjcheck.check(shifted, shape=(4,))
     assert report.status == "error"
-    assert any("--context context=" in line for line in report.findings[0].evidence)
+    assert any("--context helper=" in line for line in report.findings[0].evidence)
 
 
 def test_keyword_arguments_reach_every_call() -> None:

@@ -1,0 +1,56 @@
+"""Conditional transforms in pyro's style: `layer.condition(context)` is a Transform."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch.distributions.transforms import Transform
+
+from ldjcheck.conventions.convention import Convention, method_names, signature_of
+from ldjcheck.conventions.transform import run_transform
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    if isinstance(layer, Transform) or "condition" not in method_names(layer):
+        return
+    signature = signature_of(layer.condition)
+    if signature is None or len(signature.required) != 1:
+        return
+    (context,) = signature.required
+    yield Calls(
+        convention=CONVENTION.name,
+        signature=f"t = f.condition({context}); t(x); t.log_abs_det_jacobian(x, y)",
+        forward=_call(context, back=False),
+        inverse=_call(context, back=True),
+        context_names=(context,),
+        inferred=(
+            (
+                "convention",
+                f"{CONVENTION.name}: condition({context}) gives a transform",
+            ),
+        ),
+    )
+
+
+def _call(context: str, *, back: bool) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        others = {name: value for name, value in kwargs.items() if name != context}
+        given = [kwargs[context]] if context in kwargs else []
+        return run_transform(layer.condition(*given, **others), x, back=back)
+
+    return call
+
+
+CONVENTION = Convention(
+    name="conditional-transform",
+    summary="f.condition(context) -> torch.distributions.Transform, as in pyro",
+    recognise=_recognise,
+)

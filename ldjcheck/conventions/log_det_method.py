@@ -1,0 +1,129 @@
+"""Layers that return y alone, and have a method of their own for the ldj.
+
+`log_det(x)`, `forward_log_det_jacobian(x)`, `log_abs_det_jacobian(x, y[, context])`: how
+many arguments it takes says what they are. The way back has an ldj only where there is a
+method for that as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.conventions.convention import (
+    REVERSE_FLAGS,
+    Convention,
+    Signature,
+    call_signature,
+    caller,
+    inverse_method,
+    is_total,
+    method_names,
+    signature_of,
+)
+from ldjcheck.conventions.ways import run, taken
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+_BACK = ("inverse", "inv", "backward", "reverse")
+_OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if signature is None or not signature.names:
+        return
+    names = [name for name in method_names(layer) if is_total(name)]
+    back_names = [name for name in names if name.startswith(_BACK)]
+    there = [name for name in names if not name.startswith((*_BACK, "_"))]
+    if not there:
+        return
+    # The fullest name is the one that is meant for others: `log_abs_det_jacobian`.
+    name = max(there, key=len)
+    method = signature_of(getattr(layer, name))
+    if method is None:
+        return
+    flag = signature.find(REVERSE_FLAGS)
+    way_back = inverse_method(layer)
+    inverse = None
+    if flag is not None:
+        inverse = _call(None, {flag: True}, back_names[:1])
+    elif way_back is not None:
+        inverse = _call(way_back, {}, back_names[:1])
+    event_dim = _event_dim(layer)
+    calls = Calls(
+        convention=CONVENTION.name,
+        signature=f"f(x) -> y; {method.show('ldj').replace('f(', f'f.{name}(', 1)}",
+        forward=_call(None, {flag: False} if flag else {}, [name]),
+        inverse=inverse,
+        event_dim=event_dim,
+        inverse_tracked=bool(back_names),
+        inverse_event_dim=event_dim,
+        context_names=signature.contexts(flag),
+        extra_names=signature.extras(flag),
+        inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
+    )
+    yield calls
+    if event_dim is None and name == "log_abs_det_jacobian":
+        elementwise = ("ldj", "one entry per element, as log_abs_det_jacobian has it")
+        yield replace(
+            calls,
+            event_dim=0,
+            inverse_event_dim=0,
+            inferred=(*calls.inferred, elementwise),
+        )
+
+
+def _event_dim(layer: Any) -> int | None:
+    for holder in (getattr(layer, "domain", None), layer):
+        declared = getattr(holder, "event_dim", None)
+        if isinstance(declared, int):
+            return declared
+    return None
+
+
+def _call(
+    way: str | None, fixed: Mapping[str, Any], ldj_names: list[str]
+) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        function = caller(layer) if way is None else getattr(layer, way)
+        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        if isinstance(y, (tuple, list)) and len(y) != 1:
+            return Returned(y=None, ldj=None)  # it has more to say than y
+        if not ldj_names:
+            return Returned(y=y, ldj=None, bare=True)
+        method = getattr(layer, ldj_names[0])
+        signature = signature_of(method)
+        assert signature is not None, "it was read when the layer was recognised"
+        given = _arguments(signature, x, y)
+        rest = {
+            name: value
+            for name, value in taken(method, kwargs).items()
+            if name not in signature.names[: len(given)]
+        }
+        return Returned(y=y, ldj=method(*given, **rest))
+
+    return call
+
+
+def _arguments(signature: Signature, x: Any, y: Any) -> tuple[Any, ...]:
+    """Return input and output as the method wants them: both, one of them, or none."""
+    names = signature.names
+    if len(names) > 1 and names[1].lower().startswith(_OUTPUTS):
+        return (x, y)
+    if not signature.required:
+        return ()
+    return (y,) if names[0] in _OUTPUTS and names[0] != "z" else (x,)
+
+
+CONVENTION = Convention(
+    name="log-det-method",
+    summary="f(x) -> y with f.log_det(x), or f.log_abs_det_jacobian(x, y), for the ldj",
+    recognise=_recognise,
+)

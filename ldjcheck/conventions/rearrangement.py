@@ -1,0 +1,73 @@
+"""Modules that return y alone because they only move entries: permutations, squeezes.
+
+They have no ldj to report: it is 0. That holds only where the entries of every sample come
+out as they went in, in another order; whoever returns anything else says nothing of its
+ldj, and follows another convention.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.conventions.convention import (
+    REVERSE_FLAGS,
+    Convention,
+    call_signature,
+    caller,
+    inverse_method,
+)
+from ldjcheck.conventions.ways import taken
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if signature is None or not signature.names:
+        return
+    flag = signature.find(REVERSE_FLAGS)
+    method = inverse_method(layer)
+    if flag is None and method is None:
+        return  # what has no way back may be anything
+    yield Calls(
+        convention=CONVENTION.name,
+        signature=signature.show("y, where y holds the entries of x"),
+        forward=_call(None, {flag: False} if flag else {}),
+        inverse=_call(None if flag else method, {flag: True} if flag else {}),
+        context_names=signature.contexts(flag),
+        inferred=(
+            ("convention", f"{CONVENTION.name}: it moves entries, and reports no ldj"),
+        ),
+    )
+
+
+def _call(way: str | None, fixed: Mapping[str, Any]) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        run = caller(layer) if way is None else getattr(layer, way)
+        y = run(x, **fixed, **taken(run, kwargs))
+        if not isinstance(y, Tensor) or not _same_entries(x, y):
+            return Returned(y=y, ldj=None, bare=True)
+        return Returned(y=y, ldj=0.0)
+
+    return call
+
+
+def _same_entries(x: Tensor, y: Tensor) -> bool:
+    if x.numel() != y.numel() or not y.dim() or len(x) != len(y):
+        return False
+    flat = (t.detach().reshape(len(t), -1).sort(dim=1).values for t in (x, y))
+    return torch.equal(*flat)
+
+
+CONVENTION = Convention(
+    name="rearrangement",
+    summary="f(x, reverse=False) -> y alone: it moves entries, and its ldj is 0",
+    recognise=_recognise,
+)

@@ -1,0 +1,102 @@
+"""Flow layers in a row that nobody adds up: `nn.Sequential`, `nn.ModuleList`, a list.
+
+Each is called by its own convention, the output goes to the next, and the ldjs are added.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from ldjcheck.conventions.convention import Convention
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    if not _is_plain_row(layer):
+        return
+    ways = [_ways(part) for part in layer]
+    if not all(ways):
+        return
+    invertible = all(any(calls.inverse for calls in each) for each in ways)
+    names = dict.fromkeys(each[0].convention for each in ways)
+    yield Calls(
+        convention=CONVENTION.name,
+        signature=f"f[0](x), f[1](...), ...: {', '.join(names)}",
+        forward=_call(back=False),
+        inverse=_call(back=True) if invertible else None,
+        domain=ways[0][0].domain,
+        codomain=ways[-1][0].codomain,
+        inferred=(
+            ("convention", f"{CONVENTION.name}: {len(ways)} layers in a row, added up"),
+        ),
+    )
+
+
+def _is_plain_row(layer: Any) -> bool:
+    if isinstance(layer, nn.Sequential):
+        return type(layer).forward is nn.Sequential.forward and len(layer) > 0
+    return isinstance(layer, (nn.ModuleList, list, tuple)) and len(layer) > 0
+
+
+def _ways(part: Any) -> tuple[Calls, ...]:
+    from ldjcheck.conventions import recognise_conventions
+
+    return recognise_conventions(part)
+
+
+def _call(*, back: bool) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        total: Any = 0.0
+        z: Any = x
+        for part in reversed(layer) if back else layer:
+            returned = _run(part, z, kwargs, back=back)
+            if returned.ldj is None:
+                return Returned(y=returned.y, ldj=None, bare=True)
+            z, total = returned.y, total + returned.ldj
+        return Returned(y=z, ldj=total)
+
+    return call
+
+
+def _run(part: Any, x: Tensor, kwargs: Mapping[str, Any], *, back: bool) -> Returned:
+    """Return what the first convention makes of x by which the layer reports an ldj."""
+    returned = Returned(y=x, ldj=None)
+    for calls in _ways(part):
+        way = calls.inverse if back else calls.forward
+        if way is None:
+            continue
+        start = x.new_zeros((len(x), 1) if calls.column else len(x))
+        returned = way(part, x, start if calls.accumulates else None, kwargs)
+        if returned.ldj is not None:
+            return _of_samples(returned, calls, x)
+    return returned
+
+
+def _of_samples(returned: Returned, calls: Calls, x: Tensor) -> Returned:
+    """Return the ldj with one entry per sample, where the convention has more."""
+    ldj = returned.ldj
+    if isinstance(ldj, Tensor) and ldj.dim():
+        if returned.event_dim is not None:
+            ldj = torch.broadcast_to(
+                ldj, x.shape[: max(1, x.dim() - returned.event_dim)]
+            )
+            ldj = ldj.reshape(len(x), -1).sum(1)
+        elif calls.column and ldj.shape == (len(x), 1):
+            ldj = ldj[:, 0]
+        ldj = calls.sign * ldj
+    return Returned(y=returned.y, ldj=ldj)
+
+
+CONVENTION = Convention(
+    name="sequence",
+    summary="nn.Sequential, nn.ModuleList or a list of layers, each by its own convention",
+    recognise=_recognise,
+)

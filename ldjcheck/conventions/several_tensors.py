@@ -1,0 +1,60 @@
+"""Layers of several tensors: `f(*xs, inverse=False) -> (*ys, dlogp)`, dlogp `(batch, 1)`.
+
+Told by a signature that takes any number of tensors and a flag for the way back. How many
+it wants is the layer's secret: say `--shape a=2 --shape b=3`, or one is tried.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.conventions.convention import (
+    REVERSE_FLAGS,
+    Convention,
+    call_signature,
+    caller,
+)
+from ldjcheck.conventions.ways import run
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if signature is None or not signature.takes_any_position:
+        return
+    flag = signature.find(REVERSE_FLAGS)
+    if flag is None:
+        return  # a wrapper, which hands on whatever it is given
+    first = tuple(n for n in signature.required if n != flag)
+    yield Calls(
+        convention=CONVENTION.name,
+        signature=f"f(*xs, {flag}=False) -> *ys, ldj",
+        forward=_call({flag: False}),
+        inverse=_call({flag: True}),
+        column=True,
+        context_names=first[1:],
+        inferred=(
+            ("convention", f"{CONVENTION.name}: it takes any number of tensors"),
+        ),
+    )
+
+
+def _call(fixed: Mapping[str, Any]) -> CallFunction:
+    def call(layer: Any, x: Any, start: Any, kwargs: Mapping[str, Any]) -> Returned:
+        result = run(caller(layer), x, {**fixed, **kwargs})
+        if not isinstance(result, (tuple, list)) or len(result) < 2:
+            return Returned(y=result, ldj=None, bare=True)
+        *ys, ldj = result
+        return Returned(y=ys[0] if len(ys) == 1 else ys, ldj=ldj)
+
+    return call
+
+
+CONVENTION = Convention(
+    name="several-tensors",
+    summary="f(*xs, inverse=False) -> *ys, ldj; the ldj comes last and is (batch, 1)",
+    recognise=_recognise,
+)

@@ -1,0 +1,92 @@
+"""Layers that return y alone and keep their ldj in an attribute: `self.log_det = ...`.
+
+Told by the layer's own code, which stores an attribute of such a name.
+"""
+
+from __future__ import annotations
+
+import dis
+import inspect
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.conventions.convention import (
+    REVERSE_FLAGS,
+    Convention,
+    call_signature,
+    caller,
+    inverse_method,
+    is_total,
+)
+from ldjcheck.conventions.ways import run, taken
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if signature is None or not signature.names:
+        return
+    stored = _stored(layer)
+    if not stored:
+        return
+    flag = signature.find(REVERSE_FLAGS)
+    method = inverse_method(layer)
+    for name in stored:
+        inverse = None
+        if flag is not None:
+            inverse = _call(None, {flag: True}, name)
+        elif method is not None:
+            inverse = _call(method, {}, name)
+        yield Calls(
+            convention=CONVENTION.name,
+            signature=f"{signature.show('y')}; then f.{name}",
+            forward=_call(None, {flag: False} if flag else {}, name),
+            inverse=inverse,
+            context_names=signature.contexts(flag),
+            extra_names=signature.extras(flag),
+            inferred=(
+                ("convention", f"{CONVENTION.name}: the call leaves it in {name!r}"),
+            ),
+        )
+
+
+def _stored(layer: Any) -> tuple[str, ...]:
+    """Return the attributes named like an ldj that the layer's methods assign."""
+    found: dict[str, None] = {}
+    for cls in type(layer).__mro__:
+        if cls.__module__.startswith(("torch.nn", "builtins")):
+            continue
+        for name, function in vars(cls).items():
+            if name == "__init__" or not inspect.isfunction(function):
+                continue
+            for step in dis.get_instructions(function):
+                if step.opname == "STORE_ATTR" and is_total(str(step.argval)):
+                    found[str(step.argval)] = None
+    return tuple(found)
+
+
+def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        before = getattr(layer, name, None)
+        function = caller(layer) if way is None else getattr(layer, way)
+        y = run(function, x, {**fixed, **taken(function, kwargs)})
+        if isinstance(y, (tuple, list)) and len(y) != 1:
+            return Returned(y=None, ldj=None)  # it has more to say than y
+        after = getattr(layer, name, None)
+        untouched = after is before and way is not None
+        return Returned(y=y, ldj=None if untouched else after, bare=untouched)
+
+    return call
+
+
+CONVENTION = Convention(
+    name="stored-log-det",
+    summary="f(x) -> y, which leaves its ldj in an attribute such as f.log_det",
+    recognise=_recognise,
+)
