@@ -119,7 +119,7 @@ def measure_again(
 
     At `configs` everything is looked at, at `more` the two numbers alone.
     """
-    measured, _ = measure_everywhere(settled, tuple(configs))
+    measured, _, _ = measure_everywhere(settled, tuple(configs))
     quicker = replace(settled.workshop, behaviour=False)
     return (
         *measured,
