@@ -6,11 +6,13 @@ does, whether that proves anything.
 
 from __future__ import annotations
 
-from ldjcheck.compare.contract import contract_check
+from ldjcheck.compare.contract import breaks_contract, contract_check
 from ldjcheck.compare.gradients import gradient_checks
 from ldjcheck.compare.round_trip import round_trip_check
 from ldjcheck.compare.verdict import verdict_on
 from ldjcheck.records import Comparison, Measurement
+
+__all__ = ["breaks_contract", "compare"]
 
 
 def compare(measurement: Measurement) -> Comparison:

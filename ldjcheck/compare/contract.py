@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ldjcheck.records import Check, CheckStatus
+from ldjcheck.records import Behaviour, Check, CheckStatus
 from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Config, DirectionMeasured, Measurement, Verdict
+    from ldjcheck.records import Coupling, DirectionMeasured, Verdict
 
 _COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
 
 
-def faults_of(
-    sides: list[tuple[Config, DirectionMeasured]], measurement: Measurement
-) -> Iterator[str]:
-    """Yield what breaks the contract at the first configuration where something does."""
-    for _, side in sides:
-        found = list(side.faults)
-        if side.coupled > _uncoupled(side) and measurement.options.mode == "eval":
-            found.append(
-                "a sample's output or ldj depends on the other samples of the batch "
-                f"(by up to {side.coupled:.3g})"
-            )
-        if found:
-            yield from found
-            return
+def behaviour_seen(sides: list[DirectionMeasured]) -> Behaviour:
+    """Return each thing that was noticed, from the first configuration where it was."""
+    seen = [replace(side.behaviour, coupling=_coupling(side)) for side in sides]
+    found: dict[str, Any] = {}
+    for field in fields(Behaviour):
+        values = (getattr(each, field.name) for each in seen)
+        found[field.name] = next((value for value in values if value), field.default)
+    return Behaviour(**found)
+
+
+def _coupling(side: DirectionMeasured) -> Coupling | None:
+    """Return how samples are coupled, if by more than rounding."""
+    found = side.behaviour.coupling
+    if found is None:
+        return None
+    allowed = _uncoupled(side)
+    output = found.output if found.output > allowed else 0.0
+    ldj = found.ldj if found.ldj > allowed else 0.0
+    return replace(found, output=output, ldj=ldj) if output or ldj else None
 
 
 def _uncoupled(side: DirectionMeasured) -> float:
@@ -46,11 +50,24 @@ def _uncoupled(side: DirectionMeasured) -> float:
     return rounding + 10.0 * min(residual, SOLVER_RESIDUAL)
 
 
+def breaks_contract(seen: Behaviour) -> bool:
+    """Return whether a behaviour is a fault, and no mere remark."""
+    coupling, state = seen.coupling, seen.state
+    return bool(
+        seen.faults
+        or seen.input_changed
+        or seen.accumulation
+        or (coupling and coupling.output and not coupling.by_mode)
+        or (seen.unrepeatable and not seen.unrepeatable.by_mode)
+        or (state and state.every_call)
+        or seen.stale
+    )
+
+
 def contract_check(forward: Verdict, inverse: Verdict) -> Check:
     """Return whether the calls behave as the layer promises its callers."""
-    faults = forward.faults or inverse.faults or forward.form or inverse.form
-    ran = any(
-        v.check.status not in ("not-available", "error") for v in (forward, inverse)
-    )
-    status: CheckStatus = "fail" if faults else "pass" if ran else "not-available"
+    both = (forward, inverse)
+    broken = any(v.faults or v.form or breaks_contract(v.behaviour) for v in both)
+    ran = any(v.check.status not in ("not-available", "error") for v in both)
+    status: CheckStatus = "fail" if broken else "pass" if ran else "not-available"
     return Check(name="contract", direction=None, status=status)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.compare.checks import ldj_check
-from ldjcheck.compare.contract import faults_of
+from ldjcheck.compare.contract import behaviour_seen
 from ldjcheck.compare.vacuous import vacuous
 from ldjcheck.records import (
     Check,
@@ -49,7 +49,31 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         for m in measurement.measured
         if isinstance(side := _side(m, direction), DirectionMeasured)
     ]
-    faults = tuple(dict.fromkeys(faults_of(sides, measurement)))
+    seen = behaviour_seen([side for _, side in sides])
+    verdict = _by_numbers(sides, seen.faults, measurement)
+    verdict = replace(verdict, behaviour=seen)
+    if seen.coupling is None or not seen.coupling.output:
+        return verdict
+    # Where samples meet, the exact value of one sample by itself is not defined.
+    return replace(
+        verdict,
+        check=replace(verdict.check, status="unproven"),
+        mismatched=False,
+        unanchored=False,
+        vacuous=None,
+        singular=False,
+        ill_conditioned=False,
+        form=None,
+    )
+
+
+def _by_numbers(
+    sides: list[tuple[Config, DirectionMeasured]],
+    faults: tuple[str, ...],
+    measurement: Measurement,
+) -> Verdict:
+    first = sides[0][1]
+    direction = first.direction
     if first.form is not None and first.reported is None:
         faults = (
             first.form,

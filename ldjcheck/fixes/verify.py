@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.compare import compare
+from ldjcheck.compare import breaks_contract, compare
 from ldjcheck.measure import measure_again
 from ldjcheck.revision import StaleSourceError
 
@@ -61,6 +61,8 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
     if now.mismatched or now.form is not None or set(now.raised) - set(before.raised):
         return False
     if set(now.faults) - set(before.faults):
+        return False
+    if breaks_contract(now.behaviour) and not breaks_contract(before.behaviour):
         return False
     was_wrong = before.mismatched or before.form is not None
     if was_wrong:

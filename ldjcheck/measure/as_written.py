@@ -75,7 +75,8 @@ def _compared(
         f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
         f"sample {worst}, and {float(there[worst]):+.6g} in float64"
     )
-    return replace(side, faults=(*side.faults, fault))
+    seen = side.behaviour
+    return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
 
 
 def _reported(

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.measure.recorder import is_users, position_in
+from ldjcheck.measure.frames import is_users, place_of
 from ldjcheck.tape import Place
 from ldjcheck.tracebacks import is_ours
 
@@ -103,11 +103,7 @@ def _place(frame: FrameType | None) -> Place | None:
             if wrapped is not None and is_users(wrapped.co_filename):
                 return place_of_code(wrapped)
         if is_users(code.co_filename):
-            line, end_line, column, end_column = position_in(frame)
-            return Place(
-                file=code.co_filename, line=line, end_line=end_line, column=column,
-                end_column=end_column, function=code.co_name, call=0,
-            )  # fmt: skip
+            return place_of(frame)
         if is_ours(code.co_filename) and code.co_name == "run":
             return None  # where we call the layer
         frame = frame.f_back

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ldjcheck.measure import structure
 from ldjcheck.measure.anchor import is_anchored
-from ldjcheck.measure.behaviour import contract_faults, sample_coupling
+from ldjcheck.measure.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.measure.exact import (
     NoJacobianError,
     difference_jacobian,
@@ -18,7 +18,15 @@ from ldjcheck.measure.exact import (
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.maps import FrozenMap, Reading
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
-from ldjcheck.records import Direction, DirectionMeasured, Method, Options
+from ldjcheck.measure.watch import Watch
+from ldjcheck.records import (
+    Behaviour,
+    Coupling,
+    Direction,
+    DirectionMeasured,
+    Method,
+    Options,
+)
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
@@ -65,7 +73,8 @@ def measure_direction(
         else "float32"
     )
     frozen = Frozen()
-    base = runner.run(direction, x, frozen)
+    watch = Watch(remember=behaviour)
+    base = runner.run(direction, x, frozen, observer=watch)
     reported = None if base.reported is None else base.reported.detach().double().cpu()
     measured = DirectionMeasured(
         direction=direction,
@@ -80,20 +89,21 @@ def measure_direction(
         bare=base.bare,
     )
     if behaviour:
-        faults = contract_faults(runner, direction, x, frozen, base, dtype)
-        measured = replace(measured, faults=faults)
+        seen = behaviour_of(runner, direction, x, frozen, base, watch, dtype)
+        measured = replace(measured, behaviour=seen)
+    if reported is not None and runner.calls.accumulates:
+        kept = accumulation_of(runner, direction, x, frozen, base, watch)
+        reported = own_part(reported, runner, x, kept)
+        seen = replace(measured.behaviour, accumulation=kept)
+        measured = replace(measured, behaviour=seen, reported=reported)
     if not base.y.dim() or len(base.y) != len(x):
         return measured
-    coupled = of_ldj = 0.0
-    if behaviour:
-        coupled, of_ldj = sample_coupling(runner, direction, x, frozen, base)
     truth = _truth(runner, direction, x, frozen, base, options, dtype)
     jacobian = truth.jacobian.double().cpu()
     measured = replace(
         measured,
         wrt="input" if truth.map.noise is None else "noise",
-        coupled=max(coupled, truth.coupling or 0.0),
-        ldj_coupled=of_ldj,
+        behaviour=_with_coupling(measured.behaviour, truth.coupling or 0.0),
         jacobian=jacobian,
         method=truth.method,
         anchored=truth.anchored,
@@ -113,6 +123,14 @@ def measure_direction(
         reported_shares=None if base.shares is None else base.shares.detach().double(),
         structure=name,
     )
+
+
+def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
+    """Return the behaviour with the entries of J between samples counted in."""
+    known = seen.coupling or Coupling(output=0.0, ldj=0.0)
+    if coupling <= known.output:
+        return seen
+    return replace(seen, coupling=replace(known, output=coupling))
 
 
 def _allowed(

@@ -52,7 +52,8 @@ def _is_worth_asking(side: object) -> bool:
         and side.reported is not None
         and side.exact is not None
         and side.form is None
-        and not side.faults
+        and not side.behaviour.faults
+        and side.behaviour.accumulation is None
         and side.anchored
         and bool(torch.isfinite(side.exact).all())
         and not is_apart(side)

@@ -19,6 +19,8 @@ from torch.overrides import TorchFunctionMode
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from ldjcheck.measure.watch import Watch
+
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
 _TYPES = {
     "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
@@ -78,6 +80,7 @@ class Guard(TorchFunctionMode):
         see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
         see_rounding: make rounding add a constant, so that its derivative is one.
         patience: the number of operations after which a call counts as endless.
+        watch: notes what the operations do to what the call was given.
     """
 
     def __init__(
@@ -88,8 +91,10 @@ class Guard(TorchFunctionMode):
         see_detach: bool = False,
         see_rounding: bool = False,
         patience: float = float("inf"),
+        watch: Watch | None = None,
     ) -> None:
         super().__init__()
+        self._watch = watch
         self._patience = patience
         self._operations = 0
         self._frozen = frozen
@@ -139,6 +144,25 @@ class Guard(TorchFunctionMode):
             raise EndlessError
         named = dict(kwargs or {})
         name = getattr(func, "__name__", "")
+        if self._watch is None:
+            return self._run(func, name, args, named)
+        asked = _asked_for(name, args, named) if self._promote else None
+        if asked is not None and _lowers(name, args):
+            self._watch.lowers(asked)
+            asked = None
+        result = self._run(func, name, args, named)
+        if asked is not None:
+            self._watch.makes(result, asked)
+        self._watch.after(name, args, result)
+        return result
+
+    def _run(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> Any:
         if self._see_detach:
             if name == "_set_grad_enabled":
                 return func(True)
@@ -272,6 +296,25 @@ def _promoted(
         if _is_type_of(value, LOW_PRECISION):
             kwargs[key] = torch.float64
     return func, args
+
+
+def _asked_for(
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> torch.dtype | None:
+    """Return the low precision that a call names, or None."""
+    if name in _TO_LOW:
+        return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype
+    for value in (*args, *kwargs.values()):
+        if not isinstance(value, Tensor) and _is_type_of(value, LOW_PRECISION):
+            kind: Any = _TYPE_NAMES.get(value) if type(value) is str else value
+            return getattr(kind, "dtype", kind)  # type: ignore[no-any-return]  # a dtype
+    return None
+
+
+def _lowers(name: str, args: tuple[Any, ...]) -> bool:
+    """Return whether a call turns the float64 tensor that it is given into another."""
+    converts = name in _TO_LOW or name in ("to", "type")
+    return converts and isinstance(args[0], Tensor) and args[0].dtype == torch.float64
 
 
 def _writes(name: str) -> bool:

@@ -7,8 +7,6 @@ changes every view of it.
 
 from __future__ import annotations
 
-import itertools
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +14,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.tape import Node, Place
+from ldjcheck.measure.frames import is_users, place_of
+from ldjcheck.measure.watch import writes
+from ldjcheck.tape import Node
 from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED
 from ldjcheck.tracebacks import is_ours
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
-_TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
-_TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
+    from ldjcheck.tape import Place
+
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
 
@@ -74,7 +74,7 @@ class Recorder(TorchFunctionMode):
             return self._attribute(func, args, named)
         if name in UNRECORDED:
             return func(*args, **named)
-        in_place = _is_in_place(name)
+        in_place = writes(name)
         nodes = tuple(self._wrapped(a) for a in args)
         named_nodes = {key: self._wrapped(value) for key, value in named.items()}
         if in_place and args and isinstance(args[0], Tensor):
@@ -281,56 +281,13 @@ class Recorder(TorchFunctionMode):
         if id(frame) not in self._calls:
             self._calls[id(frame)] = len(self._calls)
             self._frames.append(frame)
-        line, end_line, column, end_column = position_in(frame)
-        return Place(
-            file=frame.f_code.co_filename,
-            line=line,
-            end_line=end_line,
-            column=column,
-            end_column=end_column,
-            function=frame.f_code.co_name,
-            call=self._calls[id(frame)],
-        )
+        return place_of(frame, self._calls[id(frame)])
 
     def forget(self) -> None:
         """Let go of the user's frames and tensors; the nodes stay."""
         self._frames.clear()
         self._kept.clear()
         self._by_storage.clear()
-
-
-def position_in(frame: FrameType) -> tuple[int, int, int, int]:
-    """Return line, end line, column and end column of what the frame is running."""
-    if sys.version_info >= (3, 11):
-        found = next(
-            itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None),
-            None,
-        )
-        if found is not None and None not in found:
-            return found  # type: ignore[return-value]  # no None is left
-        return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
-    from executing import Source
-
-    node = Source.executing(frame).node
-    if node is not None and hasattr(node, "end_col_offset"):
-        return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
-    return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
-
-
-def is_users(filename: str) -> bool:
-    """Return whether code in this file is the user's: neither ours nor torch's."""
-    if is_ours(filename) or filename.startswith("<frozen"):
-        return False
-    return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
-
-
-def _is_in_place(name: str) -> bool:
-    if name.endswith("_") and not name.endswith("__"):
-        return True
-    return name == "__setitem__" or (
-        name.startswith("__i")
-        and name not in ("__invert__", "__iter__", "__index__", "__int__")
-    )
 
 
 def _is_number(value: Any) -> bool:

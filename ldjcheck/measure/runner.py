@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.measure.cuts import Cuts
     from ldjcheck.measure.recorder import Recorder
+    from ldjcheck.measure.watch import Watch
     from ldjcheck.records import Calls, Direction, Oracle
 
 
@@ -55,11 +56,13 @@ class Outcome:
     reported: Tensor | None  # (batch,), nats, direction's own sign; None: none reported
     shares: Tensor | None  # (batch, dims) where the convention reports elementwise
     form: str | None  # how the ldj's form breaks the promise; None: as promised
-    x_changed: bool
     draws: int
     operations: int  # torch's, in this call
     bare: bool = False  # the call has no place for an ldj
     single: bool = False  # a number that float32 has rounded entered the call
+    x_change: float = 0.0  # how far the call moved its own input
+    start_change: float = 0.0  # and the total that was passed in
+    eager: bool = False  # autograd refused; it ran without gradients
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +98,7 @@ class Runner:
         patience: float = float("inf"),
         recorder: Recorder | None = None,
         watch: Cuts | None = None,
+        observer: Watch | None = None,
     ) -> Outcome:
         """Return what the layer makes of `x`, shape `(batch, *event)`.
 
@@ -118,7 +122,10 @@ class Runner:
             see_detach=see_detach,
             see_rounding=see_rounding,
             patience=patience,
+            watch=observer,
         )
+        if observer is not None:
+            observer.begin(input=given, incoming=total)
         self._reseed()
         grad = torch.is_grad_enabled()
         before = torch.get_default_dtype()
@@ -133,6 +140,18 @@ class Runner:
         except (Exception, SystemExit) as error:
             if isinstance(error, MemoryError):
                 raise
+            if (
+                grad
+                and recorder is None
+                and watch is None
+                and isinstance(error, RuntimeError)
+                and "inplace" in str(error).replace("-", "")
+            ):
+                without = self._eagerly(
+                    direction, x, frozen, start, see_rounding, patience, observer
+                )
+                if without is not None:
+                    return without
             raise LayerRaisedError(error) from None
         finally:
             torch.set_grad_enabled(grad)
@@ -157,7 +176,8 @@ class Runner:
             reported=reported,
             shares=shares,
             form=form,
-            x_changed=not torch.equal(given.detach(), x.detach()),
+            x_change=_change(given, x),
+            start_change=0.0 if total is None else _change(total, start),
             draws=guard.draws,
             operations=guard.operations,
             bare=returned.bare,
@@ -173,6 +193,31 @@ class Runner:
         if layout is None or layout.dims * len(given) != given.numel():
             return given
         return layout.spread(given)
+
+    def _eagerly(
+        self,
+        direction: Direction,
+        x: Tensor,
+        frozen: Frozen,
+        start: Tensor | None,
+        see_rounding: bool,
+        patience: float,
+        observer: Watch | None,
+    ) -> Outcome | None:
+        """Return the outcome without gradients, if the layer writes into its input.
+
+        Autograd refuses such writes where they go through several views at once. Any
+        other layer that raises is left to raise.
+        """
+        with torch.no_grad():
+            try:
+                outcome = self.run(
+                    direction, x, frozen, start=start, see_rounding=see_rounding,
+                    patience=patience, observer=observer,
+                )  # fmt: skip
+            except (LayerRaisedError, UnexpectedReturnError):
+                return None
+        return replace(outcome, eager=True) if outcome.x_change else None
 
     def start(self, x: Tensor) -> Tensor:
         """Return a running total to add to: one per sample, of both signs, never zero."""
@@ -200,6 +245,17 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Tensor) and type(value) is not Tensor:
         return value.as_subclass(Tensor)
     return value
+
+
+def _change(now: Tensor, before: Tensor | None) -> float:
+    """Return the largest change of an entry; infinite for another shape."""
+    assert before is not None
+    if now.shape != before.shape:
+        return float("inf")
+    if torch.equal(now.detach(), before.detach()):
+        return 0.0
+    change = (now.detach() - before.detach()).double().abs()
+    return float(change.nan_to_num(nan=float("inf")).max())
 
 
 def _is_number(value: Any) -> bool:

@@ -11,6 +11,16 @@ from ldjcheck.records.asked import (
     Oracle,
     Target,
 )
+from ldjcheck.records.behaved import (
+    Accumulation,
+    Behaviour,
+    Cast,
+    Coupling,
+    Mutation,
+    Stale,
+    StateChange,
+    Unrepeatable,
+)
 from ldjcheck.records.called import (
     CallFunction,
     Calls,
@@ -65,14 +75,18 @@ from ldjcheck.records.words import (
 )
 
 __all__ = [
+    "Accumulation",
+    "Behaviour",
     "CallFunction",
     "Calls",
+    "Cast",
     "Check",
     "CheckName",
     "CheckStatus",
     "Comparison",
     "Config",
     "ConfigMeasured",
+    "Coupling",
     "Diagnosis",
     "Dimension",
     "Direction",
@@ -94,6 +108,7 @@ __all__ = [
     "Measurement",
     "Method",
     "Multiplier",
+    "Mutation",
     "Options",
     "Oracle",
     "Region",
@@ -105,11 +120,14 @@ __all__ = [
     "Shape",
     "Skipped",
     "Span",
+    "Stale",
+    "StateChange",
     "Status",
     "Structure",
     "Target",
     "Turned",
     "Unavailable",
+    "Unrepeatable",
     "Verdict",
     "Wrt",
 ]

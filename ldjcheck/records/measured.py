@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
+
+from ldjcheck.records.behaved import Behaviour
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,11 +71,9 @@ class DirectionMeasured:
     anchored: bool = False  # the Jacobian agrees with central differences
     rounding_seen: bool = False
     detach_seen: bool = False
-    coupled: float = 0.0  # largest |dy_i/dx_j| or change of y between different samples
-    ldj_coupled: float = 0.0  # how far a sample's ldj moves with its companions
     ldj_shape: Shape | None = None  # as the layer returned it
     bare: bool = False  # the call has no place for an ldj
-    faults: tuple[str, ...] = ()  # behaviour that breaks the contract, in words
+    behaviour: Behaviour = field(default_factory=Behaviour)
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None
 
@@ -132,7 +132,8 @@ class Verdict:
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
     raised: tuple[str, ...] = ()
     why: str | None = None  # why the direction is not available
-    faults: tuple[str, ...] = ()
+    behaviour: Behaviour = field(default_factory=Behaviour)
+    faults: tuple[str, ...] = ()  # what no rule has a name for, in words
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

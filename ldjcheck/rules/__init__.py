@@ -18,6 +18,9 @@ from ldjcheck.rules import (
     extra_term,
     gradient_cut,
     ill_conditioned,
+    incoming_ldj_ignored,
+    incoming_ldj_mutated,
+    input_mutated,
     inverse_ldj_untracked,
     inverse_mismatch,
     inverse_sign,
@@ -37,7 +40,10 @@ from ldjcheck.rules import (
     not_reduced,
     one_for_zero,
     oracle_disagrees,
+    samples_coupled,
+    scalar_ldj,
     sign_flipped,
+    single_precision,
     source_not_found,
     unexplained_mismatch,
     vacuous_check,
@@ -50,6 +56,7 @@ from ldjcheck.rules import (
 )
 from ldjcheck.rules.naming import place_for, value_findings
 from ldjcheck.rules.page import sections
+from ldjcheck.rules.precedence import rank, without_consequences
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
@@ -90,7 +97,13 @@ RULES: tuple[Rule, ...] = (
     unexplained_mismatch.RULE,
     wrong_shape.RULE,
     not_reduced.RULE,
+    scalar_ldj.RULE,
+    incoming_ldj_ignored.RULE,
+    incoming_ldj_mutated.RULE,
+    input_mutated.RULE,
+    samples_coupled.RULE,
     gradient_cut.RULE,
+    single_precision.RULE,
     inverse_mismatch.RULE,
     inverse_sign.RULE,
     inverse_ldj_untracked.RULE,
@@ -123,8 +136,12 @@ def name_findings(
     ]
     return tuple(
         sorted(
-            [*values, *behaviour],
-            key=lambda f: (_SEVERITIES.index(f.severity), f.direction == "inverse"),
+            without_consequences([*values, *behaviour]),
+            key=lambda f: (
+                _SEVERITIES.index(f.severity),
+                f.direction == "inverse",
+                rank(f),
+            ),
         )
     )
 

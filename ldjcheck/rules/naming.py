@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules import unexplained_mismatch, wrong_derivative
+from ldjcheck.rules.precedence import numbers_count
 from ldjcheck.rules.rule import Circumstances
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def value_findings(
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     for verdict in comparison.verdicts:
         if not verdict.mismatched or verdict.faults or verdict.singular or verdict.form:
+            continue
+        if not numbers_count(verdict):
             continue
         diagnosis = found.get(verdict.direction)
         if diagnosis is None:

@@ -333,11 +333,6 @@ def batch_sum(x: Tensor) -> Pair:
     return x.exp(), x.sum().expand(len(x))
 
 
-def doubled_in_place(x: Tensor) -> Pair:
-    x.mul_(2.0)
-    return x, torch.full((len(x),), x.shape[1] * math.log(2.0))
-
-
 @pytest.mark.parametrize(
     ("layer", "evidence"),
     [
@@ -345,9 +340,6 @@ def doubled_in_place(x: Tensor) -> Pair:
         (half_the_batch, "samples went in and an output of shape"),
         (one_ldj_too_few, "ldj has shape"),
         (collapsed, "singular"),
-        (centred, "depends on the other samples"),
-        (coupled_scale, "depends on the other samples"),
-        (doubled_in_place, "changes its input tensor in place"),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
@@ -367,7 +359,7 @@ def test_samples_that_meet_are_found_where_the_whole_jacobian_is_too_large(
 ) -> None:
     report = check(layer, shape=(120,))
     assert report.status == "fail"
-    assert "depends on the other samples" in report.findings[0].message
+    assert report.findings[0].code == "LDJ207"
 
 
 @pytest.mark.parametrize("layer", [nan, infinite, batch_sum, half_the_ldj])
@@ -390,20 +382,6 @@ class CoupledWhenMany(Curve):
 def test_samples_are_proved_independent_at_every_batch() -> None:
     report = check(CoupledWhenMany())
     assert report.status == "fail", report
-
-
-class IncomingIgnored(nn.Module):
-    def forward(self, z: Tensor, ldj: Tensor) -> Pair:
-        return z.exp(), z.sum(1)
-
-
-def test_an_incoming_ldj_that_is_ignored_is_told_with_the_evidence() -> None:
-    report = check(IncomingIgnored())
-    said = [report.findings[0].message, *report.findings[0].evidence]
-    assert report.status == "fail"
-    assert report.findings[0].code == "LDJ199"
-    assert any("the ldj that is passed in does not" in line.lower() for line in said)
-    assert statuses(report)[3] == "fail"
 
 
 def test_dims_that_change_are_unproven_and_it_is_said() -> None:

@@ -1,0 +1,69 @@
+"""Which statement of the user's is running now."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.tape import Place
+from ldjcheck.tracebacks import is_ours
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
+_TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
+
+
+def is_users(filename: str) -> bool:
+    """Return whether a file is neither ours nor torch's machinery.
+
+    The transforms that torch ships are layers like the user's own.
+    """
+    if is_ours(filename) or filename.startswith("<frozen"):
+        return False
+    return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
+
+
+def place_of(frame: FrameType, call: int = 0) -> Place:
+    """Return what a frame is running."""
+    line, end_line, column, end_column = _position(frame)
+    return Place(
+        file=frame.f_code.co_filename,
+        line=line,
+        end_line=end_line,
+        column=column,
+        end_column=end_column,
+        function=frame.f_code.co_name,
+        call=call,
+    )
+
+
+def innermost_place() -> Place | None:
+    """Return the statement of the user's that is running, or None when there is none."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    return None if frame is None else place_of(frame)
+
+
+def _position(frame: FrameType) -> tuple[int, int, int, int]:
+    """Return line, end line, column and end column of what the frame is running."""
+    if sys.version_info >= (3, 11):
+        found = next(
+            itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None),
+            None,
+        )
+        if found is not None and None not in found:
+            return found  # type: ignore[return-value]  # no None is left
+        return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
+    from executing import Source
+
+    node = Source.executing(frame).node
+    if node is not None and hasattr(node, "end_col_offset"):
+        return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
+    return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti

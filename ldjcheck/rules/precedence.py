@@ -1,0 +1,58 @@
+"""Which findings stand beside each other, and which one explains the others away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import Finding, Verdict
+
+_CAUSES = ("LDJ211", "LDJ209", "LDJ208", "LDJ207", "LDJ206", "LDJ204")
+"""Behaviour that may be why a number is wrong, the one that explains most first."""
+
+_SPOILS = ("LDJ211", "LDJ209", "LDJ208", "LDJ207")
+"""After these the numbers of a direction, and of the way back, are no evidence."""
+
+_SPOILED = ("LDJ1", "LDJ301", "LDJ302", "LDJ304", "LDJ4")
+
+
+def numbers_count(verdict: Verdict) -> bool:
+    """Return whether a direction's numbers are evidence of a mistake in its formula."""
+    seen = verdict.behaviour
+    return not (
+        (seen.coupling and seen.coupling.output)
+        or (seen.unrepeatable and not seen.unrepeatable.by_mode)
+        or (seen.state and seen.state.every_call)
+        or seen.stale
+        or (seen.accumulation and seen.accumulation.share is None)
+    )
+
+
+def rank(finding: Finding) -> int:
+    """Return where a finding stands among those of one severity and direction."""
+    known = finding.code in _CAUSES
+    return _CAUSES.index(finding.code) if known else len(_CAUSES)
+
+
+def without_consequences(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that no other one explains."""
+    return tuple(f for f in findings if not any(_explains(g, f) for g in findings))
+
+
+def _explains(cause: Finding, other: Finding) -> bool:
+    if cause is other or cause.severity == "note":
+        return False
+    if cause.code in _SPOILS:
+        if other.code in _SPOILS:
+            return cause.direction == other.direction and rank(cause) < rank(other)
+        spoiled = other.code.startswith(_SPOILED)
+        there_and_back = other.code == "LDJ301" or other.direction is None
+        return spoiled and (cause.direction == other.direction or there_and_back)
+    # What is lost of the total also looks like terms that are forgotten.
+    return (
+        cause.code == "LDJ204"
+        and other.code in ("LDJ119", "LDJ303")
+        and cause.direction == other.direction
+    )
