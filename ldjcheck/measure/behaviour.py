@@ -39,12 +39,13 @@ def behaviour_of(
             f"{len(x)} samples went in and an output of shape {tuple(base.y.shape)} came out"
         )
     again = runner.run(direction, x, frozen)
-    if not same(base.y, again.y, SAME[dtype]):
+    repeats = same(base.y, again.y, SAME[dtype])
+    if not repeats:
         faults.append("the same call with the same random state gives another output")
     elif not same(base.reported, again.reported, SAME[dtype]):
         faults.append("the same call with the same random state gives another ldj")
-    output, ldj = _coupling(runner, direction, x, frozen, base)
-    coupling = Coupling(output=output, ldj=ldj) if output or ldj else None
+        repeats = False
+    coupling = _coupling(runner, direction, x, frozen, base) if repeats else None
     return Behaviour(
         input_changed=_mutation(base.x_change, "input", watch, refused=base.eager),
         incoming_changed=_mutation(base.start_change, "incoming", watch),
@@ -117,14 +118,14 @@ def accumulation_of(
 
 def _coupling(
     runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
-) -> tuple[float, float]:
+) -> Coupling | None:
     """Return how far a sample's output, and its ldj, move when only its companions change.
 
     The first and the last sample are kept in turn, the others are replaced by copies of
     their neighbours, which are points of the domain too.
     """
     if len(x) < 2 or not base.y.dim() or len(base.y) != len(x):
-        return 0.0, 0.0
+        return None
     of_output = of_ldj = 0.0
     kept_and_others = (
         (0, torch.cat([x[:1], x[:-1]])),
@@ -133,11 +134,13 @@ def _coupling(
     for kept, others in kept_and_others:
         moved = runner.run(direction, others, frozen)
         if moved.y.shape != base.y.shape:
-            return float("inf"), 0.0
+            return Coupling(output=float("inf"), ldj=0.0)
         of_output = max(of_output, _change(base.y[kept], moved.y[kept]))
         if base.reported is not None and moved.reported is not None:
             of_ldj = max(of_ldj, _change(base.reported[kept], moved.reported[kept]))
-    return of_output, of_ldj
+    if not of_output and not of_ldj:
+        return None
+    return Coupling(output=of_output, ldj=of_ldj)
 
 
 def _change(before: Tensor, after: Tensor) -> float:

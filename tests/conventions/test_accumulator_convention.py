@@ -168,7 +168,7 @@ def test_a_total_that_does_not_come_back_is_a_mistake(layer: type[nn.Module]) ->
     report = ldjcheck.check(layer(), shape=(3,))
     said = " ".join([report.findings[0].message, *report.findings[0].evidence])
     assert report.status == "fail"
-    assert report.findings[0].code == "LDJ199"
+    assert report.findings[0].code == "LDJ204"
     assert "passed in" in said
     assert report.checks[3].status == "fail", "the contract is what is broken"
 
