@@ -31,9 +31,7 @@ def line(report: ldjcheck.Report, index: int = 0) -> str | None:
 # LDJ203
 
 
-@pytest.mark.parametrize(
-    "ldj", [lambda a: a.sum(), lambda a: a.sum().reshape(1), lambda a: float(a.sum())]
-)
+@pytest.mark.parametrize("ldj", [lambda a: a.sum(), lambda a: a.sum().reshape(1)])
 def test_one_number_for_all_samples_is_a_note_where_it_is_right(ldj: Any) -> None:
     class Scalar(Affine):
         def ldj(self, x: Tensor) -> Any:
@@ -43,6 +41,11 @@ def test_one_number_for_all_samples_is_a_note_where_it_is_right(ldj: Any) -> Non
     assert report.status == "pass"
     assert codes(report) == [("LDJ203", None)]
     assert "forward, inverse" in report.findings[0].evidence[0]
+
+
+def test_a_plain_number_is_one_too() -> None:
+    report = check(lambda x: (2.0 * x, x.shape[1] * math.log(2.0)))
+    assert (report.status, codes(report)) == ("pass", [("LDJ203", None)])
 
 
 def test_one_number_that_is_wrong_is_not_called_right() -> None:
