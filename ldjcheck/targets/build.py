@@ -15,7 +15,7 @@ from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.signature import misfit, needs_arguments
 from ldjcheck.targets.source import Source, command
 
-_DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
+DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
 """First parameters by which a plain function is a layer itself and not a factory."""
 
 _NO_LAYERS = (
@@ -44,9 +44,14 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
         verb = "Building" if inspect.isclass(value) else "Calling"
         with users_fault("LDJ005", f"{verb} {name}"):
             value = value()
-    if isinstance(value, _NO_LAYERS) or _is_array(value):
+    if is_no_layer(value):
         raise _no_layer(value, name, source)
     return value, name
+
+
+def is_no_layer(value: Any) -> bool:
+    """Return whether no convention could call the value, whatever one does with it."""
+    return isinstance(value, _NO_LAYERS) or _is_array(value)
 
 
 def _is_made(value: Any) -> bool:
@@ -56,7 +61,7 @@ def _is_made(value: Any) -> bool:
     if not isinstance(value, FunctionType):
         return inspect.isclass(value)
     first = next(iter(inspect.signature(value).parameters.values()), None)
-    return first is None or first.name not in _DATA_NAMES
+    return first is None or first.name not in DATA_NAMES
 
 
 def _is_array(value: Any) -> bool:

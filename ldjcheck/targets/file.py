@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.source import Source, SourceKind
+from ldjcheck.targets.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -130,4 +130,16 @@ def _missing(name: str, path: Path) -> CannotCheckError:
     return CannotCheckError("LDJ001", f"There is no file {name}.", evidence)
 
 
-KIND = SourceKind(name="file", accepts=accepts, load=load)
+def explore(name: str) -> Grounds:
+    """Import the file, and return it with its statements.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing or raises.
+    """
+    source = load(name)
+    assert source.file is not None
+    tree = ast.parse(source.file.read_bytes())
+    return Grounds(source=source, statements=tuple(tree.body))
+
+
+KIND = SourceKind(name="file", accepts=accepts, load=load, explore=explore)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import inspect
 import os
 import pkgutil
 import sys
@@ -11,7 +13,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.source import Source, SourceKind
+from ldjcheck.targets.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -70,4 +72,31 @@ def _missing(name: str, missing: str) -> CannotCheckError:
     return CannotCheckError("LDJ001", f"There is no module {missing}.", evidence)
 
 
-KIND = SourceKind(name="module", accepts=accepts, load=load)
+def explore(name: str) -> Grounds:
+    """Import the module, and return it with its statements.
+
+    What a package takes from its own modules is its own.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing or raises.
+    """
+    source = load(name)
+    home = f"{source.module}."
+    borrowed = [
+        public
+        for public, value in source.namespace.items()
+        if not public.startswith("_")
+        and inspect.isclass(value)
+        and value.__module__.startswith(home)
+    ]
+    try:
+        text = inspect.getsource(sys.modules[str(source.module)])
+    except (OSError, TypeError):  # compiled, or empty
+        text = ""
+    tree = ast.parse(text)
+    return Grounds(
+        source=source, statements=tuple(tree.body), borrowed=tuple(borrowed)
+    )
+
+
+KIND = SourceKind(name="module", accepts=accepts, load=load, explore=explore)

@@ -67,6 +67,16 @@ def needs_arguments(
     )
 
 
+def typed_with_blanks(function: Any, call: ast.Call) -> tuple[str, str]:
+    """Return what a call lacks, in words, and the call with `name=...` put in for it.
+
+    The call is changed.
+    """
+    missing = _missing(function, call)
+    needs = _listed(missing) if missing else "other arguments"
+    return needs, _completed(call, ast.Expression(call), missing)
+
+
 def _signature(function: Callable[..., Any]) -> Signature | None:
     try:
         return inspect.signature(function)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    import ast
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
 
@@ -25,17 +26,28 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """A source that was run as a whole, with the statements that define its own names."""
+
+    source: Source
+    statements: tuple[ast.stmt, ...]
+    troubles: Mapping[str, str] = field(default_factory=dict)  # name: why it is absent
+    borrowed: tuple[str, ...] = ()  # imported names that count as its own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SourceKind:
     """One kind of source, such as a Python file.
 
     `load(name, wanted)` runs the source, or what the wanted expressions need of it, and
     returns its names. It raises `CannotCheckError` with LDJ001 when the source is missing
-    or raises by itself.
+    or raises by itself. `explore(name)` runs all that may be a layer.
     """
 
     name: str
     accepts: Callable[[str], bool]
     load: Callable[[str, Sequence[str]], Source]
+    explore: Callable[[str], Grounds]
 
 
 def command(source: str, expr: str) -> str:

@@ -9,11 +9,13 @@ import ast
 import os
 import re
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
+from ldjcheck.targets.definitions import own_names
 from ldjcheck.targets.file import providers
 from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.notebook import telling
@@ -25,12 +27,13 @@ from ldjcheck.targets.notebook.document import (
 from ldjcheck.targets.notebook.names import names_in
 from ldjcheck.targets.notebook.running import future_flags, remember_lines, run_parts
 from ldjcheck.targets.notebook.slicing import Notebook, slice_for
-from ldjcheck.targets.source import Source, SourceKind
+from ldjcheck.targets.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.targets.notebook.slicing import Part
+    from ldjcheck.targets.notebook.document import Cell
+    from ldjcheck.targets.notebook.slicing import Part, Slice
 
 
 def accepts(name: str) -> bool:
@@ -48,6 +51,56 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
             needed statement raises; LDJ002, when a wanted name does not exist, or only
             after a training or a download.
     """
+    opened = _open(name)
+    needs = names_in(_tuple_of(wanted))
+    expr = " ".join(wanted)
+    telling.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
+    cut = slice_for(opened.notebook, needs)
+    telling.refuse_blocked(needs, cut, opened.source)
+    with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
+        source, skipped = _run(opened, cut)
+    notes = telling.notes(cut, skipped, len(opened.notebook.statements))
+    return replace(source, notes=notes)
+
+
+def explore(name: str) -> Grounds:
+    """Run all that may be a layer, as far as it can be run; nothing that raises matters.
+
+    Classes and functions are defined; values are made where a class, or a function of the
+    notebook, makes them.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing, or is no Python notebook.
+    """
+    opened = _open(name)
+    nodes = tuple(s.node for s in opened.notebook.statements)
+    own = own_names(nodes)
+    wanted = [n for n, node in own.items() if _may_be_layer(node, own)]
+    needs = names_in(_tuple_of(wanted))
+    cut = slice_for(opened.notebook, needs, is_vital=False)
+    source, skipped = _run(opened, cut)
+    troubles = {
+        name: f"{part.statement.place} {why}"
+        for part, why in skipped
+        for name in part.names & own.keys()
+    }
+    troubles |= {
+        name: f"not run: {blocked.statement.place} {blocked.why}"
+        for blocked in cut.blocked
+        for name in blocked.names & own.keys()
+    }
+    return Grounds(source=source, statements=nodes, troubles=troubles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    path: Path
+    cells: tuple[Cell, ...]
+    notebook: Notebook
+    source: Source  # nothing is run yet
+
+
+def _open(name: str) -> _Opened:
     path = Path(name).expanduser().absolute()
     try:
         cells = read_cells(path)
@@ -56,33 +109,42 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     except NotANotebookError as error:
         message = f"{name} is no Python notebook: {error}."
         raise CannotCheckError("LDJ001", message) from None
-    statements = statements_of(cells)
-    notebook = Notebook(statements)
     remember_lines(cells)
-    layers = tuple(_layer_classes(notebook))
+    notebook = Notebook(statements_of(cells))
     source = Source(
-        name=name, namespace={}, known=notebook.bound, layers=layers,
+        name=name,
+        namespace={},
+        known=notebook.bound,
+        layers=tuple(_layer_classes(notebook)),
         module=f"{path.stem}_cell",
-    )  # fmt: skip
-    needs = names_in(_tuple_of(wanted))
-    telling.refuse_unknown(needs, notebook, cells, source, " ".join(wanted))
-    cut = slice_for(notebook, needs)
-    telling.refuse_blocked(needs, cut, source)
-    sys.path[:0] = dict.fromkeys((str(path.parent), os.getcwd()))
-    sys.path += providers(path, ast.Module([p.node for p in cut.parts], []))
+    )
+    return _Opened(path=path, cells=cells, notebook=notebook, source=source)
+
+
+def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
+    """Return the source after running the slice, and what raised and was left out."""
+    sys.path[:0] = dict.fromkeys((str(opened.path.parent), os.getcwd()))
+    tree = ast.Module([part.node for part in cut.parts], [])
+    sys.path += providers(opened.path, tree)
     skipped: list[tuple[Part, str]] = []
-    with users_fault("LDJ001", f"{name}, as far as {' '.join(wanted)} needs it,"):
-        namespace = run_parts(
-            cut.parts,
-            path,
-            future_flags(statements),
-            lambda part, why: skipped.append((part, why)),
-        )
-    notes = telling.notes(cut, skipped, len(statements))
-    return Source(
-        name=name, namespace=namespace, known=notebook.bound, layers=layers,
-        module=f"{path.stem}_cell", notes=notes,
-    )  # fmt: skip
+    namespace = run_parts(
+        cut.parts,
+        opened.path,
+        future_flags(opened.notebook.statements),
+        lambda part, why: skipped.append((part, why)),
+    )
+    return replace(opened.source, namespace=namespace), skipped
+
+
+def _may_be_layer(node: ast.stmt, own: dict[str, ast.stmt]) -> bool:
+    """Return whether a statement defines a class or function, or calls one to make it."""
+    value = getattr(node, "value", None)
+    if value is None:
+        return True
+    if not isinstance(value, ast.Call):
+        return False
+    maker = ast.unparse(value.func).rpartition(".")[2]
+    return maker in own or maker[:1].isupper()  # classes begin with a capital
 
 
 def _tuple_of(wanted: Sequence[str]) -> ast.AST:
@@ -118,4 +180,4 @@ def _missing(name: str, path: Path) -> CannotCheckError:
     return CannotCheckError("LDJ001", f"There is no notebook {name}.", evidence)
 
 
-KIND = SourceKind(name="notebook", accepts=accepts, load=load)
+KIND = SourceKind(name="notebook", accepts=accepts, load=load, explore=explore)

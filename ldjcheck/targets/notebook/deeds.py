@@ -82,6 +82,12 @@ class Doings:
         deeds.changes -= self._modules.keys() - _stored_roots([node])
         return deeds
 
+    def of_call(self, name: str) -> Deeds:
+        """Return what calling a function of the notebook does."""
+        deeds = Deeds()
+        self._follow(name, [], deeds)
+        return deeds
+
     def changes_path(self, node: ast.stmt) -> bool:
         """Return whether the statement changes where modules are imported from."""
         return any(

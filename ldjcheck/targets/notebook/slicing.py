@@ -99,10 +99,12 @@ class Notebook:
         return None
 
 
-def slice_for(notebook: Notebook, wanted: Names) -> Slice:
-    """Return what must run so that code which reads `wanted` can run at the end."""
-    slicer = _Slicer(notebook)
-    return slicer.slice(wanted)
+def slice_for(notebook: Notebook, wanted: Names, *, is_vital: bool = True) -> Slice:
+    """Return what must run so that code which reads `wanted` can run at the end.
+
+    Where that is not vital, whatever raises is left out.
+    """
+    return _Slicer(notebook).slice(wanted, is_vital=is_vital)
 
 
 class _Slicer:
@@ -115,9 +117,9 @@ class _Slicer:
             set()
         )  # names read by functions, from where on
 
-    def slice(self, wanted: Names) -> Slice:
+    def slice(self, wanted: Names, *, is_vital: bool) -> Slice:
         for name in wanted.reads | wanted.reads_later:
-            self.need(name, self.count, is_vital=True)
+            self.need(name, self.count, is_vital=is_vital)
         while self._follow_functions():
             pass
         blocked = self._blocked()

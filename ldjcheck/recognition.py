@@ -1,0 +1,93 @@
+"""Whether something that was found in a source is a flow layer at all.
+
+A source holds conditioner networks, encoders and losses too. What they return may look
+like a pair; a trial run, and what the check has shown, tell them from flow layers.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck import probe
+from ldjcheck.conventions import recognise_conventions
+from ldjcheck.errors import CannotCheckError
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Layer, Options, Result
+
+_UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
+_LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
+_LOG = re.compile(r"\blog\w*\(|\blog_?\w+|slogdet", re.IGNORECASE)
+
+
+def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
+    """Return why a layer that was found, and checked, is no flow layer; None if it is.
+
+    A running total that is passed in, a way back or a transform's methods settle it. Else
+    it must return as many numbers as it takes, and beside them one number per sample (or
+    numbers that add up to the exact ldj) which is right, or meant as an ldj: named so, or
+    made with a logarithm.
+    """
+    if _is_left_to_subclasses(result):
+        return "a base class: it raises NotImplementedError"
+    calls = recognise_conventions(layer.obj, options.convention)
+    if any(c.accumulates or c.inverse is not None for c in calls):
+        return None
+    if any(c.convention not in ("pair", "mode") for c in calls):
+        return None
+    codes = {finding.code for finding in result.findings}
+    if result.status == "error" and codes & set(_UNCALLABLE):
+        return f"no flow layer that I know how to call: {result.findings[0].message}"
+    if result.status == "pass" or "LDJ202" in codes:
+        return None
+    shapes = _shapes(layer, options)
+    if shapes is None:
+        return "no flow layer: it returns no pair"
+    x, y, ldj = shapes
+    if _size(y) != _size(x):
+        return f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
+    if _size(ldj) not in (1, x[0]):
+        return f"no flow layer: what it returns beside y has the shape {ldj}"
+    if not any(check.status == "fail" for check in result.checks):
+        return None
+    text = _source(layer.obj)
+    is_meant = _LDJ.search(text) or (ldj and _LOG.search(text))
+    return None if is_meant else "no flow layer: what it returns beside y is no ldj"
+
+
+def _is_left_to_subclasses(result: Result) -> bool:
+    return result.status == "error" and any(
+        finding.code in _UNCALLABLE and "NotImplementedError" in finding.message
+        for finding in result.findings
+    )
+
+
+def _shapes(
+    layer: Layer, options: Options
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
+    """Return the shapes of a batch, of what comes back for it, and of the ldj."""
+    from ldjcheck.measure import Frozen, Workshop, settle
+    from ldjcheck.domains import draw
+
+    raise NotImplementedError
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    size = 1
+    for each in shape:
+        size *= each
+    return size
+
+
+def _source(obj: Any) -> str:
+    """Return the code, without its remarks, of what is called."""
+    function = getattr(obj, "forward", obj)
+    try:
+        text = textwrap.dedent(inspect.getsource(function))
+        return ast.unparse(ast.parse(text))
+    except (OSError, TypeError, SyntaxError):
+        return ""

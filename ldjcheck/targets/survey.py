@@ -1,0 +1,208 @@
+"""What a source offers when none of its layers is named."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.records import Skipped
+from ldjcheck.targets.build import DATA_NAMES, is_no_layer
+from ldjcheck.targets.definitions import own_names
+from ldjcheck.targets.notebook.deeds import Doings
+from ldjcheck.targets.signature import misfit, typed_with_blanks
+from ldjcheck.targets.source import command
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.targets.source import Grounds, Source
+
+_CALLS = ("forward", "_call", "__call__")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Survey:
+    """Candidates in the order of their definition, and what is certainly none.
+
+    Whether a candidate is a flow layer shows when it is run.
+    """
+
+    candidates: tuple[str, ...]  # expressions
+    skipped: tuple[Skipped, ...]
+
+
+def survey(grounds: Grounds) -> Survey:
+    """Return which names of the source may be flow layers, and why others are none.
+
+    Looked at are its classes, its instances of layers, functions of data that return a
+    pair, and functions without arguments that make a layer. Names with an underscore in
+    front and whatever is imported are left alone.
+    """
+    doings = Doings(grounds.statements)
+    candidates, skipped = [], []
+    for name, node in _own(grounds).items():
+        if name in grounds.troubles:
+            skipped.append(_skip(grounds.source, name, grounds.troubles[name]))
+        elif name in grounds.source.namespace:
+            value = grounds.source.namespace[name]
+            why = _why_none(name, value, node, grounds, doings)
+            if why is None:
+                candidates.append(name)
+            elif why:
+                skipped.append(_skip(grounds.source, name, why))
+    return Survey(candidates=tuple(candidates), skipped=tuple(skipped))
+
+
+def _own(grounds: Grounds) -> dict[str, ast.stmt | None]:
+    return {**dict.fromkeys(grounds.borrowed), **own_names(grounds.statements)}
+
+
+def _skip(source: Source, name: str, why: str) -> Skipped:
+    return Skipped(target=f"{source.name}:{name}", why=why)
+
+
+# --- one name -------------------------------------------------------------------------
+
+
+def _why_none(
+    name: str, value: Any, node: ast.stmt | None, grounds: Grounds, doings: Doings
+) -> str | None:
+    """Return why a name is no layer: None if it may be one, "" if not worth a word."""
+    if inspect.isclass(value):
+        is_imported = isinstance(node, (ast.Assign, ast.AnnAssign))
+        return "" if is_imported else _why_no_class(name, value, grounds.source)
+    if isinstance(node, ast.FunctionDef):
+        return None if _is_layer_function(node, grounds, doings) else ""
+    is_layer = not is_no_layer(value) and is_run_like_layer(type(value))
+    return None if is_layer else ""
+
+
+def _why_no_class(name: str, value: type, source: Source) -> str | None:
+    call = _call_of(value)
+    if call is None:
+        return "no flow layer: it is not called, and has no forward"
+    if inspect.isabstract(value):
+        absent = ", ".join(sorted(value.__abstractmethods__))
+        return f"a base class: {absent} is left to its subclasses"
+    if _is_stub(call):
+        return f"a base class: its {call.__name__} is left to its subclasses"
+    empty = ast.Call(ast.Name(name, ast.Load()), [], [])
+    if misfit(value, empty) is not None:
+        needs, typed = typed_with_blanks(value, empty)
+        return f"needs {needs}: {command(source.name, typed)}"
+    return None
+
+
+def is_run_like_layer(kind: type) -> bool:
+    """Return whether objects of this class are called with data, as layers are."""
+    return _call_of(kind) is not None
+
+
+def _call_of(kind: type) -> Callable[..., Any] | None:
+    """Return what runs objects of a class; None where nothing does."""
+    for name in _CALLS:
+        function = getattr(kind, name, None)
+        if inspect.isfunction(function) and not _is_of_torch(function):
+            return function
+    return None
+
+
+def _is_of_torch(function: Callable[..., Any]) -> bool:
+    """Return whether torch's base classes define the call, which then does nothing."""
+    homes = ("torch.nn.modules.module", "torch.distributions.transforms")
+    bases = ("Module", "Transform", "_forward_unimplemented")
+    owner = function.__qualname__.partition(".")[0]
+    return function.__module__ in homes and owner in bases
+
+
+def _is_stub(function: Callable[..., Any]) -> bool:
+    """Return whether a function is only there to be overridden."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+    except (OSError, SyntaxError, TypeError, IndexError):
+        return False
+    body = [s for s in getattr(tree, "body", []) if not _is_remark(s)]
+    if not body:
+        return True
+    return isinstance(body[0], ast.Raise) and "NotImplemented" in ast.unparse(body[0])
+
+
+def _is_remark(node: ast.stmt) -> bool:
+    is_constant = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+    return is_constant or isinstance(node, ast.Pass)
+
+
+# --- functions --------------------------------------------------------------------------
+
+
+def _is_layer_function(node: ast.FunctionDef, grounds: Grounds, doings: Doings) -> bool:
+    """Return whether a function maps data to a pair, or makes a layer from nothing."""
+    arguments = node.args
+    every = [*arguments.posonlyargs, *arguments.args]
+    required = every[: len(every) - len(arguments.defaults)]
+    returns = [
+        part.value
+        for part in _own_nodes(node)
+        if isinstance(part, ast.Return) and part.value is not None
+    ]
+    if not returns or any(d is None for d in arguments.kw_defaults):
+        return False
+    if required:
+        maps = required[0].arg in DATA_NAMES and len(required) <= 2
+        pairs = all(isinstance(r, ast.Tuple) and len(r.elts) > 1 for r in returns)
+        is_layer = maps and pairs
+    else:
+        is_layer = all(_is_made(value, node, grounds, {node.name}) for value in returns)
+    return is_layer and doings.of_call(node.name).hazard is None
+
+
+def _is_made(
+    value: ast.expr, function: ast.FunctionDef, grounds: Grounds, seen: set[str]
+) -> bool:
+    """Return whether a returned value is a new layer, made by a call of its class."""
+    if isinstance(value, ast.Name):
+        made = [
+            part.value
+            for part in _own_nodes(function)
+            if isinstance(part, ast.Assign)
+            and any(isinstance(t, ast.Name) and t.id == value.id for t in part.targets)
+        ]
+        return bool(made) and _is_made(made[-1], function, grounds, seen)
+    if not isinstance(value, ast.Call):
+        return False
+    name = ast.unparse(value.func)
+    if re.search(r"\.(to|eval|train|double|float|cpu)$", name):
+        return _is_made(value.func.value, function, grounds, seen)  # type: ignore[attr-defined]  # an attribute, by its name
+    own = own_names(grounds.statements).get(name)
+    if isinstance(own, ast.FunctionDef) and name not in seen:
+        returns = [p.value for p in _own_nodes(own) if isinstance(p, ast.Return)]
+        known = seen | {name}
+        return bool(returns) and all(
+            r is not None and _is_made(r, own, grounds, known) for r in returns
+        )
+    made = _look_up(name, grounds.source)
+    return inspect.isclass(made) and is_run_like_layer(made)
+
+
+def _look_up(name: str, source: Source) -> Any:
+    first, *rest = name.split(".")
+    value = source.namespace.get(first)
+    for attribute in rest:
+        value = getattr(value, attribute, None)
+    return value
+
+
+def _own_nodes(function: ast.FunctionDef) -> list[ast.AST]:
+    """Return the nodes of a function's body, those of functions inside left out."""
+    found: list[ast.AST] = []
+    queue: list[ast.AST] = list(function.body)
+    while queue:
+        node = queue.pop(0)
+        found.append(node)
+        if not isinstance(node, (ast.FunctionDef, ast.Lambda, ast.ClassDef)):
+            queue.extend(ast.iter_child_nodes(node))
+    return found
