@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ldjcheck.domains import parse_domain
 from ldjcheck.listening import announce
 from ldjcheck.pipeline import EXIT_CODES, check_layer, failed_result
+from ldjcheck.recognition import why_no_flow
 from ldjcheck.records import Layer, Options, Run, Shape
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
-__all__ = ["check", "check_layer", "exact_ldj", "failed_result"]
+__all__ = ["check", "check_layer", "exact_ldj", "failed_result", "why_no_flow"]
 
 
 def check(

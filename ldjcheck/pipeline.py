@@ -15,6 +15,13 @@ from ldjcheck.compare import compare
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import unwrapped
+from ldjcheck.judgement import (
+    forgiven,
+    kind_of,
+    said_of_comparison,
+    said_of_runs,
+    status_of,
+)
 from ldjcheck.records import Check, Finding, Layer, Measurement, Options, Result, Shape
 from ldjcheck.rules import name_findings, rule_for
 
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Calls, Comparison, Diagnosis, Kind, Status, Verdict
+    from ldjcheck.records import Calls, Comparison, Diagnosis
 
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -59,6 +66,21 @@ def failed_result(
     return Result(target=target, layer=layer, status="error", findings=(finding,))
 
 
+def returned_shapes(
+    layer: Layer, options: Options, shape: Shape
+) -> tuple[Shape, Shape, Shape] | None:
+    """Return the shapes of a batch of events, of its output and of the ldj beside it."""
+    from ldjcheck.measure import returned_shapes, undisturbed, unharmed
+
+    sized = replace(options, shape=((None, shape),))
+    try:
+        with undisturbed(), unharmed(layer.obj):
+            settled = _setting(_unwrapped(layer), sized).settled
+            return returned_shapes(settled, probe.choose_batch(options.batch, shape))
+    except CannotCheckError:
+        return None
+
+
 def _checked(layer: Layer, options: Options) -> Result:
     typed, layer = layer, _unwrapped(layer)
     setting = _setting(layer, options)
@@ -70,15 +92,15 @@ def _checked(layer: Layer, options: Options) -> Result:
     diagnoses = _diagnoses(setting, comparison)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
     findings = _fixed(findings, diagnoses, setting, comparison)
-    comparison = _forgiven(comparison, findings)
+    comparison = forgiven(comparison, findings)
     return Result(
         target=layer.target,
         layer=layer.name,
-        status=_status(findings, comparison, options),
+        status=status_of(findings, comparison, options),
         convention=measurement.calls.convention,
-        kind=_kind(comparison),
+        kind=kind_of(comparison),
         inferred={
-            **_said_of_comparison(comparison),
+            **said_of_comparison(comparison),
             **measurement.inferred,
             **dict(layer.inferred),
         },
@@ -218,7 +240,7 @@ def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measureme
         float32_only=settled.float32_only,
         one_sided=notes.get("orientation"),
     )
-    said = _said_of_runs(measurement)
+    said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})
 
 
@@ -319,44 +341,6 @@ def _within_limit(shape: Shape, limit: int) -> None:
         )
 
 
-def _said_of_runs(measurement: Measurement) -> dict[str, str]:
-    """Return what was seen through, in the words of the report."""
-    said = {}
-    for side in (measurement.measured[0].forward, measurement.measured[0].inverse):
-        if getattr(side, "wrt", None) == "noise":
-            said["wrt"] = "noise: a random draw made in the call enters the output"
-        if getattr(side, "rounding_seen", False):
-            said["rounding"] = "seen through: the output is rounded to whole numbers"
-        if getattr(side, "detach_seen", False):
-            said["detach"] = "seen through: without it autograd misses part of the map"
-        jacobian = getattr(side, "jacobian", None)
-        if jacobian is not None and jacobian.shape[1] != jacobian.shape[2]:
-            rows, columns = jacobian.shape[1:]
-            said["dims"] = (
-                f"{columns} in, {rows} out: no determinant, nothing to compare"
-            )
-    return said
-
-
-def _said_of_comparison(comparison: Comparison) -> dict[str, str]:
-    """Return why a gradient was not judged, or a way back that is off proves nothing."""
-    said = _said_of_round_trip(comparison)
-    for gradient in comparison.measurement.gradients:
-        if gradient.why is not None:
-            said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
-    return said
-
-
-def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
-    check = comparison.round_trip
-    if check.status != "unproven" or check.worst is None:
-        return {}
-    why = (
-        f"off by {check.worst:.1g}: a solver's residual, or a small slip in the inverse"
-    )
-    return {"round trip": why}
-
-
 def _raised(comparison: Comparison) -> tuple[Finding, ...]:
     rule = rule_for("LDJ005")
     assert rule is not None
@@ -369,45 +353,3 @@ def _raised(comparison: Comparison) -> tuple[Finding, ...]:
         for verdict in comparison.verdicts
         if verdict.raised
     )
-
-
-def _forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:
-    """Return the comparison with directions passed where all that is wrong is a note."""
-
-    def judged(verdict: Verdict) -> Verdict:
-        found = [f for f in findings if f.direction == verdict.direction]
-        excused = (
-            verdict.mismatched and found and all(f.severity == "note" for f in found)
-        )
-        if not excused:
-            return verdict
-        return replace(verdict, check=replace(verdict.check, status="pass"))
-
-    return replace(
-        comparison,
-        forward=judged(comparison.forward),
-        inverse=judged(comparison.inverse),
-    )
-
-
-def _status(
-    findings: tuple[Finding, ...], comparison: Comparison, options: Options
-) -> Status:
-    """Return the status by the words of the contract: fail, error, unproven, pass."""
-    grave = {"error", "warning"} if options.strict else {"error"}
-    if any(f.severity in grave and not f.code.startswith("LDJ0") for f in findings):
-        return "fail"
-    if any(f.code.startswith("LDJ0") for f in findings):
-        return "error"
-    checks: tuple[Check, ...] = comparison.checks
-    if any(f.severity == "unproven" for f in findings) or any(
-        c.status == "unproven" for c in checks
-    ):
-        return "unproven"
-    proved = any(c.name == "ldj" and c.status == "pass" for c in checks)
-    return "pass" if proved else "unproven"
-
-
-def _kind(comparison: Comparison) -> Kind:
-    noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
-    return "dequantization" if noisy else "bijection"

@@ -12,16 +12,15 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck import probe
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.pipeline import returned_shapes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
 _LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
-_LOG = re.compile(r"\blog\w*\(|\blog_?\w+|slogdet", re.IGNORECASE)
+_LOG = re.compile(r"(?<![a-z])(log|exp)(?![a-z])|logdet|softplus", re.IGNORECASE)
 
 
 def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
@@ -30,7 +29,7 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     A running total that is passed in, a way back or a transform's methods settle it. Else
     it must return as many numbers as it takes, and beside them one number per sample (or
     numbers that add up to the exact ldj) which is right, or meant as an ldj: named so, or
-    made with a logarithm.
+    made with a logarithm or beside an exponential.
     """
     if _is_left_to_subclasses(result):
         return "a base class: it raises NotImplementedError"
@@ -40,16 +39,21 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if any(c.convention not in ("pair", "mode") for c in calls):
         return None
     codes = {finding.code for finding in result.findings}
+    if "LDJ004" in codes:
+        return "no flow layer: it returns no pair of output and ldj"
     if result.status == "error" and codes & set(_UNCALLABLE):
         return f"no flow layer that I know how to call: {result.findings[0].message}"
     if result.status == "pass" or "LDJ202" in codes:
         return None
-    shapes = _shapes(layer, options)
+    shape = next((c.shape for c in result.checks if c.shape is not None), None)
+    shapes = None if shape is None else returned_shapes(layer, options, shape)
     if shapes is None:
-        return "no flow layer: it returns no pair"
+        return None
     x, y, ldj = shapes
     if _size(y) != _size(x):
-        return f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
+        return (
+            f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
+        )
     if _size(ldj) not in (1, x[0]):
         return f"no flow layer: what it returns beside y has the shape {ldj}"
     if not any(check.status == "fail" for check in result.checks):
@@ -64,16 +68,6 @@ def _is_left_to_subclasses(result: Result) -> bool:
         finding.code in _UNCALLABLE and "NotImplementedError" in finding.message
         for finding in result.findings
     )
-
-
-def _shapes(
-    layer: Layer, options: Options
-) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]] | None:
-    """Return the shapes of a batch, of what comes back for it, and of the ldj."""
-    from ldjcheck.measure import Frozen, Workshop, settle
-    from ldjcheck.domains import draw
-
-    raise NotImplementedError
 
 
 def _size(shape: tuple[int, ...]) -> int:

@@ -21,7 +21,7 @@ LONGEST = 400
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"cells", "errors", "holdings", "records", "tolerance", "tracebacks"}),
-    frozenset({"domains", "revision", "tape"}),
+    frozenset({"domains", "judgement", "revision", "tape"}),
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",
@@ -30,6 +30,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"fixes"}),
     frozenset({"exceptions", "listening", "pipeline"}),
+    frozenset({"recognition"}),
     frozenset({"api"}),
     frozenset({"assertion", "classroom"}),
     frozenset({"cli"}),

@@ -99,4 +99,4 @@ def _checker() -> Checker:
     from ldjcheck import api
     from ldjcheck.cli.session import Checker
 
-    return Checker(api.check_layer, api.failed_result)
+    return Checker(api.check_layer, api.failed_result, api.why_no_flow)

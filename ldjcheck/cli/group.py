@@ -12,6 +12,7 @@ from ldjcheck.cli.sections import write_sections
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",
+    "ldjcheck flows.ipynb",
     "ldjcheck 'deq.py:Dequantization(quants=8)' --format json",
     "ldjcheck 'package.flows:make_flow(dims=4).layers[2]' --shape 4",
 )
@@ -68,8 +69,9 @@ class DefaultCheck(click.Group):
 def main() -> None:
     """Prove or refute the log-determinant that a normalizing-flow layer reports.
 
-    A TARGET is SOURCE:EXPR. SOURCE is a module or a Python file, EXPR an expression in
-    its own names: a layer, its class, a call that makes one, or a part of one.
+    A TARGET is SOURCE:EXPR. SOURCE is a module, a Python file or a notebook, EXPR an
+    expression in its own names: a layer, its class, a call that makes one, or a part of
+    one. SOURCE alone stands for every flow layer in it.
     """
 
 

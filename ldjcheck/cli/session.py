@@ -4,12 +4,25 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ldjcheck.cli.isolation import Died, Faulted, Finished, TimedOut, run_isolated
+from ldjcheck.cli.isolation import (
+    Died,
+    Faulted,
+    Finished,
+    Outcome,
+    TimedOut,
+    run_isolated,
+)
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Result, Run
-from ldjcheck.targets import load_layer, load_source, parse_target
+from ldjcheck.records import Result, Run, Skipped
+from ldjcheck.targets import (
+    Survey,
+    find_layers,
+    load_layer,
+    load_source,
+    parse_target,
+)
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.expression import evaluate
 
@@ -20,10 +33,11 @@ if TYPE_CHECKING:
 
 
 class Checker(NamedTuple):
-    """The two functions that know how a layer is checked."""
+    """The functions that know how a layer is checked."""
 
     check_layer: Callable[[Layer, Options, float | None], Result]
     failed_result: Callable[[str, CannotCheckError], Result]
+    why_no_flow: Callable[[Layer, Result, Options], str | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,45 +69,85 @@ def run_session(
     A target that hangs, dies or trips over a fault of ours ends alone.
     """
     started = time.perf_counter()
-    results, faults = [], []
+    job = _Job(request, checker, timeout)
     for target in targets:
-        result, fault = _run(target, request, checker, timeout)
-        results.append(result)
-        faults += [fault] if fault else []
+        job.do(target)
     run = Run(
         seed=request.options.seed,
-        exit_code=exit_code(results, is_faulty=bool(faults)),
+        exit_code=exit_code(job.results, is_faulty=bool(job.faults)),
         seconds=time.perf_counter() - started,
         command=command,
-        results=tuple(results),
+        results=tuple(job.results),
+        skipped=tuple(job.skipped),
     )
-    return Session(run=run, faults=tuple(faults))
+    return Session(run=run, faults=tuple(job.faults))
 
 
 def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
-    """Return the exit status of a call: of several that apply, 4, 2, 1, 3, 0."""
+    """Return the exit status of a call: of several that apply, 4, 2, 1, 3, 0.
+
+    Where nothing was checked, nothing could be: 2.
+    """
     if is_faulty:
         return 4
+    if not results:
+        return 2
     statuses = {result.status for result in results}
     codes = {"error": 2, "fail": 1, "unproven": 3}
     return next((code for status, code in codes.items() if status in statuses), 0)
 
 
-def _run(
-    target: str, request: Request, checker: Checker, timeout: float
-) -> tuple[Result, str | None]:
-    """Return the result of one target, and the traceback of our own fault, if any."""
-    started = time.perf_counter()
-    outcome = run_isolated(check_target, target, request, checker, timeout=timeout)
-    if isinstance(outcome, Finished):
-        return outcome.value, None
-    seconds = time.perf_counter() - started
-    if isinstance(outcome, Faulted):
-        why = {"not checked": "ldjcheck itself failed; standard error has the details"}
-        result = Result(target=target, layer=None, status="error", inferred=why)
-        return replace(result, seconds=seconds), outcome.traceback
-    result = checker.failed_result(target, _no_answer(outcome))
-    return replace(result, seconds=seconds), None
+class _Job:
+    """Gathers what comes out of targets, each run in a process of its own."""
+
+    def __init__(self, request: Request, checker: Checker, timeout: float) -> None:
+        self.request = request
+        self.checker = checker
+        self.timeout = timeout
+        self.results: list[Result] = []
+        self.skipped: list[Skipped] = []
+        self.faults: list[str] = []
+
+    def do(self, target: str) -> None:
+        """Check one target, or all flow layers of a source that is named alone."""
+        if _is_source_alone(target):
+            self._note(target, self._run(find_targets, target))
+        else:
+            self._note(target, self._run(check_target, target))
+
+    def _run(self, function: Callable[..., Any], target: str) -> Outcome:
+        return run_isolated(
+            function, target, self.request, self.checker, timeout=self.timeout
+        )
+
+    def _note(self, target: str, outcome: Outcome) -> None:
+        if isinstance(outcome, Faulted):
+            why = "ldjcheck itself failed; standard error has the details"
+            told = {"not checked": why}
+            failed = Result(target=target, layer=None, status="error", inferred=told)
+            self.results.append(failed)
+            self.faults.append(outcome.traceback)
+        elif not isinstance(outcome, Finished):
+            ended = self.checker.failed_result(target, _no_answer(outcome))
+            seconds = outcome.seconds if isinstance(outcome, TimedOut) else 0.0
+            self.results.append(replace(ended, seconds=seconds))
+        elif isinstance(outcome.value, Survey):
+            self.skipped += outcome.value.skipped
+            source = target.strip().removesuffix(":")
+            for found in outcome.value.candidates:
+                each = f"{source}:{found}"
+                self._note(each, self._run(check_found, each))
+        elif isinstance(outcome.value, Skipped):
+            self.skipped.append(outcome.value)
+        else:
+            self.results.append(outcome.value)
+
+
+def _is_source_alone(target: str) -> bool:
+    try:
+        return parse_target(target).expr is None
+    except CannotCheckError:  # said when it is checked
+        return False
 
 
 def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
@@ -122,7 +176,43 @@ def check_target(text: str, request: Request, checker: Checker) -> Result:
     What ends a program (`sys.exit`, `KeyboardInterrupt`) is the user's doing here, as
     is running out of memory; any other exception is a mistake of ours.
     """
+    return _check(text, request, checker)[0]
+
+
+def check_found(text: str, request: Request, checker: Checker) -> Result | Skipped:
+    """Return the same of a target that was found, or why it is no flow layer."""
+    result, layer = _check(text, request, checker)
+    if layer is None:
+        first = result.findings[0]
+        is_none = first.code in ("LDJ003", "LDJ004")
+        return Skipped(target=text, why=first.message) if is_none else result
+    why = checker.why_no_flow(layer, result, request.options)
+    return result if why is None else Skipped(target=text, why=why)
+
+
+def find_targets(text: str, request: Request, checker: Checker) -> Survey | Result:
+    """Return what in a source may be a flow layer, or why it cannot be looked through."""
+    _seed(request.options.seed)
+    try:
+        found = find_layers(parse_target(text).source)
+        if found.candidates or found.skipped:
+            return found
+        message = f"There is no flow layer in {text}."
+        raise CannotCheckError(
+            "LDJ002",
+            message,
+            ("Its own classes, instances and functions were looked at.",),
+        )
+    except CannotCheckError as error:
+        return checker.failed_result(text, error)
+
+
+def _check(
+    text: str, request: Request, checker: Checker
+) -> tuple[Result, Layer | None]:
+    """Return the result, and the layer where it came to one."""
     started = time.perf_counter()
+    layer = None
     try:
         _seed(
             request.options.seed
@@ -133,13 +223,13 @@ def check_target(text: str, request: Request, checker: Checker) -> Result:
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         options = replace(request.options, kwarg=kwarg)
         try:
-            return checker.check_layer(layer, options, started)
+            return checker.check_layer(layer, options, started), layer
         except (SystemExit, KeyboardInterrupt, MemoryError):
             with users_fault("LDJ005", f"Running {layer.name}"):
                 raise
     except CannotCheckError as error:
         result = checker.failed_result(text, error)
-        return replace(result, seconds=time.perf_counter() - started)
+        return replace(result, seconds=time.perf_counter() - started), layer
 
 
 def _seed(seed: int) -> None:

@@ -7,7 +7,7 @@ from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
-from ldjcheck.measure.settle import Settled, runs, settle
+from ldjcheck.measure.settle import Settled, returned_shapes, runs, settle
 
 __all__ = [
     "Rehearsal",
@@ -17,6 +17,7 @@ __all__ = [
     "measure_again",
     "measure_everywhere",
     "record_directions",
+    "returned_shapes",
     "runs",
     "settle",
     "undisturbed",

@@ -111,6 +111,20 @@ def runs(settled: Settled, shape: Shape, batch: int) -> bool:
     return trial.quality <= _SCALAR and bool(torch.isfinite(trial.outcome.y).all())
 
 
+def returned_shapes(settled: Settled, batch: int) -> tuple[Shape, Shape, Shape] | None:
+    """Return the shapes of a batch, of the output, and of the ldj as it comes back.
+
+    None when the layer does not run any more.
+    """
+    shape, domain = settled.shape, settled.domain
+    try:
+        trial = _try(settled.workshop, settled.calls, shape, batch, domain)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    y, raw = trial.outcome.y, trial.outcome.raw
+    return (batch, *shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
+
+
 def _try_domains(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: Failures
 ) -> tuple[int, Domain, str] | None:

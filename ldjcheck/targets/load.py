@@ -10,6 +10,7 @@ from ldjcheck.targets import file, module, notebook
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.nearby import likely_layers
+from ldjcheck.targets.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,15 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
     )
 
 
+def find_layers(source: str) -> Survey:
+    """Return what in a source may be a flow layer, and what is none; it is run for that.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
+    """
+    return survey(_kind_of(source).explore(source))
+
+
 def load_source(target: Target, others: Sequence[str] = ()) -> Source:
     """Return the target's source after running it.
 
@@ -54,13 +64,17 @@ def load_source(target: Target, others: Sequence[str] = ()) -> Source:
     Raises:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
+    wanted = [] if target.expr is None else [target.expr]
+    return _kind_of(target.source).load(target.source, [*wanted, *others])
+
+
+def _kind_of(source: str) -> SourceKind:
     for kind in SOURCE_KINDS:
-        if kind.accepts(target.source):
-            wanted = [] if target.expr is None else [target.expr]
-            return kind.load(target.source, [*wanted, *others])
+        if kind.accepts(source):
+            return kind
     raise CannotCheckError(
         "LDJ001",
-        f"{target.source} is neither a Python file, a notebook nor a module.",
+        f"{source} is neither a Python file, a notebook nor a module.",
         (
             "Put the layer into a .py file, or name a module that can be imported:",
             "  ldjcheck path/to/file.py:Layer",

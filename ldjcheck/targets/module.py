@@ -94,9 +94,7 @@ def explore(name: str) -> Grounds:
     except (OSError, TypeError):  # compiled, or empty
         text = ""
     tree = ast.parse(text)
-    return Grounds(
-        source=source, statements=tuple(tree.body), borrowed=tuple(borrowed)
-    )
+    return Grounds(source=source, statements=tuple(tree.body), borrowed=tuple(borrowed))
 
 
 KIND = SourceKind(name="module", accepts=accepts, load=load, explore=explore)

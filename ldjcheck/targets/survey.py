@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.targets.source import Grounds, Source
 
+_TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")
 
 
@@ -86,7 +87,7 @@ def _why_no_class(name: str, value: type, source: Source) -> str | None:
     if call is None:
         return "no flow layer: it is not called, and has no forward"
     if inspect.isabstract(value):
-        absent = ", ".join(sorted(value.__abstractmethods__))
+        absent = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
         return f"a base class: {absent} is left to its subclasses"
     if _is_stub(call):
         return f"a base class: its {call.__name__} is left to its subclasses"
@@ -152,7 +153,10 @@ def _is_layer_function(node: ast.FunctionDef, grounds: Grounds, doings: Doings) 
     if not returns or any(d is None for d in arguments.kw_defaults):
         return False
     if required:
-        maps = required[0].arg in DATA_NAMES and len(required) <= 2
+        others = required[1:]
+        maps = required[0].arg in DATA_NAMES and all(
+            _TOTAL.search(a.arg) for a in others
+        )
         pairs = all(isinstance(r, ast.Tuple) and len(r.elts) > 1 for r in returns)
         is_layer = maps and pairs
     else:

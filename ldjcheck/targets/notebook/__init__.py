@@ -78,16 +78,17 @@ def explore(name: str) -> Grounds:
     wanted = [n for n, node in own.items() if _may_be_layer(node, own)]
     needs = names_in(_tuple_of(wanted))
     cut = slice_for(opened.notebook, needs, is_vital=False)
-    source, skipped = _run(opened, cut)
+    with users_fault("LDJ001", f"Looking through {name}"):
+        source, skipped = _run(opened, cut)
     troubles = {
         name: f"{part.statement.place} {why}"
         for part, why in skipped
-        for name in part.names & own.keys()
+        for name in part.names & set(wanted)
     }
     troubles |= {
         name: f"not run: {blocked.statement.place} {blocked.why}"
         for blocked in cut.blocked
-        for name in blocked.names & own.keys()
+        for name in blocked.names & set(wanted)
     }
     return Grounds(source=source, statements=nodes, troubles=troubles)
 

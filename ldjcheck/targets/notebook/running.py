@@ -51,7 +51,7 @@ def run_parts(
             try:
                 tree = ast.Module([_as_main(part.node)], [])
                 exec(compile(tree, cell.file, "exec", flags, True), namespace)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if part.is_vital:
                     raise
                 skip(part, f"raised {type(error).__name__}: {error}")

@@ -1,0 +1,99 @@
+"""What a measurement comes to: the status, the kind, and what the report says of both."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ldjcheck.records import (
+        Check,
+        Comparison,
+        Finding,
+        Kind,
+        Measurement,
+        Options,
+        Status,
+        Verdict,
+    )
+
+
+def said_of_runs(measurement: Measurement) -> dict[str, str]:
+    """Return what was seen through, in the words of the report."""
+    said = {}
+    for side in (measurement.measured[0].forward, measurement.measured[0].inverse):
+        if getattr(side, "wrt", None) == "noise":
+            said["wrt"] = "noise: a random draw made in the call enters the output"
+        if getattr(side, "rounding_seen", False):
+            said["rounding"] = "seen through: the output is rounded to whole numbers"
+        if getattr(side, "detach_seen", False):
+            said["detach"] = "seen through: without it autograd misses part of the map"
+        jacobian = getattr(side, "jacobian", None)
+        if jacobian is not None and jacobian.shape[1] != jacobian.shape[2]:
+            rows, columns = jacobian.shape[1:]
+            said["dims"] = (
+                f"{columns} in, {rows} out: no determinant, nothing to compare"
+            )
+    return said
+
+
+def said_of_comparison(comparison: Comparison) -> dict[str, str]:
+    """Return why a gradient was not judged, or a way back that is off proves nothing."""
+    said = _said_of_round_trip(comparison)
+    for gradient in comparison.measurement.gradients:
+        if gradient.why is not None:
+            said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
+    return said
+
+
+def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
+    check = comparison.round_trip
+    if check.status != "unproven" or check.worst is None:
+        return {}
+    why = (
+        f"off by {check.worst:.1g}: a solver's residual, or a small slip in the inverse"
+    )
+    return {"round trip": why}
+
+
+def forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:
+    """Return the comparison with directions passed where all that is wrong is a note."""
+
+    def judged(verdict: Verdict) -> Verdict:
+        found = [f for f in findings if f.direction == verdict.direction]
+        excused = (
+            verdict.mismatched and found and all(f.severity == "note" for f in found)
+        )
+        if not excused:
+            return verdict
+        return replace(verdict, check=replace(verdict.check, status="pass"))
+
+    return replace(
+        comparison,
+        forward=judged(comparison.forward),
+        inverse=judged(comparison.inverse),
+    )
+
+
+def status_of(
+    findings: tuple[Finding, ...], comparison: Comparison, options: Options
+) -> Status:
+    """Return the status by the words of the contract: fail, error, unproven, pass."""
+    grave = {"error", "warning"} if options.strict else {"error"}
+    if any(f.severity in grave and not f.code.startswith("LDJ0") for f in findings):
+        return "fail"
+    if any(f.code.startswith("LDJ0") for f in findings):
+        return "error"
+    checks: tuple[Check, ...] = comparison.checks
+    if any(f.severity == "unproven" for f in findings) or any(
+        c.status == "unproven" for c in checks
+    ):
+        return "unproven"
+    proved = any(c.name == "ldj" and c.status == "pass" for c in checks)
+    return "pass" if proved else "unproven"
+
+
+def kind_of(comparison: Comparison) -> Kind:
+    """Return what the layer is, by what was seen of it."""
+    noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
+    return "dequantization" if noisy else "bijection"

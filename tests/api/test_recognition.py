@@ -1,0 +1,140 @@
+"""Networks that return a pair are told from flow layers by what they do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ldjcheck.api import check_layer, why_no_flow
+from ldjcheck.records import Layer, Options
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Net(nn.Module):
+    def __init__(self, ins: int = 4, outs: int = 4) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(ins, 8), nn.Tanh(), nn.Linear(8, outs))
+
+
+class Network(Net):
+    def forward(self, x: Tensor) -> Tensor:
+        return self.net(x)
+
+
+class Conditioner(Net):
+    def forward(self, x: Tensor) -> Pair:
+        shift = self.net(x)
+        return shift, torch.tanh(shift)
+
+
+class LogScale(Net):
+    def forward(self, x: Tensor) -> Pair:
+        shift, log_scale = self.net(x), self.net(x) + 1
+        return shift, log_scale
+
+
+class Encoder(Net):
+    def __init__(self) -> None:
+        super().__init__(4, 4)
+
+    def forward(self, x: Tensor) -> Pair:
+        mean, log_var = self.net(x).chunk(2, 1)
+        return mean, log_var
+
+
+class Denoiser(Net):
+    def forward(self, x: Tensor) -> Pair:
+        back = self.net(x)
+        return back, ((back - x) ** 2).mean()
+
+
+class Classifier(Net):
+    def __init__(self) -> None:
+        super().__init__(4, 10)
+
+    def forward(self, x: Tensor) -> Pair:
+        scores = self.net(x)
+        return scores, F.log_softmax(scores, 1).amax(1)
+
+
+class Base(nn.Module):
+    def step(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.step(x), x.sum(1)
+
+
+class Scale(nn.Module):
+    """Right or wrong: `wrong` is the mean where the sum is right; no way back."""
+
+    def __init__(self, *, wrong: bool) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.randn(4))
+        self.wrong = wrong
+
+    def forward(self, x: Tensor) -> Pair:
+        total = self.log_scale.mean() if self.wrong else self.log_scale.sum()
+        return x * self.log_scale.exp(), total * torch.ones(len(x), dtype=x.dtype)
+
+
+class Unsummed(Scale):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_scale.exp(), self.log_scale * torch.ones_like(x)
+
+
+class Shift(nn.Module):
+    def forward(self, x: Tensor) -> Pair:
+        return x + 1, torch.zeros(len(x))
+
+
+class Total(nn.Module):
+    """A running total is passed in: whatever else it does, it is meant as a layer."""
+
+    def forward(self, z: Tensor, ldj: Tensor) -> Pair:
+        return z * 2, ldj + 1
+
+
+class WayBack(Net):
+    def forward(self, x: Tensor) -> Pair:
+        return self.net(x), x.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        return y, y.sum(1)
+
+
+def why(obj: object) -> str | None:
+    torch.manual_seed(0)
+    name = f"{type(obj).__name__}()"
+    layer = Layer(target=name, name=name, obj=obj)
+    return why_no_flow(layer, check_layer(layer, Options()), Options())
+
+
+@pytest.mark.parametrize(
+    ("obj", "told"),
+    [
+        (Network(), "no flow layer: it returns no pair of output and ldj"),
+        (Conditioner(), "no flow layer: what it returns beside y has the shape (3, 4)"),
+        (LogScale(), "no flow layer: what it returns beside y has the shape (3, 4)"),
+        (Encoder(), "no flow layer: it returns 6 numbers for 12, and no ldj"),
+        (Denoiser(), "no flow layer: what it returns beside y is no ldj"),
+        (Classifier(), "no flow layer: it returns 30 numbers for 12, and no ldj"),
+        (Base(), "a base class: it raises NotImplementedError"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
+)
+def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
+    assert why(obj) == told
+
+
+@pytest.mark.parametrize(
+    "obj",
+    [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),
+     WayBack()],
+    ids=["right", "wrong", "unsummed", "shift", "total", "way back"],
+)  # fmt: skip
+def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
+    assert why(obj) is None
