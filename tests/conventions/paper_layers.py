@@ -553,7 +553,7 @@ LAYERS: dict[str, tuple[Any, dict[str, Any], str, set[str]]] = {
     "survae": (SurVae, {}, "pair", {"LDJ108"}),
     "glow block": (GlowBlock, {}, "pair", {"LDJ102", "LDJ103"}),
     "stateful": (Stateful, {}, "stored-log-det", {"LDJ112"}),
-    "distrax": (Distrax, {}, "and-log-det", {"LDJ118", "LDJ111"}),
+    "distrax": (Distrax, {}, "and-log-det", {"LDJ118"}),
     "stribor": (Stribor, {}, "and-log-det", {"LDJ108"}),
     "torch-like": (TorchLike, {}, "log-det-method", {"LDJ112"}),
     "volume preserving": (VpSinusoid, {}, "pair", {"LDJ118"}),
