@@ -44,6 +44,7 @@ def check(
     strict: bool = False,
     ledger: bool = False,
     jacobian: Oracle | None = None,
+    adapter: Any = None,
 ) -> Report:
     """Return what is true of the layer's log-determinant, and what it says.
 
@@ -55,7 +56,8 @@ def check(
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`.
         context: event shapes of further tensor arguments, by parameter name.
         kwarg: further keyword arguments of every call.
-        convention: how the layer is called; recognised when `"auto"`.
+        convention: how the layer is called, by name or as a description such as
+            `"f(z, ldj, reverse) -> z, ldj"`; recognised when `"auto"`.
         direction: which way to run it.
         params: move parameters off their initial values, on a copy, or leave them.
         params_scale: how far they are moved.
@@ -72,6 +74,9 @@ def check(
             `(batch, dims_out)`, that returns J `(batch, dims_out, dims_in)`. `f` takes
             whole batches of the size of `x`. It is held against central differences, as
             ours is.
+        adapter: how to call a layer that follows no convention: an object with
+            `forward(layer, x) -> (y, ldj)` and perhaps `inverse(layer, y) -> (x, ldj)`,
+            or a pair of such functions.
 
     Never raises because of a mistake in the layer. A layer that hangs cannot be stopped
     here; the command line's `--timeout` can, since it runs each target in a process of
@@ -100,6 +105,7 @@ def check(
         strict=strict,
         ledger=ledger,
         jacobian=jacobian,
+        adapter=adapter,
     )
     report = _report(layer, chosen)
     announce(report)

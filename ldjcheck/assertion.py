@@ -36,6 +36,7 @@ def assert_ldj(
     strict: bool = False,
     ledger: bool = False,
     jacobian: Oracle | None = None,
+    adapter: Any = None,
     allow_unproven: str | None = None,
 ) -> Report:
     """Return the report of a layer whose log-determinant is right.
@@ -76,6 +77,7 @@ def assert_ldj(
             strict=strict,
             ledger=ledger,
             jacobian=jacobian,
+            adapter=adapter,
         )
     announce(report, asserted=True)
     failure = failure_of(report)

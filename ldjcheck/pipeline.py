@@ -133,10 +133,13 @@ class _Setting:
 
 def _setting(layer: Layer, options: Options) -> _Setting:
     """Return a way of calling the layer that works, and the other sizes that it takes."""
-    from ldjcheck.conventions import recognise_conventions
+    from ldjcheck.conventions import adapted_calls, recognise_conventions
     from ldjcheck.measure import learnable, runs
 
-    candidates = recognise_conventions(layer.obj, options.convention)
+    if options.adapter is not None:
+        candidates = adapted_calls(options.adapter)
+    else:
+        candidates = recognise_conventions(layer.obj, options.convention)
     if not candidates:
         raise CannotCheckError(
             "LDJ004",

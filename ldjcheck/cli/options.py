@@ -86,7 +86,8 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         type=types.CONVENTION,
         default=_DEFAULTS.convention,
         metavar="NAME",
-        help="Calling convention. Recognised by default.",
+        help="Calling convention, or 'f(z, ldj, reverse) -> z, ldj'. Recognised by "
+        "default.",
     ),
     _call(
         "--direction",

@@ -121,9 +121,17 @@ def _domain(text: str) -> Domain | None:
 
 
 def _convention(text: str) -> str:
-    from ldjcheck.conventions import CONVENTIONS
+    from ldjcheck.conventions import CONVENTIONS, parse_description
 
+    if "->" in text:
+        try:
+            parse_description(text)
+        except ValueError as error:
+            raise _ReasonError(f"{error}.") from None
+        return text
     names = ["auto", *(convention.name for convention in CONVENTIONS)]
+    if "(" in text:
+        raise _ReasonError("'->' is missing, as in 'f(x) -> y, ldj'.")
     return _one_of(names, text, f"known are {', '.join(names)}.")
 
 

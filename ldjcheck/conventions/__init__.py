@@ -23,7 +23,9 @@ from ldjcheck.conventions import (
     stored_log_det,
     transform,
 )
+from ldjcheck.conventions.adapter import adapted_calls
 from ldjcheck.conventions.convention import Convention
+from ldjcheck.conventions.described import describe_calls, parse_description
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls
@@ -44,17 +46,27 @@ CONVENTIONS: tuple[Convention, ...] = (
     rearrangement.CONVENTION,
 )
 
-__all__ = ["CONVENTIONS", "Convention", "recognise_conventions"]
+__all__ = [
+    "CONVENTIONS",
+    "Convention",
+    "adapted_calls",
+    "parse_description",
+    "recognise_conventions",
+]
 
 
 def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]:
     """Return how the layer may be called, the most likely way first.
 
-    `wanted` is `auto` or the name of one convention; only a trial run decides.
+    `wanted` is `auto`, the name of one convention, or a description with `->` in it; only
+    a trial run decides.
 
     Raises:
         KeyError: `wanted` names no convention.
+        ValueError: `wanted` is a description that cannot be read.
     """
+    if "->" in wanted:
+        return describe_calls(wanted)
     names = {convention.name for convention in CONVENTIONS}
     if wanted != "auto" and wanted not in names:
         raise KeyError(wanted)

@@ -60,12 +60,20 @@ def _guesses(
     for names in choices:
         masks = tuple(name for name in names if "mask" in name)
         others = tuple(name for name in names if name not in masks)
-        events = dict(shapes[:_EVENTS] if others else shapes)
+        events = dict(_likeliest(shapes) if others else shapes)
         for size, why in facts if others else (((), "ones: nothing is masked"),):
             for shape, why_shape in events.items():
                 held = tuple((name, size) for name in others)
                 ones = tuple((name, _mask_for(shape)) for name in masks)
                 yield shape, why_shape, held + ones, why
+
+
+def _likeliest(
+    shapes: tuple[tuple[Shape, str], ...],
+) -> tuple[tuple[Shape, str], ...]:
+    """Return the best founded event shapes, and vectors of all usual sizes."""
+    vectors = [each for each in shapes[_EVENTS:] if len(each[0]) == 1]
+    return (*shapes[:_EVENTS], *vectors[-_EVENTS:])
 
 
 def _names(calls: Calls, known: set[str]) -> Iterator[tuple[str, ...]]:

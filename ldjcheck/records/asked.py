@@ -52,6 +52,7 @@ class Options:
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
     jacobian: Oracle | None = None  # instead of automatic differentiation
+    adapter: Any = None  # calls the layer, instead of a convention
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

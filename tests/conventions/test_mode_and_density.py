@@ -28,7 +28,7 @@ class Worded(Coupling):
 def test_a_word_for_the_direction_is_a_convention_of_its_own() -> None:
     report = ldjcheck.check(Worded())
     assert report.status == "pass", report
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
     assert report.result.convention == "mode"
     assert "inverse" in report.result.inferred["convention"]
     assert not report.findings
@@ -66,7 +66,7 @@ def test_the_words_come_from_the_layers_own_code(there: str, back: str) -> None:
         scope,
     )
     report = ldjcheck.check(scope["Worded"]())
-    assert [c.status for c in report.checks] == ["pass"] * 4, report
+    assert {c.status for c in report.checks} == {"pass"}, report
 
 
 class Reduces(Coupling):
@@ -91,7 +91,7 @@ def test_a_density_may_be_a_column_or_flat(column: bool) -> None:
     layer = Reduces()
     layer.column = column
     report = ldjcheck.check(layer)
-    assert [c.status for c in report.checks] == ["pass"] * 4, report
+    assert {c.status for c in report.checks} == {"pass"}, report
     assert not report.findings
     assert "log-density" in report.result.inferred["sign"]
 
@@ -129,7 +129,7 @@ class BackAlone(nn.Module):
 
 def test_a_way_back_without_a_total_reports_its_own_ldj() -> None:
     report = ldjcheck.check(BackAlone())
-    assert [c.status for c in report.checks] == ["pass"] * 4, report
+    assert {c.status for c in report.checks} == {"pass"}, report
 
 
 class ForwardOnly(Coupling):

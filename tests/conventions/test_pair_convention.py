@@ -40,7 +40,7 @@ def with_method(name: str) -> nn.Module:
 @pytest.mark.parametrize("name", INVERSES)
 def test_the_way_back_may_be_a_method(name: str) -> None:
     report = passes(with_method(name))
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
     assert f".{name}()" in recognise_conventions(with_method(name))[0].signature
 
 
@@ -56,7 +56,7 @@ def test_the_way_back_may_be_a_flag(flag: str) -> None:
         scope,
     )
     report = passes(scope["Flagged"]())
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
 
 
 def test_without_a_way_back_only_forward_is_checked() -> None:
@@ -222,12 +222,12 @@ class Conditional(nn.Module):
 
 def test_a_context_is_given_by_its_own_name() -> None:
     report = passes(Conditional(), context={"context": (5,)})
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
 
 
 def test_without_a_word_its_size_comes_from_the_layers_own_facts() -> None:
     report = passes(Conditional())
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
     assert report.result.inferred["context"] == "(5,): a Linear takes 5 features"
 
 

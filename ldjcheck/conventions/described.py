@@ -1,0 +1,248 @@
+"""Conventions that the user writes down: `f(z, ldj, reverse) -> z, ldj`.
+
+One call, or one for each way, `f(x) -> y, ldj; g(y) -> x`: `f` is the layer, any other name a
+method. The first argument is the input; a name such as `ldj` or `logp` is a running total;
+a flag's bare name (`reverse`) goes both ways, with a value (`inverse=True`) it is the
+way back; other names are contexts, or fixed where a value stands beside them. Of the
+results, `_` is dropped and a name such as `ldj` or `-ldj` is the log-determinant.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ldjcheck.conventions.convention import (
+    REVERSE_FLAGS,
+    caller,
+    is_density,
+    is_total,
+)
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+NAME = "as described"
+_LAYER = ("f", "forward", "layer", "m", "self")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clause:
+    """One call as it was written."""
+
+    text: str
+    method: str | None  # None: the layer itself
+    inputs: int  # how many tensors the input is; 0: one, and no tuple
+    arguments: tuple[tuple[str | None, Any], ...]  # after the input, in order
+    total: str | None
+    flag: str | None  # a bare name, which runs both ways
+    back: bool  # this clause is the way back
+    contexts: tuple[str, ...]
+    output: tuple[int, ...]  # where among the results
+    ldj: int | None
+    sign: Literal[1, -1]
+    several: bool  # more than one thing is returned
+    column: bool = False
+
+
+def parse_description(text: str) -> tuple[Clause, ...]:
+    """Return the calls that a description holds, one or two.
+
+    Raises:
+        ValueError: it cannot be read; the text says what is missing.
+    """
+    clauses = tuple(_clause(part.strip()) for part in text.split(";") if part.strip())
+    if not 1 <= len(clauses) <= 2:
+        raise ValueError("one call, or two with ';' between them, are expected")
+    if len(clauses) == 2 and not clauses[1].back:
+        first, second = clauses
+        turned = (first, replace(second, back=True))
+        clauses = (second, first) if first.back else turned
+    if len(clauses) == 2 and clauses[0].back:
+        raise ValueError("both calls are the way back")
+    forward = [clause for clause in clauses if not clause.back]
+    if forward and forward[0].ldj is None:
+        raise ValueError("no result is called ldj, log_det or logp")
+    return clauses
+
+
+def describe_calls(text: str) -> tuple[Calls, ...]:
+    """Return how to call a layer as a description says.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    clauses = parse_description(text)
+    there = next((c for c in clauses if not c.back), None)
+    back = next((c for c in clauses if c.back), None)
+    if there is None:  # only the way back is out of the ordinary
+        assert back is not None, "a description has at least one call"
+        there = _clause("f(x) -> y, ldj")
+    elif there.flag is not None and back is None:
+        back = there
+    calls = Calls(
+        convention=NAME,
+        signature=text,
+        forward=_call(there, back=False),
+        inverse=None if back is None else _call(back, back=True),
+        accumulates=there.total is not None,
+        sign=-1 if there.total is not None and is_density(there.total) else 1,
+        inverse_tracked=back is not None and back.ldj is not None,
+        context_names=tuple(dict.fromkeys(there.contexts)),
+        inferred=(("convention", "as you described it"),),
+    )
+    if calls.sign == -1:
+        return replace(calls, column=True), calls
+    return (calls,)
+
+
+def _clause(text: str) -> Clause:
+    call_text, arrow, result_text = text.partition("->")
+    if not arrow:
+        raise ValueError("'->' is missing, as in 'f(x) -> y, ldj'")
+    call, result = _parsed(call_text), _parsed(result_text)
+    if not isinstance(call, ast.Call) or not call.args:
+        raise ValueError(f"{call_text.strip()!r} is no call with an input")
+    if any(isinstance(arg, ast.Starred) for arg in call.args):
+        raise ValueError("'*' is not understood: write the tensors in brackets, (a, b)")
+    source, *others = call.args
+    inputs = len(source.elts) if isinstance(source, ast.Tuple) else 0
+    arguments: list[tuple[str | None, Any]] = []
+    total = flag = None
+    contexts: list[str] = []
+    back = False
+    for node in others:
+        if not isinstance(node, ast.Name):
+            arguments.append((None, (_constant(node),)))
+        elif is_total(node.id) or is_density(node.id):
+            total = node.id
+            arguments.append((node.id, "total"))
+        elif node.id in REVERSE_FLAGS:
+            flag = node.id
+        else:
+            contexts.append(node.id)
+            arguments.append((node.id, "context"))
+    fixed: list[tuple[str | None, Any]] = []
+    for keyword in call.keywords:
+        if keyword.arg is None:
+            raise ValueError("'**' is not understood")
+        value = _constant(keyword.value)
+        fixed.append((keyword.arg, (value,)))
+        back = back or (keyword.arg in REVERSE_FLAGS and bool(value))
+        back = back or value in ("inverse", "reverse", "backward", "decode")
+    where, ldj, sign, several = _results(result, source, total)
+    return Clause(
+        text=text,
+        method=_method(call.func),
+        inputs=inputs,
+        arguments=(*arguments, *fixed),
+        total=total,
+        flag=flag,
+        back=back,
+        contexts=tuple(contexts),
+        output=where,
+        ldj=ldj,
+        sign=sign,
+        several=several,
+    )
+
+
+def _parsed(text: str) -> ast.expr:
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except SyntaxError:
+        raise ValueError(f"{text.strip()!r} cannot be read") from None
+
+
+def _constant(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        raise ValueError(f"{ast.unparse(node)!r} is neither name nor value") from None
+
+
+def _method(function: ast.expr) -> str | None:
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        return function.attr
+    if isinstance(function, ast.Name):
+        return None if function.id in _LAYER else function.id
+    raise ValueError(f"{ast.unparse(function)!r} is no name of a call")
+
+
+def _results(
+    result: ast.expr, source: ast.expr, total: str | None
+) -> tuple[tuple[int, ...], int | None, Literal[1, -1], bool]:
+    """Return where the output and the ldj stand among the results."""
+    nodes = result.elts if isinstance(result, ast.Tuple) else [result]
+    outputs: list[int] = []
+    ldj: int | None = None
+    sign: Literal[1, -1] = 1
+    for index, node in enumerate(nodes):
+        minus = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
+        inner = node.operand if isinstance(node, ast.UnaryOp) else node
+        name = inner.id if isinstance(inner, ast.Name) else None
+        if name is not None and (is_total(name) or is_density(name)):
+            if ldj is not None:
+                raise ValueError("two results are called like a log-determinant")
+            if is_density(name) and total is None:
+                raise ValueError(f"{name!r} comes back, and none is passed in")
+            ldj, sign = index, -1 if minus else 1
+        elif minus:
+            raise ValueError(f"{ast.unparse(node)!r} is not called like an ldj")
+        elif name != "_":
+            outputs.append(index)
+    if not outputs:
+        raise ValueError("no result is the output")
+    return tuple(outputs), ldj, sign, isinstance(result, ast.Tuple)
+
+
+def _call(clause: Clause, *, back: bool) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        function = (
+            caller(layer) if clause.method is None else getattr(layer, clause.method)
+        )
+        given: list[Any] = [x]
+        if clause.inputs:
+            given = [tuple(x) if isinstance(x, (list, tuple)) else (x,)]
+        named = dict(kwargs)
+        for name, value in clause.arguments:
+            if value == "total":
+                given.append(start)
+            elif value == "context":
+                if name in named:
+                    given.append(named.pop(name))
+            elif name is None:
+                given.append(value[0])
+            else:
+                named[name] = value[0]
+        if clause.flag is not None:
+            named[clause.flag] = back
+        result = function(*given, **named)
+        return _taken_apart(clause, result, start)
+
+    return call
+
+
+def _taken_apart(clause: Clause, result: Any, start: Tensor | None) -> Returned:
+    if not clause.several:
+        return Returned(y=result, ldj=None, bare=True)
+    if not isinstance(result, (tuple, list)) or len(result) <= max(clause.output):
+        return Returned(y=None, ldj=None)
+    ys = [_opened(result[index]) for index in clause.output]
+    ldj = None if clause.ldj is None else result[clause.ldj]
+    if ldj is not None:
+        ldj = clause.sign * ldj
+        if start is not None and clause.total is None:
+            ldj = start + ldj  # it reports its own alone
+    return Returned(y=ys[0] if len(ys) == 1 else ys, ldj=ldj, bare=clause.ldj is None)
+
+
+def _opened(value: Any) -> Any:
+    alone = isinstance(value, (tuple, list)) and len(value) == 1
+    return value[0] if alone else value
