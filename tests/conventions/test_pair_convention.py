@@ -61,8 +61,9 @@ def test_the_way_back_may_be_a_flag(flag: str) -> None:
 
 def test_without_a_way_back_only_forward_is_checked() -> None:
     report = passes(lambda x: (x.exp(), x.sum(1)))
-    statuses = [c.status for c in report.checks]
-    assert statuses == ["pass", "not-available", "not-available", "pass"]
+    statuses = {(c.name, c.direction): c.status for c in report.checks}
+    assert statuses["ldj", "forward"] == "pass"
+    assert statuses["ldj", "inverse"] == statuses["round-trip", None] == "not-available"
 
 
 # Forms of the ldj
@@ -182,7 +183,10 @@ def test_functions_and_bound_methods_are_layers(layer: Any, name: str) -> None:
 
 
 def test_a_callable_object_is_a_layer() -> None:
-    assert [c.status for c in passes(Plain()).checks] == ["pass"] * 4
+    statuses = {
+        c.name: c.status for c in passes(Plain()).checks if c.name != "gradient"
+    }
+    assert set(statuses.values()) == {"pass"}
 
 
 def test_the_parameters_of_a_bound_method_are_moved_too() -> None:
