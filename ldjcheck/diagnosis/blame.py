@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
-from ldjcheck.tape.families import ADD, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
+from ldjcheck.tape.families import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,6 +60,19 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
             if others and _is_number(others[0], factor):
                 return place_of(trace, user)
     return None
+
+
+def written_count(trace: Trace, node: Node) -> float:
+    """Return by what number, all in all, the source multiplies these terms."""
+    count = 1.0
+    for user, position in _uses_towards(trace, node):
+        others = [a for i, a in enumerate(user.args[:2]) if i != position]
+        number = _number(others[0]) if len(others) == 1 else None
+        if number and user.name in MULTIPLY:
+            count *= number
+        elif number and user.name in DIVIDE and position == 0:
+            count /= number
+    return count
 
 
 def counting_statement(trace: Trace, node: Node) -> Place | None:
@@ -214,14 +227,17 @@ def _uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
 
 
 def _is_number(value: object, factor: float) -> bool:
+    number = _number(value)
+    return number is not None and abs(number - factor) < 1e-12
+
+
+def _number(value: object) -> float | None:
+    """Return the number that an argument is; None when it is learned, or none."""
     if isinstance(value, (int, float)):
-        return abs(float(value) - factor) < 1e-12
-    return (
-        isinstance(value, Node)
-        and value.value.numel() == 1
-        and not value.learnable
-        and abs(float(value.value) - factor) < 1e-12
-    )
+        return float(value)
+    if isinstance(value, Node) and value.value.numel() == 1 and not value.learnable:
+        return float(value.value)
+    return None
 
 
 def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:

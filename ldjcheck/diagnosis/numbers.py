@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -36,6 +36,7 @@ _BASES = (
     (math.log(10), "ln 10"),
     (1 / math.log(10), "1/ln 10"),
 )
+_INSTEAD = 1.65  # one count for another that is written is simpler than a fraction
 _ONE_SHAPE = 1.2  # where all configurations have one shape, most counts coincide
 
 
@@ -93,11 +94,12 @@ def fit_multiplier(
     shapes = [trace.shape for trace in traces]
     slack = max((trace.slack for trace in traces), default=0.0)
     found = _plain_numbers(values, slack)
+    if dims_written:
+        found += _in_place_of_dims(values, traces, slack)
+        found.sort(key=lambda fit: fit.cost)
     if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
         return found
     found += _counts(values, traces, shapes, constant=constant)
-    if dims_written:
-        found = [_in_place_of_dims(fit) for fit in found]
     for index in range(min((len(t.points) for t in traces), default=0)):
         if found:
             break
@@ -172,10 +174,21 @@ def _counts(
     return found
 
 
-def _in_place_of_dims(fit: Fit) -> Fit:
-    if not fit.multiplier.label.endswith(")/dims"):
-        return fit
-    return replace(fit, cost=fit.cost - _ONE_SHAPE)
+def _in_place_of_dims(
+    values: Sequence[float], traces: Sequence[Trace], slack: float
+) -> list[Fit]:
+    """Return the counts that should stand where the number of dims stands now."""
+    shapes = [trace.shape for trace in traces]
+    if len({len(shape) for shape in shapes}) > 1:
+        return []
+    needed = [m * trace.dims for m, trace in zip(values, traces, strict=True)]
+    return [
+        Fit(_INSTEAD, Multiplier(family="shape", label=f"{multiplier.label}/dims"))
+        for _, multiplier, counts in _families(traces, shapes)
+        if "/" not in multiplier.label
+        and "B" not in multiplier.label
+        and _fits(needed, counts, slack)
+    ][:1]
 
 
 def _in_proportion(

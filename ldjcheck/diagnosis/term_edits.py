@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.diagnosis.blame import counting_statement, factor_statement
+from ldjcheck.diagnosis.blame import (
+    counting_statement,
+    factor_statement,
+    written_count,
+)
 from ldjcheck.diagnosis.case import (
     Case,
     has_mean,
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+_EXACTLY = 1e-9
 _COUNTS = ("dims", "spatial", "active", "shape")
 
 
@@ -129,15 +134,18 @@ def _written_factor(
 
 
 def _dims_written(case: Case, target: Target | None) -> bool:
-    """Return whether the source multiplies the target by the number of dims.
+    """Return whether the source multiplies the target by the number of dims, everywhere.
 
     Two dims do not count: 2 has too many other meanings.
     """
-    trace = case.traces[0]
-    if target is None or target.first is None or trace.dims <= 2:
+    if target is None:
         return False
-    node = value_node(target.first)
-    return factor_statement(trace, node, float(trace.dims)) is not None
+    return all(
+        trace.dims > 2
+        and abs(written_count(trace, value_node(items[0])) - trace.dims) < _EXACTLY
+        for trace, items in zip(case.traces, target.items, strict=True)
+        if items
+    )
 
 
 def _counted(case: Case, target: Target | None) -> Location | None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
-_GOOD, _SCALAR, _COUPLED, _ODD, _RESIZED = range(5)  # how well a trial went
+_GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
@@ -75,6 +75,14 @@ def settle(
                     and _couples(shop, calls, shape, batch_of[shape], domain)
                 ):
                     quality = _COUPLED  # the batch may have been taken for the event
+                elif (
+                    quality <= _SCALAR
+                    and len(shapes) > 1
+                    and _fails_on_the_way_back(
+                        shop, calls, shape, batch_of[shape], domain
+                    )
+                ):
+                    quality = _ONE_WAY
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=why_domain, workshop=shop,
@@ -298,6 +306,27 @@ def _couples(
     except (LayerRaisedError, UnexpectedReturnError):
         return False
     return len(y) == batch and not _is_close(y[:1], moved[:1])
+
+
+def _fails_on_the_way_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether only the way back raises: it may be made for another kind of input."""
+    if calls.forward is None or calls.inverse is None:
+        return False
+    x = _input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    try:
+        runner.run("inverse", y, Frozen())
+    except LayerRaisedError as error:
+        return not error.means_absent
+    except UnexpectedReturnError:
+        return False
+    return False
 
 
 def _is_close(a: Tensor, b: Tensor) -> bool:

@@ -23,6 +23,12 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 
 def _tell(e: Explanation) -> str:
     assert e.multiplier is not None
+    right, divided, used = e.multiplier.label.rpartition("/")
+    if divided and used == "dims" and "/" not in right:
+        return (
+            f"{named(e, start=True)} is multiplied by the wrong count: dims instead of "
+            f"{right.strip('()')}."
+        )
     return (
         f"{named(e, start=True)} is multiplied by the wrong count: it needs "
         f"{e.multiplier.label} more."

@@ -69,3 +69,54 @@ def test_a_written_count_is_blamed_even_where_one_size_fits() -> None:
     assert ldjcheck.check(Radial()).status == "pass"
     report = ldjcheck.check(Radial(sides=lambda d: d))
     assert [f.code for f in report.findings] == ["LDJ103"]
+
+
+class ChannelMix(nn.Module):
+    """An invertible 1x1 convolution that multiplies by `count(x)`."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.weight = nn.Parameter(torch.linalg.qr(torch.randn(3, 3))[0])
+        self.count = count
+
+    def forward(self, x):
+        y = F.conv2d(x, self.weight[:, :, None, None])
+        ldj = torch.linalg.slogdet(self.weight)[1] * self.count(x)
+        return y, ldj.expand(len(x))
+
+
+def pixels(x):
+    return x.shape[2] * x.shape[3]
+
+
+def test_a_count_of_all_dims_is_told_from_that_of_pixels() -> None:
+    assert ldjcheck.check(ChannelMix(pixels)).status == "pass"
+    for count in (lambda x: x[0].numel(), lambda x: x.numel() / x.shape[0]):
+        report = ldjcheck.check(ChannelMix(count))
+        assert [f.code for f in report.findings] == ["LDJ103"]
+        assert "dims instead of H*W" in report.findings[0].message
+
+
+class Frames(nn.Module):
+    """A linear layer on every frame of a sequence (batch, frames, features)."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Linear(4, 4)
+
+    def ldj(self, x):
+        return torch.linalg.slogdet(self.mix.weight)[1].expand(len(x)) * x.size(1)
+
+    def forward(self, x):
+        return self.mix(x), self.ldj(x)
+
+    def inverse(self, y):
+        columns = (y - self.mix.bias).transpose(1, 2)
+        x = torch.linalg.solve(self.mix.weight, columns).transpose(1, 2)
+        return x, -self.ldj(y)
+
+
+def test_a_shape_at_which_both_ways_run_is_preferred() -> None:
+    report = ldjcheck.check(Frames())
+    assert report.status == "pass", report
+    assert report.to_dict()["results"][0]["checks"][0]["shape"] == [8, 4]
