@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ldjcheck.api import check, exact_ldj
     from ldjcheck.assertion import assert_ldj
     from ldjcheck.exceptions import LdjError, LdjMismatch, LdjUnproven
+    from ldjcheck.parametrizing import parametrize
     from ldjcheck.report import Report
 
 __version__ = "0.1.0"
@@ -24,12 +25,14 @@ __all__ = [
     "assert_ldj",
     "check",
     "exact_ldj",
+    "parametrize",
 ]
 
 _HOMES = {
     "assert_ldj": "ldjcheck.assertion",
     "check": "ldjcheck.api",
     "exact_ldj": "ldjcheck.api",
+    "parametrize": "ldjcheck.parametrizing",
     "LdjError": "ldjcheck.exceptions",
     "LdjMismatch": "ldjcheck.exceptions",
     "LdjUnproven": "ldjcheck.exceptions",

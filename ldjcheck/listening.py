@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Heard:
     """One check that was made, and what its caller makes of it.
 
-    `struck` names findings that the caller expects, by code and name.
+    `struck` holds the codes of findings that the caller expects.
     """
 
     report: Report
@@ -36,11 +36,17 @@ LISTENER: ContextVar[Callable[[Heard], None] | None] = ContextVar(
 """Set for the time of one test."""
 
 
-def announce(report: Report, *, asserted: bool = False) -> None:
+def announce(
+    report: Report,
+    *,
+    asserted: bool = False,
+    struck: frozenset[str] = frozenset(),
+    target: str | None = None,
+) -> None:
     """Tell the listener, if there is one, about a check."""
     listener = LISTENER.get()
     if listener is not None:
-        listener(Heard(report, asserted=asserted))
+        listener(Heard(report, asserted=asserted, struck=struck, target=target))
 
 
 @contextmanager

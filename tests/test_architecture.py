@@ -21,7 +21,7 @@ LONGEST = 400
 
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"cells", "errors", "holdings", "records", "tolerance", "tracebacks"}),
-    frozenset({"domains", "judgement", "revision", "tape"}),
+    frozenset({"domains", "judgement", "keywords", "revision", "tape"}),
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",
@@ -32,8 +32,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"exceptions", "listening", "pipeline"}),
     frozenset({"recognition"}),
     frozenset({"api"}),
-    frozenset({"assertion", "classroom"}),
-    frozenset({"cli"}),
+    frozenset({"assertion", "casework", "classroom", "marking"}),
+    frozenset({"parametrizing"}),
+    frozenset({"cli", "pytest_plugin"}),
     frozenset({"__main__"}),
 )  # fmt: skip
 """From the ground up: a part imports from the floors below its own, and no other."""

@@ -1,0 +1,47 @@
+"""The options of a check, as keywords that are handed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ldjcheck.records import Oracle
+
+
+class CheckKeywords(TypedDict, total=False):
+    """What `ldjcheck.check` takes besides the layer."""
+
+    shape: Sequence[int] | Mapping[str, Sequence[int]] | None
+    batch: int
+    domain: str | None
+    context: Mapping[str, Sequence[int]] | None
+    kwarg: Mapping[str, Any] | None
+    convention: str
+    direction: Literal["both", "forward", "inverse"]
+    params: Literal["random", "as-is"]
+    params_scale: float
+    dims_limit: int
+    mode: Literal["eval", "train"]
+    wrt: Literal["auto", "input", "noise"]
+    seed: int
+    dtype: Literal["float64", "as-written"]
+    atol: float | None
+    rtol: float | None
+    strict: bool
+    ledger: bool
+    jacobian: Oracle | None
+
+
+def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
+    """Return what to say about the first name that is no option, with the nearest one."""
+    from difflib import get_close_matches
+
+    known = [*CheckKeywords.__annotations__, *also]
+    for name in names:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            return f"there is no option {name!r}{hint}"
+    return None

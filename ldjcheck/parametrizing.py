@@ -1,0 +1,193 @@
+"""`@ldjcheck.parametrize`: one test per layer and check, with expected findings."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import linecache
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.casework import CHECKS, Case, Expected, judge
+from ldjcheck.keywords import unknown_keyword
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    import pytest
+    from typing_extensions import Unpack
+
+    from ldjcheck.keywords import CheckKeywords
+    from ldjcheck.report import Report
+
+_OFFERED = ("layer", "check", "report")  # what the test function may ask for
+_CASE = "ldj_case"
+
+
+def parametrize(
+    layers: Iterable[Any] | Mapping[str, Any],
+    *,
+    expected: Mapping[str, str] | None = None,
+    ids: Sequence[str] | None = None,
+    **options: Unpack[CheckKeywords],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return a decorator that makes one test per layer and check of a test function.
+
+    The function is called for each check that passes, and may be empty. It may take
+    `layer`, `check` (`"forward"`, `"inverse"`, ...) and `report`, besides fixtures.
+
+    Args:
+        layers: layers, or classes that are built without arguments, or `pytest.param` of
+            either; a mapping names them.
+        expected: reasons by code or name of a finding. A test whose mistakes are all
+            expected is an xfail. One that does not occur any more is a failure.
+        ids: names of the layers in test ids; their types' names when absent.
+        options: as `ldjcheck.check` takes them.
+
+    Raises:
+        TypeError: an option that does not exist.
+        ValueError: an expected finding that does not exist, or without a reason.
+    """
+    if (wrong := unknown_keyword(options)) is not None:
+        raise TypeError(wrong)
+    awaited = Expected.of(expected or {})
+    cases = tuple(_cases(layers, ids))
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        import pytest
+
+        mark = pytest.mark.parametrize(_CASE, cases)
+        return mark(_checked(function, awaited, options))  # type: ignore[no-any-return]
+
+    return decorate
+
+
+@dataclass(slots=True)
+class _Subject:
+    """A layer of the list, built and checked when its first test runs."""
+
+    given: Any
+    layer: Any = None
+    report: Report | None = field(default=None, repr=False)
+
+    def checked(self, options: Mapping[str, Any]) -> Report:
+        """Return the report of the layer, made once for all of its tests."""
+        from ldjcheck.api import check
+        from ldjcheck.listening import unheard
+
+        if self.report is None:
+            is_class = isinstance(self.given, type)
+            self.layer = self.given() if is_class else self.given
+            with unheard():
+                self.report = check(self.layer, **options)
+        return self.report
+
+
+def _cases(
+    layers: Iterable[Any] | Mapping[str, Any], ids: Sequence[str] | None
+) -> Iterator[Any]:
+    """Yield a `pytest.param` for every check of every layer."""
+    import pytest
+
+    if isinstance(layers, Mapping):
+        ids, layers = list(layers), layers.values()
+    params = [_param(each) for each in layers]
+    names = list(ids) if ids is not None else _names(params)
+    if len(names) != len(params):
+        raise ValueError(f"{len(names)} ids are given for {len(params)} layers")
+    for param, name in zip(params, names, strict=True):
+        subject = _Subject(param.values[0])
+        for check in CHECKS:
+            yield pytest.param(
+                (subject, check), marks=param.marks, id=f"{param.id or name}-{check}"
+            )
+
+
+def _param(given: Any) -> Any:
+    import pytest
+
+    is_param = hasattr(given, "values") and hasattr(given, "marks")
+    return given if is_param else pytest.param(given)
+
+
+def _names(params: Sequence[Any]) -> list[str]:
+    """Return the names of types and functions, numbered where one comes twice."""
+    plain = []
+    for param in params:
+        given = param.values[0]
+        named = given if hasattr(given, "__name__") else type(given)
+        plain.append(str(named.__name__).strip("<>"))
+    return [
+        f"{name}{plain[:number].count(name)}" if plain.count(name) > 1 else name
+        for number, name in enumerate(plain)
+    ]
+
+
+def _checked(
+    function: Callable[..., Any], expected: Expected, options: Mapping[str, Any]
+) -> Callable[..., Any]:
+    """Return the test function with a verdict before its own body."""
+    own = inspect.signature(function).parameters
+    run_there = _standing_at(function)
+
+    @functools.wraps(function)
+    def test(*arguments: Any, **fixtures: Any) -> Any:
+        __tracebackhide__ = True
+        subject, check = fixtures.pop(_CASE)
+        request = fixtures.pop("request")
+        given = (subject, check, request.node, expected, options)
+        run_there(functools.partial(_verdict, *given))
+        if "request" in own:
+            fixtures["request"] = request
+        offered = {"layer": subject.layer, "check": check, "report": subject.report}
+        wanted = {name: offered[name] for name in _OFFERED if name in own}
+        return function(*arguments, **fixtures, **wanted)
+
+    kept = [p for name, p in own.items() if name not in (*_OFFERED, "request")]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY)
+        for name in ("request", _CASE)
+    ]
+    test.__signature__ = inspect.Signature([*kept, *added])  # type: ignore[attr-defined]
+    test.__ldjcheck__ = True  # type: ignore[attr-defined]  # how the plugin knows it
+    return test
+
+
+def _verdict(
+    subject: _Subject,
+    check: str,
+    node: pytest.Item,
+    expected: Expected,
+    options: Mapping[str, Any],
+) -> None:
+    """Judge one check of one layer: return, skip, xfail or raise."""
+    __tracebackhide__ = True
+    from ldjcheck.marking import marked, session_options
+
+    chosen = {**session_options(node), **options, **marked(node)}
+    awaited = expected.and_also(chosen.pop("expected", None) or {})
+    allow_unproven = chosen.pop("allow_unproven", None)
+    report = subject.checked(chosen)
+    case = Case(report, check, awaited, allow_unproven, bool(chosen.get("strict")))
+    judge(case, node.nodeid)
+
+
+def _standing_at(function: Callable[..., Any]) -> Callable[[Callable[[], None]], None]:
+    """Return a caller whose traceback entry stands at the test function.
+
+    A failing test then shows the user's file and line, not ours.
+    """
+    own = inspect.unwrap(function).__code__
+    line = linecache.getline(own.co_filename, own.co_firstlineno).rstrip()
+    # The call is as wide as the line, which is then underlined nowhere.
+    source = "call" + " " * (len(line) - 6) + "()"
+    code = compile(source, own.co_filename, "exec").replace(
+        co_name=own.co_name, co_firstlineno=own.co_firstlineno
+    )
+
+    def run(call: Callable[[], None]) -> None:
+        __tracebackhide__ = True
+        exec(code, {"call": call})
+
+    return run

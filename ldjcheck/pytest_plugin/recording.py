@@ -1,0 +1,54 @@
+"""The checks that a test makes, on their way to the process that sums them up."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ldjcheck.listening import LISTENER, Heard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PROPERTY = "ldjcheck"
+"""The name of the user property in which results travel."""
+
+_HEARD = pytest.StashKey[list[Heard]]()
+
+
+@contextmanager
+def hearing(item: pytest.Item) -> Iterator[None]:
+    """Keep every check that is made meanwhile with the test."""
+    heard: list[Heard] = []
+    item.stash[_HEARD] = heard
+    token = LISTENER.set(heard.append)
+    try:
+        yield
+    finally:
+        LISTENER.reset(token)
+
+
+def hand_on(item: pytest.Item) -> None:
+    """Put what was heard since the last time into the test's user properties."""
+    heard = item.stash.get(_HEARD, [])
+    if not heard:
+        return
+    is_whole = item.config.getoption("ldj_report") is not None
+    for each in heard:
+        item.user_properties.append((PROPERTY, _told(each, item, is_whole=is_whole)))
+    heard.clear()
+
+
+def _told(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
+    """Return a check as plain data; all its numbers only where a report wants them."""
+    result = heard.report.to_dict()["results"][0]
+    result["target"] = heard.target or item.nodeid
+    if not is_whole:
+        result |= {"checks": [], "ledger": [], "inferred": {}}
+    return {
+        "asserted": heard.asserted,
+        "struck": sorted(heard.struck),
+        "result": result,
+    }

@@ -1,0 +1,88 @@
+"""The session's settings, and which tests they concern."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck import __version__
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LARGEST_SEED = 2**32 - 1  # what NumPy takes
+
+
+def check_settings(config: pytest.Config) -> None:
+    """Refuse settings that make no sense before anything is run.
+
+    Raises:
+        pytest.UsageError: a seed that is no number, a report in an unknown format.
+    """
+    given = config.getoption("ldj_seed")
+    seed = config.getini("ldj_seed") if given is None else given
+    if not str(seed).isdigit() or int(seed) > _LARGEST_SEED:
+        where = "ini ldj_seed" if given is None else "--ldj-seed"
+        raise pytest.UsageError(
+            f"{where} is {seed!r}; it takes a whole number from 0 to {_LARGEST_SEED}"
+        )
+    path = config.getoption("ldj_report")
+    if path is not None and path.suffix != ".json":
+        raise pytest.UsageError(f"--ldj-report={path}: FILE has to end in .json")
+    if config.getini("ldj_targets") and config.inipath is None:
+        raise pytest.UsageError("ldj_targets has to stand in a configuration file")
+
+
+def seed_of(config: pytest.Config) -> int:
+    """Return the seed of the session."""
+    given = config.getoption("ldj_seed")
+    return int(config.getini("ldj_seed") if given is None else given)
+
+
+def find_targets(config: pytest.Config) -> None:
+    """Let a plain `pytest` visit the configuration file where targets are listed.
+
+    Called with the folders of `testpaths`, pytest would not come by.
+    """
+    source = getattr(config, "args_source", None)
+    if source is None or source.name != "TESTPATHS" or not config.getini("ldj_targets"):
+        return
+    inipath = config.inipath
+    assert inipath is not None  # check_settings has seen to it
+    if not any(_is_under(inipath, config.rootpath / arg) for arg in config.args):
+        config.args.append(str(inipath))
+
+
+def _is_under(path: Path, folder: Path) -> bool:
+    return folder in (path, *path.parents)
+
+
+def is_configured(config: pytest.Config) -> bool:
+    """Return whether the session was told something about ldjcheck."""
+    typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
+    return (
+        any(each is not None for each in typed)
+        or config.getini("ldj_seed") != "0"
+        or bool(config.getini("ldj_targets"))
+    )
+
+
+def header(config: pytest.Config) -> str:
+    """Return the line that says how layers are checked."""
+    return f"ldjcheck {__version__}: seed {seed_of(config)}, float64, 3 samples"
+
+
+def uses_ldjcheck(item: pytest.Item) -> bool:
+    """Return whether a test says by its fixtures, marks or kind that it checks layers."""
+    return (
+        "ldj" in getattr(item, "fixturenames", ())
+        or item.get_closest_marker("ldj") is not None
+        or hasattr(getattr(item, "function", None), "__ldjcheck__")
+        or type(item).__name__ == "TargetItem"
+    )
+
+
+def needs_seeding(item: pytest.Item) -> bool:
+    """Return whether random weights made by this test have to be the same each time."""
+    return item.config.getoption("ldj_report") is not None or uses_ldjcheck(item)

@@ -1,0 +1,140 @@
+"""What the session found: a section in the terminal, and the report file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ldjcheck.pytest_plugin.recording import PROPERTY
+from ldjcheck.pytest_plugin.settings import seed_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from ldjcheck.records import Run
+
+_WORDS = {
+    "pass": "pass",
+    "fail": "mistake",
+    "unproven": "unproven",
+    "error": "not checked",
+}
+_EXIT_CODES = (("error", 2), ("fail", 1), ("unproven", 3))  # the first that applies
+_SEVERITIES = ("error", "unproven", "warning", "note")
+
+
+class Summary:
+    """Collects results from the reports of all tests, in one process."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        # (test id, number of the check in it) to what was told, for a stable order.
+        self.told: dict[tuple[str, int], Mapping[str, Any]] = {}
+        self.failed: set[str] = set()
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take our results out of a report, so that others need not print them."""
+        own = [value for name, value in report.user_properties if name == PROPERTY]
+        if not own:
+            return
+        report.user_properties = [p for p in report.user_properties if p[0] != PROPERTY]
+        for number, value in enumerate(own):
+            assert isinstance(value, dict)
+            self.told[report.nodeid, number] = value
+        if report.failed:
+            self.failed.add(report.nodeid)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the report file, if one is wanted."""
+        path = self.config.getoption("ldj_report")
+        if path is None:
+            return
+        from ldjcheck.report import Style, json
+
+        path = self.config.invocation_params.dir / path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.render(self._run(), Style(color=False, verbosity=0))
+            path.write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise pytest.UsageError(f"--ldj-report: {error}") from None
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        """Print how many layers came out how, and what was found where."""
+        if not self.told:
+            return
+        terminalreporter.section("ldjcheck")
+        for line in self._lines():
+            terminalreporter.line(line)
+
+    def _run(self) -> Run:
+        """Return all results as one run, the same however tests were distributed."""
+        from ldjcheck.records import Run
+        from ldjcheck.report.reading import read_result
+
+        results = tuple(read_result(told["result"]) for _, told in self._once())
+        statuses = {result.status for result in results}
+        return Run(
+            seed=seed_of(self.config),
+            exit_code=next((c for s, c in _EXIT_CODES if s in statuses), 0),
+            seconds=sum(result.seconds for result in results),
+            command="pytest",
+            results=results,
+        )
+
+    def _once(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return all checks, sorted by test; those of one parametrized layer once."""
+        seen: dict[tuple[str, int], tuple[str, Mapping[str, Any]]] = {}
+        for (nodeid, number), told in sorted(self.told.items(), key=lambda it: it[0]):
+            seen.setdefault((told["result"]["target"], number), (nodeid, told))
+        return [seen[key] for key in sorted(seen)]
+
+    def _lines(self) -> Iterator[str]:
+        checks = self._once()
+        statuses = [told["result"]["status"] for _, told in checks]
+        counts = [(statuses.count(key), word) for key, word in _WORDS.items()]
+        parts = [_plural(count, word) for count, word in counts if count]
+        yield f"{_layers(len(checks))} checked: {', '.join(parts)}"
+        findings = self._findings()
+        for (severity, code, name), tests in findings.items():
+            lead = "" if severity == "error" else f" ({severity})"
+            more = f" and {len(tests) - 1} more" if len(tests) > 1 else ""
+            yield f"{code} {name}{lead}  {tests[0]}{more}"
+        if findings:
+            code = next(iter(findings))[1]
+            yield f"explain a code: ldjcheck explain {code}"
+
+    def _findings(self) -> dict[tuple[str, str, str], Sequence[str]]:
+        """Return the tests by finding, the gravest first, without what was expected.
+
+        A mistake counts where it made a test fail: a test may look at a wrong layer.
+        """
+        found: dict[tuple[str, str, str], list[str]] = {}
+        for (nodeid, _), told in sorted(self.told.items(), key=lambda it: it[0]):
+            for finding in told["result"]["findings"]:
+                grave = finding["severity"] in ("error", "unproven")
+                counts = nodeid in self.failed if grave else told["asserted"]
+                if not counts or finding["code"] in told["struck"]:
+                    continue
+                key = (finding["severity"], finding["code"], finding["name"])
+                place = told["result"]["target"]
+                tests = found.setdefault(key, [])
+                if place not in tests:
+                    tests.append(place)
+        return dict(sorted(found.items(), key=lambda it: _rank(it[0])))
+
+
+def _rank(key: tuple[str, str, str]) -> tuple[int, str]:
+    return _SEVERITIES.index(key[0]), key[1]
+
+
+def _layers(count: int) -> str:
+    return "1 layer" if count == 1 else f"{count} layers"
+
+
+def _plural(count: int, word: str) -> str:
+    return f"{count} mistakes" if word == "mistake" and count > 1 else f"{count} {word}"

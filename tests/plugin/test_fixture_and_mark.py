@@ -1,0 +1,154 @@
+"""The fixture `ldj` and the mark that goes with it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Runs = Callable[..., pytest.RunResult]
+
+
+def test_a_right_layer_passes_and_a_wrong_one_fails(run: Runs) -> None:
+    result = run(
+        """
+def test_right(ldj):
+    assert ldj.assert_ok(Scale(), shape=(3,)).status == "pass"
+
+def test_wrong(ldj):
+    ldj.assert_ok(Flipped(), shape=(3,))
+
+def test_looked_at(ldj):
+    assert ldj.check(Flipped(), shape=(3,)).status == "fail"
+"""
+    )
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(["E*ldjcheck.LdjMismatch: LDJ104 sign-flipped"])
+
+
+def test_marks_add_up_and_the_closest_wins(run: Runs) -> None:
+    run(
+        """
+pytestmark = pytest.mark.ldj(shape=(2,), batch=5)
+
+@pytest.mark.ldj(seed=7)
+class TestScale:
+    @pytest.mark.ldj(shape=(3,))
+    def test_it(self, ldj):
+        check = ldj.assert_ok(Scale()).checks[0]
+        assert (check.shape, len(check.samples), ldj.seed) == ((3,), 5, 7)
+
+    @pytest.mark.ldj(shape=(4,))
+    def test_a_call_comes_before_the_mark(self, ldj):
+        assert ldj.check(Scale(2), shape=(2,)).checks[0].shape == (2,)
+"""
+    ).assert_outcomes(passed=2)
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("shap=(3,)", "there is no option 'shap'; did you mean 'shape'?"),
+        ("(3,)", "it takes keywords only, as in shape=(3,)"),
+    ],
+)
+def test_a_mark_that_is_misspelt_fails_its_test(
+    run: Runs, mark: str, said: str
+) -> None:
+    result = run(f"@pytest.mark.ldj({mark})\ndef test_it(ldj): ldj.check(Scale())")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"marker ldj: {said}"])
+
+
+def test_a_reason_lets_an_unproven_layer_pass(run: Runs) -> None:
+    run(
+        """
+@pytest.mark.ldj(shape=(3,), allow_unproven="identity by design")
+def test_mark(ldj): ldj.assert_ok(Idle())
+
+def test_call(ldj): ldj.assert_ok(Idle(), shape=(3,), allow_unproven="by design")
+
+def test_none(ldj): ldj.assert_ok(Idle(), shape=(3,))
+"""
+    ).assert_outcomes(passed=2, failed=1)
+
+
+SEEN = "def test_it(ldj): assert ldj.seed == ldj.check(Scale()).run.seed == {seed}"
+
+
+def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    run(SEEN.format(seed=0)).assert_outcomes(passed=1)
+    flows.makeini("[pytest]\nldj_seed = 11")
+    run(SEEN.format(seed=11)).assert_outcomes(passed=1)
+    run(SEEN.format(seed=5), "--ldj-seed=5").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("seed", ["-1", "4294967296"])
+def test_a_seed_that_numpy_does_not_take_is_refused(run: Runs, seed: str) -> None:
+    result = run("def test_it(): pass", f"--ldj-seed={seed}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--ldj-seed is {seed}; it takes a whole number*"])
+
+
+def test_random_weights_are_the_same_in_every_run_and_nobody_else_notices(
+    run: Runs,
+) -> None:
+    result = run(
+        """
+import numpy, torch
+
+torch.manual_seed(1)
+drawn = []
+
+def test_first(ldj): drawn.append((Random().log_scale, numpy.random.rand()))
+
+def test_second(ldj): drawn.append((Random().log_scale, numpy.random.rand()))
+
+def test_they_agree():
+    (layer, number), (again, once_more) = drawn
+    assert torch.equal(layer, again) and number == once_more
+
+def test_the_others_go_on_where_they_were():
+    after = torch.rand(1)
+    torch.manual_seed(1)
+    assert torch.equal(torch.rand(1), after)
+"""
+    )
+    result.assert_outcomes(passed=4)
+
+
+def test_the_fixture_and_the_mark_are_documented(run: Runs) -> None:
+    run("", "--fixtures").stdout.fnmatch_lines(
+        ["ldj -- *", "*Check layers with the settings of the session*"]
+    )
+    run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.ldj(shape=*"])
+
+
+def test_classes_and_unittest_cases_use_it(run: Runs) -> None:
+    result = run(
+        """
+import unittest
+
+class TestPlain:
+    def test_it(self, ldj): ldj.assert_ok(Scale(), shape=(3,))
+
+class Case(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _take(self, ldj): self.ldj = ldj
+
+    def test_fixture(self): self.ldj.assert_ok(Scale(), shape=(3,))
+
+    def test_plain(self): ldjcheck.assert_ldj(Scale(), shape=(3,))
+
+    def test_wrong(self):
+        with self.assertRaises(AssertionError):
+            ldjcheck.assert_ldj(Flipped(), shape=(3,))
+"""
+    )
+    result.assert_outcomes(passed=4)
+    result.stdout.fnmatch_lines(["4 layers checked: 3 pass, 1 mistake"])
