@@ -12,6 +12,7 @@ import torch
 from small_layers import Affine, Coupling, Pair
 
 import ldjcheck
+from ldjcheck.keywords import CheckKeywords
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
@@ -108,3 +109,7 @@ def test_asserting_takes_what_checking_takes() -> None:
         **keywords(ldjcheck.check),
         "allow_unproven": None,
     }
+
+
+def test_the_keywords_that_are_handed_on_are_those_of_checking() -> None:
+    assert list(CheckKeywords.__annotations__) == list(keywords(ldjcheck.check))

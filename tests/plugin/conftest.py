@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IS_INSTALLED = any(ep.name == "ldjcheck" for ep in entry_points(group="pytest11"))
-LOAD = () if IS_INSTALLED else ("-p", "ldjcheck.pytest_plugin")
-"""What loads the plugin: nothing, where the entry point is installed."""
 
 FLOWS = '''
 import torch
@@ -94,14 +92,22 @@ def flows(warm: None, pytester: pytest.Pytester) -> pytest.Pytester:
     return pytester
 
 
+@pytest.fixture(scope="session")
+def load() -> tuple[str, ...]:
+    """What loads the plugin: nothing, where the entry point is installed."""
+    return () if IS_INSTALLED else ("-p", "ldjcheck.pytest_plugin")
+
+
 @pytest.fixture
-def run(flows: pytest.Pytester) -> Callable[..., pytest.RunResult]:
+def run(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> Callable[..., pytest.RunResult]:
     """Write a test file and run pytest on it, in this process."""
 
     def tested(source: str, *arguments: str) -> pytest.RunResult:
         flows.makepyfile(
             test_it=f"import ldjcheck, pytest\nfrom flows import *\n{source}"
         )
-        return flows.runpytest_inprocess(*LOAD, "-p", "no:randomly", *arguments)
+        return flows.runpytest_inprocess(*load, *arguments)
 
     return tested

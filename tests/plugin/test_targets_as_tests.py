@@ -1,0 +1,131 @@
+"""Layers of ini `ldj_targets`, checked by a plain `pytest`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.pytest_plugin.where import find_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Runs = Callable[..., pytest.RunResult]
+
+INI = """
+[pytest]
+testpaths = tests
+ldj_targets =
+    flows.py:Scale
+    flows.py:Flipped
+"""
+
+
+@pytest.fixture
+def project(flows: pytest.Pytester) -> pytest.Pytester:
+    """A project with tests in a folder, and two targets."""
+    flows.makeini(INI)
+    flows.mkdir("tests").joinpath("test_it.py").write_text("def test_it(): pass")
+    return flows
+
+
+def ids(result: pytest.RunResult) -> list[str]:
+    return [line for line in result.outlines if "::" in line]
+
+
+TARGETS = ["tox.ini::flows.py:Scale", "tox.ini::flows.py:Flipped"]
+ALL = ["tests/test_it.py::test_it", *TARGETS]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "collected"),
+    [
+        ((), ALL),
+        ((".",), ALL),
+        (("tests",), ALL[:1]),
+        (("tests/test_it.py",), ALL[:1]),
+        (("tox.ini",), TARGETS),
+        (("tox.ini::flows.py:Flipped",), TARGETS[1:]),
+        (("-k", "Flipped"), TARGETS[1:]),
+    ],
+)
+def test_a_plain_pytest_and_whoever_asks_collects_them(
+    project: pytest.Pytester,
+    load: tuple[str, ...],
+    arguments: tuple[str, ...],
+    collected: list[str],
+) -> None:
+    result = project.runpytest_inprocess(*load, "--co", "-q", *arguments)
+    assert sorted(ids(result)) == sorted(collected)
+
+
+def test_they_fail_with_the_message_and_the_line_of_the_layer(
+    project: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    result = project.runpytest_inprocess(*load, "-v", "-n0", "--ldj-report=o.json")
+    result.assert_outcomes(passed=2, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "ldjcheck *: seed 0, float64, 3 samples",
+            "tox.ini::flows.py:Scale <- flows.py PASSED*",
+            "tox.ini::flows.py:Flipped <- flows.py FAILED*",
+            "*_ flows.py:Flipped _*",
+            "ldjcheck.LdjMismatch: LDJ104 sign-flipped",
+            "The whole log-determinant has the wrong sign.",
+            "flows.py:19: LdjMismatch",
+            "*= ldjcheck =*",
+            "2 layers checked: 1 pass, 1 mistake",
+            "LDJ104 sign-flipped  flows.py:Flipped",
+        ]
+    )
+    assert '"target": "flows.py:Flipped"' in (project.path / "o.json").read_text()
+
+
+def test_a_target_that_ends_its_process_ends_alone(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makepyfile(bad="import os\nclass Layer:\n    def __init__(self): os._exit(3)")
+    flows.makeini("[pytest]\nldj_targets =\n    bad.py:Layer\n    flows.py:Idle")
+    result = flows.runpytest_inprocess(*load)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        [
+            "ldjcheck.LdjError: LDJ005 layer-raised",
+            "bad.py:2: LdjError",
+            "ldjcheck.LdjUnproven: LDJ401 vacuous-check",
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "expr", "place"),
+    [
+        ("flows.py", "Scale(3)", ("flows.py", 4)),
+        ("flows.py", "Flipped().layers[2]", ("flows.py", 18)),
+        ("flows", "Scale", ("flows.py", 4)),
+        ("package", "Renamed(2)", ("package/inner.py", 1)),
+        ("package.inner", "CONSTANT", ("package/inner.py", 0)),
+        ("flows.py", "[Scale()]", ("flows.py", None)),
+        ("flows.py", "Missing", ("flows.py", None)),
+        ("flows.py", None, ("flows.py", None)),
+        ("nowhere.py", "X", None),
+        ("no.such.module", "X", None),
+        ("flows.py", "not (", ("flows.py", None)),
+    ],
+)
+def test_the_place_of_a_layer_is_read_without_running_anything(
+    flows: pytest.Pytester,
+    source: str,
+    expr: str | None,
+    place: tuple[str, int | None] | None,
+) -> None:
+    package = flows.mkpydir("package")
+    (package / "inner.py").write_text("CONSTANT = 1\nclass Layer: pass\n1 / 0\n")
+    (package / "__init__.py").write_text("from .inner import Layer as Renamed\n")
+    found = find_place(source, expr, flows.path)
+    if place is None:
+        assert found is None
+    else:
+        assert found is not None
+        assert (found.file, found.line) == (flows.path / place[0], place[1])
