@@ -32,6 +32,7 @@ class CheckKeywords(TypedDict, total=False):
     strict: bool
     ledger: bool
     jacobian: Oracle | None
+    adapter: Any
 
 
 def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
