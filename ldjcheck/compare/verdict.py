@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ldjcheck.compare.checks import ldj_check
 from ldjcheck.compare.contract import behaviour_seen
+from ldjcheck.compare.folded import changes_orientation, is_singular_everywhere
 from ldjcheck.compare.vacuous import vacuous
 from ldjcheck.records import (
     Check,
@@ -119,7 +120,25 @@ def _by_numbers(
             untracked=True,
             faults=faults,
         )
-    return _judged(direction, first, usable, faults, measurement, singular=singular)
+    verdict = _judged(direction, first, usable, faults, measurement, singular=singular)
+    return _invertible(verdict, first, sides, learns=measurement.has_parameters)
+
+
+def _invertible(
+    verdict: Verdict,
+    first: DirectionMeasured,
+    sides: list[tuple[Config, DirectionMeasured]],
+    *,
+    learns: bool,
+) -> Verdict:
+    """Return the verdict with what it means for one whose map cannot be undone."""
+    if is_singular_everywhere(sides):
+        check = ldj_check(first, "fail", verdict.check.worst)
+        return replace(verdict, check=check, mismatched=True, flat=True, singular=True)
+    if not changes_orientation(sides, learns=learns):
+        return verdict
+    status: CheckStatus = "fail" if verdict.mismatched else "unproven"
+    return replace(verdict, check=replace(verdict.check, status=status), folds=True)
 
 
 def _judged(
@@ -131,7 +150,7 @@ def _judged(
     *,
     singular: bool,
 ) -> Verdict:
-    worst, mismatched, unanchored, ill = 0.0, singular, False, False
+    worst, mismatched, unanchored, ill = 0.0, False, False, False
     shown = first if singular else None
     failing: list[Shape] = []
     for _, side, good in usable:
@@ -157,11 +176,11 @@ def _judged(
         ):
             given = (measurement.options.atol, measurement.options.rtol)
             ill |= side is first and given == (None, None)
-    nothing = None if mismatched else vacuous(usable)
+    nothing = None if mismatched or singular else vacuous(usable)
     status: CheckStatus = "pass"
     if mismatched or first.form is not None:
         status = "fail"
-    elif unanchored or nothing or ill or measurement.one_sided:
+    elif singular or unanchored or nothing or ill or measurement.one_sided:
         status = "unproven"
     return Verdict(
         direction=direction,

@@ -127,7 +127,9 @@ class Verdict:
     untracked: bool = False
     unanchored: bool = False
     vacuous: str | None = None
-    singular: bool = False
+    singular: bool = False  # no exact value at the first configuration
+    flat: bool = False  # the Jacobian is singular everywhere
+    folds: bool = False  # its determinant has both signs
     ill_conditioned: bool = False
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
     raised: tuple[str, ...] = ()

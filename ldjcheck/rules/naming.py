@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules import unexplained_mismatch, wrong_derivative
+from ldjcheck.rules import non_finite, unexplained_mismatch, wrong_derivative
 from ldjcheck.rules.precedence import numbers_count
 from ldjcheck.rules.rule import Circumstances
 
@@ -35,11 +35,22 @@ def value_findings(
     """Yield a finding for each mistake of each direction whose value disagrees."""
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     for verdict in comparison.verdicts:
-        if not verdict.mismatched or verdict.faults or verdict.singular or verdict.form:
+        if not verdict.mismatched or verdict.faults or verdict.flat or verdict.form:
             continue
         if not numbers_count(verdict):
             continue
         diagnosis = found.get(verdict.direction)
+        lost = _lost(verdict)
+        if lost and (diagnosis is None or not _claimed(rules, diagnosis, verdict)):
+            yield non_finite.RULE.finding(
+                "The log-determinant is not finite where its exact value is.",
+                direction=verdict.direction,
+                evidence=lost,
+                location=None
+                if diagnosis is None
+                else diagnosis.suspect or diagnosis.last,
+            )
+            continue
         if diagnosis is None:
             yield unexplained_mismatch.RULE.finding(
                 "The log-determinant is wrong, and no known mistake explains how.",
@@ -197,6 +208,48 @@ def _image_cost(law: Law) -> Iterator[str]:
     if linear:
         bits = (start + slope * _IMAGE) / _IMAGE / math.log(2)
         yield f"on 1x28x28 images bits per dimension are off by {abs(bits):.3g}"
+
+
+def _claimed(rules: Sequence[Rule], diagnosis: Diagnosis, verdict: Verdict) -> bool:
+    """Return whether a rule claims an explanation, whatever the circumstances.
+
+    A region of inputs explains nothing where a whole shape is lost, all regions of it.
+    """
+    at = Circumstances(
+        direction=diagnosis.direction, forward_agrees=True, largest=math.inf
+    )
+    return any(
+        _claiming(rules, explanation, at) is not None
+        for mistake in diagnosis.mistakes
+        for explanation in mistake
+        if explanation.kind != "region" or not _loses_a_shape(verdict)
+    )
+
+
+def _loses_a_shape(verdict: Verdict) -> bool:
+    """Return whether the ldj is lost on every sample of a shape tried more than once."""
+    finite: dict[tuple[int, ...], list[bool]] = {}
+    for config, side, good in verdict.usable:
+        if side.reported is not None:
+            told = finite.setdefault(config.shape, [])
+            told.append(bool(side.reported[good].isfinite().any()))
+    return any(len(told) > 1 and not any(told) for told in finite.values())
+
+
+def _lost(verdict: Verdict) -> tuple[str, ...]:
+    """Return the samples whose ldj is NaN or infinite; none where a number is wrong too."""
+    lost = []
+    for config, side, good in verdict.usable:
+        if side.reported is None or side.exact is None or side.allowed is None:
+            return ()
+        finite = side.reported.isfinite()
+        off = (side.reported - side.exact).abs() > side.allowed
+        if bool((off & finite & good).any()):
+            return ()
+        for index in (~finite & good).nonzero().flatten().tolist():
+            said = f"{float(side.reported[index]):+}, exact {float(side.exact[index]):+.6g}"
+            lost.append(f"shape {config.shape}, sample {index}: reported {said}")
+    return tuple(lost[:3])
 
 
 def _largest(verdict: Verdict) -> float:

@@ -32,11 +32,6 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 direction=verdict.direction,
                 evidence=("summed over its other axes it is not right either",),
             )
-        elif verdict.mismatched and verdict.singular:
-            yield RULE.finding(
-                "The Jacobian is singular, so the map has no log-determinant here.",
-                direction=verdict.direction,
-            )
 
 
 PAGE = Page(

@@ -1,0 +1,96 @@
+"""Whether the map can be undone at all: its Jacobian regular, its determinant of one sign.
+
+A determinant that has both signs under the same parameters passes through zero between:
+the map folds there, and two points have one image. One that is zero everywhere loses dims.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from ldjcheck.records import Config, DirectionMeasured
+
+_SINGULAR = 1e13  # condition, once rows and columns are scaled to one
+_DOUBTFUL = 1e8  # from here on rounding may decide the sign
+_SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
+_ENOUGH = 2  # configurations, of different parameters or inputs
+
+
+def is_singular_everywhere(sides: Sequence[tuple[Config, DirectionMeasured]]) -> bool:
+    """Return whether the Jacobian is singular on every sample of every configuration.
+
+    A map that saturates is singular on some: far out, or where a parameter is large.
+    """
+    known = [side for _, side in sides if _is_square(side.jacobian)]
+    if any(_says_saturated(side) for side in known):
+        return False
+    return len(known) >= _ENOUGH and all(_is_singular(side) for side in known)
+
+
+def _says_saturated(side: DirectionMeasured) -> bool:
+    """Return whether the layer itself reports a volume too small to differentiate."""
+    if side.reported is None or side.exact is None or side.exact.isfinite().any():
+        return False
+    return bool((side.reported.isfinite() & (side.reported < _SATURATED)).any())
+
+
+def _is_singular(side: DirectionMeasured) -> bool:
+    """Return whether no sample has a regular Jacobian.
+
+    A triangular one with no zero among its pivots is regular, however small they are.
+    """
+    assert side.jacobian is not None
+    if side.structure in ("diagonal", "triangular") and side.exact is not None:
+        return not bool(torch.isfinite(side.exact).any())
+    return all(_condition(matrix) > _SINGULAR for matrix in side.jacobian)
+
+
+def changes_orientation(
+    sides: Sequence[tuple[Config, DirectionMeasured]], *, learns: bool
+) -> bool:
+    """Return whether the sign of det J differs although the parameters are the same.
+
+    A layer that `learns` has others at each configuration, and may be invertible for
+    some of them: then half of the configurations must show it.
+    """
+    told = [
+        (side.x.shape[1:], _signs(side))
+        for _, side in sides
+        if _is_square(side.jacobian) and side.anchored
+    ]
+    if learns:
+        split = sum(len(signs) > 1 for _, signs in told)
+        return split >= _ENOUGH and 2 * split >= len(told)
+    by_shape: dict[torch.Size, set[float]] = {}
+    for shape, signs in told:
+        by_shape.setdefault(shape, set()).update(signs)
+    return any(len(signs) > 1 for signs in by_shape.values())
+
+
+def _signs(side: DirectionMeasured) -> set[float]:
+    assert side.jacobian is not None
+    clear = [m for m in side.jacobian if _condition(m) < _DOUBTFUL]
+    return {float(torch.linalg.slogdet(matrix).sign) for matrix in clear}
+
+
+def _is_square(jacobian: Tensor | None) -> bool:
+    return jacobian is not None and jacobian.shape[1] == jacobian.shape[2]
+
+
+def _condition(matrix: Tensor) -> float:
+    """Return the condition number of a matrix whose rows and columns are scaled to one."""
+    if not torch.isfinite(matrix).all():
+        return 1.0  # nothing can be said
+    rows, columns = matrix.abs().amax(dim=1), matrix.abs().amax(dim=0)
+    if not bool(rows.all()) or not bool(columns.all()):
+        return float("inf")
+    scaled = matrix / rows[:, None]
+    scaled = scaled / scaled.abs().amax(dim=0, keepdim=True)
+    return float(torch.linalg.cond(scaled))

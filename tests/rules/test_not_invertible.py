@@ -1,0 +1,136 @@
+"""Maps that cannot be undone are no passes; maps that only saturate are no mistakes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+def codes(layer: nn.Module, shape: tuple[int, ...] = (4,)) -> list[tuple[str, str]]:
+    report = ldjcheck.check(layer, shape=shape)
+    return [(f.code, f.severity) for f in report.findings]
+
+
+class Repeated(nn.Module):
+    """Writes the first half twice; its formula forgets that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, -0.4]))
+
+    def forward(self, x: Tensor) -> Pair:
+        half = x[:, :2] * self.a.exp()
+        return torch.cat([half, half], 1), self.a.sum().expand(len(x))
+
+
+class Outer(nn.Module):
+    """Mixes dims by a matrix of rank one, in which rounding leaves a determinant."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.linspace(0.5, 1.5, 4))
+        self.b = nn.Parameter(torch.linspace(-1.0, 2.0, 4))
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = torch.outer(self.a, self.b)
+        return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
+
+
+def test_a_map_that_loses_dims_is_not_invertible() -> None:
+    assert codes(Repeated())[0] == ("LDJ304", "error")
+    assert codes(Outer())[0] == ("LDJ304", "error")
+
+
+class Square(nn.Module):
+    def forward(self, x: Tensor) -> Pair:
+        return x**2, torch.log(2 * x.abs()).sum(1)
+
+
+def test_a_right_formula_does_not_unfold_a_map() -> None:
+    assert codes(Square()) == [("LDJ304", "error")]
+    positive = ldjcheck.check(Square(), shape=(4,), domain="positive")
+    assert positive.status == "pass"
+
+
+class Waves(nn.Module):
+    """x + a sin x, which folds where |a| > 1."""
+
+    def __init__(self, a: float) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.full((4,), a))
+
+    def forward(self, x: Tensor) -> Pair:
+        slope = 1 + self.a * torch.cos(x)
+        return x + self.a * torch.sin(x), slope.abs().log().sum(1)
+
+
+def test_a_map_that_folds_for_some_parameters_is_unproven() -> None:
+    assert codes(Waves(4.0)) == [("LDJ304", "unproven")]
+    assert codes(Waves(0.1)) == []
+
+
+class Steep(nn.Module):
+    """So steep that the logistic function is flat at all inputs tried."""
+
+    def forward(self, x: Tensor) -> Pair:
+        z = 2000 * x
+        ldj = nn.functional.logsigmoid(z) + nn.functional.logsigmoid(-z)
+        return torch.sigmoid(z), (ldj + torch.tensor(2000.0).log()).sum(1)
+
+
+def test_saturation_is_unproven_and_no_mistake() -> None:
+    assert ldjcheck.check(Steep(), shape=(4,)).status == "unproven"
+
+
+class Flip(nn.Module):
+    """Turns every dim around: the sign of the determinant depends on the size alone."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return -2 * x, x.shape[1] * torch.tensor(2.0).log().expand(len(x))
+
+
+def test_turning_space_around_is_no_fold() -> None:
+    assert ldjcheck.check(Flip()).status == "pass"
+
+
+class Overflowing(nn.Module):
+    """Right at small sizes; at 40 dims the product of scales is inf."""
+
+    def forward(self, x: Tensor) -> Pair:
+        scale = torch.full_like(x, 1e9)
+        return x * scale, scale.prod(dim=1).log()
+
+
+def test_an_overflow_is_called_so() -> None:
+    report = ldjcheck.check(Overflowing(), shape=(40,))
+    assert report.findings[0].code == "LDJ213"
+    assert "reported +inf, exact +828.931" in report.findings[0].evidence[0]
+    assert ldjcheck.check(Overflowing(), shape=(4,)).status != "fail"
+
+
+class Turned(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.5, -0.2, 1.0]))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.a.exp(), -self.a.sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        return y * torch.exp(-self.a), self.a.sum().expand(len(y))
+
+
+class TurnedForward(Turned):
+    def inverse(self, y: Tensor) -> Pair:
+        x, ldj = super().inverse(y)
+        return x, -ldj
+
+
+def test_a_sign_that_is_turned_both_ways_may_be_meant() -> None:
+    found = codes(Turned(), (3,))
+    assert found == [("LDJ104", "error"), ("LDJ104", "error"), ("LDJ403", "note")]
+    assert ("LDJ403", "note") not in codes(TurnedForward(), (3,))
