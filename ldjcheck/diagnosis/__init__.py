@@ -17,7 +17,7 @@ from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
 from ldjcheck.diagnosis.numbers import fits, is_constant, same
-from ldjcheck.diagnosis.places import location_of
+from ldjcheck.diagnosis.places import location_of, spans_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Diagnosis, Explanation, Span
@@ -122,12 +122,12 @@ def _summed_lines(case: Case) -> tuple[int, ...]:
 
 def _touched(case: Case) -> tuple[Span, ...]:
     """Return every place at which the ldj's own arithmetic stands, callers included."""
-    spans = {
-        Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function): None
+    spans = dict.fromkeys(
+        span
         for trace in case.traces[:2]
         for node in (*trace.own, *([] if trace.ldj is None else [trace.ldj]))
-        for p in node.places
-    }
+        for span in spans_of(node)
+    )
     return tuple(spans)
 
 

@@ -14,7 +14,7 @@ from ldjcheck.diagnosis.blame import place_of
 from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
 from ldjcheck.diagnosis.numbers import fits
-from ldjcheck.diagnosis.places import location_of
+from ldjcheck.diagnosis.places import location_of, spans_of
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
 from ldjcheck.diagnosis.targets import (
@@ -28,7 +28,7 @@ from ldjcheck.diagnosis.targets import (
 from ldjcheck.diagnosis.term_edits import of_term, whole_multiple
 from ldjcheck.diagnosis.tiny import tiny_numbers
 from ldjcheck.diagnosis.whole import whole_laws
-from ldjcheck.records import Explanation, Location, Multiplier
+from ldjcheck.records import Explanation, Location, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.tape.families import LINEAR
 
@@ -54,7 +54,8 @@ def explain(case: Case) -> tuple[Explanation, ...]:
         linear = _is_linear(case, target)
         explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
         extra = _SINGLE * target.single
-        found.extend(replace(e, cost=e.cost + extra) for e in explanations)
+        spans = _spans(target)
+        found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
     found.extend(step_explanations(case.traces, found))
     found.extend(region_explanations(case.traces, targets))
     if any(e.kind in ("region", "other-condition") for e in found):
@@ -97,6 +98,14 @@ def suspect_of(case: Case) -> Location | None:
         if node.place is not None
     }
     return location_of(next(iter(lines.values()))) if len(lines) == 1 else None
+
+
+def _spans(target: Target) -> tuple[Span, ...]:
+    first = target.first
+    if first is None:
+        return ()
+    nodes = value_node(first), user_node(first)
+    return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node)))
 
 
 class _InputDependence:

@@ -7,6 +7,7 @@ import linecache
 import types
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Span
 from ldjcheck.tape import Node, Place, Trace, location_of, shown_file
 
 if TYPE_CHECKING:
@@ -18,7 +19,16 @@ __all__ = [
     "operand_of_step",
     "shown_file",
     "source_text",
+    "spans_of",
 ]
+
+
+def spans_of(node: Node) -> tuple[Span, ...]:
+    """Return where an operation stands, in the innermost call first."""
+    return tuple(
+        Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function)
+        for p in node.places
+    )
 
 
 def source_text(place: Place | None) -> str | None:

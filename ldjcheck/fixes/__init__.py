@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.diagnosis.places import shown_file
 from ldjcheck.fixes.drawing import edits_of
-from ldjcheck.fixes.search import Question, runs_with, working
+from ldjcheck.fixes.search import Question, is_contested, runs_with, working
 from ldjcheck.fixes.sites import real_file
 from ldjcheck.fixes.verify import Plans, Verification
 from ldjcheck.measure import Rehearsal
@@ -23,6 +23,7 @@ from ldjcheck.revision import Live
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldjcheck.fixes.sites import Change
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, Diagnosis, Edit, Finding
     from ldjcheck.revision import Replacement
@@ -99,15 +100,15 @@ def _is_mendable(finding: Finding) -> bool:
 def _files(questions: Sequence[Question]) -> list[str]:
     files: dict[str, None] = {}
     for question in questions:
+        for span in question.diagnosis.touched:
+            files.setdefault(span.file)
         places = [
             question.finding.location,
             *(e.location for e in question.explanations),
         ]
         for place in places:
             if place is not None:
-                files.setdefault(real_file(place.file))
-        for span in question.diagnosis.touched:
-            files.setdefault(span.file)
+                files.setdefault(real_file(place))
     return list(files)
 
 
@@ -119,33 +120,42 @@ def _fix(
     if len(questions) != len(directions):
         return None
     first, *others = questions
-    for changes in working(live, first):
-        together = _joined(live, changes, others)
-        if together is None:
+    for change in working(live, first):
+        found = [(first, change)]
+        if not _completed(live, found, others):
             continue
-        residual = verification.residual(live, together)
+        changes = tuple(r for _, change in found for r in change.replacements)
+        residual = verification.residual(live, changes)
         if residual is not None:
-            return _drawn(live, together, residual)
+            sure = not any(is_contested(live, q, change) for q, change in found)
+            return _drawn(live, changes, residual, sure=sure)
     return None
 
 
-def _joined(
-    live: Live, changes: tuple[Replacement, ...], others: Sequence[Question]
-) -> tuple[Replacement, ...] | None:
-    """Return an edit of one direction, with what the other one still needs."""
+def _completed(
+    live: Live, found: list[tuple[Question, Change]], others: Sequence[Question]
+) -> bool:
+    """Add to an edit of one direction what the other one still needs, if it can be found."""
     for other in others:
+        changes = tuple(r for _, change in found for r in change.replacements)
         if runs_with(live, changes, other.rehearsal.agrees):
             continue  # both directions share what was edited
         more = next(working(live, other, changes), None)
         if more is None:
-            return None
-        changes = (*changes, *more)
-    return changes
+            return False
+        found.append((other, more))
+    return True
 
 
-def _drawn(live: Live, changes: Sequence[Replacement], residual: float) -> Fix:
+def _drawn(
+    live: Live, changes: Sequence[Replacement], residual: float, *, sure: bool
+) -> Fix:
     edits: list[Edit] = []
     for file in dict.fromkeys(change.file for change in changes):
         here = [change for change in changes if change.file == file]
         edits += edits_of(live.sources[file], here, shown_file(file))
-    return Fix(applicability="verified", residual_after=residual, edits=tuple(edits))
+    return Fix(
+        applicability="verified" if sure else "suggested",
+        residual_after=residual,
+        edits=tuple(edits),
+    )

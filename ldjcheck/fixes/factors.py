@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.fixes.counts import counts_for
 from ldjcheck.fixes.wording import (
+    as_atom,
     as_factor,
     call_name,
     is_product,
@@ -29,10 +31,27 @@ def dropped(site: Site) -> Iterator[Change]:
     for node in site.expressions:
         if not isinstance(node, ast.BinOp) or not is_product(node):
             continue
-        if isinstance(node.op, ast.Mult | ast.Div):
-            yield site.put(node, kept_in_place(site, node, node.left), 0.1)
+        sides = [(node.left, node.right)]
         if isinstance(node.op, ast.Mult):
-            yield site.put(node, kept_in_place(site, node, node.right), 0.1)
+            sides.append((node.right, node.left))
+        elif not isinstance(node.op, ast.Div):
+            continue
+        for kept, lost in sides:
+            text = kept_in_place(site, node, kept)
+            if isinstance(lost, ast.Constant):
+                yield site.put(node, text, 0.08, "literal")
+            else:
+                yield site.put(
+                    node, text, 0.1, "count" if _is_count(site, lost) else ""
+                )
+
+
+def literals(site: Site) -> Iterator[Change]:
+    """Yield edits that take away a number, or one of two equal terms."""
+    yield from doubled(site)
+    for change in dropped(site):
+        if change.kind == "literal":
+            yield change
 
 
 def by_number(site: Site, label: str) -> Iterator[Change]:
@@ -50,32 +69,54 @@ def by_number(site: Site, label: str) -> Iterator[Change]:
             power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
             if power and value == 1:
                 assert isinstance(parent, ast.BinOp)
-                yield site.put(parent, kept_in_place(site, parent, parent.left), 0.14)
+                text = kept_in_place(site, parent, parent.left)
+                yield site.put(parent, text, 0.14, "literal")
             elif value != 1 or not is_product(parent):
-                yield site.put(node, _written(value), 0.15)
+                yield site.put(node, _written(value), 0.15, "number")
     yield from dropped(site)
+    for node in site.expressions:
+        if _is_count(site, node):
+            yield from _without_batch(site, node)
     yield from _times(site, _written(float(number)), number)
 
 
 def by_count(site: Site, label: str) -> Iterator[Change]:
     """Yield edits that make a term count as often as it should, such as `dims` times."""
-    if label.startswith(("1/", "-1/")) or "/" in label:
+    if "/" in label:
         yield from dropped(site)
     counts = list(counts_for(site, label))
     for node in site.expressions:
         if not _is_count(site, node):
             continue
-        for index, sign in enumerate("-+"):
-            yield site.put(node, f"({site.text(node)} {sign} 1)", 0.4 + 0.01 * index)
+        yield from _without_batch(site, node)
+        for index, sign in enumerate("-+" if not _is_literal(node) else ""):
+            text = f"({site.text(node)} {sign} 1)"
+            yield site.put(node, text, 0.4 + 0.01 * index, "count")
         for index, text in enumerate(counts_for(site, "any")):
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
-                yield site.put(node, factor, 0.3 + 0.01 * index)
+                yield site.put(node, factor, 0.3 + 0.01 * index, "count")
     for index, text in enumerate(counts):
         for change in _times(site, text, None):
-            yield type(change)(change.cost + 0.01 * index, change.replacements)
+            yield replace(change, cost=change.cost + 0.01 * index)
     if "/" not in label:
         yield from dropped(site)
+
+
+def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:
+    """Yield a count over one axis less: `prod(s[1:])`, `x[0].numel()`."""
+    for part in ast.walk(node):
+        if call_name(part) == "prod" and isinstance(part, ast.Call) and part.args:
+            inner = part.args[0]
+            for axes in (inner, *ast.walk(inner)):
+                if isinstance(axes, ast.Name | ast.Attribute | ast.Call):
+                    text = site.text(axes)
+                    yield site.put(axes, f"{text}[1:]", 0.2, "count")
+        elif call_name(part) == "numel" and isinstance(part, ast.Call):
+            owner = part.func
+            if isinstance(owner, ast.Attribute):
+                text = f"{as_atom(site, owner.value)}[0]"
+                yield site.put(owner.value, text, 0.2, "count")
 
 
 def by_log_base(site: Site, label: str) -> Iterator[Change]:
@@ -117,7 +158,7 @@ def doubled(site: Site) -> Iterator[Change]:
         if right == ast.unparse(node.left) or (
             isinstance(node.left, ast.BinOp) and right == ast.unparse(node.left.right)
         ):
-            yield site.put(node, kept_in_place(site, node, node.left), 0.0)
+            yield site.put(node, kept_in_place(site, node, node.left), 0.0, "literal")
 
 
 def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
@@ -137,7 +178,8 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
             body = f"{term} / {number.denominator}"
         else:
             body = f"{text} * {term}"
-        yield site.put(node, product_in_place(site, node, body), cost)
+        kind: Literal["count", "number"] = "count" if number is None else "number"
+        yield site.put(node, product_in_place(site, node, body), cost, kind)
 
 
 def _is_count(site: Site, node: ast.expr) -> bool:
@@ -155,6 +197,10 @@ def _is_count(site: Site, node: ast.expr) -> bool:
             if isinstance(part, ast.Call | ast.Subscript)
         )
     )
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant)
 
 
 def _number(label: str) -> Fraction | None:

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from ldjcheck.fixes.sites import Change, Site
 
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
-_HELPERS = ("sum_except_batch", "sum_rightmost", "_sum_rightmost", "sum_over_dims")
 
 
 def over_events(site: Site) -> Iterator[Change]:
@@ -40,8 +39,8 @@ def reduced(site: Site) -> Iterator[Change]:
         text, atom = site.text(node), as_atom(site, node)
         options = [f"{name}({text})" for name in _helpers(site)]
         options += [f"{atom}.sum({axes})" for axes in own]
-        options += [f"{atom}.sum(dim={axes})" for axes in _AXES[:4]]
         options += [f"{atom}.flatten(1).sum(1)"]
+        options += [f"{atom}.sum(dim={axes})" for axes in _AXES[:4]]
         for index, option in enumerate(options):
             yield site.put(node, option, 0.2 + 0.02 * index)
 
@@ -70,19 +69,18 @@ def _with_axes(site: Site, node: ast.Call) -> Iterator[Change]:
             yield site.put(node, f"{helper}({text})", 0.0)
     for index, axes in enumerate(_written_here(site)):
         yield site.put(node, f"{head}{axes})", 0.05 + index / 100)
+    # However many axes an event has, this sums over all of them.
+    yield site.put(node, f"{as_atom(site, inner)}.flatten(1).{name}(1)", 0.09)
     keywords = {k.arg: k.value for k in node.keywords}
-    if "dim" in keywords:
-        for index, axes in enumerate(_AXES):
-            yield site.put(keywords["dim"], axes, 0.1 + index / 50)
-    elif len(node.args) == (0 if method else 1):
-        for index, axes in enumerate(_AXES):
-            yield site.put(node, f"{head}dim={axes})", 0.1 + index / 50)
-    else:
-        old = node.args[0 if method else 1]
-        for index, axes in enumerate(_AXES):
-            yield site.put(old, axes, 0.1 + index / 50)
-    tail = f".flatten(1).{name}(1)"
-    yield site.put(node, as_atom(site, inner) + tail, 0.2)
+    place = 0 if method else 1
+    for index, axes in enumerate(_AXES):
+        cost = 0.1 + index / 50
+        if "dim" in keywords:
+            yield site.put(keywords["dim"], axes, cost)
+        elif len(node.args) == place:
+            yield site.put(node, f"{head}dim={axes})", cost)
+        else:
+            yield site.put(node.args[place], axes, cost)
 
 
 def _dropped_keepdim(site: Site) -> Iterator[Change]:
@@ -94,9 +92,9 @@ def _dropped_keepdim(site: Site) -> Iterator[Change]:
 
 
 def _written_here(site: Site) -> Iterator[str]:
-    """Yield the axes that sums of the same file name, as they are written."""
+    """Yield the axes that sums of the same function name, as they are written."""
     found: dict[str, None] = {}
-    for node in ast.walk(site.source.tree):
+    for node in ast.walk(site.function):
         if not isinstance(node, ast.Call) or call_name(node) != "sum":
             continue
         for keyword in node.keywords:
@@ -109,6 +107,6 @@ def _helpers(site: Site) -> Iterator[str]:
     """Yield what the file calls its own function that sums over the event."""
     found: dict[str, None] = {}
     for node in ast.walk(site.source.tree):
-        if isinstance(node, ast.Call) and call_name(node) in _HELPERS[:1]:
+        if isinstance(node, ast.Call) and call_name(node) == "sum_except_batch":
             found.setdefault(ast.unparse(node.func))
     yield from found

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.fixes import ways
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Rehearsal
     from ldjcheck.records import Diagnosis, Explanation, Finding
 
-MOST = 160  # candidates that are run for what the diagnosis says
-MOST_AT_ALL = 320  # and for everything else that is tried after those
+MOST = 400  # candidates that are run, most of them at one input
+RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
 PATIENCE = 8.0  # seconds: layers that run long are given fewer tries
-_EXPLANATIONS = 5
-_SITES = 12
+_EXPLANATIONS = 5  # ways to explain that are looked at
+_ALIKE = 3
+_SITES = 30
+_COUNTS = ("dims", "spatial", "active", "shape")
+_COUNTING = ("sum-for-mean", "leave-idle-out", "events-only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,43 +39,65 @@ class Question:
     rehearsal: Rehearsal
 
 
-def candidates(live: Live, question: Question) -> Iterator[tuple[Replacement, ...]]:
+def candidates(live: Live, question: Question) -> Iterator[Change]:
     """Yield edits for one finding, the plainest first, no edit twice."""
     seen: set[tuple[Replacement, ...]] = set()
+    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question.explanations)
     for changes in _rounds(live, question):
         for change in sorted(changes, key=_plainness):
+            if change.kind == "number" and guessed:
+                continue  # a number that only fits the one size that was tried
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
-                yield change.replacements
+                yield change
+
+
+def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
+    """Return whether a plain factor may stand for a count, at the sizes that were tried."""
+    return not explanations or any(
+        e.kind in _COUNTING
+        or (e.multiplier is not None and e.multiplier.family in _COUNTS)
+        for e in explanations
+    )
 
 
 def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
     """Yield what the diagnosis suggests, explanation by explanation, then anything."""
     finding, touched = question.finding, question.diagnosis.touched
     form = ways.FORM.get(finding.name)
+    anywhere = sites_for(live, finding.location, None, touched)[:_SITES]
     if form is not None:
-        sites = sites_for(live, finding.location, touched)[:_SITES]
-        yield [c for site in sites for way in form for c in _ranked(site, way(site))]
-    for explanation in question.explanations[:_EXPLANATIONS]:
+        yield [c for site in anywhere for way in form for c in _ranked(site, way(site))]
+    for explanation in _telling(question.explanations):
         place = explanation.location or finding.location
-        sites = sites_for(live, place, touched, explanation.operand)[:_SITES]
+        sites = sites_for(live, place, explanation, touched)[:_SITES]
         yield [
             change
             for site in sites
             for change in _ranked(site, ways.changes(site, explanation))
         ]
-    sites = sites_for(live, finding.location, touched)[:_SITES]
     yield [
         change
-        for site in sites
+        for site in anywhere
         for way in ways.ANYTHING
         for change in _ranked(site, way(site))
     ]
 
 
+def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
+    """Yield the first explanations, of each way to explain no more than a few."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for explanation in explanations:
+        multiplier = explanation.multiplier
+        key = explanation.kind, "" if multiplier is None else multiplier.label
+        seen[key] += 1
+        if seen[key] <= _ALIKE and len(seen) <= _EXPLANATIONS:
+            yield explanation
+
+
 def _ranked(site: Site, changes: Iterator[Change]) -> Iterator[Change]:
     for change in changes:
-        yield Change(change.cost + site.rank, change.replacements)
+        yield replace(change, cost=change.cost + site.rank)
 
 
 def _plainness(change: Change) -> tuple[float, int]:
@@ -80,18 +106,34 @@ def _plainness(change: Change) -> tuple[float, int]:
 
 def working(
     live: Live, question: Question, base: Sequence[Replacement] = ()
-) -> Iterator[tuple[Replacement, ...]]:
+) -> Iterator[Change]:
     """Yield edits with which the direction agrees wherever it was measured."""
     started, found = time.perf_counter(), 0
-    for number, changes in enumerate(candidates(live, question)):
+    for number, change in enumerate(candidates(live, question)):
         late = time.perf_counter() - started > PATIENCE
-        if number >= MOST_AT_ALL or found >= VERIFIED or late:
+        if number >= MOST or found >= VERIFIED or late:
             return
-        if base and not is_disjoint((*base, *changes)):
+        together = (*base, *change.replacements)
+        if base and not is_disjoint(together):
             continue
-        if runs_with(live, (*base, *changes), question.rehearsal.agrees):
+        if runs_with(live, together, question.rehearsal.agrees):
             found += 1
-            yield changes
+            yield change
+
+
+def is_contested(live: Live, question: Question, change: Change) -> bool:
+    """Return whether another edit fits as well, and would part from it at other sizes.
+
+    Asked where the layer takes one size only: there a number may be a count by chance.
+    """
+    if question.rehearsal.sizes > 1 or change.kind not in ("literal", "count"):
+        return False
+    other = "count" if change.kind == "literal" else "literal"
+    rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
+    return any(
+        runs_with(live, rival.replacements, question.rehearsal.agrees)
+        for rival in rivals
+    )
 
 
 def runs_with(

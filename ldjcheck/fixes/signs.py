@@ -23,6 +23,8 @@ def turned(site: Site) -> Iterator[Change]:
             and not isinstance(node.operand, ast.Constant)
         ):
             yield site.put(node, kept_in_place(site, node, node.operand), 0.1)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
+            yield site.put(node, f"-{as_operand(site, node.operand)}", 0.05)
     for node in site.terms:
         parent = site.parent(node)
         inside_sum = is_sum(parent) and not (

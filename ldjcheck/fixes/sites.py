@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import ast
+import linecache
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from ldjcheck.cells import cell_file
 from ldjcheck.revision import Replacement, SourceText
 from ldjcheck.revision.text import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ldjcheck.records import Location, Span
+    from ldjcheck.records import Explanation, Location, Span
     from ldjcheck.revision import Live
 
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _NEVER = (
     ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,
     ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Lambda,
@@ -26,10 +27,15 @@ _NEVER = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Replacements that belong together, and how plain an edit they are: 0 is plainest."""
+    """Replacements that belong together, and how plain an edit they are: 0 is plainest.
+
+    `kind` says what the numbers alone may mistake for something else: a `count` that is
+    changed, a `literal` that is taken away, a `number` that is written.
+    """
 
     cost: float
     replacements: tuple[Replacement, ...]
+    kind: Literal["", "count", "literal", "number"] = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,13 +49,11 @@ class Site:
     statement: ast.stmt
     rank: float
     operand: str | None = None  # how the blamed term is written, where it is known
-    function: ast.AST = field(init=False)
 
-    def __post_init__(self) -> None:
-        node: ast.AST = self.statement
-        while not isinstance(node, (*_FUNCTIONS, ast.Module)):
-            node = self.source.parents[node]
-        object.__setattr__(self, "function", node)
+    @cached_property
+    def function(self) -> ast.AST:
+        """The function in which the statement stands."""
+        return self.source.function_of(self.statement)
 
     @cached_property
     def expressions(self) -> list[ast.expr]:
@@ -85,15 +89,10 @@ class Site:
                 found.setdefault(node.id)
         return list(found)
 
-    @cached_property
+    @property
     def modules(self) -> dict[str, str]:
         """What the file calls the modules that it imports, by their own names."""
-        return {
-            alias.name: alias.asname or alias.name
-            for node in ast.walk(self.source.tree)
-            if isinstance(node, ast.Import)
-            for alias in node.names
-        }
+        return self.source.modules
 
     def text(self, node: ast.AST) -> str:
         """Return the source of a node."""
@@ -103,9 +102,15 @@ class Site:
         """Return the node around another."""
         return self.source.parents[node]
 
-    def put(self, node: ast.AST, text: str, cost: float) -> Change:
+    def put(
+        self,
+        node: ast.AST,
+        text: str,
+        cost: float,
+        kind: Literal["", "count", "literal", "number"] = "",
+    ) -> Change:
         """Return the change that puts a text in the place of a node."""
-        return Change(cost, (self.source.put(node, text),))
+        return Change(cost, (self.source.put(node, text),), kind)
 
     def swap(
         self, first: ast.AST, second: ast.AST, old: str, new: str
@@ -150,22 +155,25 @@ def _plain(text: str) -> str:
         return text
 
 
-def real_file(shown: str) -> str:
-    """Return the file that a location names as a reader in the current folder would."""
-    here = os.path.join(os.getcwd(), shown)
-    return here if os.path.isfile(here) else shown
+def real_file(location: Location) -> str:
+    """Return the name by which a location's file was loaded."""
+    file = location.file
+    if location.cell is not None:
+        file = cell_file(file, location.cell)
+    here = os.path.join(os.getcwd(), file)
+    return here if os.path.isfile(here) or linecache.getlines(here) else file
 
 
 def sites_for(
     live: Live,
     blamed: Location | None,
+    explanation: Explanation | None,
     touched: Sequence[Span],
-    operand: str | None = None,
 ) -> list[Site]:
     """Return the statements in which an edit may stand, the likeliest first.
 
-    First the blamed one, then those of the ldj's own arithmetic near it, then what the
-    functions return.
+    First the blamed one, and where the blamed value is made; then those of the ldj's own
+    arithmetic near it; then what the functions return.
     """
     ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
 
@@ -174,31 +182,36 @@ def sites_for(
         if known is None or rank < known[0]:
             ranks[statement] = rank, source
 
-    here = None if blamed is None else live.sources.get(real_file(blamed.file))
-    functions = []
+    here = None if blamed is None else live.sources.get(real_file(blamed))
+    functions: list[ast.AST] = []
     if blamed is not None and here is not None:
         column = None if blamed.column is None else blamed.column - 1
-        for statement in statements_at(here, blamed.line):
+        for statement in here.statements.get(blamed.line, ()):
             off = column is not None and not _covers(statement, blamed.line, column)
             note(here, statement, 0.1 * off)
-            functions.append(_function_of(here, statement))
+            functions.append(here.function_of(statement))
+    for index, span in enumerate(() if explanation is None else explanation.spans):
+        source = live.sources.get(span.file)
+        for statement in () if source is None else source.statements.get(span.line, ()):
+            assert source is not None
+            note(source, statement, 0.2 + index / 50)
+            functions.append(source.function_of(statement))
     for span in touched:
         source = live.sources.get(span.file)
         if source is None:
             continue
-        for statement in statements_at(source, span.line):
-            function = _function_of(source, statement)
+        for statement in source.statements.get(span.line, ()):
+            function = source.function_of(statement)
             near = function in functions
             distance = abs(span.line - blamed.line) if blamed is not None else 0
             note(source, statement, (1 if near else 2) + min(distance, 99) / 100)
-            for node in ast.walk(function):
-                if isinstance(node, ast.Return) and node.value is not None:
-                    note(source, node, 3 + (not near))
-    for function in functions:
-        assert here is not None
-        for node in ast.walk(function):
-            if isinstance(node, ast.Return) and node.value is not None:
+            for node in _returns(source, function):
+                note(source, node, 3 + (not near))
+    if here is not None:
+        for function in functions:
+            for node in _returns(here, function):
                 note(here, node, 3)
+    operand = None if explanation is None else explanation.operand
     ordered = sorted(ranks.items(), key=lambda item: item[1][0])
     return [
         Site(source, statement, rank, operand)
@@ -207,23 +220,14 @@ def sites_for(
     ]
 
 
-def statements_at(source: SourceText, line: int) -> Iterator[ast.stmt]:
-    """Yield the simple statements that cover a line."""
-    for node in ast.walk(source.tree):
-        if (
-            isinstance(node, ast.stmt)
-            and not hasattr(node, "body")
-            and node.lineno <= line <= (node.end_lineno or node.lineno)
-        ):
+def _returns(source: SourceText, function: ast.AST) -> Iterator[ast.Return]:
+    for node in ast.walk(function):
+        returns = isinstance(node, ast.Return) and node.value is not None
+        if returns and node in source.parents:
+            assert isinstance(node, ast.Return)
             yield node
 
 
 def _covers(node: ast.AST, line: int, column: int) -> bool:
     first, start, last, end = span_of(node)
     return (first, start) <= (line, column) < (last, end)
-
-
-def _function_of(source: SourceText, node: ast.AST) -> ast.AST:
-    while not isinstance(node, (*_FUNCTIONS, ast.Module)):
-        node = source.parents[node]
-    return node

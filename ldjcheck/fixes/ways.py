@@ -48,6 +48,7 @@ FORM: dict[str, tuple[Way, ...]] = {
 """By the name of a finding about the ldj's form."""
 
 ANYTHING: tuple[Way, ...] = (
+    factors.literals,
     signs.turned,
     terms.shorter_sums,
     factors.dropped,

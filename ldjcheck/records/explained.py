@@ -51,6 +51,16 @@ class Multiplier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """A source range of an operation that serves the ldj. `file` is as it was loaded."""
+
+    file: str
+    line: int
+    end_line: int
+    function: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
     """One edit of the ldj's own arithmetic that makes reported = exact everywhere.
 
@@ -71,16 +81,7 @@ class Explanation:
     size: int = 1  # how many executions are edited
     ambiguous: bool = False  # the sizes tried do not tell this count from another
     rank: int = 0  # breaks ties: the innermost operation, or the outermost
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """A source range of an operation that serves the ldj. `file` is as it was loaded."""
-
-    file: str
-    line: int
-    end_line: int
-    function: str
+    spans: tuple[Span, ...] = ()  # where the edited value is made, innermost call first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,13 +7,17 @@ import ast
 import types
 from typing import TYPE_CHECKING
 
-from ldjcheck.revision.text import Replacement, SourceText, replaced
+from ldjcheck.revision.text import (
+    FUNCTIONS,
+    FunctionNode,
+    Replacement,
+    SourceText,
+    replaced,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
-_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 _FUTURE = sum(
     getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
 )
@@ -23,7 +27,7 @@ def functions_around(source: SourceText, node: ast.AST) -> Iterator[FunctionNode
     """Yield the functions that a node stands in, the innermost first."""
     current: ast.AST | None = node
     while current is not None:
-        if isinstance(current, _FUNCTIONS):
+        if isinstance(current, FUNCTIONS):
             yield current
         current = source.parents.get(current)
 
@@ -112,7 +116,7 @@ def _statement_of_its_own(source: SourceText, node: FunctionNode) -> ast.stmt:
 
 
 def _functions_in(tree: ast.AST) -> list[FunctionNode]:
-    return [node for node in ast.walk(tree) if isinstance(node, _FUNCTIONS)]
+    return [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
 
 
 def _code_of(
@@ -161,7 +165,7 @@ def _imports(tree: ast.Module) -> Iterator[ast.stmt]:
         elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
             if all(alias.name != "*" for alias in node.names):
                 yield node
-        elif not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.expr)):
+        elif not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.expr)):
             stack += ast.iter_child_nodes(node)
 
 

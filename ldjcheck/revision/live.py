@@ -14,13 +14,12 @@ import types
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision.functions import (
-    FunctionNode,
     compiled,
     first_line,
     functions_around,
     is_same_code,
 )
-from ldjcheck.revision.text import Replacement, SourceText, read_source
+from ldjcheck.revision.text import FunctionNode, Replacement, SourceText, read_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -115,9 +114,8 @@ def _functions_over(source: SourceText, change: Replacement) -> Iterator[Functio
     """Yield the functions whose bodies a replacement changes, the innermost first."""
     around = [
         node
-        for node in ast.walk(source.tree)
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        and (node.lineno, node.col_offset) <= (change.line, change.column)
+        for node in source.functions
+        if (node.lineno, node.col_offset) <= (change.line, change.column)
         and (change.end_line, change.end_column)
         <= (node.end_lineno or 0, node.end_col_offset or 0)
     ]

@@ -6,12 +6,15 @@ import ast
 import itertools
 import linecache
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 Block = list[ast.stmt]
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -30,7 +33,7 @@ class Replacement:
     text: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class SourceText:
     """One file: its lines in UTF-8 with their ends, its tree, and every node's parent."""
 
@@ -38,6 +41,37 @@ class SourceText:
     lines: tuple[bytes, ...]
     tree: ast.Module
     parents: dict[ast.AST, ast.AST]
+
+    @cached_property
+    def functions(self) -> list[FunctionNode]:
+        """Every function and lambda of the file, the outer ones first."""
+        return [node for node in ast.walk(self.tree) if isinstance(node, FUNCTIONS)]
+
+    @cached_property
+    def statements(self) -> dict[int, list[ast.stmt]]:
+        """The simple statements that cover a line, by the line."""
+        found: dict[int, list[ast.stmt]] = {}
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.stmt) and not hasattr(node, "body"):
+                for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                    found.setdefault(line, []).append(node)
+        return found
+
+    @cached_property
+    def modules(self) -> dict[str, str]:
+        """What the file calls the modules that it imports, by their own names."""
+        return {
+            alias.name: alias.asname or alias.name
+            for node in ast.walk(self.tree)
+            if isinstance(node, ast.Import)
+            for alias in node.names
+        }
+
+    def function_of(self, node: ast.AST) -> ast.AST:
+        """Return the function that a node stands in, else the module."""
+        while not isinstance(node, (*FUNCTIONS, ast.Module)):
+            node = self.parents[node]
+        return node
 
     def text(self, node: ast.AST) -> str:
         """Return the source of an expression or statement, as it is written."""
