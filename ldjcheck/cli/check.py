@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 import traceback
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
@@ -49,10 +50,11 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
 
 def _check(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
     """Run the session, write its reports, and return the exit status."""
-    from ldjcheck.cli.output import write_fault, write_reports
+    from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.cli.session import Request, run_session
 
     _refuse_mixing(settings["formats"])
+    started = time.time()
     request = Request(options=_options(settings), kwargs=settings["kwarg"])
     session = run_session(
         targets, request, _checker(), timeout=settings["timeout"], command=command
@@ -69,6 +71,8 @@ def _check(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> 
         )
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
+    if settings["fix"]:
+        write_edits(session.run, started)
     return session.run.exit_code
 
 

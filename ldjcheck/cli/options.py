@@ -18,6 +18,7 @@ _DEFAULTS = Options()
 _feed = partial(SectionedOption, section="What the layer is fed")
 _call = partial(SectionedOption, section="How it is called")
 _judge = partial(SectionedOption, section="How it is judged")
+_write = partial(SectionedOption, section="What is written")
 _show = partial(SectionedOption, section="What is shown")
 
 CHECK_OPTIONS: tuple[click.Option, ...] = (
@@ -138,6 +139,11 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
     ),
     _judge("--rtol", type=types.TOLERANCE, metavar="X", help="The same, relative."),
     _judge("--strict", is_flag=True, help="Let warnings fail."),
+    _write(
+        "--fix",
+        is_flag=True,
+        help="Write the verified edits to the files; else nothing is ever written.",
+    ),
     _show(
         "--format",
         "formats",

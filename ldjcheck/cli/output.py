@@ -42,6 +42,28 @@ def write_reports(
             path.write_text(text, encoding="utf-8")
 
 
+def write_edits(run: Run, started: float) -> None:
+    """Write the verified fixes of a run to the files, and say so on standard error.
+
+    The report has standard output for itself; `started` is when the check began.
+    """
+    from ldjcheck.revision.disk import write_fixes
+
+    fixes = [f.fix for result in run.results for f in result.findings if f.fix]
+    written = write_fixes(fixes, started)
+    for each in written:
+        if each.refused is None:
+            lines = ", ".join(map(str, each.lines))
+            word = "line" if len(each.lines) == 1 else "lines"
+            click.echo(f"Wrote {each.file}, {word} {lines}.", err=True)
+        else:
+            click.echo(f"Did not write {each.file}: {each.refused}.", err=True)
+    if any(each.refused is None for each in written):
+        click.echo("Check again to see the layer pass.", err=True)
+    elif not written:
+        click.echo("There is no verified edit to write.", err=True)
+
+
 def write_fault(traceback: str) -> None:
     """Show a fault of our own on standard error, and ask for a report."""
     click.echo(f"{traceback.rstrip()}\n{_REPORT_IT}", err=True)

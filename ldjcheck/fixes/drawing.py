@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import TYPE_CHECKING
 
+from ldjcheck.cells import split_cell
 from ldjcheck.records import Edit
 from ldjcheck.revision.text import replaced
 
@@ -22,11 +23,12 @@ def edits_of(
     `before` is one line as it is; `after` is what stands in its place: nothing when the
     line goes, several lines when some are added.
     """
+    file, cell = split_cell(shown)
     first = min(change.line for change in changes)
     last = max(change.end_line for change in changes)
     old = [line.decode().rstrip("\r\n") for line in source.lines[first - 1 : last]]
     text = replaced(source.lines[first - 1 : last], changes, first).decode()
-    new = [line.rstrip("\r\n") for line in text.splitlines()]
+    new = text.removesuffix("\n").split("\n") if text else []
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():
         if tag == "equal":
@@ -37,7 +39,11 @@ def edits_of(
             kept = old[anchor]
             lines = [kept, *new[k:m]] if above else [*new[k:m], kept]
             yield Edit(
-                file=shown, line=first + anchor, before=kept, after="\n".join(lines)
+                file=file,
+                cell=cell,
+                line=first + anchor,
+                before=kept,
+                after="\n".join(lines),
             )
             continue
         for index in range(i, j):
@@ -45,7 +51,8 @@ def edits_of(
             is_last = index == j - 1
             rows = new[position:m] if is_last else new[position : min(position + 1, m)]
             yield Edit(
-                file=shown,
+                file=file,
+                cell=cell,
                 line=first + index,
                 before=old[index],
                 after="\n".join(rows),

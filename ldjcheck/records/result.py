@@ -108,12 +108,17 @@ class Law:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """One changed line of the user's source."""
+    """One changed line of the user's source.
+
+    `after` is what stands in its place: nothing when the line goes, several lines when
+    some are added. In a notebook `line` counts from the start of its `cell`.
+    """
 
     file: str
     line: int
     before: str
     after: str
+    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -94,11 +94,13 @@ def law(law: Law, margin: str, style: Style) -> Block:
 def fix(fix: Fix, location: Location | None, style: Style) -> Block:
     """Return the edits as a diff, and whether they were run."""
     lines = [style.paint(f"  {_fix_title(fix)}", bold=True)]
-    file = None if location is None else location.file
+    place = None if location is None else (location.file, location.cell)
     for edit in fix.edits:
-        if edit.file != file:
-            file = edit.file
-            lines.append(_MARGIN + shorten_middle(one_line(file), style.width - 4))
+        if (edit.file, edit.cell) != place:
+            place = edit.file, edit.cell
+            where = one_line(edit.file)
+            where += f", cell {edit.cell}" if edit.cell is not None else ""
+            lines.append(_MARGIN + shorten_middle(where, style.width - 4))
         lines += _diff(edit, style)
     return lines
 
@@ -109,8 +111,11 @@ def fixed_above(style: Style) -> Block:
 
 
 def _fix_title(fix: Fix) -> str:
-    if fix.applicability == "suggested":
+    if fix.applicability == "suggested" and fix.residual_after is None:
         return "Fix (a suggestion, not run)"
+    if fix.applicability == "suggested":
+        size = figures.size(fix.residual_after or 0.0)
+        return f"Fix (a suggestion: agrees to {size}, but another edit does as well)"
     if fix.residual_after is None:
         return "Fix (tried in memory: all samples then agree)"
     size = figures.size(fix.residual_after)

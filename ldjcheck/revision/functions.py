@@ -53,13 +53,31 @@ def compiled(
     found = _edited_node(source, node, changes)
     if found is None:
         return None
-    code = _code_of(source, node, found, like)
+    imports = tuple(_imports(source.tree))
+    code = _code_of(source, node, found, like, imports)
     if code is not None and code.co_freevars != like.co_freevars:
         _hold(found, like.co_freevars)
-        code = _code_of(source, node, found, like)
+        code = _code_of(source, node, found, like, imports)
     if code is None or code.co_freevars != like.co_freevars:
         return None
     return code
+
+
+def was_compiled_from(
+    source: SourceText, node: FunctionNode, code: types.CodeType
+) -> bool:
+    """Return whether a running function's code is what its source says now.
+
+    Notebooks compile one statement at a time, apart from the imports.
+    """
+    found = _edited_node(source, node, ())
+    if found is None:
+        return False
+    for imports in (_imports(source.tree), ()):
+        made = _code_of(source, node, found, code, tuple(imports))
+        if made is not None and is_same_code(made, code):
+            return True
+    return False
 
 
 def is_same_code(a: types.CodeType, b: types.CodeType) -> bool:
@@ -120,7 +138,11 @@ def _functions_in(tree: ast.AST) -> list[FunctionNode]:
 
 
 def _code_of(
-    source: SourceText, original: FunctionNode, node: FunctionNode, like: types.CodeType
+    source: SourceText,
+    original: FunctionNode,
+    node: FunctionNode,
+    like: types.CodeType,
+    imports: Sequence[ast.stmt],
 ) -> types.CodeType | None:
     """Compile a function inside the least that gives it the names it was made with."""
     statement: ast.stmt = ast.Expr(node) if isinstance(node, ast.Lambda) else node
@@ -132,7 +154,7 @@ def _code_of(
         statement = _around(f"def _outer({', '.join(outer)}): pass", statement)
     # Calls of imported names are compiled otherwise than those of other names.
     module = ast.fix_missing_locations(
-        ast.Module(body=[*_imports(source.tree), statement], type_ignores=[])
+        ast.Module(body=[*imports, statement], type_ignores=[])
     )
     try:
         code = compile(

@@ -17,7 +17,7 @@ from ldjcheck.revision.functions import (
     compiled,
     first_line,
     functions_around,
-    is_same_code,
+    was_compiled_from,
 )
 from ldjcheck.revision.text import FunctionNode, Replacement, SourceText, read_source
 
@@ -104,8 +104,7 @@ class Live:
             self._known[node] = [
                 function
                 for function in candidates
-                if (code := compiled(source, node, function.__code__)) is not None
-                and is_same_code(code, function.__code__)
+                if was_compiled_from(source, node, function.__code__)
             ]
         return self._known[node]
 

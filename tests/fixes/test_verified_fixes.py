@@ -91,7 +91,7 @@ MISTAKES = {
                 ldj = torch.log(torch.cosh(x))
                 return torch.sinh(x), ldj
         """,
-        ["ldj = torch.log(torch.cosh(x)).sum(dim=1)"],
+        ["ldj = torch.log(torch.cosh(x)).flatten(1).sum(1)"],
     ),
     "an axis kept": (
         """
