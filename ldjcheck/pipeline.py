@@ -291,7 +291,7 @@ def _fixed(
 
     An edit is verified at configurations of other seeds than all that was measured.
     """
-    if not any(diagnosis.touched for diagnosis in diagnoses):
+    if not any(finding.severity == "error" for finding in findings):
         return findings
     from ldjcheck.fixes import Plans, with_fixes
 

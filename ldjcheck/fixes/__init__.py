@@ -17,7 +17,7 @@ from ldjcheck.fixes.search import Question, is_contested, runs_with, working
 from ldjcheck.fixes.sites import real_file
 from ldjcheck.fixes.verify import Plans, Verification
 from ldjcheck.measure import Rehearsal
-from ldjcheck.records import Fix
+from ldjcheck.records import Diagnosis, Direction, Fix
 from ldjcheck.revision import Live
 
 if TYPE_CHECKING:
@@ -25,10 +25,12 @@ if TYPE_CHECKING:
 
     from ldjcheck.fixes.sites import Change
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Comparison, Diagnosis, Edit, Finding
+    from ldjcheck.records import Comparison, Edit, Finding
     from ldjcheck.revision import Replacement
 
 __all__ = ["Plans", "with_fixes"]
+
+_DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
 def with_fixes(
@@ -61,22 +63,17 @@ def _questions(
     settled: Settled,
 ) -> list[Question]:
     """Return what has to be mended; nothing when a part of it is out of reach."""
+    known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
     found = []
-    for diagnosis in diagnoses:
-        here = [
-            f
-            for f in findings
-            if f.direction == diagnosis.direction and _is_mendable(f)
-        ]
+    for direction in _DIRECTIONS:
+        here = [f for f in findings if f.direction == direction and _is_mendable(f)]
         if not here:
             continue
-        measured = comparison.measurement.measured
-        rehearsal = Rehearsal(settled, measured, diagnosis.direction)
-        if not len(rehearsal):
-            continue
-        if len(here) != max(1, len(diagnosis.mistakes)):
-            continue
+        diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
+        rehearsal = Rehearsal(settled, comparison.measurement.measured, direction)
         mistakes = diagnosis.mistakes or ((),)
+        if not len(rehearsal) or len(here) != len(mistakes):
+            continue
         for finding, explanations in zip(here, mistakes, strict=True):
             found.append(
                 Question(
@@ -93,6 +90,7 @@ def _is_mendable(finding: Finding) -> bool:
     """Return whether a finding is about the ldj's own code."""
     mends = finding.code.startswith("LDJ1") or finding.name in (
         "wrong-shape", "not-reduced", "inverse-sign", "incoming-ldj-ignored",
+        "gradient-cut",
     )  # fmt: skip
     return mends and finding.severity == "error"
 

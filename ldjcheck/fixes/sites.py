@@ -190,12 +190,22 @@ def sites_for(
             off = column is not None and not _covers(statement, blamed.line, column)
             note(here, statement, 0.1 * off)
             functions.append(here.function_of(statement))
+        if not functions:  # the head of a block is blamed
+            around = [
+                f for f in here.functions if f.lineno <= blamed.line < _lines(f)[1]
+            ]
+            functions += around[-1:]
     for index, span in enumerate(() if explanation is None else explanation.spans):
         source = live.sources.get(span.file)
         for statement in () if source is None else source.statements.get(span.line, ()):
             assert source is not None
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
+    if here is not None and blamed is not None and not touched:
+        for function in functions:
+            for line in range(*_lines(function)):
+                for statement in here.statements.get(line, ()):
+                    note(here, statement, 1 + min(abs(line - blamed.line), 99) / 100)
     for span in touched:
         source = live.sources.get(span.file)
         if source is None:
@@ -218,6 +228,13 @@ def sites_for(
         for statement, (rank, source) in ordered
         if live.is_running(source.file, statement)
     ]
+
+
+def _lines(node: ast.AST) -> tuple[int, int]:
+    if isinstance(node, ast.Module):
+        return 0, 0
+    first, _, last, _ = span_of(node)
+    return first, last + 1
 
 
 def _returns(source: SourceText, function: ast.AST) -> Iterator[ast.Return]:

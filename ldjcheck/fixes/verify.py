@@ -46,12 +46,16 @@ class Verification:
         return max(_largest(verdict) for verdict in after.verdicts)
 
     def _compared(self) -> Comparison:
-        measured = measure_again(self.settled, self.plans.closely, self.plans.by_value)
-        return compare(replace(self.before.measurement, measured=measured))
+        plans = self.plans
+        measured, gradients = measure_again(self.settled, plans.closely, plans.by_value)
+        before = self.before.measurement
+        return compare(replace(before, measured=measured, gradients=gradients))
 
     def _agrees(self, after: Comparison) -> bool:
         pairs = zip(after.verdicts, self.before.verdicts, strict=True)
         if not all(_is_mended(now, before) for now, before in pairs):
+            return False
+        if any(check.status == "fail" for check in after.gradients):
             return False
         # The edit is of the ldj alone: nothing else may come out otherwise.
         return after.round_trip.status == self.before.round_trip.status

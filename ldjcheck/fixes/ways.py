@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.fixes import calls, factors, points, reductions, signs, terms
+from ldjcheck.fixes import (
+    calls,
+    factors,
+    gradients,
+    points,
+    reductions,
+    signs,
+    terms,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,8 +52,9 @@ FORM: dict[str, tuple[Way, ...]] = {
     "not-reduced": (reductions.reduced,),
     "wrong-shape": (reductions.one_per_sample,),
     "incoming-ldj-ignored": (terms.added_to_total,),
+    "gradient-cut": (gradients.uncut,),
 }
-"""By the name of a finding about the ldj's form."""
+"""By the name of a finding that is not about a value."""
 
 ANYTHING: tuple[Way, ...] = (
     factors.literals,

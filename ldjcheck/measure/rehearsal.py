@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure.settle import Settled
-    from ldjcheck.records import Config, ConfigMeasured, Direction
+    from ldjcheck.records import (
+        Config,
+        ConfigMeasured,
+        Direction,
+        GradientMeasured,
+    )
 
 _ROUNDING = 4e-7  # relative: an edit is looked at closely only later
 _SLACKS = 4.0
@@ -114,17 +119,15 @@ class Rehearsal:
 
 def measure_again(
     settled: Settled, configs: Sequence[Config], more: Sequence[Config]
-) -> tuple[ConfigMeasured, ...]:
-    """Return the layer measured anew, as its code is now.
+) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...]]:
+    """Return the layer and its gradients measured anew, as its code is now.
 
     At `configs` everything is looked at, at `more` the two numbers alone.
     """
-    measured, _, _ = measure_everywhere(settled, tuple(configs))
+    measured, gradients, _ = measure_everywhere(settled, tuple(configs))
     quicker = replace(settled.workshop, behaviour=False)
-    return (
-        *measured,
-        *(measure_config(quicker, settled.calls, config) for config in more),
-    )
+    further = (measure_config(quicker, settled.calls, config) for config in more)
+    return (*measured, *further), gradients
 
 
 def _is_same(a: Tensor, b: Tensor) -> bool:

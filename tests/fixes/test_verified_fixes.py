@@ -396,3 +396,65 @@ def test_a_layer_of_this_very_file_is_mended() -> None:
         sys.modules[__name__].__dict__["test_a_layer_of_this_very_file_is_mended"]
     )[1]
     assert fix.edits[0].line == line + 3
+
+
+CUT = {
+    "detach": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                ldj = self.log_scale.detach().sum()
+                return x * self.log_scale.exp(), ldj.expand(len(x))
+        """,
+        ["ldj = self.log_scale.sum()"],
+    ),
+    "no_grad": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                with torch.no_grad():
+                    ldj = self.log_scale.sum()
+                    ldj = ldj.expand(len(x))
+                return x * self.log_scale.exp(), ldj
+        """,
+        ["", "ldj = self.log_scale.sum()", "ldj = ldj.expand(len(x))"],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_what_cuts_the_gradient_is_taken_away(name: str, tmp_path: Path) -> None:
+    text, expected = CUT[name]
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert after(fix) == expected
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert report.status == "pass", report
+
+
+def test_a_total_that_is_overwritten_is_added_to(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def forward(self, z, ldj, reverse=False):
+            if reverse:
+                return z / 3, ldj - math.log(3) * z[0].numel()
+            ldj = torch.full((len(z),), math.log(3)) * z[0].numel()
+            return z * 3, ldj
+    """
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert after(fix) == [
+        "ldj = ldj + torch.full((len(z),), math.log(3)) * z[0].numel()"
+    ]
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert report.status == "pass", report

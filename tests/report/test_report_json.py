@@ -233,6 +233,7 @@ def test_a_full_result_word_for_word() -> None:
                                 "before": "        ldj -= np.log(self.quants)",
                                 "after": "        ldj -= np.log(self.quants) * "
                                 "np.prod(z.shape[1:])",
+                                "cell": None,
                             }
                         ],
                     },
