@@ -425,7 +425,7 @@ CUT = {
                     ldj = ldj.expand(len(x))
                 return x * self.log_scale.exp(), ldj
         """,
-        ["", "ldj = self.log_scale.sum()", "ldj = ldj.expand(len(x))"],
+        ["ldj = self.log_scale.sum()", "ldj = ldj.expand(len(x))", ""],
     ),
 }
 
