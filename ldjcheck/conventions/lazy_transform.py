@@ -63,6 +63,7 @@ def _with_context(name: str | None) -> Calls:
         signature=f"lazy({name}) -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=_built_first(back=False),
         inverse=_built_first(back=True),
+        inverse_derived=True,
         context_names=() if name is None else (name,),
         inferred=(("convention", f"{CONVENTION.name}: calling it builds a transform"),),
     )

@@ -29,6 +29,7 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
         signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=_forward,
         inverse=_inverse,
+        inverse_derived=True,
         event_dim=_event_dim(layer, "domain"),
         inverse_event_dim=_event_dim(layer, "codomain"),
         domain=_domain(_attribute(layer, "domain")),

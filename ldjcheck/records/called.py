@@ -54,6 +54,7 @@ class Calls:
     )
     inverse_event_dim: int | None = None  # the same for the way back
     inverse_tracked: bool = True  # the convention has an ldj for the way back
+    inverse_derived: bool = False  # a library makes it from the forward ldj
     # Names and event shapes of several inputs, which x then holds flat.
     parts: tuple[tuple[str | None, Shape], ...] = ()
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor

@@ -37,6 +37,8 @@ def value_findings(
     for verdict in comparison.verdicts:
         if not verdict.mismatched or verdict.faults or verdict.flat or verdict.form:
             continue
+        if verdict.direction == "inverse" and _follows_forward(comparison):
+            continue
         if not numbers_count(verdict):
             continue
         diagnosis = found.get(verdict.direction)
@@ -65,6 +67,12 @@ def value_findings(
         )
         for mistake in diagnosis.mistakes:
             yield _named(rules, mistake, diagnosis, at, comparison)
+
+
+def _follows_forward(comparison: Comparison) -> bool:
+    """Return whether the way back is wrong because the forward ldj is: it is made of it."""
+    derived = comparison.measurement.calls.inverse_derived
+    return derived and comparison.forward.mismatched
 
 
 def _named(

@@ -235,3 +235,14 @@ def test_scaling_by_a_declares_log_a_per_element() -> None:
     assert [d.reported for d in report.checks[0].dimensions] == pytest.approx(
         [math.log(3)] * 5
     )
+
+
+class WrongTanh(tt.TanhTransform):
+    def log_abs_det_jacobian(self, x, y):
+        return 2 * (math.log(2) - x - torch.nn.functional.softplus(-x))
+
+
+def test_an_inverse_that_a_library_derives_repeats_no_mistake() -> None:
+    report = ldjcheck.check(WrongTanh(), shape=(4,))
+    assert report.status == "fail"
+    assert {f.direction for f in report.findings} == {"forward"}
