@@ -97,7 +97,7 @@ DIMS_CHANGE = ("event_dim 1, rows", "stick breaking")
 def test_a_right_transform_passes_both_ways(name: str) -> None:
     transform, shape = BOTH_WAYS[name]
     report = passes(transform, shape=shape)
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
 
 
 @pytest.mark.parametrize(
