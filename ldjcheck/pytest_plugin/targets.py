@@ -39,11 +39,13 @@ class TargetItem(pytest.Item):
 
     def reportinfo(self) -> tuple[os.PathLike[str] | str, int | None, str]:
         """Return the file and line of the layer."""
+        # pytest would take dots for those of a class where the name itself stood here.
+        title = f"target {self.name}"
         source, _, expr = self.name.partition(":")
         place = find_place(source, expr or None, self.config.rootpath)
         if place is None:
-            return self.path, None, self.name
-        return place.file, place.line, self.name
+            return self.path, None, title
+        return place.file, place.line, title
 
     def runtest(self) -> None:
         """Check the target; it may hang, print or die without harm to the session.

@@ -68,9 +68,9 @@ def test_they_fail_with_the_message_and_the_line_of_the_layer(
     result.stdout.fnmatch_lines(
         [
             "ldjcheck *: seed 0, float64, 3 samples",
-            "tox.ini::flows.py:Scale <- flows.py PASSED*",
-            "tox.ini::flows.py:Flipped <- flows.py FAILED*",
-            "*_ flows.py:Flipped _*",
+            "tox.ini::flows.py:Scale PASSED*",
+            "tox.ini::flows.py:Flipped FAILED*",
+            "*_ target flows.py:Flipped _*",
             "ldjcheck.LdjMismatch: LDJ104 sign-flipped",
             "The whole log-determinant has the wrong sign.",
             "flows.py:19: LdjMismatch",

@@ -1,0 +1,140 @@
+"""The plugin beside others, switched off, loaded by hand, and with pytest's options."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from plugin.conftest import IS_INSTALLED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Runs = Callable[..., pytest.RunResult]
+
+WITHOUT_FIXTURE = """
+def test_plain(): ldjcheck.assert_ldj(Scale(), shape=(3,))
+
+@ldjcheck.parametrize([Scale()], shape=(3,))
+def test_layers(): pass
+
+@ldjcheck.parametrize([Flipped()], shape=(3,), expected={"LDJ104": "see #3"})
+def test_expected(): pass
+"""
+
+
+def test_without_the_plugin_asserting_and_parametrizing_go_on(
+    flows: pytest.Pytester,
+) -> None:
+    flows.makepyfile(
+        test_it=f"import ldjcheck, pytest\nfrom flows import *\n{WITHOUT_FIXTURE}"
+    )
+    result = flows.runpytest_inprocess("-p", "no:ldjcheck")
+    result.assert_outcomes(passed=8, xfailed=1)
+    assert "= ldjcheck =" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ldjcheck.pytest_plugin",
+        pytest.param(
+            "ldjcheck",
+            marks=pytest.mark.skipif(
+                not IS_INSTALLED, reason="the entry point is not installed"
+            ),
+        ),
+    ],
+)
+def test_it_can_be_loaded_by_name_where_nothing_is_loaded_by_itself(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, load: tuple[str, ...], name: str
+) -> None:
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    arguments = () if load == ("-p", name) else ("-p", name)
+    result = run("def test_it(ldj): ldj.assert_ok(Scale(), shape=(3,))", *arguments)
+    result.assert_outcomes(passed=1)
+
+
+def test_coverage_is_measured_of_the_layers_that_are_checked(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    pytest.importorskip("pytest_cov")
+    result = run("def test_it(ldj): ldj.assert_ok(OneWay(), shape=(3,))", "--cov=flows")
+    result.assert_outcomes(passed=1)
+    result.stdout.fnmatch_lines(["flows.py * *%"])
+    (percent,) = (line.split()[-1] for line in result.outlines if "flows.py" in line)
+    assert 40 < int(percent.rstrip("%")) < 100
+
+
+def test_doctests_of_modules_stand_beside_tests_and_targets(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    flows.makeini("[pytest]\nldj_targets = flows.py:Scale")
+    flows.makepyfile(doc='"""\n>>> 1 + 1\n2\n"""')
+    result = run(
+        "def test_it(ldj): ldj.assert_ok(Scale(), shape=(3,))", "--doctest-modules"
+    )
+    result.assert_outcomes(passed=3)
+
+
+def test_stopping_at_the_first_failure_and_running_the_last_ones_again(
+    run: Runs,
+) -> None:
+    source = """
+@ldjcheck.parametrize([Flipped(), Scale()], shape=(3,))
+def test_it(): pass
+"""
+    run(source, "-x").assert_outcomes(failed=1)
+    run(source).assert_outcomes(failed=1, passed=7)
+    again = run(source, "--lf")
+    again.assert_outcomes(failed=1)
+    again.stdout.fnmatch_lines(["run-last-failure: rerun previous 1 failure"])
+
+
+def test_the_mark_is_known_where_marks_are_strict(run: Runs) -> None:
+    source = "@pytest.mark.ldj(shape=(3,))\ndef test_it(ldj): ldj.assert_ok(Scale())"
+    run(source, "--strict-markers").assert_outcomes(passed=1)
+
+
+HEAVY = {"torch", "numpy", "hypothesis"}
+
+
+def test_loading_the_plugin_loads_nothing_heavy(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makeconftest(
+        "import sys\n"
+        "def pytest_unconfigure():\n"
+        f"    print('heavy:', *{HEAVY!r} & set(sys.modules))\n"
+    )
+    flows.makepyfile(test_empty="def test_it(): pass")
+    arguments = (*load, "-p", "no:hypothesispytest", "-q")
+    done = flows.runpytest_subprocess(*arguments)
+    assert "heavy:" in [line.strip() for line in done.outlines]
+
+
+@pytest.mark.slow
+def test_collecting_an_empty_file_takes_at_most_10_milliseconds_more(
+    tmp_path: object, pytester: pytest.Pytester
+) -> None:
+    pytester.makepyfile(test_empty="")
+
+    def seconds(*plugin: str) -> float:
+        command = [sys.executable, "-m", "pytest", "--co", "-q", *plugin]
+        started = time.perf_counter()
+        subprocess.run(command, cwd=pytester.path, capture_output=True, check=False)
+        return time.perf_counter() - started
+
+    on = () if IS_INSTALLED else ("-p", "ldjcheck.pytest_plugin")
+    seconds(*on)  # byte code is written once
+    pairs = [(seconds(*on), seconds("-p", "no:ldjcheck")) for _ in range(15)]
+    with_it, without = zip(
+        *pairs, strict=True
+    )  # side by side: a busy machine slows both
+    assert min(with_it) - min(without) <= 0.010
+    assert statistics.median(with_it) - statistics.median(without) <= 0.020
