@@ -95,7 +95,8 @@ def flows(warm: None, pytester: pytest.Pytester) -> pytest.Pytester:
 @pytest.fixture(scope="session")
 def load() -> tuple[str, ...]:
     """What loads the plugin: nothing, where the entry point is installed."""
-    return () if IS_INSTALLED else ("-p", "ldjcheck.pytest_plugin")
+    quiet = ("-W", "ignore::pytest.PytestAssertRewriteWarning")  # it is loaded already
+    return quiet if IS_INSTALLED else (*quiet, "-p", "ldjcheck.pytest_plugin")
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_it_can_be_loaded_by_name_where_nothing_is_loaded_by_itself(
     run: Runs, monkeypatch: pytest.MonkeyPatch, load: tuple[str, ...], name: str
 ) -> None:
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    arguments = () if load == ("-p", name) else ("-p", name)
+    arguments = () if load[-1] == name else ("-p", name)
     result = run("def test_it(ldj): ldj.assert_ok(Scale(), shape=(3,))", *arguments)
     result.assert_outcomes(passed=1)
 
