@@ -9,7 +9,8 @@ from ldjcheck.domains import parse_domain
 from ldjcheck.listening import announce
 from ldjcheck.pipeline import EXIT_CODES, check_layer, failed_result
 from ldjcheck.recognition import why_no_flow
-from ldjcheck.records import Layer, Options, Run, Shape
+from ldjcheck.records import Layer, Options, Run, Shape, Suppression
+from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,8 @@ def check(
     dtype: Literal["float64", "as-written"] = "float64",
     atol: float | None = None,
     rtol: float | None = None,
+    select: Sequence[str] = (),
+    ignore: Sequence[str] | Mapping[str, str] = (),
     strict: bool = False,
     ledger: bool = False,
     jacobian: Oracle | None = None,
@@ -68,6 +71,9 @@ def check(
         dtype: precision of the check.
         atol: allowed difference, in nats; from the error model when absent.
         rtol: the same, relative to the exact value.
+        select: codes or names of the only mistakes to report; `"LDJ2"` is all of LDJ2xx.
+        ignore: those that are not to count; a mapping gives the reason of each. What is
+            ignored and does not occur is told (LDJ490).
         strict: let warnings fail.
         ledger: follow the lines of a layer that passes, too.
         jacobian: another oracle, `jacobian(f, x)` with `f` from `(batch, dims_in)` to
@@ -83,7 +89,8 @@ def check(
     its own.
 
     Raises:
-        ValueError: a domain that does not exist, or a Jacobian of another shape.
+        ValueError: a domain or mistake that does not exist, or a Jacobian of another
+            shape.
     """
     chosen = Options(
         shape=_shapes(shape),
@@ -102,6 +109,8 @@ def check(
         dtype=dtype,
         atol=atol,
         rtol=rtol,
+        select=tuple(code for each in select for code in codes_for(each)),
+        ignore=_suppressions(ignore),
         strict=strict,
         ledger=ledger,
         jacobian=jacobian,
@@ -158,6 +167,23 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
             "Jacobians have a determinant"
         )
     return log_abs_det(jacobian)
+
+
+def _suppressions(
+    ignore: Sequence[str] | Mapping[str, str],
+) -> tuple[Suppression, ...]:
+    from collections.abc import Mapping as AnyMapping
+
+    is_reasoned = isinstance(ignore, AnyMapping)
+    found = []
+    for word in ignore:
+        codes = ignorable_codes_for(word)
+        reason = ignore[word] if is_reasoned else "as you said"  # type: ignore[call-overload]  # a mapping then
+        found += [
+            Suppression(code=code, reason=reason, expected=len(codes) == 1)
+            for code in codes
+        ]
+    return tuple(found)
 
 
 def _shapes(

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Ignored
+
 if TYPE_CHECKING:
     from ldjcheck.records import (
         Check,
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
         Measurement,
         Options,
         Status,
+        Suppression,
         Verdict,
     )
 
@@ -75,22 +78,67 @@ def forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Compariso
     )
 
 
+def silenced(
+    findings: tuple[Finding, ...], options: Options
+) -> tuple[tuple[Finding, ...], tuple[Ignored, ...]]:
+    """Return the findings that count, and those that the user does not want to count.
+
+    What says that nothing could be checked (LDJ0xx) always counts.
+    """
+    reasons = {each.code: each.reason for each in options.ignore}
+    kept, ignored = [], []
+    for finding in findings:
+        reason = reasons.get(finding.code)
+        if reason is None and options.select and finding.code not in options.select:
+            reason = "not selected"
+        if reason is None or finding.code.startswith("LDJ0"):
+            kept.append(finding)
+        else:
+            hidden = Ignored(
+                code=finding.code,
+                name=finding.name,
+                severity=finding.severity,
+                direction=finding.direction,
+                message=finding.message,
+                reason=reason,
+            )
+            ignored.append(hidden)
+    return tuple(kept), tuple(ignored)
+
+
+def stale(ignored: tuple[Ignored, ...], options: Options) -> tuple[Suppression, ...]:
+    """Return what is ignored and does not occur, though it was expected to."""
+    if options.direction != "both":  # it may stand in the other one
+        return ()
+    seen = {each.code for each in ignored}
+    return tuple(s for s in options.ignore if s.expected and s.code not in seen)
+
+
 def status_of(
-    findings: tuple[Finding, ...], comparison: Comparison, options: Options
+    findings: tuple[Finding, ...],
+    comparison: Comparison,
+    options: Options,
+    ignored: tuple[Ignored, ...] = (),
 ) -> Status:
-    """Return the status by the words of the contract: fail, error, unproven, pass."""
+    """Return the status by the words of the contract: fail, error, unproven, pass.
+
+    An ignored finding does not count, nor does a check that is unproven because of it. The
+    checks themselves keep what was measured: one that disagrees stays `fail`.
+    """
     grave = {"error", "warning"} if options.strict else {"error"}
     if any(f.severity in grave and not f.code.startswith("LDJ0") for f in findings):
         return "fail"
     if any(f.code.startswith("LDJ0") for f in findings):
         return "error"
     checks: tuple[Check, ...] = comparison.checks
+    excused = {i.direction for i in ignored if i.severity == "unproven"}
     if any(f.severity == "unproven" for f in findings) or any(
-        c.status == "unproven" for c in checks
+        c.status == "unproven" and not excused & {c.direction, None} for c in checks
     ):
         return "unproven"
     proved = any(c.name == "ldj" and c.status == "pass" for c in checks)
-    return "pass" if proved else "unproven"
+    wanted = any(i.severity in ("error", "unproven") for i in ignored)
+    return "pass" if proved or wanted else "unproven"
 
 
 def kind_of(comparison: Comparison) -> Kind:

@@ -29,6 +29,8 @@ class CheckKeywords(TypedDict, total=False):
     dtype: Literal["float64", "as-written"]
     atol: float | None
     rtol: float | None
+    select: Sequence[str]
+    ignore: Sequence[str] | Mapping[str, str]
     strict: bool
     ledger: bool
     jacobian: Oracle | None

@@ -20,9 +20,20 @@ from ldjcheck.judgement import (
     kind_of,
     said_of_comparison,
     said_of_runs,
+    silenced,
+    stale,
     status_of,
 )
-from ldjcheck.records import Check, Finding, Layer, Measurement, Options, Result, Shape
+from ldjcheck.records import (
+    Check,
+    Finding,
+    Ignored,
+    Layer,
+    Measurement,
+    Options,
+    Result,
+    Shape,
+)
 from ldjcheck.rules import name_findings, rule_for
 
 if TYPE_CHECKING:
@@ -93,10 +104,12 @@ def _checked(layer: Layer, options: Options) -> Result:
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
     findings = _fixed(findings, diagnoses, setting, comparison)
     comparison = forgiven(comparison, findings)
+    _, hidden = silenced(findings, options)
+    findings, ignored = silenced(findings + _stale(hidden, options), options)
     return Result(
         target=layer.target,
         layer=layer.name,
-        status=status_of(findings, comparison, options),
+        status=status_of(findings, comparison, options, ignored),
         convention=measurement.calls.convention,
         kind=kind_of(comparison),
         inferred={
@@ -107,7 +120,22 @@ def _checked(layer: Layer, options: Options) -> Result:
         checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
+        ignored=ignored,
     )
+
+
+def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]:
+    rule = rule_for("LDJ490")
+    assert rule is not None
+    found = []
+    for suppression in stale(hidden, options):
+        named = rule_for(suppression.code)
+        name = suppression.code if named is None else f"{named.code} {named.name}"
+        message = f"{name} is ignored, and does not occur."
+        found.append(
+            rule.finding(message, evidence=(f"ignored: {suppression.reason}",))
+        )
+    return tuple(found)
 
 
 def _unwrapped(layer: Layer) -> Layer:

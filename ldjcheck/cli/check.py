@@ -5,14 +5,14 @@ from __future__ import annotations
 import shlex
 import time
 import traceback
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.sections import SectionedCommand
-from ldjcheck.records import Options
+from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
+from ldjcheck.records import Options, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @click.command(
     "check",
-    cls=SectionedCommand,
+    cls=ConfiguredCommand,
     params=list(CHECK_OPTIONS),
     short_help="Check layers; the word may be left out.",
 )
@@ -34,7 +34,7 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
     try:
-        code = _check(targets, settings, shlex.join(typed))
+        code = _check(targets, settings, silences_of(ctx), shlex.join(typed))
     except KeyboardInterrupt:
         click.echo("Interrupted; nothing is left running.", err=True)
         code = 130
@@ -48,14 +48,21 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
     ctx.exit(code)
 
 
-def _check(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
+def _check(
+    targets: tuple[str, ...], settings: dict[str, Any], file: Silences, command: str
+) -> int:
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.cli.session import Request, run_session
 
     _refuse_mixing(settings["formats"])
     started = time.time()
-    request = Request(options=_options(settings), kwargs=settings["kwarg"])
+    ignored = _ignored(targets, settings["ignore"]) or file.everywhere
+    request = Request(
+        options=replace(_options(settings), ignore=ignored),
+        kwargs=settings["kwarg"],
+        silences=file.by_target,
+    )
     session = run_session(
         targets, request, _checker(), timeout=settings["timeout"], command=command
     )
@@ -92,7 +99,24 @@ def _options(settings: dict[str, Any]) -> Options:
     """Return the options of the check; keyword arguments are evaluated later."""
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     given["ledger"] = settings["verbose"] > 0
-    return Options(**(given | {"kwarg": ()}))
+    selected = tuple(code for codes in settings["select"] for code in codes)
+    return Options(**(given | {"kwarg": (), "select": selected, "ignore": ()}))
+
+
+def _ignored(
+    targets: tuple[str, ...], given: Sequence[tuple[str, ...]]
+) -> tuple[Suppression, ...]:
+    """Return what the command line ignores; expected to occur where one layer is meant."""
+    is_one = len(targets) == 1 and ":" in targets[0]
+    return tuple(
+        Suppression(
+            code=code,
+            reason="on the command line",
+            expected=is_one and len(codes) == 1,
+        )
+        for codes in given
+        for code in codes
+    )
 
 
 def _checker() -> Checker:

@@ -138,6 +138,20 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         "--atol", type=types.TOLERANCE, metavar="X", help="Allowed difference, in nats."
     ),
     _judge("--rtol", type=types.TOLERANCE, metavar="X", help="The same, relative."),
+    _judge(
+        "--select",
+        type=types.CODES,
+        multiple=True,
+        metavar="CODE|NAME",
+        help="Report these mistakes only; LDJ2 means all of LDJ2xx. Repeatable.",
+    ),
+    _judge(
+        "--ignore",
+        type=types.IGNORABLE,
+        multiple=True,
+        metavar="CODE|NAME",
+        help="Let these mistakes not count. Repeatable.",
+    ),
     _judge("--strict", is_flag=True, help="Let warnings fail."),
     _write(
         "--fix",

@@ -135,6 +135,24 @@ def _convention(text: str) -> str:
     return _one_of(names, text, f"known are {', '.join(names)}.")
 
 
+def _codes(text: str) -> tuple[str, ...]:
+    from ldjcheck.rules.choosing import codes_for
+
+    try:
+        return codes_for(text)
+    except ValueError as error:
+        raise _ReasonError(str(error)) from None
+
+
+def _ignorable(text: str) -> tuple[str, ...]:
+    from ldjcheck.rules.choosing import ignorable_codes_for
+
+    try:
+        return ignorable_codes_for(text)
+    except ValueError as error:
+        raise _ReasonError(str(error)) from None
+
+
 def _format(text: str) -> tuple[Format, Path | None]:
     from ldjcheck.report import FORMATS
 
@@ -171,4 +189,6 @@ DOMAIN = Text(
     _domain,
 )
 CONVENTION = Text("convention", "a convention", _convention)
+CODES = Text("codes", "a code or the name of a mistake", _codes)
+IGNORABLE = Text("codes", "a mistake that can be ignored", _ignorable)
 FORMAT = Text("format", "an output format", _format)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.cli.isolation import (
@@ -29,7 +30,7 @@ from ldjcheck.targets.expression import evaluate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ldjcheck.records import Layer, Options
+    from ldjcheck.records import Layer, Options, Suppression
 
 
 class Checker(NamedTuple):
@@ -46,6 +47,7 @@ class Request:
 
     options: Options
     kwargs: tuple[tuple[str, str], ...] = ()
+    silences: tuple[tuple[str, Suppression], ...] = ()  # by pattern of target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,7 +223,8 @@ def _check(
         source = load_source(target, [expr for _, expr in request.kwargs])
         layer = load_layer(target, source)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
-        options = replace(request.options, kwarg=kwarg)
+        ignore = (*request.options.ignore, *_silences(text, request))
+        options = replace(request.options, kwarg=kwarg, ignore=ignore)
         try:
             return checker.check_layer(layer, options, started), layer
         except (SystemExit, KeyboardInterrupt, MemoryError):
@@ -230,6 +233,16 @@ def _check(
     except CannotCheckError as error:
         result = checker.failed_result(text, error)
         return replace(result, seconds=time.perf_counter() - started), layer
+
+
+def _silences(text: str, request: Request) -> list[Suppression]:
+    """Return what is to be ignored at a target, or at all of its source."""
+    names = (text, parse_target(text).source)
+    return [
+        suppression
+        for pattern, suppression in request.silences
+        if any(fnmatchcase(name, pattern) for name in names)
+    ]
 
 
 def _seed(seed: int) -> None:

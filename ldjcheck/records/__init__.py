@@ -9,6 +9,7 @@ from ldjcheck.records.asked import (
     Domain,
     Options,
     Oracle,
+    Suppression,
     Target,
 )
 from ldjcheck.records.behaved import (
@@ -51,6 +52,7 @@ from ldjcheck.records.result import (
     Edit,
     Finding,
     Fix,
+    Ignored,
     Law,
     LawPoint,
     LedgerLine,
@@ -99,6 +101,7 @@ __all__ = [
     "Fix",
     "GradientMeasured",
     "GradientPart",
+    "Ignored",
     "Kind",
     "Law",
     "LawPoint",
@@ -124,6 +127,7 @@ __all__ = [
     "StateChange",
     "Status",
     "Structure",
+    "Suppression",
     "Target",
     "Turned",
     "Unavailable",

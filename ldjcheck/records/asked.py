@@ -28,6 +28,15 @@ class Domain:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """A rule whose findings are not to count, and why."""
+
+    code: str
+    reason: str
+    expected: bool = False  # it is stale where nothing is found that it hides
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How a check is to be run; the command line's options by the same names."""
 
@@ -49,6 +58,8 @@ class Options:
     dtype: Literal["float64", "as-written"] = "float64"
     atol: float | None = None  # None: from the error model
     rtol: float | None = None
+    select: tuple[str, ...] = ()  # codes that may be reported; none: all
+    ignore: tuple[Suppression, ...] = ()
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
     jacobian: Oracle | None = None  # instead of automatic differentiation

@@ -148,6 +148,18 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ignored:
+    """A finding that does not count, because the user said so."""
+
+    code: str
+    name: str
+    severity: Severity
+    direction: Direction | None
+    message: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
     """All that is known about one target."""
 
@@ -161,6 +173,7 @@ class Result:
     checks: tuple[Check, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     findings: tuple[Finding, ...] = ()
+    ignored: tuple[Ignored, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,10 @@ def count_statuses(run: Run) -> dict[Status, int]:
 
 def summary(run: Run) -> str:
     """Return one line such as `1 mistake in 1 layer (0.4 s)`."""
-    skipped = f", {len(run.skipped)} skipped" if run.skipped else ""
-    return f"{_outcome(run)}{skipped} ({run.seconds:.1f} s)"
+    ignored = sum(len(result.ignored) for result in run.results)
+    told = f", {plural(ignored, 'finding')} ignored" if ignored else ""
+    told += f", {len(run.skipped)} skipped" if run.skipped else ""
+    return f"{_outcome(run)}{told} ({run.seconds:.1f} s)"
 
 
 def _outcome(run: Run) -> str:
@@ -27,7 +29,8 @@ def _outcome(run: Run) -> str:
     if not run.results:
         return "No layers were checked"
     if counts["pass"] == len(run.results):
-        return f"No mistakes in {layers}"
+        wrong = any(i.severity == "error" for r in run.results for i in r.ignored)
+        return f"No mistakes {'that count ' if wrong else ''}in {layers}"
     mistakes = sum(
         finding.severity == "error"
         for result in run.results

@@ -44,6 +44,8 @@ def _title(result: Result, style: Style) -> str:
         name = f"{name}  {layer}"
     code = _first_code(result)
     outcome = result.status.upper() + (f"  {code}" if code else "")
+    if any(i.severity in ("error", "unproven") for i in result.ignored):
+        outcome += f"  {len(result.ignored)} ignored"
     room = style.width - len(outcome) - 2
     left = pad(shorten_middle(name, room), room)
     return f"{left}  {style.paint(outcome, _COLORS[result.status], bold=True)}"
@@ -92,6 +94,7 @@ def _layer(result: Result, style: Style) -> list[Block]:
             blocks += [] if direction in drawn else [_steps(result, direction, style)]
     blocks.append(_checked(result, style))
     blocks.append(_remarks(result, style))
+    blocks.append(_ignored(result, style))
     blocks.append(_found_out(result, style))
     return blocks
 
@@ -176,6 +179,22 @@ def _remarks(result: Result, style: Style) -> Block:
             lines += about.evidence(finding, "    ", style)
             if finding.location is not None:
                 lines += about.place(finding.location, True, style)
+    return lines
+
+
+def _ignored(result: Result, style: Style) -> Block:
+    """Return what was found and does not count, with the user's reasons."""
+    if not result.ignored:
+        return []
+    told = list(
+        dict.fromkeys(f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
+    )
+    count = figures.plural(len(result.ignored), "finding")
+    lines = wrap(f"{count} ignored: {', '.join(told)}", style.width, "  ", "    ")
+    if style.verbose:
+        for each in result.ignored:
+            text = f"{each.code}: {one_line(each.message)}"
+            lines += wrap(text, style.width, "    ", "      ")
     return lines
 
 

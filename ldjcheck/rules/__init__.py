@@ -48,6 +48,7 @@ from ldjcheck.rules import (
     sign_flipped,
     single_precision,
     source_not_found,
+    stale_suppression,
     unexplained_mismatch,
     vacuous_check,
     wrong_branch,
@@ -116,6 +117,7 @@ RULES: tuple[Rule, ...] = (
     ill_conditioned.RULE,
     direction_ambiguous.RULE,
     oracle_disagrees.RULE,
+    stale_suppression.RULE,
 )
 
 _SEVERITIES = ("error", "unproven", "warning", "note")

@@ -49,6 +49,7 @@ RECORDS = {
     "location": records.Location,
     "fix": records.Fix,
     "edit": records.Edit,
+    "ignored": records.Ignored,
 }
 
 
@@ -121,7 +122,8 @@ GOLDEN = """\
           "location": null,
           "fix": null
         }
-      ]
+      ],
+      "ignored": []
     }
   ]
 }
@@ -239,6 +241,7 @@ def test_a_full_result_word_for_word() -> None:
                     },
                 }
             ],
+            "ignored": [],
         }
     ]
 
