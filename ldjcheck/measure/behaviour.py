@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.records import Accumulation, Behaviour, Cast, Coupling, Mutation
+from ldjcheck.measure.state import changed, state_of, tensors_by_name
+from ldjcheck.measure.watch import Watch
+from ldjcheck.records import (
+    Accumulation,
+    Behaviour,
+    Cast,
+    Coupling,
+    Mutation,
+    Stale,
+    StateChange,
+    Unrepeatable,
+)
 
 if TYPE_CHECKING:
     from ldjcheck.measure.guard import Frozen
     from ldjcheck.measure.runner import Outcome, Runner
-    from ldjcheck.measure.watch import Watch
     from ldjcheck.records import Direction
 
 SAME = {
@@ -38,21 +48,71 @@ def behaviour_of(
         faults.append(
             f"{len(x)} samples went in and an output of shape {tuple(base.y.shape)} came out"
         )
-    again = runner.run(direction, x, frozen)
-    repeats = same(base.y, again.y, SAME[dtype])
-    if not repeats:
-        faults.append("the same call with the same random state gives another output")
-    elif not same(base.reported, again.reported, SAME[dtype]):
-        faults.append("the same call with the same random state gives another ldj")
-        repeats = False
-    coupling = _coupling(runner, direction, x, frozen, base) if repeats else None
+    other = _again(runner, direction, x, frozen, base, dtype)
+    repeats = other is None
+    coupling = coupling_of(runner, direction, x, frozen, base) if repeats else None
     return Behaviour(
         input_changed=_mutation(base.x_change, "input", watch, refused=base.eager),
         incoming_changed=_mutation(base.start_change, "incoming", watch),
         cast=_cast(base, watch),
         coupling=coupling,
+        unrepeatable=other if isinstance(other, Unrepeatable) else None,
+        state=other if isinstance(other, StateChange) else None,
+        stale=other if isinstance(other, Stale) else None,
         faults=tuple(faults),
     )
+
+
+def _again(
+    runner: Runner,
+    direction: Direction,
+    x: Tensor,
+    frozen: Frozen,
+    base: Outcome,
+    dtype: str,
+) -> Unrepeatable | StateChange | Stale | None:
+    """Return how the same call differs, and whether it is by what the layer holds.
+
+    An ldj that is that of the call before settles when one call is repeated.
+    """
+    again = runner.run(direction, x, frozen)
+    output = not same(base.y, again.y, SAME[dtype])
+    if not output and same(base.reported, again.reported, SAME[dtype]):
+        return None
+    change = difference(base.y, again.y)
+    if not output:
+        change = difference(base.reported, again.reported)
+    watch = Watch(remember=True)
+    runner.run(direction, x.flip(0), frozen, observer=watch)
+    watch.also(tensors_by_name(runner.layer))
+    before = state_of(runner.layer)
+    first = runner.run(direction, x, frozen, observer=watch)
+    after, kept = state_of(runner.layer), watch.kept(first.raw)
+    names = changed(before, after)
+    second, third = (runner.run(direction, x, frozen) for _ in range(2))
+    a, b = first.reported, second.reported
+    settles = same(b, third.reported, SAME[dtype])
+    if not output and names and settles and a is not None and b is not None:
+        worst = int((a - b).detach().abs().nan_to_num(nan=0.0).argmax())
+        return Stale(
+            of="earlier call", output=False, got=float(a[worst]), fresh=float(b[worst]),
+            location=kept,
+        )  # fmt: skip
+    if names:
+        place = next((p for name in names if (p := watch.written(name))), None)
+        learned = bool(changed(before, after, ("learned",)))
+        return StateChange(
+            names=names, every_call=True, learned=learned, change=change, location=place
+        )
+    what: Literal["output", "ldj"] = "output" if output else "ldj"
+    return Unrepeatable(what=what, change=change, reseeded=False)
+
+
+def difference(a: Tensor | None, b: Tensor | None) -> float:
+    """Return the largest difference of two answers; infinite where shapes differ."""
+    if a is None or b is None or a.shape != b.shape:
+        return float("inf")
+    return _change(a, b)
 
 
 def own_part(
@@ -116,7 +176,7 @@ def accumulation_of(
     )
 
 
-def _coupling(
+def coupling_of(
     runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
 ) -> Coupling | None:
     """Return how far a sample's output, and its ldj, move when only its companions change.

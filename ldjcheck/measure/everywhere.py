@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.as_written import compare_as_written
+from ldjcheck.measure.conduct import with_conduct
 from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import learnable
@@ -33,6 +34,8 @@ def measure_everywhere(
     """
     settled, measured, said = _measured(settled, configs)
     first, more = compare_as_written(settled, configs[0], measured[0])
+    if settled.workshop.behaviour:
+        first = with_conduct(settled, configs[0], first)
     gradients = measure_gradients(settled, configs[0], first)
     turned, one_sided = turn_around(settled, configs[0])
     if one_sided is not None:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.frames import innermost_place
+from ldjcheck.measure.guard import RANDOM, RANDOM_IN_PLACE
 from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
@@ -28,19 +29,31 @@ class Watch:
     def __init__(self, *, remember: bool = False) -> None:
         self._remember = remember
         self._made: dict[int, tuple[Tensor, Place | None]] = {}
+        self._call = 0
+        self._results: dict[int, int] = {}  # the call that computed a tensor
+        self._kept: Tensor | None = None
         self._given: dict[str, Tensor] = {}
+        self._also: dict[str, Tensor] = {}
         self._versions: dict[str, int] = {}
         self._written: dict[str, Place | None] = {}
         self._low: dict[int, tuple[Tensor, str, Place | None]] = {}
         self._cast: tuple[str, Place | None] | None = None
         self._dropped: Place | None = None
+        self._drawn: Place | None = None
         self.drops = False  # a dropout changed something
 
     def begin(self, **given: Tensor | None) -> None:
         """Watch the tensors that the call is about to be given, each by its name."""
-        self._given = {name: t for name, t in given.items() if t is not None}
+        named = {name: t for name, t in given.items() if t is not None}
+        self._given = {**self._also, **named}
         self._versions = {name: t._version for name, t in self._given.items()}
         self._written.clear()
+        self._call += 1
+        self._kept = None
+
+    def also(self, held: dict[str, Tensor]) -> None:
+        """Watch these too, at every call."""
+        self._also = dict(held)
 
     def after(self, name: str, args: tuple[Any, ...], result: Any) -> None:
         """Look at the operation that has just run."""
@@ -54,11 +67,10 @@ class Watch:
             self._stays_low(args)
         if "dropout" in name and not self.drops:
             self._drop(args, result)
+        elif self._drawn is None and (name in RANDOM or name in RANDOM_IN_PLACE):
+            self._drawn = innermost_place()
         if self._remember:
-            made = args[0] if writes(name) and args else result
-            for tensor in made if isinstance(made, (tuple, list)) else (made,):
-                if isinstance(tensor, Tensor):
-                    self._made[id(tensor)] = tensor, innermost_place()
+            self._remembers(name, args, result)
 
     def lowers(self, dtype: torch.dtype) -> None:
         """Note that the statement that is running turns float64 into less."""
@@ -84,16 +96,35 @@ class Watch:
 
     @property
     def drop(self) -> Location | None:
-        """Where a dropout set something to zero."""
-        return location_of(self._dropped)
+        """Where a dropout set something to zero, else where something was drawn."""
+        return location_of(self._dropped or self._drawn)
 
     def made(self, value: Any) -> Location | None:
         """Return where a tensor was made, or last written into."""
         return location_of(self._made.get(id(value), (None, None))[1])
 
+    def kept(self, raw: Any) -> Location | None:
+        """Return where the tensor was computed that this call has from an earlier one."""
+        if self._results.get(id(raw), self._call) < self._call:
+            return self.made(raw)
+        return self.made(self._kept)
+
     def written(self, name: str) -> Location | None:
         """Return the first statement that wrote into a tensor that was given."""
         return location_of(self._written.get(name))
+
+    def _remembers(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        for tensor in args:
+            if isinstance(tensor, Tensor):
+                computed = self._results.get(id(tensor), self._call)
+                self._kept = tensor if computed < self._call else self._kept
+        is_write = writes(name) and bool(args)
+        made = args[0] if is_write else result
+        for tensor in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(tensor, Tensor):
+                self._made[id(tensor)] = tensor, innermost_place()
+                if not is_write:
+                    self._results[id(tensor)] = self._call
 
     def _stays_low(self, args: tuple[Any, ...]) -> None:
         if self._cast is None and id(args[0]) in self._low:

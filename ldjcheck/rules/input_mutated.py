@@ -73,6 +73,7 @@ PAGE = Page(
     confused=(
         ("LDJ205", "the running total is changed, not the input"),
         ("LDJ301", "the way back is wrong on inputs that nobody changed"),
+        ("LDJ209", "what the layer itself holds is changed"),
     ),
 )
 

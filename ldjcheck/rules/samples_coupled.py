@@ -89,6 +89,7 @@ PAGE = Page(
     costs="No number: the likelihood of one sample is not defined.",
     confused=(
         ("LDJ106", "the map keeps samples apart, and only the ldj is one for all"),
+        ("LDJ209", "the batch is kept as the layer's own state"),
     ),
 )
 

@@ -374,3 +374,402 @@ def test_a_layer_that_runs_in_float32_only_is_told_what_that_hides() -> None:
     told = next(f for f in report.findings if f.code == "LDJ212")
     assert "float32 only" in told.message
     assert "expected float32" in told.evidence[0]
+
+
+# LDJ207 in train mode
+
+
+class BatchNorm(nn.Module):
+    """Normalises by the batch in train mode, by what it has seen in eval mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm1d(4, affine=False)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = self.norm(x)
+        var = self.norm.running_var
+        if self.training:
+            var = x.var(0, correction=0)
+        return y, -0.5 * torch.log(var + self.norm.eps).sum().expand(len(x))
+
+
+def test_batch_normalisation_in_train_mode_is_a_warning_that_names_the_cause() -> None:
+    report = check(BatchNorm(), mode="train")
+    assert report.status == "unproven"
+    assert codes(report) == [("LDJ207", "forward")]
+    assert report.findings[0].severity == "warning"
+    assert "`y = self.norm(x)`" in report.findings[0].message
+    assert report.checks[0].status == "unproven"
+
+
+def test_in_eval_mode_the_same_layer_passes_without_a_word_on_its_averages() -> None:
+    report = check(BatchNorm())
+    assert (report.status, [f for f in report.findings if f.severity != "note"]) == (
+        "pass",
+        [],
+    )
+
+
+def test_the_place_where_samples_meet_is_shown() -> None:
+    assert line(check(centred)) == "mean = x.mean(0)"
+    assert line(check(coupled_scale)) == "scale = 1 + x.std(0)"
+
+
+def test_a_batch_summed_ldj_in_train_mode_is_still_an_error() -> None:
+    report = check(lambda x: (x.exp(), x.sum().expand(len(x))), mode="train")
+    assert codes(report) == [("LDJ106", "forward")]
+
+
+# LDJ208
+
+
+class Conditioner(Affine):
+    """One half of the dims moves the other, by what `noisy` makes of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+        self.drop = nn.Dropout(0.5)
+
+    def noisy(self, a: Tensor) -> Tensor:
+        return a
+
+    def parts(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        s, t = self.net(self.noisy(torch.tanh(a))).chunk(2, dim=1)
+        return a, b, s, t
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b, s, t = self.parts(x)
+        return torch.cat([a, b * s.exp() + t], 1), s.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        a, b, s, t = self.parts(y)
+        return torch.cat([a, (b - t) * torch.exp(-s)], 1), -s.sum(1)
+
+
+class AlwaysDrops(Conditioner):
+    def noisy(self, a: Tensor) -> Tensor:
+        return torch.nn.functional.dropout(a)
+
+
+class DropsByHand(Conditioner):
+    def noisy(self, a: Tensor) -> Tensor:
+        return a * (torch.rand_like(a) > 0.5)
+
+
+class ShiftsByNoise(Conditioner):
+    def noisy(self, a: Tensor) -> Tensor:
+        return a + 0.3 * torch.randn_like(a)
+
+
+class OwnGenerator(Conditioner):
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = np.random.default_rng(0)
+
+    def noisy(self, a: Tensor) -> Tensor:
+        return a + torch.from_numpy(self.generator.normal(size=tuple(a.shape)))
+
+
+@pytest.mark.parametrize(
+    "layer", [AlwaysDrops, DropsByHand, ShiftsByNoise, OwnGenerator]
+)
+def test_randomness_that_is_no_noise_of_the_map_is_named(
+    layer: type[nn.Module],
+) -> None:
+    report = check(layer())
+    assert report.status == "fail"
+    assert {code for code, _ in codes(report)} == {"LDJ208"}
+
+
+def test_the_statement_that_draws_is_shown() -> None:
+    assert line(check(AlwaysDrops())) == "return torch.nn.functional.dropout(a)"
+    assert line(check(DropsByHand())) == "return a * (torch.rand_like(a) > 0.5)"
+
+
+class Drops(Conditioner):
+    def noisy(self, a: Tensor) -> Tensor:
+        result: Tensor = self.drop(a)
+        return result
+
+
+def test_a_dropout_that_is_off_in_eval_mode_passes_and_warns_in_train_mode() -> None:
+    assert check(Drops()).findings == ()
+    report = check(Drops(), mode="train")
+    assert report.status == "pass"
+    assert {(f.code, f.severity) for f in report.findings} == {("LDJ208", "warning")}
+
+
+def dequantized(x: Tensor) -> Pair:
+    y = (x + torch.rand_like(x)) / 256
+    return y, torch.full((len(x),), -x.shape[1] * math.log(256))
+
+
+def jittered(x: Tensor) -> Pair:
+    return 2.0 * x + 0.01 * torch.randn_like(x), doubled(x)
+
+
+def estimated(x: Tensor) -> Pair:
+    """Trace of a diagonal matrix by random signs: the estimate has no variance."""
+    sign = torch.randint(0, 2, x.shape) * 2.0 - 1.0
+    return x * math.e, (sign * sign).sum(1)
+
+
+@pytest.mark.parametrize("layer", [dequantized, jittered, estimated])
+def test_noise_that_is_counted_right_is_no_fault(layer: Any) -> None:
+    report = check(layer)
+    assert (report.status, codes(report)) == ("pass", [])
+
+
+# LDJ209
+
+
+class CountsCalls(Affine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls = 0
+        self.last_mean = torch.zeros(4)
+
+    def forward(self, x: Tensor) -> Pair:
+        self.calls += 1
+        self.last_mean = x.detach().mean(0)
+        return super().forward(x)
+
+
+class KeepsAverages(CountsCalls):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        with torch.no_grad():
+            self.average.lerp_(x.mean(0), 0.1)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("layer", [CountsCalls, KeepsAverages])
+def test_counters_and_averages_that_nothing_depends_on_are_nobodys_business(
+    layer: type[nn.Module], mode: str
+) -> None:
+    report = check(layer(), mode=mode)
+    assert (report.status, codes(report)) == ("pass", [])
+
+
+class ActNorm(Affine):
+    """Initialises itself from its first batch."""
+
+    def __init__(self, again: bool = False) -> None:
+        super().__init__()
+        self.register_buffer("ready", torch.tensor(False))
+        self.again = again
+
+    def forward(self, x: Tensor) -> Pair:
+        if self.again or not self.ready:
+            self.log_scale.data.copy_(-x.std(0).log())
+            self.shift.data.copy_(-x.mean(0))
+            self.ready.fill_(True)
+        return super().forward(x)
+
+
+def test_an_initialisation_by_the_first_batch_is_a_note() -> None:
+    report = check(ActNorm())
+    assert report.status == "pass"
+    assert [(f.code, f.severity) for f in report.findings] == [("LDJ209", "note")]
+    assert "`log_scale`, `shift`" in report.findings[0].message
+
+
+def test_one_that_only_training_does_is_a_note_too() -> None:
+    class InTraining(ActNorm):
+        def forward(self, x: Tensor) -> Pair:
+            if self.training:
+                return super().forward(x)
+            return Affine.forward(self, x)
+
+    report = check(InTraining())
+    assert [(f.code, f.severity) for f in report.findings] == [("LDJ209", "note")]
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_one_at_every_call_is_an_error_and_explains_the_coupling(mode: str) -> None:
+    report = check(ActNorm(again=True), mode=mode)
+    assert report.status == "fail"
+    assert codes(report) == [("LDJ209", "forward")]
+    assert "`log_scale`, `shift`" in report.findings[0].message
+    assert line(report) == "self.log_scale.data.copy_(-x.std(0).log())"
+
+
+class AveragesInUse(Affine):
+    """Moves what it subtracts at every call, in eval mode too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("average", torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        self.average.lerp_(x.detach().mean(0), 0.1)
+        y, ldj = super().forward(x)
+        return y - self.average, ldj
+
+
+class Drifts(Affine):
+    def forward(self, x: Tensor) -> Pair:
+        self.log_scale.data *= 0.99
+        return super().forward(x)
+
+
+class CountsIntoTheOutput(CountsCalls):
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y + self.calls, ldj
+
+
+@pytest.mark.parametrize(
+    ("layer", "name"),
+    [
+        (AveragesInUse, "`average`"),
+        (Drifts, "`log_scale`"),
+        (CountsIntoTheOutput, "`calls`"),
+    ],
+)
+def test_state_that_changes_the_answer_at_every_call_is_an_error(
+    layer: type[nn.Module], name: str
+) -> None:
+    report = check(layer())
+    assert report.status == "fail"
+    assert codes(report)[0] == ("LDJ209", "forward")
+    assert {code for code, _ in codes(report)} == {"LDJ209"}
+    assert name in report.findings[0].message
+
+
+# LDJ211
+
+
+class Weight(nn.Module):
+    """y = W x; a subclass keeps log|det W|."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(4) + 0.1)
+        self.kept: Tensor | None = None
+
+    def logdet(self) -> Tensor:
+        return torch.linalg.slogdet(self.weight)[1]
+
+    def forward(self, x: Tensor) -> Pair:
+        return x @ self.weight.T, self.logdet().expand(len(x))
+
+
+class KeptForEver(Weight):
+    def logdet(self) -> Tensor:
+        if self.kept is None:
+            self.kept = torch.linalg.slogdet(self.weight)[1].detach()
+        return self.kept
+
+
+class KeptWhileEvaluating(Weight):
+    """Kept in eval mode, cleared when training goes on: a cache that works."""
+
+    def train(self, mode: bool = True) -> Any:
+        if mode:
+            self.kept = None
+        return super().train(mode)
+
+    def logdet(self) -> Tensor:
+        if self.training:
+            return super().logdet()
+        if self.kept is None:
+            self.kept = super().logdet()
+        return self.kept
+
+
+class KeptFromTheLastCall(Affine):
+    """Returns the ldj of the batch before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Pair:
+        own = torch.tanh(x).sum(1)
+        kept = own if self.kept is None else self.kept
+        self.kept = own.detach()
+        return x, kept
+
+
+class InverseOfTheLastForward(Conditioner):
+    """The way back hands out what the forward call has kept."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, self.kept = super().forward(x)
+        return y, self.kept
+
+    def inverse(self, y: Tensor) -> Pair:
+        x, _ = super().inverse(y)
+        return x, -self.kept
+
+
+def test_an_ldj_of_earlier_parameters_is_named() -> None:
+    report = check(KeptForEver())
+    assert report.status == "fail"
+    assert codes(report) == [("LDJ211", "forward")]
+    assert "earlier parameters" in report.findings[0].message
+    assert line(report) == "self.kept = torch.linalg.slogdet(self.weight)[1].detach()"
+
+
+def test_an_ldj_of_an_earlier_call_is_named() -> None:
+    forward = check(KeptFromTheLastCall())
+    assert codes(forward) == [("LDJ211", "forward")]
+    assert "an earlier call" in forward.findings[0].message
+    back = check(InverseOfTheLastForward())
+    assert codes(back) == [("LDJ211", "inverse")]
+
+
+def test_a_cache_that_is_cleared_by_training_is_none() -> None:
+    assert check(KeptWhileEvaluating()).findings == ()
+
+
+class Scaling(torch.distributions.Transform):
+    """y = x * exp(tanh(x_0)) on every other dim; keeps what it scaled by."""
+
+    domain = codomain = torch.distributions.constraints.real_vector
+    bijective = True
+
+    def __init__(self, checks: bool) -> None:
+        super().__init__(cache_size=1)
+        self.checks = checks
+        self.kept: tuple[Tensor, Tensor] | None = None
+
+    def log_scale(self, x: Tensor) -> Tensor:
+        return torch.tanh(x[..., :1]) * torch.tensor([0.0, 1.0, 1.0, 1.0])
+
+    def _call(self, x: Tensor) -> Tensor:
+        self.kept = x, self.log_scale(x)
+        return x * self.kept[1].exp()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return y * torch.exp(-self.log_scale(y))
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        kept = self.kept
+        if kept is None or (self.checks and kept[0] is not x):
+            return self.log_scale(x).sum(-1)
+        return kept[1].sum(-1)
+
+
+def test_a_transform_that_answers_for_another_input_is_named() -> None:
+    assert codes(check(Scaling(checks=True))) == []
+    assert codes(check(Scaling(checks=False)))[0][0] == "LDJ211"
+
+
+@pytest.mark.parametrize("size", [0, 1])
+def test_the_caches_of_torchs_own_transforms_work(size: int) -> None:
+    for transform in (
+        torch.distributions.TanhTransform(cache_size=size),
+        torch.distributions.AffineTransform(1.0, 2.0, cache_size=size),
+        torch.distributions.StickBreakingTransform(cache_size=size),
+    ):
+        report = check(transform)
+        assert [f for f in report.findings if f.code == "LDJ211"] == []

@@ -1,0 +1,101 @@
+"""How a layer conducts itself over several calls, asked once, at the first configuration."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.measure.behaviour import coupling_of
+from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.histories import Histories
+from ldjcheck.measure.isolate import set_mode
+from ldjcheck.measure.meeting import where_samples_meet
+from ldjcheck.measure.randomness import reseeded
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.records import DirectionMeasured
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.runner import Runner
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import (
+        Behaviour,
+        Config,
+        ConfigMeasured,
+        Coupling,
+        Direction,
+        Options,
+    )
+
+_COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
+
+
+def with_conduct(
+    settled: Settled, config: Config, measured: ConfigMeasured
+) -> ConfigMeasured:
+    """Return the measurement with what only further calls can tell."""
+    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    options = settled.workshop.options
+    sides: dict[Direction, DirectionMeasured] = {}
+    for side in (measured.forward, measured.inverse):
+        if isinstance(side, DirectionMeasured):
+            sides[side.direction] = _asked(runner, side, options)
+    if not sides:
+        return measured
+    way: Direction = "forward" if "forward" in sides else "inverse"
+    first = sides[way]
+    if _repeats(first.behaviour):
+        back = sides.get("inverse") if way == "forward" else None
+        histories = Histories(
+            settled, config, way, first.x, None if back is None else back.x
+        )
+        coupled = first.behaviour.coupling is not None and bool(
+            first.behaviour.coupling.output > _COUPLED
+        )
+        found = histories.remembered(coupled=coupled)
+        seen = replace(first.behaviour, state=found.state)
+        sides[way] = replace(first, behaviour=seen)
+        for direction, stale in found.stale.items():
+            if direction in sides:
+                side = sides[direction]
+                sides[direction] = replace(
+                    side, behaviour=replace(side.behaviour, stale=stale)
+                )
+    return replace(
+        measured,
+        forward=sides.get("forward", measured.forward),
+        inverse=sides.get("inverse", measured.inverse),
+    )
+
+
+def _repeats(seen: Behaviour) -> bool:
+    return seen.unrepeatable is None and seen.state is None and seen.stale is None
+
+
+def _asked(
+    runner: Runner, side: DirectionMeasured, options: Options
+) -> DirectionMeasured:
+    seen = side.behaviour
+    if _repeats(seen):
+        seen = replace(seen, unrepeatable=reseeded(runner, side, options))
+    if seen.coupling is not None and seen.coupling.output > _COUPLED:
+        seen = replace(seen, coupling=_located(runner, side, seen.coupling, options))
+    return replace(side, behaviour=seen)
+
+
+def _located(
+    runner: Runner, side: DirectionMeasured, coupling: Coupling, options: Options
+) -> Coupling:
+    where = where_samples_meet(runner, side)
+    by_mode = False
+    if options.mode == "train":
+        set_mode(runner.layer, "eval")
+        try:
+            base = runner.run(side.direction, side.x, Frozen())
+            apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
+            by_mode = apart is None or apart.output <= _COUPLED
+        except (LayerRaisedError, UnexpectedReturnError):
+            by_mode = False
+        finally:
+            set_mode(runner.layer, options.mode)
+    return replace(coupling, location=where, by_mode=by_mode)

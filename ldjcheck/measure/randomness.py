@@ -1,0 +1,114 @@
+"""Randomness that is no noise of the map: a dropout, a mask drawn anew at each call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+from ldjcheck.measure.behaviour import SAME, difference, same
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import set_mode
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.watch import Watch
+from ldjcheck.records import Unrepeatable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.measure.runner import Outcome, Runner
+    from ldjcheck.records import Direction, DirectionMeasured, Options
+
+
+def reseeded(
+    runner: Runner, side: DirectionMeasured, options: Options
+) -> Unrepeatable | None:
+    """Return what another random state changes, unless it is noise that the map transforms.
+
+    Dequantization draws noise, and its map is one of that noise. An estimator draws too,
+    for the ldj alone, which then scatters about the exact value. A dropout is neither: it
+    makes another map of each call, and the way back cannot know which.
+    """
+    try:
+        found = _Draws(runner, side).found(counted=options.wrt != "auto")
+        if found is None or options.mode != "train":
+            return found
+        set_mode(runner.layer, "eval")
+        calm = _Draws(runner, side).found(counted=options.wrt != "auto") is None
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    finally:
+        set_mode(runner.layer, options.mode)
+    return replace(found, by_mode=calm)
+
+
+@dataclass
+class _Draws:
+    """One call made again with other random states."""
+
+    runner: Runner
+    side: DirectionMeasured
+
+    def found(self, *, counted: bool) -> Unrepeatable | None:
+        frozen, watch = Frozen(), Watch()
+        base = self._run(self.runner, frozen, watch)
+        other = replace(self.runner, seed=self.runner.seed + 1)
+        drawn = Frozen(
+            list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips)
+        )
+        moved = self._run(other, drawn)
+        # Only what the guard does not hold still can differ now, such as a dropout.
+        what = self._moved(base, moved)
+        if what == "output" and (watch.drops or not self._same(base, moved)):
+            return self._told(what, base, moved, watch)
+        if what == "ldj" and watch.drops:
+            return self._told(what, base, moved, watch)
+        if counted or not base.draws or self.side.wrt == "noise":
+            return None
+        if base.y.numel() != self.side.x.numel():
+            return None
+        moved = self._run(other, Frozen())
+        if self._moved(base, moved) != "output":
+            return None
+        if not self._same(base, moved) or self._is_in_steps(frozen, base):
+            return self._told("output", base, moved, watch)
+        return None
+
+    def _run(
+        self, runner: Runner, frozen: Frozen, watch: Watch | None = None
+    ) -> Outcome:
+        way: Direction = self.side.direction
+        return runner.run(way, self.side.x, frozen, observer=watch)
+
+    def _moved(self, a: Outcome, b: Outcome) -> Literal["output", "ldj"] | None:
+        if not same(a.y, b.y, self._tolerance):
+            return "output"
+        return None if self._same(a, b) else "ldj"
+
+    def _same(self, a: Outcome, b: Outcome) -> bool:
+        """Return whether the ldj is the same: then both maps have one volume."""
+        return same(a.reported, b.reported, self._tolerance)
+
+    @property
+    def _tolerance(self) -> float:
+        return 100.0 * SAME[self.side.dtype]
+
+    def _is_in_steps(self, frozen: Frozen, base: Outcome) -> bool:
+        """Return whether the output does not follow a small change of what was drawn."""
+        draws = [
+            d * (1 - 1e-3) + 1e-4 if d.is_floating_point() else d for d in frozen.draws
+        ]
+        near = Frozen(draws, list(frozen.offsets), list(frozen.idle_clips))
+        return self._moved(base, self._run(self.runner, near)) is None
+
+    def _told(
+        self, what: Literal["output", "ldj"], a: Outcome, b: Outcome, watch: Watch
+    ) -> Unrepeatable:
+        pair: tuple[Tensor | None, Tensor | None] = (a.y, b.y)
+        if what == "ldj":
+            pair = a.reported, b.reported
+        return Unrepeatable(
+            what=what,
+            change=difference(*pair),
+            reseeded=True,
+            location=watch.drop,
+        )
