@@ -158,3 +158,40 @@ def _is_tensor(item: object) -> bool:
     import torch
 
     return isinstance(item, torch.Tensor)
+
+
+def paths(root: object) -> dict[int, str]:
+    """Return how to write each object that the root holds, by its id: `.layers[1].net`.
+
+    The shortest way counts. Submodules are reached as a user would reach them.
+    """
+    import torch
+
+    found = {id(root): ""}
+    queue: list[Any] = [root]
+    for item in queue:
+        here = found[id(item)]
+        if isinstance(item, torch.nn.Module):
+            steps = [
+                (f"[{n}]" if n.isdigit() else f".{n}", child)
+                for n, child in item._modules.items()
+            ]
+            steps += [
+                (f".{n}", child)
+                for n, child in attributes(item).items()
+                if not n.startswith("_")
+            ]
+        elif isinstance(item, dict):
+            steps = [(f"[{key!r}]", child) for key, child in item.items()]
+        elif isinstance(item, (list, tuple)):
+            steps = [(f"[{index}]", child) for index, child in enumerate(item)]
+        elif _is_tensor(item):
+            steps = []
+        else:
+            steps = [(f".{n}", child) for n, child in attributes(item).items()]
+        for step, child in steps:
+            if not isinstance(child, _ATOMS) and id(child) not in found:
+                found[id(child)] = here + step
+                if len(queue) < _LIMIT:
+                    queue.append(child)
+    return found

@@ -14,6 +14,7 @@ from ldjcheck import probe
 from ldjcheck.compare import compare
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.flows import with_sublayers
 from ldjcheck.holdings import unwrapped
 from ldjcheck.judgement import (
     forgiven,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Calls, Comparison, Diagnosis
+    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction
 
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -101,6 +102,7 @@ def _checked(layer: Layer, options: Options) -> Result:
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
     diagnoses = _diagnoses(setting, comparison)
+    diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
     findings = _fixed(findings, diagnoses, setting, comparison)
     comparison = forgiven(comparison, findings)
@@ -118,6 +120,7 @@ def _checked(layer: Layer, options: Options) -> Result:
             **dict(layer.inferred),
         },
         checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
+        sublayers=tuple(line for each in diagnoses for line in each.sublayers),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
         ignored=ignored,
@@ -136,6 +139,14 @@ def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]
             rule.finding(message, evidence=(f"ignored: {suppression.reason}",))
         )
     return tuple(found)
+
+
+def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
+    """Return what is wrong with a sublayer by itself, or None where nothing is."""
+    setting = _setting(layer, options)
+    comparison = compare(_measurement(setting, layer, options))
+    diagnoses = _diagnoses(setting, comparison)
+    return next((d for d in diagnoses if d.direction == direction), None)
 
 
 def _unwrapped(layer: Layer) -> Layer:

@@ -29,7 +29,8 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"fixes"}),
-    frozenset({"exceptions", "listening", "pipeline"}),
+    frozenset({"exceptions", "flows", "listening"}),
+    frozenset({"pipeline"}),
     frozenset({"recognition"}),
     frozenset({"api"}),
     frozenset({"assertion", "casework", "classroom", "marking"}),

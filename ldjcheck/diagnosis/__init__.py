@@ -18,6 +18,11 @@ from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
 from ldjcheck.diagnosis.numbers import fits, is_constant, same
 from ldjcheck.diagnosis.places import location_of, spans_of
+from ldjcheck.diagnosis.sublayers import (
+    Blamed,
+    blame_sublayers,
+    sublayer_lines,
+)
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Diagnosis, Explanation, Span
@@ -27,7 +32,13 @@ if TYPE_CHECKING:
 
     from ldjcheck.tape import Trace
 
-__all__ = ["diagnose_traces", "trace_ledger"]
+__all__ = [
+    "Blamed",
+    "blame_sublayers",
+    "diagnose_traces",
+    "sublayer_lines",
+    "trace_ledger",
+]
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 _CLEAR = (

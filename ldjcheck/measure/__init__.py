@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from ldjcheck.measure.configuration import is_apart
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
+from ldjcheck.measure.parts import record_parts
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
 from ldjcheck.measure.settle import Settled, returned_shapes, runs, settle
@@ -13,10 +15,12 @@ __all__ = [
     "Rehearsal",
     "Settled",
     "Workshop",
+    "is_apart",
     "learnable",
     "measure_again",
     "measure_everywhere",
     "record_directions",
+    "record_parts",
     "returned_shapes",
     "runs",
     "settle",

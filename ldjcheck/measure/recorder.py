@@ -277,6 +277,15 @@ class Recorder(TorchFunctionMode):
             frame = frame.f_back
         return tuple(places)
 
+    def place_above(self, frame: FrameType) -> Place | None:
+        """Return where the user's code stands that made this frame, or None."""
+        above = frame.f_back
+        while above is not None and not is_ours(above.f_code.co_filename):
+            if is_users(above.f_code.co_filename):
+                return self._place(above)
+            above = above.f_back
+        return None
+
     def _place(self, frame: FrameType) -> Place:
         if id(frame) not in self._calls:
             self._calls[id(frame)] = len(self._calls)

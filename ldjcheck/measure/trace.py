@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, re
 from ldjcheck.tape.families import FACTORIES
 
 if TYPE_CHECKING:
+    from ldjcheck.measure.callees import Watcher
     from ldjcheck.measure.runner import Runner
     from ldjcheck.records import Config, DirectionMeasured
 
@@ -27,10 +29,16 @@ class UntraceableError(Exception):
     """An operation of the map cannot be run again by itself."""
 
 
-def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | None:
+def record(
+    runner: Runner,
+    config: Config,
+    side: DirectionMeasured,
+    watcher: Watcher | None = None,
+) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
-    The call is made again at the same input, with the same noise and rounding.
+    The call is made again at the same input, with the same noise and rounding. A watcher
+    sees which sublayers are called meanwhile.
 
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
@@ -41,10 +49,11 @@ def record(runner: Runner, config: Config, side: DirectionMeasured) -> Trace | N
     runner.run(side.direction, side.x, frozen, see_rounding=side.rounding_seen)
     recorder = Recorder(frozen.draws)
     start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
-    outcome = runner.run(
-        side.direction, side.x, frozen, start=start, see_rounding=side.rounding_seen,
-        recorder=recorder,
-    )  # fmt: skip
+    with watcher.watching(recorder) if watcher else contextlib.nullcontext():
+        outcome = runner.run(
+            side.direction, side.x, frozen, start=start,
+            see_rounding=side.rounding_seen, recorder=recorder,
+        )  # fmt: skip
     output = recorder.find(outcome.y)
     source: Node | None = recorder.nodes[0]
     if side.wrt == "noise":

@@ -61,6 +61,7 @@ from ldjcheck.records.result import (
     Run,
     Sample,
     Skipped,
+    SublayerLine,
 )
 from ldjcheck.records.words import (
     CheckName,
@@ -127,6 +128,7 @@ __all__ = [
     "StateChange",
     "Status",
     "Structure",
+    "SublayerLine",
     "Suppression",
     "Target",
     "Turned",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ldjcheck.records.result import Law, LedgerLine, Location
+    from ldjcheck.records.result import Law, LedgerLine, Location, SublayerLine
     from ldjcheck.records.words import Direction
 
 EditKind = Literal[
@@ -33,6 +33,7 @@ EditKind = Literal[
     "number-in-log",  # a number inside a logarithm must go
     "other-point",  # the term must be taken at another point
     "other-condition",  # the term must follow the map's own condition
+    "unexplained",  # of a sublayer that is wrong, for no known reason
     "region",  # right on one region of the inputs, wrong on another
 ]
 """What must be done to the ldj's own arithmetic, or what is true of it."""
@@ -79,6 +80,8 @@ class Explanation:
     negative: bool = False  # the term enters the ldj with a minus
     law: Law | None = None
     size: int = 1  # how many executions are edited
+    sublayers: tuple[str, ...] = ()  # right ones, whose ldj the flow counts wrongly
+    within: str | None = None  # the sublayer of a flow that is wrong by itself
     ambiguous: bool = False  # the sizes tried do not tell this count from another
     rank: int = 0  # breaks ties: the innermost operation, or the outermost
     spans: tuple[Span, ...] = ()  # where the edited value is made, innermost call first
@@ -110,3 +113,4 @@ class Diagnosis:
         None  # by dim, first sample, first config
     )
     touched: tuple[Span, ...] = ()  # all places of the ldj's own arithmetic
+    sublayers: tuple[SublayerLine, ...] = ()

@@ -63,6 +63,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SublayerLine:
+    """One sublayer of a flow: its log|det| and its part of the ldj, of the first sample.
+
+    `sublayer` is how to write it behind the flow; None for what the flow does itself.
+    """
+
+    direction: Direction
+    sublayer: str | None
+    type: str
+    exact: float
+    reported: float
+    is_wrong: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerLine:
     """One executed source line: what it did to log|det| and to the reported ldj."""
 
@@ -171,6 +186,7 @@ class Result:
     inferred: Mapping[str, str] = field(default_factory=dict)  # what: why
     seconds: float = 0.0
     checks: tuple[Check, ...] = ()
+    sublayers: tuple[SublayerLine, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()

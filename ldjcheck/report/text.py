@@ -8,6 +8,7 @@ from ldjcheck.report import figures
 from ldjcheck.report import finding as about
 from ldjcheck.report.layout import one_line, pad, shorten, shorten_middle, wrap
 from ldjcheck.report.ledger import ledger
+from ldjcheck.report.sublayers import by_sublayer
 from ldjcheck.report.summary import summary
 from ldjcheck.report.tables import check_rows, check_table, label, outcome
 
@@ -73,12 +74,14 @@ def _layer(result: Result, style: Style) -> list[Block]:
     for number, finding in enumerate(main):
         lead = "" if number == 0 else _lead(finding)
         steps = _steps(result, finding.direction, style)
+        parts = [e for e in result.sublayers if e.direction == finding.direction]
         if finding.direction is None or finding.direction in drawn:
-            steps = []
+            steps, parts = [], []
         else:
             drawn.add(finding.direction)
         blocks.append(about.message(finding, lead, style))
         blocks += [check_table(check, style) for check in tables[number]]
+        blocks += [by_sublayer(parts, style)] if parts else []
         shown = finding.fix in [other.fix for other in main[:number]]
         blocks += _details(finding, steps, shown, style)
         blocks += [about.more(finding, style)] if number == 0 else []

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
+from ldjcheck.rules.wording import named
 
 if TYPE_CHECKING:
     from ldjcheck.records import Explanation
@@ -17,6 +18,12 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 
 
 def _tell(e: Explanation) -> str:
+    if e.kind == "overwritten" and e.sublayers:
+        return "The flow keeps only the log-determinant of its last sublayer."
+    if e.whole and e.within:
+        return f"Sublayer {e.within} reports no log-determinant at all."
+    if e.sublayers:
+        return f"The flow leaves out {named(e)}."
     if e.kind == "overwritten":
         return "Only the last of several log-determinants is kept; the others are lost."
     what = f"`{e.operand}`" if e.operand else "a step of the map"

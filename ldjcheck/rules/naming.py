@@ -86,7 +86,7 @@ def _named(
         (e, rule) for e in mistake if (rule := _claiming(rules, e, at)) is not None
     ]
     if not claims:
-        return _unnamed(diagnosis, at.direction)
+        return _unnamed(diagnosis, at.direction, mistake[0] if mistake else None)
     best, rule = claims[0]
     assert rule.tell is not None
     others = [r.name for e, r in claims[1:] if r is not rule and _as_good(e, best)]
@@ -130,13 +130,19 @@ def place_for(
     return diagnosis.reduced if rule.points_at == "reduction" else explained
 
 
-def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
+def _unnamed(
+    diagnosis: Diagnosis, direction: Direction, of_part: Explanation | None = None
+) -> Finding:
     hidden = tuple(_without_ledger(diagnosis))
-    if diagnosis.suspect is not None:
+    suspect, what = diagnosis.suspect, "The log-determinant"
+    if of_part is not None and of_part.within is not None:
+        suspect, what = of_part.location, f"Sublayer {of_part.within}"
+        hidden = (f"sublayer {of_part.within} is wrong by itself", *hidden)
+    if suspect is not None:
         return wrong_derivative.RULE.finding(
             "This statement is not the log-derivative of its step.",
             direction=direction,
-            location=diagnosis.suspect,
+            location=suspect,
             bits_per_dim=diagnosis.bits_per_dim,
             evidence=(
                 "it holds every term of the ldj; no known mistake explains how",
@@ -145,7 +151,7 @@ def _unnamed(diagnosis: Diagnosis, direction: Direction) -> Finding:
         )
     return replace(
         unexplained_mismatch.RULE.finding(
-            "The log-determinant is wrong, and no known mistake explains how.",
+            f"{what} is wrong, and no known mistake explains how.",
             direction=direction,
             evidence=hidden,
         ),
@@ -166,18 +172,26 @@ def _evidence(
         if diagnosis.constant:
             yield from _image_cost(law)
     yield from _why_here(explanation, diagnosis)
+    if explanation.sublayers:
+        yield f"{_each(explanation)} right by itself: what it says is what it does"
+    if explanation.within is not None:
+        yield f"sublayer {explanation.within} is wrong by itself"
     if explanation.detail and explanation.kind in ("other-point", "region"):
         yield (
             f"all numbers agree with the term taken at {explanation.detail}"
             if (explanation.kind == "other-point")
             else f"right {explanation.detail}, wrong elsewhere"
         )
-    if diagnosis.moved_constants:
+    if diagnosis.moved_constants and explanation.operand is not None:
         yield f"confirmed by moving the constants: {explanation.operand} is what counts"
     both = comparison.forward.mismatched and comparison.inverse.mismatched
     if both and comparison.round_trip.status == "pass":
         yield "the round trip cannot see it: it looks at x and y, never at the ldj"
     yield from _without_ledger(diagnosis)
+
+
+def _each(explanation: Explanation) -> str:
+    return "the sublayer is" if len(explanation.sublayers) == 1 else "each of them is"
 
 
 def _without_ledger(diagnosis: Diagnosis) -> Iterator[str]:

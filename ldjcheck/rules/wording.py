@@ -10,8 +10,24 @@ if TYPE_CHECKING:
 _LONGEST = 48
 
 
+def sublayers(explanation: Explanation) -> str:
+    """Return the sublayers whose ldj is meant, as a sentence names them."""
+    *others, last = explanation.sublayers
+    if not others:
+        return f"sublayer {last}"
+    if len(others) > 2:
+        return f"{len(others) + 1} sublayers, {others[0]} to {last},"
+    return f"sublayers {', '.join(others)} and {last}"
+
+
 def named(explanation: Explanation, *, start: bool = False) -> str:
     """Return the term in the source's own words, or in plain ones."""
+    if explanation.sublayers:
+        ldj = "The log-determinant" if start else "the log-determinant"
+        return f"{ldj} of {sublayers(explanation)}"
+    if explanation.whole and explanation.within:
+        ldj = "The log-determinant" if start else "the log-determinant"
+        return f"{ldj} of sublayer {explanation.within}"
     if explanation.whole:
         return "The whole log-determinant" if start else "the whole log-determinant"
     text = explanation.operand

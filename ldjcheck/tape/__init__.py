@@ -10,13 +10,17 @@ from ldjcheck.tape.node import (
     in_order,
     is_differentiable,
 )
+from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
 from ldjcheck.tape.where import location_of, shown_file
 
 __all__ = [
+    "Call",
     "Edge",
+    "FlowParts",
     "Node",
+    "Part",
     "Place",
     "Position",
     "Step",

@@ -24,6 +24,7 @@ from ldjcheck.records import (
     Run,
     Sample,
     Skipped,
+    SublayerLine,
 )
 
 
@@ -67,6 +68,14 @@ def line(
     )
 
 
+SUBLAYER = SublayerLine(
+    direction="forward",
+    sublayer="layers[1]",
+    type="Scale",
+    exact=-5.5,
+    reported=2.0,
+    is_wrong=True,
+)
 PASSED = Check(
     name="ldj",
     direction="inverse",
@@ -304,6 +313,15 @@ LEDGER_LINE = st.builds(
     exact_total=NUMBER,
     reported_total=NUMBER,
 )
+SUBLAYER_LINE = st.builds(
+    SublayerLine,
+    direction=literal(records.Direction),
+    sublayer=maybe(TEXT),
+    type=TEXT,
+    exact=NUMBER,
+    reported=NUMBER,
+    is_wrong=st.booleans(),
+)
 LOCATION = st.builds(
     Location,
     file=TEXT,
@@ -348,6 +366,7 @@ RESULT = st.builds(
     inferred=st.dictionaries(TEXT, TEXT, max_size=6),
     seconds=st.floats(0, 1e6),
     checks=tuples(CHECK, 4),
+    sublayers=tuples(SUBLAYER_LINE, 20),
     ledger=tuples(LEDGER_LINE, 30),
     findings=tuples(FINDING, 3),
 )

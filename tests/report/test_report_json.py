@@ -20,6 +20,7 @@ from report_runs import (
     FAILED,
     PASS,
     RUN,
+    SUBLAYER,
     UNPROVEN,
     run,
     samples,
@@ -42,6 +43,7 @@ RECORDS = {
     "check": records.Check,
     "sample": records.Sample,
     "dimension": records.Dimension,
+    "sublayerLine": records.SublayerLine,
     "ledgerLine": records.LedgerLine,
     "finding": records.Finding,
     "law": records.Law,
@@ -102,6 +104,7 @@ GOLDEN = """\
       "inferred": {},
       "seconds": 0.0,
       "checks": [],
+      "sublayers": [],
       "ledger": [],
       "findings": [
         {
@@ -142,7 +145,11 @@ def test_a_full_result_word_for_word() -> None:
     finding = dataclasses.replace(DIMS_FACTOR, evidence=())
     check = dataclasses.replace(FAILED, samples=FAILED.samples[:1])
     result = dataclasses.replace(
-        FAIL, checks=(check,), ledger=FAIL.ledger[:1], findings=(finding,)
+        FAIL,
+        checks=(check,),
+        sublayers=(SUBLAYER,),
+        ledger=FAIL.ledger[:1],
+        findings=(finding,),
     )
 
     assert document(run(result))["results"] == [
@@ -181,6 +188,16 @@ def test_a_full_result_word_for_word() -> None:
                     "dimensions": [],
                     "structure": None,
                     "smallest_failing": None,
+                }
+            ],
+            "sublayers": [
+                {
+                    "direction": "forward",
+                    "sublayer": "layers[1]",
+                    "type": "Scale",
+                    "exact": -5.5,
+                    "reported": 2.0,
+                    "is_wrong": True,
                 }
             ],
             "ledger": [

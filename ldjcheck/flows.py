@@ -1,0 +1,183 @@
+"""Whole flows: which sublayer is wrong, and what the flow makes of its sublayers' ldj."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import DirectionMeasured, Explanation, Layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ldjcheck.diagnosis import Blamed
+    from ldjcheck.measure import Settled
+    from ldjcheck.records import (
+        Comparison,
+        ConfigMeasured,
+        Diagnosis,
+        Direction,
+        Location,
+        Options,
+    )
+    from ldjcheck.tape import FlowParts, Part
+
+    Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
+
+_CONFIGS = 3  # at so many configurations the sublayers are looked at
+_ALONE = 3  # so many wrong sublayers are diagnosed by themselves
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flow:
+    """A flow that was found wrong, and how its sublayers can be looked into."""
+
+    layer: Layer
+    settled: Settled
+    measured: Sequence[ConfigMeasured]
+    diagnose_alone: Alone
+
+
+def with_sublayers(
+    diagnoses: tuple[Diagnosis, ...],
+    comparison: Comparison,
+    settled: Settled,
+    diagnose_alone: Alone,
+) -> tuple[Diagnosis, ...]:
+    """Return the diagnoses of a wrong layer with what its sublayers show, if it has any.
+
+    `diagnose_alone(layer, options, direction)` diagnoses a sublayer by itself; None where
+    it is right then.
+    """
+    if not any(verdict.mismatched for verdict in comparison.verdicts):
+        return diagnoses
+    flow = _Flow(
+        layer=comparison.measurement.layer,
+        settled=settled,
+        measured=comparison.measurement.measured,
+        diagnose_alone=diagnose_alone,
+    )
+    return tuple(_by_sublayers(flow, diagnosis) for diagnosis in diagnoses)
+
+
+def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
+    from ldjcheck.diagnosis import blame_sublayers, sublayer_lines
+
+    seen = _seen(flow, diagnosis.direction)
+    if not seen:
+        return diagnosis
+    blamed = blame_sublayers(seen)
+    return replace(
+        diagnosis,
+        mistakes=_mistakes(flow, diagnosis, seen[0], blamed),
+        sublayers=sublayer_lines(seen[0], diagnosis.direction, blamed),
+    )
+
+
+def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
+    """Return the sublayers at the first configurations, wrong ones first."""
+    from ldjcheck.conventions import recognise_conventions
+    from ldjcheck.measure import is_apart, record_parts
+
+    sides = [
+        (item.config, side)
+        for item in flow.measured
+        if isinstance(side := getattr(item, direction), DirectionMeasured)
+        and side.exact is not None
+        and side.reported is not None
+        and bool(side.exact.isfinite().all() and side.reported.isfinite().all())
+    ]
+    sides.sort(key=lambda pair: not is_apart(pair[1]))
+    workshop, calls = flow.settled.workshop, flow.settled.calls
+    seen = []
+    for config, side in sides[:_CONFIGS]:
+        parts = record_parts(workshop, calls, config, side, recognise_conventions)
+        if parts is None:
+            return []
+        seen.append(parts)
+    return seen
+
+
+def _mistakes(
+    flow: _Flow, diagnosis: Diagnosis, seen: FlowParts, blamed: Blamed
+) -> tuple[tuple[Explanation, ...], ...]:
+    """Return the mistakes, by sublayer where that says more than the flow as a whole.
+
+    What one edit of the whole ldj mends is one mistake of the flow. Else the flow's own
+    miscounting comes first, and then each sublayer that is wrong, with the mistake that it
+    has by itself.
+    """
+    whole = diagnosis.mistakes
+    if any(mistake and mistake[0].whole for mistake in whole) or not blamed.complete:
+        return whole
+    named = len(whole) == 1 and bool(whole[0])
+    found: list[tuple[Explanation, ...]] = [
+        (_placed(e, whole if named else ()),) for e in blamed.explained
+    ]
+    kinds: set[object] = set()
+    for index in blamed.wrong:
+        part = seen.parts[index]
+        for mistake in _alone(flow, part) if len(kinds) < _ALONE else [_unexplained()]:
+            first = mistake[0]
+            mark = part.path if first.location is None else (first.kind, first.location)
+            if mark not in kinds:  # of equal sublayers, the first one stands for all
+                kinds.add(mark)
+                found.append(tuple(_of_part(e, part) for e in mistake))
+    if len(found) == 1 and found[0][0].kind == "unexplained" and named:
+        part = seen.parts[blamed.wrong[0]]
+        return (tuple(_of_part(e, part) for e in whole[0]),)
+    return tuple(found) if found else whole
+
+
+def _of_part(explanation: Explanation, part: Part) -> Explanation:
+    """Return what is wrong with a sublayer as a mistake of the flow that holds it."""
+    if not part.claimed.any() and explanation.kind != "unexplained":
+        return replace(
+            explanation, kind="step-unaccounted", within=part.name, whole=True
+        )
+    return replace(explanation, within=part.name)
+
+
+def _unexplained(suspect: Location | None = None) -> tuple[Explanation, ...]:
+    return (Explanation(kind="unexplained", cost=0.0, location=suspect),)
+
+
+def _placed(
+    explanation: Explanation, whole: Sequence[tuple[Explanation, ...]]
+) -> Explanation:
+    """Return a miscounting with the place where the flow's own edit would mend it."""
+    called = explanation.location
+    for other in whole[0] if whole else ():
+        if (other.kind, other.multiplier) != (explanation.kind, explanation.multiplier):
+            continue
+        mended = other.location
+        if mended is None or called is None:
+            return explanation
+        before = mended.file == called.file and mended.line < called.line
+        if mended.function == called.function and before:
+            return explanation  # a line that ran before the call cannot carry its ldj
+        return replace(explanation, location=mended)
+    return explanation
+
+
+def _alone(flow: _Flow, part: Part) -> Sequence[tuple[Explanation, ...]]:
+    """Return the mistakes that a sublayer has by itself, one of them unexplained perhaps."""
+    name = f"{flow.layer.name}.{part.path}".replace(".[", "[")
+    layer = Layer(target=name, name=name, obj=part.owner)
+    options = replace(
+        flow.settled.workshop.options,
+        shape=((None, part.shape),),
+        domain=None,
+        context=part.contexts,
+        convention="auto",
+        direction=part.direction,
+        ledger=False,
+    )
+    try:
+        diagnosis = flow.diagnose_alone(layer, options, part.direction)
+    except CannotCheckError:
+        diagnosis = None
+    if diagnosis is None or not diagnosis.mistakes:
+        return [_unexplained()]
+    return [m or _unexplained(diagnosis.suspect) for m in diagnosis.mistakes]

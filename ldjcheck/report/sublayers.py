@@ -1,0 +1,55 @@
+"""The ledger by sublayer: what each part of a flow does, and is worth in its ldj."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.layout import cells, one_line, pad, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import SublayerLine
+    from ldjcheck.report.style import Style
+
+_MARGIN = "    "
+_SHOWN = 12  # sublayers; of more only the wrong ones, and how many are left out
+
+
+def by_sublayer(lines: Sequence[SublayerLine], style: Style) -> list[str]:
+    """Return the sublayers of one direction, wrong ones marked `>` with their share."""
+    shown = list(lines)
+    if len(lines) > _SHOWN and not style.verbose:
+        shown = [line for line in lines if line.is_wrong]
+    left = [_left(line) for line in shown]
+    exact = ["exact", *(figures.step(line.exact) for line in shown)]
+    reported = ["reported", *(figures.step(line.reported) for line in shown)]
+    share = ["of the error", *_shares(shown)]
+    sides = [max(map(len, column)) for column in (exact, reported, share)]
+    room = style.width - len(_MARGIN) - sum(sides) - 2 * len(sides)
+    wide = min(room, max(map(cells, left), default=0))
+    rows = zip(["", *left], exact, reported, share, strict=True)
+    drawn = [style.paint("  By sublayer (sample 0)", bold=True)]
+    for text, *numbers in rows:
+        cut = pad(shorten(text, wide), wide)
+        tail = "  ".join(f"{n:>{w}}" for n, w in zip(numbers, sides, strict=True))
+        drawn.append(f"{_MARGIN}{cut}  {tail}".rstrip())
+    if len(shown) < len(lines):
+        count = figures.plural(len(lines) - len(shown), "more sublayer")
+        drawn.append(f"{_MARGIN}... {count} in order (-v shows all)")
+    return drawn
+
+
+def _left(line: SublayerLine) -> str:
+    mark = ">" if line.is_wrong else " "
+    return f"{mark} {one_line(f'{line.sublayer or str()}  {line.type}'.strip())}"
+
+
+def _shares(lines: Sequence[SublayerLine]) -> list[str]:
+    """Return each wrong line's share of all that is off, in percent."""
+    off = [abs(e.reported - e.exact) if e.is_wrong else 0.0 for e in lines]
+    total = sum(off)
+    if not 0.0 < total < float("inf"):
+        return ["" for _ in lines]
+    return [f"{100 * each / total:.0f} %" if each else "" for each in off]

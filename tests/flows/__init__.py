@@ -1,0 +1,1 @@
+"""Whole flows: their sublayers, and models."""

@@ -1,0 +1,372 @@
+"""Which sublayer of a flow is wrong, and what a flow makes of right ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import transforms
+
+import ldjcheck
+
+
+class Scale(nn.Module):
+    def __init__(self, dims: int = 4) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.7, dims))
+
+    def forward(self, x: Tensor) -> Any:
+        return x * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Any:
+        return y * (-self.log_scale).exp(), -self.log_scale.sum().expand(len(y))
+
+
+class Couple(nn.Module):
+    def __init__(self, dims: int = 4) -> None:
+        super().__init__()
+        torch.manual_seed(dims)
+        self.net = nn.Sequential(nn.Linear(dims // 2, 8), nn.Tanh(), nn.Linear(8, dims))
+
+    def parameters_for(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        scale, shift = self.net(kept).chunk(2, dim=1)
+        return torch.tanh(scale), shift
+
+    def forward(self, x: Tensor) -> Any:
+        kept, moved = x.chunk(2, dim=1)
+        s, t = self.parameters_for(kept)
+        return torch.cat([moved * s.exp() + t, kept], dim=1), s.sum(dim=1)
+
+    def inverse(self, y: Tensor) -> Any:
+        moved, kept = y.chunk(2, dim=1)
+        s, t = self.parameters_for(kept)
+        return torch.cat([kept, (moved - t) * (-s).exp()], dim=1), -s.sum(dim=1)
+
+
+class Doubled(Scale):
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = super().forward(x)
+        return y, 2 * ldj
+
+
+class Averaged(Couple):
+    def forward(self, x: Tensor) -> Any:
+        kept, moved = x.chunk(2, dim=1)
+        s, t = self.parameters_for(kept)
+        return torch.cat([moved * s.exp() + t, kept], dim=1), s.mean(dim=1)
+
+
+class Silent(Couple):
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x)[0], torch.zeros(len(x))
+
+
+class Odd(nn.Module):
+    """x + tanh(x) / 3, with a derivative that belongs to no known mistake."""
+
+    def forward(self, x: Tensor) -> Any:
+        slope = 1 + (1 - torch.tanh(x)) / 3
+        return x + torch.tanh(x) / 3, torch.log(slope).sum(dim=1)
+
+    def inverse(self, y: Tensor) -> Any:
+        raise NotImplementedError
+
+
+class Chain(nn.Module):
+    """Runs layers one after another, and adds up what they report."""
+
+    def __init__(self, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(self, x: Tensor) -> Any:
+        total = torch.zeros(len(x))
+        for layer in self.layers:
+            x, ldj = layer(x)
+            total = total + ldj
+        return x, total
+
+    def inverse(self, y: Tensor) -> Any:
+        total = torch.zeros(len(y))
+        for layer in reversed(self.layers):
+            y, ldj = layer.inverse(y)
+            total = total + ldj
+        return y, total
+
+
+class Folded(nn.Sequential):
+    def forward(self, x: Tensor) -> Any:
+        total: Any = 0.0
+        for layer in self:
+            x, ldj = layer(x)
+            total = total + ldj
+        return x, total
+
+
+class Scales(nn.Module):
+    """Two scales: half of the dims leave after the first."""
+
+    def __init__(self, last: nn.Module) -> None:
+        super().__init__()
+        self.first = Chain(Scale(), Couple())
+        self.second = Chain(Couple(2), last)
+
+    def forward(self, x: Tensor) -> Any:
+        x, ldj = self.first(x)
+        early, late = x.chunk(2, dim=1)
+        late, more = self.second(late)
+        return torch.cat([early, late], dim=1), ldj + more
+
+
+def check(flow: Any, **options: Any) -> dict[str, Any]:
+    report = ldjcheck.check(flow, shape=(4,), direction="forward", **options)
+    result: dict[str, Any] = report.to_dict()["results"][0]
+    return result
+
+
+def wrong(result: dict[str, Any]) -> list[str | None]:
+    return [line["sublayer"] for line in result["sublayers"] if line["is_wrong"]]
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        Chain(Scale(), Couple(), Couple(), Scale()),
+        Folded(Scale(), Chain(Couple(), Scale()), Couple()),
+        Scales(Scale(2)),
+    ],
+    ids=["chain", "nested", "two scales"],
+)
+def test_a_right_flow_passes(flow: nn.Module) -> None:
+    assert check(flow)["status"] == "pass"
+
+
+@pytest.mark.parametrize(
+    ("flow", "sublayer", "code"),
+    [
+        (Chain(Scale(), Doubled(), Couple()), "layers[1]", "LDJ114"),
+        (Folded(Scale(), Chain(Couple(), Averaged())), "[1].layers[1]", "LDJ105"),
+        (Scales(Doubled(2)), "second.layers[1]", "LDJ114"),
+        (Chain(Couple(), Silent(), Scale()), "layers[1]", "LDJ110"),
+        (Chain(Scale(), Odd(), Couple(), Scale()), "layers[1]", "LDJ199"),
+    ],
+    ids=["chain", "nested", "two scales", "silent", "odd"],
+)
+def test_the_wrong_sublayer_is_named(flow: nn.Module, sublayer: str, code: str) -> None:
+    result = check(flow)
+    assert wrong(result) == [sublayer]
+    assert [f["code"] for f in result["findings"]] == [code]
+    assert any(f"sublayer `{sublayer}`" in e for e in result["findings"][0]["evidence"])
+
+
+def test_two_wrong_sublayers_share_the_error() -> None:
+    result = check(Chain(Scale(), Averaged(), Doubled()))
+    assert wrong(result) == ["layers[1]", "layers[2]"]
+    assert {f["code"] for f in result["findings"]} == {"LDJ105", "LDJ114"}
+    first = next(c for c in result["checks"] if c["direction"] == "forward")
+    off = sum(line["reported"] - line["exact"] for line in result["sublayers"])
+    assert off == pytest.approx(first["samples"][0]["difference"])
+
+
+def test_equal_sublayers_with_one_mistake_are_one_finding() -> None:
+    result = check(Chain(Averaged(), Scale(), Averaged()))
+    assert wrong(result) == ["layers[0]", "layers[2]"]
+    assert [f["code"] for f in result["findings"]] == ["LDJ105"]
+
+
+# Mistakes of the flow, with sublayers that are right
+
+
+class Drops(Chain):
+    def forward(self, x: Tensor) -> Any:
+        total = torch.zeros(len(x))
+        for index, layer in enumerate(self.layers):
+            if index == 1:
+                x, _ = layer(x)  # dropped
+                continue
+            x, ldj = layer(x)
+            total = total + ldj
+        return x, total
+
+
+class KeepsLast(Chain):
+    def forward(self, x: Tensor) -> Any:
+        for layer in self.layers:
+            x, ldj = layer(x)
+        return x, ldj
+
+
+class CountsTwice(Chain):
+    def forward(self, x: Tensor) -> Any:
+        x, total = self.layers[0](x)
+        for layer in self.layers[1:]:
+            x, ldj = layer(x)
+            total = total + ldj
+        return x, total + ldj
+
+
+class TurnsOne(Chain):
+    def forward(self, x: Tensor) -> Any:
+        x, first = self.layers[0](x)
+        x, second = self.layers[1](x)
+        x, third = self.layers[2](x)
+        return x, first - second + third
+
+
+@pytest.mark.parametrize(
+    ("flow", "sublayers", "code", "says"),
+    [
+        (Drops, ["layers[1]"], "LDJ110", "leaves out the log-determinant of sublayer"),
+        (
+            KeepsLast,
+            ["layers[0]", "layers[1]"],
+            "LDJ110",
+            "only the log-determinant of",
+        ),
+        (CountsTwice, ["layers[2]"], "LDJ114", "is counted twice"),
+        (TurnsOne, ["layers[1]"], "LDJ104", "has the wrong sign"),
+    ],
+)
+def test_what_a_flow_does_to_right_sublayers(
+    flow: type[Chain], sublayers: list[str], code: str, says: str
+) -> None:
+    result = check(flow(Scale(), Couple(), Scale()))
+    assert wrong(result) == sublayers
+    finding = result["findings"][0]
+    assert finding["code"] == code
+    assert says in finding["message"]
+    assert "right by itself" in finding["evidence"][-1]
+
+
+def test_a_dropped_ldj_is_shown_where_the_sublayer_is_called() -> None:
+    finding = check(Drops(Scale(), Couple(), Scale()))["findings"][0]
+    assert finding["location"]["text"] == "x, _ = layer(x)  # dropped"
+
+
+def test_a_sublayer_that_means_the_other_sign_is_in_order_when_the_flow_turns_it() -> (
+    None
+):
+    class Minus(Scale):
+        def forward(self, x: Tensor) -> Any:
+            y, ldj = super().forward(x)
+            return y, -ldj
+
+    class Knows(Chain):
+        def forward(self, x: Tensor) -> Any:
+            x, first = self.layers[0](x)
+            x, second = self.layers[1](x)
+            return x, second - first
+
+    assert check(Knows(Minus(), Couple()))["status"] == "pass"
+    result = check(Knows(Minus(), Averaged()))
+    assert wrong(result) == ["layers[1]"]
+
+
+class Running(nn.Module):
+    """The same flow with a running total; `reset` loses what came before."""
+
+    def __init__(self, mistake: str = "") -> None:
+        super().__init__()
+        self.mistake = mistake
+        self.first, self.second = Scale(), Couple()
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Any:
+        z, more = self.first(z)
+        ldj = ldj + more
+        z, more = self.second(z)
+        if self.mistake == "drop":
+            return z, ldj
+        return z, ldj + more
+
+
+def test_sublayers_are_found_under_a_running_total() -> None:
+    assert check(Running())["status"] == "pass"
+    assert wrong(check(Running("drop"))) == ["second"]
+
+
+class Flipped(transforms.TanhTransform):
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -super().log_abs_det_jacobian(x, y)
+
+
+def test_a_composed_transform_of_torch() -> None:
+    flow = transforms.ComposeTransform(
+        [
+            transforms.AffineTransform(1.0, 2.0),
+            Flipped(),
+            transforms.AffineTransform(0.5, 3.0),
+        ]
+    )
+    result = check(flow)
+    assert wrong(result) == ["parts[1]"]
+    assert result["findings"][0]["code"] == "LDJ104"
+    assert "sublayer `parts[1]` (Flipped)" in result["findings"][0]["message"]
+
+
+def test_a_transform_that_forgets_one_of_its_parts() -> None:
+    class Forgets(transforms.Transform):
+        domain = codomain = torch.distributions.constraints.real
+        bijective = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = transforms.AffineTransform(1.0, 2.0)
+            self.second = transforms.AffineTransform(0.0, 3.0)
+
+        def _call(self, x: Tensor) -> Tensor:
+            return self.second(self.first(x))
+
+        def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+            return self.first.log_abs_det_jacobian(x, self.first(x))
+
+    result = check(Forgets())
+    assert wrong(result) == ["second"]
+    assert result["findings"][0]["code"] == "LDJ110"
+
+
+def test_a_composite_transform_of_nflows() -> None:
+    library = pytest.importorskip("nflows.transforms")
+
+    class Wrong(library.LULinear):  # type: ignore[name-defined,misc]  # imported just now
+        def forward(self, inputs: Tensor, context: Any = None) -> Any:
+            outputs, ldj = super().forward(inputs, context)
+            return outputs, 3 * ldj
+
+    flow = library.CompositeTransform(
+        [
+            library.ActNorm(4),
+            Wrong(4),
+            library.MaskedAffineAutoregressiveTransform(4, 8),
+            library.ReversePermutation(4),
+        ]
+    )
+    result = check(flow)
+    assert wrong(result) == ["_transforms[1]"]
+    assert result["findings"][0]["location"]["text"] == "return outputs, 3 * ldj"
+
+
+def test_the_report_draws_the_sublayers_before_the_lines() -> None:
+    report = str(
+        ldjcheck.check(Drops(Scale(), Couple()), shape=(4,), direction="forward")
+    )
+    assert "By sublayer (sample 0)" in report
+    assert "> layers[1] Couple" in report
+    assert report.index("By sublayer") < report.index("Where it happens")
+    assert max(map(len, report.splitlines())) <= 80
+
+
+def test_a_profiler_of_the_users_is_put_back() -> None:
+    import sys
+
+    def profiler(*event: object) -> None:
+        """Stand for a profiler that runs already."""
+
+    before = sys.getprofile()
+    sys.setprofile(profiler)
+    try:
+        check(Drops(Scale(), Couple()))
+        assert sys.getprofile() is profiler
+    finally:
+        sys.setprofile(before)
