@@ -252,10 +252,9 @@ def _monomials(
     for exponents in itertools.product((0, 1, -1), repeat=len(variables)):
         if not any(exponents):
             continue
-        label = "*".join(
-            name if power > 0 else f"1/{name}"
-            for name, power in zip(variables, exponents, strict=True)
-            if power
+        label = _fraction(
+            [n for n, power in zip(variables, exponents, strict=True) if power > 0],
+            [n for n, power in zip(variables, exponents, strict=True) if power < 0],
         )
         counts = [
             math.prod(size[n] ** p for n, p in zip(variables, exponents, strict=True))
@@ -263,6 +262,15 @@ def _monomials(
         ]
         cost = 1.4 + 0.15 * sum(map(abs, exponents)) + 0.3 * bool(exponents[0])
         yield cost, Multiplier(family="shape", label=label), counts
+
+
+def _fraction(above: Sequence[str], below: Sequence[str]) -> str:
+    """Return a quotient of sizes as one would write it: `W/H`, `1/(H*W)`."""
+    top = "*".join(above) or "1"
+    if not below:
+        return top
+    bottom = "*".join(below)
+    return f"{top}/({bottom})" if len(below) > 1 else f"{top}/{bottom}"
 
 
 def _scaled(multiplier: Multiplier, sign: int, label: str) -> Multiplier:

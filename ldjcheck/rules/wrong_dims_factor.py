@@ -31,7 +31,7 @@ def _tell(e: Explanation) -> str:
         )
     return (
         f"{named(e, start=True)} is multiplied by the wrong count: it needs "
-        f"{e.multiplier.label} more."
+        f"{e.multiplier.label} times as much."
     )
 
 
