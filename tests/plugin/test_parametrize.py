@@ -119,6 +119,7 @@ def test_it(): pass
     )
     result.assert_outcomes(passed=3, xfailed=1)
     result.stdout.fnmatch_lines(["XFAIL*forward] - LDJ104 sign-flipped: see #3"])
+    result.stdout.fnmatch_lines(["1 layer checked: 1 as expected"])
     result.stdout.no_fnmatch_line("LDJ104 sign-flipped  test_it*")
 
 
