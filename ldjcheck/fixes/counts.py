@@ -95,7 +95,14 @@ def _tensor_names(site: Site) -> list[str]:
         for node in ast.walk(site.function)
         if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
     ]
-    return list(dict.fromkeys([*inside, *parameters]))[:_TENSORS]
+    names = list(dict.fromkeys([*inside, *parameters]))[:_TENSORS]
+    # Where the function takes its first item, a name is that of a list of tensors.
+    items = {
+        ast.unparse(node)
+        for node in ast.walk(site.function)
+        if isinstance(node, ast.Subscript)
+    }
+    return [f"{name}[0]" if f"{name}[0]" in items else name for name in names]
 
 
 def _masks(site: Site) -> Iterator[str]:

@@ -6,7 +6,7 @@ import ast
 import re
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ldjcheck.fixes.counts import counts_for
 from ldjcheck.fixes.wording import (
@@ -21,7 +21,7 @@ from ldjcheck.fixes.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.fixes.sites import Change, Site
+    from ldjcheck.fixes.sites import Change, Kind, Site
 
 _COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 
@@ -95,7 +95,8 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
         for index, text in enumerate(counts_for(site, "any")):
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
-                yield site.put(node, factor, 0.3 + 0.01 * index, "count")
+                kind: Kind = "" if _is_literal(node) else "count"
+                yield site.put(node, factor, 0.3 + 0.01 * index, kind)
     for index, text in enumerate(counts):
         for change in _times(site, text, None):
             yield replace(change, cost=change.cost + 0.01 * index)
@@ -178,7 +179,7 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
             body = f"{term} / {number.denominator}"
         else:
             body = f"{text} * {term}"
-        kind: Literal["count", "number"] = "count" if number is None else "number"
+        kind: Kind = "count" if number is None else "number"
         yield site.put(node, product_in_place(site, node, body), cost, kind)
 
 

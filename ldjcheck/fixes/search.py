@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Rehearsal
     from ldjcheck.records import Diagnosis, Explanation, Finding
 
-MOST = 400  # candidates that are run, most of them at one input
+MOST = 480  # candidates that are run, most of them at one input
+MOST_OF_ONE = 120  # candidates for one explanation
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
 PATIENCE = 8.0  # seconds: layers that run long are given fewer tries
@@ -26,6 +28,7 @@ _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
+_SCALED = re.compile(r"-?(1/)?\d+\*|.*ln ")  # a count times a number: far-fetched
 _COUNTING = ("sum-for-mean", "leave-idle-out", "events-only")
 
 
@@ -44,19 +47,27 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
     seen: set[tuple[Replacement, ...]] = set()
     guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question.explanations)
     for changes in _rounds(live, question):
+        tried = 0
         for change in sorted(changes, key=_plainness):
             if change.kind == "number" and guessed:
                 continue  # a number that only fits the one size that was tried
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
+                tried += 1
                 yield change
+            if tried == MOST_OF_ONE:
+                break
 
 
 def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
     """Return whether a plain factor may stand for a count, at the sizes that were tried."""
     return not explanations or any(
         e.kind in _COUNTING
-        or (e.multiplier is not None and e.multiplier.family in _COUNTS)
+        or (
+            e.multiplier is not None
+            and e.multiplier.family in _COUNTS
+            and _SCALED.match(e.multiplier.label) is None
+        )
         for e in explanations
     )
 

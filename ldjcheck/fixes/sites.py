@@ -25,6 +25,9 @@ _NEVER = (
 )  # fmt: skip
 
 
+Kind = Literal["", "count", "literal", "number"]
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Replacements that belong together, and how plain an edit they are: 0 is plainest.
@@ -35,7 +38,7 @@ class Change:
 
     cost: float
     replacements: tuple[Replacement, ...]
-    kind: Literal["", "count", "literal", "number"] = ""
+    kind: Kind = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,7 @@ class Site:
         node: ast.AST,
         text: str,
         cost: float,
-        kind: Literal["", "count", "literal", "number"] = "",
+        kind: Kind = "",
     ) -> Change:
         """Return the change that puts a text in the place of a node."""
         return Change(cost, (self.source.put(node, text),), kind)

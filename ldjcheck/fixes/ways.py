@@ -63,6 +63,7 @@ ANYTHING: tuple[Way, ...] = (
     factors.dropped,
     calls.without_abs,
     calls.with_log,
+    calls.with_abs,
     calls.summed,
     points.other_conditions,
     points.other_names,

@@ -114,6 +114,11 @@ def argument_of(site: Site, node: ast.Call) -> ast.expr | None:
 
 def is_module(site: Site, node: ast.expr) -> bool:
     """Return whether an expression names a module, such as `torch` or `torch.linalg`."""
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    if not isinstance(inner, ast.Name):
+        return False
     text = ast.unparse(node)
     first = text.split(".")[0]
     names = {name.split(".")[0] for name in site.modules.values()}

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from .cases import LIBRARIES, case_by_id
 from .checking import Answer, Score, check_planted, check_right
+from .fixing import FIXED, check_fix, fix_figures, fix_misses, fix_report
 from .generator import all_candidates, choose, right_configurations
 from .mutations import MISTAKES
 
@@ -34,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.list:
         print(_listing(planted))
         return 0
+    if options.fixes:
+        return _fixes(planted, options)
     configurations = _right(options)
     scores: list[Score] = []
     answers: list[Answer] = []
@@ -64,6 +67,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--show-misses", action="store_true")
     parser.add_argument("--right-only", action="store_true")
     parser.add_argument("--planted-only", action="store_true")
+    parser.add_argument(
+        "--fixes", action="store_true", help="count verified fixes, and judge them"
+    )
+    parser.add_argument("--every", type=int, default=1, help="each N-th layer only")
     parser.add_argument("--workers", type=int, default=2)
     return parser
 
@@ -75,7 +82,8 @@ def _planted(options: argparse.Namespace) -> list[Planted]:
     chosen = choose(pool, options.seed)
     if options.held_out:
         chosen = choose(pool, options.seed + 1, frozenset(p.id for p in chosen))
-    return _some(chosen, options, lambda planted: planted.library)
+    some = _some(chosen, options, lambda planted: planted.library)
+    return some[:: options.every]
 
 
 def _right(options: argparse.Namespace) -> list[RightConfiguration]:
@@ -106,6 +114,16 @@ def _all(work: Callable[[Job], Done], jobs: list[Job], workers: int) -> list[Don
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         return list(pool.map(work, jobs))
+
+
+def _fixes(planted: list[Planted], options: argparse.Namespace) -> int:
+    """Print how many mistakes get a verified fix, and how many of those are wrong."""
+    scores = _all(check_fix, planted, options.workers)
+    print(fix_report(scores))
+    if options.show_misses:
+        print(fix_misses(scores))
+    share, wrong = fix_figures(scores)
+    return 0 if share >= FIXED and not wrong else 1
 
 
 # --- what is printed -------------------------------------------------------------
