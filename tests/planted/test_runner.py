@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from torch.distributions import transforms
+
+from ldjcheck.records import Edit as LayerEdit
 
 pytest.importorskip("nflows")
 pytest.importorskip("normflows")
 pytest.importorskip("FrEIA")
 pytest.importorskip("zuko")
 
+from .cases import case_by_id
 from .checking import Answer, score
+from .edits import Edit
+from .fixing import (
+    FixScore,
+    fix_figures,
+    fix_report,
+    largest_difference,
+    written,
+)
 from .planted import Planted
 from .runner import _false_alarms, _goals_met, _misses, _report
 
@@ -104,3 +117,29 @@ def test_a_failing_right_layer_is_a_false_alarm():
     one = RightConfiguration(case_id="torch-tanh", shape=(5,), seed=0)
     text = _false_alarms([one, one], [Answer(status="pass"), RIGHT])
     assert "2 right configurations: 1 fail, 1 pass; false alarms: 1" in text
+
+
+def test_fixes_count_where_one_expression_mends_and_wrong_ones_everywhere() -> None:
+    one = replace(PLANTED, edits=(Edit(733, 0, 733, 3, "x"),))
+    lost = replace(PLANTED, edits=(Edit(733, 0, 733, 3, "pass"),))
+    scores = [
+        FixScore(planted=one, verdict="right"),
+        FixScore(planted=one, verdict="none"),
+        FixScore(planted=lost, verdict="wrong"),
+    ]
+    assert fix_figures(scores) == (50.0, 1)
+    assert "Verified fixes that leave a difference: 1." in fix_report(scores)
+
+
+def test_a_fix_that_leaves_a_difference_is_seen_by_this_oracle() -> None:
+    case = case_by_id("torch-tanh")
+    before = "        return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))"
+    path = transforms.__file__
+    line = Path(path).read_text().split("\n").index(before) + 1
+    edit = LayerEdit(
+        file=path, line=line, before=before, after=before.replace("2.0 *", "2.1 *", 1)
+    )
+    assert largest_difference(case) < 1e-9
+    with written([edit]):
+        assert largest_difference(case) > 1e-3
+    assert largest_difference(case) < 1e-9
