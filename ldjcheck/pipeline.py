@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction
+    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction, Verdict
 
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -291,17 +291,22 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.diagnosis import diagnose_traces, trace_ledger
+    from ldjcheck.diagnosis import diagnose_estimate, diagnose_traces, trace_ledger
     from ldjcheck.measure import record_directions
 
     wrong = [
         v.direction
         for v in comparison.verdicts
-        if (v.mismatched or v.form is not None) and v.usable
+        if (v.mismatched or v.form is not None) and v.usable and not _is_estimate(v)
     ]
+    guessed = tuple(
+        diagnose_estimate(v)
+        for v in comparison.verdicts
+        if v.mismatched and _is_estimate(v)
+    )
     settled, measurement = setting.settled, comparison.measurement
-    if not wrong and not measurement.options.ledger:
-        return ()
+    if not wrong and (guessed or not measurement.options.ledger):
+        return guessed
     if not wrong:
         right = [v.direction for v in comparison.verdicts if v.usable]
         first = measurement.measured[:1]
@@ -317,7 +322,11 @@ def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ..
     traced = record_directions(
         settled.workshop, settled.calls, wrong, measurement.measured, more
     )
-    return tuple(diagnose_traces(traces) for traces in traced if traces)
+    return *guessed, *(diagnose_traces(traces) for traces in traced if traces)
+
+
+def _is_estimate(verdict: Verdict) -> bool:
+    return any(side.estimated for _, side, _ in verdict.usable)
 
 
 def _fixed(

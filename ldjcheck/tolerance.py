@@ -9,6 +9,12 @@ really done.
 
 from __future__ import annotations
 
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 MACHINE_EPSILON = {
     "float64": 2.0**-52,
     "float32": 2.0**-23,
@@ -88,3 +94,28 @@ def round_trip_allowed(
     if contraction <= 0.0:
         return float("inf")
     return epsilon * _SAFETY * (1.0 + x + (1.0 + y) * max(1.0, 1.0 / contraction))
+
+
+CHANCE = 6.0
+"""Standard errors that chance explains, heavy tails and many comparisons included."""
+
+CHANCE_OF_ALL = 4.5
+"""The same for one number that is drawn from all samples together."""
+
+
+def common_factor(
+    samples: Iterable[tuple[float, float, float]],
+) -> tuple[float, float]:
+    """Return q in reported = q * exact, by least squares, and its standard error.
+
+    Each sample is reported, exact, and the standard error of reported, in nats. Together
+    they tell a factor that no single one of them would.
+    """
+    products = squares = 0.0
+    for reported, exact, error in samples:
+        weight = 1.0 / max(error, 1e-12) ** 2
+        products += weight * reported * exact
+        squares += weight * exact * exact
+    if not squares:
+        return 1.0, math.inf
+    return products / squares, 1.0 / math.sqrt(squares)

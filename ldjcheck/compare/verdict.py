@@ -25,10 +25,19 @@ from ldjcheck.records import (
     Unavailable,
     Verdict,
 )
-from ldjcheck.tolerance import VISIBLE, hides_mistakes
+from ldjcheck.tolerance import (
+    CHANCE,
+    CHANCE_OF_ALL,
+    VISIBLE,
+    common_factor,
+    hides_mistakes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+_HALF = 0.45  # what is left open of a factor must be less than half of it
 
 
 def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
@@ -171,11 +180,17 @@ def _judged(
             shown = shown or side  # numbers that agree are no evidence of a mistake
         elif (
             not apart
+            and not side.estimated
+            and not side.approximate
             and float(allowed.max()) > hides_mistakes(side.x[0].numel())
             and side.dtype == "float64"
         ):
             given = (measurement.options.atol, measurement.options.rtol)
             ill |= side is first and given == (None, None)
+    if first.estimated:
+        factor, error = common_factor(_estimates(usable))
+        mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
+        ill |= CHANCE_OF_ALL * error > _HALF
     nothing = None if mismatched or singular else vacuous(usable)
     status: CheckStatus = "pass"
     if mismatched or first.form is not None:
@@ -197,6 +212,18 @@ def _judged(
         form=first.form,
         faults=faults,
     )
+
+
+def _estimates(
+    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+) -> Iterator[tuple[float, float, float]]:
+    """Yield reported, exact, and the standard error of reported, of every sample."""
+    for _, side, good in usable:
+        if side.reported is not None and side.exact is not None and side.estimated:
+            assert side.allowed is not None
+            error = side.allowed[good] / CHANCE
+            columns = (side.reported[good], side.exact[good], error)
+            yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _usable(

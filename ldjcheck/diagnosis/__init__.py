@@ -13,6 +13,7 @@ import torch
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
 from ldjcheck.diagnosis.case import Case, make_case
 from ldjcheck.diagnosis.engine import explain, holds_again, suspect_of
+from ldjcheck.diagnosis.estimated import diagnose_estimate
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
 from ldjcheck.diagnosis.ledger import ledger_fault, ledger_lines, reported_shares
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Blamed",
     "blame_sublayers",
+    "diagnose_estimate",
     "diagnose_traces",
     "sublayer_lines",
     "trace_ledger",

@@ -10,6 +10,7 @@ from torch import Tensor
 from ldjcheck.measure import structure
 from ldjcheck.measure.anchor import is_anchored
 from ldjcheck.measure.behaviour import accumulation_of, behaviour_of, own_part
+from ldjcheck.measure.estimate import estimate_of
 from ldjcheck.measure.exact import (
     NoJacobianError,
     difference_jacobian,
@@ -28,6 +29,7 @@ from ldjcheck.records import (
     Options,
 )
 from ldjcheck.tolerance import (
+    CHANCE,
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
     VISIBLE,
@@ -114,6 +116,18 @@ def measure_direction(
         return measured
     exact = log_abs_det(jacobian)[1]
     name, pivots = structure.describe_structure(jacobian)
+    estimate = estimate_of(runner, direction, x, frozen, base)
+    if estimate is not None:
+        allowed = _allowed(truth, None, exact, pivots, base, dtype, options)
+        return replace(
+            measured,
+            reported=estimate.mean,
+            exact=exact,
+            allowed=allowed + CHANCE * estimate.error,
+            shares=structure.shares(jacobian, pivots),
+            structure=name,
+            estimated=estimate.calls,
+        )
     return replace(
         measured,
         exact=exact,

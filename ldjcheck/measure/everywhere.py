@@ -13,6 +13,7 @@ from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.orientation import turn_around
+from ldjcheck.measure.refine import refined
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def measure_everywhere(
     Gradients are asked at the first configuration only.
     """
     settled, measured, said = _measured(settled, configs)
+    measured, finer = refined(settled, configs, measured)
+    said = {**said, **finer}
     first, more = compare_as_written(settled, configs[0], measured[0])
     if settled.workshop.behaviour:
         first = with_conduct(settled, configs[0], first)

@@ -16,7 +16,6 @@ import torch
 
 from ldjcheck.measure.configuration import is_apart, ready
 from ldjcheck.measure.cuts import Cuts
-from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.slopes import Slope, Slopes, UndefinedSlopeError
 from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
@@ -57,6 +56,7 @@ def _is_worth_asking(side: object) -> bool:
         and side.anchored
         and bool(torch.isfinite(side.exact).all())
         and not is_apart(side)
+        and not side.approximate
     )
 
 
@@ -86,7 +86,7 @@ def _judged(
 ) -> GradientMeasured | None:
     """Return how the gradient came out; None where there is nothing to pass it on to."""
     result = GradientMeasured(direction=side.direction)
-    if _is_estimate(runner, side):
+    if side.estimated:
         return replace(result, why="the ldj is an estimate, and so is its gradient")
     slopes = Slopes(runner, side, moves_x=not whole and side.wrt == "input")
     if not slopes.names:
@@ -115,20 +115,6 @@ def _judged(
         untouched=len(slopes.names) - len(suspects),
         cut=cut,
         location=location,
-    )
-
-
-def _is_estimate(runner: Runner, side: DirectionMeasured) -> bool:
-    """Return whether the ldj is random while the output is not."""
-    first = Frozen()
-    base = runner.run(side.direction, side.x, first)
-    if not first.draws or side.wrt == "noise":
-        return False
-    again = replace(runner, seed=runner.seed + 1).run(side.direction, side.x, Frozen())
-    if base.reported is None or again.reported is None:
-        return False
-    return torch.equal(base.y, again.y) and not torch.equal(
-        base.reported, again.reported
     )
 
 

@@ -74,6 +74,10 @@ class DirectionMeasured:
     ldj_shape: Shape | None = None  # as the layer returned it
     bare: bool = False  # the call has no place for an ldj
     behaviour: Behaviour = field(default_factory=Behaviour)
+    estimated: int = (
+        0  # calls over which a random ldj was averaged; 0: it is not random
+    )
+    approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None
 

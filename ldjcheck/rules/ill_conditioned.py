@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
-        if verdict.ill_conditioned and not verdict.mismatched:
+        if not verdict.ill_conditioned or verdict.mismatched:
+            continue
+        if verdict.usable and verdict.usable[0][1].estimated:
+            yield RULE.finding(
+                "The ldj is an estimate that scatters too much to prove anything.",
+                direction=verdict.direction,
+                evidence=(
+                    f"averaged over {verdict.usable[0][1].estimated} calls, chance alone "
+                    f"allows {verdict.check.tolerance:.2g}",
+                    "give the estimator more samples or terms, or a smaller --shape",
+                ),
+            )
+        else:
             yield RULE.finding(
                 "The Jacobian is too ill-conditioned to prove the log-determinant.",
                 direction=verdict.direction,

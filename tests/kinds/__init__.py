@@ -1,0 +1,1 @@
+"""Kinds of layers: estimators, integrators, splits, injections."""

@@ -1,0 +1,93 @@
+"""Layers that are right on average, or in the limit of fine steps, are told from wrong ones."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Estimated(nn.Module):
+    """y = x + g(x), the trace of a power series estimated with one random vector."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.a = nn.Parameter(0.6 * torch.eye(3))
+        self.b = nn.Parameter(0.2 * torch.randn(3, 3, generator=generator))
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = 0.3 * self.a + 0.05 * torch.tanh(self.b)
+        v = 2.0 * torch.randint(0, 2, x.shape).to(x) - 1.0
+        w, ldj = v, torch.zeros(len(x))
+        for k in range(1, 40):
+            w = w @ weight
+            ldj = ldj - (-1) ** k / k * (w * v).sum(1)
+        return x + x @ weight, self.factor * ldj
+
+
+def test_a_right_estimator_passes_and_is_told() -> None:
+    report = ldjcheck.check(Estimated(), shape=(3,))
+    assert report.status == "pass", report
+    assert "judged by its mean" in report.result.inferred["estimator"]
+
+
+@pytest.mark.parametrize(
+    ("factor", "code"), [(-1.0, "LDJ104"), (2.0, "LDJ114"), (0.5, "LDJ114")]
+)
+def test_a_wrong_estimator_is_named(factor: float, code: str) -> None:
+    report = ldjcheck.check(Estimated(factor), shape=(3,))
+    assert report.findings[0].code == code, report
+
+
+class Scattering(Estimated):
+    """Right on average, and buried in noise."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, ldj + 1000.0 * torch.randn(len(x))
+
+
+def test_an_estimate_that_scatters_too_much_proves_nothing() -> None:
+    report = ldjcheck.check(Scattering(), shape=(3,))
+    assert [f.code for f in report.findings] == ["LDJ402"]
+
+
+class Integrated(nn.Module):
+    """dx/dt = tanh(x) @ w by Euler steps, with the integral of the trace."""
+
+    def __init__(self, sign: float = 1.0, steps: int = 10) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([[0.5, -0.2], [0.1, 0.7]]))
+        self.sign = sign
+        self.steps = steps
+
+    def integrated(self, x: Tensor, h: float) -> Pair:
+        ldj = torch.zeros(len(x))
+        for _ in range(self.steps):
+            ldj = ldj + h * ((1 - torch.tanh(x) ** 2) @ torch.diagonal(self.w))
+            x = x + h * torch.tanh(x) @ self.w
+        return x, self.sign * ldj
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.integrated(x, 1.0 / self.steps)
+
+    def inverse(self, y: Tensor) -> Pair:
+        return self.integrated(y, -1.0 / self.steps)
+
+
+def test_an_integrator_is_right_in_the_limit_of_fine_steps() -> None:
+    report = ldjcheck.check(Integrated(), shape=(2,))
+    assert report.status == "pass", report
+    assert "as steps takes finer" in report.result.inferred["approximation forward"]
+
+
+def test_a_mistake_does_not_vanish_with_finer_steps() -> None:
+    report = ldjcheck.check(Integrated(sign=-1.0), shape=(2,))
+    assert report.status == "fail"
+    assert not any("approximation" in what for what in report.result.inferred)
