@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.records import Ignored
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldjcheck.records import (
         Check,
         Comparison,
+        Diagnosis,
         Finding,
         Kind,
         Measurement,
@@ -149,3 +152,24 @@ def kind_of(comparison: Comparison) -> Kind:
     """Return what the layer is, by what was seen of it."""
     noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
     return "dequantization" if noisy else "bijection"
+
+
+def with_shares(check: Check, diagnoses: tuple[Diagnosis, ...]) -> Check:
+    """Return a check with the reported dims' parts, where the ledger could tell them."""
+    for diagnosis in diagnoses:
+        own = diagnosis.reported_shares
+        if check.name != "ldj" or diagnosis.direction != check.direction or own is None:
+            continue
+        if len(own) == len(check.dimensions) and _sums_to(own, check):
+            split = zip(check.dimensions, own, strict=True)
+            parts = tuple(replace(d, reported=share) for d, share in split)
+            return replace(check, dimensions=parts)
+    return check
+
+
+def _sums_to(shares: Sequence[float], check: Check) -> bool:
+    """Return whether the parts belong to the sample that the check shows first."""
+    reported = check.samples[0].reported if check.samples else None
+    return reported is not None and abs(sum(shares) - reported) <= 1e-6 * (
+        1.0 + abs(reported)
+    )

@@ -24,9 +24,9 @@ from ldjcheck.judgement import (
     silenced,
     stale,
     status_of,
+    with_shares,
 )
 from ldjcheck.records import (
-    Check,
     Finding,
     Ignored,
     Layer,
@@ -38,8 +38,6 @@ from ldjcheck.records import (
 from ldjcheck.rules import name_findings, rule_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.measure import Settled
     from ldjcheck.records import Calls, Comparison, Diagnosis, Direction, Verdict
 
@@ -119,7 +117,7 @@ def _checked(layer: Layer, options: Options) -> Result:
             **measurement.inferred,
             **dict(layer.inferred),
         },
-        checks=tuple(_with_shares(c, diagnoses) for c in comparison.checks),
+        checks=tuple(with_shares(c, diagnoses) for c in comparison.checks),
         sublayers=tuple(line for each in diagnoses for line in each.sublayers),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
@@ -352,27 +350,6 @@ def _fixed(
         by_value=probe.plan_investigation(*at, has_parameters=moves)[:-1],
     )
     return with_fixes(findings, diagnoses, comparison, settled, plans)
-
-
-def _with_shares(check: Check, diagnoses: tuple[Diagnosis, ...]) -> Check:
-    """Return a check with the reported dims' parts, where the ledger could tell them."""
-    for diagnosis in diagnoses:
-        own = diagnosis.reported_shares
-        if check.name != "ldj" or diagnosis.direction != check.direction or own is None:
-            continue
-        if len(own) == len(check.dimensions) and _sums_to(own, check):
-            split = zip(check.dimensions, own, strict=True)
-            parts = tuple(replace(d, reported=share) for d, share in split)
-            return replace(check, dimensions=parts)
-    return check
-
-
-def _sums_to(shares: Sequence[float], check: Check) -> bool:
-    """Return whether the parts belong to the sample that the check shows first."""
-    reported = check.samples[0].reported if check.samples else None
-    return reported is not None and abs(sum(shares) - reported) <= 1e-6 * (
-        1.0 + abs(reported)
-    )
 
 
 def _within_limit(shape: Shape, limit: int) -> None:
