@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.domains import parse_domain
 from ldjcheck.listening import announce
-from ldjcheck.pipeline import EXIT_CODES, check_layer, failed_result
+from ldjcheck.pipeline import EXIT_CODES, failed_result
 from ldjcheck.recognition import why_no_flow
 from ldjcheck.records import Layer, Options, Run, Shape, Suppression
 from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
+from ldjcheck.search import check_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,7 @@ def check(
     mode: Literal["eval", "train"] = "eval",
     wrt: Literal["auto", "input", "noise"] = "auto",
     seed: int = 0,
+    search: int = 0,
     dtype: Literal["float64", "as-written"] = "float64",
     atol: float | None = None,
     rtol: float | None = None,
@@ -68,6 +70,8 @@ def check(
         mode: mode of the module.
         wrt: what the Jacobian is taken against.
         seed: where all randomness comes from.
+        search: look for a failing probe among so many generated ones, and report the
+            smallest, with the call that repeats it.
         dtype: precision of the check.
         atol: allowed difference, in nats; from the error model when absent.
         rtol: the same, relative to the exact value.
@@ -106,6 +110,7 @@ def check(
         mode=mode,
         wrt=wrt,
         seed=seed,
+        search=search,
         dtype=dtype,
         atol=atol,
         rtol=rtol,

@@ -26,6 +26,7 @@ class CheckKeywords(TypedDict, total=False):
     mode: Literal["eval", "train"]
     wrt: Literal["auto", "input", "noise"]
     seed: int
+    search: int
     dtype: Literal["float64", "as-written"]
     atol: float | None
     rtol: float | None

@@ -201,7 +201,7 @@ def _setting(layer: Layer, options: Options) -> _Setting:
     others = tuple(
         shape
         for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))
-        if not settled.calls.parts
+        if not (settled.calls.parts or (options.search and options.shape))
         and runs(settled, shape, probe.choose_batch(options.batch, shape))
     )
     copy, said, _ = settled.workshop.copy()

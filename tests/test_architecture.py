@@ -25,13 +25,13 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",
-            "rules", "report",
+            "rules", "report", "strategies",
         }
     ),
     frozenset({"fixes"}),
     frozenset({"exceptions", "flows", "listening"}),
     frozenset({"pipeline"}),
-    frozenset({"recognition"}),
+    frozenset({"recognition", "search"}),
     frozenset({"api"}),
     frozenset({"assertion", "casework", "classroom", "marking"}),
     frozenset({"parametrizing"}),

@@ -82,6 +82,13 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         metavar="N",
         help="Where all randomness comes from.",
     ),
+    _feed(
+        "--search",
+        type=click.IntRange(min=0),
+        default=_DEFAULTS.search,
+        metavar="N",
+        help="Look for a failing probe among N generated ones; show the smallest.",
+    ),
     _call(
         "--convention",
         type=types.CONVENTION,

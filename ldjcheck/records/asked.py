@@ -60,6 +60,7 @@ class Options:
     rtol: float | None = None
     select: tuple[str, ...] = ()  # codes that may be reported; none: all
     ignore: tuple[Suppression, ...] = ()
+    search: int = 0  # look for a failing probe among so many
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
     jacobian: Oracle | None = None  # instead of automatic differentiation
