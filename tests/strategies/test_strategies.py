@@ -172,8 +172,8 @@ def test_parameters_shrink_to_zeros() -> None:
 
 
 def test_flows_shrink_to_one_step() -> None:
-    assert len(find(strategies.flows(), anything).steps) == 1
-    found = find(strategies.flows(mistakes=["sign", "twice"]), anything)
+    assert len(find(strategies.flows(max_steps=2), anything).steps) == 1
+    found = find(strategies.flows(max_steps=2, mistakes=["sign", "twice"]), anything)
     assert repr(found) == (
         "RandomFlow((Scale(factors=(2.0,)),), Planted(step=0, mistake='sign'))"
     )
