@@ -80,10 +80,12 @@ def explore(name: str) -> Grounds:
     cut = slice_for(opened.notebook, needs, is_vital=False)
     with users_fault("LDJ001", f"Looking through {name}"):
         source, skipped = _run(opened, cut)
+    makers = {n for n, node in own.items() if getattr(node, "value", None) is None}
     troubles = {
         name: f"{part.statement.place} {why}"
         for part, why in skipped
         for name in part.names & set(wanted)
+        if name in makers or names_in(part.node).reads & makers
     }
     troubles |= {
         name: f"not run: {blocked.statement.place} {blocked.why}"
