@@ -38,6 +38,9 @@ def check(
     params_scale: float = 0.3,
     dims_limit: int = 4096,
     mode: Literal["eval", "train"] = "eval",
+    kind: Literal[
+        "auto", "bijection", "dequantization", "split", "flow", "model"
+    ] = "auto",
     wrt: Literal["auto", "input", "noise"] = "auto",
     seed: int = 0,
     search: int = 0,
@@ -68,6 +71,7 @@ def check(
         params_scale: how far they are moved.
         dims_limit: the most dims to check exactly.
         mode: mode of the module.
+        kind: what the layer is.
         wrt: what the Jacobian is taken against.
         seed: where all randomness comes from.
         search: look for a failing probe among so many generated ones, and report the
@@ -108,6 +112,7 @@ def check(
         params_scale=params_scale,
         dims_limit=dims_limit,
         mode=mode,
+        kind=kind,
         wrt=wrt,
         seed=seed,
         search=search,

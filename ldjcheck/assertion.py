@@ -28,6 +28,9 @@ def assert_ldj(
     params_scale: float = 0.3,
     dims_limit: int = 4096,
     mode: Literal["eval", "train"] = "eval",
+    kind: Literal[
+        "auto", "bijection", "dequantization", "split", "flow", "model"
+    ] = "auto",
     wrt: Literal["auto", "input", "noise"] = "auto",
     seed: int = 0,
     dtype: Literal["float64", "as-written"] = "float64",
@@ -71,6 +74,7 @@ def assert_ldj(
             params_scale=params_scale,
             dims_limit=dims_limit,
             mode=mode,
+            kind=kind,
             wrt=wrt,
             seed=seed,
             dtype=dtype,

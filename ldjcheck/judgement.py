@@ -38,12 +38,6 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
             said["rounding"] = "seen through: the output is rounded to whole numbers"
         if getattr(side, "detach_seen", False):
             said["detach"] = "seen through: without it autograd misses part of the map"
-        jacobian = getattr(side, "jacobian", None)
-        if jacobian is not None and jacobian.shape[1] != jacobian.shape[2]:
-            rows, columns = jacobian.shape[1:]
-            said["dims"] = (
-                f"{columns} in, {rows} out: no determinant, nothing to compare"
-            )
     return said
 
 
@@ -150,6 +144,11 @@ def status_of(
 
 def kind_of(comparison: Comparison) -> Kind:
     """Return what the layer is, by what was seen of it."""
+    given = comparison.measurement.options.kind
+    if given != "auto":
+        return given
+    if any(v.instead in ("split", "nothing") for v in comparison.verdicts):
+        return "split"
     noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)
     return "dequantization" if noisy else "bijection"
 

@@ -24,6 +24,7 @@ class CheckKeywords(TypedDict, total=False):
     params_scale: float
     dims_limit: int
     mode: Literal["eval", "train"]
+    kind: Literal["auto", "bijection", "dequantization", "split", "flow", "model"]
     wrt: Literal["auto", "input", "noise"]
     seed: int
     search: int

@@ -39,8 +39,9 @@ from ldjcheck.rules import name_findings, rule_for
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
-    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction, Verdict
+    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction, Verdict, Wrt
 
+_WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
@@ -50,6 +51,8 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
     from ldjcheck.measure import undisturbed, unharmed
 
     started = time.perf_counter() if started is None else started
+    if options.wrt == "auto" and options.kind in _WRT:
+        options = replace(options, wrt=_WRT[options.kind])
     try:
         with undisturbed(), unharmed(layer.obj):
             result = _checked(layer, options)

@@ -135,6 +135,13 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Seconds until a target is given up.",
     ),
     _judge(
+        "--kind",
+        type=click.Choice(["auto", "bijection", "dequantization", "split"]),
+        default=_DEFAULTS.kind,
+        show_default=True,
+        help="What the layer is.",
+    ),
+    _judge(
         "--wrt",
         type=click.Choice(["auto", "input", "noise"]),
         default=_DEFAULTS.wrt,

@@ -12,6 +12,7 @@ from torch import Tensor
 from ldjcheck.compare.checks import ldj_check
 from ldjcheck.compare.contract import behaviour_seen
 from ldjcheck.compare.folded import changes_orientation, is_singular_everywhere
+from ldjcheck.compare.resized import resized_verdict
 from ldjcheck.compare.vacuous import vacuous
 from ldjcheck.records import (
     Check,
@@ -72,6 +73,8 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         unanchored=False,
         vacuous=None,
         singular=False,
+        flat=False,
+        folds=False,
         ill_conditioned=False,
         form=None,
     )
@@ -93,13 +96,7 @@ def _by_numbers(
         first.jacobian is None or first.jacobian.shape[1] == first.jacobian.shape[2]
     )
     if first.jacobian is not None and not square:
-        dims = (first.jacobian.shape[2], first.jacobian.shape[1])
-        return Verdict(
-            direction=direction,
-            check=ldj_check(first, "unproven", None),
-            resized=dims,
-            faults=faults,
-        )
+        return resized_verdict([side for _, side in sides], faults)
     if first.exact is None or first.allowed is None:
         status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
         return Verdict(

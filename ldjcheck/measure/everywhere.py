@@ -14,6 +14,7 @@ from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.orientation import turn_around
 from ldjcheck.measure.refine import refined
+from ldjcheck.measure.stand_in import with_stand_ins
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ def measure_everywhere(
     """
     settled, measured, said = _measured(settled, configs)
     measured, finer = refined(settled, configs, measured)
+    measured = with_stand_ins(settled, configs, measured)
     said = {**said, **finer}
     first, more = compare_as_written(settled, configs[0], measured[0])
     if settled.workshop.behaviour:

@@ -57,6 +57,7 @@ def _is_worth_asking(side: object) -> bool:
         and bool(torch.isfinite(side.exact).all())
         and not is_apart(side)
         and not side.approximate
+        and side.instead is None
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records.words import Shape, Wrt
+    from ldjcheck.records.words import Kind, Shape, Wrt
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
 """`(f, x)` to J `(batch, dims_out, dims_in)`; f and x are flat, `(batch, dims)`."""
@@ -53,6 +53,7 @@ class Options:
     params_scale: float = 0.3
     dims_limit: int = 4096
     mode: Literal["eval", "train"] = "eval"
+    kind: Literal["auto"] | Kind = "auto"
     wrt: Literal["auto"] | Wrt = "auto"
     seed: int = 0
     dtype: Literal["float64", "as-written"] = "float64"

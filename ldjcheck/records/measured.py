@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.gradient import GradientMeasured
     from ldjcheck.records.result import Check
-    from ldjcheck.records.words import Direction, Method, Region, Shape, Structure, Wrt
+    from ldjcheck.records.words import (
+        Direction,
+        Instead,
+        Method,
+        Region,
+        Shape,
+        Structure,
+        Wrt,
+    )
 
 
 Turned = Literal["scales", "all"]
@@ -77,6 +85,7 @@ class DirectionMeasured:
     estimated: int = (
         0  # calls over which a random ldj was averaged; 0: it is not random
     )
+    instead: Instead | None = None  # what `exact` is where the Jacobian is not square
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None
@@ -136,6 +145,7 @@ class Verdict:
     folds: bool = False  # its determinant has both signs
     ill_conditioned: bool = False
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
+    instead: Instead | None = None  # what was compared in place of a determinant
     raised: tuple[str, ...] = ()
     why: str | None = None  # why the direction is not available
     behaviour: Behaviour = field(default_factory=Behaviour)

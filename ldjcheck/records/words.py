@@ -17,3 +17,6 @@ Kind = Literal["bijection", "dequantization", "split", "flow", "model"]
 Wrt = Literal["input", "noise"]
 Shape = tuple[int, ...]
 Region = Literal["usual", "near", "far", "plus", "minus"]
+
+Instead = Literal["split", "nothing", "volume"]
+"""What stands in for log|det J| of a map that changes the number of dims."""

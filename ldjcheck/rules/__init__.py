@@ -13,6 +13,7 @@ from ldjcheck.rules import (
     abs_of_log,
     batch_reduced,
     convention_unrecognised,
+    dims_changed,
     direction_ambiguous,
     eps_inside_log,
     evaluated_at_wrong_point,
@@ -49,6 +50,7 @@ from ldjcheck.rules import (
     sign_flipped,
     single_precision,
     source_not_found,
+    split_prior_wrong,
     stale_cache,
     stale_suppression,
     state_changes,
@@ -119,11 +121,13 @@ RULES: tuple[Rule, ...] = (
     inverse_sign.RULE,
     inverse_ldj_untracked.RULE,
     not_invertible.RULE,
+    dims_changed.RULE,
     vacuous_check.RULE,
     ill_conditioned.RULE,
     direction_ambiguous.RULE,
     oracle_disagrees.RULE,
     stale_suppression.RULE,
+    split_prior_wrong.RULE,
 )
 
 _SEVERITIES = ("error", "unproven", "warning", "note")

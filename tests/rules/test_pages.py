@@ -99,7 +99,11 @@ def test_the_wrong_layer_gets_this_finding_first(rule: Rule) -> None:
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_right_layer_passes(rule: Rule) -> None:
     report = checked(rule, rule.page.right)
-    assert (report.status, list(report.findings)) == ("pass", []), str(report)
+    told_apart = {code for code, _ in rule.page.confused}
+    found = [
+        f for f in report.findings if f.severity != "note" or f.code not in told_apart
+    ]
+    assert (report.status, found) == ("pass", []), str(report)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,51 @@
+"""Maps that change the number of dims: what is compared in place of a determinant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.compare.checks import ldj_check
+from ldjcheck.records import Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import CheckStatus, DirectionMeasured
+
+_CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
+
+
+def resized_verdict(
+    sides: Sequence[DirectionMeasured], faults: tuple[str, ...]
+) -> Verdict:
+    """Return how a direction without a square Jacobian came out."""
+    first = sides[0]
+    assert first.jacobian is not None
+    told = [s for s in sides if s.instead == first.instead and s.exact is not None]
+    off = max([_off(side) for side in told], default=0.0)
+    agrees = bool(told) and all(_agrees(side) for side in told)
+    wrong = first.instead == "split" and bool(told) and off > _CLEAR
+    status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
+    if first.instead == "volume" and not agrees:
+        told = []  # another number may be meant
+    return Verdict(
+        direction=first.direction,
+        check=ldj_check(first, status, off if told else None),
+        resized=(first.jacobian.shape[2], first.jacobian.shape[1]),
+        instead=first.instead if told else None,
+        faults=faults,
+    )
+
+
+def _off(side: DirectionMeasured) -> float:
+    assert side.exact is not None
+    if side.reported is None:
+        return 0.0
+    off = (side.reported - side.exact).abs()
+    return float(off.nan_to_num(float("inf")).max())
+
+
+def _agrees(side: DirectionMeasured) -> bool:
+    if side.reported is None or side.exact is None or side.allowed is None:
+        return False
+    return bool(((side.reported - side.exact).abs() <= side.allowed).all())

@@ -1,0 +1,153 @@
+"""Layers that change the number of dims: what they claim instead is checked."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+def codes(layer: nn.Module, shape: tuple[int, ...]) -> list[str]:
+    return [f.code for f in ldjcheck.check(layer, shape=shape).findings]
+
+
+class Split(nn.Module):
+    """Drops half of the channels, under a standard normal prior, with a running total."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prior = torch.distributions.Normal(0.0, 1.0)
+
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        return self.prior.log_prob(dropped).sum(dim=[1, 2, 3])
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        if not reverse:
+            z, dropped = z.chunk(2, dim=1)
+            return z, ldj + self.log_p(z, dropped)
+        dropped = self.prior.sample(sample_shape=z.shape)
+        return torch.cat([z, dropped], dim=1), ldj - self.log_p(z, dropped)
+
+
+class OfTheKeptHalf(Split):
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        return super().log_p(dropped, kept)
+
+
+class Averaged(Split):
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        return self.prior.log_prob(dropped).mean(dim=[1, 2, 3])
+
+
+class Turned(Split):
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        return -super().log_p(kept, dropped)
+
+
+class WithoutConstant(Split):
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        return -(dropped**2 / 2).sum(dim=[1, 2, 3])
+
+
+class BackwardsAdded(Split):
+    """Adds the log-density on the way back as well."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        out, total = super().forward(z, ldj, reverse)
+        return out, 2 * ldj - total if reverse else total
+
+
+@pytest.mark.parametrize("layer", [OfTheKeptHalf, Averaged, Turned, WithoutConstant])
+def test_what_is_no_density_of_the_dropped_part_is_found(layer: type[Split]) -> None:
+    report = ldjcheck.check(layer(), shape=(4, 2, 2))
+    assert report.status == "fail"
+    assert report.findings[0].code == "LDJ501"
+    assert report.result.kind == "split"
+
+
+def test_a_missing_constant_is_told_per_dim() -> None:
+    finding = ldjcheck.check(WithoutConstant(), shape=(4, 2, 2)).findings[0]
+    assert any("constant of the normal density" in line for line in finding.evidence)
+
+
+def test_a_right_split_passes_both_ways_with_a_note() -> None:
+    report = ldjcheck.check(Split(), shape=(4, 2, 2))
+    assert report.status == "pass", report
+    assert [c.status for c in report.checks[:2]] == ["pass", "pass"]
+    assert {f.code for f in report.findings} == {"LDJ305"}
+
+
+def test_the_way_back_takes_away_what_the_way_there_added() -> None:
+    report = ldjcheck.check(BackwardsAdded(), shape=(4, 2, 2))
+    found = [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+    assert found == [("LDJ501", "inverse")]
+
+
+class Conditional(nn.Module):
+    """The density of the dropped half depends on the kept one."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 6)
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Pair:
+        kept, dropped = x.chunk(2, dim=1)
+        mean, log_std = self.net(kept).chunk(2, dim=1)
+        z = (dropped - mean) * torch.exp(-log_std)
+        if self.kind == "logistic":
+            log_p = -z - 2 * nn.functional.softplus(-z)
+        else:
+            log_p = -(z**2) / 2 - math.log(2 * math.pi) / 2
+        if self.kind != "unscaled":
+            log_p = log_p - log_std
+        return kept, log_p.sum(dim=1)
+
+
+def test_a_prior_may_depend_on_what_is_kept() -> None:
+    assert codes(Conditional("normal"), (6,)) == ["LDJ305"]
+    assert codes(Conditional("logistic"), (6,)) == ["LDJ305"]
+    assert codes(Conditional("unscaled"), (6,)) == ["LDJ501", "LDJ305"]
+
+
+class Silent(nn.Module):
+    def forward(self, x: Tensor) -> Pair:
+        return x[:, :3], torch.zeros(len(x))
+
+
+class Embedding(nn.Module):
+    """Maps three dims into five."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        self.w = nn.Parameter(torch.randn(3, 5, generator=generator))
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.factor * torch.logdet(self.w @ self.w.T)
+        return x @ self.w, ldj.expand(len(x))
+
+
+def test_a_split_that_claims_nothing_passes() -> None:
+    report = ldjcheck.check(Silent(), shape=(5,))
+    assert report.status == "pass"
+    assert [f.code for f in report.findings] == ["LDJ305"]
+
+
+def test_an_embedding_passes_by_its_volume_factor_and_is_else_unproven() -> None:
+    assert ldjcheck.check(Embedding(0.5), shape=(3,)).status == "pass"
+    assert ldjcheck.check(Embedding(1.0), shape=(3,)).status == "unproven"
+
+
+def test_the_kind_that_is_given_is_the_kind_that_is_told() -> None:
+    assert (
+        ldjcheck.check(Silent(), shape=(5,), kind="bijection").result.kind
+        == "bijection"
+    )
