@@ -154,6 +154,28 @@ def unwrapped(layer: Any) -> Any:
     return layer
 
 
+def held_transform(item: Any) -> Any:
+    """Return the transform that a distribution or model holds, or None.
+
+    Several in a list are taken as one after the other.
+    """
+    for name in ("transform", "_transform", "bijection", "bijector", "transforms"):
+        held = getattr(item, name, None)
+        if isinstance(held, (list, tuple)):
+            held = _in_a_row(held)
+        if held is not None and not isinstance(held, _ATOMS) and held is not item:
+            return held
+    return None
+
+
+def _in_a_row(parts: Any) -> Any:
+    from torch.distributions.transforms import ComposeTransform, Transform
+
+    if parts and all(isinstance(part, Transform) for part in parts):
+        return ComposeTransform(list(parts))
+    return list(parts) or None
+
+
 def _is_tensor(item: object) -> bool:
     import torch
 

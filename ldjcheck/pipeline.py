@@ -5,17 +5,14 @@ This is the only module that knows the order of the stages.
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.compare import compare
-from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.flows import with_sublayers
-from ldjcheck.holdings import unwrapped
 from ldjcheck.judgement import (
     forgiven,
     kind_of,
@@ -36,10 +33,11 @@ from ldjcheck.records import (
     Shape,
 )
 from ldjcheck.rules import name_findings, rule_for
+from ldjcheck.setting import settle_layer
 
 if TYPE_CHECKING:
-    from ldjcheck.measure import Settled
-    from ldjcheck.records import Calls, Comparison, Diagnosis, Direction, Verdict, Wrt
+    from ldjcheck.records import Comparison, Diagnosis, Direction, Verdict, Wrt
+    from ldjcheck.setting import Setting
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
@@ -88,18 +86,15 @@ def returned_shapes(
     sized = replace(options, shape=((None, shape),))
     try:
         with undisturbed(), unharmed(layer.obj):
-            settled = _setting(_unwrapped(layer), sized).settled
+            settled = settle_layer(layer, sized).settled
             return returned_shapes(settled, probe.choose_batch(options.batch, shape))
     except CannotCheckError:
         return None
 
 
 def _checked(layer: Layer, options: Options) -> Result:
-    typed, layer = layer, _unwrapped(layer)
-    setting = _setting(layer, options)
-    if layer is not typed:
-        inside = type(layer.obj).__name__
-        setting.inferred["unwrapped"] = f"{inside}, inside {type(typed.obj).__name__}"
+    setting = settle_layer(layer, options)
+    layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
     diagnoses = _diagnoses(setting, comparison)
@@ -144,123 +139,14 @@ def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]
 
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
-    setting = _setting(layer, options)
+    setting = settle_layer(layer, options)
+    layer = setting.layer
     comparison = compare(_measurement(setting, layer, options))
     diagnoses = _diagnoses(setting, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)
 
 
-def _unwrapped(layer: Layer) -> Layer:
-    inner, rebuild = unwrapped(layer.obj), layer.rebuild
-    if inner is layer.obj:
-        return layer
-    return replace(
-        layer,
-        obj=inner,
-        rebuild=None if rebuild is None else lambda: unwrapped(rebuild()),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Setting:
-    """How the layer is called, and at which sizes."""
-
-    settled: Settled
-    others: tuple[Shape, ...]
-    has_parameters: bool
-    inferred: dict[str, str]
-
-
-def _setting(layer: Layer, options: Options) -> _Setting:
-    """Return a way of calling the layer that works, and the other sizes that it takes."""
-    from ldjcheck.conventions import adapted_calls, recognise_conventions
-    from ldjcheck.measure import learnable, runs
-
-    if options.adapter is not None:
-        candidates = adapted_calls(options.adapter)
-    else:
-        candidates = recognise_conventions(layer.obj, options.convention)
-    if not candidates:
-        raise CannotCheckError(
-            "LDJ004",
-            f"I do not know how to call {layer.name}.",
-            (
-                f"Its type, {type(layer.obj).__name__}, takes no input when it is called.",
-                "A flow layer is called with x and returns y and its ldj.",
-            ),
-        )
-    asked = dict(options.shape)
-    if len(asked) > 1:
-        candidates = _of_several(candidates, options.shape)
-        sizes = [math.prod(shape) for shape in asked.values()]
-        guesses: tuple[tuple[Shape, str], ...] = (((sum(sizes),), "all inputs, flat"),)
-    elif asked:
-        guesses = ((next(iter(asked.values())), "as you said"),)
-    else:
-        found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
-        guesses = tuple((guess.shape, guess.why) for guess in found)
-    settled, context = _settled(layer, options, candidates, guesses)
-    _within_limit(settled.shape, options.dims_limit)
-    others = tuple(
-        shape
-        for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))
-        if not (settled.calls.parts or (options.search and options.shape))
-        and runs(settled, shape, probe.choose_batch(options.batch, shape))
-    )
-    copy, said, _ = settled.workshop.copy()
-    inferred = {**dict(settled.calls.inferred), **context}
-    inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
-    inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
-    if said is not None:
-        inferred["copy"] = said
-    if settled.float32_only is not None:
-        inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
-    return _Setting(settled, others, bool(learnable(copy)), inferred)
-
-
-def _of_several(
-    candidates: tuple[Calls, ...], parts: tuple[tuple[str | None, Shape], ...]
-) -> tuple[Calls, ...]:
-    """Return how the layer may take several tensors: by their names, then in a tuple."""
-    unnamed = tuple((None, shape) for _, shape in parts)
-    return tuple(
-        replace(calls, parts=each) for calls in candidates for each in (parts, unnamed)
-    )
-
-
-def _settled(
-    layer: Layer,
-    options: Options,
-    candidates: tuple[Calls, ...],
-    guesses: tuple[tuple[Shape, str], ...],
-) -> tuple[Settled, dict[str, str]]:
-    """Return a way of calling that works, and what to say of a context that it needs.
-
-    Only where none works without one is a context tried, of the sizes that the layer's
-    own facts suggest.
-    """
-    from ldjcheck.measure import Workshop, settle
-
-    promote = options.dtype == "float64"
-    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
-    shop = Workshop(layer=layer, options=options, promote=promote)
-    try:
-        return settle(shop, candidates, guesses, batches), {}
-    except CannotCheckError as error:
-        known = {name for name, _ in (*options.context, *options.kwarg)}
-        tries = probe.guess_contexts(layer.obj, candidates, guesses, known)
-        for shape, why_shape, contexts, why in tries:
-            fed = replace(options, context=(*options.context, *contexts))
-            shop = Workshop(layer=layer, options=fed, promote=promote)
-            try:
-                settled = settle(shop, candidates, ((shape, why_shape),), batches)
-            except CannotCheckError:
-                continue
-            return settled, {name: f"{s}: {why}" for name, s in contexts}
-        raise error from None
-
-
-def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measurement:
+def _measurement(setting: Setting, layer: Layer, options: Options) -> Measurement:
     from ldjcheck.measure import measure_everywhere
 
     settled = setting.settled
@@ -287,7 +173,7 @@ def _measurement(setting: _Setting, layer: Layer, options: Options) -> Measureme
     return replace(measurement, inferred={**measurement.inferred, **said})
 
 
-def _diagnoses(setting: _Setting, comparison: Comparison) -> tuple[Diagnosis, ...]:
+def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...]:
     """Return what explains each direction that disagrees.
 
     Only then is the layer recorded, and at further configurations.
@@ -333,7 +219,7 @@ def _is_estimate(verdict: Verdict) -> bool:
 def _fixed(
     findings: tuple[Finding, ...],
     diagnoses: tuple[Diagnosis, ...],
-    setting: _Setting,
+    setting: Setting,
     comparison: Comparison,
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
@@ -353,23 +239,6 @@ def _fixed(
         by_value=probe.plan_investigation(*at, has_parameters=moves)[:-1],
     )
     return with_fixes(findings, diagnoses, comparison, settled, plans)
-
-
-def _within_limit(shape: Shape, limit: int) -> None:
-    dims = 1
-    for size in shape:
-        dims *= size
-    if dims > limit:
-        gigabytes = 8 * dims * dims / 1e9
-        raise CannotCheckError(
-            "LDJ007",
-            f"{dims} dims are above the limit of {limit}.",
-            (
-                f"The Jacobian of one sample alone takes {gigabytes:.2g} GB in float64.",
-                "A mistake shows at small sizes too: try --shape 1,4,4",
-                f"Or allow it: --dims-limit {dims}",
-            ),
-        )
 
 
 def _raised(comparison: Comparison) -> tuple[Finding, ...]:

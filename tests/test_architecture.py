@@ -28,7 +28,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "rules", "report", "strategies",
         }
     ),
-    frozenset({"fixes"}),
+    frozenset({"fixes", "setting"}),
     frozenset({"exceptions", "flows", "listening"}),
     frozenset({"pipeline"}),
     frozenset({"recognition", "search"}),

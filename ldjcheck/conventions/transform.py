@@ -68,7 +68,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Returned:
     """Return what a transform, or its inverse, makes of x, and how far an event goes."""
     there = transform.inv if back else transform
-    y = there(x)
+    try:
+        y = there(x)
+    except KeyError as error:
+        if not back or not getattr(transform, "_cache_size", 0):
+            raise
+        # Such a transform knows the way back from what it has just computed, and only so.
+        raise NotImplementedError(f"there is no inverse but a cache: {error}") from None
     return Returned(
         y=y,
         ldj=there.log_abs_det_jacobian(x, y),

@@ -132,7 +132,9 @@ class Workshop:
         contexts = {
             name: torch.ones((batch, *shape), dtype=dtype)  # nothing is left out
             if "mask" in name
-            else torch.randn((batch, *shape), generator=generator, dtype=dtype)
+            else torch.randn(
+                (batch, *shape), generator=generator, dtype=torch.float64
+            ).to(dtype)  # the same numbers in either precision
             for name, shape in self.options.context
         }
         return {**dict(self.options.kwarg), **contexts}

@@ -13,19 +13,28 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import GUESSES, draw, integer_guesses
+from ldjcheck.domains import GUESSES, integer_guesses
 from ldjcheck.measure.failures import Failures
+from ldjcheck.measure.glances import (
+    comes_back,
+    couples,
+    is_noisy,
+    leaves_domain,
+    repeats_every,
+    rounds_back,
+    usual_input,
+)
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
+from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Direction, Domain, Shape
+    from ldjcheck.records import Calls, Direction, Shape
 
 _GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
-_SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +48,7 @@ class Settled:
     why_domain: str
     workshop: Workshop
     float32_only: str | None = None
+    odd: bool = False  # it runs, and what it returns has not the promised form
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +82,7 @@ def settle(
                 if (
                     quality <= _SCALAR
                     and len(shapes) > 1
-                    and _couples(shop, calls, shape, batch_of[shape], domain)
+                    and couples(shop, calls, shape, batch_of[shape], domain)
                 ):
                     quality = _COUPLED  # the batch may have been taken for the event
                 elif (
@@ -85,7 +95,7 @@ def settle(
                     quality = _ONE_WAY
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
-                    why_domain=why_domain, workshop=shop,
+                    why_domain=why_domain, workshop=shop, odd=quality > _SCALAR,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip
@@ -162,8 +172,13 @@ def _try_domains(
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
                     return trial.quality, whole, "it adds noise to whole numbers"
-                if not _is_finite(trial.outcome.reported) and _leaves_domain(
-                    workshop, calls, shape, batch, domain, trial
+                repeats = repeats_every(workshop, calls, shape, batch, domain)
+                if repeats is not None:
+                    half = repeats / 2
+                    stretch = Domain(kind="interval", low=-half, high=half)
+                    return trial.quality, stretch, f"it repeats every {repeats:g}"
+                if not _is_finite(trial.outcome.reported) and leaves_domain(
+                    workshop, calls, shape, batch, domain, trial.outcome
                 ):
                     folded = folded or (trial.quality, domain, why)
                     why = "the first domain where the map is one to one"
@@ -199,10 +214,10 @@ def _whole_numbers(
 
     Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
     """
-    if not trial.outcome.draws or not _is_noisy(workshop, calls, shape, batch, domain):
+    if not trial.outcome.draws or not is_noisy(workshop, calls, shape, batch, domain):
         return None
     if calls.inverse is not None:
-        back = _rounds_back(workshop, calls, shape, batch, domain)
+        back = rounds_back(workshop, calls, shape, batch, domain)
         if back is False:
             return None
     for choice in integer_guesses(workshop.layer.obj):
@@ -212,100 +227,9 @@ def _whole_numbers(
             continue
         if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
             continue
-        if calls.inverse is None or _comes_back(workshop, calls, shape, batch, choice):
+        if calls.inverse is None or comes_back(workshop, calls, shape, batch, choice):
             return choice
     return None
-
-
-def _is_noisy(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
-    """Return whether what is drawn enters the output, and not the ldj alone."""
-    x = _input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
-    drawn = Frozen()
-    try:
-        y = runner.run("forward", x, drawn).y
-        other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
-        return not torch.equal(y, runner.run("forward", x, other).y)
-    except (LayerRaisedError, UnexpectedReturnError):
-        return False
-
-
-def _rounds_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
-    _, back = _there_and_back(workshop, calls, shape, batch, domain)
-    return back is not None and bool((back == back.round()).all())
-
-
-def _comes_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
-    return back is not None and back.shape == x.shape and bool((back == x).all())
-
-
-def _there_and_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> tuple[Tensor, Tensor | None]:
-    x = _input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
-    try:
-        y = runner.run("forward", x, Frozen()).y.detach()
-        return x, runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
-        return x, None
-
-
-def _leaves_domain(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
-    trial: _Trial,
-) -> bool:
-    """Return whether the layer itself says that inputs were outside its domain.
-
-    Its ldj is not a number there, and its way back knows of no such point either: it leads
-    nowhere, or to another point that has the same image.
-    """
-    reported = trial.outcome.reported
-    if calls.inverse is None or reported is None:
-        return False
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
-    if back is None or back.shape != x.shape:
-        return False
-    outside = ~torch.isfinite(reported)
-    lost = ~torch.isfinite(back.reshape(batch, -1)).all(1)
-    if bool(lost[outside].all()):
-        return True
-    back = torch.where(torch.isfinite(back), back, x)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
-    try:
-        y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
-    except (LayerRaisedError, UnexpectedReturnError):
-        return False
-    return _is_close(y, again) and not _is_close(x, back)
-
-
-def _couples(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
-    """Return whether the first sample's output moves when only its companions change."""
-    if calls.forward is None or batch < 2:
-        return False
-    x = _input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
-    try:
-        y, moved = (
-            runner.run("forward", at, Frozen()).y.detach()
-            for at in (x, torch.cat([x[:1], x[:-1]]))
-        )
-    except (LayerRaisedError, UnexpectedReturnError):
-        return False
-    return len(y) == batch and not _is_close(y[:1], moved[:1])
 
 
 def _fails_on_the_way_back(
@@ -314,7 +238,7 @@ def _fails_on_the_way_back(
     """Return whether only the way back raises: it may be made for another kind of input."""
     if calls.forward is None or calls.inverse is None:
         return False
-    x = _input(workshop, shape, batch, domain)
+    x = usual_input(workshop, shape, batch, domain)
     runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
@@ -329,10 +253,6 @@ def _fails_on_the_way_back(
     return False
 
 
-def _is_close(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
-
-
 def _is_finite(reported: Tensor | None) -> bool:
     return reported is None or bool(torch.isfinite(reported).all())
 
@@ -341,7 +261,7 @@ def _try(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> _Trial:
     direction: Direction = "forward" if calls.forward is not None else "inverse"
-    x = _input(workshop, shape, batch, domain)
+    x = usual_input(workshop, shape, batch, domain)
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
     outcome = None
     try:
@@ -358,12 +278,6 @@ def _try(
 
 def _shown(y: Tensor) -> str:
     return f"an output of shape {tuple(y.shape)}"
-
-
-def _input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
-    generator = torch.Generator().manual_seed(workshop.options.seed)
-    x = draw(domain, shape, batch, "usual", generator)
-    return x if workshop.promote else x.float()
 
 
 def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> int:

@@ -1,0 +1,142 @@
+"""What a layer does at a glance, there and back, that tells where its inputs live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.domains import draw
+from ldjcheck.measure.folds import period_of
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.measure.runner import Outcome
+    from ldjcheck.records import Calls, Domain, Shape
+
+_SAME = 1e-8  # relative: what rounding does to a sample whose companions change
+
+
+def is_noisy(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether what is drawn enters the output, and not the ldj alone."""
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    drawn = Frozen()
+    try:
+        y = runner.run("forward", x, drawn).y
+        other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
+        return not torch.equal(y, runner.run("forward", x, other).y)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+
+
+def rounds_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the way back returns whole numbers."""
+    _, back = _there_and_back(workshop, calls, shape, batch, domain)
+    return back is not None and bool((back == back.round()).all())
+
+
+def comes_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the way back leads to where the inputs were."""
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    return back is not None and back.shape == x.shape and bool((back == x).all())
+
+
+def _there_and_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> tuple[Tensor, Tensor | None]:
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+        return x, runner.run("inverse", y, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return x, None
+
+
+def repeats_every(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> float | None:
+    """Return after how much the map repeats itself, or None where it does not."""
+    if calls.inverse is None or domain.kind != "real":
+        return None
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None:
+        return None
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        return period_of(
+            lambda at: runner.run("forward", at, Frozen()).y.detach(), x, back
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+
+
+def leaves_domain(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    outcome: Outcome,
+) -> bool:
+    """Return whether the layer itself says that inputs were outside its domain.
+
+    Its ldj is not a number there, and its way back knows of no such point either: it leads
+    nowhere, or to another point that has the same image.
+    """
+    reported = outcome.reported
+    if calls.inverse is None or reported is None:
+        return False
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape:
+        return False
+    outside = ~torch.isfinite(reported)
+    lost = ~torch.isfinite(back.reshape(batch, -1)).all(1)
+    if bool(lost[outside].all()):
+        return True
+    back = torch.where(torch.isfinite(back), back, x)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return _is_close(y, again) and not _is_close(x, back)
+
+
+def couples(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the first sample's output moves when only its companions change."""
+    if calls.forward is None or batch < 2:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y, moved = (
+            runner.run("forward", at, Frozen()).y.detach()
+            for at in (x, torch.cat([x[:1], x[:-1]]))
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return len(y) == batch and not _is_close(y[:1], moved[:1])
+
+
+def _is_close(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
+
+
+def usual_input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
+    """Return inputs as a first look takes them, shape `(batch, *shape)`."""
+    generator = torch.Generator().manual_seed(workshop.options.seed)
+    x = draw(domain, shape, batch, "usual", generator)
+    return x if workshop.promote else x.float()

@@ -1,0 +1,191 @@
+"""How a layer is called, and on what: a convention, a shape, a domain, and a context.
+
+Wrappers that change nothing are taken off first. A distribution or model that holds a
+transform, and is none itself, is opened where it cannot be called like one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck import probe
+from ldjcheck.domains import describe
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import held_transform, unwrapped
+
+if TYPE_CHECKING:
+    from ldjcheck.measure import Settled
+    from ldjcheck.records import Calls, Layer, Options, Shape
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the layer is called, and at which sizes."""
+
+    layer: Layer  # what is checked; it may have been inside of what was given
+    settled: Settled
+    others: tuple[Shape, ...]
+    has_parameters: bool
+    inferred: dict[str, str]
+
+
+def settle_layer(typed: Layer, options: Options) -> Setting:
+    """Return how the layer is called, or what it holds, and at which sizes.
+
+    Raises:
+        CannotCheckError: no way of calling it works.
+    """
+    layer = _unwrapped(typed)
+    try:
+        setting = _at(layer, options)
+    except CannotCheckError as error:
+        inner = _opened(layer)
+        if inner is None:
+            raise
+        try:
+            setting = _at(inner, options)
+        except CannotCheckError:
+            raise error from None
+    if setting.layer is not typed:
+        inside = type(setting.layer.obj).__name__
+        said = f"{inside}, inside {type(typed.obj).__name__}"
+        setting.inferred["unwrapped"] = said
+    return setting
+
+
+def _opened(layer: Layer) -> Layer | None:
+    """Return the transform that a distribution or model holds, or None."""
+    found = held_transform(layer.obj)
+    if found is None:
+        return None
+    rebuild = layer.rebuild
+    return replace(
+        layer,
+        obj=found,
+        rebuild=None if rebuild is None else lambda: held_transform(rebuild()),
+    )
+
+
+def _unwrapped(layer: Layer) -> Layer:
+    inner, rebuild = unwrapped(layer.obj), layer.rebuild
+    if inner is layer.obj:
+        return layer
+    return replace(
+        layer,
+        obj=inner,
+        rebuild=None if rebuild is None else lambda: unwrapped(rebuild()),
+    )
+
+
+def _at(layer: Layer, options: Options) -> Setting:
+    """Return a way of calling the layer that works, and the other sizes that it takes."""
+    from ldjcheck.conventions import adapted_calls, recognise_conventions
+    from ldjcheck.measure import learnable, runs
+
+    if options.adapter is not None:
+        candidates = adapted_calls(options.adapter)
+    else:
+        candidates = recognise_conventions(layer.obj, options.convention)
+    if not candidates:
+        raise CannotCheckError(
+            "LDJ004",
+            f"I do not know how to call {layer.name}.",
+            (
+                f"Its type, {type(layer.obj).__name__}, takes no input when it is called.",
+                "A flow layer is called with x and returns y and its ldj.",
+            ),
+        )
+    asked = dict(options.shape)
+    if len(asked) > 1:
+        candidates = _of_several(candidates, options.shape)
+        sizes = [math.prod(shape) for shape in asked.values()]
+        guesses: tuple[tuple[Shape, str], ...] = (((sum(sizes),), "all inputs, flat"),)
+    elif asked:
+        guesses = ((next(iter(asked.values())), "as you said"),)
+    else:
+        found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
+        guesses = tuple((guess.shape, guess.why) for guess in found)
+    settled, context = _settled(layer, options, candidates, guesses)
+    _within_limit(settled.shape, options.dims_limit)
+    others = tuple(
+        shape
+        for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))
+        if not (settled.calls.parts or (options.search and options.shape))
+        and runs(settled, shape, probe.choose_batch(options.batch, shape))
+    )
+    copy, said, _ = settled.workshop.copy()
+    inferred = {**dict(settled.calls.inferred), **context}
+    inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
+    inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
+    if said is not None:
+        inferred["copy"] = said
+    if settled.float32_only is not None:
+        inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
+    return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+
+
+def _of_several(
+    candidates: tuple[Calls, ...], parts: tuple[tuple[str | None, Shape], ...]
+) -> tuple[Calls, ...]:
+    """Return how the layer may take several tensors: by their names, then in a tuple."""
+    unnamed = tuple((None, shape) for _, shape in parts)
+    return tuple(
+        replace(calls, parts=each) for calls in candidates for each in (parts, unnamed)
+    )
+
+
+def _settled(
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    guesses: tuple[tuple[Shape, str], ...],
+) -> tuple[Settled, dict[str, str]]:
+    """Return a way of calling that works, and what to say of a context that it needs.
+
+    Only where none works without one is a context tried, of the sizes that the layer's
+    own facts suggest.
+    """
+    from ldjcheck.measure import Workshop, settle
+
+    promote = options.dtype == "float64"
+    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
+    shop = Workshop(layer=layer, options=options, promote=promote)
+    try:
+        return settle(shop, candidates, guesses, batches), {}
+    except CannotCheckError as error:
+        known = {name for name, _ in (*options.context, *options.kwarg)}
+        tries = probe.guess_contexts(layer.obj, candidates, guesses, known)
+        odd: tuple[Settled, dict[str, str]] | None = None
+        for shape, why_shape, contexts, why in tries:
+            fed = replace(options, context=(*options.context, *contexts))
+            shop = Workshop(layer=layer, options=fed, promote=promote)
+            try:
+                settled = settle(shop, candidates, ((shape, why_shape),), batches)
+            except CannotCheckError:
+                continue
+            found = settled, {name: f"{s}: {why}" for name, s in contexts}
+            if not settled.odd:
+                return found
+            odd = odd or found
+        if odd is None:
+            raise error from None
+        return odd
+
+
+def _within_limit(shape: Shape, limit: int) -> None:
+    dims = 1
+    for size in shape:
+        dims *= size
+    if dims > limit:
+        gigabytes = 8 * dims * dims / 1e9
+        raise CannotCheckError(
+            "LDJ007",
+            f"{dims} dims are above the limit of {limit}.",
+            (
+                f"The Jacobian of one sample alone takes {gigabytes:.2g} GB in float64.",
+                "A mistake shows at small sizes too: try --shape 1,4,4",
+                f"Or allow it: --dims-limit {dims}",
+            ),
+        )

@@ -1,0 +1,120 @@
+"""Transforms and flows of nflows."""
+
+from __future__ import annotations
+
+import nflows.transforms as nt
+import torch
+from nflows.distributions import StandardNormal
+from nflows.flows import Flow, MaskedAutoregressiveFlow, SimpleRealNVP
+from nflows.nn.nets import ConvResidualNet, ResidualNet
+from torch import nn
+
+from field.entry import Entry, entries
+
+MASK = [1, 0, 1, 0]
+
+
+def net(inputs: int, outputs: int) -> nn.Module:
+    return ResidualNet(inputs, outputs, hidden_features=8, num_blocks=1)
+
+
+def context_net(inputs: int, outputs: int) -> nn.Module:
+    return ResidualNet(
+        inputs, outputs, hidden_features=8, context_features=3, num_blocks=1
+    )
+
+
+def conv(inputs: int, outputs: int) -> nn.Module:
+    return ConvResidualNet(inputs, outputs, hidden_channels=4, num_blocks=1)
+
+
+LAYERS = entries(
+    affine_coupling=lambda: nt.AffineCouplingTransform(MASK, net),
+    affine_coupling_context=lambda: nt.AffineCouplingTransform(MASK, context_net),
+    affine_coupling_image=lambda: nt.AffineCouplingTransform(MASK, conv),
+    additive_coupling=lambda: nt.AdditiveCouplingTransform(MASK, net),
+    linear_coupling=Entry(
+        lambda: nt.PiecewiseLinearCouplingTransform(
+            MASK, net, num_bins=5, tails="linear", tail_bound=3.0
+        ),
+        known="unproven",
+        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+    ),
+    quadratic_coupling=lambda: nt.PiecewiseQuadraticCouplingTransform(
+        MASK, net, num_bins=5, tails="linear", tail_bound=3.0
+    ),
+    cubic_coupling=lambda: nt.PiecewiseCubicCouplingTransform(
+        MASK, net, num_bins=5, tails="linear", tail_bound=3.0
+    ),
+    rq_coupling=lambda: nt.PiecewiseRationalQuadraticCouplingTransform(
+        MASK, net, num_bins=5, tails="linear", tail_bound=3.0
+    ),
+    rq_coupling_unconditional=lambda: nt.PiecewiseRationalQuadraticCouplingTransform(
+        MASK, net, num_bins=5, tails="linear", apply_unconditional_transform=True
+    ),
+    rq_coupling_bounded=lambda: nt.PiecewiseRationalQuadraticCouplingTransform(
+        MASK, net, num_bins=5
+    ),
+    maf=lambda: nt.MaskedAffineAutoregressiveTransform(4, 8),
+    maf_context=lambda: nt.MaskedAffineAutoregressiveTransform(
+        4, 8, context_features=3
+    ),
+    maf_linear=Entry(
+        lambda: nt.MaskedPiecewiseLinearAutoregressiveTransform(5, 4, 8),
+        known="unproven",
+        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+    ),
+    maf_quadratic=lambda: nt.MaskedPiecewiseQuadraticAutoregressiveTransform(
+        4, 8, num_bins=5, tails="linear", tail_bound=3.0
+    ),
+    maf_cubic=lambda: nt.MaskedPiecewiseCubicAutoregressiveTransform(5, 4, 8),
+    maf_rq=lambda: nt.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+        4, 8, num_bins=5, tails="linear", tail_bound=3.0
+    ),
+    lu=lambda: nt.LULinear(4, identity_init=True),
+    lu_cached=lambda: nt.LULinear(4, using_cache=True),
+    qr=lambda: nt.QRLinear(4, num_householder=2),
+    svd=lambda: nt.SVDLinear(4, num_householder=2),
+    householder=lambda: nt.HouseholderSequence(4, 2),
+    conv_1x1=lambda: nt.OneByOneConvolution(3),
+    permutation=lambda: nt.Permutation(torch.tensor([2, 0, 3, 1])),
+    random_permutation=lambda: nt.RandomPermutation(5),
+    reverse_permutation=lambda: nt.ReversePermutation(4),
+    squeeze=lambda: nt.SqueezeTransform(),
+    actnorm=lambda: nt.ActNorm(4),
+    batchnorm=lambda: nt.BatchNorm(4),
+    leaky_relu=lambda: nt.LeakyReLU(),
+    log_tanh=lambda: nt.LogTanh(),
+    tanh=lambda: nt.Tanh(),
+    sigmoid=lambda: nt.Sigmoid(),
+    logit=lambda: nt.Logit(),
+    linear_cdf=Entry(
+        lambda: nt.PiecewiseLinearCDF((4,), num_bins=5),
+        known="unproven",
+        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+    ),
+    quadratic_cdf=lambda: nt.PiecewiseQuadraticCDF((4,), num_bins=5),
+    cubic_cdf=lambda: nt.PiecewiseCubicCDF((4,), num_bins=5),
+    rq_cdf=lambda: nt.PiecewiseRationalQuadraticCDF((4,), num_bins=5, tails="linear"),
+    composite_cdf=lambda: nt.CompositeCDFTransform(
+        nt.Sigmoid(), nt.PiecewiseQuadraticCDF((4,), num_bins=5)
+    ),
+    pointwise_affine=lambda: nt.PointwiseAffineTransform(1.0, 2.0),
+    affine=lambda: nt.AffineTransform(torch.randn(4), torch.rand(4) + 0.5),
+    inverse=lambda: nt.InverseTransform(nt.LULinear(4)),
+    composite=lambda: nt.CompositeTransform(
+        [
+            nt.ReversePermutation(4),
+            nt.MaskedAffineAutoregressiveTransform(4, 8),
+            nt.BatchNorm(4),
+        ]
+    ),
+    flow=lambda: Flow(
+        nt.CompositeTransform(
+            [nt.AffineCouplingTransform(MASK, net), nt.RandomPermutation(4)]
+        ),
+        StandardNormal([4]),
+    ),
+    simple_realnvp=lambda: SimpleRealNVP(4, 8, num_layers=2, num_blocks_per_layer=1),
+    maf_flow=lambda: MaskedAutoregressiveFlow(4, 8, 2, 1),
+)

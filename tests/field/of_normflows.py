@@ -1,0 +1,85 @@
+"""Flows of normflows."""
+
+from __future__ import annotations
+
+import normflows as nf
+import torch
+from torch import nn
+
+from field.entry import Entry, entries
+
+F = nf.flows
+
+
+def mlp(*sizes: int) -> nn.Module:
+    return nf.nets.MLP(list(sizes))
+
+
+def conv(channels: int, outputs: int) -> nn.Module:
+    return nf.nets.ConvNet2d([channels, 6, 6, outputs], [3, 1, 3])
+
+
+LAYERS = entries(
+    planar=lambda: F.Planar((4,)),
+    planar_leaky=lambda: F.Planar((4,), act="leaky_relu"),
+    radial=lambda: F.Radial((4,)),
+    affine_const=lambda: F.AffineConstFlow((4,)),
+    affine_const_image=lambda: F.AffineConstFlow((3, 1, 1)),
+    cc_affine_const=lambda: F.CCAffineConst((4,), 5),
+    actnorm=lambda: F.ActNorm((4,)),
+    actnorm_image=lambda: F.ActNorm((3, 1, 1)),
+    batchnorm=Entry(
+        lambda: F.BatchNorm(),
+        known="LDJ207",
+        why="takes the moments of the batch, in eval mode too",
+    ),
+    affine_coupling=lambda: F.AffineCouplingBlock(mlp(2, 8, 4)),
+    affine_coupling_sigmoid=lambda: F.AffineCouplingBlock(
+        mlp(2, 8, 4), scale_map="sigmoid"
+    ),
+    affine_coupling_sigmoid_inv=lambda: F.AffineCouplingBlock(
+        mlp(2, 8, 4), scale_map="sigmoid_inv"
+    ),
+    affine_coupling_image=lambda: F.AffineCouplingBlock(conv(2, 4)),
+    affine_coupling_checkerboard=lambda: F.AffineCouplingBlock(
+        conv(3, 6), split_mode="checkerboard"
+    ),
+    additive_coupling=lambda: F.AffineCouplingBlock(mlp(2, 8, 2), scale=False),
+    masked_affine=lambda: F.MaskedAffineFlow(
+        torch.tensor([1.0, 0.0, 1.0, 0.0]), mlp(4, 8, 4), mlp(4, 8, 4)
+    ),
+    conv_1x1=lambda: F.Invertible1x1Conv(3),
+    conv_1x1_lu=lambda: F.Invertible1x1Conv(3, use_lu=True),
+    invertible_affine=lambda: F.InvertibleAffine(4, use_lu=False),
+    invertible_affine_lu=lambda: F.InvertibleAffine(4),
+    lu_permute=lambda: F.LULinearPermute(4),
+    permute=lambda: F.Permute(4),
+    permute_swap=lambda: F.Permute(4, mode="swap"),
+    squeeze=lambda: F.Squeeze(),
+    periodic_shift=lambda: F.PeriodicShift([0, 2], bound=2.0, shift=0.5),
+    maf=lambda: F.MaskedAffineAutoregressive(4, 16),
+    maf_context=lambda: F.MaskedAffineAutoregressive(4, 16, context_features=3),
+    rq_coupling=lambda: F.CoupledRationalQuadraticSpline(4, 1, 12, num_bins=4),
+    rq_maf=lambda: F.AutoregressiveRationalQuadraticSpline(4, 1, 12, num_bins=4),
+    rq_circular=lambda: F.CircularCoupledRationalQuadraticSpline(
+        4, 1, 12, ind_circ=[0, 2], num_bins=4
+    ),
+    rq_circular_maf=lambda: F.CircularAutoregressiveRationalQuadraticSpline(
+        4, 1, 12, ind_circ=[0, 2], num_bins=4
+    ),
+    glow_block=lambda: F.GlowBlock(4, 6, split_mode="channel"),
+    reverse=lambda: F.Reverse(F.AffineConstFlow((4,))),
+    composite=lambda: F.Composite([F.AffineConstFlow((4,)), F.Permute(4)]),
+    residual=Entry(
+        lambda: F.Residual(
+            nf.nets.LipschitzMLP([2, 8, 2], init_zeros=False, lipschitz_const=0.8),
+            brute_force=True,
+        ),
+        known="LDJ301",
+        why="its solver stops early, and the way back is off by as much",
+    ),
+    normalizing_flow=lambda: nf.NormalizingFlow(
+        nf.distributions.DiagGaussian(4),
+        [F.AffineCouplingBlock(mlp(2, 8, 4)), F.Permute(4, mode="swap")],
+    ),
+)

@@ -1,0 +1,98 @@
+"""Transforms of pyro-ppl."""
+
+from __future__ import annotations
+
+import pyro.distributions.transforms as pt
+import torch
+
+from field.entry import Entry, entries
+
+LAYERS = entries(
+    affine_autoregressive=lambda: pt.affine_autoregressive(4, hidden_dims=[8]),
+    affine_autoregressive_stable=lambda: pt.affine_autoregressive(
+        4, hidden_dims=[8], stable=True
+    ),
+    affine_coupling=lambda: pt.affine_coupling(4, hidden_dims=[8]),
+    batchnorm=lambda: pt.batchnorm(4),
+    block_autoregressive=Entry(
+        lambda: pt.block_autoregressive(3),
+        known="LDJ199",
+        why="its log-slope of tanh is off by 3e-8",
+    ),
+    compose_module=lambda: pt.ComposeTransformModule(
+        [pt.spline(4, count_bins=4), pt.affine_coupling(4, hidden_dims=[8])]
+    ),
+    corr_l_cholesky=Entry(
+        lambda: pt.CorrLCholeskyTransform(),
+        known="unproven",
+        why="more entries than degrees of freedom: there is no determinant",
+    ),
+    discrete_cosine=lambda: pt.DiscreteCosineTransform(),
+    discrete_cosine_smooth=Entry(
+        lambda: pt.DiscreteCosineTransform(smooth=1.0),
+        known="LDJ401",
+        why="linear, and of volume one by construction",
+    ),
+    elu=Entry(
+        lambda: pt.elu(),
+        known="unproven",
+        why="an epsilon of 1e-8 in the way back",
+    ),
+    channel_permute=lambda: pt.generalized_channel_permute(channels=3),
+    haar=lambda: pt.HaarTransform(),
+    householder=lambda: pt.householder(4, count_transforms=2),
+    leaky_relu=lambda: pt.leaky_relu(),
+    lower_cholesky_affine=lambda: pt.LowerCholeskyAffine(
+        torch.randn(4), torch.randn(4, 4).tril(-1) + 1.5 * torch.eye(4)
+    ),
+    matrix_exponential=Entry(
+        lambda: pt.matrix_exponential(4),
+        known="LDJ120",
+        why="the exponential is a series of 8 terms, the log-det that of all",
+    ),
+    neural_autoregressive=lambda: pt.neural_autoregressive(3, hidden_dims=[8]),
+    ordered=lambda: pt.OrderedTransform(),
+    permute=lambda: pt.permute(4, torch.tensor([2, 0, 3, 1])),
+    planar=lambda: pt.planar(4),
+    polynomial=lambda: pt.polynomial(3, hidden_dims=[8]),
+    positive_power=lambda: pt.PositivePowerTransform(torch.tensor(1.7)),
+    radial=lambda: pt.radial(4),
+    spline=lambda: pt.spline(4, count_bins=4),
+    spline_quadratic=lambda: pt.spline(4, count_bins=4, order="quadratic"),
+    spline_autoregressive=lambda: pt.spline_autoregressive(
+        3, hidden_dims=[8], count_bins=4
+    ),
+    spline_coupling=lambda: pt.spline_coupling(4, hidden_dims=[8], count_bins=4),
+    simplex_to_ordered=Entry(
+        lambda: pt.SimplexToOrderedTransform(),
+        known="unproven",
+        why="more entries than degrees of freedom: there is no determinant",
+    ),
+    sylvester=Entry(
+        lambda: pt.sylvester(4, count_transforms=2),
+        known="LDJ199",
+        why="rows times Q R: the product behind the formula is not triangular",
+    ),
+    conditional_affine_autoregressive=lambda: pt.conditional_affine_autoregressive(
+        4, context_dim=3, hidden_dims=[8]
+    ),
+    conditional_affine_coupling=lambda: pt.conditional_affine_coupling(
+        4, context_dim=3, hidden_dims=[8]
+    ),
+    conditional_householder=lambda: pt.conditional_householder(
+        4, context_dim=3, hidden_dims=[8]
+    ),
+    conditional_matrix_exponential=Entry(
+        lambda: pt.conditional_matrix_exponential(3, context_dim=5, hidden_dims=[8]),
+        known="LDJ199",
+        why="the exponential is a series of 8 terms, the log-det that of all",
+    ),
+    conditional_planar=lambda: pt.conditional_planar(4, context_dim=3, hidden_dims=[8]),
+    conditional_radial=lambda: pt.conditional_radial(4, context_dim=3, hidden_dims=[8]),
+    conditional_spline=lambda: pt.conditional_spline(
+        4, context_dim=3, hidden_dims=[8], count_bins=4
+    ),
+    conditional_spline_autoregressive=lambda: pt.conditional_spline_autoregressive(
+        3, context_dim=5, hidden_dims=[8], count_bins=4
+    ),
+)
