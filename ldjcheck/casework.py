@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from ldjcheck.records import Check, Finding
     from ldjcheck.report import Report
 
-CHECKS = ("forward", "inverse", "round-trip", "contract")
+CHECKS = ("forward", "inverse", "round-trip", "contract", "gradient")
 """The tests of each layer, by the names that stand in test ids."""
 
 _ROUND_TRIP = ("LDJ301",)
+_GRADIENT = ("LDJ210",)
 _INVERSE = ("LDJ302", "LDJ303")
 
 
@@ -102,7 +103,7 @@ def _name(check: Check) -> str:
 
 def _homes(finding: Finding) -> tuple[str, ...]:
     """Return the checks that a finding is about."""
-    if finding.direction is not None and finding.code not in _ROUND_TRIP:
+    if finding.direction is not None and finding.code not in _ROUND_TRIP + _GRADIENT:
         return (finding.direction,)
     if finding.code.startswith("LDJ0"):
         return CHECKS
@@ -113,6 +114,8 @@ def _home_of(code: str) -> str:
     """Return the check that findings of a code belong to where no direction is told."""
     if code in _ROUND_TRIP:
         return "round-trip"
+    if code in _GRADIENT:
+        return "gradient"
     if code in _INVERSE:
         return "inverse"
     return "contract" if code.startswith("LDJ2") else "forward"
@@ -128,14 +131,6 @@ def judge(case: Case, nodeid: str) -> None:
 
     codes = frozenset(code for code, _ in case.expected.reasons)
     announce(case.report, asserted=True, struck=codes, target=_layer_of(nodeid, case))
-    if missing := case.missing():
-        reasons = dict(case.expected.reasons)
-        told = "\n".join(f"  {code}: {reasons[code]}" for code in missing)
-        pytest.fail(
-            f"[XPASS(strict)] {', '.join(missing)} no longer occurs: take it out of "
-            f"expected\n{told}",
-            pytrace=False,
-        )
     severities = {"error", "warning"} if case.strict else {"error"}
     grave = tuple(f for f in case.findings if f.severity in severities)
     unproven = tuple(f for f in case.findings if f.severity == "unproven")
@@ -144,14 +139,31 @@ def judge(case: Case, nodeid: str) -> None:
         unproven, is_open = (), False
     known = tuple(f for f in (*grave, *unproven) if f in case.expected)
     unknown = tuple(f for f in (*grave, *unproven) if f not in case.expected)
-    if not grave and not unproven and not is_open:
+    is_wrong = bool(grave or unproven or is_open)
+    failure = failure_of(_part(case, unknown or known)) if is_wrong else None
+    if failure is not None and (unknown or not known):
+        raise failure
+    _refuse_missing(case)
+    if failure is None:
         _skip_absent(case)
         return
-    failure = failure_of(_part(case, unknown or known))
-    if known and not unknown:
-        pytest.xfail(case.expected.why(known))
-    if failure is not None:
-        raise failure
+    pytest.xfail(case.expected.why(known))
+    raise failure  # with --runxfail
+
+
+def _refuse_missing(case: Case) -> None:
+    """Fail where something expected does not occur any more."""
+    __tracebackhide__ = True
+    import pytest
+
+    if missing := case.missing():
+        reasons = dict(case.expected.reasons)
+        told = "\n".join(f"  {code}: {reasons[code]}" for code in missing)
+        pytest.fail(
+            f"[XPASS(strict)] {', '.join(missing)} no longer occurs: take it out of "
+            f"expected\n{told}",
+            pytrace=False,
+        )
 
 
 def _part(case: Case, findings: tuple[Finding, ...]) -> Report:

@@ -35,7 +35,7 @@ def test_without_the_plugin_asserting_and_parametrizing_go_on(
         test_it=f"import ldjcheck, pytest\nfrom flows import *\n{WITHOUT_FIXTURE}"
     )
     result = flows.runpytest_inprocess("-p", "no:ldjcheck")
-    result.assert_outcomes(passed=8, xfailed=1)
+    result.assert_outcomes(passed=10, xfailed=1)
     assert "= ldjcheck =" not in result.stdout.str()
 
 
@@ -90,7 +90,7 @@ def test_stopping_at_the_first_failure_and_running_the_last_ones_again(
 def test_it(): pass
 """
     run(source, "-x").assert_outcomes(failed=1)
-    run(source).assert_outcomes(failed=1, passed=7)
+    run(source).assert_outcomes(failed=1, passed=9)
     again = run(source, "--lf")
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines(["run-last-failure: rerun previous 1 failure"])

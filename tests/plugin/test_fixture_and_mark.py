@@ -76,6 +76,21 @@ def test_none(ldj): ldj.assert_ok(Idle(), shape=(3,))
     ).assert_outcomes(passed=2, failed=1)
 
 
+def test_a_mark_ignores_findings_with_a_reason(run: Runs) -> None:
+    run(
+        """
+@pytest.mark.ldj(shape=(3,), strict=True)
+class TestStrict:
+    def test_told(self, ldj):
+        ldj.assert_ok(Untracked())
+
+    @pytest.mark.ldj(ignore={"inverse-ldj-untracked": "samples only"})
+    def test_ignored(self, ldj):
+        ldj.assert_ok(Untracked())
+"""
+    ).assert_outcomes(passed=1, failed=1)
+
+
 SEEN = "def test_it(ldj): assert ldj.seed == ldj.check(Scale()).run.seed == {seed}"
 
 

@@ -30,7 +30,7 @@ def test_each_layer_gives_a_test_per_check_with_an_id_to_read(run: Runs) -> None
 @ldjcheck.parametrize([Scale(), Flipped], shape=(3,))
 def test_layers(layer, check, report):
     assert isinstance(layer, Scale) and report.run.seed == 0
-    assert check in ("forward", "inverse", "round-trip", "contract")
+    assert check in ("forward", "inverse", "round-trip", "contract", "gradient")
 """,
         "-rA",
     )
@@ -39,10 +39,12 @@ def test_layers(layer, check, report):
         "Scale-inverse": "PASSED",
         "Scale-round-trip": "PASSED",
         "Scale-contract": "PASSED",
+        "Scale-gradient": "PASSED",
         "Flipped-forward": "FAILED",
         "Flipped-inverse": "PASSED",
         "Flipped-round-trip": "PASSED",
         "Flipped-contract": "PASSED",
+        "Flipped-gradient": "PASSED",
     }
     result.stdout.fnmatch_lines(["2 layers checked: 1 pass, 1 mistake"])
 
@@ -72,7 +74,7 @@ def test_what_a_layer_does_not_offer_is_skipped(run: Runs) -> None:
     result = run(
         "@ldjcheck.parametrize([OneWay()], shape=(3,))\ndef test_it(): pass", "-rA"
     )
-    result.assert_outcomes(passed=2, skipped=2)
+    result.assert_outcomes(passed=3, skipped=2)
     result.stdout.fnmatch_lines(["SKIPPED*inverse not available"])
 
 
@@ -106,7 +108,7 @@ class TestAll:
     def test_it(self, number, layer, tmp_path, request):
         assert number in (1, 2) and tmp_path.exists() and layer and request.node
 """,
-    ).assert_outcomes(passed=8)
+    ).assert_outcomes(passed=10)
 
 
 def test_an_expected_mistake_is_an_xfail_with_its_reason(run: Runs) -> None:
@@ -117,7 +119,7 @@ def test_it(): pass
 """,
         "-rA",
     )
-    result.assert_outcomes(passed=3, xfailed=1)
+    result.assert_outcomes(passed=4, xfailed=1)
     result.stdout.fnmatch_lines(["XFAIL*forward] - LDJ104 sign-flipped: see #3"])
     result.stdout.fnmatch_lines(["1 layer checked: 1 as expected"])
     result.stdout.no_fnmatch_line("LDJ104 sign-flipped  test_it*")
@@ -130,7 +132,7 @@ def test_an_expected_mistake_that_is_mended_fails(run: Runs) -> None:
 def test_it(): pass
 """
     )
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(
         [
             "*XPASS(strict)* LDJ104 no longer occurs: take it out of expected",
@@ -146,7 +148,8 @@ def test_another_mistake_than_the_expected_one_fails(run: Runs) -> None:
 def test_it(): pass
 """
     )
-    result.assert_outcomes(passed=3, failed=1)
+    result.stdout.fnmatch_lines(["E*ldjcheck.LdjMismatch: LDJ104 sign-flipped"])
+    result.assert_outcomes(passed=4, failed=1)
 
 
 def test_an_expected_unproven_layer_is_an_xfail_or_allowed_to_pass(run: Runs) -> None:
@@ -155,17 +158,17 @@ def test_an_expected_unproven_layer_is_an_xfail_or_allowed_to_pass(run: Runs) ->
 @ldjcheck.parametrize([Idle()], shape=(3,), expected={"vacuous-check": "by design"})
 def test_expected(): pass
 """,
-    ).assert_outcomes(passed=1, skipped=2, xfailed=1)
+    ).assert_outcomes(passed=2, skipped=2, xfailed=1)
     run(
         """
 @pytest.mark.ldj(allow_unproven="by design")
 @ldjcheck.parametrize([Idle()], shape=(3,))
 def test_allowed(): pass
 """,
-    ).assert_outcomes(passed=2, skipped=2)
+    ).assert_outcomes(passed=3, skipped=2)
     run(
         "@ldjcheck.parametrize([Idle()], shape=(3,))\ndef test_neither(): pass"
-    ).assert_outcomes(passed=1, skipped=2, failed=1)
+    ).assert_outcomes(passed=2, skipped=2, failed=1)
 
 
 UNTRACKED = """
@@ -187,7 +190,7 @@ def test_an_expected_warning_is_struck_from_the_summary(run: Runs) -> None:
 def test_an_expected_warning_that_is_gone_fails(run: Runs) -> None:
     expected = ", expected={'inverse-ldj-untracked': 'nobody needs it'}"
     result = run(UNTRACKED.format(layer="Scale", expected=expected))
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["FAILED *Scale-inverse*"])
 
 
@@ -200,12 +203,12 @@ def test_one_layer_of_a_list_has_its_own_expectations(run: Runs) -> None:
 ], shape=(3,))
 def test_it(): pass
 """
-    ).assert_outcomes(passed=7, xfailed=1)
+    ).assert_outcomes(passed=9, xfailed=1)
 
 
 def test_a_layer_that_cannot_be_called_fails_all_its_tests(run: Runs) -> None:
     result = run("@ldjcheck.parametrize([Broken()])\ndef test_it(): pass")
-    result.assert_outcomes(failed=4)
+    result.assert_outcomes(failed=5)
     result.stdout.fnmatch_lines(["E*ldjcheck.LdjError: LDJ005 layer-raised"])
 
 
@@ -214,7 +217,7 @@ def test_the_bodys_own_assertion_counts(run: Runs) -> None:
         "@ldjcheck.parametrize([Scale()], shape=(3,))\n"
         "def test_it(check): assert check != 'inverse'"
     )
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
 
 
 def test_runxfail_shows_what_was_expected(run: Runs) -> None:
@@ -223,7 +226,7 @@ def test_runxfail_shows_what_was_expected(run: Runs) -> None:
         "def test_it(): pass",
         "--runxfail",
     )
-    result.assert_outcomes(passed=3, failed=1)
+    result.assert_outcomes(passed=4, failed=1)
     result.stdout.fnmatch_lines(["E*LDJ104 sign-flipped"])
 
 

@@ -50,7 +50,7 @@ def test_the_report_is_the_document_of_the_command_line(
     run: Runs, flows: pytest.Pytester
 ) -> None:
     run(SESSION, "--ldj-report=out.json", "--ldj-seed=3").assert_outcomes(
-        passed=10, failed=1, skipped=2
+        passed=12, failed=1, skipped=2
     )
     document = written(flows)
     jsonschema.validate(document, json.loads(SCHEMA.read_text()))
@@ -76,7 +76,7 @@ def test_two_processes_write_what_one_writes(
     pytest.importorskip("xdist")
     run(SESSION, "--ldj-report=one.json", "-n0")
     done = flows.runpytest_subprocess(*load, "--ldj-report=two.json", "-n2")
-    done.assert_outcomes(passed=10, failed=1, skipped=2)
+    done.assert_outcomes(passed=12, failed=1, skipped=2)
     one, two = (
         without_seconds((flows.path / f"{name}.json").read_text())
         for name in ("one", "two")
