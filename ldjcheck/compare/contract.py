@@ -59,7 +59,7 @@ def breaks_contract(seen: Behaviour) -> bool:
         or seen.accumulation
         or (coupling and coupling.output and not coupling.by_mode)
         or (seen.unrepeatable and not seen.unrepeatable.by_mode)
-        or (state and state.every_call)
+        or (state and state.every_call and not state.by_mode)
         or seen.stale
     )
 

@@ -63,9 +63,11 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
     verdict = replace(verdict, behaviour=seen)
-    if seen.coupling is None or not seen.coupling.output:
+    meet = seen.coupling is not None and seen.coupling.output
+    if not meet and not (seen.state is not None and seen.state.by_mode):
         return verdict
-    # Where samples meet, the exact value of one sample by itself is not defined.
+    # Where samples meet, the exact value of one sample by itself is not defined; and of a
+    # layer that is another one at each call, no two numbers belong together.
     return replace(
         verdict,
         check=replace(verdict.check, status="unproven"),

@@ -48,7 +48,7 @@ def behaviour_of(
         faults.append(
             f"{len(x)} samples went in and an output of shape {tuple(base.y.shape)} came out"
         )
-    other = _again(runner, direction, x, frozen, base, dtype)
+    other = changes_between_calls(runner, direction, x, frozen, base, dtype)
     repeats = other is None
     coupling = coupling_of(runner, direction, x, frozen, base) if repeats else None
     return Behaviour(
@@ -63,7 +63,7 @@ def behaviour_of(
     )
 
 
-def _again(
+def changes_between_calls(
     runner: Runner,
     direction: Direction,
     x: Tensor,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.measure.behaviour import coupling_of
+from ldjcheck.measure.behaviour import changes_between_calls, coupling_of
 from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.histories import Histories
@@ -78,9 +78,24 @@ def _asked(
     seen = side.behaviour
     if _repeats(seen):
         seen = replace(seen, unrepeatable=reseeded(runner, side, options))
+    if seen.state is not None and options.mode == "train" and not seen.state.learned:
+        by_mode = not _drifts_in_eval(runner, side)
+        set_mode(runner.layer, options.mode)
+        seen = replace(seen, state=replace(seen.state, by_mode=by_mode))
     if seen.coupling is not None and seen.coupling.output > _COUPLED:
         seen = replace(seen, coupling=_located(runner, side, seen.coupling, options))
     return replace(side, behaviour=seen)
+
+
+def _drifts_in_eval(runner: Runner, side: DirectionMeasured) -> bool:
+    set_mode(runner.layer, "eval")
+    way, x, frozen = side.direction, side.x, Frozen()
+    try:
+        base = runner.run(way, x, frozen)
+        other = changes_between_calls(runner, way, x, frozen, base, side.dtype)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return True
+    return other is not None
 
 
 def _located(

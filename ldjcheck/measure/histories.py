@@ -233,7 +233,11 @@ class Histories:
 
     def _stale(self, one: _Life, other: _Life, way: Direction) -> Stale | None:
         a, b = self._answers(one, other, way)
-        if a is None or b is None or not self._differ(a, b):
+        if a is None or b is None:
+            return None
+        if not self._is_close(a.y, b.y):
+            return self._stale_output(one, way)
+        if not self._differ(a, b):
             return None
         try:
             inputs_only = self._life("other", "one")
@@ -252,6 +256,40 @@ class Histories:
         if self._is_close(d.y, e.y) and not self._differ(d, e):
             return None
         return self._told(a, b, one, "earlier parameters")
+
+    def _stale_output(self, one: _Life, way: Direction) -> Stale | None:
+        """Return whether the output belongs to the parameters of an earlier call.
+
+        Such a copy is kept beside the parameters and buffers, in a plain attribute, and
+        not because the first batch initialised the layer: both have seen the same one.
+        """
+        try:
+            moved = self._life("one", "other")
+            kin = self._life("one", "one", trains=True)
+            stranger = self._life("one", "other", trains=True)
+        except _GIVES_UP:
+            return None
+        for first, second in ((one, moved), (kin, stranger)):
+            held = [state_of(life.runner.layer) for life in (first, second)]
+            if changed(held[0], held[1], ("learned", "buffer")):
+                return None
+            if not changed(held[0], held[1], ("attribute",)):
+                return None
+            a, b = self._answers(first, second, way)
+            if a is None or b is None or self._is_close(a.y, b.y):
+                return None
+        a, b = self._answers(one, moved, way)
+        assert a is not None
+        assert b is not None
+        gap = (a.y - b.y).detach().abs().nan_to_num(nan=0.0).reshape(-1)
+        worst = int(gap.argmax())
+        return Stale(
+            of="earlier parameters",
+            output=True,
+            got=float(a.y.reshape(-1)[worst]),
+            fresh=float(b.y.reshape(-1)[worst]),
+            location=one.watch.kept(None) if way == self._way else None,
+        )
 
     def _answers(
         self, one: _Life, other: _Life, way: Direction

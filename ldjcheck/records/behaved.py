@@ -68,6 +68,7 @@ class StateChange:
     names: tuple[str, ...]  # of the parameters, buffers and attributes
     every_call: bool  # False: the first one only
     learned: bool = False  # parameters are among them
+    by_mode: bool = False  # in eval mode calls leave it alone
     change: float = 0.0  # of the output or the ldj, by the same call
     location: Location | None = None
 

@@ -53,6 +53,6 @@ def _explains(cause: Finding, other: Finding) -> bool:
     # What is lost of the total also looks like terms that are forgotten.
     return (
         cause.code == "LDJ204"
-        and other.code in ("LDJ119", "LDJ303")
+        and other.code in ("LDJ110", "LDJ119", "LDJ303")
         and cause.direction == other.direction
     )

@@ -14,12 +14,17 @@ if TYPE_CHECKING:
     from ldjcheck.records import Comparison, Finding
 
 
+_LONGEST = 48  # signs of source text within a message
+
+
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
         seen = verdict.behaviour.coupling
         if seen is None or not seen.output:
             continue
         cause = None if seen.location is None else seen.location.text
+        if cause is not None and len(cause) > _LONGEST:
+            cause = None
         if seen.by_mode:
             at = "" if cause is None else f" by `{cause}`"
             finding = RULE.finding(

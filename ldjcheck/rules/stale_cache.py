@@ -18,14 +18,17 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         seen = verdict.behaviour.stale
         if seen is None:
             continue
-        what = "answer" if seen.output else "log-determinant"
+        what = "output" if seen.output else "log-determinant"
+        alike = "same input, same parameters"
+        if not seen.output:
+            alike += ", same output"
         other = "calls" if seen.of == "earlier call" else "parameters"
         belongs = seen.of.replace("earlier call", "an earlier call")
         yield RULE.finding(
             f"The {what} belongs to {belongs}.",
             direction=verdict.direction,
             evidence=(
-                f"same input, same parameters, same output: after other {other} before "
+                f"{alike}: after other {other} before "
                 f"it is {seen.fresh:+.6g} instead of {seen.got:+.6g}",
                 "something is kept, and not thrown away when it is out of date",
             ),

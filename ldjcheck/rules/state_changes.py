@@ -41,6 +41,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
         else:
             evidence.append("it is overwritten from each batch, and the answer uses it")
+        if seen.by_mode:
+            finding = RULE.finding(
+                f"In train mode every call changes {names}, so nothing is proved.",
+                direction=verdict.direction,
+                evidence=(*evidence, "in eval mode it stays as it is: --mode eval"),
+                location=seen.location,
+            )
+            yield replace(finding, severity="warning")
+            continue
         yield RULE.finding(
             f"Every call changes {names}, and what the layer answers depends on it.",
             direction=verdict.direction,

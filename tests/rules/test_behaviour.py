@@ -773,3 +773,60 @@ def test_the_caches_of_torchs_own_transforms_work(size: int) -> None:
     ):
         report = check(transform)
         assert [f for f in report.findings if f.code == "LDJ211"] == []
+
+
+class KeptInverse(Weight):
+    """Keeps the inverse of its matrix, whatever becomes of the matrix."""
+
+    def inverse(self, y: Tensor) -> Pair:
+        if self.kept is None:
+            self.kept = torch.inverse(self.weight).detach()
+        return y @ self.kept.T, -self.logdet().expand(len(y))
+
+
+class KeptInverseWhileEvaluating(KeptWhileEvaluating):
+    def inverse(self, y: Tensor) -> Pair:
+        return y @ torch.inverse(self.weight).T, -self.logdet().expand(len(y))
+
+
+def test_an_output_of_earlier_parameters_is_named() -> None:
+    report = check(KeptInverse())
+    assert codes(report) == [("LDJ211", "inverse")]
+    assert report.findings[0].message == "The output belongs to earlier parameters."
+    assert check(KeptInverseWhileEvaluating()).findings == ()
+
+
+class Residual(nn.Module):
+    """Tames its weight by power iteration, one step a call in train mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = torch.nn.utils.spectral_norm(nn.Linear(4, 4))
+
+    def forward(self, x: Tensor) -> Pair:
+        h = torch.tanh(0.5 * self.linear(x))
+        slope = 0.5 * (1 - h**2)[:, :, None] * self.linear.weight
+        return x + h, torch.linalg.slogdet(torch.eye(4) + slope)[1]
+
+
+def test_a_power_iteration_is_no_fault_and_in_train_mode_nothing_is_proved() -> None:
+    assert (check(Residual()).status, codes(check(Residual()))) == ("pass", [])
+    report = check(Residual(), mode="train")
+    assert report.status == "unproven"
+    assert [(f.code, f.severity) for f in report.findings] == [("LDJ209", "warning")]
+
+
+class Overwrites(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Affine(), Conditioner()])
+
+    def forward(self, z: Tensor, ldj: Tensor) -> Pair:
+        for layer in self.layers:
+            z, ldj = layer(z)
+        return z, ldj
+
+
+def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
+    assert codes(check(Overwrites())) == [("LDJ204", "forward")]
