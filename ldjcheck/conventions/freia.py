@@ -26,6 +26,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature="m((x,), rev=False, jac=True) -> (y,), ldj",
         forward=_call(rev=False),
         inverse=_call(rev=True),
+        one_number=True,
         extra_names=("c",) if "c" in signature.names else (),
         inferred=(("convention", f"{CONVENTION.name}: it takes rev and jac"),),
     )

@@ -49,6 +49,7 @@ class Calls:
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
+    one_number: bool = False  # one ldj for all samples is as promised
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
     )

@@ -46,7 +46,8 @@ def _explains(cause: Finding, other: Finding) -> bool:
         return False
     if cause.code in _SPOILS:
         if other.code in _SPOILS:
-            return cause.direction == other.direction and rank(cause) < rank(other)
+            alike = cause.direction == other.direction or cause.code == "LDJ209"
+            return alike and rank(cause) < rank(other)
         spoiled = other.code.startswith(_SPOILED)
         there_and_back = other.code == "LDJ301" or other.direction is None
         return spoiled and (cause.direction == other.direction or there_and_back)
