@@ -234,10 +234,11 @@ def _fixed(
     fresh = replace(options, seed=options.seed + _FRESH)
     at = settled.shape, setting.others, settled.domain, fresh
     moves = setting.has_parameters
-    plans = Plans(
-        closely=probe.plan_configs(*at, has_parameters=moves),
-        by_value=probe.plan_investigation(*at, has_parameters=moves)[:-1],
-    )
+    plan = probe.plan_configs(*at, has_parameters=moves)
+    seen = {config.shape for config in plan} - {settled.shape}
+    more = probe.plan_investigation(*at, has_parameters=moves)
+    further = (c for c in more if not c.nudged and c.shape not in seen)
+    plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further))
     return with_fixes(findings, diagnoses, comparison, settled, plans)
 
 

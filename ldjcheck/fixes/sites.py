@@ -25,6 +25,8 @@ _NEVER = (
 )  # fmt: skip
 
 
+_LACKING = ("step-unaccounted", "part-unaccounted", "nothing-reported", "overwritten")
+
 Kind = Literal["", "count", "literal", "number"]
 
 
@@ -204,7 +206,8 @@ def sites_for(
             assert source is not None
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
-    if here is not None and blamed is not None and not touched:
+    lacking = explanation is not None and explanation.kind in _LACKING
+    if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
                 for statement in here.statements.get(line, ()):

@@ -8,6 +8,7 @@ from ldjcheck.fixes import (
     calls,
     factors,
     gradients,
+    missing,
     points,
     reductions,
     signs,
@@ -78,6 +79,10 @@ def changes(site: Site, explanation: Explanation) -> Iterator[Change]:
     if explanation.kind == "times" and explanation.multiplier is not None:
         yield from _multiplied(site, explanation)
         return
+    if explanation.kind == "nothing-reported":
+        yield from missing.instead(site, explanation)
+    elif explanation.kind in ("step-unaccounted", "part-unaccounted", "overwritten"):
+        yield from missing.added(site, explanation)
     for way in dict(WAYS).get(explanation.kind, ()):
         yield from way(site)
 

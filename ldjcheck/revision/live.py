@@ -39,9 +39,8 @@ class Live:
             if source is not None:
                 self.sources[file] = source
         self._running: dict[tuple[str, str, int], list[types.FunctionType]] = {}
-        for item in gc.get_objects():
-            if type(item) is not types.FunctionType:
-                continue
+        kind = types.FunctionType
+        for item in [held for held in gc.get_objects() if type(held) is kind]:
             code = item.__code__
             if code.co_filename in self.sources:
                 key = code.co_filename, code.co_name, code.co_firstlineno

@@ -398,6 +398,71 @@ def test_a_layer_of_this_very_file_is_mended() -> None:
     assert fix.edits[0].line == line + 3
 
 
+MISSING = {
+    "of a constant step": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).sum(dim=1)
+                y = torch.sinh(x)
+                y = y * 2.5
+                return y, ldj
+        """,
+        "math.log(2.5) * math.prod(x.shape[1:])",
+    ),
+    "of the way back, as the way there has it": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, z, ldj, reverse=False):
+                if not reverse:
+                    z = z * self.log_scale.exp()
+                    ldj = ldj + self.log_scale.sum()
+                    z = z * 3
+                    ldj = ldj + math.log(3) * z[0].numel()
+                else:
+                    z = z / 3
+                    ldj = ldj - math.log(3) * z[0].numel()
+                    z = z / self.log_scale.exp()
+                return z, ldj
+        """,
+        "ldj = ldj - self.log_scale.sum()",
+    ),
+    "of a sublayer, thrown away": (
+        """
+        class Scale(nn.Module):
+            def forward(self, x):
+                return x * 2.5, torch.full((len(x),), math.log(2.5)) * x[0].numel()
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.scale = Scale()
+
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).sum(dim=1)
+                y, _ = self.scale(torch.sinh(x))
+                return y, ldj
+        """,
+        "scale_ldj",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_term_that_is_missing_is_added(name: str, tmp_path: Path) -> None:
+    text, expected = MISSING[name]
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert expected in "\n".join(after(fix))
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert not [f for f in report.findings if f.severity == "error"], report
+
+
 CUT = {
     "detach": (
         """
