@@ -67,6 +67,18 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
     return replace(result, seconds=time.perf_counter() - started)
 
 
+def measure_layer(layer: Layer, options: Options) -> Measurement:
+    """Return what running a layer shows, before anything is judged.
+
+    Raises:
+        CannotCheckError: the layer cannot be called.
+    """
+    from ldjcheck.measure import undisturbed, unharmed
+
+    with undisturbed(), unharmed(layer.obj):
+        return _measurement(_setting(layer, options), layer, options)
+
+
 def failed_result(
     target: str, error: CannotCheckError, *, layer: str | None = None
 ) -> Result:

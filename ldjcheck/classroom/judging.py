@@ -36,11 +36,16 @@ class Verdict:
 
 def examine(animal: Animal, layer: Callable[[], Any] | None = None) -> Report:
     """Return the check of a layer, built afresh; of another one in its place."""
+    made = built(animal.layer if layer is None else layer)
+    return check(made, shape=animal.shape, **dict(animal.options))
+
+
+def built(layer: Callable[[], Any]) -> Any:
+    """Return a new layer whose random weights are the same every time."""
     import torch
 
     torch.manual_seed(0)
-    built = (animal.layer if layer is None else layer)()
-    return check(built, shape=animal.shape, **dict(animal.options))
+    return layer()
 
 
 def _named(code: str | None) -> str | None:

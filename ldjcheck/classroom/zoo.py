@@ -40,3 +40,9 @@ def wrong_ones() -> tuple[Animal, ...]:
 def right_ones() -> tuple[Animal, ...]:
     """Return the layers without one."""
     return tuple(animal for animal in ANIMALS if animal.code is None)
+
+
+def animal_called(name: str) -> Animal:
+    """Return the wrong layer of this name, or else the right one."""
+    found = [animal for animal in ANIMALS if animal.name == name]
+    return max(found, key=lambda animal: animal.code is not None)

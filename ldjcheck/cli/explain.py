@@ -30,7 +30,7 @@ def explain(mistake: str) -> None:
 
     rule = rule_for(mistake)
     if rule is None:
-        raise click.UsageError(_unknown(mistake))
+        raise click.UsageError(unknown_mistake(mistake))
     click.echo(page_of(rule))
 
 
@@ -76,7 +76,7 @@ def _filled(text: str, first: str = "", margin: str | None = None) -> str:
     return wrapper.fill(text).replace(_HARD_SPACE, " ")
 
 
-def _unknown(mistake: str) -> str:
+def unknown_mistake(mistake: str) -> str:
     """Return what to type instead: the codes and names that look like it."""
     from ldjcheck.rules import RULES
 

@@ -7,6 +7,7 @@ import click
 from ldjcheck import __version__
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
+from ldjcheck.cli.demo import demo
 from ldjcheck.cli.explain import explain
 from ldjcheck.cli.sections import write_sections
 
@@ -75,5 +76,5 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes):
+for command in (check, explain, codes, demo):
     main.add_command(command)

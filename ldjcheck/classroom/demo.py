@@ -1,0 +1,222 @@
+"""A mistake shown live: one small input, its Jacobian, two numbers, and why they part."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import textwrap
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.classroom.judging import built, examine
+from ldjcheck.pipeline import measure_layer
+from ldjcheck.records import DirectionMeasured, Layer, Options
+from ldjcheck.report import Style, figures
+from ldjcheck.report import finding as about
+from ldjcheck.report.layout import shorten, wrap
+from ldjcheck.report.ledger import ledger
+from ldjcheck.rules import rule_for
+
+if TYPE_CHECKING:
+    from ldjcheck.classroom.animal import Animal
+    from ldjcheck.classroom.lessons import Lesson
+    from ldjcheck.records import Check, Direction, Finding, Measurement, Result
+    from ldjcheck.report import Report
+    from ldjcheck.rules import Rule
+
+_PLAIN = Style(color=False, verbosity=0)
+_WIDTH = _PLAIN.width
+_SOURCE_LINES = 24
+_MOST_DIMS = 6
+
+Block = list[str]
+
+
+def narrate(rule: Rule, lesson: Lesson, animal: Animal) -> str:
+    """Return the lesson on one mistake as text of at most 80 columns."""
+    animal = replace(animal, shape=lesson.shape)
+    report = examine(animal)
+    finding = next((f for f in report.findings if f.code == rule.code), None)
+    direction: Direction = (finding and finding.direction) or "forward"
+    side = _side(_measured(animal), report.result, direction)
+    blocks = [
+        [title(rule)],
+        *_layer(animal),
+        *_input(side),
+        *_numbers(report.result, side, direction),
+        *_why(report.result, finding, direction),
+        *_twin(animal, direction),
+        _next(animal, lesson, rule),
+    ]
+    lines = "\n\n".join("\n".join(block) for block in blocks if block).splitlines()
+    return "\n".join(shorten(line.rstrip(), _WIDTH) for line in lines)
+
+
+def title(rule: Rule) -> str:
+    """Return the first line of a lesson."""
+    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
+    return left + right.rjust(_WIDTH - len(left))
+
+
+def _measured(animal: Animal) -> Measurement:
+    chosen = dict(animal.options)
+    chosen["shape"] = ((None, animal.shape or ()),)
+    layer = Layer(target=animal.name, name=f"{animal.name}()", obj=built(animal.layer))
+    return measure_layer(layer, Options(**chosen))
+
+
+def _side(
+    measurement: Measurement, result: Result, direction: Direction
+) -> DirectionMeasured | None:
+    """Return the run whose first sample is the one that the report shows first."""
+    check = _check(result, direction)
+    shown = check.samples[0] if check is not None and check.samples else None
+    sides = [getattr(each, direction) for each in measurement.measured]
+    sides = [side for side in sides if isinstance(side, DirectionMeasured)]
+    for side in sides:
+        exact = None if side.exact is None else float(side.exact[0])
+        if shown is not None and exact is not None and math.isclose(exact, shown.exact):
+            return side
+    return sides[0] if sides else None
+
+
+def _check(result: Result, direction: Direction) -> Check | None:
+    return next(
+        (c for c in result.checks if (c.name, c.direction) == ("ldj", direction)), None
+    )
+
+
+def _layer(animal: Animal) -> list[Block]:
+    says = wrap(f"{animal.name}: {animal.what}", _WIDTH, "  ", "  ")
+    return [says, [f"    {line}" for line in source_of(animal.layer)]]
+
+
+def source_of(layer: Any) -> Block:
+    """Return the methods that a class writes itself, without those it inherits."""
+    methods = [m for m in vars(layer).values() if inspect.isfunction(m)]
+    if not methods:
+        methods = [layer.__mro__[1].forward]
+    if len(methods) > 1:
+        methods = [m for m in methods if m.__name__ != "__init__"] or methods
+    lines: Block = []
+    for method in methods:
+        text = textwrap.dedent(inspect.getsource(method)).rstrip()
+        lines += text.splitlines()
+    if len(lines) > _SOURCE_LINES:
+        lines = [*lines[:_SOURCE_LINES], "..."]
+    return lines
+
+
+def _input(side: DirectionMeasured | None) -> list[Block]:
+    """Return one input, what comes out, and the Jacobian between the two."""
+    if side is None:
+        return []
+    x, y = side.x[0].flatten().tolist(), side.y[0].flatten().tolist()
+    names = ("in", "out")
+    lines = ["  One input, and what comes out"]
+    if side.wrt == "noise":
+        lines[0] += " (the noise is what moves; x stays)"
+    for name, values in zip(names, (x, y), strict=True):
+        shown = "".join(f"{value:+9.4f}" for value in values[:_MOST_DIMS])
+        lines.append(f"    {name:4}{shown}")
+    blocks = [lines]
+    if side.jacobian is not None and side.jacobian.shape[2] <= _MOST_DIMS:
+        matrix = side.jacobian[0].tolist()
+        source = "noise" if side.wrt == "noise" else "in"
+        lines = [f"  Its Jacobian, d out / d {source}, by automatic differentiation"]
+        lines += ["    " + "".join(map(_entry, row)) for row in matrix]
+        blocks.append(lines)
+    return blocks
+
+
+def _entry(value: float) -> str:
+    return f"{'0':>9}" if value == 0 else f"{value:9.4f}"
+
+
+def _numbers(
+    result: Result, side: DirectionMeasured | None, direction: Direction
+) -> list[Block]:
+    """Return exact and reported ldj of that input, number by number."""
+    if side is None or side.exact is None:
+        return []
+    exact = float(side.exact[0])
+    reported = None if side.reported is None else float(side.reported[0])
+    number = figures.for_pairs([(reported, exact)])
+    gap = None if reported is None else reported - exact
+    way = "" if direction == "forward" else f", {direction}"
+    lines = [
+        f"  The volume{way}",
+        f"    exact      log|det J| = {number(exact)}",
+        f"    reported   ldj        = {number(reported)}",
+        f"    difference            = {figures.difference(gap)}",
+    ]
+    if reported is None and side.ldj_shape is not None:
+        lines[2] = f"    reported   a tensor of shape {side.ldj_shape}"
+        lines = lines[:3]
+    check = _check(result, direction)
+    split = () if check is None else check.dimensions
+    blocks = [lines]
+    if split and any(d.reported is not None for d in split) and len(split) <= 8:
+        pairs = figures.for_pairs((d.reported, d.exact) for d in split)
+        lines = ["  Dim by dim      " + "".join(f"{d.index:>9}" for d in split)]
+        for name in ("exact", "reported"):
+            values = "".join(f"{pairs(getattr(d, name)):>9}" for d in split)
+            lines.append(f"    {name:14}{values}")
+        blocks.append(lines)
+    return blocks
+
+
+def _why(result: Result, finding: Finding | None, direction: Direction) -> list[Block]:
+    if finding is None:
+        return [["  (The check did not find this mistake.)"]]
+    blocks = [wrap(f"ldjcheck says: {finding.message}", _WIDTH, "  ", "  ")]
+    steps = [line for line in result.ledger if line.direction == direction]
+    if steps:
+        place = finding.location
+        marked = set() if place is None else {(place.file, place.line)}
+        blocks.append(ledger(steps, marked, _PLAIN))
+    elif finding.location is not None:
+        blocks.append(about.place(finding.location, True, _PLAIN))
+    blocks.append(about.reasons(finding, _PLAIN))
+    if finding.fix is not None:
+        blocks.append(about.fix(finding.fix, finding.location, _PLAIN))
+    if finding.bits_per_dim is not None:
+        blocks.append(about.cost(finding.bits_per_dim, _PLAIN))
+    return blocks
+
+
+def _twin(animal: Animal, direction: Direction) -> list[Block]:
+    """Return what the same layer without the mistake says."""
+    if animal.twin is None:
+        return []
+    plain = replace(animal, options=())
+    report: Report = examine(plain, animal.twin)
+    check = _check(report.result, direction)
+    name = animal.twin.__name__
+    lines = [f"  Its sound twin, {name}: {report.status.upper()}"]
+    if check is not None and check.samples:
+        sample = check.samples[0]
+        number = figures.for_samples([sample])
+        lines.append(
+            f"    exact {number(sample.exact)}   reported {number(sample.reported)}"
+            f"   difference {figures.difference(sample.difference)}"
+        )
+    return [lines]
+
+
+def _next(animal: Animal, lesson: Lesson, rule: Rule) -> Block:
+    from ldjcheck.classroom.lessons import after
+
+    shape = ",".join(map(str, lesson.shape))
+    module = animal.layer.__module__
+    lines = wrap(lesson.more, _WIDTH, "  Look at: ", "  ") if lesson.more else []
+    lines.append(f"  Read:    ldjcheck explain {rule.code}")
+    follows = after(rule.code)
+    following = None if follows is None else rule_for(follows.code)
+    if following is not None:
+        lines.append(f"  Next:    ldjcheck demo {following.name}")
+    options = "".join(f" --{name} {value}" for name, value in animal.options)
+    lines.append("  Check it yourself:")
+    lines.append(f"    ldjcheck {module}:{animal.name} \\")
+    lines.append(f"      --shape {shape}{options}")
+    return lines

@@ -1,0 +1,119 @@
+"""`ldjcheck demo [CODE|NAME]`: a planted mistake, run live and narrated."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ldjcheck.cli.explain import unknown_mistake
+
+if TYPE_CHECKING:
+    from ldjcheck.rules import Rule
+
+_WIDTH = 80
+_PATIENCE = 60  # seconds for a command that is run for show
+
+
+@click.command("demo", short_help="Show a mistake happen, live, on a small input.")
+@click.argument("mistake", required=False, metavar="[CODE|NAME]")
+def demo(mistake: str | None) -> None:
+    """Show a mistake happen: a small layer that makes it, run live and narrated.
+
+    CODE|NAME is a code such as LDJ101 or a name such as sign-flipped. Without one, all
+    lessons are listed, in the order in which they are best taught.
+    """
+    from ldjcheck.rules import rule_for
+
+    if mistake is None:
+        click.echo(listing())
+        return
+    rule = rule_for(mistake)
+    if rule is None:
+        raise click.UsageError(unknown_mistake(mistake))
+    click.echo(lesson(rule))
+
+
+def listing() -> str:
+    """Return all lessons by topic, one line each."""
+    from ldjcheck.classroom.lessons import TOPICS
+    from ldjcheck.report.layout import shorten
+    from ldjcheck.rules import rule_for
+
+    blocks = []
+    for topic in TOPICS:
+        rules = [rule_for(lesson.code) for lesson in topic.lessons]
+        lines = [topic.title]
+        for rule in rules:
+            if rule is not None:
+                line = f"  {rule.code}  {rule.name:24}  {rule.summary}"
+                lines.append(shorten(line, _WIDTH))
+        blocks.append("\n".join(lines))
+    blocks.append(
+        "See one: ldjcheck demo LDJ101, or: ldjcheck demo missing-dims-factor"
+    )
+    return "\n\n".join(blocks)
+
+
+def lesson(rule: Rule) -> str:
+    """Return the lesson on a mistake: its layer run live, or its command."""
+    from ldjcheck.classroom.lessons import lesson_on
+
+    known = lesson_on(rule.code)
+    if known is None or not known.animal:
+        return _command(rule)
+    from ldjcheck.classroom.demo import narrate
+    from ldjcheck.classroom.zoo import animal_called
+
+    return narrate(rule, known, animal_called(known.animal))
+
+
+def _command(rule: Rule) -> str:
+    """Return what a rule's command prints, run in a folder with its file."""
+    from ldjcheck.classroom.lessons import after
+    from ldjcheck.rules import rule_for
+
+    example = rule.page.example
+    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
+    lines = [left + right.rjust(_WIDTH - len(left)), ""]
+    if example is not None:
+        lines += ["  A file, flow.py", ""]
+        lines += [f"    {line}".rstrip() for line in example.source.splitlines()]
+        lines += ["", f"$ {example.command}", *_run(example.source, example.command)]
+    lines += ["", f"  Read:    ldjcheck explain {rule.code}"]
+    following = after(rule.code)
+    follows = None if following is None else rule_for(following.code)
+    if follows is not None:
+        lines.append(f"  Next:    ldjcheck demo {follows.name}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _run(source: str, command: str) -> list[str]:
+    words = shlex.split(command)
+    package = str(Path(__file__).parents[2])
+    paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(paths),
+        "NO_COLOR": "1",
+        "COLUMNS": str(_WIDTH),
+    }
+    with tempfile.TemporaryDirectory(prefix="ldjcheck-demo-") as folder:
+        Path(folder, "flow.py").write_text(source + "\n", encoding="utf-8")
+        printed = subprocess.run(
+            [sys.executable, "-m", *words],
+            cwd=folder,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_PATIENCE,
+            check=False,
+        ).stdout
+    return printed.rstrip().splitlines()
