@@ -18,6 +18,7 @@ class Animal:
 
     `code` is the first finding that a wrong layer gets, None for a right one; where the
     page of that rule admits another name for the same numbers, it is among `ties`.
+    `yet` is the name that it still gets where that is not the right one.
     `admits` are notes that may stand beside. `near` is, of a right layer, the rule whose
     mistake it looks like; `twin`, of a wrong one, the same layer without the mistake.
     """
@@ -28,6 +29,7 @@ class Animal:
     near: str | None = None
     twin: Callable[[], Any] | None = None
     ties: tuple[str, ...] = ()
+    yet: str | None = None
     admits: tuple[str, ...] = ()
     shape: Shape | None = None
     options: tuple[tuple[str, Any], ...] = ()

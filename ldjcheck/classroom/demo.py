@@ -115,7 +115,7 @@ def _input(side: DirectionMeasured | None) -> list[Block]:
     names = ("in", "out")
     lines = ["  One input, and what comes out"]
     if side.wrt == "noise":
-        lines[0] += " (the noise is what moves; x stays)"
+        lines[0] += "; the noise is what is mapped"
     for name, values in zip(names, (x, y), strict=True):
         shown = "".join(f"{value:+9.4f}" for value in values[:_MOST_DIMS])
         lines.append(f"    {name:4}{shown}")
@@ -197,9 +197,11 @@ def _twin(animal: Animal, direction: Direction) -> list[Block]:
     if check is not None and check.samples:
         sample = check.samples[0]
         number = figures.for_samples([sample])
+        gap = figures.difference(sample.difference)
+        said = f"difference {gap}" if figures.is_wrong(sample) else "they agree"
         lines.append(
             f"    exact {number(sample.exact)}   reported {number(sample.reported)}"
-            f"   difference {figures.difference(sample.difference)}"
+            f"   {said}"
         )
     return [lines]
 

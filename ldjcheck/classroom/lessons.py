@@ -49,8 +49,8 @@ TOPICS: tuple[Topic, ...] = (
             ),
             Lesson(
                 "LDJ103",
-                "QuantsCountNoChannels",
-                (2, 1, 2),
+                "ScalingCountedPerBatch",
+                (4,),
                 "Count the diagonal entries, then count what the layer counts.",
             ),
             Lesson(
@@ -108,9 +108,9 @@ TOPICS: tuple[Topic, ...] = (
             ),
             Lesson(
                 "LDJ109",
-                "SignedScalingNoAbs",
-                (4,),
-                "A negative entry turns space around; its volume stays positive.",
+                "FixedLinearSigned",
+                (3,),
+                "The map turns space around: det J < 0, but volumes have no sign.",
             ),
             Lesson(
                 "LDJ117",
@@ -137,7 +137,7 @@ TOPICS: tuple[Topic, ...] = (
             ),
             Lesson(
                 "LDJ110",
-                "AlphaForgotten",
+                "TwoForgotten",
                 (1, 2, 2),
                 "One step of the map has a number on the left and none on the right.",
             ),
@@ -152,6 +152,12 @@ TOPICS: tuple[Topic, ...] = (
                 "SigmoidAfterwards",
                 (1, 2, 2),
                 "A derivative belongs to the point where the step begins.",
+            ),
+            Lesson(
+                "LDJ116",
+                "LeakyReLUOtherSide",
+                (3,),
+                "Find the entries below 0: which of them has the slope?",
             ),
             Lesson(
                 "LDJ120",

@@ -11,6 +11,7 @@ from ldjcheck.classroom.animals import (
     coupling,
     dequantization,
     freia,
+    kinks,
     scaling,
 )
 from ldjcheck.rules import RULES
@@ -26,6 +27,7 @@ FAMILIES: tuple[tuple[Animal, ...], ...] = (
     coupling.ANIMALS,
     chunk_coupling.ANIMALS,
     freia.ANIMALS,
+    kinks.ANIMALS,
 )
 
 ANIMALS: tuple[Animal, ...] = tuple(animal for kin in FAMILIES for animal in kin)

@@ -83,8 +83,7 @@ def _command(rule: Rule) -> str:
     left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
     lines = [left + right.rjust(_WIDTH - len(left)), ""]
     if example is not None:
-        lines += ["  A file, flow.py", ""]
-        lines += [f"    {line}".rstrip() for line in example.source.splitlines()]
+        lines += [f"    {line}".rstrip() for line in _text(example.source).splitlines()]
         lines += ["", f"$ {example.command}", *_run(example.source, example.command)]
     lines += ["", f"  Read:    ldjcheck explain {rule.code}"]
     following = after(rule.code)
@@ -105,7 +104,7 @@ def _run(source: str, command: str) -> list[str]:
         "COLUMNS": str(_WIDTH),
     }
     with tempfile.TemporaryDirectory(prefix="ldjcheck-demo-") as folder:
-        Path(folder, "flow.py").write_text(source + "\n", encoding="utf-8")
+        Path(folder, "flow.py").write_text(_text(source), encoding="utf-8")
         printed = subprocess.run(
             [sys.executable, "-m", *words],
             cwd=folder,
@@ -117,3 +116,8 @@ def _run(source: str, command: str) -> list[str]:
             check=False,
         ).stdout
     return printed.rstrip().splitlines()
+
+
+def _text(source: str) -> str:
+    """Return a file that says its own name, as the pages show it."""
+    return f"# flow.py\n{source}\n"

@@ -114,7 +114,9 @@ def linear_positions(node: Node) -> list[Position]:
         parts = args[0] if args else node.kwargs.get("tensors", ())
         return [(0, j) for j, part in enumerate(parts) if isinstance(part, Node)]
     if name == "where" and len(args) == 3:
-        return [i for i in (1, 2) if isinstance(args[i], Node)]
+        chosen = args[0]  # `x.where(c, other)` has it behind
+        first = 1 if chosen.value.dtype == torch.bool else 0
+        return [i for i in (first, 2) if isinstance(args[i], Node)]
     if name == "__setitem__":
         return [i for i in (0, 2) if isinstance(args[i], Node)]
     if name == "scatter" and len(args) == 2:

@@ -83,9 +83,10 @@ class Recorder(TorchFunctionMode):
         places = self._places()
         if name == "__iter__":
             return self._unrolled(result, nodes, places)
-        if name in _SUMS:
+        terms = _terms_of(name, result)
+        if terms:
             nodes = tuple(
-                self._number(a, places) if index < 2 and _is_number(a) else a
+                self._number(a, places) if index in terms and _is_number(a) else a
                 for index, a in enumerate(nodes)
             )
         if in_place and args and isinstance(args[0], Tensor):
@@ -297,6 +298,14 @@ class Recorder(TorchFunctionMode):
         self._frames.clear()
         self._kept.clear()
         self._by_storage.clear()
+
+
+def _terms_of(name: str, result: Any) -> tuple[int, ...]:
+    """Return the arguments that are terms where they are mere numbers."""
+    if name in _SUMS:
+        return 0, 1
+    is_choice = name == "where" and isinstance(result, Tensor)
+    return (1, 2) if is_choice and result.is_floating_point() else ()
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,123 @@
+"""Every lesson runs, fits the page and the attention, and shows what it promises."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
+from ldjcheck.classroom.zoo import animal_called
+from ldjcheck.cli import main
+from ldjcheck.rules import RULES, rule_for
+
+LESSONS = [
+    lesson for t in TOPICS for lesson in t.lessons if rule_for(lesson.code) is not None
+]
+LIVE = [lesson for lesson in LESSONS if lesson.animal]
+BY_CODE = {"ids": lambda lesson: lesson.code}
+PATIENCE = 3.0  # seconds beyond importing torch
+
+
+def shown(*words: str) -> str:
+    result = CliRunner().invoke(main, ["demo", *words])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
+def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
+    text = shown(lesson.code)
+    assert max(map(len, text.splitlines())) <= 80
+    assert text.startswith(lesson.code)
+    for part in ("One input, and what comes out", "The volume", "ldjcheck says:"):
+        assert part in text
+    assert "did not find" not in text
+    if animal_called(lesson.animal).code != "LDJ305":
+        assert re.search(r"Its sound twin, \w+: PASS", text)
+
+
+@pytest.mark.slow  # what is measured is this machine, too
+@pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
+def test_a_lesson_is_over_in_three_seconds(lesson: Lesson) -> None:
+    started = time.thread_time()
+    shown(lesson.code)
+    assert time.thread_time() - started < PATIENCE
+
+
+@pytest.mark.parametrize("lesson", [x for x in LESSONS if not x.animal], **BY_CODE)
+def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
+    text = shown(lesson.code)
+    assert max(map(len, text.splitlines())) <= 80
+    rule = rule_for(lesson.code)
+    assert rule is not None
+    assert rule.page.example is not None
+    assert f"$ {rule.page.example.command}" in text
+    for line in rule.page.example.prints.splitlines():
+        assert line.strip() == "..." or line.strip() in text
+
+
+def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
+    text = shown("missing-dims-factor")
+    assert "       1.8865        0        0        0" in text
+    assert "exact      log|det J| = +2.5389" in text  # 4 * log 1.8865
+    assert "reported   ldj        = +0.6347" in text
+    assert "difference = (1 - dims) * ldj" in text
+    assert ":ScalingCountedOnce" in text
+
+
+def test_every_mistake_has_its_lesson() -> None:
+    assert {rule.code for rule in RULES} - {lesson.code for lesson in LESSONS} <= {
+        "LDJ199",  # what is unexplained is no lesson
+        "LDJ490",
+    }
+
+
+def test_no_mistake_is_taught_twice() -> None:
+    codes = [lesson.code for topic in TOPICS for lesson in topic.lessons]
+    assert len(codes) == len(set(codes))
+
+
+def test_the_layers_of_lessons_are_wrong_in_the_way_that_is_taught() -> None:
+    for lesson in LIVE:
+        assert animal_called(lesson.animal).code == lesson.code
+        sizes = lesson.shape
+        dims = 1
+        for size in sizes:
+            dims *= size
+        assert dims <= 6
+
+
+def test_the_list_has_a_line_for_each_and_does_not_load_torch() -> None:
+    program = (
+        "import sys; from ldjcheck.cli import main\n"
+        "main(['demo'], standalone_mode=False)\n"
+        "assert 'torch' not in sys.modules"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert [line[2:8] for line in lines if line.startswith("  LDJ")] == [
+        lesson.code for lesson in LESSONS
+    ]
+
+
+def test_lessons_follow_one_another_to_the_last() -> None:
+    code, seen = LESSONS[0].code, 1
+    while (following := after(code)) is not None:
+        code, seen = following.code, seen + 1
+    assert seen == sum(len(topic.lessons) for topic in TOPICS)
+    assert lesson_on("LDJ999") is None
+
+
+def test_a_name_that_is_nearly_right_is_offered() -> None:
+    result = CliRunner().invoke(main, ["demo", "sing-flipped"])
+    assert result.exit_code == 2
+    assert "Did you mean sign-flipped?" in result.output

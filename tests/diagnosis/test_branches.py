@@ -1,0 +1,54 @@
+"""Branches of `torch.where` that are mere numbers."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Tails(nn.Module):
+    """sinh inside -1 and 1, straight lines outside."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        slope = math.cosh(1.0)
+        inside = x.abs() < 1.0
+        far = torch.sign(x) * (math.sinh(1.0) + slope * (x.abs() - 1.0))
+        z = torch.where(inside, torch.sinh(x), far)
+        return z, self.ldj(x, inside, math.log(slope)).sum(dim=1)
+
+    def ldj(self, x: Tensor, inside: Tensor, outer: float) -> Tensor:
+        return torch.where(inside, torch.log(torch.cosh(x)), outer)
+
+
+class AsMethod(Tails):
+    def ldj(self, x: Tensor, inside: Tensor, outer: float) -> Tensor:
+        return torch.log(torch.cosh(x)).where(inside, outer)
+
+
+class OneTail(Tails):
+    def ldj(self, x: Tensor, inside: Tensor, outer: float) -> Tensor:
+        return torch.where(x < 1.0, torch.log(torch.cosh(x)), outer)
+
+
+class Unlogged(Tails):
+    def ldj(self, x: Tensor, inside: Tensor, outer: float) -> Tensor:
+        return torch.where(inside, torch.cosh(x), outer)
+
+
+@pytest.mark.parametrize("layer", [Tails, AsMethod])
+def test_a_number_outside_the_bound_is_a_term(layer: type[Tails]) -> None:
+    report = ldjcheck.check(layer(), shape=(3,), ledger=True)
+    assert report.status == "pass"
+    assert report.result.ledger
+
+
+@pytest.mark.parametrize(("layer", "code"), [(OneTail, "LDJ116"), (Unlogged, "LDJ108")])
+def test_a_mistake_beside_it_is_named(layer: type[Tails], code: str) -> None:
+    report = ldjcheck.check(layer(), shape=(3,))
+    assert report.findings[0].code == code
+    assert report.result.ledger
