@@ -76,8 +76,9 @@ def _side(
     for side in sides:
         exact = None if side.exact is None else float(side.exact[0])
         if shown is not None and exact is not None and math.isclose(exact, shown.exact):
-            return side
-    return sides[0] if sides else None
+            found: DirectionMeasured = side
+            return found
+    return next(iter(sides), None)
 
 
 def _check(result: Result, direction: Direction) -> Check | None:
@@ -173,7 +174,7 @@ def _why(result: Result, finding: Finding | None, direction: Direction) -> list[
     steps = [line for line in result.ledger if line.direction == direction]
     if steps:
         place = finding.location
-        marked = set() if place is None else {(place.file, place.line)}
+        marked = set() if place is None else {(place.file, place.cell, place.line)}
         blocks.append(ledger(steps, marked, _PLAIN))
     elif finding.location is not None:
         blocks.append(about.place(finding.location, True, _PLAIN))

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 from ldjcheck.classroom.animals import (
     actnorm,
     chunk_coupling,
+    contract,
     convolution,
     coupling,
     dequantization,
+    elementwise,
     freia,
     kinks,
     scaling,
+    singular,
+    vectors,
 )
 from ldjcheck.rules import RULES
 
@@ -20,14 +24,18 @@ if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal
 
 FAMILIES: tuple[tuple[Animal, ...], ...] = (
-    scaling.ANIMALS,
-    dequantization.ANIMALS,
     actnorm.ANIMALS,
+    chunk_coupling.ANIMALS,
+    contract.ANIMALS,
     convolution.ANIMALS,
     coupling.ANIMALS,
-    chunk_coupling.ANIMALS,
+    dequantization.ANIMALS,
+    elementwise.ANIMALS,
     freia.ANIMALS,
     kinks.ANIMALS,
+    scaling.ANIMALS,
+    singular.ANIMALS,
+    vectors.ANIMALS,
 )
 
 ANIMALS: tuple[Animal, ...] = tuple(animal for kin in FAMILIES for animal in kin)
@@ -41,7 +49,12 @@ def wrong_ones() -> tuple[Animal, ...]:
 
 def right_ones() -> tuple[Animal, ...]:
     """Return the layers without one."""
-    return tuple(animal for animal in ANIMALS if animal.code is None)
+    known = {rule.code for rule in RULES}
+    return tuple(
+        animal
+        for animal in ANIMALS
+        if animal.code is None and (animal.near is None or animal.near in known)
+    )
 
 
 def animal_called(name: str) -> Animal:

@@ -10,6 +10,7 @@ from ldjcheck.cli.codes import codes
 from ldjcheck.cli.demo import demo
 from ldjcheck.cli.explain import explain
 from ldjcheck.cli.sections import write_sections
+from ldjcheck.cli.selftest import selftest
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",
@@ -76,5 +77,5 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes, demo):
+for command in (check, explain, codes, demo, selftest):
     main.add_command(command)

@@ -1,0 +1,192 @@
+"""Slips of the pen: edits of one statement of an ldj, each a mistake that people make."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.fixes.wording import as_atom, as_factor, call_name, is_product, is_sum
+from ldjcheck.revision import Replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.fixes.sites import Site
+
+_LOGS = {"log": ("log2", "log10")}
+_REDUCTIONS = ("sum",)
+_COUNTS = ("prod", "numel")
+
+
+@dataclass(frozen=True, slots=True)
+class Slip:
+    """One edit: what it is called, the line that it changes, and the new text there."""
+
+    what: str
+    line: int
+    text: str  # the changed part, as it stands afterwards
+    replacements: tuple[Replacement, ...]
+
+
+def slips(site: Site) -> Iterator[Slip]:
+    """Yield every slip that a statement of the ldj has room for."""
+    for kind, text, changes in _all(site):
+        yield Slip(kind, changes[0].line, text, changes)
+
+
+_Found = tuple[str, str, tuple[Replacement, ...]]
+
+
+def _all(site: Site) -> Iterator[_Found]:
+    yield from _of_statement(site)
+    for node in site.expressions:
+        if isinstance(node, ast.BinOp):
+            yield from _of_operation(site, node)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield _put(site, "minus lost", node, as_factor(site, node.operand))
+        elif isinstance(node, ast.Call):
+            yield from _of_call(site, node)
+        elif isinstance(node, ast.Subscript):
+            yield from _of_index(site, node)
+
+
+def _put(site: Site, what: str, node: ast.AST, text: str) -> _Found:
+    return what, text, (site.source.put(node, text),)
+
+
+def _of_statement(site: Site) -> Iterator[_Found]:
+    statement = site.statement
+    value = getattr(statement, "value", None)
+    if not isinstance(value, ast.expr):
+        return
+    if isinstance(statement, ast.AugAssign) and isinstance(
+        statement.op, ast.Add | ast.Sub
+    ):
+        old, new = ("+", "-") if isinstance(statement.op, ast.Add) else ("-", "+")
+        swapped = site.swap(statement.target, value, old, new)
+        if swapped is not None:
+            yield "sign turned", f"{new}=", (swapped,)
+            target = site.text(statement.target)
+            lost = f"{target} = {'-' * (old == '-')}{as_factor(site, value)}"
+            yield _put(site, "total overwritten", statement, lost)
+        yield _put(site, "term forgotten", statement, "pass")
+        yield _put(site, "counted twice", value, f"2 * {as_factor(site, value)}")
+        yield _put(site, "one too many", value, f"{site.text(value)} + 1")
+        yield from _moved(site, statement)
+    elif isinstance(statement, ast.Assign | ast.Return) and _makes_a_term(value):
+        yield _put(site, "sign turned", value, f"-{as_atom(site, value)}")
+        yield _put(site, "counted twice", value, f"2 * {as_factor(site, value)}")
+        yield _put(site, "one too many", value, f"{site.text(value)} + 1")
+        yield _put(site, "term forgotten", value, f"0 * {as_factor(site, value)}")
+
+
+def _makes_a_term(value: ast.expr) -> bool:
+    """Return whether an expression makes an ldj, rather than hand several things on."""
+    return isinstance(value, ast.BinOp | ast.Call | ast.UnaryOp | ast.Subscript)
+
+
+def _moved(site: Site, statement: ast.AugAssign) -> Iterator[_Found]:
+    """Yield the statement done after the next one, which moves what it looks at."""
+    block = _block(site, statement)
+    place = block.index(statement)
+    following = block[place + 1] if place + 1 < len(block) else None
+    if (
+        not isinstance(following, ast.Assign)
+        or following.lineno != following.end_lineno
+    ):
+        return
+    made = {t.id for t in following.targets if isinstance(t, ast.Name)}
+    used = {n.id for n in ast.walk(statement.value) if isinstance(n, ast.Name)}
+    if not made & used:
+        return
+    later = f"{site.text(following)}; {site.text(statement)}"
+    yield (
+        "after the step",
+        "; ".join(later.split("\n")),
+        (site.source.put(statement, "pass"), site.source.put(following, later)),
+    )
+
+
+def _block(site: Site, statement: ast.stmt) -> list[ast.stmt]:
+    parent = site.parent(statement)
+    for name in ("body", "orelse", "finalbody"):
+        block = getattr(parent, name, [])
+        if isinstance(block, list) and statement in block:
+            return block
+    return [statement]
+
+
+def _of_operation(site: Site, node: ast.BinOp) -> Iterator[_Found]:
+    left, right = node.left, node.right
+    if is_sum(node):
+        old, new = ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+        swapped = site.swap(left, right, old, new)
+        if swapped is not None:
+            yield "sign turned", f"{new} {site.text(right)}", (swapped,)
+        yield _put(site, "term forgotten", node, as_atom(site, left))
+        if not isinstance(right, ast.Constant):
+            yield _put(site, "counted twice", right, f"2 * {as_factor(site, right)}")
+    elif isinstance(node.op, ast.Mult):
+        yield _put(site, "factor forgotten", node, as_atom(site, left))
+        yield _put(site, "factor forgotten", node, as_atom(site, right))
+    elif is_product(node):
+        yield _put(site, "factor forgotten", node, as_atom(site, left))
+
+
+def _of_call(site: Site, node: ast.Call) -> Iterator[_Found]:
+    name, inner = call_name(node), _operand(node)
+    if inner is None:
+        return
+    text, kept = site.text(node), as_atom(site, inner)
+    if name in _LOGS:
+        for base in _LOGS[name]:
+            yield _renamed(site, f"{base} for log", node, name, base)
+        yield _put(site, "log forgotten", node, kept)
+    elif name == "abs":
+        yield _put(site, "abs forgotten", node, kept)
+    elif name in _REDUCTIONS:
+        yield _renamed(site, "mean for sum", node, name, "mean")
+        if len(node.args) + len(node.keywords) > (inner in node.args):
+            yield _put(site, "batch summed too", node, f"{kept}.sum()")
+            yield _put(site, "sum forgotten", node, kept)
+    elif name == "numel" and isinstance(inner, ast.Subscript):
+        yield _put(site, "batch counted", inner, site.text(inner.value))
+    elif name == "prod":
+        for part in ast.walk(node):
+            if isinstance(part, ast.Subscript) and text != site.text(part):
+                yield _put(site, "batch counted", part, site.text(part.value))
+
+
+def _operand(node: ast.Call) -> ast.expr | None:
+    """Return what a call is about: the object of a method, or the first argument."""
+    function = node.func
+    if isinstance(function, ast.Attribute):
+        owner = function.value
+        is_module = isinstance(owner, ast.Name) and owner.id in (
+            "torch", "np", "numpy", "math", "F",
+        )  # fmt: skip
+        if not is_module and not _is_dotted_module(owner):
+            return owner
+    return node.args[0] if node.args else None
+
+
+def _is_dotted_module(node: ast.expr) -> bool:
+    return ast.unparse(node) in ("torch.linalg", "torch.nn.functional", "torch.special")
+
+
+def _renamed(site: Site, what: str, node: ast.Call, old: str, new: str) -> _Found:
+    function = node.func
+    line, end = function.end_lineno or 0, function.end_col_offset or 0
+    start = end - len(old.encode())
+    change = Replacement(site.source.file, line, start, line, end, new)
+    return what, f"{new}(...)", (change,)
+
+
+def _of_index(site: Site, node: ast.Subscript) -> Iterator[_Found]:
+    """Yield the sign that `slogdet` gives kept, where its second result is taken."""
+    call = node.value
+    if isinstance(call, ast.Call) and call_name(call) == "slogdet" and call.args:
+        matrix = site.text(call.args[0])
+        yield _put(site, "abs forgotten", node, f"torch.logdet({matrix})")
+        yield _put(site, "log forgotten", node, f"torch.det({matrix}).abs()")

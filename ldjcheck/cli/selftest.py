@@ -1,0 +1,83 @@
+"""`ldjcheck selftest [TARGET]`: every mistake planted in a layer, and what is caught."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.records import Options
+
+if TYPE_CHECKING:
+    from ldjcheck.classroom.selftest import Selftest
+
+_TAKEN = (
+    "shape", "batch", "domain", "context", "convention", "direction", "params",
+    "params_scale", "seed",
+)  # fmt: skip
+_TIMEOUT = 1800.0  # seconds for one layer with all its mistakes
+
+
+@click.command(
+    "selftest",
+    cls=SectionedCommand,
+    params=[option for option in CHECK_OPTIONS if option.name in _TAKEN],
+    short_help="Plant every mistake in a layer, and see what is caught.",
+)
+@click.argument("target", required=False, metavar="[TARGET]")
+@click.pass_context
+def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None:
+    """Plant every mistake that fits into a layer's source, and show what is caught.
+
+    Nothing is written: the mistakes are planted in memory, one at a time. Without a
+    TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
+    planted mistakes are caught.
+    """
+    from ldjcheck.cli.isolation import Finished, run_isolated
+
+    given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
+    outcome = run_isolated(_planted, target, Options(**given), timeout=_TIMEOUT)
+    if not isinstance(outcome, Finished):
+        raise click.ClickException(f"The selftest did not end well: {outcome}")
+    code, text = outcome.value
+    click.echo(text)
+    ctx.exit(code)
+
+
+def _planted(target: str | None, options: Options) -> tuple[int, str]:
+    """Return exit status and matrix; it runs in a process of its own."""
+    import torch
+
+    from ldjcheck.classroom.matrix import draw
+    from ldjcheck.errors import CannotCheckError
+
+    torch.manual_seed(options.seed)
+    try:
+        tests = _bundled(options) if target is None else [_own(target, options)]
+    except CannotCheckError as error:
+        return 2, "\n".join([f"{error.code}  {error.message}", *error.evidence])
+    return exit_code(tests), draw(tests)
+
+
+def exit_code(tests: list[Selftest]) -> int:
+    """Return 0 when every planted mistake was caught, else what the layers are."""
+    statuses = {test.status for test in tests}
+    codes = {"error": 2, "fail": 1, "unproven": 3}
+    missed = any(test.caught < len(test.planted) or not test.planted for test in tests)
+    return next((c for s, c in codes.items() if s in statuses), int(missed))
+
+
+def _own(target: str, options: Options) -> Selftest:
+    from ldjcheck.classroom.selftest import plant_all
+    from ldjcheck.targets import load_layer, parse_target
+
+    return plant_all(load_layer(parse_target(target)), options)
+
+
+def _bundled(options: Options) -> list[Selftest]:
+    from ldjcheck.classroom.bundled import bundled_tests
+
+    return bundled_tests(options)
