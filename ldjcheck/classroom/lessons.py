@@ -273,7 +273,7 @@ TOPICS: tuple[Topic, ...] = (
             ),
             Lesson(
                 "LDJ211",
-                "StaleScale",
+                "StaleLdj",
                 (4,),
                 "The number was right once, before the parameters moved.",
             ),

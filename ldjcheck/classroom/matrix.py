@@ -36,7 +36,9 @@ def _matrix(test: Selftest) -> str:
     title = left + right.rjust(_WIDTH - len(left))
     if test.why is not None:
         return "\n".join([title, *wrap(f"nothing planted: {test.why}", _WIDTH, "  ")])
-    rows = [("line", "planted", "as", "caught", "named", "points at")]
+    rows: list[tuple[str, ...]] = [
+        ("line", "planted", "as", "caught", "named", "points at")
+    ]
     rows += [_row(each) for each in test.planted]
     lines = columns(rows)
     return "\n".join([title, *(shorten(f"  {line}", _WIDTH) for line in lines)])

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.fixes.sites import Site, real_file, statements_at
+from ldjcheck.fixes.sites import Site, real_file
 from ldjcheck.pipeline import check_layer, measure_layer
-from ldjcheck.records import DirectionMeasured
+from ldjcheck.records import DirectionMeasured, Location
 from ldjcheck.revision import Live, StaleSourceError
 from ldjcheck.revision.functions import functions_around
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
 
-    from ldjcheck.records import Layer, Measurement, Options, Result, Status
+    from ldjcheck.records import Layer, LedgerLine, Measurement, Options, Result, Status
 
 _SAME = 1e-9  # relative: a difference below is rounding
 
@@ -92,15 +92,13 @@ def _sites(result: Result) -> Iterator[Site]:
     The ledger knows where terms are made. What sums and returns them stands in the same
     functions; there, only what moves the map alone is left out.
     """
-    lines = dict.fromkeys((real_file(e.file), e.line) for e in result.ledger)
-    serving = {
-        (real_file(e.file), e.line) for e in result.ledger if e.reported is not None
-    }
+    lines = dict.fromkeys(map(_place, result.ledger))
+    serving = {_place(e) for e in result.ledger if e.reported is not None}
     live = Live(list(dict.fromkeys(file for file, _ in serving)))
     seen = set()
     for file, line in sorted(serving):
         source = live.sources.get(file)
-        for found in () if source is None else statements_at(source, line):
+        for found in () if source is None else source.statements.get(line, ()):
             assert source is not None
             function = next(functions_around(source, found), None)
             if function is None or function in seen or not live.is_running(file, found):
@@ -111,6 +109,12 @@ def _sites(result: Result) -> Iterator[Site]:
                     here = file, statement.lineno
                     if here in serving or here not in lines:
                         yield Site(source, statement, 0.0)
+
+
+def _place(entry: LedgerLine) -> tuple[str, int]:
+    """Return the file as it was loaded, and the line in it, of a ledger's entry."""
+    at = Location(file=entry.file, line=entry.line, cell=entry.cell)
+    return real_file(at), entry.line
 
 
 def _all_slips(sites: list[Site], live: Live) -> Iterator[Slip]:

@@ -54,7 +54,7 @@ class SplitPriorOfTheKept(SplitWithPrior):
     def forward(self, z, ldj, reverse=False):
         if reverse:
             return super().forward(z, ldj, reverse)
-        kept, dropped = z.chunk(2, dim=1)
+        kept, _ = z.chunk(2, dim=1)
         return kept, ldj + self.log_p(kept)
 
 
@@ -123,25 +123,16 @@ class BothWaysRight(BothWaysTurned):
         return y * torch.exp(-self.log_a), -self.log_a.sum().repeat(len(y))
 
 
-class AlmostFlat(nn.Module):
-    """Two rows of the matrix are the same but for 1e-13."""
+class SteepMatrix(nn.Module):
+    """Rows that point in different directions, however steep."""
 
     def __init__(self):
         super().__init__()
-        rows = [[1.0, 2.0, 3.0], [1.0, 2.0, 3.0 + 1e-13], [0.5, -1.0, 0.25]]
-        self.register_buffer("m", torch.tensor(rows, dtype=torch.float64))
+        rows = [[1.0, 2.0, 3.0], [2.0, 0.5, -1.0], [0.5, -1.0, 0.25]]
+        self.register_buffer("m", torch.tensor(rows))
 
     def forward(self, x):
-        y = x @ self.m.to(x).t()
-        return y, torch.linalg.slogdet(self.m.to(x))[1].repeat(len(x))
-
-
-class WellShaped(AlmostFlat):
-    """The rows of the matrix point in different directions."""
-
-    def __init__(self):
-        super().__init__()
-        self.m[1] = torch.tensor([2.0, 0.5, -1.0])
+        return x @ self.m.t(), torch.linalg.slogdet(self.m)[1].repeat(len(x))
 
 
 ANIMALS = family(
@@ -159,6 +150,5 @@ ANIMALS = family(
     right(HalfCentred, "LDJ304"),
     right(BothWaysRight, "LDJ403"),
     wrong("LDJ104", BothWaysTurned, twin=BothWaysRight, admits=("LDJ403",)),
-    right(WellShaped, "LDJ402", shape=(3,)),
-    wrong("LDJ402", AlmostFlat, None, twin=WellShaped, shape=(3,)),
+    right(SteepMatrix, "LDJ402", shape=(3,)),
 )
