@@ -76,7 +76,8 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
     from ldjcheck.measure import undisturbed, unharmed
 
     with undisturbed(), unharmed(layer.obj):
-        return _measurement(_setting(layer, options), layer, options)
+        setting = settle_layer(layer, options)
+        return _measurement(setting, setting.layer, options)
 
 
 def failed_result(
