@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ldjcheck.domains import draw
 from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.noise import noise_range
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
     Calls,
@@ -126,6 +127,13 @@ def _with_round_trip(
             forward, inverse, "float32" if runner.constants else forward.dtype
         ),
     )
+    assert inverse.round_trip_allowed is not None
+    if off > inverse.round_trip_allowed:
+        noise = None if is_apart(inverse) else noise_range(runner, forward, inverse)
+        if noise is not None:
+            inverse = replace(inverse, noise=noise[0])
+        if noise is not None and noise[1]:  # the way back itself does nothing wrong
+            inverse = replace(inverse, round_trip_allowed=off)
     derivable = inverse.method != "differences" and inverse.anchored
     if (
         (derivable and not is_apart(inverse))

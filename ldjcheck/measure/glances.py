@@ -43,12 +43,14 @@ def rounds_back(
     return back is not None and bool((back == back.round()).all())
 
 
-def comes_back(
+def off_by(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
-    """Return whether the way back leads to where the inputs were."""
+) -> float:
+    """Return by how much the way back misses whole numbers."""
     x, back = _there_and_back(workshop, calls, shape, batch, domain)
-    return back is not None and back.shape == x.shape and bool((back == x).all())
+    if back is None or back.shape != x.shape:
+        return float("inf")
+    return float((back - x).abs().max())
 
 
 def _there_and_back(

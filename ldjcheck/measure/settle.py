@@ -16,10 +16,10 @@ from torch import Tensor
 from ldjcheck.domains import GUESSES, integer_guesses
 from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
-    comes_back,
     couples,
     is_noisy,
     leaves_domain,
+    off_by,
     repeats_every,
     rounds_back,
     usual_input,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Direction, Shape
 
 _GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
+_NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +221,7 @@ def _whole_numbers(
         back = rounds_back(workshop, calls, shape, batch, domain)
         if back is False:
             return None
+    near: Domain | None = None  # noise may leave its cell
     for choice in integer_guesses(workshop.layer.obj):
         try:
             again = _try(workshop, calls, shape, batch, choice)
@@ -227,9 +229,14 @@ def _whole_numbers(
             continue
         if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
             continue
-        if calls.inverse is None or comes_back(workshop, calls, shape, batch, choice):
+        off = 0.0
+        if calls.inverse is not None:
+            off = off_by(workshop, calls, shape, batch, choice)
+        if off == 0.0:
             return choice
-    return None
+        if off <= _NEAR:
+            near = near or choice
+    return near
 
 
 def _fails_on_the_way_back(

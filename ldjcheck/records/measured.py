@@ -86,6 +86,9 @@ class DirectionMeasured:
         0  # calls over which a random ldj was averaged; 0: it is not random
     )
     instead: Instead | None = None  # what `exact` is where the Jacobian is not square
+    noise: tuple[float, float] | None = (
+        None  # of dequantization, where it leaves [0, 1)
+    )
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     round_trip_allowed: float | None = None

@@ -39,6 +39,7 @@ from ldjcheck.rules import (
     name_not_found,
     needs_arguments,
     no_working_input,
+    noise_leaves_range,
     non_finite,
     not_invertible,
     not_reduced,
@@ -128,6 +129,7 @@ RULES: tuple[Rule, ...] = (
     oracle_disagrees.RULE,
     stale_suppression.RULE,
     split_prior_wrong.RULE,
+    noise_leaves_range.RULE,
 )
 
 _SEVERITIES = ("error", "unproven", "warning", "note")
