@@ -71,7 +71,7 @@ def check(
         params_scale: how far they are moved.
         dims_limit: the most dims to check exactly.
         mode: mode of the module.
-        kind: what the layer is.
+        kind: what the layer is; of a `"model"` the `log_prob` is checked as a whole.
         wrt: what the Jacobian is taken against.
         seed: where all randomness comes from.
         search: look for a failing probe among so many generated ones, and report the

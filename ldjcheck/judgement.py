@@ -147,6 +147,8 @@ def kind_of(comparison: Comparison) -> Kind:
     given = comparison.measurement.options.kind
     if given != "auto":
         return given
+    if comparison.measurement.calls.convention == "model":
+        return "model"
     if any(v.instead in ("split", "nothing") for v in comparison.verdicts):
         return "split"
     noisy = any(v.check.wrt == "noise" for v in comparison.verdicts)

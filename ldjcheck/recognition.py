@@ -33,6 +33,10 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     """
     if _is_left_to_subclasses(result):
         return "a base class: it raises NotImplementedError"
+    if result.kind == "model" and options.kind != "model":
+        # an encoder's or a mixture's density is no flow's
+        passes = result.status == "pass"
+        return None if passes else "it has a density: name it to check it as a model"
     calls = recognise_conventions(layer.obj, options.convention)
     if any(c.accumulates or c.inverse is not None for c in calls):
         return None

@@ -6,6 +6,7 @@ transform, and is none itself, is opened where it cannot be called like one.
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -41,18 +42,28 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     try:
         setting = _at(layer, options)
     except CannotCheckError as error:
-        inner = _opened(layer)
-        if inner is None:
-            raise
-        try:
-            setting = _at(inner, options)
-        except CannotCheckError:
+        found = _inside(layer, options)
+        if found is None:
             raise error from None
+        setting = found
     if setting.layer is not typed:
         inside = type(setting.layer.obj).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
         setting.inferred["unwrapped"] = said
     return setting
+
+
+def _inside(layer: Layer, options: Options) -> Setting | None:
+    """Return how what the layer holds is called, or how its density is; or None."""
+    inner = _opened(layer)
+    if inner is not None:
+        with contextlib.suppress(CannotCheckError):
+            return _at(inner, options)
+    asked = options.kind == "auto" and options.convention == "auto"
+    if asked and options.adapter is None:
+        with contextlib.suppress(CannotCheckError):
+            return _at(layer, replace(options, kind="model"))
+    return None
 
 
 def _opened(layer: Layer) -> Layer | None:
@@ -87,7 +98,8 @@ def _at(layer: Layer, options: Options) -> Setting:
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
     else:
-        candidates = recognise_conventions(layer.obj, options.convention)
+        wanted = "model" if options.kind == "model" else options.convention
+        candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
         raise CannotCheckError(
             "LDJ004",

@@ -6,12 +6,13 @@ An option that concerns the check has the name and the default of a field of `Op
 from __future__ import annotations
 
 from functools import partial
+from typing import get_args
 
 import click
 
 from ldjcheck.cli import param_types as types
 from ldjcheck.cli.sections import SectionedOption
-from ldjcheck.records import Options
+from ldjcheck.records import Kind, Options
 
 _DEFAULTS = Options()
 
@@ -136,10 +137,10 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
     ),
     _judge(
         "--kind",
-        type=click.Choice(["auto", "bijection", "dequantization", "split"]),
+        type=click.Choice(["auto", *get_args(Kind)]),
         default=_DEFAULTS.kind,
         show_default=True,
-        help="What the layer is.",
+        help="What the layer is; of a model, the log_prob is checked.",
     ),
     _judge(
         "--wrt",

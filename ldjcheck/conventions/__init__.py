@@ -16,6 +16,7 @@ from ldjcheck.conventions import (
     lazy_transform,
     log_det_method,
     mode,
+    model,
     pair,
     rearrangement,
     sequence,
@@ -44,6 +45,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     log_det_method.CONVENTION,
     stored_log_det.CONVENTION,
     rearrangement.CONVENTION,
+    model.CONVENTION,
 )
 
 __all__ = [
@@ -70,5 +72,8 @@ def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]
     names = {convention.name for convention in CONVENTIONS}
     if wanted != "auto" and wanted not in names:
         raise KeyError(wanted)
-    asked = (c for c in CONVENTIONS if wanted in ("auto", c.name))
+    if wanted == "auto":  # a density is asked for where nothing can be called
+        asked = [c for c in CONVENTIONS if c is not model.CONVENTION]
+    else:
+        asked = [c for c in CONVENTIONS if c.name == wanted]
     return tuple(calls for convention in asked for calls in convention.recognise(layer))

@@ -1,0 +1,182 @@
+"""Whole models: `log_prob(x)` against log p(z) + log|det dz/dx|.
+
+What a model reports is a density; less the base density of the z that it computes on the
+way, it is the ldj of its map from x to z. The z is what the base distribution is asked
+about while the model runs, whatever either is called. A model that writes the standard
+normal out in full asks nobody: then z is what its flow returns, if that fits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.records import CallFunction, Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
+    from torch import Tensor
+
+_DENSITIES = ("log_prob", "log_likelihood", "log_density", "logp")
+_NEGATIVE = ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood")
+_BITS = ("bpd", "bits_per_dim", "bits_per_dimension")
+_COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count its flow's ldj
+_FITS = 1e-4
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    if isinstance(layer, type):
+        return
+    for names, unit in (
+        (_DENSITIES, "nats"),
+        (_NEGATIVE, "-nats"),
+        (_BITS, "bits/dim"),
+    ):
+        for name in names:
+            method = getattr(layer, name, None)
+            signature = signature_of(method) if callable(method) else None
+            if signature is None or not signature.names:
+                continue
+            shown = {
+                "-nats": "-log p(x), in nats",
+                "bits/dim": "-log p(x), in bits/dim",
+            }
+            yield Calls(
+                convention=CONVENTION.name,
+                signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
+                forward=_call(name, unit),
+                inverse=None,
+                context_names=signature.contexts(None),
+                inferred=(
+                    (
+                        "convention",
+                        f"model: {name}(x), in {unit.lstrip('-')}, less log p(z) "
+                        "is the ldj of x to z",
+                    ),
+                ),
+            )
+
+
+class _Asked(NamedTuple):
+    """What a base distribution was asked, and what it answered."""
+
+    z: Any
+    answer: Any
+
+
+class _Listener:
+    """Hears what other objects' densities are asked, and what flows return."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self._within: list[FrameType] = []
+        self._z: Any = None
+        self.asked: list[_Asked] = []
+        self.returned: list[Any] = []
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        before = sys.getprofile()
+        sys.setprofile(self._event)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+            self._within.clear()
+
+    def _event(self, frame: FrameType, event: str, result: Any) -> None:
+        code = frame.f_code
+        if event == "call" and code.co_name in _DENSITIES and code.co_argcount > 1:
+            owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
+            if owner is not self._model:
+                self._z = self._z if self._within else z
+                self._within.append(frame)
+        elif event == "return" and self._within and self._within[-1] is frame:
+            self._within.pop()
+            if not self._within:
+                self.asked.append(_Asked(self._z, result))
+        elif event == "return" and type(result) is tuple and len(result) == 2:
+            self.returned.append(result)
+
+
+def _call(name: str, unit: str) -> CallFunction:
+    def call(
+        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        heard = _Listener(layer)
+        with heard.listening():
+            density = getattr(layer, name)(x, **kwargs)
+        if unit == "bits/dim":
+            density = density * (-math.log(2) * x[0].numel())
+        elif unit == "-nats":
+            density = -density
+        asked = [a for a in heard.asked if _is_answer(a, x)]
+        if asked:
+            z = _joined([a.z for a in asked], x)
+            return Returned(
+                y=z,
+                ldj=density - sum(a.answer.reshape(len(x), -1).sum(1) for a in asked),
+            )
+        return _standard_normal(heard, density, x)
+
+    return call
+
+
+def _is_answer(asked: _Asked, x: Tensor) -> bool:
+    from torch import Tensor
+
+    values = isinstance(asked.z, Tensor) and isinstance(asked.answer, Tensor)
+    return bool(
+        values
+        and asked.z.dim()
+        and asked.answer.dim()
+        and len(asked.z) == len(asked.answer) == len(x)
+    )
+
+
+def _joined(parts: list[Tensor], x: Tensor) -> Tensor:
+    """Return all of z in the shape of x, where it has as many entries."""
+    import torch
+
+    flat = [part.reshape(len(x), -1) for part in parts]
+    z = flat[0] if len(flat) == 1 else torch.cat(flat, dim=1)
+    return z.reshape(x.shape) if z.numel() == x.numel() else z
+
+
+def _standard_normal(heard: _Listener, density: Any, x: Tensor) -> Returned:
+    """Return z and ldj of a model whose base is a standard normal that is written out.
+
+    It is one when what the model says is log N(z) and a plain multiple of the flow's ldj.
+
+    Raises:
+        TypeError: it is none, or no flow was heard.
+    """
+    import torch
+
+    for z, ldj in reversed(heard.returned):
+        pair = isinstance(z, torch.Tensor) and isinstance(ldj, torch.Tensor)
+        if not pair or z.shape != x.shape or ldj.numel() not in (1, len(x)):
+            continue
+        flat = z.reshape(len(x), -1)
+        base = -(flat**2 / 2 + math.log(2 * math.pi) / 2).sum(1)
+        claimed = ldj.reshape(-1)
+        rest = (density - base).detach()
+        for times in _COUNTED:
+            if bool(((rest - times * claimed).abs() <= _FITS * (1 + rest.abs())).all()):
+                return Returned(y=z, ldj=density - base)
+    raise TypeError(
+        "I saw no base distribution: no log_prob(z) is called on the way, and a standard "
+        "normal does not fit"
+    )
+
+
+CONVENTION = Convention(
+    name="model",
+    summary="m.log_prob(x) -> log p(x), checked against log p(z) + ldj; also nll, bpd",
+    recognise=_recognise,
+)

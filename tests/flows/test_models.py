@@ -1,0 +1,132 @@
+"""Models: their density against log p(z) plus the exact ldj of x to z."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.distributions import Independent, Normal, TransformedDistribution, transforms
+
+import ldjcheck
+
+
+class Bend(nn.Module):
+    """sinh(a x) / a; `mistake` is what its ldj is multiplied by."""
+
+    def __init__(self, mistake: float = 1.0) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(0.8))
+        self.mistake = mistake
+
+    def forward(self, x: Tensor) -> Any:
+        bent = self.strength * x
+        ldj = torch.log(torch.cosh(bent)).sum(dim=1)
+        return torch.sinh(bent) / self.strength, ldj * self.mistake
+
+
+class Model(nn.Module):
+    """A flow with a normal base; `times` says how often the flow's ldj is counted."""
+
+    def __init__(self, flow: nn.Module | None = None, times: float = 1.0) -> None:
+        super().__init__()
+        self.flow = flow or Bend()
+        self.times = times
+
+    def base(self, z: Tensor) -> Tensor:
+        return Normal(0.5, 2.0).log_prob(z).sum(dim=1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return self.base(z) + self.times * ldj
+
+
+class WrittenOut(Model):
+    """The same, with a standard normal that is written out in full."""
+
+    def base(self, z: Tensor) -> Tensor:
+        return -(z**2).sum(dim=1) / 2 - z.shape[1] * math.log(2 * math.pi) / 2
+
+
+class Bits(nn.Module):
+    """Reports bits per dimension; `base` is that of the logarithm of its ldj."""
+
+    def __init__(self, base: float = math.e) -> None:
+        super().__init__()
+        self.flow = Bend()
+        self.base = base
+
+    def bpd(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        density = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj / math.log(self.base)
+        return -density / (math.log(2) * x.shape[1])
+
+
+def codes(report: ldjcheck.Report) -> list[str]:
+    return [f.code for f in report.findings if f.severity == "error"]
+
+
+def kind(report: ldjcheck.Report) -> str:
+    found: str = report.to_dict()["results"][0]["kind"]
+    return found
+
+
+@pytest.mark.parametrize(
+    "model", [Model(), WrittenOut(), Bits()], ids=lambda m: repr(type(m))
+)
+def test_a_right_model_passes(model: nn.Module) -> None:
+    report = ldjcheck.check(model, shape=(3,))
+    assert (report.status, kind(report)) == ("pass", "model")
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (Model(times=-1.0), "LDJ104"),
+        (Model(times=2.0), "LDJ114"),
+        (WrittenOut(times=-1.0), "LDJ104"),
+        (Model(Bend(mistake=3.0)), "LDJ114"),
+        (Bits(base=2.0), "LDJ107"),
+    ],
+    ids=["turned", "twice", "turned, written out", "wrong flow", "base of logs"],
+)
+def test_a_wrong_model_is_told_what_is_wrong(model: nn.Module, code: str) -> None:
+    assert codes(ldjcheck.check(model, shape=(3,))) == [code]
+
+
+def test_the_report_says_the_unit() -> None:
+    said = ldjcheck.check(Bits(), shape=(3,)).to_dict()["results"][0]["inferred"]
+    assert "bits/dim" in said["convention"]
+
+
+def test_a_distribution_of_torch_as_a_model() -> None:
+    base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
+    parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
+    model = TransformedDistribution(base, parts)
+    report = ldjcheck.check(model, kind="model", shape=(3,))
+    assert (report.status, kind(report)) == ("pass", "model")
+
+
+def test_a_flow_of_nflows_as_a_model() -> None:
+    flows = pytest.importorskip("nflows.flows")
+    library = pytest.importorskip("nflows.transforms")
+    distributions = pytest.importorskip("nflows.distributions")
+    model = flows.Flow(library.LULinear(4), distributions.StandardNormal([4]))
+    report = ldjcheck.check(model, kind="model", shape=(4,))
+    assert (report.status, kind(report)) == ("pass", "model")
+
+
+def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
+    class Strange(Model):
+        def base(self, z: Tensor) -> Tensor:
+            return -z.abs().sum(dim=1)
+
+    report = ldjcheck.check(Strange(), shape=(3,))
+    assert report.status == "error"
+    assert "no base distribution" in str(report)
+
+
+def test_a_kind_that_is_said_is_the_kind_that_is_reported() -> None:
+    assert kind(ldjcheck.check(Bend(), shape=(3,), kind="flow")) == "flow"

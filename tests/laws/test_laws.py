@@ -1,0 +1,172 @@
+"""Laws that hold for ldjcheck itself, whatever the flow.
+
+By default each law is tried on a few flows. The long run tries 400 of them for each law:
+
+    pytest -n 0 -m slow tests/laws
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import ldjcheck
+from ldjcheck import strategies
+from ldjcheck.conventions import recognise_conventions
+from ldjcheck.measure import Workshop, is_apart
+from ldjcheck.measure.direction import measure_direction
+from ldjcheck.records import Layer, Options
+from ldjcheck.strategies.flow import MISTAKES, Scale
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import Direction, DirectionMeasured
+
+FEW, MANY = 12, 400
+INSIDE = "interval:-2:2"
+RIGHT = strategies.flows(max_steps=3)
+WRONG = strategies.flows(max_steps=3, mistakes=MISTAKES)
+SHAPES = strategies.event_shapes(max_rank=2, max_size=3)
+INPUTS = strategies.inputs(SHAPES, INSIDE)
+WIDE = strategies.inputs(
+    strategies.event_shapes(max_rank=2, min_size=2, max_size=3), INSIDE
+)
+
+
+def measured(
+    flow: strategies.RandomFlow, x: torch.Tensor, direction: Direction = "forward"
+) -> DirectionMeasured:
+    """Measure a flow as the check does, at these inputs alone."""
+    calls = recognise_conventions(flow)[0]
+    layer = Layer(target="flow", name="flow", obj=flow)
+    options = Options()
+    workshop = Workshop(layer=layer, options=options, promote=True)
+    runner = workshop.runner(calls, tuple(x.shape[1:]), len(x))
+    return measure_direction(runner, direction, x, options, behaviour=False)
+
+
+def exact(flow: strategies.RandomFlow, x: torch.Tensor) -> torch.Tensor:
+    found = measured(flow, x).exact
+    assert found is not None
+    return found
+
+
+def alike(a: torch.Tensor, b: torch.Tensor) -> bool:
+    return torch.allclose(a, b, rtol=1e-9, atol=1e-9)
+
+
+@given(RIGHT, RIGHT, INPUTS)
+def composing_adds(
+    first: strategies.RandomFlow, second: strategies.RandomFlow, x: torch.Tensor
+) -> None:
+    both = strategies.RandomFlow(first.steps + second.steps)
+    middle = first(x)[0]
+    assert alike(exact(both, x), exact(first, x) + exact(second, middle))
+
+
+@given(RIGHT, INPUTS)
+def inverting_negates(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
+    back = measured(flow, flow(x)[0], "inverse")
+    assert back.exact is not None
+    assert back.reported is not None
+    assert alike(back.exact, -exact(flow, x))
+    assert alike(back.reported, back.exact)
+
+
+@given(WRONG, INPUTS, st.randoms(use_true_random=False))
+def permuting_the_batch_permutes(
+    flow: strategies.RandomFlow, x: torch.Tensor, random: Any
+) -> None:
+    order = list(range(len(x)))
+    random.shuffle(order)
+    before, after = measured(flow, x), measured(flow, x[order])
+    assert before.exact is not None
+    assert after.exact is not None
+    assert before.reported is not None
+    assert after.reported is not None
+    assert alike(after.exact, before.exact[order])
+    assert alike(after.reported, before.reported[order])
+
+
+@given(RIGHT, INPUTS, st.sampled_from([2.0, -3.0, 0.25, 1e-3, 50.0]))
+def scaling_adds_dims_times_the_log(
+    flow: strategies.RandomFlow, x: torch.Tensor, factor: float
+) -> None:
+    scaled = strategies.RandomFlow((*flow.steps, Scale((factor,))))
+    dims = x[0].numel()
+    assert alike(exact(scaled, x), exact(flow, x) + dims * math.log(abs(factor)))
+
+
+@given(WRONG, WIDE)
+def a_planted_mistake_is_found(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
+    side = measured(flow, x)
+    assert side.anchored
+    assert is_apart(side)
+
+
+@given(RIGHT, INPUTS)
+def an_unplanted_one_never_is(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
+    side = measured(flow, x)
+    assert side.anchored
+    assert side.exact is not None
+    assert not is_apart(side)
+
+
+LAWS = [
+    composing_adds,
+    inverting_negates,
+    permuting_the_batch_permutes,
+    scaling_adds_dims_times_the_log,
+    a_planted_mistake_is_found,
+    an_unplanted_one_never_is,
+]
+
+
+def hold(law: Callable[[], None], examples: int) -> None:
+    """Try a law on so many flows, the same ones in every run."""
+    settings(
+        max_examples=examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )(law)()
+
+
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_law_holds(law: Callable[[], None]) -> None:
+    hold(law, FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_a_law_holds_on_many_flows(law: Callable[[], None]) -> None:
+    hold(law, MANY)
+
+
+# The whole check, with all that it varies
+
+
+def the_check_tells_them_apart(flow: strategies.RandomFlow) -> None:
+    report = ldjcheck.check(flow, shape=(2, 3), direction="forward")
+    assert report.status == ("pass" if flow.planted is None else "fail"), repr(flow)
+
+
+@given(st.one_of(RIGHT, WRONG))
+def checked(flow: strategies.RandomFlow) -> None:
+    the_check_tells_them_apart(flow)
+
+
+def test_the_whole_check_tells_right_flows_from_wrong_ones() -> None:
+    hold(checked, 2)
+
+
+@pytest.mark.slow
+def test_the_whole_check_tells_many_right_flows_from_wrong_ones() -> None:
+    hold(checked, 40)
