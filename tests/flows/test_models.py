@@ -123,7 +123,7 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
         def base(self, z: Tensor) -> Tensor:
             return -z.abs().sum(dim=1)
 
-    report = ldjcheck.check(Strange(), shape=(3,))
+    report = ldjcheck.check(Strange(), shape=(3,), kind="model")
     assert report.status == "error"
     assert "no base distribution" in str(report)
 
