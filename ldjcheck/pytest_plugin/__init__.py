@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.pytest_plugin.fixture import Ldj
-
-_SUMMARY = "ldjcheck_summary"  # the name under which the session's collector is kept
+    from ldjcheck.pytest_plugin.summary import Summary
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -46,36 +45,85 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Check the settings, and listen to results where they come together."""
-    from ldjcheck.pytest_plugin.settings import check_settings, find_targets
-
     config.addinivalue_line(
         "markers",
         "ldj(shape=..., seed=..., expected=..., ...): options of the checks that a test "
         "makes with the fixture ldj, as ldjcheck.check takes them",
     )
-    check_settings(config)
-    if not hasattr(config, "workerinput"):  # results come together in one process
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist
+    if _is_configured(config):
+        from ldjcheck.pytest_plugin.settings import check_settings, find_targets
+
+        check_settings(config)
+        if not is_worker:  # which are told where to look
+            find_targets(config)
+    if not is_worker:  # results come together in one process
+        config.pluginmanager.register(_Results(config), "ldjcheck_results")
+
+
+def _is_configured(config: pytest.Config) -> bool:
+    """Return whether the session was told something about ldjcheck."""
+    typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
+    return (
+        any(each is not None for each in typed)
+        or config.getini("ldj_seed") != "0"
+        or bool(config.getini("ldj_targets"))
+    )
+
+
+class _Results:
+    """Passes results on to what sums them up, which is loaded for the first one."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.summary: Summary | None = None
+
+    def _summed_up(self) -> Summary:
         from ldjcheck.pytest_plugin.summary import Summary
 
-        find_targets(config)
-        config.pluginmanager.register(Summary(config), _SUMMARY)
+        self.summary = self.summary or Summary(self.config)
+        return self.summary
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take our results out of a report, so that others need not print them."""
+        if any(name == "ldjcheck" for name, _ in report.user_properties):
+            self._summed_up().take(report)
+
+    def pytest_sessionfinish(self) -> None:
+        """Write the report file, if one is wanted."""
+        path = self.config.getoption("ldj_report")
+        if path is not None:
+            self._summed_up().write(self.config.invocation_params.dir / path)
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        """Print how many layers came out how, and what was found where."""
+        if self.summary is not None and self.summary.told:
+            terminalreporter.section("ldjcheck")
+            for line in self.summary.lines():
+                terminalreporter.line(line)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
     """Return the version and settings where some were given."""
-    from ldjcheck.pytest_plugin.settings import header, is_configured
+    if not _is_configured(config):
+        return None
+    from ldjcheck.pytest_plugin.settings import header
 
-    return header(config) if is_configured(config) else None
+    return header(config)
 
 
 def pytest_report_collectionfinish(
     config: pytest.Config, items: Sequence[pytest.Item]
 ) -> str | None:
     """Return the same where tests use ldjcheck by themselves."""
-    from ldjcheck.pytest_plugin.settings import header, is_configured, uses_ldjcheck
+    if _is_configured(config) or not items:
+        return None
+    from ldjcheck.pytest_plugin.settings import header, uses_ldjcheck
 
-    is_wanted = not is_configured(config) and any(map(uses_ldjcheck, items))
-    return header(config) if is_wanted else None
+    return header(config) if any(map(uses_ldjcheck, items)) else None
 
 
 def pytest_collect_file(

@@ -58,16 +58,6 @@ def _is_under(path: Path, folder: Path) -> bool:
     return folder in (path, *path.parents)
 
 
-def is_configured(config: pytest.Config) -> bool:
-    """Return whether the session was told something about ldjcheck."""
-    typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
-    return (
-        any(each is not None for each in typed)
-        or config.getini("ldj_seed") != "0"
-        or bool(config.getini("ldj_targets"))
-    )
-
-
 def header(config: pytest.Config) -> str:
     """Return the line that says how layers are checked."""
     return f"ldjcheck {__version__}: seed {seed_of(config)}, float64, 3 samples"

@@ -11,6 +11,7 @@ from ldjcheck.pytest_plugin.settings import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from ldjcheck.records import Run
 
@@ -34,12 +35,9 @@ class Summary:
         self.told: dict[tuple[str, int], Mapping[str, Any]] = {}
         self.failed: set[str] = set()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Take our results out of a report, so that others need not print them."""
+    def take(self, report: pytest.TestReport) -> None:
+        """Take our results out of a report."""
         own = [value for name, value in report.user_properties if name == PROPERTY]
-        if not own:
-            return
         report.user_properties = [p for p in report.user_properties if p[0] != PROPERTY]
         for number, value in enumerate(own):
             assert isinstance(value, dict)
@@ -47,30 +45,20 @@ class Summary:
         if report.failed:
             self.failed.add(report.nodeid)
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the report file, if one is wanted."""
-        path = self.config.getoption("ldj_report")
-        if path is None:
-            return
+    def write(self, path: Path) -> None:
+        """Write all results to a file, as `ldjcheck --format json` does.
+
+        Raises:
+            pytest.UsageError: the file cannot be written.
+        """
         from ldjcheck.report import Style, json
 
-        path = self.config.invocation_params.dir / path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             text = json.render(self._run(), Style(color=False, verbosity=0))
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise pytest.UsageError(f"--ldj-report: {error}") from None
-
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter
-    ) -> None:
-        """Print how many layers came out how, and what was found where."""
-        if not self.told:
-            return
-        terminalreporter.section("ldjcheck")
-        for line in self._lines():
-            terminalreporter.line(line)
 
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
@@ -94,7 +82,8 @@ class Summary:
             seen.setdefault((told["result"]["target"], number), (nodeid, told))
         return [seen[key] for key in sorted(seen)]
 
-    def _lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[str]:
+        """Yield how many layers came out how, and what was found where."""
         checks = self._once()
         statuses = [_status(told) for _, told in checks]
         counts = [(statuses.count(key), word) for key, word in _WORDS.items()]
