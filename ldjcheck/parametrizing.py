@@ -77,11 +77,33 @@ class _Subject:
         from ldjcheck.listening import unheard
 
         if self.report is None:
-            is_class = isinstance(self.given, type)
-            self.layer = self.given() if is_class else self.given
+            self.layer = _built(self.given)
             with unheard():
                 self.report = check(self.layer, **options)
         return self.report
+
+
+def _built(given: Any) -> Any:
+    """Return a layer: what is given, or made from it where it is a class.
+
+    A class that cannot be built fails the test, with the user's own frames.
+    """
+    import pytest
+
+    from ldjcheck.tracebacks import user_traceback
+
+    __tracebackhide__ = True
+    if not isinstance(given, type):
+        return given
+    try:
+        return given()
+    except Exception as error:
+        told = "\n".join(user_traceback(error))
+        pytest.fail(
+            f"{given.__name__} cannot be built without arguments: put a layer that is "
+            f"built into the list\n{told}",
+            pytrace=False,
+        )
 
 
 def _cases(

@@ -212,6 +212,40 @@ def test_a_layer_that_cannot_be_called_fails_all_its_tests(run: Runs) -> None:
     result.stdout.fnmatch_lines(["E*ldjcheck.LdjError: LDJ005 layer-raised"])
 
 
+def test_a_class_that_needs_arguments_says_what_to_do_instead(run: Runs) -> None:
+    result = run(
+        """
+class Needy(Scale):
+    def __init__(self, dims): super().__init__(dims)
+
+@ldjcheck.parametrize([Needy])
+def test_it(): pass
+"""
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(
+        [
+            "Needy cannot be built without arguments: put a layer that is built into*",
+            "TypeError: *missing 1 required positional argument: 'dims'",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*parametrizing.py*")
+
+
+def test_transforms_functions_and_static_methods_are_taken(run: Runs) -> None:
+    run(
+        """
+class TestAll:
+    @staticmethod
+    @ldjcheck.parametrize([torch.distributions.ExpTransform()], shape=(3,))
+    def test_transform(layer): assert layer
+
+    @ldjcheck.parametrize([lambda x: (-x, 0 * x.sum(1))], shape=(3,))
+    def test_function(self, report): assert report.findings == ()
+"""
+    ).assert_outcomes(passed=8, skipped=2)
+
+
 def test_the_bodys_own_assertion_counts(run: Runs) -> None:
     result = run(
         "@ldjcheck.parametrize([Scale()], shape=(3,))\n"
