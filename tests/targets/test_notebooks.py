@@ -87,6 +87,10 @@ def refused(expr: str, code: str) -> str:
         (["k = 2", "f = lambda x: x * k"], "f(4)", 8),
         (["fs = [lambda: k]", "k = 3"], "[f() for f in fs]", [3]),
         (["R = {}", "def reg(f):\n    R[f.__name__] = 1", "@reg\ndef a(): 0"], "R", {"a": 1}),
+        (["a = []", "b = a", "for i in range(2):\n    b.append(i)"], "a", [0, 1]),
+        (["a = b = []", "b.append(1)", "k = a", "k.append(2)"], "a", [1, 2]),
+        (["class R(dict):\n    def put(self, f): self[f.__name__] = 1", "r = R()",
+          "@r.put\ndef a(): 0"], "r", {"a": 1}),
         (["n = []", "def note(l): l.append(1)", "note(n)"], "n", [1]),
         (["def f():\n    global k\n    k = 6", "f()"], "k", 6),
         (["if True:\n    k = 1\nelse:\n    k = 2"], "k", 1),
@@ -142,6 +146,17 @@ def test_a_name_that_only_such_a_statement_gives_is_refused(
 def test_a_way_back_called_backward_is_no_training(notebook: Notebook) -> None:
     notebook("class F:\n    def backward(self, z): return z", "x = F().backward(3)")
     assert value("x") == 3
+
+
+def test_locals_of_a_function_are_no_names_of_the_notebook(notebook: Notebook) -> None:
+    notebook(
+        "def t(f): f.backward()",
+        "ldj = t(1)",
+        "class A:\n    def f(self, ldj):\n        ldj += 1\n        z = 1\n        del z",
+        "class B:\n    z = 1\n    z += 1\n    del z",
+    )
+    assert value("(A().f(1), B)")[0] is None
+    assert "Not run" not in notes("A")
 
 
 def test_a_download_in_disguise_meets_a_closed_door(notebook: Notebook) -> None:

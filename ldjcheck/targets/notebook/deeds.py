@@ -125,6 +125,9 @@ class Doings:
                 deeds.hazard = deeds.hazard or "trains"
         elif isinstance(node, (ast.ClassDef, ast.FunctionDef)):
             for decorator in node.decorator_list:
+                made = getattr(decorator, "func", decorator)
+                if isinstance(made, ast.Attribute) and (root := _root(made)):
+                    deeds.changes.add(root)  # `@register.add`: it may keep what it gets
                 if not isinstance(decorator, ast.Call):
                     self._follow(_dotted(decorator) or "", [], deeds)
 
@@ -267,6 +270,17 @@ def _stored_roots(nodes: Iterable[ast.AST]) -> set[str]:
         and not isinstance(node.ctx, ast.Load)
         and (root := _root(node))
     }
+
+
+def aliases(nodes: Iterable[ast.stmt]) -> Iterator[set[str]]:
+    """Yield names that stand for one object, or for an object and a part of it."""
+    for node in nodes:
+        if isinstance(node, ast.Assign):
+            names = {t.id for t in node.targets if isinstance(t, ast.Name)}
+            if root := _root(node.value):
+                names.add(root)
+            if len(names) > 1:
+                yield names
 
 
 def _root(node: ast.AST) -> str | None:

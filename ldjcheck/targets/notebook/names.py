@@ -5,6 +5,10 @@ from __future__ import annotations
 import ast
 import symtable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 
@@ -25,12 +29,12 @@ def names_in(node: ast.AST) -> Names:
     later: set[str] = set()
     reads = {
         n.target.id
-        for n in ast.walk(node)
+        for n in _at_the_margin(node)
         if isinstance(n, ast.AugAssign) and isinstance(n.target, ast.Name)
     }
     deletes = {
         target.id
-        for n in ast.walk(node)
+        for n in _at_the_margin(node)
         if isinstance(n, ast.Delete)
         for target in n.targets
         if isinstance(target, ast.Name)
@@ -59,6 +63,15 @@ def names_in(node: ast.AST) -> Names:
             for n in ast.walk(node)
         ),
     )
+
+
+def _at_the_margin(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes whose names are the module's, not those of a function or class."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _at_the_margin(child)
 
 
 def _note(

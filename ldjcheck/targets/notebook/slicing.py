@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ldjcheck.targets.notebook.blocks import narrowed
-from ldjcheck.targets.notebook.deeds import Doings, run_now
+from ldjcheck.targets.notebook.deeds import Doings, aliases, run_now
 from ldjcheck.targets.notebook.names import Names, names_in
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Notebook:
         self.doings = Doings(s.node for s in statements)
         self.names = [names_in(s.node) for s in statements]
         self.deeds = [self.doings.of(s.node) for s in statements]
+        self.aliases = list(aliases(s.node for s in statements))
 
     @cached_property
     def bound(self) -> tuple[str, ...]:
@@ -88,6 +89,14 @@ class Notebook:
         node = self.statements[index].node
         is_block = isinstance(node, (ast.If, ast.For, ast.While, ast.Try, ast.With))
         return name in self.names[index].binds and not is_block
+
+    def others(self, name: str) -> set[str]:
+        """Return the name with all that may stand for the same object."""
+        names, before = {name}, 0
+        while len(names) > before:
+            before = len(names)
+            names |= {n for group in self.aliases if group & names for n in group}
+        return names
 
     def deleter(self, name: str) -> int | None:
         """Return the statement that has deleted the name for good."""
@@ -186,9 +195,10 @@ class _Slicer:
 
     def _choose_changes(self, start: int, name: str, *, is_vital: bool) -> None:
         """Choose what changes the object that a statement has bound to `name`."""
+        names = self.notebook.others(name)
         for index in range(start + 1, self.count):
-            if name in self.notebook.deeds[index].changes:
-                self.choose(index, name, is_vital=is_vital)
+            for changed in sorted(names & self.notebook.deeds[index].changes):
+                self.choose(index, changed, is_vital=is_vital)
             if self.notebook.replaces(index, name):
                 return
 
