@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
 _LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
-_LOG = re.compile(r"(?<![a-z])(log|exp)(?![a-z])|logdet|softplus", re.IGNORECASE)
+_LOG = re.compile(
+    r"(?<![a-z])(log|log1p|log2|log10|exp|exp2|expm1|slogdet|logdet|softplus|logsigmoid)\("
+)
+"""Calls that make an ldj, or the scale that it is the logarithm of."""
 
 
 def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:

@@ -36,6 +36,17 @@ class LogScale(Net):
         return shift, log_scale
 
 
+class OneDim(Net):
+    """With one dim its second part has one number per sample, like an ldj."""
+
+    def __init__(self) -> None:
+        super().__init__(1, 2)
+
+    def forward(self, x: Tensor) -> Pair:
+        shift, log_scale = self.net(x).chunk(2, 1)
+        return shift, log_scale.squeeze(1)
+
+
 class Encoder(Net):
     def __init__(self) -> None:
         super().__init__(4, 4)
@@ -119,6 +130,7 @@ def why(obj: object) -> str | None:
         (Network(), "no flow layer: it returns no pair of output and ldj"),
         (Conditioner(), "no flow layer: what it returns beside y has the shape (3, 4)"),
         (LogScale(), "no flow layer: what it returns beside y has the shape (3, 4)"),
+        (OneDim(), "no flow layer: what it returns beside y is no ldj"),
         (Encoder(), "no flow layer: it returns 6 numbers for 12, and no ldj"),
         (Denoiser(), "no flow layer: what it returns beside y is no ldj"),
         (Classifier(), "no flow layer: it returns 30 numbers for 12, and no ldj"),
