@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.diagnosis.places import shown_file
 from ldjcheck.fixes.drawing import edits_of
-from ldjcheck.fixes.search import Question, is_contested, runs_with, working
+from ldjcheck.fixes.pairs import solutions
+from ldjcheck.fixes.search import Question, is_contested, runs_with
 from ldjcheck.fixes.sites import real_file
 from ldjcheck.fixes.verify import Plans, Verification
 from ldjcheck.measure import Rehearsal
@@ -114,15 +115,14 @@ def _fix(
     live: Live, questions: Sequence[Question], verification: Verification
 ) -> Fix | None:
     """Return the edit that makes the whole layer right."""
-    directions = list(dict.fromkeys(q.finding.direction for q in questions))
-    if len(questions) != len(directions):
-        return None
-    first, *others = questions
-    for change in working(live, first):
-        found = [(first, change)]
+    ways: dict[str | None, list[Question]] = {}
+    for question in questions:
+        ways.setdefault(question.finding.direction, []).append(question)
+    first, *others = ways.values()
+    for found in solutions(live, first):
         if not _completed(live, found, others):
             continue
-        changes = tuple(r for _, change in found for r in change.replacements)
+        changes = _replacements(found)
         residual = verification.residual(live, changes)
         if residual is not None:
             sure = not any(is_contested(live, q, change) for q, change in found)
@@ -130,18 +130,26 @@ def _fix(
     return None
 
 
+def _replacements(
+    found: Sequence[tuple[Question, Change]],
+) -> tuple[Replacement, ...]:
+    return tuple(r for _, change in found for r in change.replacements)
+
+
 def _completed(
-    live: Live, found: list[tuple[Question, Change]], others: Sequence[Question]
+    live: Live,
+    found: list[tuple[Question, Change]],
+    others: Sequence[Sequence[Question]],
 ) -> bool:
     """Add to an edit of one direction what the other one still needs, if it can be found."""
     for other in others:
-        changes = tuple(r for _, change in found for r in change.replacements)
-        if runs_with(live, changes, other.rehearsal.agrees):
+        changes = _replacements(found)
+        if runs_with(live, changes, other[0].rehearsal.agrees):
             continue  # both directions share what was edited
-        more = next(working(live, other, changes), None)
+        more = next(solutions(live, other, changes), None)
         if more is None:
             return False
-        found.append((other, more))
+        found += more
     return True
 
 

@@ -25,6 +25,7 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
     label = label.strip("()")
     names = _tensor_names(site)
     yield from _written_here(site, label)
+    yield from _unpacked(site, label)
     off = re.fullmatch(r"dims([+-]1)", label)
     if off is not None:
         sign = off.group(1)[0]
@@ -49,6 +50,24 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
         for name in dict.fromkeys(_masks(site)):
             yield f"{name}.sum()"
             yield f"(1 - {name}).sum()"
+
+
+def _unpacked(site: Site, label: str) -> Iterator[str]:
+    """Yield the name of one size where the function unpacks a shape: `b, c, h, w = ...`."""
+    for node in ast.walk(site.function):
+        if not isinstance(node, ast.Assign) or not isinstance(
+            node.targets[0], ast.Tuple
+        ):
+            continue
+        shape = ast.unparse(node.value)
+        axes = [ast.unparse(name) for name in node.targets[0].elts]
+        letters = {4: "BCHW", 3: "BCT"}.get(len(axes))
+        if letters is None or not shape.endswith((".shape", ".size()")):
+            continue
+        if all(part in letters for part in label.split("*")):
+            yield " * ".join(axes[letters.index(part)] for part in label.split("*"))
+        elif label == "any":
+            yield from axes[1:]
 
 
 def _dims(site: Site, names: list[str]) -> Iterator[str]:

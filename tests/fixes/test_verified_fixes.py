@@ -169,6 +169,55 @@ def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     assert not [f for f in report.findings if f.severity == "error"], report
 
 
+def test_two_mistakes_of_one_direction_are_mended_together(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+        def scale(self, x):
+            ldj = -self.log_scale.sum().expand(len(x))
+            return x * self.log_scale.exp(), ldj
+
+        def warp(self, x):
+            ldj = torch.log(torch.cosh(x)).mean(dim=1)
+            return torch.sinh(x), ldj
+
+        def forward(self, x):
+            x, first = self.scale(x)
+            x, second = self.warp(x)
+            return x, first + second
+    """
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert after(fix) == [
+        "ldj = self.log_scale.sum().expand(len(x))",
+        "ldj = torch.log(torch.cosh(x)).sum(dim=1)",
+    ]
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert report.status == "pass", report
+
+
+def test_a_size_has_the_name_that_the_function_gave_it(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2]))
+
+        def forward(self, x):
+            _, _, h, w = x.shape
+            scale = self.log_scale.exp()[None, :, None, None]
+            return x * scale, (self.log_scale.sum() * w * w).expand(len(x))
+    """
+    fix = fix_of(built(text, tmp_path), shape=(2, 4, 5))
+    assert len(after(fix)) == 1
+    assert "self.log_scale.sum() * " in after(fix)[0]
+    assert "w * h" in after(fix)[0] or "h * w" in after(fix)[0]
+
+
 PLACES = {
     "a factory's closure": (
         """
