@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import inspect
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ldjcheck.classroom.confusion import counts, figures, picture, table
 from ldjcheck.classroom.judging import judge
 from ldjcheck.classroom.zoo import ANIMALS, FAMILIES, right_ones, wrong_ones
+from ldjcheck.rules import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,3 +90,37 @@ def test_no_two_layers_have_one_name() -> None:
 def test_the_twin_of_a_mistake_is_a_right_layer_of_the_zoo() -> None:
     right = {animal.layer for animal in right_ones()}
     assert not [a.name for a in ANIMALS if a.code is not None and a.twin not in right]
+
+
+def test_the_zoo_is_large_enough_and_called_in_many_ways() -> None:
+    assert len(wrong_ones()) >= 150
+    assert len(right_ones()) >= 100
+    kinds = {animal.family for animal in ANIMALS}
+    assert {"freia", "manners", "elementwise", "masked coupling", "kinks"} <= kinds
+
+
+def test_every_rule_that_a_layer_can_break_has_its_layers() -> None:
+    no_layer_of_its_own = {"LDJ199", "LDJ402", "LDJ403", "LDJ404", "LDJ490"}
+    breakable = {r.code for r in RULES if not r.code.startswith("LDJ0")}
+    assert breakable - {a.code for a in wrong_ones()} <= no_layer_of_its_own
+
+
+def test_few_mistakes_have_another_name_yet() -> None:
+    open_ones = [animal for animal in wrong_ones() if animal.yet is not None]
+    assert len(open_ones) <= 0.05 * len(wrong_ones())
+
+
+def test_the_figures_count_what_was_judged() -> None:
+    verdicts = [judge(animal) for animal in (SOME_WRONG[0], SOME_RIGHT[0])]
+    assert figures(verdicts).splitlines() == [
+        "1 wrong layers, 1 right ones",
+        "detected      1 of 1  100.0 %",
+        "first name    1 of 1  100.0 %",
+        "false alarms  0 of 1",
+    ]
+    worse = [replace(v, named=False, detected=False) for v in verdicts]
+    assert "detected      0 of 1  0.0 %" in figures(worse)
+    assert counts(verdicts)["right", "pass"] == 1
+    code = str(SOME_WRONG[0].code)
+    assert code in table(verdicts)
+    assert picture(verdicts).count("<rect") == 1 + 2 * 2
