@@ -45,6 +45,7 @@ def checked(
         ("SqueezeFlow", (1, 2, 6)),
         ("create_checkerboard_coupling(2)", (1, 2, 2)),
         ("create_channel_coupling(4)", (4, 1, 3)),
+        ("SplitFlow", (2, 1, 3)),
         ("create_simple_flow(2)", (1, 2, 2)),
         ("create_variational_dequantization(2)", (1, 2, 2)),
     ],
@@ -140,6 +141,14 @@ def test_a_planted_mistake_is_named_in_its_cell(
     cell, line = place_of(before.splitlines()[0])
     line += before.count("\n")
     assert (finding.location.cell, finding.location.line) == (cell, line)
+
+
+def test_a_split_with_a_wrong_density_is_named(tmp_path: Path) -> None:
+    before = "ldj = ldj + self.prior.log_prob(dropped).sum(dim=[1, 2, 3])"
+    edit = before, before.replace("ldj + ", "ldj - ")
+    result = checked(tmp_path, "SplitFlow", (2, 1, 3), edit)
+    assert result.status == "fail"
+    assert result.findings[0].name == "split-prior-wrong"
 
 
 def test_layers_are_found_and_training_is_not_run(tmp_path: Path) -> None:
