@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from ldjcheck.measure.runner import Runner
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured, Location
-    from ldjcheck.tape import Place
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
@@ -158,24 +157,31 @@ def _wrong(slopes: Slopes, name: str) -> GradientPart | None:
 
 def _cut(slopes: Slopes, names: tuple[str, ...]) -> tuple[str | None, Location | None]:
     """Return the word that cuts the derivative, and where it stands."""
-    through_all = Cuts(None)
     attempt = next((a for a in range(_TRIES) if slopes.along(names, a).parts), 0)
-    healed = slopes.along(names, attempt, through_all).agrees
-    passable = list(through_all.passable)[:_STATEMENTS]
-    if healed:
-        needed = passable
-        for place in passable:
+    seen = Cuts()
+    slopes.along(names, attempt, seen)
+    through_all = Cuts(None)
+    if _heals(slopes, names, attempt, through_all):
+        needed = list(through_all.passable)[:_STATEMENTS]
+        for place in tuple(needed):
             fewer = [p for p in needed if p != place]
-            if slopes.along(names, attempt, Cuts(frozenset(fewer))).agrees:
+            if _heals(slopes, names, attempt, Cuts(frozenset(fewer))):
                 needed = fewer
         if needed:
-            first: Place = needed[0]
-            return through_all.passable[first], location_of(first)
-        return through_all.passable.get(passable[0]) if passable else None, None
-    if through_all.numbers:
-        place = list(through_all.numbers)[-1]
-        return through_all.numbers[place], location_of(place)
+            return through_all.passable[needed[0]], location_of(needed[0])
+        return "no_grad", None  # around the call, where no statement of the user's is
     backward = slopes.custom_backward()
-    if backward is not None:
-        return "backward", location_of(backward)
-    return None, None
+    # What is seen through may raise, as `detach().numpy()` does: then the last is shown.
+    for words in (seen.numbers, {} if backward else seen.passable):
+        if words:
+            place = list(words)[-1]
+            return words[place], location_of(place)
+    return (None, None) if backward is None else ("backward", location_of(backward))
+
+
+def _heals(slopes: Slopes, names: tuple[str, ...], attempt: int, cuts: Cuts) -> bool:
+    """Return whether the gradient is right once these statements are seen through."""
+    try:
+        return slopes.along(names, attempt, cuts).agrees
+    except (LayerRaisedError, UnexpectedReturnError, UndefinedSlopeError):
+        return False
