@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ldjcheck import probe
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, unwrapped
+from ldjcheck.holdings import held_transform, reachable, unwrapped
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
@@ -60,10 +60,31 @@ def _inside(layer: Layer, options: Options) -> Setting | None:
         with contextlib.suppress(CannotCheckError):
             return _at(inner, options)
     asked = options.kind == "auto" and options.convention == "auto"
-    if asked and options.adapter is None:
+    if asked and options.adapter is None and _holds_flow(layer):
         with contextlib.suppress(CannotCheckError):
             return _at(layer, replace(options, kind="model"))
     return None
+
+
+def _holds_flow(layer: Layer) -> bool:
+    """Return whether something that the layer holds has a way back, or keeps a total.
+
+    An encoder and a mixture have densities as well, which are no flow's.
+    """
+    from ldjcheck.conventions import recognise_conventions
+
+    held = [
+        item
+        for item in reachable(layer.obj)
+        if item is not layer.obj
+        and callable(item)
+        and not type(item).__module__.startswith(("torch.nn", "builtins"))
+    ]
+    return any(
+        calls.accumulates or calls.inverse is not None
+        for item in held
+        for calls in recognise_conventions(item)
+    )
 
 
 def _opened(layer: Layer) -> Layer | None:

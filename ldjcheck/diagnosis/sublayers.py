@@ -50,7 +50,7 @@ def blame_sublayers(seen: Sequence[FlowParts]) -> Blamed:
     return Blamed(
         wrong=tuple(judge.wrong),
         explained=tuple(judge.explanations()),
-        miscounted=tuple(judge.times),
+        miscounted=(*judge.times, *judge.unclear),
         complete=not own_lines and not judge.unclear,
     )
 
@@ -105,7 +105,7 @@ class _Judge:
         self._seen = seen
         self.wrong: list[int] = []
         self.times: dict[int, float] = {}  # how often a right sublayer is counted
-        self.unclear = False
+        self.unclear: list[int] = []  # counted as nothing simple
 
     def look_within(self, whole: int | None) -> bool:
         """Judge the parts of a whole; return whether its own lines are off as well."""
@@ -131,7 +131,7 @@ class _Judge:
             if self._all(index, lambda p, t=times: same(p.counted, t * p.claimed)):  # type: ignore[misc]  # mypy cannot type the default
                 self.times[index] = times
                 return
-        self.unclear = True
+        self.unclear.append(index)
 
     def _all(self, index: int, holds: Callable[[Part], bool]) -> bool:
         return all(holds(each.parts[index]) for each in self._seen)

@@ -26,6 +26,10 @@ class Bend(nn.Module):
         ldj = torch.log(torch.cosh(bent)).sum(dim=1)
         return torch.sinh(bent) / self.strength, ldj * self.mistake
 
+    def inverse(self, y: Tensor) -> Any:
+        x = torch.asinh(self.strength * y) / self.strength
+        return x, -self.forward(x)[1]
+
 
 class Model(nn.Module):
     """A flow with a normal base; `times` says how often the flow's ldj is counted."""
@@ -126,6 +130,20 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
     report = ldjcheck.check(Strange(), shape=(3,), kind="model")
     assert report.status == "error"
     assert "no base distribution" in str(report)
+
+
+def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:
+    class Encoder(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.there, self.back = nn.Linear(3, 3), nn.Linear(3, 3)
+
+        def log_prob(self, x: Tensor) -> Tensor:
+            z = self.there(x)
+            off = ((self.back(z) - x) ** 2).sum(dim=1)
+            return Normal(0.0, 1.0).log_prob(z).sum(dim=1) - off
+
+    assert ldjcheck.check(Encoder(), shape=(3,)).status == "error"
 
 
 def test_a_kind_that_is_said_is_the_kind_that_is_reported() -> None:
