@@ -242,12 +242,15 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
 
 
 def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...]:
-    """Return the parts as the flow runs through them.
+    """Return the parts as the flow runs through them; none where a batch is another.
 
+    A part that is run on several pieces of each sample has numbers of its own for each.
     A library may derive an inverse's ldj from the forward map, whose sublayers are then
     called forward on the way back: their numbers count the other way around.
     """
     parts = tuple(parts)
+    if any(part.exact.shape != side.y.shape[:1] for part in parts):
+        return ()
     outermost = [part.exact for part in parts if part.outer is None]
     if side.exact is None or not outermost:
         return parts

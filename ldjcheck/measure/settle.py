@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import GUESSES, integer_guesses
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
     couples,
@@ -278,6 +279,12 @@ def _try(
             raise
     if outcome is None:
         outcome = runner.run("inverse", x, Frozen())
+    if outcome.y.is_complex():
+        raise CannotCheckError(
+            "LDJ004",
+            "The layer returns complex numbers, and only real maps are checked.",
+            ("View them as pairs of real ones: torch.view_as_real, torch.stack.",),
+        )
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
     return _Trial(quality=_quality(calls, outcome, x), outcome=outcome)

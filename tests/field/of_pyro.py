@@ -45,12 +45,12 @@ LAYERS = entries(
     lower_cholesky_affine=lambda: pt.LowerCholeskyAffine(
         torch.randn(4), torch.randn(4, 4).tril(-1) + 1.5 * torch.eye(4)
     ),
-    matrix_exponential=Entry(
-        lambda: pt.matrix_exponential(4),
-        known="LDJ120",
-        why="the exponential is a series of 8 terms, the log-det that of all",
+    matrix_exponential=lambda: pt.matrix_exponential(4),
+    neural_autoregressive=Entry(
+        lambda: pt.neural_autoregressive(3, hidden_dims=[8]),
+        known="LDJ211",
+        why="its log-det is that of the latest call, whatever x it is asked for",
     ),
-    neural_autoregressive=lambda: pt.neural_autoregressive(3, hidden_dims=[8]),
     ordered=lambda: pt.OrderedTransform(),
     permute=lambda: pt.permute(4, torch.tensor([2, 0, 3, 1])),
     planar=lambda: pt.planar(4),
