@@ -25,7 +25,9 @@ LAYERS = entries(
     radial=lambda: F.Radial((4,)),
     affine_const=lambda: F.AffineConstFlow((4,)),
     affine_const_image=lambda: F.AffineConstFlow((3, 1, 1)),
-    cc_affine_const=lambda: F.CCAffineConst((4,), 5),
+    cc_affine_const=Entry(
+        lambda: F.CCAffineConst((4,), 5), flags={"context": {"y": (5,)}}
+    ),
     actnorm=lambda: F.ActNorm((4,)),
     actnorm_image=lambda: F.ActNorm((3, 1, 1)),
     batchnorm=Entry(
@@ -75,8 +77,8 @@ LAYERS = entries(
             nf.nets.LipschitzMLP([2, 8, 2], init_zeros=False, lipschitz_const=0.8),
             brute_force=True,
         ),
-        known="LDJ301",
-        why="its solver stops early, and the way back is off by as much",
+        known="LDJ199",
+        why="forward is a solver that stops early: off by what is left",
     ),
     normalizing_flow=lambda: nf.NormalizingFlow(
         nf.distributions.DiagGaussian(4),

@@ -82,10 +82,8 @@ LAYERS = entries(
     conditional_householder=lambda: pt.conditional_householder(
         4, context_dim=3, hidden_dims=[8]
     ),
-    conditional_matrix_exponential=Entry(
-        lambda: pt.conditional_matrix_exponential(3, context_dim=5, hidden_dims=[8]),
-        known="LDJ199",
-        why="the exponential is a series of 8 terms, the log-det that of all",
+    conditional_matrix_exponential=lambda: pt.conditional_matrix_exponential(
+        3, context_dim=5, hidden_dims=[8]
     ),
     conditional_planar=lambda: pt.conditional_planar(4, context_dim=3, hidden_dims=[8]),
     conditional_radial=lambda: pt.conditional_radial(4, context_dim=3, hidden_dims=[8]),
