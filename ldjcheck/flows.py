@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import DirectionMeasured, Explanation, Layer
@@ -59,6 +59,28 @@ def with_sublayers(
         diagnose_alone=diagnose_alone,
     )
     return tuple(_by_sublayers(flow, diagnosis) for diagnosis in diagnoses)
+
+
+def is_flow(layer: Any) -> bool:
+    """Return whether a layer holds a list of layers that each have a way back."""
+    import torch
+
+    from ldjcheck.conventions import recognise_conventions
+    from ldjcheck.holdings import reachable
+
+    lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
+
+    def is_layer(item: Any) -> bool:
+        if type(item).__module__.startswith(("torch.nn", "builtins")):
+            return False
+        found = recognise_conventions(item) if callable(item) else ()
+        return any(calls.accumulates or calls.inverse is not None for calls in found)
+
+    return any(
+        sum(map(is_layer, item)) > 1
+        for item in reachable(layer)
+        if isinstance(item, lists)
+    )
 
 
 def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:

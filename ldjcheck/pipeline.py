@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ldjcheck import probe
 from ldjcheck.compare import compare
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.flows import with_sublayers
+from ldjcheck.flows import is_flow, with_sublayers
 from ldjcheck.judgement import (
     forgiven,
     kind_of,
@@ -36,7 +36,7 @@ from ldjcheck.rules import name_findings, rule_for
 from ldjcheck.setting import settle_layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Diagnosis, Direction, Verdict, Wrt
+    from ldjcheck.records import Comparison, Diagnosis, Direction, Kind, Verdict, Wrt
     from ldjcheck.setting import Setting
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
@@ -122,7 +122,7 @@ def _checked(layer: Layer, options: Options) -> Result:
         layer=layer.name,
         status=status_of(findings, comparison, options, ignored),
         convention=measurement.calls.convention,
-        kind=kind_of(comparison),
+        kind=_kind(layer, comparison),
         inferred={
             **said_of_comparison(comparison),
             **measurement.inferred,
@@ -148,6 +148,12 @@ def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]
             rule.finding(message, evidence=(f"ignored: {suppression.reason}",))
         )
     return tuple(found)
+
+
+def _kind(layer: Layer, comparison: Comparison) -> Kind:
+    kind = kind_of(comparison)
+    told = comparison.measurement.options.kind != "auto"
+    return "flow" if kind == "bijection" and not told and is_flow(layer.obj) else kind
 
 
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:

@@ -370,3 +370,8 @@ def test_a_profiler_of_the_users_is_put_back() -> None:
         assert sys.getprofile() is profiler
     finally:
         sys.setprofile(before)
+
+
+def test_a_list_of_layers_with_a_way_back_makes_a_flow() -> None:
+    assert check(Chain(Scale(), Couple()))["kind"] == "flow"
+    assert check(Couple())["kind"] == "bijection"
