@@ -37,7 +37,7 @@ def render(run: Run) -> str:
         if main is not None:
             blocks.append(_where(main))
             blocks.append(_why(main))
-    blocks.append(_smallest(check, main))
+    blocks.append(_smallest(check, main, result))
     blocks.append(_others(main, result))
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
@@ -100,8 +100,10 @@ def _why(main: Finding) -> Block:
     return _dedented(about.reasons(main, _STYLE))
 
 
-def _smallest(check: Check | None, main: Finding | None) -> Block:
+def _smallest(check: Check | None, main: Finding | None, result: Result) -> Block:
     """Return the smallest shape that fails; a law tells of smaller ones by itself."""
+    if "search" in result.inferred:  # which has made it as small as it gets
+        return wrap(one_line(result.inferred["search"]), _WIDTH, "", "  ")
     if check is None or check.smallest_failing is None:
         return []
     points = () if main is None or main.law is None else main.law.points

@@ -10,6 +10,7 @@ from ldjcheck.records import (
     Edit,
     Finding,
     Fix,
+    Ignored,
     Law,
     LawPoint,
     LedgerLine,
@@ -18,6 +19,7 @@ from ldjcheck.records import (
     Run,
     Sample,
     Skipped,
+    SublayerLine,
 )
 
 if TYPE_CHECKING:
@@ -48,6 +50,8 @@ def read_result(plain: Mapping[str, Any]) -> Result:
             "checks": tuple(map(_check, plain["checks"])),
             "ledger": tuple(LedgerLine(**_fields(each)) for each in plain["ledger"]),
             "findings": tuple(map(_finding, plain["findings"])),
+            "sublayers": tuple(SublayerLine(**_fields(s)) for s in plain["sublayers"]),
+            "ignored": tuple(Ignored(**each) for each in plain["ignored"]),
         }
     )
 

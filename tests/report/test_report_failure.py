@@ -73,6 +73,12 @@ def test_without_a_law_the_smallest_shape_that_failed_is_named() -> None:
     assert "smallest failing shape of those tried: (1, 2, 3)" in shown.splitlines()
 
 
+def test_a_probe_that_was_searched_for_is_told_with_a_way_to_repeat_it() -> None:
+    told = "the smallest failing probe: ldjcheck.check(layer, shape=(2,), batch=1)"
+    found = dataclasses.replace(FAIL, inferred={"search": told})
+    assert "".join(told.split()) in "".join(message(found).split())
+
+
 @settings(max_examples=50, deadline=None)
 @given(RESULT)
 def test_every_line_fits_behind_the_margin_of_a_test_runner(result: Result) -> None:
