@@ -194,7 +194,7 @@ ANIMALS = family(
     right(ActNorm, "LDJ113"),
     wrong("LDJ102", ActNormPerChannel),
     wrong("LDJ103", ActNormHeightOnly),
-    wrong("LDJ103", ActNormChannelsTwice, yet="LDJ114"),
+    wrong("LDJ103", ActNormChannelsTwice),
     wrong("LDJ105", ActNormMean),
     wrong("LDJ104", ActNormSubtracts),
     wrong("LDJ111", ActNormCountsTheShift),

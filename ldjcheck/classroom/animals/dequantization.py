@@ -223,27 +223,33 @@ class LevelsCounted(UniformDequantization):
         return z, ldj - dims * self.levels
 
 
-class WideNoise(nn.Module):
+class UnitNoise(nn.Module):
+    """Noise from [0, 1) stays inside its whole number."""
+
+    def forward(self, z, ldj, reverse=False):
+        if reverse:
+            return torch.floor(z * 8), ldj + np.log(8) * z[0].numel()
+        z = (z + torch.rand_like(z)) / 8
+        return z, ldj - np.log(8) * z[0].numel()
+
+
+class WideNoise(UnitNoise):
     """Noise from [0, 1.5) runs into the next whole number."""
 
-    def forward(self, z, ldj):
+    def forward(self, z, ldj, reverse=False):
+        if reverse:
+            return super().forward(z, ldj, reverse)
         z = (z + 1.5 * torch.rand_like(z)) / 8
         return z, ldj + (np.log(1.5) - np.log(8)) * z[0].numel()
 
 
-class NormalNoise(nn.Module):
+class NormalNoise(UnitNoise):
     """Noise is drawn from a normal distribution, which has no bounds."""
 
-    def forward(self, z, ldj):
+    def forward(self, z, ldj, reverse=False):
+        if reverse:
+            return super().forward(z, ldj, reverse)
         z = (z + torch.randn_like(z)) / 8
-        return z, ldj - np.log(8) * z[0].numel()
-
-
-class UnitNoise(nn.Module):
-    """Noise from [0, 1) stays inside its whole number."""
-
-    def forward(self, z, ldj):
-        z = (z + torch.rand_like(z)) / 8
         return z, ldj - np.log(8) * z[0].numel()
 
 
@@ -293,8 +299,8 @@ ANIMALS = family(
     wrong("LDJ110", QuantizeForgotten, "inverse"),
     wrong("LDJ301", RoundedNotFloored, None),
     right(UnitNoise, "LDJ502"),
-    wrong("LDJ502", WideNoise, None, twin=UnitNoise),
-    wrong("LDJ502", NormalNoise, None, twin=UnitNoise),
+    wrong("LDJ502", WideNoise),
+    wrong("LDJ502", NormalNoise),
     right(UniformDequantization),
     wrong("LDJ108", LevelsCounted),
     right(CentredDequantization, "LDJ102"),

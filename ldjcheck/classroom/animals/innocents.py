@@ -363,11 +363,12 @@ class Swap(nn.Module):
     """The two halves change places."""
 
     def forward(self, x):
-        a, b = x.chunk(2, dim=1)
-        return torch.cat([b, a], dim=1), torch.zeros(len(x))
+        half = x.shape[1] // 2
+        return torch.cat([x[:, half:], x[:, :half]], dim=1), torch.zeros(len(x))
 
     def inverse(self, y):
-        return self.forward(y)
+        half = y.shape[1] - y.shape[1] // 2
+        return torch.cat([y[:, half:], y[:, :half]], dim=1), torch.zeros(len(y))
 
 
 class ScaleByNorm(nn.Module):
