@@ -55,7 +55,8 @@ def _what(main: Finding | None, result: Result) -> Block:
     if main is None:
         named = [f"{label(c)} {outcome(c)}" for c in result.checks if _is_off(c)]
         said = [f"{one_line(k)}: {one_line(v)}" for k, v in result.inferred.items()]
-        lines = [f"{result.status}: {', '.join(named) or 'nothing was compared'}"]
+        text = f"{result.status}: {', '.join(named) or 'nothing was compared'}"
+        lines = wrap(text, _WIDTH, "", "  ")
         return lines + [shorten(each, _WIDTH) for each in said if "trip" in each]
     return [
         f"{main.code} {main.name}",
@@ -109,7 +110,8 @@ def _smallest(check: Check | None, main: Finding | None, result: Result) -> Bloc
     points = () if main is None or main.law is None else main.law.points
     if any(p.dims < math.prod(check.smallest_failing) for p in points):
         return []
-    return [f"smallest failing shape of those tried: {check.smallest_failing}"]
+    text = f"smallest failing shape of those tried: {check.smallest_failing}"
+    return wrap(text, _WIDTH, "", "  ")
 
 
 def _others(main: Finding | None, result: Result) -> Block:
