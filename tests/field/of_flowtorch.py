@@ -29,7 +29,7 @@ LAYERS = entries(
     elu=Entry(
         lambda: fb.ELU()(shape=V),
         known="unproven",
-        why="an epsilon of 1e-8 in the way back",
+        why="its way back is off by some 1e-8",
     ),
     exp=lambda: fb.Exp()(shape=V),
     leaky_relu=lambda: fb.LeakyReLU()(shape=V),

@@ -38,7 +38,7 @@ LAYERS = entries(
             MASK, net, num_bins=5, tails="linear", tail_bound=3.0
         ),
         known="unproven",
-        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+        why="its way back is off by some 1e-6",
     ),
     quadratic_coupling=lambda: nt.PiecewiseQuadraticCouplingTransform(
         MASK, net, num_bins=5, tails="linear", tail_bound=3.0
@@ -62,7 +62,7 @@ LAYERS = entries(
     maf_linear=Entry(
         lambda: nt.MaskedPiecewiseLinearAutoregressiveTransform(5, 4, 8),
         known="unproven",
-        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+        why="its way back is off by some 1e-6",
     ),
     maf_quadratic=lambda: nt.MaskedPiecewiseQuadraticAutoregressiveTransform(
         4, 8, num_bins=5, tails="linear", tail_bound=3.0
@@ -91,7 +91,7 @@ LAYERS = entries(
     linear_cdf=Entry(
         lambda: nt.PiecewiseLinearCDF((4,), num_bins=5),
         known="unproven",
-        why="an epsilon of 1e-6 about the bins, which the way back does not undo",
+        why="its way back is off by some 1e-6",
     ),
     quadratic_cdf=lambda: nt.PiecewiseQuadraticCDF((4,), num_bins=5),
     cubic_cdf=lambda: nt.PiecewiseCubicCDF((4,), num_bins=5),

@@ -79,7 +79,11 @@ LAYERS = entries(
     maf=lambda: ta.MAF((4,), n_layers=2),
     iaf=lambda: ta.IAF((4,), n_layers=2),
     coupling_rqnsf=lambda: ta.CouplingRQNSF((4,), n_layers=1),
-    coupling_lrs=lambda: ta.CouplingLRS((4,), n_layers=1),
+    coupling_lrs=Entry(
+        lambda: ta.CouplingLRS((4,), n_layers=1),
+        known="LDJ199",
+        why="its rational spline and the log-slope of it part ways",
+    ),
     planar_flow=lambda: tr.PlanarBijection((4,), n_layers=2),
     multiscale_realnvp=lambda: ts.MultiscaleRealNVP((1, 4, 8), n_layers=1),
     flow=lambda: Flow(ta.RealNVP((4,), n_layers=2)),
