@@ -18,6 +18,7 @@ from ldjcheck.classroom.animals import (
     manners,
     scaling,
     singular,
+    unusual,
     vectors,
 )
 from ldjcheck.rules import RULES
@@ -39,6 +40,7 @@ FAMILIES: tuple[tuple[Animal, ...], ...] = (
     manners.ANIMALS,
     scaling.ANIMALS,
     singular.ANIMALS,
+    unusual.ANIMALS,
     vectors.ANIMALS,
 )
 

@@ -81,7 +81,7 @@ RULE = Rule(
     code="LDJ305",
     name="dims-changed",
     severity="note",
-    summary="no square Jacobian: what is checked instead",
+    summary="not square: what is checked instead",
     page=PAGE,
     match=_match,
 )

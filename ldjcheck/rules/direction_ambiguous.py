@@ -92,7 +92,7 @@ RULE = Rule(
     code="LDJ403",
     name="direction-ambiguous",
     severity="note",
-    summary="the sign is turned both ways: on purpose?",
+    summary="the sign is turned both ways",
     page=PAGE,
     match=_match,
 )

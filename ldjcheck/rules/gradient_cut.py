@@ -121,7 +121,7 @@ RULE = Rule(
     code="LDJ210",
     name="gradient-cut",
     severity="error",
-    summary="right value, but gradient missing or wrong",
+    summary="right value, wrong gradient",
     page=PAGE,
     match=_match,
 )

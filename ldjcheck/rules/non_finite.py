@@ -56,6 +56,6 @@ RULE = Rule(
     code="LDJ213",
     name="non-finite",
     severity="error",
-    summary="NaN or inf where the exact value is finite",
+    summary="NaN or inf, the exact value finite",
     page=PAGE,
 )

@@ -111,7 +111,7 @@ RULE = Rule(
     code="LDJ304",
     name="not-invertible",
     severity="error",
-    summary="the Jacobian is singular, or the map folds",
+    summary="a singular Jacobian, or a fold",
     page=PAGE,
     match=_match,
 )

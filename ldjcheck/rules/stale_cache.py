@@ -42,7 +42,7 @@ PAGE = Page(
         the ldj of another input, or of the weights before the last training step.
         """,
     rule="""
-        ldj(x) depends on x and on the parameters as they are now, and on no call before
+        ldj(x) depends on x and on the parameters of now, on no call before
         A cache needs a key: `x is self.x_seen`, or is cleared when weights change.
         """,
     shows="""

@@ -147,7 +147,7 @@ UNCHECKABLE = {
     "hostile.py:Greedy": "LDJ007",
 }
 HANGING = ("hostile.py:Loops", "hostile.py:LoopsWhenBuilt")
-WRONG = {"hostile.py:WrongBatch": "LDJ199", "hostile.py:NotANumber": "LDJ199"}
+WRONG = {"hostile.py:WrongBatch": "LDJ199", "hostile.py:NotANumber": "LDJ213"}
 SOUND = ("hostile.py:Chatty", "hostile.py:ChattyInC", "hostile.py:Replaces")
 HEALTHY_TARGET = "healthy.py:Scale"
 

@@ -75,7 +75,7 @@ def test_both_directions_pass_without_a_word_from_the_user(
     total: str, flag: str
 ) -> None:
     report = assert_passes(layer_with(total, flag))
-    assert [c.status for c in report.checks] == ["pass"] * 4
+    assert {c.status for c in report.checks} == {"pass"}
     assert report.result.convention == "accumulator"
 
 
@@ -160,7 +160,7 @@ class ScalarIgnored(nn.Module):
 
 @pytest.mark.parametrize("layer", [OutOfPlace, InverseByMethod])
 def test_methods_and_in_place_sums_are_right(layer: type[nn.Module]) -> None:
-    assert [c.status for c in assert_passes(layer()).checks] == ["pass"] * 4
+    assert {c.status for c in assert_passes(layer()).checks} == {"pass"}
 
 
 @pytest.mark.parametrize("layer", [OverwritesTotal, ScalesTotal])

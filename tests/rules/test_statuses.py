@@ -387,10 +387,16 @@ def test_samples_are_proved_independent_at_every_batch() -> None:
     assert report.status == "fail", report
 
 
-def test_dims_that_change_are_unproven_and_it_is_said() -> None:
+def test_dims_that_are_dropped_without_a_claim_pass_with_a_note() -> None:
+    report = check(lambda x: (x[:, :2], 0 * x.sum(1)))
+    assert report.status == "pass"
+    assert {(f.code, f.severity) for f in report.findings} == {("LDJ305", "note")}
+
+
+def test_what_is_claimed_of_dropped_dims_has_to_be_a_density() -> None:
     report = check(lambda x: (x[:, :2], x.sum(1)))
-    assert report.status == "unproven"
-    assert report.result.inferred["dims"].startswith("4 in, 2 out")
+    assert report.status == "fail"
+    assert report.findings[0].code == "LDJ501"
 
 
 # How small a mistake is seen
