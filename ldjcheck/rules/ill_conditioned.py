@@ -73,7 +73,7 @@ PAGE = Page(
         prints="""
             The Jacobian is too ill-conditioned to prove the log-determinant.
             ...
-              rounding alone allows a difference of 0.71
+              rounding alone allows a difference of 0.0071
             ...
             1 layer: 1 unproven
             """,
