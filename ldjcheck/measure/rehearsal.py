@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _ROUNDING = 4e-7  # relative: an edit is looked at closely only later
 _SLACKS = 4.0
+# Times the operations of the call as it is: an edit of what an iteration uses may keep it
+# from ever coming to an end.
+_PATIENCE = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,7 @@ class _Scene:
     runner: Runner
     side: DirectionMeasured
     y: Tensor
+    patience: int  # operations after which an edited call is given up
 
 
 class Rehearsal:
@@ -77,7 +81,7 @@ class Rehearsal:
         y = outcome.y.detach()
         if y.shape != side.y.shape or not _is_same(y, side.y):
             return None  # it cannot be run again as it was measured
-        return _Scene(runner, side, y)
+        return _Scene(runner, side, y, _PATIENCE * (100 + outcome.operations))
 
     def agrees(self) -> bool:
         """Return whether reported is exact now, and the map what it was, everywhere."""
@@ -107,7 +111,9 @@ class Rehearsal:
 
     def _reported(self, scene: _Scene) -> Tensor | None:
         try:
-            outcome = scene.runner.run(self.direction, scene.side.x, Frozen())
+            outcome = scene.runner.run(
+                self.direction, scene.side.x, Frozen(), patience=scene.patience
+            )
         except (LayerRaisedError, UnexpectedReturnError):
             return None
         if outcome.form is not None or outcome.reported is None:
