@@ -7,10 +7,10 @@ import inspect
 import json
 import pickle
 import traceback
-from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from notebook_cells import NEVER, cell
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets import load_layer, load_source, parse_target
@@ -21,12 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     Notebook = Callable[..., Path]
-
-NEVER = "raise SystemExit('this cell must not run')"
-
-
-def cell(text: str, kind: str = "code") -> dict[str, Any]:
-    return {"cell_type": kind, "metadata": {}, "source": dedent(text).splitlines(True)}
 
 
 @pytest.fixture

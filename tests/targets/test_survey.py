@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from notebook_cells import NEVER, cell
 
 from ldjcheck.targets import find_layers
-from tests.targets.test_notebooks import NEVER, cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
