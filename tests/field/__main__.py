@@ -7,6 +7,7 @@ one library's results as lines of JSON.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -85,6 +86,7 @@ def _elsewhere(library: str) -> list[dict[str, Any]]:
     ran = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "field", library],
         stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},  # two of them share the cores
     )  # fmt: skip
     return [json.loads(line) for line in ran.stdout.splitlines() if line[:1] == "{"]
 
