@@ -2,8 +2,9 @@
 
 A `console` block holds commands after `$ ` and what they print; a `python` block is
 executed, after the earlier ones of the same document. Everything runs from the
-repository root, where the documents tell their readers to be. Run as a program,
-`python tests/docs/test_documents.py`, this file writes what has changed into them.
+repository root, where the documents tell their readers to be. Run as a program by
+`PYTHONPATH=tests python tests/docs/test_documents.py`, this file writes what has changed
+into them.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from terminal import terminal
 
 from ldjcheck.conventions import CONVENTIONS
 
@@ -51,12 +53,9 @@ def blocks(document: Path, language: str) -> list[Block]:
 def shell(command: str) -> str:
     """Return what a shell prints for `command`, errors included."""
     scripts = Path(sys.executable).parent
-    environment = {
-        **os.environ,
-        "PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}",
-        "NO_COLOR": "1",
-        "COLUMNS": "80",
-    }
+    environment = terminal(
+        PATH=f"{scripts}{os.pathsep}{os.environ['PATH']}", NO_COLOR="1"
+    )
     return subprocess.run(
         ["bash", "-c", command],
         cwd=ROOT,

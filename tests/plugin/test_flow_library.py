@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from terminal import terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ def suite(load: tuple[str, ...]) -> Callable[..., str]:
         done = subprocess.run(
             [*command, *arguments],
             cwd=LIBRARY,
-            env=os.environ | {"COLUMNS": "80"},
+            env=terminal(),
             capture_output=True,
             text=True,
             check=False,
