@@ -84,6 +84,7 @@ def fit_multiplier(
 ) -> list[Fit]:
     """Return the counts that a multiplier may be, the simplest first.
 
+    A value is infinite where the term is zero and should not be.
     Where the source multiplies by the number of dims already, `dims_written`, another
     count in its place is likelier than a fraction, even if all sizes tried are one. The
     shapes of the input are tried first, then those of each intermediate value, since a
@@ -195,7 +196,7 @@ def _in_proportion(
     values: Sequence[float], counts: Sequence[float], slack: float
 ) -> bool:
     """Return whether values are one and the same multiple of the counts."""
-    if not counts[0]:
+    if not counts[0] or math.isinf(counts[0]) or math.isinf(values[0]):
         return True  # nothing can be ruled out
     factor = values[0] / counts[0]
     return _fits(values, [factor * count for count in counts], 2.0 * (1e-6 + slack))
@@ -228,11 +229,10 @@ def _families(
         yield 1.6, Multiplier(family="shape", label=f"({name})"), near
         per = [n / d for n, d in zip(near, dims, strict=True)]
         yield 1.7, Multiplier(family="shape", label=f"({name})/dims"), per
-        if all(near):
-            over = [d / n for n, d in zip(near, dims, strict=True)]
-            yield 1.7, Multiplier(family="shape", label=f"dims/({name})"), over
-            one = [1 / n for n in near]
-            yield 1.8, Multiplier(family="shape", label=f"1/({name})"), one
+        over = [d / n if n else math.inf for n, d in zip(near, dims, strict=True)]
+        yield 1.7, Multiplier(family="shape", label=f"dims/({name})"), over
+        one = [1 / n if n else math.inf for n in near]
+        yield 1.8, Multiplier(family="shape", label=f"1/({name})"), one
 
 
 def _monomials(
@@ -286,6 +286,10 @@ def _fits(
     values: Sequence[float], expected: Sequence[float], slack: float = 0.0
 ) -> bool:
     return all(
-        abs(value - other) <= (1e-6 + slack) * (1e-3 + abs(value))
+        value == other
+        or (
+            math.isfinite(value)
+            and abs(value - other) <= (1e-6 + slack) * (1e-3 + abs(value))
+        )
         for value, other in zip(values, expected, strict=True)
     )

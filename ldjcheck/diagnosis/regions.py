@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
     from ldjcheck.tape import Node, Trace
 
-_RIGHT = 0.08  # so many of all samples must be right before one speaks of a region
+# A region is spoken of where so many of all samples are right, or where a condition tells
+# right from wrong on every sample, and on no fewer right ones than this.
+_RIGHT = 0.08
+_TOLD_APART = 3
 
 
 def region_explanations(
@@ -101,8 +104,9 @@ def _right_regions(
         [g <= 1e-7 * (1 + t.exact.abs()) for g, t in zip(gaps, traces, strict=True)]
     )
     wrong = torch.cat([~(g < 1e-4) for g in gaps])
-    if not right.any() or not wrong.any() or float(right.float().mean()) <= _RIGHT:
+    if not right.any() or not wrong.any():
         return
+    few = float(right.float().mean()) <= _RIGHT
     own = [_conditions(trace, trace.own) for trace in traces]
     for words, inside in _predicates(traces, [*conditions], own):
         try:
@@ -116,7 +120,8 @@ def _right_regions(
             continue
         if not where.any() or where.all() or not right[where].all():
             continue
-        if float(wrong[~where].float().mean()) > 0.5:
+        told_apart = int(where.sum()) >= _TOLD_APART and bool(wrong[~where].all())
+        if told_apart or (not few and float(wrong[~where].float().mean()) > 0.5):
             yield Explanation(
                 kind="region",
                 cost=2.4,

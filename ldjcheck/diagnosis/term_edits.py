@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -77,14 +78,16 @@ def _multiples(
         need = amount + difference
         if not bool((amount.abs() > 1e-12).any()):
             if not fits(trace, need, amount):
-                return
+                # A count that is off by one is none at this size: D - 1 at D = 1.
+                factors.append(math.inf)
+                traces.append(trace)
             continue
         factor = (amount @ need) / (amount @ amount)
         if not fits(trace, factor * amount, need):
             return
         factors.append(float(factor))
         traces.append(trace)
-    if not factors:
+    if not any(map(math.isfinite, factors)):
         return
     constant = is_constant(amounts)
     place = target_location(case, target)

@@ -83,6 +83,7 @@ def by_number(site: Site, label: str) -> Iterator[Change]:
 def by_count(site: Site, label: str) -> Iterator[Change]:
     """Yield edits that make a term count as often as it should, such as `dims` times."""
     if "/" in label:
+        yield from _not_off_by_one(site)
         yield from dropped(site)
     counts = list(counts_for(site, label))
     for node in site.expressions:
@@ -102,6 +103,20 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
             yield replace(change, cost=change.cost + 0.01 * index)
     if "/" not in label:
         yield from dropped(site)
+
+
+def _not_off_by_one(site: Site) -> Iterator[Change]:
+    """Yield counts such as `x.shape[1] - 1` without the one."""
+    for node in site.expressions:
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Add | ast.Sub)
+            and isinstance(node.right, ast.Constant)
+            and node.right.value == 1
+            and is_product(site.parent(node))
+        ):
+            text = kept_in_place(site, node, node.left)
+            yield site.put(node, text, 0.05, "count")
 
 
 def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:

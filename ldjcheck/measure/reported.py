@@ -36,7 +36,8 @@ def reported_of(
                 f"an incoming ldj of shape {tuple(start.shape)} came back with shape "
                 f"{tuple(ldj.shape)}"
             )
-            return None, None, form
+            own = _added(ldj, start)
+            return None if own is None else calls.sign * own, None, form
         return (calls.sign * (ldj - start)).reshape(batch), None, None
     ldj = calls.sign * ldj
     if event_dim is not None:
@@ -53,6 +54,24 @@ def reported_of(
     if ldj.dim() and len(ldj) == batch:
         return ldj.reshape(batch, -1).sum(1), None, form
     return None, None, form
+
+
+def _added(total: Tensor, start: Tensor) -> Tensor | None:
+    """Return what was added to a running total of another shape, `(batch,)`.
+
+    A column added to a row makes a square: each sample's own part stands in a row of it,
+    beside every total that came in, or in a column.
+    """
+    batch = start.numel()
+    if total.numel() == batch:
+        return total.reshape(batch) - start.reshape(batch)
+    if total.shape != (batch, batch):
+        return None
+    for square in (total, total.T):
+        own = square - start.reshape(1, batch)
+        if torch.allclose(own, own[:, :1].expand_as(own), rtol=1e-6, atol=1e-6):
+            return own[:, 0]
+    return None
 
 
 def _per_event(ldj: Tensor, x: Tensor, event_dim: int) -> Reported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
@@ -18,19 +19,26 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.form is None or verdict.mismatched or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
-        entries = 1
-        for size in side.ldj_shape or ():
-            entries *= size
-        if entries != config.batch:
+        shape, batch = side.ldj_shape or (), config.batch
+        if shape == (batch, batch):
+            evidence = (
+                "what is added to the incoming total has another shape than it:",
+                f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
+                "error",
+                "its values are right once both have one shape",
+            )
+        elif math.prod(shape) == batch:
+            evidence = (
+                "its values are right once reshaped",
+                f"added to a ({batch},) log-density it gives a ({batch}, {batch}) "
+                "matrix, without an error",
+            )
+        else:
             continue  # more than one entry per sample: that is LDJ202
         yield RULE.finding(
-            f"The log-determinant has shape {side.ldj_shape}, not ({config.batch},).",
+            f"The log-determinant has shape {shape}, not ({batch},).",
             direction=verdict.direction,
-            evidence=(
-                "its values are right once reshaped",
-                f"added to a ({config.batch},) log-density it gives a "
-                f"({config.batch}, {config.batch}) matrix, without an error",
-            ),
+            evidence=evidence,
         )
 
 
