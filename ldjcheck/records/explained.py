@@ -35,6 +35,7 @@ EditKind = Literal[
     "other-condition",  # the term must follow the map's own condition
     "unexplained",  # of a sublayer that is wrong, for no known reason
     "region",  # right on one region of the inputs, wrong on another
+    "as-built",  # r is what e was when the layer was built, wherever parameters are now
 ]
 """What must be done to the ldj's own arithmetic, or what is true of it."""
 

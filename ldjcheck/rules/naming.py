@@ -172,6 +172,8 @@ def _evidence(
         if diagnosis.constant:
             yield from _image_cost(law)
     yield from _why_here(explanation, diagnosis)
+    if explanation.kind == "as-built":
+        yield f"with these it is right; it stays {explanation.detail} when they move"
     if explanation.sublayers:
         yield f"{_each(explanation)} right by itself: what it says is what it does"
     if explanation.within is not None:

@@ -10,7 +10,8 @@ from ldjcheck.rules.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.records import Comparison, Explanation, Finding
+    from ldjcheck.rules.rule import Circumstances
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
@@ -34,6 +35,16 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             ),
             location=seen.location,
         )
+
+
+def _explains(explanation: Explanation, at: Circumstances) -> bool:
+    return explanation.kind == "as-built"
+
+
+def _tell(explanation: Explanation) -> str:
+    return (
+        "The log-determinant belongs to the parameters that the layer was built with."
+    )
 
 
 PAGE = Page(
@@ -95,4 +106,6 @@ RULE = Rule(
     summary="the ldj is that of an earlier call",
     page=PAGE,
     match=_match,
+    explains=_explains,
+    tell=_tell,
 )

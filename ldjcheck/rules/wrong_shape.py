@@ -20,8 +20,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             continue
         config, side, _ = verdict.usable[0]
         shape, batch = side.ldj_shape or (), config.batch
-        if shape == (batch, batch):
-            evidence = (
+        if shape == (batch, batch) and comparison.measurement.calls.accumulates:
+            evidence: tuple[str, ...] = (
                 "what is added to the incoming total has another shape than it:",
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
                 "error",

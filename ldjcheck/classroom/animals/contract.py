@@ -315,7 +315,7 @@ ANIMALS = family(
     wrong("LDJ210", CutByItem),
     right(RememberedLdj, "LDJ211"),
     wrong("LDJ211", StaleLdj, None),
-    wrong("LDJ211", StaleScale, None, yet="LDJ120"),
+    wrong("LDJ211", StaleScale),
     wrong("LDJ212", Float32Inside, None),
     right(SoftSinh),
     right(MaskedScale, "LDJ213"),
@@ -326,5 +326,5 @@ ANIMALS = family(
     wrong("LDJ204", HalvesTheTotal),
     wrong("LDJ201", DiagonalRow),
     wrong("LDJ202", DiagonalPerEntry),
-    wrong("LDJ201", DiagonalSquareTotal, yet="LDJ199"),
+    wrong("LDJ201", DiagonalSquareTotal),
 )

@@ -288,7 +288,7 @@ ANIMALS = family(
     wrong("LDJ202", SinhUnsummed),
     right(Stretch, "LDJ101"),
     wrong("LDJ101", StretchOnce),
-    wrong("LDJ103", StretchOneLess, yet="LDJ120"),
+    wrong("LDJ103", StretchOneLess),
     right(StretchedExponential, "LDJ110"),
     wrong("LDJ110", StretchedExponentialInner),
     right(Logistic, "LDJ104"),
