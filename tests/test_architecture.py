@@ -20,7 +20,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 LONGEST = 400
 
 FLOORS: tuple[frozenset[str], ...] = (
-    frozenset({"cells", "errors", "holdings", "records", "tolerance", "tracebacks"}),
+    frozenset(
+        {
+            "cells", "errors", "holdings", "profiling", "records", "tolerance",
+            "tracebacks",
+        }
+    ),
     frozenset({"domains", "judgement", "keywords", "revision", "tape"}),
     frozenset(
         {

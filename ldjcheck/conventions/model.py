@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import contextlib
 import math
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -81,12 +81,10 @@ class _Listener:
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
-        before = sys.getprofile()
-        sys.setprofile(self._event)
         try:
-            yield
+            with heard_by(self._event):
+                yield
         finally:
-            sys.setprofile(before)
             self._within.clear()
 
     def _event(self, frame: FrameType, event: str, result: Any) -> None:

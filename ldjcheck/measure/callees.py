@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from ldjcheck.measure.frames import is_users
+from ldjcheck.profiling import heard_by
 from ldjcheck.tape import Call
 
 if TYPE_CHECKING:
@@ -62,12 +62,10 @@ class Watcher:
     def watching(self, recorder: Recorder) -> Iterator[None]:
         """Watch until the block is left; another profiler stands aside meanwhile."""
         self._recorder = recorder
-        before = sys.getprofile()
-        sys.setprofile(self._event)
         try:
-            yield
+            with heard_by(self._event):
+                yield
         finally:
-            sys.setprofile(before)
             self._open.clear()
             self._kept.clear()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cProfile
+import math
 import os
 import random
 from dataclasses import dataclass, field
@@ -226,6 +228,24 @@ def test_the_callers_own_modes_stay(grad: bool) -> None:
         report = ldjcheck.check(layer, shape=(4,))
         assert World.of(layer).differences(before) == []
     assert report.status == "pass"
+
+
+class Steps(nn.Sequential):
+    """A wrong flow: its sublayers are watched one by one."""
+
+    def forward(self, x):  # type: ignore[no-untyped-def]
+        for layer in self:
+            x, _ = layer(x)
+        return x, torch.ones(len(x))
+
+
+def test_a_profiler_of_the_callers_goes_on() -> None:
+    profiler = cProfile.Profile()
+    profiler.enable()
+    ldjcheck.check(Steps(Affine(3), Affine(3)), shape=(3,))
+    math.lgamma(3.0)  # nobody else calls it
+    profiler.disable()
+    assert any("lgamma" in str(entry.code) for entry in profiler.getstats())
 
 
 def test_inference_mode_of_the_caller_is_no_obstacle() -> None:
