@@ -36,8 +36,17 @@ from ldjcheck.rules import name_findings, rule_for
 from ldjcheck.setting import settle_layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Diagnosis, Direction, Kind, Verdict, Wrt
+    from ldjcheck.records import (
+        Comparison,
+        Config,
+        Diagnosis,
+        Direction,
+        Kind,
+        Verdict,
+        Wrt,
+    )
     from ldjcheck.setting import Setting
+    from ldjcheck.tape import Trace
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
@@ -197,7 +206,7 @@ def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.diagnosis import diagnose_estimate, diagnose_traces, trace_ledger
+    from ldjcheck.diagnosis import diagnose_estimate, trace_ledger
     from ldjcheck.measure import record_directions
 
     wrong = [
@@ -228,7 +237,31 @@ def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...
     traced = record_directions(
         settled.workshop, settled.calls, wrong, measurement.measured, more
     )
-    return *guessed, *(diagnose_traces(traces) for traces in traced if traces)
+    return *guessed, *(
+        _diagnosed(traces, setting, more[0]) for traces in traced if traces
+    )
+
+
+def _diagnosed(
+    traces: tuple[Trace, ...], setting: Setting, config: Config
+) -> Diagnosis:
+    """Return what explains a direction; what nothing does is asked once more, as built."""
+    from ldjcheck.diagnosis import (
+        diagnose_traces,
+        explained_as_built,
+        is_unexplained,
+    )
+    from ldjcheck.measure import record_directions
+
+    diagnosis = diagnose_traces(traces)
+    as_built = probe.plan_as_built(config)
+    if not as_built or not is_unexplained(diagnosis):
+        return diagnosis
+    settled, direction = setting.settled, diagnosis.direction
+    (built,) = record_directions(
+        settled.workshop, settled.calls, [direction], (), as_built
+    )
+    return explained_as_built(diagnosis, traces, built)
 
 
 def _is_estimate(verdict: Verdict) -> bool:

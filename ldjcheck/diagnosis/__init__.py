@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
-from ldjcheck.diagnosis.built import apart_as_built, kept_since_built
+from ldjcheck.diagnosis.built import explained_as_built, is_unexplained
 from ldjcheck.diagnosis.case import Case, make_case
 from ldjcheck.diagnosis.engine import explain, holds_again, suspect_of
 from ldjcheck.diagnosis.estimated import diagnose_estimate
@@ -39,6 +39,8 @@ __all__ = [
     "blame_sublayers",
     "diagnose_estimate",
     "diagnose_traces",
+    "explained_as_built",
+    "is_unexplained",
     "sublayer_lines",
     "trace_ledger",
 ]
@@ -51,9 +53,8 @@ _CLEAR = (
 
 def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     """Return what explains one direction's mistake, or that nothing does."""
-    usual = [trace for trace in traces if not trace.config.nudged] or traces
+    plain = [trace for trace in traces if not trace.config.nudged] or traces
     nudged = [trace for trace in traces if trace.config.nudged]
-    plain, built = apart_as_built(usual)
     case = make_case(_telling(plain))
     first = case.traces[0]
     fault = _fault(case)
@@ -62,7 +63,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     gap = float(gaps[0].mean())
     last = location_of(last_statement(first))
     mistakes = tuple(
-        tuple(with_law(e, case.traces) for e in found or kept_since_built(plain, built))
+        tuple(with_law(e, case.traces) for e in found)
         for found in _mistakes(case, fault)
     )
     return Diagnosis(

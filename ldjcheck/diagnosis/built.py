@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,24 +15,26 @@ from ldjcheck.records import Explanation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldjcheck.records import Diagnosis
     from ldjcheck.tape import Trace
 
-_COST = 3.5  # whatever else explains the numbers comes first
+_COST = 3.5  # it is asked for only where nothing else explains the numbers
 _LEAST = 1e-3  # nats: a layer that is the identity as built proves nothing
 
 
-def apart_as_built(
-    traces: Sequence[Trace],
-) -> tuple[Sequence[Trace], Sequence[Trace]]:
-    """Return the traces with parameters moved, and those with parameters as built.
-
-    Where they stay as built everywhere, none of these is set apart.
-    """
-    moved = [trace for trace in traces if trace.config.draw]
-    return (moved, [t for t in traces if not t.config.draw]) if moved else (traces, ())
+def is_unexplained(diagnosis: Diagnosis) -> bool:
+    """Return whether a mistake of the whole direction has no explanation."""
+    return not any(diagnosis.mistakes)
 
 
-def kept_since_built(
+def explained_as_built(
+    diagnosis: Diagnosis, moved: Sequence[Trace], built: Sequence[Trace]
+) -> Diagnosis:
+    """Return the diagnosis with what traces at parameters as built explain."""
+    return replace(diagnosis, mistakes=(_kept_since_built(moved, built),))
+
+
+def _kept_since_built(
     moved: Sequence[Trace], built: Sequence[Trace]
 ) -> tuple[Explanation, ...]:
     """Return that one number is reported wherever parameters are: that of the start.

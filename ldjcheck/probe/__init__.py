@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from ldjcheck.probe.contexts import guess_contexts
-from ldjcheck.probe.plan import choose_batch, plan_configs, plan_investigation
+from ldjcheck.probe.plan import (
+    choose_batch,
+    plan_as_built,
+    plan_configs,
+    plan_investigation,
+)
 from ldjcheck.probe.shapes import ShapeGuess, guess_shapes, resized, sizes_held
 
 __all__ = [
@@ -11,6 +16,7 @@ __all__ = [
     "choose_batch",
     "guess_contexts",
     "guess_shapes",
+    "plan_as_built",
     "plan_configs",
     "plan_investigation",
     "resized",

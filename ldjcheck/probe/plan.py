@@ -66,8 +66,8 @@ def plan_investigation(
 ) -> tuple[Config, ...]:
     """Return further configurations that tell one mistake from another.
 
-    Small and large parameters, orientations turned around, parameters as built, a batch of
-    13 and all the other shapes: each breaks another coincidence of counts and signs.
+    Small and large parameters, orientations turned around, a batch of 13 and all the other
+    shapes: each breaks another coincidence of counts and signs.
     """
     moved = has_parameters and options.params == "random"
     parameters: list[tuple[Shape, int, Region, float, bool]] = [
@@ -93,9 +93,12 @@ def plan_investigation(
         )
         for index, (at, batch, region, factor, reflected) in enumerate(plans)
     ]
-    if moved:
-        investigation.append(replace(investigation[0], region="usual", draw=0))
     nudged = replace(
         investigation[0], batch=choose_batch(options.batch, shape), nudged=True
     )
     return (*investigation, nudged)
+
+
+def plan_as_built(config: Config) -> tuple[Config, ...]:
+    """Return the same configuration with the parameters as built, where they are moved."""
+    return (replace(config, draw=0),) if config.draw else ()
