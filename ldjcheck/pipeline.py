@@ -289,7 +289,9 @@ def _fixed(
     plan = probe.plan_configs(*at, has_parameters=moves)
     seen = {config.shape for config in plan} - {settled.shape}
     more = probe.plan_investigation(*at, has_parameters=moves)
-    further = (c for c in more if not c.nudged and c.shape not in seen)
+    # How far parameters are moved is varied to tell mistakes apart, not to find them.
+    usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
+    further = (c for c in usual if c.shape not in seen)
     plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further))
     return with_fixes(findings, diagnoses, comparison, settled, plans)
 

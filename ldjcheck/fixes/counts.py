@@ -54,7 +54,7 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
 
 def _unpacked(site: Site, label: str) -> Iterator[str]:
     """Yield the name of one size where the function unpacks a shape: `b, c, h, w = ...`."""
-    for node in ast.walk(site.function):
+    for node in site.inside:
         if not isinstance(node, ast.Assign) or not isinstance(
             node.targets[0], ast.Tuple
         ):
@@ -93,7 +93,7 @@ def _spatial(site: Site, names: list[str], label: str) -> Iterator[str]:
 def _written_here(site: Site, label: str) -> Iterator[str]:
     """Yield the counts that the same function already takes, in its own words."""
     found: dict[str, None] = {}
-    for node in ast.walk(site.function):
+    for node in site.inside:
         text = ast.unparse(node) if isinstance(node, ast.Call) else ""
         inner = call_name(node) in ("prod", "numel") and isinstance(node, ast.Call)
         if inner and label in ("dims", "any") and len(text) < 50:
@@ -104,28 +104,26 @@ def _written_here(site: Site, label: str) -> Iterator[str]:
 def _tensor_names(site: Site) -> list[str]:
     """Return the names that are likely to hold the batch, the likeliest first."""
     inside: dict[str, None] = {}
-    for node in ast.walk(site.function):
+    for node in site.inside:
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             measured = node.attr in ("shape", "numel", "size", "reshape", "view")
             if measured and node.value.id in site.names:
                 inside.setdefault(node.value.id)
     parameters = [
         node.arg
-        for node in ast.walk(site.function)
+        for node in site.inside
         if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
     ]
     names = list(dict.fromkeys([*inside, *parameters]))[:_TENSORS]
     # Where the function takes its first item, a name is that of a list of tensors.
     items = {
-        ast.unparse(node)
-        for node in ast.walk(site.function)
-        if isinstance(node, ast.Subscript)
+        ast.unparse(node) for node in site.inside if isinstance(node, ast.Subscript)
     }
     return [f"{name}[0]" if f"{name}[0]" in items else name for name in names]
 
 
 def _masks(site: Site) -> Iterator[str]:
-    for node in ast.walk(site.function):
+    for node in site.inside:
         text = ast.unparse(node) if isinstance(node, ast.Name | ast.Attribute) else ""
         if "mask" in text.lower() or text.endswith((".b", ".active")):
             yield text

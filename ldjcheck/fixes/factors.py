@@ -85,7 +85,7 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
     if "/" in label:
         yield from _not_off_by_one(site)
         yield from dropped(site)
-    counts = list(counts_for(site, label))
+    counts, others = list(counts_for(site, label)), list(counts_for(site, "any"))
     for node in site.expressions:
         if not _is_count(site, node):
             continue
@@ -93,7 +93,7 @@ def by_count(site: Site, label: str) -> Iterator[Change]:
         for index, sign in enumerate("-+" if not _is_literal(node) else ""):
             text = f"({site.text(node)} {sign} 1)"
             yield site.put(node, text, 0.4 + 0.01 * index, "count")
-        for index, text in enumerate(counts_for(site, "any")):
+        for index, text in enumerate(others):
             if text != site.text(node):
                 factor = f"({text})" if " * " in text or " - " in text else text
                 kind: Kind = "" if _is_literal(node) else "count"

@@ -51,7 +51,7 @@ def instead(site: Site, explanation: Explanation) -> Iterator[Change]:
 
 def total_of(site: Site) -> str | None:
     """Return the name under which a function hands back its ldj."""
-    for node in ast.walk(site.function):
+    for node in site.inside:
         value = _returned(node)
         if isinstance(value, ast.Name):
             return value.id
@@ -171,7 +171,7 @@ def _kept_of_sublayer(site: Site) -> Iterator[Change]:
         kept = site.source.put(lost, name)
         for place in _beside(site, _added_to(site, total, "+", name))[:1]:
             yield Change(0.0, (kept, place))
-        for node in ast.walk(site.function):
+        for node in site.inside:
             value = _returned(node)
             if value is not None:
                 text = f"{site.text(value)} + {name}"
@@ -182,7 +182,7 @@ def _added_to(site: Site, total: str, sign: str, term: str) -> str:
     """Return the statement that adds a term, as the function writes such statements."""
     in_place = any(
         isinstance(node, ast.AugAssign) and ast.unparse(node.target) == total
-        for node in ast.walk(site.function)
+        for node in site.inside
     )
     if in_place:
         return f"{total} {sign}= {term}"

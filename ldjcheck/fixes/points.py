@@ -63,7 +63,7 @@ def other_order(site: Site) -> Iterator[Change]:
 def masked(site: Site) -> Iterator[Change]:
     """Yield every term times a factor that the same function uses elsewhere."""
     factors: dict[str, None] = {}
-    for node in ast.walk(site.function):
+    for node in site.inside:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             for part in (node.left, node.right):
                 text = ast.unparse(part)

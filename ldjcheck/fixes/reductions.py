@@ -94,7 +94,7 @@ def _dropped_keepdim(site: Site) -> Iterator[Change]:
 def _written_here(site: Site) -> Iterator[str]:
     """Yield the axes that sums of the same function name, as they are written."""
     found: dict[str, None] = {}
-    for node in ast.walk(site.function):
+    for node in site.inside:
         if not isinstance(node, ast.Call) or call_name(node) != "sum":
             continue
         for keyword in node.keywords:
@@ -106,7 +106,7 @@ def _written_here(site: Site) -> Iterator[str]:
 def _helpers(site: Site) -> Iterator[str]:
     """Yield what the file calls its own function that sums over the event."""
     found: dict[str, None] = {}
-    for node in ast.walk(site.source.tree):
+    for node in site.source.nodes_of(site.source.tree):
         if isinstance(node, ast.Call) and call_name(node) == "sum_except_batch":
             found.setdefault(ast.unparse(node.func))
     yield from found

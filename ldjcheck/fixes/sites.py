@@ -60,6 +60,11 @@ class Site:
         """The function in which the statement stands."""
         return self.source.function_of(self.statement)
 
+    @property
+    def inside(self) -> tuple[ast.AST, ...]:
+        """All nodes of that function."""
+        return self.source.nodes_of(self.function)
+
     @cached_property
     def expressions(self) -> list[ast.expr]:
         """The values of the statement and their parts, the outer ones first."""
@@ -87,7 +92,7 @@ class Site:
     def names(self) -> list[str]:
         """The names that the function knows: its parameters, and what it assigns."""
         found: dict[str, None] = {}
-        for node in ast.walk(self.function):
+        for node in self.inside:
             if isinstance(node, ast.arg):
                 found.setdefault(node.arg)
             elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -100,7 +100,7 @@ def added_to_total(site: Site) -> Iterator[Change]:
                 yield Change(0.1, (swapped,))
     parameters = [
         node.arg
-        for node in ast.walk(site.function)
+        for node in site.inside
         if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
     ]
     for node in site.terms:

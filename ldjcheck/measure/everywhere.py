@@ -28,18 +28,19 @@ _ORTHOGONAL = 1e-4
 
 
 def measure_everywhere(
-    settled: Settled, configs: tuple[Config, ...]
+    settled: Settled, configs: tuple[Config, ...], *, lives: bool = True
 ) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by.
 
-    Gradients are asked at the first configuration only.
+    Gradients are asked at the first configuration only, as is how the layer conducts itself
+    over several calls, unless its `lives` are known.
     """
     settled, measured, said = _measured(settled, configs)
     measured, finer = refined(settled, configs, measured)
     measured = with_stand_ins(settled, configs, measured)
     said = {**said, **finer}
     first, more = compare_as_written(settled, configs[0], measured[0])
-    if settled.workshop.behaviour:
+    if lives and settled.workshop.behaviour:
         first = with_conduct(settled, configs[0], first)
     gradients = measure_gradients(settled, configs[0], first)
     turned, one_sided = turn_around(settled, configs[0])

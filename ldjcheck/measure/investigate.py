@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,11 +47,16 @@ def record_directions(
         options = replace(options, direction="forward")
     quicker = replace(workshop, options=options, behaviour=False)
     everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
+    recorded = [
+        (item, _recorded(workshop, calls, item, directions)) for item in everywhere
+    ]
     return tuple(
         tuple(
-            trace
-            for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
-            if (trace := _recorded(workshop, calls, item, direction)) is not None
+            traces[direction]
+            for item, traces in sorted(
+                recorded, key=lambda pair: _agrees(pair[0], direction)
+            )
+            if direction in traces
         )
         for direction in directions
     )
@@ -65,16 +71,26 @@ def _agrees(item: ConfigMeasured, direction: Direction) -> bool:
 
 
 def _recorded(
-    workshop: Workshop, calls: Calls, item: ConfigMeasured, direction: Direction
-) -> Trace | None:
-    side = item.forward if direction == "forward" else item.inverse
-    if not isinstance(side, DirectionMeasured) or not _is_regular(side):
-        return None
-    try:
-        runner, _, _ = ready(workshop, calls, item.config)
-        return record(runner, item.config, side)
-    except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
-        return None
+    workshop: Workshop,
+    calls: Calls,
+    item: ConfigMeasured,
+    directions: Sequence[Direction],
+) -> dict[Direction, Trace]:
+    """Return what can be recorded at one configuration, on one copy of the layer."""
+    traces: dict[Direction, Trace] = {}
+    sides = [item.forward if way == "forward" else item.inverse for way in directions]
+    usable = [s for s in sides if isinstance(s, DirectionMeasured) and _is_regular(s)]
+    if not usable:
+        return traces
+    runner, _, _ = ready(workshop, calls, item.config)
+    for side in usable:
+        with contextlib.suppress(
+            LayerRaisedError, UnexpectedReturnError, UntraceableError
+        ):
+            trace = record(runner, item.config, side)
+            if trace is not None:
+                traces[side.direction] = trace
+    return traces
 
 
 def _is_regular(side: DirectionMeasured) -> bool:

@@ -128,9 +128,10 @@ def measure_again(
 ) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...]]:
     """Return the layer and its gradients measured anew, as its code is now.
 
-    At `configs` everything is looked at, at `more` the two numbers alone.
+    At `configs` everything is looked at but what earlier calls leave behind, at `more` the
+    two numbers alone.
     """
-    measured, gradients, _ = measure_everywhere(settled, tuple(configs))
+    measured, gradients, _ = measure_everywhere(settled, tuple(configs), lives=False)
     quicker = replace(settled.workshop, behaviour=False)
     further = (measure_config(quicker, settled.calls, config) for config in more)
     return (*measured, *further), gradients

@@ -10,7 +10,9 @@ from __future__ import annotations
 import ast
 import contextlib
 import gc
+import operator
 import types
+from itertools import compress, repeat
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision.functions import (
@@ -39,8 +41,7 @@ class Live:
             if source is not None:
                 self.sources[file] = source
         self._running: dict[tuple[str, str, int], list[types.FunctionType]] = {}
-        kind = types.FunctionType
-        for item in [held for held in gc.get_objects() if type(held) is kind]:
+        for item in _all_functions():
             code = item.__code__
             if code.co_filename in self.sources:
                 key = code.co_filename, code.co_name, code.co_firstlineno
@@ -118,3 +119,10 @@ def _functions_over(source: SourceText, change: Replacement) -> Iterator[Functio
         <= (node.end_lineno or 0, node.end_col_offset or 0)
     ]
     yield from reversed(around)
+
+
+def _all_functions() -> Iterator[types.FunctionType]:
+    """Return every function of this process; of all that lives, a loop would be slow."""
+    held = gc.get_objects()
+    are_functions = map(operator.is_, map(type, held), repeat(types.FunctionType))
+    return compress(held, are_functions)

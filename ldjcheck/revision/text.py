@@ -67,6 +67,16 @@ class SourceText:
             for alias in node.names
         }
 
+    @cached_property
+    def _walks(self) -> dict[ast.AST, tuple[ast.AST, ...]]:
+        return {}
+
+    def nodes_of(self, node: ast.AST) -> tuple[ast.AST, ...]:
+        """Return a node and all that stands in it, as `ast.walk` does, taken down once."""
+        if node not in self._walks:
+            self._walks[node] = tuple(ast.walk(node))
+        return self._walks[node]
+
     def function_of(self, node: ast.AST) -> ast.AST:
         """Return the function that a node stands in, else the module."""
         while not isinstance(node, (*FUNCTIONS, ast.Module)):
