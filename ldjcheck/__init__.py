@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, exact_ldj
-    from ldjcheck.assertion import assert_ldj
-    from ldjcheck.exceptions import LdjError, LdjMismatch, LdjUnproven
-    from ldjcheck.parametrizing import parametrize
     from ldjcheck.report import Report
+    from ldjcheck.testing.assertion import assert_ldj
+    from ldjcheck.testing.exceptions import LdjError, LdjMismatch, LdjUnproven
+    from ldjcheck.testing.parametrizing import parametrize
 
 __version__ = "0.1.0"
 
@@ -29,13 +29,13 @@ __all__ = [
 ]
 
 _HOMES = {
-    "assert_ldj": "ldjcheck.assertion",
+    "assert_ldj": "ldjcheck.testing.assertion",
     "check": "ldjcheck.api",
     "exact_ldj": "ldjcheck.api",
-    "parametrize": "ldjcheck.parametrizing",
-    "LdjError": "ldjcheck.exceptions",
-    "LdjMismatch": "ldjcheck.exceptions",
-    "LdjUnproven": "ldjcheck.exceptions",
+    "parametrize": "ldjcheck.testing.parametrizing",
+    "LdjError": "ldjcheck.testing.exceptions",
+    "LdjMismatch": "ldjcheck.testing.exceptions",
+    "LdjUnproven": "ldjcheck.testing.exceptions",
     "Report": "ldjcheck.report",
 }
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from ldjcheck.checking.pipeline import EXIT_CODES, failed_result
+from ldjcheck.checking.recognition import why_no_flow
+from ldjcheck.checking.search import check_layer
 from ldjcheck.domains import parse_domain
 from ldjcheck.listening import announce
-from ldjcheck.pipeline import EXIT_CODES, failed_result
-from ldjcheck.recognition import why_no_flow
 from ldjcheck.records import Layer, Options, Run, Shape, Suppression
 from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
-from ldjcheck.search import check_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -8,8 +8,8 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.checking.pipeline import measure_layer
 from ldjcheck.classroom.judging import built, examine
-from ldjcheck.pipeline import measure_layer
 from ldjcheck.records import DirectionMeasured, Layer, Options
 from ldjcheck.report import Style, figures
 from ldjcheck.report import finding as about

@@ -11,10 +11,10 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.checking.pipeline import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.fixes.sites import Site, real_file
-from ldjcheck.pipeline import check_layer, measure_layer
 from ldjcheck.records import DirectionMeasured, Location
 from ldjcheck.revision import Live, StaleSourceError
 from ldjcheck.revision.functions import functions_around

@@ -165,8 +165,8 @@ def ldj(request: pytest.FixtureRequest) -> Ldj:
 
     `ldj.check(layer)` returns a report, `ldj.assert_ok(layer)` raises a mistake.
     """
-    from ldjcheck.marking import marked, session_options
     from ldjcheck.pytest_plugin.fixture import Ldj
+    from ldjcheck.testing.marking import marked, session_options
 
     options: dict[str, Any] = {**session_options(request.node), **marked(request.node)}
     return Ldj(options)

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Unpack
 
-    from ldjcheck.keywords import CheckKeywords
     from ldjcheck.report import Report
+    from ldjcheck.testing.keywords import CheckKeywords
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Ldj:
             LdjMismatch, LdjUnproven, LdjError: as `ldjcheck.assert_ldj`.
         """
         __tracebackhide__ = True
-        from ldjcheck.assertion import assert_ldj
+        from ldjcheck.testing.assertion import assert_ldj
 
         given = {**self.options, **options}
         if allow_unproven is not None:

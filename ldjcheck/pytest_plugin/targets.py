@@ -53,8 +53,8 @@ class TargetItem(pytest.Item):
         A process is started, not forked: threads of torch do not survive a fork.
         """
         __tracebackhide__ = True
-        from ldjcheck.exceptions import failure_of
         from ldjcheck.report import Report
+        from ldjcheck.testing.exceptions import failure_of
 
         run = self._run()
         if not run.results:
@@ -73,7 +73,7 @@ class TargetItem(pytest.Item):
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
     ) -> Any:
         """Return the message alone: there is no test function to show."""
-        from ldjcheck.exceptions import LdjError, LdjMismatch
+        from ldjcheck.testing.exceptions import LdjError, LdjMismatch
 
         if not isinstance(excinfo.value, LdjMismatch | LdjError):
             return super().repr_failure(excinfo, style)

@@ -12,8 +12,8 @@ import torch
 from small_layers import Affine, Coupling, Pair
 
 import ldjcheck
-from ldjcheck.keywords import CheckKeywords
 from ldjcheck.records import Options
+from ldjcheck.testing.keywords import CheckKeywords
 
 if TYPE_CHECKING:
     from collections.abc import Callable

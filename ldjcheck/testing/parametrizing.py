@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.casework import CHECKS, Case, Expected, judge
-from ldjcheck.keywords import unknown_keyword
+from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
+from ldjcheck.testing.keywords import unknown_keyword
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import pytest
     from typing_extensions import Unpack
 
-    from ldjcheck.keywords import CheckKeywords
     from ldjcheck.report import Report
+    from ldjcheck.testing.keywords import CheckKeywords
 
 _OFFERED = ("layer", "check", "report")  # what the test function may ask for
 _CASE = "ldj_case"
@@ -185,7 +185,7 @@ def _verdict(
 ) -> None:
     """Judge one check of one layer: return, skip, xfail or raise."""
     __tracebackhide__ = True
-    from ldjcheck.marking import marked, session_options
+    from ldjcheck.testing.marking import marked, session_options
 
     chosen = {**session_options(node), **options, **marked(node)}
     awaited = expected.and_also(chosen.pop("expected", None) or {})

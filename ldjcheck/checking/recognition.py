@@ -12,8 +12,8 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.checking.pipeline import returned_shapes
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.pipeline import returned_shapes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result

@@ -126,8 +126,8 @@ def judge(case: Case, nodeid: str) -> None:
     __tracebackhide__ = True
     import pytest
 
-    from ldjcheck.exceptions import failure_of
     from ldjcheck.listening import announce
+    from ldjcheck.testing.exceptions import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)
     announce(case.report, asserted=True, struck=codes, target=_layer_of(nodeid, case))

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck import pipeline
+from ldjcheck.checking import pipeline
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.records import Domain, Options, Result

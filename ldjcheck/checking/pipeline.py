@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
+from ldjcheck.checking.flows import is_flow, with_sublayers
+from ldjcheck.checking.setting import settle_layer
 from ldjcheck.compare import compare
-from ldjcheck.errors import CannotCheckError
-from ldjcheck.flows import is_flow, with_sublayers
-from ldjcheck.judgement import (
+from ldjcheck.compare.judgement import (
     forgiven,
     kind_of,
     said_of_comparison,
@@ -23,6 +23,7 @@ from ldjcheck.judgement import (
     status_of,
     with_shares,
 )
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import (
     Finding,
     Ignored,
@@ -33,9 +34,9 @@ from ldjcheck.records import (
     Shape,
 )
 from ldjcheck.rules import name_findings, rule_for
-from ldjcheck.setting import settle_layer
 
 if TYPE_CHECKING:
+    from ldjcheck.checking.setting import Setting
     from ldjcheck.records import (
         Comparison,
         Config,
@@ -45,7 +46,6 @@ if TYPE_CHECKING:
         Verdict,
         Wrt,
     )
-    from ldjcheck.setting import Setting
     from ldjcheck.tape import Trace
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.exceptions import failure_of
 from ldjcheck.listening import announce, unheard
+from ldjcheck.testing.exceptions import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.keywords import unknown_keyword
+from ldjcheck.testing.keywords import unknown_keyword
 
 if TYPE_CHECKING:
     import pytest

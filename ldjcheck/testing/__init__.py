@@ -1,0 +1,1 @@
+"""A check as a test: what raises, what is marked, and what is expected to be wrong."""
