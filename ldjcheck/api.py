@@ -45,6 +45,7 @@ def check(
     seed: int = 0,
     search: int = 0,
     dtype: Literal["float64", "as-written"] = "float64",
+    device: str | None = None,
     atol: float | None = None,
     rtol: float | None = None,
     select: Sequence[str] = (),
@@ -77,6 +78,7 @@ def check(
         search: look for a failing probe among so many generated ones, and report the
             smallest, with the call that repeats it.
         dtype: precision of the check.
+        device: where to check it, as in `"cuda"`; a copy on the CPU when absent.
         atol: allowed difference, in nats; from the error model when absent.
         rtol: the same, relative to the exact value.
         select: codes or names of the only mistakes to report; `"LDJ2"` is all of LDJ2xx.
@@ -97,8 +99,8 @@ def check(
     its own.
 
     Raises:
-        ValueError: a domain or mistake that does not exist, or a Jacobian of another
-            shape.
+        ValueError: a domain, device or mistake that does not exist, or a Jacobian of
+            another shape.
     """
     chosen = Options(
         shape=_shapes(shape),
@@ -117,6 +119,7 @@ def check(
         seed=seed,
         search=search,
         dtype=dtype,
+        device=None if device is None else _device(device),
         atol=atol,
         rtol=rtol,
         select=tuple(code for each in select for code in codes_for(each)),
@@ -194,6 +197,15 @@ def _suppressions(
             for code in codes
         ]
     return tuple(found)
+
+
+def _device(device: Any) -> str:
+    import torch
+
+    try:
+        return str(torch.device(device))
+    except (RuntimeError, TypeError):
+        raise ValueError(f"{device!r} is no device of torch, such as 'cuda'") from None
 
 
 def _shapes(

@@ -119,6 +119,7 @@ def _checked(layer: Layer, options: Options) -> Result:
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
+    setting = _on_the_cpu(setting)
     diagnoses = _diagnoses(setting, comparison)
     diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
@@ -199,6 +200,16 @@ def _measurement(setting: Setting, layer: Layer, options: Options) -> Measuremen
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})
+
+
+def _on_the_cpu(setting: Setting) -> Setting:
+    """Return the setting for all that follows the measurement: a mistake is the same there."""
+    settled = setting.settled
+    workshop = settled.workshop
+    if workshop.options.device is None:
+        return setting
+    nearby = replace(workshop, options=replace(workshop.options, device=None))
+    return replace(setting, settled=replace(settled, workshop=nearby))
 
 
 def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...]:

@@ -62,6 +62,13 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
     return replace(found, seconds=time.perf_counter() - begun)
 
 
+_TOLD = (
+    "batch", "convention", "device", "direction", "dtype", "kind", "mode", "params",
+    "params_scale", "seed", "wrt",
+)  # fmt: skip
+"""Options that a probe is told by, besides its shapes and domain."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
     """Where the search begins: what the check found out about the layer by itself."""
@@ -260,42 +267,54 @@ def _shape_of(options: Options) -> Shape | None:
 
 def repeated(layer: Layer, options: Options) -> str:
     """Return what to type to see the probe again: a command, or a call in Python."""
-    told = dict(_told_options(options))
     if layer.rebuild is None:
-        named = "".join(f", {key}={_as_python(key, v)}" for key, v in told.items())
-        return f"ldjcheck.check(layer{named})"
-    flags = [
-        part
-        for key, value in told.items()
-        for part in (f"--{key.replace('_', '-')}", value)
-    ]
+        named = ", ".join(f"{key}={value}" for key, value in _keywords(options))
+        return f"ldjcheck.check(layer, {named})" if named else "ldjcheck.check(layer)"
+    flags = [part for key, value in _flags(options) for part in (f"--{key}", value)]
     return shlex.join(["ldjcheck", layer.target, *flags])
 
 
-def _told_options(options: Options) -> Iterator[tuple[str, str]]:
+def _flags(options: Options) -> Iterator[tuple[str, str]]:
     """Yield the options that are not as usual, as the command line takes them."""
-    usual = Options()
     for name, shape in options.shape:
-        sizes = ",".join(map(str, shape))
-        yield "shape", sizes if name is None else f"{name}={sizes}"
+        yield "shape", _sizes(shape) if name is None else f"{name}={_sizes(shape)}"
+    for name, shape in options.context:
+        yield "context", f"{name}={_sizes(shape)}"
     if options.domain is not None:
         yield "domain", _domain_text(options.domain)
-    for key in ("batch", "params", "params_scale", "mode", "seed", "direction"):
-        value = getattr(options, key)
-        if value != getattr(usual, key):
-            yield key, f"{value:g}" if isinstance(value, float) else str(value)
+    for key, value in _unusual(options):
+        told = f"{value:g}" if isinstance(value, float) else str(value)
+        yield key.replace("_", "-"), told
+
+
+def _keywords(options: Options) -> Iterator[tuple[str, str]]:
+    """Yield the same as `ldjcheck.check` takes them."""
+    shapes = dict(options.shape)
+    if shapes:
+        yield "shape", repr(shapes.get(None, shapes))
+    if options.context:
+        yield "context", repr(dict(options.context))
+    if options.domain is not None:
+        yield "domain", repr(_domain_text(options.domain))
+    for key, value in _unusual(options):
+        yield key, f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _unusual(options: Options) -> Iterator[tuple[str, object]]:
+    usual = Options()
+    for key in _TOLD:
+        if (value := getattr(options, key)) != getattr(usual, key):
+            yield key, value
+
+
+def _sizes(shape: Shape) -> str:
+    return ",".join(map(str, shape)) or "()"
 
 
 def _domain_text(domain: Domain) -> str:
     if domain.kind not in ("int", "interval"):
         return domain.kind
     return f"{domain.kind}:{domain.low:g}:{domain.high:g}"
-
-
-def _as_python(key: str, text: str) -> str:
-    if key == "shape":
-        return f"({text},)"
-    return text if key in ("batch", "params_scale", "seed") else repr(text)
 
 
 def _told(result: Result, said: str, command: str) -> Result:

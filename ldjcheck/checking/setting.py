@@ -114,7 +114,7 @@ def _unwrapped(layer: Layer) -> Layer:
 def _at(layer: Layer, options: Options) -> Setting:
     """Return a way of calling the layer that works, and the other sizes that it takes."""
     from ldjcheck.conventions import adapted_calls, recognise_conventions
-    from ldjcheck.measure import learnable, runs
+    from ldjcheck.measure import learnable, runs, said_of_device
 
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
@@ -154,6 +154,8 @@ def _at(layer: Layer, options: Options) -> Setting:
     inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
     if said is not None:
         inferred["copy"] = said
+    if (device := said_of_device(layer.obj, options.device)) is not None:
+        inferred["device"] = device
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)

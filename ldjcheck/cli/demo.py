@@ -77,14 +77,13 @@ def lesson(rule: Rule) -> str:
 def _command(rule: Rule) -> str:
     """Return what a rule's command prints, run in a folder with its file."""
     from ldjcheck.classroom.lessons import after
-    from ldjcheck.rules import rule_for
+    from ldjcheck.rules import rule_for, shown_by
 
-    example = rule.page.example
+    source, command = shown_by(rule.page)
     left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
     lines = [left + right.rjust(_WIDTH - len(left)), ""]
-    if example is not None:
-        lines += [f"    {line}".rstrip() for line in _text(example.source).splitlines()]
-        lines += ["", f"$ {example.command}", *_run(example.source, example.command)]
+    lines += [f"    {line}".rstrip() for line in _text(source).splitlines()]
+    lines += ["", f"$ {command}", *_run(source, command)]
     lines += ["", f"  Read:    ldjcheck explain {rule.code}"]
     following = after(rule.code)
     follows = None if following is None else rule_for(following.code)

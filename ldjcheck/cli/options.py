@@ -120,6 +120,12 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Precision of the check.",
     ),
     _call(
+        "--device",
+        type=types.DEVICE,
+        metavar="NAME",
+        help="Check the layer there, as on cuda. A copy on the CPU by default.",
+    ),
+    _call(
         "--dims-limit",
         type=click.IntRange(min=1),
         default=_DEFAULTS.dims_limit,

@@ -117,6 +117,16 @@ def _domain(text: str) -> Domain | None:
     return None if text == "auto" else parse_domain(text)
 
 
+def _device(text: str) -> str:
+    import torch
+
+    try:
+        torch.device(text)
+    except RuntimeError:
+        raise ValueError from None
+    return text
+
+
 # --- what stands in registers --------------------------------------------------------
 
 
@@ -188,6 +198,7 @@ DOMAIN = Text(
     "one of auto, real, unit, positive, int:LOW:HIGH, interval:LOW:HIGH",
     _domain,
 )
+DEVICE = Text("device", "a device of torch, such as cuda or cuda:1", _device)
 CONVENTION = Text("convention", "a convention", _convention)
 CODES = Text("codes", "a code or the name of a mistake", _codes)
 IGNORABLE = Text("codes", "a mistake that can be ignored", _ignorable)

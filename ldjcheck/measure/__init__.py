@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldjcheck.measure.configuration import is_apart
+from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
@@ -23,6 +24,7 @@ __all__ = [
     "record_parts",
     "returned_shapes",
     "runs",
+    "said_of_device",
     "settle",
     "undisturbed",
     "unharmed",

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def undisturbed() -> Iterator[None]:
     """Put back all process-wide state that running a layer may change.
 
-    Random generators, default dtype, gradient mode, thread count, anomaly and
+    Random generators, default dtype and device, gradient mode, thread count, anomaly and
     deterministic modes, the working folder and the warning filters.
     """
     generators = (
@@ -41,7 +41,7 @@ def undisturbed() -> Iterator[None]:
     deterministic = torch.are_deterministic_algorithms_enabled()
     folder = os.getcwd()
     try:
-        with torch.inference_mode(False), warnings.catch_warnings():
+        with torch.inference_mode(False), warnings.catch_warnings(), _at_home():
             warnings.simplefilter("ignore")
             torch.set_grad_enabled(True)
             yield
@@ -62,6 +62,12 @@ def undisturbed() -> Iterator[None]:
             os.chdir(folder)
 
 
+def _at_home() -> contextlib.AbstractContextManager[Any]:
+    """Make new tensors on the CPU, where the program at hand makes them elsewhere."""
+    home = torch.device("cpu")
+    return contextlib.nullcontext() if torch.empty(0).device == home else home
+
+
 @contextlib.contextmanager
 def unharmed(layer: object) -> Iterator[None]:
     """Put back every tensor, gradient, mode and attribute that the layer holds.
@@ -75,7 +81,7 @@ def unharmed(layer: object) -> Iterator[None]:
     saved = [
         (t, t.detach().clone(), _kept_grad(t), t.requires_grad, t.data)
         for t in held
-        if isinstance(t, Tensor)
+        if isinstance(t, Tensor) and not t.is_meta  # which holds nothing to put back
     ]
     try:
         yield
@@ -83,7 +89,7 @@ def unharmed(layer: object) -> Iterator[None]:
         for item, contents in own:
             _put_back(item, contents)
         for tensor, value, grad, requires_grad, storage in saved:
-            if tensor.dtype != value.dtype:
+            if (tensor.dtype, tensor.device) != (value.dtype, value.device):
                 tensor.data = storage
             if not torch.equal(tensor.detach().nan_to_num(), value.nan_to_num()):
                 with torch.no_grad():

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.measure.devices import moved, usable
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
@@ -43,6 +44,7 @@ class Workshop:
         The constants are the tensors made in float32 that training does not move.
         """
         said = None
+        device = usable(self.options.device)
         try:
             twin = copied(self.layer.obj)
         except Exception as error:  # the layer's own copying may fail anyhow
@@ -53,6 +55,7 @@ class Workshop:
             else:
                 twin = self.layer.obj
                 said = f"run in place and restored afterwards: {reason}"
+        moved(twin, device)
         set_mode(twin, self.options.mode)
         return twin, said, promoted(twin) if self.promote else []
 
@@ -89,6 +92,7 @@ class Workshop:
             seed=seed,
             constants=tuple(constants),
             oracle=self.options.jacobian,
+            device=usable(self.options.device),
         )
         if warm_up is not None and calls.forward is not None:
             self._warm_up(runner, warm_up)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.devices import CPU, placed
 from ldjcheck.measure.guard import Frozen, Guard
 from ldjcheck.measure.packing import Layout, gathered
 from ldjcheck.measure.reported import reported_of
@@ -75,6 +76,7 @@ class Runner:
         kwargs: keyword arguments of every call; tensors are cloned each time.
         promote: whether float64 is enforced inside.
         seed: the state of all random generators at the start of each call.
+        device: where the copy is; what goes in and comes out is on the CPU.
     """
 
     layer: Any
@@ -85,6 +87,7 @@ class Runner:
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
+    device: torch.device = CPU  # a constant, so sharing it is safe
 
     def run(
         self,
@@ -110,8 +113,8 @@ class Runner:
         assert call is not None, "an absent direction is never run"
         if self.calls.accumulates and start is None:
             start = self.start(x)
-        given = x.clone()
-        total = None if start is None else start.clone()
+        given = x.clone().to(self.device)
+        total = None if start is None else start.clone().to(self.device)
         if recorder is not None:
             recorder.source(given, "input")
             if total is not None:
@@ -157,7 +160,7 @@ class Runner:
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(before)
         self.layouts[direction] = layout
-        y = _plain(gathered_y)
+        y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
             raise UnexpectedReturnError(_describe(returned))
         if not (returned.ldj is None or _is_number(returned.ldj)):
@@ -167,17 +170,16 @@ class Runner:
             event_dim = returned.event_dim
         elif direction == "forward":
             event_dim = self.calls.event_dim
-        reported, shares, form = reported_of(
-            _plain(returned.ldj), start, x, self.calls, event_dim
-        )
+        said = placed(_plain(returned.ldj), CPU)
+        reported, shares, form = reported_of(said, start, x, self.calls, event_dim)
         return Outcome(
             y=y,
             raw=returned.ldj,
             reported=reported,
             shares=shares,
             form=form,
-            x_change=_change(given, x),
-            start_change=0.0 if total is None else _change(total, start),
+            x_change=_change(given.to(CPU), x),
+            start_change=0.0 if total is None else _change(total.to(CPU), start),
             draws=guard.draws,
             operations=guard.operations,
             bare=returned.bare,
@@ -230,12 +232,16 @@ class Runner:
     def _reseed(self) -> None:
         # `torch.manual_seed` would also format a stack trace for each absent accelerator.
         torch.default_generator.manual_seed(self.seed)
+        if self.device != CPU:
+            torch.get_device_module(self.device).manual_seed_all(self.seed)
         np.random.seed(self.seed)  # layers use the global generator
         random.seed(self.seed)
 
     def _fresh_kwargs(self) -> dict[str, Any]:
         return {
-            name: value.clone() if isinstance(value, Tensor) else value
+            name: placed(value.clone(), self.device)
+            if isinstance(value, Tensor)
+            else value
             for name, value in self.kwargs.items()
         }
 

@@ -57,6 +57,7 @@ class Options:
     wrt: Literal["auto"] | Wrt = "auto"
     seed: int = 0
     dtype: Literal["float64", "as-written"] = "float64"
+    device: str | None = None  # None: a copy on the CPU is checked
     atol: float | None = None  # None: from the error model
     rtol: float | None = None
     select: tuple[str, ...] = ()  # codes that may be reported; none: all

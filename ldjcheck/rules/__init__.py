@@ -65,7 +65,7 @@ from ldjcheck.rules import (
     wrong_shape,
 )
 from ldjcheck.rules.naming import place_for, value_findings
-from ldjcheck.rules.page import sections
+from ldjcheck.rules.page import sections, shown_by
 from ldjcheck.rules.precedence import rank, without_consequences
 from ldjcheck.rules.rule import Rule
 
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Comparison, Diagnosis, Finding
 
-__all__ = ["RULES", "Rule", "name_findings", "rule_for", "sections"]
+__all__ = ["RULES", "Rule", "name_findings", "rule_for", "sections", "shown_by"]
 
 RULES: tuple[Rule, ...] = (
     source_not_found.RULE,

@@ -94,9 +94,20 @@ def _try_it(page: Page) -> str:
     """Return the command that checks the layers of a page, saved to a file."""
     if not page.wrong:
         return ""
+    return f"# save either layer as flow.py\n$ {_check_of(page)}"
+
+
+def shown_by(page: Page) -> tuple[str, str]:
+    """Return what to save as `flow.py`, and the command that then shows the mistake."""
+    if page.example is not None:
+        return page.example.source, page.example.command
+    return page.wrong, _check_of(page)
+
+
+def _check_of(page: Page) -> str:
     name = re.findall(r"^class (\w+)", page.wrong, flags=re.MULTILINE)[-1]
     shape = "" if page.shape is None else f" --shape {_sizes(page.shape)}"
-    return f"# save either layer as flow.py\n$ ldjcheck flow.py:{name}{shape}"
+    return f"ldjcheck flow.py:{name}{shape}"
 
 
 def _costs(page: Page) -> str:

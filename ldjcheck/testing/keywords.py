@@ -29,6 +29,7 @@ class CheckKeywords(TypedDict, total=False):
     seed: int
     search: int
     dtype: Literal["float64", "as-written"]
+    device: str | None
     atol: float | None
     rtol: float | None
     select: Sequence[str]

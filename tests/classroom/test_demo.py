@@ -61,6 +61,12 @@ def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
         assert line.strip() == "..." or line.strip() in text
 
 
+def test_what_is_unexplained_is_shown_by_the_layer_of_its_page() -> None:
+    text = shown("LDJ199")
+    assert max(map(len, text.splitlines())) <= 80
+    assert re.search(r"^flow.py:Residual +FAIL  LDJ199$", text, re.MULTILINE)
+
+
 def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     text = shown("missing-dims-factor")
     assert "       1.8865        0        0        0" in text
