@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
+from ldjcheck.checking.asking import asked
 from ldjcheck.checking.pipeline import EXIT_CODES, failed_result
-from ldjcheck.checking.recognition import why_no_flow
+from ldjcheck.checking.recognition import why_no_flow, without_untaken
 from ldjcheck.checking.search import check_layer
-from ldjcheck.domains import parse_domain
 from ldjcheck.listening import announce
-from ldjcheck.records import Layer, Options, Run, Shape, Suppression
-from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
+from ldjcheck.records import Layer, Options, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,14 @@ if TYPE_CHECKING:
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
-__all__ = ["check", "check_layer", "exact_ldj", "failed_result", "why_no_flow"]
+__all__ = [
+    "check",
+    "check_layer",
+    "exact_ldj",
+    "failed_result",
+    "why_no_flow",
+    "without_untaken",
+]
 
 
 def check(
@@ -99,37 +105,10 @@ def check(
     its own.
 
     Raises:
-        ValueError: a domain, device or mistake that does not exist, or a Jacobian of
-            another shape.
+        ValueError: an option that cannot be what it is given as, an argument that the
+            layer does not take, or a Jacobian of another shape.
     """
-    chosen = Options(
-        shape=_shapes(shape),
-        batch=batch,
-        domain=None if domain in (None, "auto") else parse_domain(domain),
-        context=tuple((name, tuple(s)) for name, s in (context or {}).items()),
-        kwarg=tuple((kwarg or {}).items()),
-        convention=convention,
-        direction=direction,
-        params=params,
-        params_scale=params_scale,
-        dims_limit=dims_limit,
-        mode=mode,
-        kind=kind,
-        wrt=wrt,
-        seed=seed,
-        search=search,
-        dtype=dtype,
-        device=None if device is None else _device(device),
-        atol=atol,
-        rtol=rtol,
-        select=tuple(code for each in select for code in codes_for(each)),
-        ignore=_suppressions(ignore),
-        strict=strict,
-        ledger=ledger,
-        jacobian=jacobian,
-        adapter=adapter,
-    )
-    report = _report(layer, chosen)
+    report = _report(layer, asked({k: v for k, v in locals().items() if k != "layer"}))
     announce(report)
     return report
 
@@ -139,7 +118,11 @@ def _report(layer: Any, options: Options) -> Report:
 
     name = _name(layer)
     started = time.perf_counter()
-    result = check_layer(Layer(target=name, name=name, obj=layer), options)
+    known = Layer(target=name, name=name, obj=layer)
+    options, strange = without_untaken(known, options)
+    if strange:
+        raise ValueError(next(iter(strange.values())))
+    result = check_layer(known, options)
     return Report(
         Run(
             seed=options.seed,
@@ -162,11 +145,16 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
         x: the points, best in float64.
 
     Raises:
-        ValueError: the output has another number of entries per sample than the input, or
-            automatic differentiation does not go through the map.
+        ValueError: the output has another number of entries per sample than the input,
+            automatic differentiation does not go through the map, or x is no batch of
+            real numbers.
     """
     from ldjcheck.measure.exact import NoJacobianError, exact_jacobian, log_abs_det
 
+    if not x.dim() or not x.is_floating_point():
+        raise ValueError("x is no batch of real numbers, (batch, *event)")
+    if not f(x.detach().clone().requires_grad_()).requires_grad:
+        raise ValueError("automatic differentiation does not go through f")
     flat = x.detach().reshape(len(x), -1)
     try:
         jacobian, _, _ = exact_jacobian(
@@ -180,44 +168,6 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
             "Jacobians have a determinant"
         )
     return log_abs_det(jacobian)
-
-
-def _suppressions(
-    ignore: Sequence[str] | Mapping[str, str],
-) -> tuple[Suppression, ...]:
-    from collections.abc import Mapping as AnyMapping
-
-    is_reasoned = isinstance(ignore, AnyMapping)
-    found = []
-    for word in ignore:
-        codes = ignorable_codes_for(word)
-        reason = ignore[word] if is_reasoned else "as you said"  # type: ignore[call-overload]  # a mapping then
-        found += [
-            Suppression(code=code, reason=reason, expected=len(codes) == 1)
-            for code in codes
-        ]
-    return tuple(found)
-
-
-def _device(device: Any) -> str:
-    import torch
-
-    try:
-        return str(torch.device(device))
-    except (RuntimeError, TypeError):
-        raise ValueError(f"{device!r} is no device of torch, such as 'cuda'") from None
-
-
-def _shapes(
-    shape: Sequence[int] | Mapping[str, Sequence[int]] | None,
-) -> tuple[tuple[str | None, Shape], ...]:
-    from collections.abc import Mapping as AnyMapping
-
-    if shape is None:
-        return ()
-    if isinstance(shape, AnyMapping):
-        return tuple((name, tuple(sizes)) for name, sizes in shape.items())
-    return ((None, tuple(shape)),)
 
 
 def _name(layer: Any) -> str:

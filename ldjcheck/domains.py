@@ -106,6 +106,13 @@ def _ends(domain: Domain) -> tuple[float, float]:
     return low, high
 
 
+def _end(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # which is below and above nothing
+
+
 def parse_domain(text: str) -> Domain:
     """Return the domain that `real`, `unit`, `positive`, `int:a:b` or `interval:a:b` names.
 
@@ -116,7 +123,7 @@ def parse_domain(text: str) -> Domain:
     if kind in ("real", "unit", "positive") and not ends:
         return Domain(kind=kind)  # type: ignore[arg-type]  # narrowed by the line above
     if kind in ("int", "interval") and len(ends) == 2:
-        low, high = float(ends[0]), float(ends[1])
+        low, high = (_end(end) for end in ends)
         if low < high:
             return Domain(kind=kind, low=low, high=high)  # type: ignore[arg-type]
     raise ValueError(

@@ -10,10 +10,11 @@ import ast
 import inspect
 import re
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking.pipeline import returned_shapes
-from ldjcheck.conventions import recognise_conventions
+from ldjcheck.conventions import not_taken, recognise_conventions, untaken
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result
@@ -68,6 +69,24 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     text = _source(layer.obj)
     is_meant = _LDJ.search(text) or (ldj and _LOG.search(text))
     return None if is_meant else "no flow layer: what it returns beside y is no ldj"
+
+
+def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, str]]:
+    """Return the options without what the layer does not take, and what to say of it.
+
+    That is said by the name of the argument.
+    """
+    given = [name for name, _ in (*options.context, *options.kwarg)]
+    if not given or options.adapter is not None:
+        return options, {}
+    ways = recognise_conventions(layer.obj, options.convention)
+    strange = untaken(layer.obj, ways, given)
+    kept = replace(
+        options,
+        context=tuple(each for each in options.context if each[0] not in strange),
+        kwarg=tuple(each for each in options.kwarg if each[0] not in strange),
+    )
+    return kept, {name: not_taken(layer.obj, ways, name) for name in strange}
 
 
 def _is_left_to_subclasses(result: Result) -> bool:

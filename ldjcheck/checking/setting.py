@@ -38,6 +38,12 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     Raises:
         CannotCheckError: no way of calling it works.
     """
+    if isinstance(typed.obj, type):
+        raise CannotCheckError(
+            "LDJ003",
+            f"{typed.name} is a class, and a layer is wanted.",
+            (f"Give one that is built, as in {typed.name}(...).",),
+        )
     layer = _unwrapped(typed)
     try:
         setting = _at(layer, options)
@@ -122,14 +128,7 @@ def _at(layer: Layer, options: Options) -> Setting:
         wanted = "model" if options.kind == "model" else options.convention
         candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
-        raise CannotCheckError(
-            "LDJ004",
-            f"I do not know how to call {layer.name}.",
-            (
-                f"Its type, {type(layer.obj).__name__}, takes no input when it is called.",
-                "A flow layer is called with x and returns y and its ldj.",
-            ),
-        )
+        raise _uncallable(layer, options.convention)
     asked = dict(options.shape)
     if len(asked) > 1:
         candidates = _of_several(candidates, options.shape)
@@ -159,6 +158,31 @@ def _at(layer: Layer, options: Options) -> Setting:
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+
+
+def _uncallable(layer: Layer, convention: str) -> CannotCheckError:
+    """Return what to say where a layer follows no convention, or not the one named."""
+    kind = type(layer.obj).__name__
+    if convention != "auto":
+        return CannotCheckError(
+            "LDJ004",
+            f"{layer.name} cannot be called by the convention {convention}.",
+            (
+                f"Its type, {kind}, has not the signature or the methods of that.",
+                "Without --convention it is recognised. Or write the call down:",
+                "  --convention 'f(x, flag=True) -> y, ldj'",
+            ),
+        )
+    return CannotCheckError(
+        "LDJ004",
+        f"I do not know how to call {layer.name}.",
+        (
+            f"Its type, {kind}, takes no input when it is called.",
+            f"To check the target that it names, type: ldjcheck {layer.obj}"
+            if isinstance(layer.obj, str)
+            else "A flow layer is called with x and returns y and its ldj.",
+        ),
+    )
 
 
 def _of_several(

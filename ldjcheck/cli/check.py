@@ -66,6 +66,8 @@ def _check(
     session = run_session(
         targets, request, _checker(), timeout=settings["timeout"], command=command
     )
+    if session.misused is not None:
+        raise click.UsageError(session.misused)
     for fault in session.faults:
         write_fault(fault)
     verbosity = settings["verbose"] - settings["quiet"]
@@ -127,4 +129,6 @@ def _checker() -> Checker:
     from ldjcheck import api
     from ldjcheck.cli.session import Checker
 
-    return Checker(api.check_layer, api.failed_result, api.why_no_flow)
+    return Checker(
+        api.check_layer, api.failed_result, api.why_no_flow, api.without_untaken
+    )

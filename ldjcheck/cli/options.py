@@ -6,13 +6,12 @@ An option that concerns the check has the name and the default of a field of `Op
 from __future__ import annotations
 
 from functools import partial
-from typing import get_args
 
 import click
 
 from ldjcheck.cli import param_types as types
 from ldjcheck.cli.sections import SectionedOption
-from ldjcheck.records import Kind, Options
+from ldjcheck.records import CHOICES, Options
 
 _DEFAULTS = Options()
 
@@ -62,7 +61,7 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
     ),
     _feed(
         "--params",
-        type=click.Choice(["random", "as-is"]),
+        type=click.Choice(CHOICES["params"]),
         default=_DEFAULTS.params,
         show_default=True,
         help="Move parameters off their initial values, on a copy, or leave them.",
@@ -100,21 +99,21 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
     ),
     _call(
         "--direction",
-        type=click.Choice(["both", "forward", "inverse"]),
+        type=click.Choice(CHOICES["direction"]),
         default=_DEFAULTS.direction,
         show_default=True,
         help="Which way to run it.",
     ),
     _call(
         "--mode",
-        type=click.Choice(["eval", "train"]),
+        type=click.Choice(CHOICES["mode"]),
         default=_DEFAULTS.mode,
         show_default=True,
         help="Mode of the module.",
     ),
     _call(
         "--dtype",
-        type=click.Choice(["float64", "as-written"]),
+        type=click.Choice(CHOICES["dtype"]),
         default=_DEFAULTS.dtype,
         show_default=True,
         help="Precision of the check.",
@@ -143,14 +142,14 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
     ),
     _judge(
         "--kind",
-        type=click.Choice(["auto", *get_args(Kind)]),
+        type=click.Choice(CHOICES["kind"]),
         default=_DEFAULTS.kind,
         show_default=True,
         help="What the layer is; of a model, the log_prob is checked.",
     ),
     _judge(
         "--wrt",
-        type=click.Choice(["auto", "input", "noise"]),
+        type=click.Choice(CHOICES["wrt"]),
         default=_DEFAULTS.wrt,
         show_default=True,
         help="What the Jacobian is taken against.",

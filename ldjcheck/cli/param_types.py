@@ -131,18 +131,12 @@ def _device(text: str) -> str:
 
 
 def _convention(text: str) -> str:
-    from ldjcheck.conventions import CONVENTIONS, parse_description
+    from ldjcheck.conventions import convention_called
 
-    if "->" in text:
-        try:
-            parse_description(text)
-        except ValueError as error:
-            raise _ReasonError(f"{error}.") from None
-        return text
-    names = ["auto", *(convention.name for convention in CONVENTIONS)]
-    if "(" in text:
-        raise _ReasonError("'->' is missing, as in 'f(x) -> y, ldj'.")
-    return _one_of(names, text, f"known are {', '.join(names)}.")
+    try:
+        return convention_called(text)
+    except ValueError as error:
+        raise _ReasonError(f"{error}.".replace("?.", "?")) from None
 
 
 def _codes(text: str) -> tuple[str, ...]:

@@ -39,6 +39,14 @@ class Checker(NamedTuple):
     check_layer: Callable[[Layer, Options, float | None], Result]
     failed_result: Callable[[str, CannotCheckError], Result]
     why_no_flow: Callable[[Layer, Result, Options], str | None]
+    without_untaken: Callable[[Layer, Options], tuple[Options, dict[str, str]]]
+
+
+class Checked(NamedTuple):
+    """What came of a layer, and what to say of arguments that it does not take."""
+
+    result: Result | Skipped
+    strange: dict[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +60,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """What came out, and the tracebacks of whatever went wrong in ldjcheck itself."""
+    """What came out, and the tracebacks of whatever went wrong in ldjcheck itself.
+
+    `misused` says which argument was named that no layer takes.
+    """
 
     run: Run
     faults: tuple[str, ...] = ()
+    misused: str | None = None
 
 
 def run_session(
@@ -82,7 +94,7 @@ def run_session(
         results=tuple(job.results),
         skipped=tuple(job.skipped),
     )
-    return Session(run=run, faults=tuple(job.faults))
+    return Session(run=run, faults=tuple(job.faults), misused=job.misused())
 
 
 def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
@@ -109,6 +121,7 @@ class _Job:
         self.results: list[Result] = []
         self.skipped: list[Skipped] = []
         self.faults: list[str] = []
+        self.strange: list[dict[str, str]] = []  # one for each layer
 
     def do(self, target: str) -> None:
         """Check one target, or all flow layers of a source that is named alone."""
@@ -116,6 +129,13 @@ class _Job:
             self._note(target, self._run(find_targets, target))
         else:
             self._note(target, self._run(check_target, target))
+
+    def misused(self) -> str | None:
+        """Return what to say of an argument that no layer takes, if there is one."""
+        for name, told in self.strange[0].items() if self.strange else ():
+            if all(name in each for each in self.strange):
+                return told
+        return None
 
     def _run(self, function: Callable[..., Any], target: str) -> Outcome:
         return run_isolated(
@@ -141,6 +161,15 @@ class _Job:
                 self._note(each, self._run(check_found, each))
         elif isinstance(outcome.value, Skipped):
             self.skipped.append(outcome.value)
+        elif isinstance(outcome.value, Checked):
+            result, strange = outcome.value
+            self.strange.append(strange)
+            if isinstance(result, Skipped):
+                self.skipped.append(result)
+            else:
+                left = {f"argument {n}": "not taken, so left out" for n in strange}
+                inferred = {**result.inferred, **left}
+                self.results.append(replace(result, inferred=inferred))
         else:
             self.results.append(outcome.value)
 
@@ -172,24 +201,29 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
 # --- in the target's own process --------------------------------------------------
 
 
-def check_target(text: str, request: Request, checker: Checker) -> Result:
+def check_target(text: str, request: Request, checker: Checker) -> Result | Checked:
     """Return the result of loading and checking one target.
 
     What ends a program (`sys.exit`, `KeyboardInterrupt`) is the user's doing here, as
     is running out of memory; any other exception is a mistake of ours.
     """
-    return _check(text, request, checker)[0]
+    result, layer, strange = _check(text, request, checker)
+    return result if layer is None else Checked(result, strange)
 
 
-def check_found(text: str, request: Request, checker: Checker) -> Result | Skipped:
+def check_found(
+    text: str, request: Request, checker: Checker
+) -> Result | Skipped | Checked:
     """Return the same of a target that was found, or why it is no flow layer."""
-    result, layer = _check(text, request, checker)
+    result, layer, strange = _check(text, request, checker)
     if layer is None:
         first = result.findings[0]
         is_none = first.code in ("LDJ003", "LDJ004")
         return Skipped(target=text, why=first.message) if is_none else result
-    why = checker.why_no_flow(layer, result, request.options)
-    return result if why is None else Skipped(target=text, why=why)
+    options, _ = checker.without_untaken(layer, request.options)
+    why = checker.why_no_flow(layer, result, options)
+    skipped = None if why is None else Skipped(target=text, why=why)
+    return Checked(skipped or result, strange)
 
 
 def find_targets(text: str, request: Request, checker: Checker) -> Survey | Result:
@@ -211,10 +245,10 @@ def find_targets(text: str, request: Request, checker: Checker) -> Survey | Resu
 
 def _check(
     text: str, request: Request, checker: Checker
-) -> tuple[Result, Layer | None]:
-    """Return the result, and the layer where it came to one."""
+) -> tuple[Result, Layer | None, dict[str, str]]:
+    """Return the result, the layer where it came to one, and what that does not take."""
     started = time.perf_counter()
-    layer = None
+    layer, strange = None, dict[str, str]()
     try:
         _seed(
             request.options.seed
@@ -225,14 +259,16 @@ def _check(
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         ignore = (*request.options.ignore, *_silences(text, request))
         options = replace(request.options, kwarg=kwarg, ignore=ignore)
+        options, strange = checker.without_untaken(layer, options)
         try:
-            return checker.check_layer(layer, options, started), layer
+            return checker.check_layer(layer, options, started), layer, strange
         except (SystemExit, KeyboardInterrupt, MemoryError):
             with users_fault("LDJ005", f"Running {layer.name}"):
                 raise
     except CannotCheckError as error:
         result = checker.failed_result(text, error)
-        return replace(result, seconds=time.perf_counter() - started), layer
+        took = time.perf_counter() - started
+        return replace(result, seconds=took), layer, strange
 
 
 def _silences(text: str, request: Request) -> list[Suppression]:

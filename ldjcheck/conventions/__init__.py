@@ -6,6 +6,7 @@ order of trying: the most particular first.
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions import (
@@ -25,6 +26,7 @@ from ldjcheck.conventions import (
     transform,
 )
 from ldjcheck.conventions.adapter import adapted_calls
+from ldjcheck.conventions.arguments import not_taken, untaken
 from ldjcheck.conventions.convention import Convention
 from ldjcheck.conventions.described import describe_calls, parse_description
 
@@ -52,9 +54,31 @@ __all__ = [
     "CONVENTIONS",
     "Convention",
     "adapted_calls",
+    "convention_called",
+    "not_taken",
     "parse_description",
     "recognise_conventions",
+    "untaken",
 ]
+
+
+def convention_called(text: str) -> str:
+    """Return the name or description of a convention as it was typed.
+
+    Raises:
+        ValueError: there is none of this name, or the description cannot be read.
+    """
+    if "->" in text:
+        parse_description(text)
+        return text
+    if "(" in text:
+        raise ValueError("'->' is missing, as in 'f(x) -> y, ldj'")
+    names = ["auto", *(convention.name for convention in CONVENTIONS)]
+    if text not in names:
+        near = get_close_matches(text, names, n=1)
+        known = f"known are {', '.join(names)}"
+        raise ValueError(f"did you mean {near[0]}?" if near else known)
+    return text
 
 
 def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]:

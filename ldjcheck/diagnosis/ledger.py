@@ -13,7 +13,7 @@ from ldjcheck.diagnosis.numbers import is_constant, same
 from ldjcheck.diagnosis.places import shown_file
 from ldjcheck.diagnosis.terms import Terms, contribution, terms_add_up
 from ldjcheck.records import LedgerLine
-from ldjcheck.tape import Edge, Node, Place, Trace
+from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,7 +41,7 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
     def note(
         node: Node, amount: float, into: dict[tuple[str, int, int], float]
     ) -> None:
-        place = node.place
+        place = _last_place(node)
         if place is None:
             return
         key = (place.file, place.line, place.call)
@@ -76,6 +76,14 @@ def ledger_lines(trace: Trace, terms: Terms) -> tuple[LedgerLine, ...]:
             )
         )
     return tuple(lines)
+
+
+def _last_place(node: Node) -> Place | None:
+    """Return where a value was made: what we made of several outputs, where they were."""
+    if node.place is not None:
+        return node.place
+    made = reversed(in_order(ancestors(node)))
+    return next((each.place for each in made if each.place is not None), None)
 
 
 def reported_shares(trace: Trace, terms: Terms) -> Tensor | None:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
 
+_CALLS_LAYERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
+
 
 def is_users(filename: str) -> bool:
     """Return whether a file is neither ours nor torch's machinery.
@@ -27,6 +29,11 @@ def is_users(filename: str) -> bool:
     if is_ours(filename) or filename.startswith("<frozen"):
         return False
     return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
+
+
+def calls_layers(filename: str) -> bool:
+    """Return whether a file is where layers are called: no frame beyond is the layer's."""
+    return filename == _CALLS_LAYERS
 
 
 def place_of(frame: FrameType, call: int = 0) -> Place:
@@ -44,10 +51,13 @@ def place_of(frame: FrameType, call: int = 0) -> Place:
 
 
 def innermost_place() -> Place | None:
-    """Return the statement of the user's that is running, or None when there is none."""
+    """Return the statement of the user's that is running, or None when there is none.
+
+    What called the check is not looked at: it runs nothing of the layer's.
+    """
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and not is_users(frame.f_code.co_filename):
-        frame = frame.f_back
+        frame = None if calls_layers(frame.f_code.co_filename) else frame.f_back
     return None if frame is None else place_of(frame)
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.measure.frames import is_users, place_of
+from ldjcheck.measure.frames import calls_layers, is_users, place_of
 from ldjcheck.measure.watch import writes
 from ldjcheck.tape import Node
 from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED
@@ -271,7 +271,7 @@ class Recorder(TorchFunctionMode):
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             filename = frame.f_code.co_filename
-            if places and is_ours(filename):
+            if calls_layers(filename) or (places and is_ours(filename)):
                 break
             if is_users(filename):
                 places.append(self._place(frame))

@@ -6,6 +6,7 @@ Records hold facts and compute nothing.
 from __future__ import annotations
 
 from ldjcheck.records.asked import (
+    CHOICES,
     Domain,
     Options,
     Oracle,
@@ -79,6 +80,7 @@ from ldjcheck.records.words import (
 )
 
 __all__ = [
+    "CHOICES",
     "Accumulation",
     "Behaviour",
     "CallFunction",

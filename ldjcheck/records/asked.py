@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from ldjcheck.records.words import Kind, Wrt
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records.words import Kind, Shape, Wrt
+    from ldjcheck.records.words import Shape
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
 """`(f, x)` to J `(batch, dims_out, dims_in)`; f and x are flat, `(batch, dims)`."""
@@ -34,6 +36,17 @@ class Suppression:
     code: str
     reason: str
     expected: bool = False  # it is stale where nothing is found that it hides
+
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "direction": ("both", "forward", "inverse"),
+    "params": ("random", "as-is"),
+    "mode": ("eval", "train"),
+    "kind": ("auto", *get_args(Kind)),
+    "wrt": ("auto", *get_args(Wrt)),
+    "dtype": ("float64", "as-written"),
+}
+"""What options that are one of a few words can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -92,6 +93,74 @@ def test_an_option_that_does_not_exist_is_a_type_error() -> None:
 def test_a_domain_that_does_not_exist_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="half-line"):
         ldjcheck.check(Affine(), domain="half-line")
+
+
+@pytest.mark.parametrize(
+    ("option", "told"),
+    [
+        ({"convention": "pari"}, r"convention='pari': did you mean pair\?"),
+        ({"convention": "f(x)"}, "'->' is missing"),
+        ({"direction": "back"}, "direction='back': it is one of 'both', 'forward'"),
+        ({"dtype": "float32"}, "'float64', 'as-written'"),
+        ({"kind": "layer"}, "'bijection'"),
+        ({"batch": 0}, "batch=0: it is a whole number of at least 1"),
+        ({"batch": 2.0}, "whole number"),
+        ({"seed": 2**32}, "from 0 to 4294967295"),
+        ({"params_scale": 0}, "finite number above 0"),
+        ({"atol": -1.0}, "atol=-1.0: it is a finite number of at least 0"),
+        ({"shape": (4, 0)}, "without the batch"),
+        ({"shape": "4"}, "without the batch"),
+        ({"context": 5}, "a mapping of names to shapes"),
+        ({"domain": "int:a:b"}, "is no domain"),
+        ({"select": "sing-flipped"}, r"did you mean sign-flipped\?$"),
+        ({"ignore": {"LDJ205": " "}}, "give the reason"),
+        ({"context": {"ctx": (5,)}}, "takes no argument 'ctx'"),
+        ({"kwarg": {"z": 1}}, "takes no argument 'z'"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_told_at_once(
+    option: dict[str, Any], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        ldjcheck.check(Affine(), **option)
+
+
+def test_one_size_and_one_word_stand_for_themselves() -> None:
+    report = ldjcheck.check(Flipped(), shape=4, ignore="sign-flipped")
+    assert report.status == "pass"
+    assert ldjcheck.check(Flipped(), shape=4, select="LDJ2").status == "pass"
+
+
+def test_a_class_is_to_be_built_and_a_target_to_be_typed() -> None:
+    (of_class,) = ldjcheck.check(Affine).findings
+    (of_text,) = ldjcheck.check("flow.py:Affine").findings
+    assert (of_class.code, of_class.evidence) == (
+        "LDJ003",
+        ("Give one that is built, as in Affine(...).",),
+    )
+    assert "type: ldjcheck flow.py:Affine" in of_text.evidence[-1]
+
+
+def test_the_oracle_alone_gives_sign_and_logarithm() -> None:
+    x = torch.randn(3, 2, 2, dtype=torch.float64)
+    sign, ldj = ldjcheck.exact_ldj(lambda v: v.flip(-1) * 3, x)
+    assert sign.tolist() == [1.0, 1.0, 1.0]
+    assert ldj.tolist() == pytest.approx([4 * math.log(3)] * 3)
+    assert ldjcheck.exact_ldj(lambda v: -v, x[:, 0, :1])[0].tolist() == [-1.0] * 3
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "told"),
+    [
+        (lambda x: x[:, :1], torch.zeros(2, 3), "3 dims to 1"),
+        (lambda x: 2 * x.detach(), torch.zeros(2, 3), "does not go through f"),
+        (lambda x: 2 * x, torch.zeros(2, 3).long(), "no batch of real numbers"),
+        (lambda x: 2 * x, torch.tensor(1.0), "no batch of real numbers"),
+    ],
+)
+def test_the_oracle_says_what_it_cannot_do(f: Any, x: Tensor, told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        ldjcheck.exact_ldj(f, x)
 
 
 class Raises(nn.Module):

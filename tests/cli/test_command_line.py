@@ -97,6 +97,8 @@ def test_formats_go_to_files_and_standard_output(
         (["scale.py:Scale", "--shpae", "3"], "--shpae"),
         (["scale.py:Scale", "--convention", "nonesuch"], "is not a convention"),
         (["scale.py:Scale", "--batch", "0"], "--batch"),
+        (["scale.py:Scale", "--device", "gpu"], "is not a device of torch"),
+        (["scale.py:Scale", "--context", "ctx=3"], "takes no argument 'ctx'"),
         (["--seed", "0"], "Missing argument"),
         (["scale.py:Scale", "--format", "json", "--format", "text"], "would mix"),
         (["scale.py:Scale", "--format", "json=."], "no file '.' can be written"),

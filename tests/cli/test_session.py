@@ -71,6 +71,12 @@ def why_no_flow(*_: object) -> None:
     """Everything that is found is a flow layer here."""
 
 
+def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, str]]:
+    """Sound layers take `a` and `b`, all others nothing."""
+    takes = {"a", "b"} if "Sound" in layer.name else set[str]()
+    return options, {n: f"no {n}" for n, _ in options.kwarg if n not in takes}
+
+
 def failed_result(target: str, error: CannotCheckError) -> Result:
     finding = Finding(
         code=error.code,
@@ -95,7 +101,7 @@ def run(
         return run_session(
             [f"flows.py:{name}" for name in names],
             Request(options=Options(seed=11), kwargs=kwargs),
-            Checker(check_layer, failed_result, why_no_flow),
+            Checker(check_layer, failed_result, why_no_flow, without_untaken),
             timeout=timeout,
             command="ldjcheck",
         )
@@ -164,6 +170,21 @@ def test_keyword_arguments_are_evaluated_in_the_source(
 ) -> None:
     session = run("Sound", kwargs=(("a", "width + 1"), ("b", "'text'")))
     assert session.run.results[0].inferred["kwarg"] == "(('a', 4), ('b', 'text'))"
+
+
+@pytest.mark.parametrize(
+    ("names", "misused"),
+    [
+        (("Sound",), "no c"),
+        (("Sound", "Wrong"), "no c"),
+        (("Wrong", "Leaves"), "no a"),
+        (("Missing",), None),  # nobody knows what it takes
+    ],
+)
+def test_an_argument_that_no_layer_takes_is_told(
+    run: Callable[..., Session], names: tuple[str, ...], misused: str | None
+) -> None:
+    assert run(*names, kwargs=(("a", "1"), ("c", "2"))).misused == misused
 
 
 def test_a_keyword_argument_that_does_not_exist_is_told(

@@ -55,6 +55,20 @@ def assert_totals(report: ldjcheck.Report, direction: str) -> list[dict[str, Any
     return lines
 
 
+class TwoInputs(nn.Module):
+    """Scales two inputs, and hands back a column."""
+
+    def forward(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        ldj = a[0].numel() * math.log(2) + b[0].numel() * math.log(3)
+        return a * 2, b * 3, torch.full((len(a), 1), ldj)
+
+
+def test_what_is_made_of_several_outputs_stands_where_they_were_made() -> None:
+    report = ldjcheck.check(TwoInputs(), shape={"a": (2, 2), "b": (3,)})
+    lines = assert_totals(report, "forward")
+    assert {Path(line["file"]).name for line in lines} == {Path(__file__).name}
+
+
 def test_the_dequantization_ledger_tells_the_lines_as_they_ran() -> None:
     layer = example("dequantization_mistakes", "NoDimsFactor")
     report = ldjcheck.check(layer, shape=(1, 4, 4))

@@ -1,0 +1,65 @@
+"""Which of the arguments that a user names a layer takes at all."""
+
+from __future__ import annotations
+
+import functools
+import types
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.conventions.convention import call_signature, method_names, signature_of
+from ldjcheck.holdings import reachable
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from ldjcheck.conventions.convention import Signature
+    from ldjcheck.records import Calls
+
+_BARE = (types.FunctionType, types.MethodType, functools.partial)
+
+
+def untaken(
+    layer: Any, ways: Iterable[Calls], names: Collection[str]
+) -> tuple[str, ...]:
+    """Return those of the names that nothing in the layer takes as an argument.
+
+    What takes any keyword takes these. Sublayers count: a container hands arguments on.
+    """
+    if not names:
+        return ()
+    own = [call_signature(layer), *_signatures(layer)]
+    if any(each is not None and each.takes_any_keyword for each in own):
+        return ()
+    known = _known(layer, ways)
+    return tuple(name for name in names if name not in known)
+
+
+def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
+    """Return what to say of such a name: what it may have been."""
+    near = get_close_matches(name, sorted(_known(layer, ways)), n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    return f"The layer takes no argument {name!r}{hint}"
+
+
+def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
+    known = {name for calls in ways for name in calls.context_names}
+    for item in reachable(layer):
+        for signature in _signatures(item):
+            known |= set(signature.names)
+    return known - {"self"}
+
+
+def _signatures(item: Any) -> Iterator[Signature]:
+    """Yield the signatures of a function, or of the methods that users' classes define."""
+    if isinstance(item, _BARE):
+        functions = [item]
+    else:
+        functions = [
+            getattr(type(item), name)
+            for name in method_names(item)
+            if not name.startswith("__") or name == "__call__"
+        ]
+    for function in functions:
+        if (signature := signature_of(function)) is not None:
+            yield signature
