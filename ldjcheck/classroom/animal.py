@@ -19,8 +19,9 @@ class Animal:
     `code` is the first finding that a wrong layer gets, None for a right one; where the
     page of that rule admits another name for the same numbers, it is among `ties`.
     `yet` is the name that it still gets where that is not the right one.
-    `admits` are notes that may stand beside. `near` is, of a right layer, the rule whose
-    mistake it looks like; `twin`, of a wrong one, the same layer without the mistake.
+    `beside` are findings that must stand beside the first, `admits` notes that may. `near`
+    is, of a right layer, the rule whose mistake it looks like; `twin`, of a wrong one, the
+    same layer without the mistake.
     """
 
     layer: Callable[[], Any]
@@ -30,6 +31,7 @@ class Animal:
     twin: Callable[[], Any] | None = None
     ties: tuple[str, ...] = ()
     yet: str | None = None
+    beside: tuple[str, ...] = ()
     admits: tuple[str, ...] = ()
     shape: Shape | None = None
     options: tuple[tuple[str, Any], ...] = ()

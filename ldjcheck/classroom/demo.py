@@ -28,6 +28,7 @@ _PLAIN = Style(color=False, verbosity=0)
 _WIDTH = _PLAIN.width
 _SOURCE_LINES = 24
 _MOST_DIMS = 6
+_MEANS = {"differences": "by central differences", "preimage": "at the preimage"}
 
 Block = list[str]
 
@@ -118,20 +119,21 @@ def _input(side: DirectionMeasured | None) -> list[Block]:
     if side.wrt == "noise":
         lines[0] += "; the noise is what is mapped"
     for name, values in zip(names, (x, y), strict=True):
-        shown = "".join(f"{value:+9.4f}" for value in values[:_MOST_DIMS])
+        shown = "".join(f"{value:+10.4f}" for value in values[:_MOST_DIMS])
         lines.append(f"    {name:4}{shown}")
     blocks = [lines]
     if side.jacobian is not None and side.jacobian.shape[2] <= _MOST_DIMS:
         matrix = side.jacobian[0].tolist()
         source = "noise" if side.wrt == "noise" else "in"
-        lines = [f"  Its Jacobian, d out / d {source}, by automatic differentiation"]
+        how = _MEANS.get(side.method or "", "by automatic differentiation")
+        lines = [f"  Its Jacobian, d out / d {source}, {how}"]
         lines += ["    " + "".join(map(_entry, row)) for row in matrix]
         blocks.append(lines)
     return blocks
 
 
 def _entry(value: float) -> str:
-    return f"{'0':>9}" if value == 0 else f"{value:9.4f}"
+    return f"{'0':>10}" if value == 0 else f"{value:10.4f}"
 
 
 def _numbers(

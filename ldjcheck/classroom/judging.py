@@ -21,7 +21,8 @@ class Verdict:
     """How one layer of the zoo was judged.
 
     `detected`: a wrong layer got a finding that no right one gets. `named`: its first
-    finding is the expected one, or a tie that admits it, in the right direction.
+    finding is the expected one, or a tie that admits it, in the right direction, and what
+    must stand beside it does.
     `false_alarm`: a right layer got anything but a pass and the notes that it admits.
     """
 
@@ -67,6 +68,7 @@ def judge(animal: Animal) -> Verdict:
     )  # fmt: skip
     if animal.direction is not None and first is not None:
         named = named and first.direction in (animal.direction, None)
+    named = named and set(animal.beside) <= set(codes)
     return Verdict(
         animal=animal,
         status=report.status,

@@ -317,8 +317,29 @@ TOPICS: tuple[Topic, ...] = (
                 (1, 2, 3),
                 "At its initial weights the layer hides every mistake.",
             ),
-            Lesson("LDJ402"),
-            Lesson("LDJ404"),
+            Lesson(
+                "LDJ402",
+                "SlantedTooFar",
+                (2,),
+                "Both columns point one way: rounding has eaten the determinant.",
+            ),
+            Lesson(
+                "LDJ404",
+                "Dithering",
+                (4,),
+                "What jumps has no slope, and gradients do not see it.",
+            ),
+        ),
+    ),
+    Topic(
+        "When a mistake has no name",
+        (
+            Lesson(
+                "LDJ199",
+                "BentLineCutShort",
+                (3,),
+                "A series that is cut short: no factor and no sign repairs it.",
+            ),
         ),
     ),
     Topic(

@@ -149,6 +149,6 @@ ANIMALS = family(
     wrong("LDJ304", Projecting, None, twin=HalfCentred),
     right(HalfCentred, "LDJ304"),
     right(BothWaysRight, "LDJ403"),
-    wrong("LDJ104", BothWaysTurned, twin=BothWaysRight, admits=("LDJ403",)),
+    wrong("LDJ104", BothWaysTurned, twin=BothWaysRight, beside=("LDJ403",)),
     right(SteepMatrix, "LDJ402", shape=(3,)),
 )
