@@ -99,6 +99,17 @@ def attributes(item: object) -> dict[str, Any]:
     return found
 
 
+def looked_up(item: object, name: str) -> Any:
+    """Return an attribute; None where there is none, or where a property raises.
+
+    What a property needs before it answers, a trainer for instance, is not there yet.
+    """
+    try:
+        return getattr(item, name, None)
+    except Exception:
+        return None
+
+
 def _children(item: Any) -> Iterator[Any]:
     if isinstance(item, types.MethodType):
         yield item.__self__
@@ -160,7 +171,7 @@ def held_transform(item: Any) -> Any:
     Several in a list are taken as one after the other.
     """
     for name in ("transform", "_transform", "bijection", "bijector", "transforms"):
-        held = getattr(item, name, None)
+        held = looked_up(item, name)
         if isinstance(held, (list, tuple)):
             held = _in_a_row(held)
         if held is not None and not isinstance(held, _ATOMS) and held is not item:

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck import probe
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, reachable, unwrapped
+from ldjcheck.holdings import held_transform, paths, reachable, unwrapped
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
@@ -50,7 +50,7 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     except CannotCheckError as error:
         found = _inside(layer, options)
         if found is None:
-            raise error from None
+            raise _with_parts(error, layer) from None
         setting = found
     if setting.layer is not typed:
         inside = type(setting.layer.obj).__name__
@@ -72,6 +72,39 @@ def _inside(layer: Layer, options: Options) -> Setting | None:
     return None
 
 
+def _with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
+    """Return the error with what else could be checked, where the call is not understood."""
+    if error.code != "LDJ004":
+        return error
+    from ldjcheck.conventions import recognise_conventions
+
+    where = paths(layer.obj)
+    parts = sorted(
+        (where[id(item)] for item in _made_by_users(layer) if id(item) in where),
+        key=lambda path: (path.count(".") + path.count("["), path),
+    )
+    hints = []
+    if parts:
+        hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
+    if recognise_conventions(layer.obj, "model"):
+        hints.append("To check its log_prob, say that it is a model: --kind model")
+    return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
+
+
+def _made_by_users(layer: Layer) -> list[Any]:
+    """Return what the layer holds that may be a flow layer: torch's networks are none."""
+    from ldjcheck.conventions import recognise_conventions
+
+    return [
+        item
+        for item in reachable(layer.obj)
+        if item is not layer.obj
+        and callable(item)
+        and not type(item).__module__.startswith(("torch.nn", "builtins"))
+        and recognise_conventions(item)
+    ]
+
+
 def _holds_flow(layer: Layer) -> bool:
     """Return whether something that the layer holds has a way back, or keeps a total.
 
@@ -79,16 +112,9 @@ def _holds_flow(layer: Layer) -> bool:
     """
     from ldjcheck.conventions import recognise_conventions
 
-    held = [
-        item
-        for item in reachable(layer.obj)
-        if item is not layer.obj
-        and callable(item)
-        and not type(item).__module__.startswith(("torch.nn", "builtins"))
-    ]
     return any(
         calls.accumulates or calls.inverse is not None
-        for item in held
+        for item in _made_by_users(layer)
         for calls in recognise_conventions(item)
     )
 

@@ -81,9 +81,9 @@ def unknown_mistake(mistake: str) -> str:
     from ldjcheck.rules import RULES
 
     words = {word.lower(): word for r in RULES for word in (r.code, r.name)}
-    near = get_close_matches(
-        mistake.strip().lower().replace("_", "-"), words, cutoff=0.7
-    )
+    wanted = mistake.strip().lower().replace("_", "-")
+    near = [word for word in words if wanted and word.startswith(wanted)][:3]
+    near = near or get_close_matches(wanted, words, cutoff=0.7)
     if not near:
         # A single word of a name is what people remember.
         near = [w for w in words if mistake.strip().lower() in w.split("-")][:3]

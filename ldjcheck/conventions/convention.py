@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.holdings import looked_up
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -97,7 +99,7 @@ def call_signature(layer: Any) -> Signature | None:
 
     For a module that is `forward`; its own hooks still run, since modules are called.
     """
-    forward = getattr(layer, "forward", None)
+    forward = looked_up(layer, "forward")
     function = forward if callable(forward) else layer
     return signature_of(function) if callable(function) else None
 
@@ -171,6 +173,6 @@ def caller(layer: Any) -> Callable[..., Any]:
 def inverse_method(layer: Any) -> str | None:
     """Return the name of the layer's method for the way back, or None."""
     for name in INVERSE_METHODS:
-        if callable(getattr(layer, name, None)):
+        if callable(looked_up(layer, name)):
             return name
     return None

@@ -22,6 +22,7 @@ from ldjcheck.conventions.convention import (
     signature_of,
 )
 from ldjcheck.conventions.ways import run, taken
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -79,8 +80,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 
 def _event_dim(layer: Any) -> int | None:
-    for holder in (getattr(layer, "domain", None), layer):
-        declared = getattr(holder, "event_dim", None)
+    for holder in (looked_up(layer, "domain"), layer):
+        declared = looked_up(holder, "event_dim")
         if isinstance(declared, int):
             return declared
     return None

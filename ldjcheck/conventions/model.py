@@ -13,6 +13,7 @@ import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Returned
 
@@ -38,7 +39,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         (_BITS, "bits/dim"),
     ):
         for name in names:
-            method = getattr(layer, name, None)
+            method = looked_up(layer, name)
             signature = signature_of(method) if callable(method) else None
             if signature is None or not signature.names:
                 continue

@@ -18,6 +18,7 @@ from ldjcheck.conventions.convention import (
     is_total,
 )
 from ldjcheck.conventions.ways import run, taken
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -73,12 +74,12 @@ def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        before = getattr(layer, name, None)
+        before = looked_up(layer, name)
         function = caller(layer) if way is None else getattr(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
-        after = getattr(layer, name, None)
+        after = looked_up(layer, name)
         untouched = after is before and way is not None
         return Returned(y=y, ldj=None if untouched else after, bare=untouched)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, looked_up, reachable
 from ldjcheck.probe.shapes import LENGTH
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
     items = list(reachable(layer))
     for item in items[:1]:
         for name in filter(_ABOUT_PARAMETERS.search, dir(item)):
-            yield from _as_shape(getattr(item, name, None), name)
+            yield from _as_shape(looked_up(item, name), name)
     for item in items:
         for name, value in attributes(item).items():
             if _ABOUT_CONTEXT.search(name):
@@ -104,7 +104,7 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
     layers = [item for item in items if isinstance(item, nn.Module)]
     widths: dict[int, str] = {}
     for item in layers:
-        width = getattr(item, "in_features", getattr(item, "input_size", None))
+        width = looked_up(item, "in_features") or looked_up(item, "input_size")
         if isinstance(width, int):
             widths.setdefault(width, f"a {type(item).__name__} takes {width} features")
         if isinstance(item, nn.Conv1d):

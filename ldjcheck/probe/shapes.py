@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, looked_up, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -180,7 +180,7 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         yield (n, LENGTH), why
         yield (2 * n, LENGTH), why
     elif isinstance(item, nn.Module):
-        features = getattr(item, "num_features", None)
+        features = looked_up(item, "num_features")
         if isinstance(features, int):
             yield from _of_size(features, "a norm layer has so many features")
 
