@@ -157,6 +157,9 @@ def _suppressions(given: Any) -> tuple[Suppression, ...]:
     words = [given] if isinstance(given, str) else given
     found = []
     for word in words:
+        if isinstance(word, Suppression):  # as a project's settings say it
+            found.append(word)
+            continue
         codes = ignorable_codes_for(word)
         reason = words[word] if isinstance(words, Mapping) else "as you said"
         if not isinstance(reason, str) or not reason.strip():

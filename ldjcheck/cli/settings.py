@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -11,14 +10,10 @@ from typing import Any
 
 import click
 
+from ldjcheck.checking.configured import find_table
 from ldjcheck.cli import param_types as types
 from ldjcheck.cli.sections import SectionedCommand
 from ldjcheck.records import Suppression
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _SILENCES = "ldjcheck.silences"
 _IGNORE, _BY_TARGET = "ignore", "per-target-ignore"
@@ -53,19 +48,10 @@ def silences_of(ctx: click.Context) -> Silences:
 
 
 def _find(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
-    """Return the nearest file upwards that has settings of ours, and these settings."""
-    for up in (folder, *folder.parents):
-        path = up / "pyproject.toml"
-        if not path.is_file():
-            continue
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise click.UsageError(f"{path} cannot be read: {error}.") from None
-        table = content.get("tool", {}).get("ldjcheck")
-        if isinstance(table, Mapping):
-            return path, table
-    return None
+    try:
+        return find_table(folder)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 class _Reader:

@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--ldj-seed",
         type=int,
         metavar="N",
-        help="where all randomness of the checks comes from (ini ldj_seed, else 0)",
+        help="where all randomness of the checks comes from (ini ldj_seed)",
     )
     group.addoption(
         "--ldj-report",
@@ -34,7 +34,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE.json",
         help="write all checks of the session to a file, as `ldjcheck --format json`",
     )
-    parser.addini("ldj_seed", "seed of all checks", default="0")
+    parser.addini(
+        "ldj_seed", "seed of all checks (that of [tool.ldjcheck])", default=""
+    )
     parser.addini(
         "ldj_targets",
         "layers to check besides the tests, as `ldjcheck TARGET` takes them",
@@ -66,7 +68,7 @@ def _is_configured(config: pytest.Config) -> bool:
     typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
     return (
         any(each is not None for each in typed)
-        or config.getini("ldj_seed") != "0"
+        or config.getini("ldj_seed") != ""
         or bool(config.getini("ldj_targets"))
     )
 

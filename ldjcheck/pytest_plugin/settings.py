@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ldjcheck import __version__
+from ldjcheck.testing.marking import project_options, session_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +23,8 @@ def check_settings(config: pytest.Config) -> None:
     """
     given = config.getoption("ldj_seed")
     seed = config.getini("ldj_seed") if given is None else given
-    if not str(seed).isdigit() or int(seed) > _LARGEST_SEED:
+    is_seed = str(seed).isdigit() and int(seed) <= _LARGEST_SEED
+    if seed != "" and not is_seed:
         where = "ini ldj_seed" if given is None else "--ldj-seed"
         raise pytest.UsageError(
             f"{where} is {seed!r}; it takes a whole number from 0 to {_LARGEST_SEED}"
@@ -36,8 +38,7 @@ def check_settings(config: pytest.Config) -> None:
 
 def seed_of(config: pytest.Config) -> int:
     """Return the seed of the session."""
-    given = config.getoption("ldj_seed")
-    return int(config.getini("ldj_seed") if given is None else given)
+    return session_seed(config)
 
 
 def find_targets(config: pytest.Config) -> None:
@@ -60,7 +61,9 @@ def _is_under(path: Path, folder: Path) -> bool:
 
 def header(config: pytest.Config) -> str:
     """Return the line that says how layers are checked."""
-    return f"ldjcheck {__version__}: seed {seed_of(config)}, float64, 3 samples"
+    options = {"dtype": "float64", "batch": 3, **project_options(config)}
+    told = f"seed {seed_of(config)}, {options['dtype']}, {options['batch']} samples"
+    return f"ldjcheck {__version__}: {told}"
 
 
 def uses_ldjcheck(item: pytest.Item) -> bool:

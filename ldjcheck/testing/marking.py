@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import unknown_keyword
+from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest
@@ -29,11 +29,42 @@ def marked(node: pytest.Item) -> dict[str, Any]:
 
 
 def session_options(node: pytest.Item) -> dict[str, Any]:
-    """Return what the session says for all checks: its seed; nothing without the plugin."""
-    seed = getattr(node.config.option, "ldj_seed", None)
-    if seed is None:
+    """Return what holds for all checks: the project's settings, and the session's seed."""
+    return {**project_options(node.config), "seed": session_seed(node.config)}
+
+
+def session_seed(config: pytest.Config) -> int:
+    """Return the seed: as typed, else that of the ini file, else of the project, else 0."""
+    given = getattr(config.option, "ldj_seed", None)
+    if given is None:
         try:
-            seed = node.config.getini("ldj_seed")
+            given = config.getini("ldj_seed")
         except (KeyError, ValueError):  # the plugin is switched off
+            given = ""
+    return int(given) if given != "" else project_options(config).get("seed", 0)
+
+
+def project_options(config: pytest.Config) -> dict[str, Any]:
+    """Return what `[tool.ldjcheck]` says of all checks, by the keywords of a check.
+
+    Raises:
+        pytest.UsageError: it cannot be read.
+    """
+    import pytest
+
+    from ldjcheck.checking.configured import find_table, keywords_of
+
+    try:
+        found = find_table(config.rootpath)
+        if found is None:
             return {}
-    return {"seed": int(seed)}
+        path, table = found
+        try:
+            options = keywords_of(table, CheckKeywords.__annotations__)
+            if type(options.get("seed", 0)) is not int:
+                raise ValueError(f"seed: {options['seed']!r} is not a whole number.")
+            return options
+        except ValueError as error:
+            raise ValueError(f"{path}: [tool.ldjcheck] {error}") from None
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None

@@ -103,6 +103,57 @@ def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     run(SEEN.format(seed=5), "--ldj-seed=5").assert_outcomes(passed=1)
 
 
+PROJECT = """
+[tool.ldjcheck]
+seed = 11
+batch = 4
+shape = "3"
+strict = true
+params-scale = 0.2
+format = "concise"
+
+[tool.ldjcheck.ignore]
+sign-flipped = "meant so"
+"""
+
+
+def test_the_settings_of_the_project_hold_and_a_mark_a_call_or_an_option_goes_before(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    flows.makepyprojecttoml(PROJECT)
+    source = """
+def test_all(ldj):
+    report = ldj.check(Flipped())
+    assert (ldj.seed, len(report.checks[0].samples)) == (11, 4)
+    assert (report.status, report.result.ignored[0].reason) == ("pass", "meant so")
+    assert ldj.check(Scale()).findings == ()  # what is ignored need not occur
+
+def test_strict(ldj):
+    with pytest.raises(ldjcheck.LdjMismatch): ldj.assert_ok(Untracked())
+
+@pytest.mark.ldj(batch=6, strict=False)
+def test_mark(ldj):
+    assert len(ldj.assert_ok(Untracked()).checks[0].samples) == 6
+    assert len(ldj.check(Scale(), batch=2).checks[0].samples) == 2
+
+@ldjcheck.parametrize([Flipped])
+def test_layers(report): assert report.run.seed == 11
+"""
+    result = run(source)
+    result.assert_outcomes(passed=8)
+    result.stdout.fnmatch_lines(["ldjcheck *: seed 11, float64, 4 samples"])
+    run(SEEN.format(seed=0), "--ldj-seed=0").assert_outcomes(passed=1)
+
+
+def test_a_setting_that_cannot_be_read_is_named_with_its_file(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    flows.makepyprojecttoml("[tool.ldjcheck]\nkwarg = {scale = 'width + 1'}")
+    result = run("def test_it(ldj): ldj.check(Scale())")
+    told = result.stdout.str() + result.stderr.str()
+    assert "[tool.ldjcheck] kwarg.scale: width + 1 is no plain value" in told
+
+
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])
 def test_a_seed_that_numpy_does_not_take_is_refused(run: Runs, seed: str) -> None:
     result = run("def test_it(): pass", f"--ldj-seed={seed}")
