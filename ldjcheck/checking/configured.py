@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,11 +11,6 @@ from ldjcheck.records import Suppression
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
@@ -30,13 +24,21 @@ def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
         if not path.is_file():
             continue
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = _read(path)
         except (OSError, ValueError) as error:
             raise ValueError(f"{path} cannot be read: {error}.") from None
         table = content.get("tool", {}).get("ldjcheck")
         if isinstance(table, Mapping):
             return path, table
     return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
 def keywords_of(table: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
@@ -83,6 +85,8 @@ def _sizes(text: str) -> Any:
 
 def _values(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield keyword arguments: in tests there is no source whose names they could use."""
+    import ast  # wanted by few
+
     if not isinstance(value, Mapping):
         texts = [value] if isinstance(value, str) else value
         value = {text.partition("=")[0]: text.partition("=")[2] for text in texts}

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,6 +91,9 @@ def _command(rule: Rule) -> str:
 
 
 def _run(source: str, command: str) -> list[str]:
+    import subprocess  # the help page does not wait for these
+    import tempfile
+
     words = shlex.split(command)
     package = str(Path(__file__).parents[2])
     paths = [package, *filter(None, [os.environ.get("PYTHONPATH")])]
