@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import time
-import traceback
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -33,19 +32,7 @@ if TYPE_CHECKING:
 def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
-    try:
-        code = _check(targets, settings, silences_of(ctx), shlex.join(typed))
-    except KeyboardInterrupt:
-        click.echo("Interrupted; nothing is left running.", err=True)
-        code = 130
-    except click.ClickException:
-        raise
-    except Exception:
-        from ldjcheck.cli.output import write_fault
-
-        write_fault(traceback.format_exc())
-        code = 4
-    ctx.exit(code)
+    ctx.exit(_check(targets, settings, silences_of(ctx), shlex.join(typed)))
 
 
 def _check(

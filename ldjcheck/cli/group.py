@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from typing import Any
+
 import click
 
 from ldjcheck import __version__
@@ -38,6 +41,26 @@ class DefaultCheck(click.Group):
         if args and args[0] not in own | set(self.commands):
             args = [check.name or "check", *args]
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what stops it has an exit status of its own.
+
+        That is 130 after a Ctrl-C, and 4 where ldjcheck itself fails.
+        """
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo("Interrupted; nothing is left running.", err=True)
+            ctx.exit(130)
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
+            raise
+        except BrokenPipeError:  # the reader, such as `head`, has seen enough
+            raise
+        except Exception:
+            from ldjcheck.cli.output import write_fault
+
+            write_fault(traceback.format_exc())
+            ctx.exit(4)
 
     def format_usage(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Show both forms of the command."""

@@ -36,15 +36,25 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
     planted mistakes are caught.
     """
-    from ldjcheck.cli.isolation import Finished, run_isolated
+    from ldjcheck.cli.isolation import Faulted, Finished, TimedOut, run_isolated
+    from ldjcheck.cli.output import write_fault
 
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     outcome = run_isolated(_planted, target, Options(**given), timeout=_TIMEOUT)
-    if not isinstance(outcome, Finished):
-        raise click.ClickException(f"The selftest did not end well: {outcome}")
-    code, text = outcome.value
-    click.echo(text)
-    ctx.exit(code)
+    if isinstance(outcome, Finished):
+        code, text = outcome.value
+        click.echo(text)
+        ctx.exit(code)
+    if isinstance(outcome, Faulted):
+        write_fault(outcome.traceback)
+        ctx.exit(4)
+    how = (
+        f"no answer within {outcome.seconds:g} seconds"
+        if isinstance(outcome, TimedOut)
+        else outcome.how
+    )
+    click.echo(f"The process of the selftest ended before it did: {how}.", err=True)
+    ctx.exit(2)
 
 
 def _planted(target: str | None, options: Options) -> tuple[int, str]:

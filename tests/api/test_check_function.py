@@ -185,6 +185,41 @@ def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
     assert "ldjcheck" + "/measure" not in evidence, "and none of ours"
 
 
+class Module(nn.Module):
+    """A whole model: what its trainer and its properties need is not there yet."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow = Curve()
+
+    @property
+    def trainer(self) -> None:
+        raise RuntimeError("not attached to a trainer")
+
+    context_shape = parameters_shape = transform = domain = trainer
+
+    def log_prob(self, x: Tensor, h: Tensor) -> Tensor:
+        return self.flow(x)[1] + h.sum(1)
+
+
+class Called(Module):
+    def forward(self, x: Tensor, h: Tensor) -> Pair:
+        raise ValueError("h is too small")
+
+
+def test_a_property_that_raises_is_no_obstacle() -> None:
+    assert ldjcheck.check(Called()).findings[0].code in ("LDJ005", "LDJ006")
+
+
+def test_a_model_that_is_not_called_is_told_what_could_be_checked() -> None:
+    (finding,) = ldjcheck.check(Module()).findings
+    assert finding.code == "LDJ004"
+    assert finding.evidence[-2:] == (
+        "To check a part of it, name that: Module().flow",
+        "To check its log_prob, say that it is a model: --kind model",
+    )
+
+
 @pytest.mark.parametrize("thing", [None, 3, "layer", [], object()])
 def test_what_is_no_layer_is_said_to_be_none(thing: Any) -> None:
     report = ldjcheck.check(thing, shape=(4,))

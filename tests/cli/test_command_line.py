@@ -9,7 +9,9 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from click.testing import CliRunner
 
+from ldjcheck.cli import main
 from ldjcheck.rules import RULES
 
 if TYPE_CHECKING:
@@ -175,6 +177,34 @@ def test_help_shows_every_option_and_command(ldjcheck: Callable[..., Ran]) -> No
     ):
         assert word in text
     assert ldjcheck("--version").stdout.startswith("ldjcheck ")
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "told"),
+    [
+        (KeyboardInterrupt(), 130, "Interrupted"),
+        (ZeroDivisionError("ours"), 4, "ours\nThis is a fault of ldjcheck"),
+    ],
+)
+def test_what_stops_any_command_has_its_own_exit_status(
+    monkeypatch: pytest.MonkeyPatch, raised: BaseException, code: int, told: str
+) -> None:
+    def stops(rule: object) -> str:
+        raise raised
+
+    monkeypatch.setattr("ldjcheck.cli.explain.page_of", stops)
+    ran = CliRunner().invoke(main, ["explain", "LDJ101"])
+    assert ran.exit_code == code
+    assert told in ran.output
+
+
+def test_a_layer_that_ends_the_selftest_is_told(
+    ldjcheck: Callable[..., Ran], write: Callable[[str, str], Path]
+) -> None:
+    write("dies.py", "import os\ndef layer(x): os._exit(3)")
+    ran = ldjcheck("selftest", "dies.py:layer")
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "it ended itself with exit code 3" in ran.stderr
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
