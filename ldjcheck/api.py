@@ -108,7 +108,9 @@ def check(
         ValueError: an option that cannot be what it is given as, an argument that the
             layer does not take, or a Jacobian of another shape.
     """
-    report = _report(layer, asked({k: v for k, v in locals().items() if k != "layer"}))
+    given = dict(locals())
+    __tracebackhide__ = True  # pytest then shows the caller's line
+    report = _report(layer, asked(given))
     announce(report)
     return report
 
@@ -116,6 +118,7 @@ def check(
 def _report(layer: Any, options: Options) -> Report:
     from ldjcheck.report import Report
 
+    __tracebackhide__ = True
     name = _name(layer)
     started = time.perf_counter()
     known = Layer(target=name, name=name, obj=layer)

@@ -27,6 +27,7 @@ def asked(keywords: Mapping[str, Any]) -> Options:
     Raises:
         ValueError: one of them has a value that it cannot take.
     """
+    __tracebackhide__ = True
     given = {f.name: keywords[f.name] for f in fields(Options) if f.name in keywords}
     for name, choices in CHOICES.items():
         if given[name] not in choices:
@@ -66,6 +67,7 @@ def _listed(words: Sequence[str]) -> str:
 
 
 def _count(name: str, value: Any, least: int) -> int:
+    __tracebackhide__ = True
     try:
         number = int(value.__index__())
     except AttributeError:

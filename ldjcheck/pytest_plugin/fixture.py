@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.testing.keywords import unknown_keyword
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -27,8 +29,10 @@ class Ldj:
 
     def check(self, layer: Any, **options: Unpack[CheckKeywords]) -> Report:
         """Return the report of a layer, as `ldjcheck.check` does."""
+        __tracebackhide__ = True
         from ldjcheck.api import check
 
+        _refuse_unknown(options)
         mine = {k: v for k, v in self.options.items() if k != "allow_unproven"}
         return check(layer, **{**mine, **options})
 
@@ -47,7 +51,14 @@ class Ldj:
         __tracebackhide__ = True
         from ldjcheck.testing.assertion import assert_ldj
 
+        _refuse_unknown(options)
         given = {**self.options, **options}
         if allow_unproven is not None:
             given["allow_unproven"] = allow_unproven
         return assert_ldj(layer, **given)
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    __tracebackhide__ = True
+    if (wrong := unknown_keyword(options)) is not None:
+        raise TypeError(wrong)

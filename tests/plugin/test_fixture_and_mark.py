@@ -103,6 +103,25 @@ def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     run(SEEN.format(seed=5), "--ldj-seed=5").assert_outcomes(passed=1)
 
 
+def test_a_call_that_makes_no_sense_shows_the_users_line_alone(run: Runs) -> None:
+    result = run(
+        """
+def test_value(ldj): ldj.check(Scale(), batch=0)
+
+def test_name(ldj): ldj.assert_ok(Scale(), direcion="both")
+
+def test_argument(): ldjcheck.assert_ldj(Scale(), context={"ctx": (3,)})
+"""
+    )
+    result.assert_outcomes(failed=3)
+    told = result.stdout.str()
+    assert "batch=0: it is a whole number of at least 1." in told
+    assert "there is no option 'direcion'; did you mean 'direction'?" in told
+    assert "The layer takes no argument 'ctx'" in told
+    assert "ldjcheck/checking" not in told
+    assert "ldjcheck/api" not in told
+
+
 PROJECT = """
 [tool.ldjcheck]
 seed = 11
