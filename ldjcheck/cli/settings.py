@@ -86,6 +86,8 @@ class _Reader:
                     where = f'{key}."{pattern}"'
                     found = self._reasons(where, reasons, expected=True)
                     by_target += [(pattern, each) for each in found]
+            elif name == "fix" and value is True:  # tests run the command, too
+                raise self._error(key, "type it each time: files are then written")
             elif name in self.options:
                 option = self.options[name]
                 values[str(option.name)] = self._value(key, value, option)

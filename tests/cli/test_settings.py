@@ -119,6 +119,7 @@ def test_every_option_is_a_known_setting(folder: Path, option: click.Option) -> 
         ("batch = true", "batch: True is not a whole number."),
         ("seed = -1", "seed: -1 is not in the range 0<=x<=4294967295."),
         ("strict = 1", "strict: 1 is not true or false."),
+        ("fix = true", "fix: type it each time: files are then written."),
         ("direction = 3", "direction: '3' is not one of 'both', 'forward', 'inverse'."),
         (
             'shape = "a"',
