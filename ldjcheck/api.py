@@ -15,6 +15,7 @@ from ldjcheck.records import Layer, Options, Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import torch
     from torch import Tensor
 
     from ldjcheck.records import Oracle
@@ -33,7 +34,7 @@ __all__ = [
 def check(
     layer: Any,
     *,
-    shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | None = None,
     context: Mapping[str, Sequence[int]] | None = None,
@@ -51,7 +52,7 @@ def check(
     seed: int = 0,
     search: int = 0,
     dtype: Literal["float64", "as-written"] = "float64",
-    device: str | None = None,
+    device: str | torch.device | None = None,
     atol: float | None = None,
     rtol: float | None = None,
     select: Sequence[str] = (),
@@ -65,8 +66,8 @@ def check(
 
     Args:
         layer: any object that is called like a flow layer; it is left exactly as it was.
-        shape: event shape of one sample, without the batch; found out when absent. A
-            mapping names the inputs.
+        shape: event shape of one sample, without the batch; found out when absent. One
+            number is the size of a vector, a mapping names the inputs.
         batch: samples per probe.
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`.
         context: event shapes of further tensor arguments, by parameter name.

@@ -10,6 +10,8 @@ from ldjcheck.testing.exceptions import failure_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import torch
+
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 def assert_ldj(
     layer: Any,
     *,
-    shape: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | None = None,
     context: Mapping[str, Sequence[int]] | None = None,
@@ -35,7 +37,7 @@ def assert_ldj(
     seed: int = 0,
     search: int = 0,
     dtype: Literal["float64", "as-written"] = "float64",
-    device: str | None = None,
+    device: str | torch.device | None = None,
     atol: float | None = None,
     rtol: float | None = None,
     select: Sequence[str] = (),

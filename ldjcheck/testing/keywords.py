@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import torch
+
     from ldjcheck.records import Oracle
 
 
 class CheckKeywords(TypedDict, total=False):
     """What `ldjcheck.check` takes besides the layer."""
 
-    shape: Sequence[int] | Mapping[str, Sequence[int]] | None
+    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None
     batch: int
     domain: str | None
     context: Mapping[str, Sequence[int]] | None
@@ -29,7 +31,7 @@ class CheckKeywords(TypedDict, total=False):
     seed: int
     search: int
     dtype: Literal["float64", "as-written"]
-    device: str | None
+    device: str | torch.device | None
     atol: float | None
     rtol: float | None
     select: Sequence[str]
