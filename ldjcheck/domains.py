@@ -23,6 +23,9 @@ GUESSES = (
 )
 """Domains tried, in this order, on a layer that declares none."""
 
+TAMEST = GUESSES[2]
+"""All other guesses contain it: what raises here, raises there too."""
+
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
 _FAR_OUT = (
     6.0  # beyond the bounds of usual splines, and short of where logistics saturate

@@ -246,8 +246,9 @@ def _settled(
         for shape, why_shape, contexts, why in tries:
             fed = replace(options, context=(*options.context, *contexts))
             shop = Workshop(layer=layer, options=fed, promote=promote)
+            takers = _taking({name for name, _ in contexts}, candidates)
             try:
-                settled = settle(shop, candidates, ((shape, why_shape),), batches)
+                settled = settle(shop, takers, ((shape, why_shape),), batches)
             except CannotCheckError:
                 continue
             found = settled, {name: f"{s}: {why}" for name, s in contexts}
@@ -257,6 +258,15 @@ def _settled(
         if odd is None:
             raise error from None
         return odd
+
+
+def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:
+    """Return the ways of calling that have a place for these arguments."""
+    return tuple(
+        calls
+        for calls in candidates
+        if names.issubset((*calls.context_names, *calls.extra_names))
+    )
 
 
 def _within_limit(shape: Shape, limit: int) -> None:

@@ -82,11 +82,12 @@ class Signature:
         return tuple(name for name in self.required[1:] if name not in known)
 
     def extras(self, *known: str | None) -> tuple[str, ...]:
-        """Return what may be None, and is where nobody gives it."""
+        """Return what may be None, and is where nobody gives it; the input left out."""
+        taken = (*known, *(() if self.takes_any_position else self.names[:1]))
         return tuple(
             name
             for name in self.optional
-            if self.defaults.get(name, 0) is None and name not in known
+            if self.defaults.get(name, 0) is None and name not in taken
         )
 
     def show(self, result: str) -> str:

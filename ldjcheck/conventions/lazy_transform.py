@@ -38,12 +38,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         annotation = scope.get(annotation.rpartition(".")[2], None)
     if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
         return
+    name = next(iter(signature.parameters), None)
     # A throw-away instance tells event_dim and domain; nothing is computed with it yet.
     try:
         with torch.no_grad():
             built = layer()
     except Exception:  # a context is needed
-        yield _with_context(next(iter(signature.parameters), None))
+        yield _with_context(name)
         return
     calls = transform_calls(
         built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
@@ -53,6 +54,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=_built_first(back=False),
         inverse=_built_first(back=True),
+        extra_names=()
+        if name is None
+        else (name,),  # some need it once they are called
     )
 
 

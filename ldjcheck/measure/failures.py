@@ -23,10 +23,20 @@ class Failures:
     def __init__(self) -> None:
         self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
         self._returned: list[str] = []
+        self._known: set[tuple[int, Shape, Domain, str]] = set()
 
-    def raised(self, shape: Shape, domain: Domain, error: LayerRaisedError) -> None:
-        """Note that the layer raised at this shape and in this domain."""
+    def raised(
+        self, calls: Calls, shape: Shape, domain: Domain, error: LayerRaisedError
+    ) -> bool:
+        """Note that the layer raised here; return whether it has done so before.
+
+        It is tried again in another precision, and then in vain.
+        """
+        once = (id(calls), shape, domain, str(error))
+        known = once in self._known
+        self._known.add(once)
         self._raised.append((shape, describe(domain), error))
+        return known
 
     def returned(self, what: str) -> None:
         """Note what came back that holds no output and ldj."""

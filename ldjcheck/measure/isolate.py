@@ -20,7 +20,7 @@ from ldjcheck.holdings import attributes, module_level, reachable, tensors
 from ldjcheck.measure.guard import LOW_PRECISION, is_rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 
 @contextlib.contextmanager
@@ -199,26 +199,26 @@ def _holds_state(function: types.FunctionType) -> bool:
     return any(isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function))
 
 
-def promoted(layer: Any) -> list[Tensor]:
-    """Turn every float32 or half tensor the layer holds into float64.
+def promoted(held: Sequence[Any]) -> list[Tensor]:
+    """Turn every float32 or half tensor among what a layer holds into float64.
 
     Returns those that training does not move: they keep the rounding of the precision
     that they were made in, and so does what the layer computes from them.
     """
     constants = []
-    for tensor in tensors(layer):
+    for tensor in (item for item in held if isinstance(item, Tensor)):
         if tensor.dtype in LOW_PRECISION:
             inexact = not tensor.requires_grad and is_rounded(tensor)
             tensor.data = tensor.data.double()
             if inexact:
                 constants.append(tensor)
-    _promote_numpy(layer)
+    _promote_numpy(held)
     return constants
 
 
-def _promote_numpy(layer: Any) -> None:
+def _promote_numpy(held: Sequence[Any]) -> None:
     """Turn float32 NumPy numbers and arrays into float64, wherever the layer keeps them."""
-    for item in list(reachable(layer)):
+    for item in held:
         if isinstance(item, (dict, list)):
             places = item.items() if isinstance(item, dict) else enumerate(item)
             for key, value in [(k, v) for k, v in places if _is_narrow(v)]:
@@ -248,6 +248,11 @@ def learnable(layer: Any) -> list[Tensor]:
 
 def set_mode(layer: Any, mode: str) -> None:
     """Put every module that the layer holds into `eval` or `train` mode."""
-    for module in reachable(layer):
+    switch(reachable(layer), mode)
+
+
+def switch(held: Iterable[Any], mode: str) -> None:
+    """Put every module among what a layer holds into `eval` or `train` mode."""
+    for module in held:
         if isinstance(module, torch.nn.Module):
             module.train(mode == "train")

@@ -13,7 +13,7 @@ from torch import Tensor
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.devices import moved, usable
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode
+from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode, switch
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 
 if TYPE_CHECKING:
@@ -56,8 +56,9 @@ class Workshop:
                 twin = self.layer.obj
                 said = f"run in place and restored afterwards: {reason}"
         moved(twin, device)
-        set_mode(twin, self.options.mode)
-        return twin, said, promoted(twin) if self.promote else []
+        held = list(reachable(twin))
+        switch(held, self.options.mode)
+        return twin, said, promoted(held) if self.promote else []
 
     def runner(
         self,

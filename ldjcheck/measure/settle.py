@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import GUESSES, integer_guesses
+from ldjcheck.domains import GUESSES, TAMEST, integer_guesses
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
@@ -164,7 +164,10 @@ def _try_domains(
         try:
             trial = _try(workshop, calls, shape, batch, domain)
         except LayerRaisedError as error:
-            failures.raised(shape, domain, error)
+            known = failures.raised(calls, shape, domain, error)
+            first = domain == choices[0] and len(choices) > 1
+            if first and (known or _raises(workshop, calls, shape, batch, failures)):
+                break
             continue
         except UnexpectedReturnError as error:
             failures.returned(str(error))
@@ -202,6 +205,24 @@ def _try_domains(
                     "the output is finite on whole numbers only",
                 )
     return fallback
+
+
+def _raises(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    failures: Failures,
+) -> bool:
+    """Return whether the layer raises wherever its inputs live."""
+    try:
+        _try(workshop, calls, shape, batch, TAMEST)
+    except LayerRaisedError as error:
+        failures.raised(calls, shape, TAMEST, error)
+        return True
+    except UnexpectedReturnError:
+        return False
+    return False
 
 
 def _whole_numbers(
