@@ -16,6 +16,8 @@ from torch import Tensor
 
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate
 
+_NUMBER = "number"
+
 Item = Node | Edge
 Edit = Callable[[Trace, Item], Tensor | None]
 """Returns the new value of a target, or None when the edit does not apply there."""
@@ -25,8 +27,9 @@ Edit = Callable[[Trace, Item], Tensor | None]
 class Target:
     """The same thing in every trace: `items[i]` are its executions in trace i.
 
-    `kind` is `node` (an operation), `edge` (one use of a value) or `value` (all uses of a
-    value that comes from outside). `single` marks one execution of several.
+    `kind` is `node` (an operation), `edge` (one use of a value, or one number wherever it
+    is used) or `value` (all uses of a value that comes from outside). `single` marks one
+    execution of several.
     """
 
     kind: str
@@ -74,7 +77,7 @@ def find_targets(
             continue
         found.append(Target(key[0], items))
         counts = {len(item) for item in items}
-        if len(counts) == 1 and counts != {1}:
+        if len(counts) == 1 and counts != {1} and key[1] != _NUMBER:
             found.extend(
                 Target(key[0], tuple((item[j],) for item in items), single=True)
                 for j in range(counts.pop())
@@ -87,6 +90,7 @@ def _groups(
 ) -> dict[tuple[Any, ...], list[Item]]:
     groups: dict[tuple[Any, ...], list[Item]] = {}
     uses: dict[Node, list[Edge]] = {}
+    numbers: dict[float, list[Edge]] = {}
     for node in trace.own:
         if node.place is not None:
             key = ("node", node.place.span, node.name, node.part)
@@ -102,6 +106,11 @@ def _groups(
                 ).append(edge)
             if used.name != "number":
                 uses.setdefault(used, []).append(edge)
+            elif edge not in linear_edges:
+                numbers.setdefault(float(used.value), []).append(edge)
+    for number, edges in numbers.items():  # one constant, written into several branches
+        if len({node.place.span for node, _ in edges if node.place is not None}) > 1:
+            groups["edge", _NUMBER, number] = list(edges)
     for edges in uses.values():
         node, position = edges[0]
         assert node.place is not None

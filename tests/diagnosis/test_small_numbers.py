@@ -39,6 +39,19 @@ class Constant(nn.Module):
         return x * self.scale, ldj.expand(len(x))
 
 
+class Halves(Sigmoid):
+    """The same, its log written down for either sign of what it depends on."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        s, t = self.net(a).chunk(2, dim=1)
+        scale = torch.sigmoid(s)
+        low = torch.log(scale + self.eps)
+        high = torch.log(1 / (1 + torch.exp(-s)) + self.eps)
+        ldj = torch.where(s < 0, low, high).sum(dim=1)
+        return torch.cat([a, b * scale + t], dim=1), ldj
+
+
 @pytest.mark.parametrize("eps", [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-12])
 @pytest.mark.parametrize("layer", [Sigmoid, Constant])
 def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> None:
@@ -47,7 +60,7 @@ def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> 
     assert {f.code for f in report.findings} <= {"LDJ117"}
 
 
-@pytest.mark.parametrize("layer", [Sigmoid, Constant])
+@pytest.mark.parametrize("layer", [Sigmoid, Constant, Halves])
 def test_an_epsilon_of_the_usual_size_is_a_note(layer: Any) -> None:
     findings = ldjcheck.check(layer(1e-8), shape=(6,)).findings
     assert [(f.code, f.severity) for f in findings] == [("LDJ117", "note")]
