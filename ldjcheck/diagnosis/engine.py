@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.diagnosis.blame import place_of
 from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
+from ldjcheck.diagnosis.guards import guard_numbers
 from ldjcheck.diagnosis.numbers import fits
 from ldjcheck.diagnosis.places import location_of, spans_of
 from ldjcheck.diagnosis.regions import region_explanations
@@ -57,6 +58,7 @@ def explain(case: Case) -> tuple[Explanation, ...]:
         spans = _spans(target)
         found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
     found.extend(step_explanations(case.traces, found))
+    found.extend(guard_numbers(case))
     found.extend(region_explanations(case.traces, targets))
     if any(e.kind in ("region", "other-condition") for e in found):
         # right on a region of inputs: what repairs the rest is no change of point

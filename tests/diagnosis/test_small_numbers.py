@@ -52,6 +52,21 @@ class Halves(Sigmoid):
         return torch.cat([a, b * scale + t], dim=1), ldj
 
 
+class Normed(nn.Module):
+    """A norm that is kept from zero in the map, and its square in the log."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.scale = nn.Parameter(torch.linspace(0.6, 1.4, 6))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        squares = (self.scale**2).sum()
+        y = x * self.scale / (squares.sqrt() + self.eps)
+        ldj = self.scale.abs().log() - 0.5 * torch.log(squares + self.eps)
+        return y, ldj.sum().expand(len(x))
+
+
 @pytest.mark.parametrize("eps", [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-12])
 @pytest.mark.parametrize("layer", [Sigmoid, Constant])
 def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> None:
@@ -60,19 +75,20 @@ def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> 
     assert {f.code for f in report.findings} <= {"LDJ117"}
 
 
-@pytest.mark.parametrize("layer", [Sigmoid, Constant, Halves])
+@pytest.mark.parametrize("layer", [Sigmoid, Constant, Halves, Normed])
 def test_an_epsilon_of_the_usual_size_is_a_note(layer: Any) -> None:
     findings = ldjcheck.check(layer(1e-8), shape=(6,)).findings
     assert [(f.code, f.severity) for f in findings] == [("LDJ117", "note")]
 
 
-def test_another_difference_of_that_size_is_no_epsilon() -> None:
-    class Off(Sigmoid):
+@pytest.mark.parametrize(("kind", "eps"), [(Sigmoid, 0.0), (Normed, 1e-12)])
+def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) -> None:
+    class Off(kind):  # type: ignore[misc]  # a parameter
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
             y, ldj = super().forward(x)
             return y, ldj * (1 + 1e-8)
 
-    report = ldjcheck.check(Off(0.0), shape=(6,))
+    report = ldjcheck.check(Off(eps), shape=(6,))
     assert report.status == "fail"
     assert report.findings[0].code != "LDJ117"
 
