@@ -23,7 +23,7 @@ def compare(measurement: Measurement) -> Comparison:
         measurement=measurement,
         forward=forward,
         inverse=inverse,
-        round_trip=round_trip_check(measurement, inverse),
+        round_trip=round_trip_check(measurement, forward, inverse),
         contract=contract_check(forward, inverse),
         gradients=tuple(gradient_checks(measurement, (forward, inverse))),
     )

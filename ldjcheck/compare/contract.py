@@ -46,8 +46,7 @@ def _uncoupled(side: DirectionMeasured) -> float:
     ]
     rounding = _COUPLED * max(sizes) * (1.0 if side.dtype == "float64" else 1e5)
     # A solver that stops when the whole batch is good enough is coupled by its residual.
-    residual = side.round_trip if side.round_trip is not None else 0.0
-    return rounding + 10.0 * min(residual, SOLVER_RESIDUAL)
+    return rounding + 10.0 * min(side.residual, SOLVER_RESIDUAL)
 
 
 def breaks_contract(seen: Behaviour) -> bool:

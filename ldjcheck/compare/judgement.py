@@ -47,6 +47,11 @@ def said_of_comparison(comparison: Comparison) -> dict[str, str]:
     for gradient in comparison.measurement.gradients:
         if gradient.why is not None:
             said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
+        elif gradient.nearer:
+            said[f"gradient {gradient.direction}"] = (
+                "judged with parameters moved a tenth as far: further out a clip hands on "
+                "a gradient that is not its own"
+            )
     return said
 
 

@@ -28,14 +28,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if not isinstance(layer, torch.nn.Module):
         return
     try:
-        signature = inspect.signature(layer.forward)
-    except (TypeError, ValueError):
+        signature = inspect.signature(layer.forward, eval_str=True)
+    except Exception:  # an annotation may name what is only there for type checkers
         return
     annotation = signature.return_annotation
-    if isinstance(annotation, str):
-        forward = getattr(layer.forward, "__func__", layer.forward)
-        scope = getattr(forward, "__globals__", {})
-        annotation = scope.get(annotation.rpartition(".")[2], None)
     if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
         return
     name = next(iter(signature.parameters), None)

@@ -49,6 +49,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
             inverse = _measured(runner, "inverse", y, workshop)
             if isinstance(inverse, DirectionMeasured):
                 inverse = _with_round_trip(runner, inverse, forward, workshop)
+                forward = _by_the_way_back(forward, inverse)
     elif not wants_inverse:
         inverse = Unavailable(direction="inverse", why="not asked for")
     if isinstance(forward, DirectionMeasured) and not _may_round(forward, inverse):
@@ -123,6 +124,7 @@ def _with_round_trip(
     inverse = replace(
         inverse,
         round_trip=off,
+        residual=off,
         round_trip_allowed=_round_trip_allowed(
             forward, inverse, "float32" if runner.constants else forward.dtype
         ),
@@ -160,6 +162,38 @@ def _with_round_trip(
     if derivable and (is_apart(found) or not _stops_early(inverse, found)):
         return inverse
     return found
+
+
+def _by_the_way_back(
+    forward: DirectionMeasured | Unavailable, inverse: DirectionMeasured
+) -> DirectionMeasured | Unavailable:
+    """Return a forward direction that solves for the way back, judged by that.
+
+    Its own derivative is that of the steps that the solver took. Where it stopped early,
+    which the way there and back shows, and the difference is no more than this explains,
+    the exact value is minus that of the way back at the point where it stopped.
+    """
+    off = inverse.round_trip
+    if not isinstance(forward, DirectionMeasured) or off is None or off > _PREIMAGE:
+        return forward
+    forward = replace(forward, residual=off)
+    if not is_apart(forward):
+        return forward
+    if inverse.exact is None or inverse.allowed is None or not inverse.anchored:
+        return forward
+    if inverse.method in ("preimage", "differences") or is_apart(inverse):
+        return forward
+    found = replace(
+        forward,
+        exact=-inverse.exact,
+        allowed=inverse.allowed,  # at the point itself, so that no residual is left
+        jacobian=None,
+        shares=None if inverse.shares is None else -inverse.shares,
+        structure=inverse.structure,
+        method="preimage",
+    )
+    wide = replace(found, allowed=inverse.allowed + 10.0 * off * forward.x[0].numel())
+    return found if _stops_early(forward, wide) and not is_apart(found) else forward
 
 
 def _drops_dims(side: DirectionMeasured) -> bool:

@@ -15,13 +15,14 @@ _WHOLE = 1e-6  # how far from a whole number of periods a way back may land
 
 
 def period_of(
-    forward: Callable[[Tensor], Tensor], x: Tensor, back: Tensor
+    around: Callable[[Tensor], Tensor], x: Tensor, back: Tensor
 ) -> float | None:
     """Return the period of a map whose way back leads to another point, or None.
 
-    `back` is inverse(f(x)), shape `(batch, *event)` like x. The gaps must all be multiples
-    of one number, and f must be the same for every sample when it is added to any entry
-    that shows a gap: a wrong inverse does not make its map repeat itself.
+    `around` goes there and back, and `back` is where it leads from x, both `(batch,
+    *event)`. The gaps must all be multiples of one number, and the way must end the same
+    for every sample when it is added to any entry that shows a gap: what is merely wrong
+    does not repeat itself.
     """
     if back.shape != x.shape or not torch.isfinite(back).all():
         return None
@@ -33,13 +34,12 @@ def period_of(
     turns = gap / period
     if float((turns - turns.round()).abs().max()) > _WHOLE:
         return None
-    y = forward(x)
     for entry in off.any(dim=0).nonzero().flatten().tolist():
         step = torch.zeros_like(gap)
         step[:, entry] = period
-        moved = forward(x + step.reshape(x.shape).to(x))
-        if moved.shape != y.shape or not torch.allclose(
-            moved.double(), y.double(), rtol=_SAME, atol=_SAME
+        moved = around(x + step.reshape(x.shape).to(x))
+        if moved.shape != back.shape or not torch.allclose(
+            moved.double(), back.double(), rtol=_SAME, atol=_SAME
         ):
             return None
     return period

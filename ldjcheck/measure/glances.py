@@ -68,17 +68,23 @@ def _there_and_back(
 def repeats_every(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> float | None:
-    """Return after how much the map repeats itself, or None where it does not."""
+    """Return after how much the map, or its way back, repeats itself; None: they do not.
+
+    Either way it is there and back that does: what leaves its stretch comes back to it.
+    """
     if calls.inverse is None or domain.kind != "real":
         return None
     x, back = _there_and_back(workshop, calls, shape, batch, domain)
     if back is None:
         return None
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+
+    def there_and_back(at: Tensor) -> Tensor:
+        y = runner.run("forward", at, Frozen()).y.detach()
+        return runner.run("inverse", y, Frozen()).y.detach()
+
     try:
-        return period_of(
-            lambda at: runner.run("forward", at, Frozen()).y.detach(), x, back
-        )
+        return period_of(there_and_back, x, back)
     except (LayerRaisedError, UnexpectedReturnError):
         return None
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import is_apart, ready
+from ldjcheck.measure.configuration import is_apart, measure_config, ready
 from ldjcheck.measure.cuts import Cuts
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.slopes import Slope, Slopes, UndefinedSlopeError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
+_NEARER = 0.1  # of how far parameters are moved
 _ASKED = 8  # tensors whose exact value is differentiated: each costs Jacobians
 _STATEMENTS = 64  # cuts that are tried one by one
 
@@ -36,12 +37,40 @@ def measure_gradients(
     settled: Settled, config: Config, measured: ConfigMeasured
 ) -> tuple[GradientMeasured, ...]:
     """Return how the gradient of each direction's ldj compares, where its value is right."""
-    found = (
+    found = [
         _measured(settled, config, side)
         for side in (measured.forward, measured.inverse)
         if _is_worth_asking(side)
-    )
-    return tuple(gradient for gradient in found if gradient is not None)
+    ]
+    known = [gradient for gradient in found if gradient is not None]
+    if config.draw and any(gradient.wrong for gradient in known):
+        known = _looked_at_again(settled, config, known)
+    return tuple(known)
+
+
+def _looked_at_again(
+    settled: Settled, config: Config, found: list[GradientMeasured]
+) -> list[GradientMeasured]:
+    """Return the gradients, right where they are so with parameters moved less.
+
+    What cuts a gradient cuts it everywhere. A clip that hands on the gradient of what it
+    has clipped, as a straight-through estimator does, changes nothing nearer by.
+    """
+    near = replace(config, scale=config.scale * _NEARER)
+    shop = replace(settled.workshop, behaviour=False)
+    measured = measure_config(shop, settled.calls, near)
+    sides = {"forward": measured.forward, "inverse": measured.inverse}
+    judged = []
+    for gradient in found:
+        side = sides[gradient.direction]
+        again = None
+        if gradient.wrong and _is_worth_asking(side):
+            again = _measured(settled, near, side)
+        if again is None or again.why is not None or again.wrong or again.map_off:
+            judged.append(gradient)
+        else:
+            judged.append(replace(again, nearer=True))
+    return judged
 
 
 def _is_worth_asking(side: object) -> bool:

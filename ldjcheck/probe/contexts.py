@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from ldjcheck.holdings import attributes, looked_up, reachable
-from ldjcheck.probe.shapes import LENGTH
+from ldjcheck.probe.shapes import HEIGHT, LENGTH, WIDTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,9 +61,12 @@ def _guesses(
         masks = tuple(name for name in names if "mask" in name)
         others = tuple(name for name in names if name not in masks)
         events = dict(_likeliest(shapes) if others else shapes)
-        for size, why in facts if others else (((), "ones: nothing is masked"),):
+        sizes: tuple[tuple[Shape | None, str], ...] = facts
+        sizes += ((None, "as large as the input"),)
+        for size, why in sizes if others else (((), "ones: nothing is masked"),):
             for shape, why_shape in events.items():
-                held = tuple((name, size) for name in others)
+                own = shape if size is None else size
+                held = tuple((name, own) for name in others)
                 ones = tuple((name, _mask_for(shape)) for name in masks)
                 yield shape, why_shape, held + ones, why
 
@@ -103,6 +106,7 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
                 yield from _as_shape(value, name)
     layers = [item for item in items if isinstance(item, nn.Module)]
     widths: dict[int, str] = {}
+    channels: dict[int, str] = {}
     for item in layers:
         width = looked_up(item, "in_features") or looked_up(item, "input_size")
         if isinstance(width, int):
@@ -110,13 +114,22 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
         if isinstance(item, nn.Conv1d):
             yield (item.in_channels, LENGTH), f"a Conv1d takes {item.in_channels}"
             yield (item.in_channels, 1), f"a Conv1d takes {item.in_channels}"
+        if isinstance(item, nn.Conv2d):
+            channels.setdefault(item.in_channels, f"a Conv2d takes {item.in_channels}")
+    yield from _of_widths(widths, ())
+    yield from _of_widths(channels, (HEIGHT, WIDTH))
+
+
+def _of_widths(
+    widths: dict[int, str], space: tuple[int, ...]
+) -> Iterator[tuple[Shape, str]]:
     for width, why in widths.items():
-        yield (width,), why
+        yield (width, *space), why
     # A net that takes the input and the context side by side is wider than either.
     for width, why in list(widths.items())[:3]:
         for less in (1, 2, 3, 4):
             if width > less:
-                yield (width - less,), f"{why}, the input's among them"
+                yield (width - less, *space), f"{why}, the input's among them"
 
 
 def _as_shape(value: Any, name: str) -> Iterator[tuple[Shape, str]]:

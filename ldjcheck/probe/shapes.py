@@ -63,7 +63,8 @@ def sizes_held(layer: Any) -> frozenset[int]:
 def guess_shapes(layer: Any, event_dim: int | None) -> tuple[ShapeGuess, ...]:
     """Return the event shapes worth trying, the best founded first, each once."""
     guesses: dict[Shape, ShapeGuess] = {}
-    for shape, why in (*_from_facts(layer), *_defaults(event_dim)):
+    for found, why in (*_from_facts(layer), *_defaults(event_dim)):
+        shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
         if shape and 0 < math.prod(shape) <= _LARGEST and shape not in guesses:
@@ -211,6 +212,9 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     shape = tuple(tensor.shape)
     if _is_permutation(tensor):
         yield from _of_size(shape[0], why)
+        yield (2, shape[0]), why  # along another axis
+        yield (2, shape[0], WIDTH), why
+        yield (2, HEIGHT, shape[0]), why
     if not tensor.is_floating_point() or not shape or math.prod(shape) == 1:
         return
     if len(shape) == 1:

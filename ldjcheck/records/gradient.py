@@ -27,12 +27,15 @@ class GradientPart:
 class GradientMeasured:
     """How autograd's derivative of the reported ldj compares, in one direction.
 
-    `why` says why it was not judged. `cut` is the word at `location` that keeps the
-    derivative from passing: `detach`, `no_grad`, `item`, `backward`.
+    `why` says why it was not judged, `nearer` that this was done with parameters moved
+    less, since further out it is no cut that makes the difference. `cut` is the word at
+    `location` that keeps the derivative from passing: `detach`, `no_grad`, `item`,
+    `backward`.
     """
 
     direction: Direction
     why: str | None = None
+    nearer: bool = False
     worst: float = 0.0
     allowed: float = 0.0
     wrong: tuple[GradientPart, ...] = ()

@@ -91,6 +91,7 @@ class DirectionMeasured:
     )
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
+    residual: float = 0.0  # the same for either direction, which may be a solver's
     round_trip_allowed: float | None = None
 
 

@@ -28,6 +28,22 @@ def test_a_map_that_wraps_around_is_one_to_one_on_its_period() -> None:
     assert report.result.inferred["domain"] == "interval:-2:2: it repeats every 4"
 
 
+def test_a_way_back_that_wraps_around_is_one_to_one_there() -> None:
+    class Wraps(nn.Module):
+        """Goes there as it is, and comes back to the stretch from -1 to 1."""
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return 3 * x, torch.log(torch.tensor(3.0)).expand(len(x)) * x.shape[1]
+
+        def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+            ldj = -torch.log(torch.tensor(3.0)).expand(len(y)) * y.shape[1]
+            return torch.remainder(y / 3 + 1, 2) - 1, ldj
+
+    report = ldjcheck.check(Wraps())
+    assert report.status == "pass", report
+    assert report.result.inferred["domain"] == "interval:-1:1: it repeats every 2"
+
+
 def test_a_wrong_way_back_is_no_period() -> None:
     class Wrong(Wrapped):
         def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:

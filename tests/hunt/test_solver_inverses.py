@@ -67,3 +67,30 @@ def test_a_solver_that_float32_cannot_satisfy_does_not_hang_the_check() -> None:
         torch.manual_seed(seed)
         report = ldjcheck.check(Contraction(1e-13), shape=(4,))
         assert report.status == "pass", report
+
+
+class Solved(nn.Module):
+    """The same the other way round, as flows for sampling have it."""
+
+    def __init__(self, stop: float, slip: float = 0.0) -> None:
+        super().__init__()
+        self.back = Contraction(stop, slip)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.back.inverse(x)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        y, ldj = self.back(y)
+        return y, ldj
+
+
+@pytest.mark.parametrize("stop", [1e-6, 1e-5])
+def test_a_map_that_is_solved_for_is_judged_by_its_way_back(stop: float) -> None:
+    report = ldjcheck.check(Solved(stop), shape=(4,))
+    assert report.status == "unproven", report
+    assert report.checks[0].status == "pass"
+    assert report.checks[0].method == "preimage"
+
+
+def test_and_a_small_constant_in_its_ldj_is_seen() -> None:
+    assert ldjcheck.check(Solved(1e-6, slip=1e-5), shape=(4,)).status == "fail"

@@ -178,6 +178,19 @@ class ForImages(nn.Module):
         return x * self.log_scale.exp(), ldj
 
 
+class Rows(nn.Module):
+    """Permutes the rows of an image, which are three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("order", torch.tensor([2, 0, 1]))
+
+    def forward(self, x: Tensor) -> Pair:
+        assert x.dim() == 4
+        assert x.shape[2] == 3
+        return x[:, :, self.order], torch.zeros(len(x))
+
+
 class WithoutWidth(ForImages):
     """The same with one factor too few, which square images of one row would hide."""
 
@@ -186,7 +199,9 @@ class WithoutWidth(ForImages):
         return y, ldj / x.shape[3]
 
 
-@pytest.mark.parametrize("layer", [Affine(7), Coupling(6), ForImages(), Curve()])
+@pytest.mark.parametrize(
+    "layer", [Affine(7), Coupling(6), ForImages(), Curve(), Rows()]
+)
 def test_a_layer_is_checked_at_a_shape_that_nobody_said(layer: nn.Module) -> None:
     report = ldjcheck.check(layer)
     assert report.status == "pass"

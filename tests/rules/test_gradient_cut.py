@@ -228,6 +228,22 @@ class StraightThrough(nn.Module):
         return x * 0.5**rounded, -(rounded * math.log(2)).sum().expand(len(x))
 
 
+class Clamped(nn.Module):
+    """Clips its log-scale, and hands the gradient on as if it did not."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+        nn.init.zeros_(self.net.weight)
+        nn.init.zeros_(self.net.bias)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=1)
+        s = 20 * self.net(a)
+        s = s + (s.clamp(-5, 3) - s).detach()
+        return torch.cat([a, b * s.exp()], dim=1), s.sum(dim=1)
+
+
 class Stabilised(Coupling):
     """Subtracts a detached maximum inside a logarithm, which changes nothing."""
 
@@ -267,8 +283,8 @@ class WithStatistics(nn.Module):
 
 
 RIGHT = [
-    Coupling, Initialised, Sampler, Frozen, Buffered, StraightThrough, Stabilised, Stable,
-    WithStatistics,
+    Coupling, Initialised, Sampler, Frozen, Buffered, StraightThrough, Clamped, Stabilised,
+    Stable, WithStatistics,
 ]  # fmt: skip
 
 
