@@ -26,6 +26,14 @@ GUESSES = (
 TAMEST = GUESSES[2]
 """All other guesses contain it: what raises here, raises there too."""
 
+
+def inside(domain: Domain) -> tuple[Domain, ...]:
+    """Return the guesses that are a part of a domain: where only a part of it is meant."""
+    if domain.kind == "real":
+        return GUESSES[1:]
+    return (TAMEST,) if domain.kind == "positive" else ()
+
+
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
 _FAR_OUT = (
     6.0  # beyond the bounds of usual splines, and short of where logistics saturate

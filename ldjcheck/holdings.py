@@ -168,8 +168,13 @@ def unwrapped(layer: Any) -> Any:
 def held_transform(item: Any) -> Any:
     """Return the transform that a distribution or model holds, or None.
 
-    Several in a list are taken as one after the other.
+    Several in a list are taken as one after the other. A distribution that only says which
+    axes are one event holds what its base does.
     """
+    from torch.distributions import Independent
+
+    while isinstance(item, Independent):
+        item = item.base_dist
     for name in ("transform", "_transform", "bijection", "bijector", "transforms"):
         held = looked_up(item, name)
         if isinstance(held, (list, tuple)):

@@ -64,7 +64,7 @@ def _inside(layer: Layer, options: Options) -> Setting | None:
     inner = _opened(layer)
     if inner is not None:
         with contextlib.suppress(CannotCheckError):
-            return _at(inner, options)
+            return _at(inner, options, around=layer.obj)
     asked = options.kind == "auto" and options.convention == "auto"
     if asked and options.adapter is None and _holds_flow(layer):
         with contextlib.suppress(CannotCheckError):
@@ -143,8 +143,11 @@ def _unwrapped(layer: Layer) -> Layer:
     )
 
 
-def _at(layer: Layer, options: Options) -> Setting:
-    """Return a way of calling the layer that works, and the other sizes that it takes."""
+def _at(layer: Layer, options: Options, around: object = None) -> Setting:
+    """Return a way of calling the layer that works, and the other sizes that it takes.
+
+    `around` is what the layer was taken out of, if it was.
+    """
     from ldjcheck.conventions import adapted_calls, recognise_conventions
     from ldjcheck.measure import learnable, runs, said_of_device
 
@@ -163,7 +166,7 @@ def _at(layer: Layer, options: Options) -> Setting:
     elif asked:
         guesses = ((next(iter(asked.values())), "as you said"),)
     else:
-        found = probe.guess_shapes(layer.obj, candidates[0].event_dim)
+        found = probe.guess_shapes(layer.obj, candidates[0].event_dim, around)
         guesses = tuple((guess.shape, guess.why) for guess in found)
     settled, context = _settled(layer, options, candidates, guesses)
     _within_limit(settled.shape, options.dims_limit)

@@ -33,6 +33,7 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
         event_dim=_event_dim(layer, "domain"),
         inverse_event_dim=_event_dim(layer, "codomain"),
         domain=_domain(_attribute(layer, "domain")),
+        domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
         codomain=_domain(codomain),
         inferred=(("convention", f"{name}: {why}"),),
     )

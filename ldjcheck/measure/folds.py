@@ -20,26 +20,29 @@ def period_of(
     """Return the period of a map whose way back leads to another point, or None.
 
     `around` goes there and back, and `back` is where it leads from x, both `(batch,
-    *event)`. The gaps must all be multiples of one number, and the way must end the same
-    for every sample when it is added to any entry that shows a gap: what is merely wrong
-    does not repeat itself.
+    *event)`. An entry's gaps must all be multiples of one number, and the way must end the
+    same for every sample when that is added to the entry: what is merely wrong does not
+    repeat itself. Other entries may depend on the turns that one has made.
     """
     if back.shape != x.shape or not torch.isfinite(back).all():
         return None
-    gap = (x - back).detach().double().reshape(len(x), -1)
-    off = gap.abs() > _WHOLE * (1.0 + x.detach().double().reshape(len(x), -1).abs())
-    if not off.any():
-        return None
-    period = float(gap[off].abs().min())
-    turns = gap / period
-    if float((turns - turns.round()).abs().max()) > _WHOLE:
-        return None
+    flat = x.detach().double().reshape(len(x), -1)
+    gap = flat - back.detach().double().reshape(len(x), -1)
+    off = gap.abs() > _WHOLE * (1.0 + flat.abs())
+    found = []
     for entry in off.any(dim=0).nonzero().flatten().tolist():
+        period = float(gap[off[:, entry], entry].abs().min())
+        turns = gap[:, entry] / period
+        if float((turns - turns.round()).abs().max()) > _WHOLE:
+            continue
         step = torch.zeros_like(gap)
         step[:, entry] = period
         moved = around(x + step.reshape(x.shape).to(x))
-        if moved.shape != back.shape or not torch.allclose(
-            moved.double(), back.double(), rtol=_SAME, atol=_SAME
+        if moved.shape == back.shape and torch.allclose(
+            moved.double().reshape(len(x), -1)[:, entry],
+            back.double().reshape(len(x), -1)[:, entry],
+            rtol=_SAME,
+            atol=_SAME,
         ):
-            return None
-    return period
+            found.append(period)
+    return min(found, default=None)

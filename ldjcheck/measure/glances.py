@@ -11,11 +11,12 @@ from ldjcheck.domains import draw
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
     from ldjcheck.measure.runner import Outcome
-    from ldjcheck.records import Calls, Domain, Shape
+    from ldjcheck.records import Calls, Region, Shape
 
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
@@ -74,9 +75,19 @@ def repeats_every(
     """
     if calls.inverse is None or domain.kind != "real":
         return None
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
-    if back is None:
-        return None
+    regions: tuple[Region, ...] = ("usual", "far")
+    found = (
+        _period(
+            workshop, calls, shape, batch, _input(workshop, shape, batch, r, domain)
+        )
+        for r in regions
+    )
+    return next((period for period in found if period is not None), None)
+
+
+def _period(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
+) -> float | None:
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
 
     def there_and_back(at: Tensor) -> Tensor:
@@ -84,9 +95,18 @@ def repeats_every(
         return runner.run("inverse", y, Frozen()).y.detach()
 
     try:
-        return period_of(there_and_back, x, back)
+        period = period_of(there_and_back, x, there_and_back(x))
+        if period is None:
+            return None
+        inside = usual_input(workshop, shape, batch, stretch(period))
+        return period if _is_close(there_and_back(inside), inside) else None
     except (LayerRaisedError, UnexpectedReturnError):
         return None
+
+
+def stretch(period: float) -> Domain:
+    """Return the domain on which a map that repeats itself is one to one."""
+    return Domain(kind="interval", low=-period / 2, high=period / 2)
 
 
 def leaves_domain(
@@ -145,6 +165,12 @@ def _is_close(a: Tensor, b: Tensor) -> bool:
 
 def usual_input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
     """Return inputs as a first look takes them, shape `(batch, *shape)`."""
+    return _input(workshop, shape, batch, "usual", domain)
+
+
+def _input(
+    workshop: Workshop, shape: Shape, batch: int, region: Region, domain: Domain
+) -> Tensor:
     generator = torch.Generator().manual_seed(workshop.options.seed)
-    x = draw(domain, shape, batch, "usual", generator)
+    x = draw(domain, shape, batch, region, generator)
     return x if workshop.promote else x.float()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import GUESSES, TAMEST, integer_guesses
+from ldjcheck.domains import GUESSES, TAMEST, inside, integer_guesses
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
@@ -23,17 +23,17 @@ from ldjcheck.measure.glances import (
     off_by,
     repeats_every,
     rounds_back,
+    stretch,
     usual_input,
 )
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
-from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Direction, Shape
+    from ldjcheck.records import Calls, Direction, Domain, Shape
 
 _GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
@@ -156,6 +156,8 @@ def _try_domains(
         choices, why = (given,), "as you said"
     elif declared is not None:
         choices, why = (declared,), "declared by the layer"
+        if calls.domain_derived:
+            choices += inside(declared)
     else:
         choices, why = GUESSES, "the first domain where the output is finite"
     fallback: tuple[int, Domain, str] | None = None
@@ -173,21 +175,23 @@ def _try_domains(
             failures.returned(str(error))
             return None
         if torch.isfinite(trial.outcome.y).all():
+            if given is None and calls.forward is not None:
+                repeats = repeats_every(workshop, calls, shape, batch, domain)
+                if repeats is not None:
+                    why = f"it repeats every {repeats:g}"
+                    return trial.quality, stretch(repeats), why
             if given is None and declared is None and calls.forward is not None:
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
                     return trial.quality, whole, "it adds noise to whole numbers"
-                repeats = repeats_every(workshop, calls, shape, batch, domain)
-                if repeats is not None:
-                    half = repeats / 2
-                    stretch = Domain(kind="interval", low=-half, high=half)
-                    return trial.quality, stretch, f"it repeats every {repeats:g}"
                 if not _is_finite(trial.outcome.reported) and leaves_domain(
                     workshop, calls, shape, batch, domain, trial.outcome
                 ):
                     folded = folded or (trial.quality, domain, why)
                     why = "the first domain where the map is one to one"
                     continue
+            if declared is not None and domain != declared:
+                why = "inside the declared one: the first where the output is finite"
             return trial.quality, domain, why
         fallback = fallback or (max(trial.quality, _ODD), domain, why)
     if folded is not None:

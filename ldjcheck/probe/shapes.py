@@ -48,8 +48,9 @@ class ShapeGuess:
 
 def sizes_held(layer: Any) -> frozenset[int]:
     """Return every integer that the layer holds as a size: these axes are not ours to vary."""
-    sizes: set[int] = set()
-    for item in reachable(layer):
+    items = list(reachable(layer))
+    sizes = {shape[0] for shape, _ in _indexed(items) if len(shape) == 1}
+    for item in items:
         if isinstance(item, torch.Tensor):
             sizes.update(item.shape)
         else:
@@ -60,10 +61,16 @@ def sizes_held(layer: Any) -> frozenset[int]:
     return frozenset(sizes)
 
 
-def guess_shapes(layer: Any, event_dim: int | None) -> tuple[ShapeGuess, ...]:
-    """Return the event shapes worth trying, the best founded first, each once."""
+def guess_shapes(
+    layer: Any, event_dim: int | None, around: Any = None
+) -> tuple[ShapeGuess, ...]:
+    """Return the event shapes worth trying, the best founded first, each once.
+
+    What the layer was taken out of, `around`, may know more: a base distribution's size.
+    """
     guesses: dict[Shape, ShapeGuess] = {}
-    for found, why in (*_from_facts(layer), *_defaults(event_dim)):
+    known = layer if around is None else around
+    for found, why in (*_from_facts(known), *_defaults(event_dim)):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
@@ -95,7 +102,7 @@ def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
     if event_dim == 2:
         for size in (4, 5, 2):
             yield (size, size), why
-    for size in (4, 6, 2, 5, 1, 8):
+    for size in (4, 6, 2, 5, 3, 1, 8):
         yield (size,), why
     for channels in (2, 1, 4, 3, 6, 8, 12, 16):
         yield (channels, HEIGHT, WIDTH), why
@@ -125,6 +132,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
         yield from _named_sizes(item)
     for item in items:
         yield from _first_network(item)
+    yield from _indexed(items)
     for item in items[1:]:
         if not isinstance(item, torch.Tensor):
             yield from _named_sizes(item)
@@ -137,6 +145,23 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
     for item in items:
         for name, size in _integers(item).items():
             yield from _of_size(size, f"{name} = {size}")
+
+
+def _indexed(items: list[Any]) -> Iterator[tuple[Shape, str]]:
+    """Yield the size of what lists of indices divide among them: 0, 2 and 1, 3."""
+    lists = [item for item in items if _is_indices(item)]
+    indices = sorted(i for item in lists for i in item.tolist())
+    if len(lists) > 1 and indices == list(range(len(indices))):
+        yield from _of_size(len(indices), "its lists of indices divide so many")
+
+
+def _is_indices(item: Any) -> bool:
+    return (
+        isinstance(item, torch.Tensor)
+        and item.dim() == 1
+        and item.dtype == torch.int64
+        and 0 < len(item) <= _LARGEST
+    )
 
 
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
@@ -224,6 +249,7 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     elif len(shape) == 2:
         yield (shape[1],), why
         yield (shape[0],), why
+        yield shape, why
     elif len(shape) == 3:
         if shape[0] > 1 and shape[1:] == (1, 1):  # a number for each channel
             yield (shape[0], HEIGHT, WIDTH), why

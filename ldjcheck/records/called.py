@@ -61,5 +61,8 @@ class Calls:
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
     domain: Domain | None = None  # declared by the layer itself
+    domain_derived: bool = (
+        False  # it is that of the layer's first part, and may be less
+    )
     codomain: Domain | None = None
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why

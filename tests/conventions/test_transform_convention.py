@@ -246,3 +246,45 @@ def test_an_inverse_that_a_library_derives_repeats_no_mistake() -> None:
     report = ldjcheck.check(WrongTanh(), shape=(4,))
     assert report.status == "fail"
     assert {f.direction for f in report.findings} == {"forward"}
+
+
+@pytest.mark.parametrize(
+    "holder",
+    [
+        torch.distributions.Gumbel(0.0, 1.0),
+        torch.distributions.Kumaraswamy(torch.tensor(2.0), torch.tensor(1.5)),
+        torch.distributions.Independent(
+            torch.distributions.TransformedDistribution(
+                torch.distributions.Normal(torch.zeros(3), 1.0), [tt.TanhTransform()]
+            ),
+            1,
+        ),
+    ],
+)
+def test_a_distribution_is_opened_where_its_whole_transform_is_finite(
+    holder: Any,
+) -> None:
+    assert ldjcheck.check(holder).status == "pass"
+
+
+def test_a_matrix_of_numbers_and_lists_of_indices_tell_the_size_of_an_event() -> None:
+    class Halves(tt.Transform):
+        domain = codomain = torch.distributions.constraints.real_vector
+        bijective = True
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.kept, self.moved = torch.tensor([0, 2]), torch.tensor([1])
+
+        def _call(self, x: Tensor) -> Tensor:
+            y = torch.empty_like(x)
+            y[..., self.kept] = x[..., self.kept]
+            y[..., self.moved] = 2 * x[..., self.moved]
+            return y
+
+        def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+            return x.new_full(x.shape[:-1], math.log(2.0))
+
+    matrix = tt.AffineTransform(torch.ones(2, 3), torch.full((2, 3), 0.5), event_dim=2)
+    assert passes(matrix).checks[0].shape == (2, 3)
+    assert passes(Halves()).checks[0].shape == (3,)

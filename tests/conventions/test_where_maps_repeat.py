@@ -73,3 +73,28 @@ def test_a_square_and_its_root_are_no_period() -> None:
             return y.sqrt(), -torch.log(2 * y.sqrt()).sum(1)
 
     assert ldjcheck.check(Square()).status == "fail"
+
+
+class Turns(nn.Module):
+    """Turns the first entry by 1, on the circle from -4 to 4, and scales the other by it."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        scale = 1 + a**2
+        return torch.cat([turned(a, 1.0), b * scale], dim=1), scale.log().sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = y.chunk(2, dim=1)
+        a = turned(a, -1.0)
+        scale = 1 + a**2
+        return torch.cat([a, b / scale], dim=1), -scale.log().sum(1)
+
+
+def turned(x: Tensor, by: float) -> Tensor:
+    return torch.remainder(x + by + 4, 8) - 4
+
+
+def test_a_turn_that_only_far_inputs_make_and_others_depend_on_is_seen() -> None:
+    report = ldjcheck.check(Turns(), shape=(2,))
+    assert report.status == "pass", report
+    assert report.result.inferred["domain"] == "interval:-4:4: it repeats every 8"
