@@ -8,6 +8,7 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.conventions.convention import Convention, method_names, signature_of
 from ldjcheck.conventions.transform import run_transform
+from ldjcheck.holdings import held_transform
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def _call(context: str, *, back: bool) -> CallFunction:
     ) -> Returned:
         others = {name: value for name, value in kwargs.items() if name != context}
         given = [kwargs[context]] if context in kwargs else []
-        return run_transform(layer.condition(*given, **others), x, back=back)
+        built = layer.condition(*given, **others)
+        if not isinstance(built, Transform):  # a distribution, given the context
+            built = held_transform(built)
+        return run_transform(built, x, back=back)
 
     return call
 

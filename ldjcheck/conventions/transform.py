@@ -72,7 +72,7 @@ def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Ret
     try:
         y = there(x)
     except KeyError as error:
-        if not back or not getattr(transform, "_cache_size", 0):
+        if not back or not _remembers(transform):
             raise
         # Such a transform knows the way back from what it has just computed, and only so.
         raise NotImplementedError(f"there is no inverse but a cache: {error}") from None
@@ -81,6 +81,12 @@ def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Ret
         ldj=there.log_abs_det_jacobian(x, y),
         event_dim=_event_dim(transform, "codomain" if back else "domain"),
     )
+
+
+def _remembers(transform: Transform) -> bool:
+    """Return whether a transform, or one of its parts, keeps what it computed last."""
+    parts: Any = getattr(transform, "parts", ()) or getattr(transform, "transforms", ())
+    return bool(getattr(transform, "_cache_size", 0)) or any(map(_remembers, parts))
 
 
 def _forward(

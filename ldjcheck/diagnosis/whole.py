@@ -49,7 +49,7 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
         yield Explanation(
             kind="times", cost=0.5, multiplier=minus, whole=True, location=place
         )
-    if holds(lambda r, e, t: same(r, e + 1)):
+    if holds(lambda r, e, t: fits(t, r, e + 1)):
         empty = holds(lambda r, e, t: same(e, 0 * e))
         started = None if empty else "1"  # where the sum was started
         yield Explanation(
@@ -57,7 +57,7 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
         )
     if any(bool(((e - e[0]).abs() > 1e-6).any()) for e in exact):
         for reduced in (torch.sum, torch.mean):
-            if holds(lambda r, e, t, f=reduced: same(r, f(e).expand(t.batch))):  # type: ignore[misc]  # mypy cannot type the default
+            if holds(lambda r, e, t, f=reduced: fits(t, r, f(e).expand(t.batch))):  # type: ignore[misc]  # mypy cannot type the default
                 word = "sum" if reduced is torch.sum else "mean"
                 yield Explanation(
                     kind="batch-total",
@@ -66,12 +66,13 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
                     detail=word,
                     location=location,
                 )
-    if holds(lambda r, e, t: same(r, e.exp())):
+    if holds(lambda r, e, t: fits(t, r, e.exp())):
         yield Explanation(kind="exponential", cost=1.5, whole=True, location=location)
     zero = all(float(e.abs().max()) < 1e-9 for e in exact)
-    if not zero and holds(lambda r, e, t: same(r, e.abs())):
+    signed = any(bool((e < 0).any()) for e in exact)  # else |e| is e, which is not said
+    if not zero and signed and holds(lambda r, e, t: fits(t, r, e.abs())):
         yield Explanation(kind="absolute", cost=1.4, whole=True, location=location)
-    if holds(lambda r, e, t: t.jacobian is not None and same(r, _trace_of(t))):
+    if holds(lambda r, e, t: t.jacobian is not None and fits(t, r, _trace_of(t))):
         yield Explanation(kind="trace", cost=1.9, whole=True, location=location)
 
 

@@ -28,11 +28,12 @@ if TYPE_CHECKING:
     from ldjcheck.records import Config, ConfigMeasured, Direction, Options
 
 _TRIED = 6  # attributes
-_LONGER = 1.5  # a call with twice the steps runs so many times the operations, at least
+_LONGER = 1.5  # a call with four times the steps runs so many times the operations
 _SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
 _ROUNDING = 1e-9  # a difference or a miss that is no approximation's
 _LEFT = 0.1  # of the finest difference: what may remain in the limit
 _FEWEST, _MOST = 2, 200
+_FINER = ((2, 4), (8, 16))  # a series may grow before it shrinks
 
 
 def refined(
@@ -74,10 +75,12 @@ def _converging(
         return None
     first_config, first = apart[0]
     for name in _candidates(settled, first_config, first):
-        if _vanishes(settled, first_config, first, name, (2, 4)) and all(
-            _vanishes(settled, config, side, name, (2,)) for config, side in apart[1:]
-        ):
-            return name
+        for few, many in _FINER:
+            if _vanishes(settled, first_config, first, name, (few, many)) and all(
+                _vanishes(settled, config, side, name, (few,))
+                for config, side in apart[1:]
+            ):
+                return name
     return None
 
 
@@ -91,7 +94,7 @@ def _candidates(settled: Settled, config: Config, side: DirectionMeasured) -> li
         runner, _, _ = ready(settled.workshop, settled.calls, config)
         if runner.layer is settled.workshop.layer.obj:
             return []  # what cannot be copied is left as it is
-        _refine(runner.layer, name, 2)
+        _refine(runner.layer, name, 4)
         if usual and _operations(runner, side) > _LONGER * usual:
             found.append(name)
     return found[:_TRIED]

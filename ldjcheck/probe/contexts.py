@@ -28,7 +28,8 @@ _TRIES = (
 )
 _ABOUT_CONTEXT = re.compile(r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.I)
 _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
-_EVENTS = 6  # event shapes that are tried with each context
+_EVENTS = 6  # event shapes that are tried with each context,
+_USUAL = 8  # besides vectors up to this size
 
 
 def guess_contexts(
@@ -75,8 +76,12 @@ def _likeliest(
     shapes: tuple[tuple[Shape, str], ...],
 ) -> tuple[tuple[Shape, str], ...]:
     """Return the best founded event shapes, and vectors of all usual sizes."""
-    vectors = [each for each in shapes[_EVENTS:] if len(each[0]) == 1]
-    return (*shapes[:_EVENTS], *vectors[-_EVENTS:])
+    vectors = [
+        (shape, why)
+        for shape, why in shapes[_EVENTS:]
+        if len(shape) == 1 and shape[0] <= _USUAL
+    ]
+    return (*shapes[:_EVENTS], *vectors)
 
 
 def _names(calls: Calls, known: set[str]) -> Iterator[tuple[str, ...]]:

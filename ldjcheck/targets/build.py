@@ -12,7 +12,7 @@ from typing import Any
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.nearby import likely_layers
-from ldjcheck.targets.signature import misfit, needs_arguments
+from ldjcheck.targets.signature import lack, misfit, needs_arguments
 from ldjcheck.targets.source import Source, command
 
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
@@ -43,7 +43,13 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
         name = f"{name}()"
         verb = "Building" if inspect.isclass(value) else "Calling"
         with users_fault("LDJ005", f"{verb} {name}"):
-            value = value()
+            try:
+                value = value()
+            except Exception as error:
+                if why := lack(value, error):
+                    tree = ast.Expression(call)
+                    raise needs_arguments(value, call, tree, why, source) from None
+                raise
     if is_no_layer(value):
         raise _no_layer(value, name, source)
     return value, name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from inspect import Parameter, Signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ from ldjcheck.targets.source import Source, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_LACKS = re.compile(r"missing \d+ required (positional|keyword-only) argument")
 
 
 def misfit(function: Callable[..., Any], call: ast.Call) -> TypeError | None:
@@ -30,6 +33,24 @@ def misfit(function: Callable[..., Any], call: ast.Call) -> TypeError | None:
         signature.bind(*_placeholders(call), **_placeholder_keywords(call))
     except TypeError as error:
         return error
+    return None
+
+
+def lack(function: Callable[..., Any], error: Exception) -> TypeError | None:
+    """Return why a call without arguments raised, where it was for want of them.
+
+    `f(*args, **options)` hands on what it is given, and what it calls may need some; or
+    it takes any number of things, and cannot do with none.
+    """
+    signature = _signature(function)
+    kinds = {p.kind for p in signature.parameters.values()} if signature else set()
+    variable = {Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD}
+    hands_on = bool(kinds & variable)
+    if hands_on and isinstance(error, TypeError) and _LACKS.search(str(error)):
+        return error
+    refuses = isinstance(error, (AssertionError, ValueError, IndexError))
+    if Parameter.VAR_POSITIONAL in kinds and kinds <= variable and refuses:
+        return TypeError(f"with no arguments it raises {type(error).__name__}: {error}")
     return None
 
 

@@ -15,15 +15,9 @@ LAYERS = entries(
     affine_dense=lambda: fb.AffineAutoregressive(
         fp.DenseAutoregressive(hidden_dims=(8,))
     )(shape=V),
-    affine_autoregressive=Entry(
-        lambda: fb.AffineAutoregressive()(shape=V),
-        known="LDJ210",
-        why="clips its log-scale, and hands the gradient on as if it did not",
-    ),
-    affine_context=Entry(
-        lambda: fb.AffineAutoregressive()(shape=V, context_shape=torch.Size([3])),
-        known="LDJ210",
-        why="clips its log-scale, and hands the gradient on as if it did not",
+    affine_autoregressive=lambda: fb.AffineAutoregressive()(shape=V),
+    affine_context=lambda: fb.AffineAutoregressive()(
+        shape=V, context_shape=torch.Size([3])
     ),
     affine_fixed=lambda: fb.AffineFixed(loc=1.0, scale=2.0)(shape=V),
     elu=Entry(
@@ -44,13 +38,9 @@ LAYERS = entries(
         fp.DenseAutoregressive(hidden_dims=(8,))
     )(shape=V),
     compose=lambda: fb.Compose([fb.AffineFixed(scale=2.0), fb.Sigmoid()])(shape=V),
-    compose_learned=Entry(
-        lambda: fb.Compose([fb.AffineAutoregressive(), fb.AffineAutoregressive()])(
-            shape=V
-        ),
-        known="LDJ210",
-        why="clips its log-scale, and hands the gradient on as if it did not",
-    ),
+    compose_learned=lambda: fb.Compose(
+        [fb.AffineAutoregressive(), fb.AffineAutoregressive()]
+    )(shape=V),
     invert=Entry(
         lambda: fb.Invert(fb.Exp())(shape=V),
         known="LDJ104",

@@ -44,6 +44,26 @@ def graph() -> nn.Module:
     return ff.GraphINN(nodes)
 
 
+def graph_condition() -> nn.Module:
+    nodes = [ff.InputNode(4, name="input")]
+    condition = ff.ConditionNode(3, name="condition")
+    coupling = {"subnet_constructor": mlp}
+    nodes.append(
+        ff.Node(nodes[-1], fm.GLOWCouplingBlock, coupling, conditions=condition)
+    )
+    nodes.append(ff.OutputNode(nodes[-1], name="output"))
+    return ff.GraphINN([*nodes, condition])
+
+
+def graph_image() -> nn.Module:
+    nodes = [ff.InputNode(2, 4, 6, name="input")]
+    nodes.append(ff.Node(nodes[-1], fm.IRevNetDownsampling, {}))
+    nodes.append(ff.Node(nodes[-1], fm.RNVPCouplingBlock, {"subnet_constructor": conv}))
+    nodes.append(ff.Node(nodes[-1], fm.Flatten, {}))
+    nodes.append(ff.OutputNode(nodes[-1], name="output"))
+    return ff.GraphINN(nodes)
+
+
 LAYERS = entries(
     nice=lambda: fm.NICECouplingBlock(V, subnet_constructor=mlp),
     rnvp=lambda: fm.RNVPCouplingBlock(V, subnet_constructor=mlp),
@@ -103,4 +123,28 @@ LAYERS = entries(
     sequence_tuples=lambda: sequence(force_tuple_output=True),
     sequence_condition=conditional_sequence,
     graph=graph,
+    graph_condition=graph_condition,
+    graph_image=graph_image,
+    nice_split=lambda: fm.NICECouplingBlock(V, subnet_constructor=mlp, split_len=0.25),
+    glow_sigmoid=lambda: fm.GLOWCouplingBlock(
+        V, subnet_constructor=mlp, clamp_activation="SIGMOID", split_len=3
+    ),
+    rnvp_image_condition=lambda: fm.RNVPCouplingBlock(
+        I, [(2, 4, 6)], subnet_constructor=conv
+    ),
+    all_in_one_image_condition=lambda: fm.AllInOneBlock(
+        I, [(1, 4, 6)], subnet_constructor=conv
+    ),
+    all_in_one_reverse=lambda: fm.AllInOneBlock(
+        V, subnet_constructor=mlp, reverse_permutation=True
+    ),
+    haar_rebalanced=lambda: fm.HaarDownsampling(
+        [(2, 4, 6)], rebalance=0.5, order_by_wavelet=True
+    ),
+    split_channels=lambda: fm.Split(I, n_sections=2, dim=0),
+    auto_linear=Entry(
+        lambda: fm.InvAutoFC(V),
+        known="LDJ119",
+        why="has no log-det, and reports 0 with a warning",
+    ),
 )

@@ -28,6 +28,37 @@ def conv(inputs: int, outputs: int) -> nn.Module:
     return ConvResidualNet(inputs, outputs, hidden_channels=4, num_blocks=1)
 
 
+def context_conv(inputs: int, outputs: int) -> nn.Module:
+    return ConvResidualNet(
+        inputs, outputs, hidden_channels=4, context_channels=2, num_blocks=1
+    )
+
+
+def batchnorm_net(inputs: int, outputs: int) -> nn.Module:
+    return ResidualNet(
+        inputs, outputs, hidden_features=8, num_blocks=1, use_batch_norm=True
+    )
+
+
+def glow_step(channels: int) -> nn.Module:
+    return nt.CompositeTransform(
+        [
+            nt.ActNorm(channels),
+            nt.OneByOneConvolution(channels),
+            nt.AffineCouplingTransform([i % 2 for i in range(channels)], conv),
+        ]
+    )
+
+
+def multiscale() -> nn.Module:
+    flow = nt.MultiscaleCompositeTransform(2)
+    shape = flow.add_transform(
+        nt.CompositeTransform([nt.SqueezeTransform(), glow_step(8)]), (8, 2, 3)
+    )
+    flow.add_transform(glow_step(shape[0]), shape)
+    return flow
+
+
 LAYERS = entries(
     affine_coupling=lambda: nt.AffineCouplingTransform(MASK, net),
     affine_coupling_context=lambda: nt.AffineCouplingTransform(MASK, context_net),
@@ -114,6 +145,35 @@ LAYERS = entries(
             [nt.AffineCouplingTransform(MASK, net), nt.RandomPermutation(4)]
         ),
         StandardNormal([4]),
+    ),
+    affine_coupling_batchnorm=lambda: nt.AffineCouplingTransform(MASK, batchnorm_net),
+    rq_coupling_image_context=lambda: nt.PiecewiseRationalQuadraticCouplingTransform(
+        [1, 0, 1], context_conv, num_bins=4, tails="linear", tail_bound=2.0
+    ),
+    rq_coupling_many_bins=lambda: nt.PiecewiseRationalQuadraticCouplingTransform(
+        MASK, net, num_bins=20, tails="linear", tail_bound=5.0, min_derivative=1e-4
+    ),
+    maf_one=lambda: nt.MaskedAffineAutoregressiveTransform(1, 8),
+    maf_batchnorm=lambda: nt.MaskedAffineAutoregressiveTransform(
+        3, 10, use_batch_norm=True
+    ),
+    maf_rq_context=lambda: nt.MaskedPiecewiseRationalQuadraticAutoregressiveTransform(
+        3, 8, context_features=2, num_bins=4, tails="linear", tail_bound=2.0
+    ),
+    permutation_of_rows=lambda: nt.Permutation(torch.tensor([1, 0, 2]), dim=2),
+    squeeze_by_three=lambda: nt.SqueezeTransform(factor=3),
+    cdf_image=lambda: nt.PiecewiseRationalQuadraticCDF((2, 4, 6), num_bins=3),
+    gated_linear_unit=Entry(
+        lambda: nt.GatedLinearUnit(),
+        known="LDJ105",
+        why="counts one log for a gate that scales all dims",
+    ),
+    glow_step=lambda: glow_step(4),
+    multiscale=multiscale,
+    flow_embedded=lambda: Flow(
+        nt.MaskedAffineAutoregressiveTransform(4, 8, context_features=5),
+        StandardNormal([4]),
+        embedding_net=nn.Linear(2, 5),
     ),
     simple_realnvp=lambda: SimpleRealNVP(4, 8, num_layers=2, num_blocks_per_layer=1),
     maf_flow=lambda: MaskedAutoregressiveFlow(4, 8, 2, 1),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pyro.distributions as pd
 import pyro.distributions.transforms as pt
 import torch
+from pyro.nn import AutoRegressiveNN
 
 from field.entry import Entry, entries
 
@@ -14,10 +16,15 @@ LAYERS = entries(
     ),
     affine_coupling=lambda: pt.affine_coupling(4, hidden_dims=[8]),
     batchnorm=lambda: pt.batchnorm(4),
-    block_autoregressive=Entry(
-        lambda: pt.block_autoregressive(3),
-        known="LDJ199",
-        why="its log-slope of tanh is off by 3e-8",
+    block_autoregressive=lambda: pt.block_autoregressive(3),
+    block_autoregressive_elu=lambda: pt.block_autoregressive(
+        3, activation="ELU", hidden_factors=[4, 4]
+    ),
+    block_autoregressive_gated=lambda: pt.block_autoregressive(
+        3, residual="gated", hidden_factors=[4]
+    ),
+    block_autoregressive_normal=lambda: pt.block_autoregressive(
+        3, residual="normal", activation="LeakyReLU"
     ),
     compose_module=lambda: pt.ComposeTransformModule(
         [pt.spline(4, count_bins=4), pt.affine_coupling(4, hidden_dims=[8])]
@@ -52,6 +59,22 @@ LAYERS = entries(
         why="its log-det is that of the latest call, whatever x it is asked for",
     ),
     ordered=lambda: pt.OrderedTransform(),
+    autoregressive_clipped=lambda: pt.AffineAutoregressive(
+        AutoRegressiveNN(4, [64, 64]), log_scale_min_clip=-2.0, log_scale_max_clip=1.0
+    ),
+    affine_coupling_uneven=lambda: pt.affine_coupling(6, split_dim=2, hidden_dims=[16]),
+    spline_one=lambda: pt.spline(1),
+    spline_many_bins=lambda: pt.spline(5, count_bins=16, bound=5.0, order="quadratic"),
+    conditional_given=lambda: pt.conditional_planar(
+        4, context_dim=3, hidden_dims=[8]
+    ).condition(torch.randn(3)),
+    conditional_neural_autoregressive=lambda: pt.conditional_neural_autoregressive(
+        3, context_dim=2, hidden_dims=[8]
+    ),
+    transformed=lambda: pd.TransformedDistribution(
+        pd.Normal(torch.zeros(4), torch.ones(4)),
+        [pt.permute(4), pt.affine_coupling(4, hidden_dims=[8])],
+    ),
     permute=lambda: pt.permute(4, torch.tensor([2, 0, 3, 1])),
     planar=lambda: pt.planar(4),
     polynomial=lambda: pt.polynomial(3, hidden_dims=[8]),

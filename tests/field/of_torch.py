@@ -53,6 +53,41 @@ LAYERS = entries(
     cumulative=lambda: tt.CumulativeDistributionTransform(
         torch.distributions.Normal(torch.zeros(4), torch.ones(4))
     ),
+    compose_three=lambda: tt.ComposeTransform(
+        [tt.ExpTransform(), tt.AffineTransform(1.0, 2.0), tt.PowerTransform(0.5)]
+    ),
+    compose_inverse=lambda: (
+        tt.ComposeTransform([tt.AffineTransform(1.0, 2.0), tt.SigmoidTransform()]).inv
+    ),
+    compose_reshape=lambda: tt.ComposeTransform(
+        [
+            tt.ReshapeTransform((12,), (3, 4)),
+            tt.IndependentTransform(tt.ExpTransform(), 2),
+        ]
+    ),
+    independent_two=lambda: tt.IndependentTransform(tt.TanhTransform(), 2),
+    affine_matrix=lambda: tt.AffineTransform(
+        torch.randn(2, 3), torch.rand(2, 3) + 0.5, event_dim=2
+    ),
+    stack_last=lambda: tt.StackTransform(
+        [tt.ExpTransform(), tt.TanhTransform(), tt.AffineTransform(0.0, 2.0)], dim=-1
+    ),
+    cumulative_laplace=lambda: tt.CumulativeDistributionTransform(
+        torch.distributions.Laplace(0.0, 1.0)
+    ),
+    interval=lambda: torch.distributions.biject_to(
+        torch.distributions.constraints.interval(-1.0, 3.0)
+    ),
+    gumbel=lambda: torch.distributions.Gumbel(0.0, 1.0),
+    kumaraswamy=lambda: torch.distributions.Kumaraswamy(
+        torch.tensor(2.0), torch.tensor(1.5)
+    ),
+    independent_distribution=lambda: torch.distributions.Independent(
+        torch.distributions.TransformedDistribution(
+            torch.distributions.Normal(torch.zeros(3), 1.0), [tt.TanhTransform()]
+        ),
+        1,
+    ),
     transformed=lambda: torch.distributions.TransformedDistribution(
         torch.distributions.Normal(torch.zeros(4), torch.ones(4)),
         [tt.AffineTransform(1.0, 2.0), tt.SigmoidTransform()],

@@ -26,10 +26,11 @@ LAYERS = entries(
     affine_coupling_context=lambda: tl.AffineCoupling((4,), context_shape=(3,)),
     inverse_affine_coupling=lambda: tl.InverseAffineCoupling((4,)),
     shift_coupling=lambda: tl.ShiftCoupling((4,)),
-    lrs_coupling=Entry(
-        lambda: tl.LRSCoupling((4,)),
+    lrs_coupling=lambda: tl.LRSCoupling((4,)),
+    deep_sigmoid_coupling=Entry(
+        lambda: tl.DeepSigmoidalCoupling((4,)),
         known="LDJ199",
-        why="its rational spline and the log-slope of it part ways",
+        why="adds up the logs over its hidden units, for the log of their sum",
     ),
     rqs_coupling=lambda: tl.RQSCoupling((4,)),
     linear_affine_coupling=lambda: tl.LinearAffineCoupling((4,)),
@@ -42,12 +43,12 @@ LAYERS = entries(
     maf_rqs=Entry(
         lambda: tl.RQSForwardMaskedAutoregressive((4,)),
         known="LDJ199",
-        why="forward + inverse do not add up to 0, though x comes back",
+        why="the way back takes the log-slopes of all dims but the last at x, not z",
     ),
     maf_lrs=Entry(
         lambda: tl.LRSForwardMaskedAutoregressive((4,)),
         known="LDJ199",
-        why="its rational spline and the log-slope of it part ways",
+        why="the way back takes the log-slopes of all dims but the last at x, not z",
     ),
     identity_matrix=Entry(
         lambda: tm.IdentityMatrix((4,)),
@@ -70,7 +71,7 @@ LAYERS = entries(
     sylvester=Entry(
         lambda: Sylvester((4,)),
         known="LDJ005",
-        why="the library runs it backwards only, and raises ValueError",
+        why="has no forward, and says so with a ValueError",
     ),
     nice=lambda: ta.NICE((4,), n_layers=2),
     realnvp=lambda: ta.RealNVP((4,), n_layers=2),
@@ -79,12 +80,11 @@ LAYERS = entries(
     maf=lambda: ta.MAF((4,), n_layers=2),
     iaf=lambda: ta.IAF((4,), n_layers=2),
     coupling_rqnsf=lambda: ta.CouplingRQNSF((4,), n_layers=1),
-    coupling_lrs=Entry(
-        lambda: ta.CouplingLRS((4,), n_layers=1),
-        known="LDJ199",
-        why="its rational spline and the log-slope of it part ways",
-    ),
+    coupling_lrs=lambda: ta.CouplingLRS((4,), n_layers=1),
     planar_flow=lambda: tr.PlanarBijection((4,), n_layers=2),
     multiscale_realnvp=lambda: ts.MultiscaleRealNVP((1, 4, 8), n_layers=1),
+    maf_affine_odd=lambda: tl.AffineForwardMaskedAutoregressive((5,)),
+    actnorm_image=lambda: tl.ActNorm((2, 4, 3)),
+    realnvp_image=lambda: ta.RealNVP((2, 3, 4), n_layers=1),
     flow=lambda: Flow(ta.RealNVP((4,), n_layers=2)),
 )

@@ -77,6 +77,33 @@ LAYERS = entries(
         known="unproven",
         why="the way back is a bisection, good to its last step",
     ),
+    autoregressive_order=lambda: zf.MaskedAutoregressiveTransform(
+        4, order=torch.tensor([2, 0, 3, 1]), hidden_features=(8,)
+    ),
+    autoregressive_passes=lambda: zf.MaskedAutoregressiveTransform(
+        6, passes=3, hidden_features=(8,)
+    ),
+    coupling_by_hand=lambda: zt.CouplingTransform(
+        lambda x: zt.DependentTransform(
+            zt.MonotonicAffineTransform(
+                x.sum(-1, keepdim=True), x.mean(-1, keepdim=True)
+            ),
+            1,
+        ),
+        torch.tensor([True, False, True]),
+    ),
+    monotonic=Entry(
+        lambda: zt.MonotonicTransform(lambda x: x**3 + x),
+        known="unproven",
+        why="the way back is a bisection, good to its last step",
+    ),
+    ncsf=lambda: zf.NCSF(3, transforms=1, bins=4, hidden_features=(8,)),
+    realnvp_context=lambda: zf.RealNVP(
+        5, 3, transforms=2, randmask=True, hidden_features=(8,)
+    ),
+    maf_given=lambda: zf.MAF(3, 2, transforms=1, hidden_features=(8,))(torch.randn(2)),
+    maf_transform=lambda: zf.MAF(3, transforms=1, hidden_features=(8,))().transform,
+    maf_inverse=lambda: zf.MAF(3, transforms=1, hidden_features=(8,))().transform.inv,
     maf_distribution=lambda: zf.MAF(4, transforms=1, hidden_features=(8,))(),
     logit=lambda: zuko.transforms.ComposedTransform(
         torch.distributions.transforms.SigmoidTransform(),

@@ -46,6 +46,14 @@ FLOWS = '''
         def __init__(self):
             raise ValueError("quants must be even")
 
+    class HandsOn(Coupling):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+
+    class Several(Layer):
+        def __init__(self, *parts):
+            assert parts, "no parts"
+
     class Confused(Layer):
         @property
         def depth(self):
@@ -175,7 +183,7 @@ def test_a_name_that_does_not_exist_is_told_with_near_misses(
 
 def test_a_name_like_no_other_is_told_with_what_there_is() -> None:
     assert refused("Qwertyuiop").evidence == (
-        "It has: Layer, Coupling, Broken, Confused",
+        "It has: Layer, Coupling, Broken, HandsOn, Several, Confused",
     )
 
 
@@ -234,6 +242,22 @@ def test_a_call_that_lacks_arguments_is_completed(
     assert error.code == "LDJ003"
     assert f"it needs {needs}." in error.message
     assert completed in error.evidence[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "why", "shown"),
+    [
+        ("HandsOn", "missing 2 required positional arguments", "(*args, **kwargs)"),
+        ("Several", "with no arguments it raises AssertionError: no", "(*parts)"),
+    ],
+)
+def test_a_class_that_hands_arguments_on_or_cannot_do_without_needs_them_too(
+    name: str, why: str, shown: str
+) -> None:
+    error = refused(name)
+    assert error.code == "LDJ003"
+    assert why in error.message
+    assert error.evidence[0] == f"  {name}{shown}"
 
 
 def test_arguments_that_do_not_fit_are_told_with_the_signature() -> None:
