@@ -53,8 +53,16 @@ _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
 
-def check_layer(layer: Layer, options: Options, started: float | None = None) -> Result:
-    """Return the result of one layer; the layer's own faults never raise."""
+def check_layer(
+    layer: Layer,
+    options: Options,
+    started: float | None = None,
+    also: tuple[Config, ...] = (),
+) -> Result:
+    """Return the result of one layer; the layer's own faults never raise.
+
+    At `also` nothing is looked for, but what explains and what mends must hold there too.
+    """
     from ldjcheck.measure import undisturbed, unharmed
 
     started = time.perf_counter() if started is None else started
@@ -62,7 +70,7 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
         options = replace(options, wrt=_WRT[options.kind])
     try:
         with undisturbed(), unharmed(layer.obj):
-            result = _checked(layer, options)
+            result = _checked(layer, options, also)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -114,16 +122,16 @@ def returned_shapes(
         return None
 
 
-def _checked(layer: Layer, options: Options) -> Result:
+def _checked(layer: Layer, options: Options, also: tuple[Config, ...]) -> Result:
     setting = settle_layer(layer, options)
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
     setting = _on_the_cpu(setting)
-    diagnoses = _diagnoses(setting, comparison)
+    diagnoses = _diagnoses(setting, comparison, also)
     diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
     findings = name_findings(comparison, diagnoses) + _raised(comparison)
-    findings = _fixed(findings, diagnoses, setting, comparison)
+    findings = _fixed(findings, diagnoses, setting, comparison, also)
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
     findings, ignored = silenced(findings + _stale(hidden, options), options)
@@ -212,7 +220,9 @@ def _on_the_cpu(setting: Setting) -> Setting:
     return replace(setting, settled=replace(settled, workshop=nearby))
 
 
-def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...]:
+def _diagnoses(
+    setting: Setting, comparison: Comparison, also: tuple[Config, ...] = ()
+) -> tuple[Diagnosis, ...]:
     """Return what explains each direction that disagrees.
 
     Only then is the layer recorded, and at further configurations.
@@ -246,7 +256,7 @@ def _diagnoses(setting: Setting, comparison: Comparison) -> tuple[Diagnosis, ...
         has_parameters=setting.has_parameters,
     )
     traced = record_directions(
-        settled.workshop, settled.calls, wrong, measurement.measured, more
+        settled.workshop, settled.calls, wrong, measurement.measured, (*more, *also)
     )
     return *guessed, *(
         _diagnosed(traces, setting, more[0]) for traces in traced if traces
@@ -284,6 +294,7 @@ def _fixed(
     diagnoses: tuple[Diagnosis, ...],
     setting: Setting,
     comparison: Comparison,
+    also: tuple[Config, ...],
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
 
@@ -303,7 +314,7 @@ def _fixed(
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
     further = (c for c in usual if c.shape not in seen)
-    plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further))
+    plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further, *also))
     return with_fixes(findings, diagnoses, comparison, settled, plans)
 
 

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from ldjcheck.checking import pipeline
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
+from ldjcheck.probe import plan_configs
 from ldjcheck.records import Domain, Options, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ldjcheck.records import Layer, Shape
+    from ldjcheck.records import Config, Layer, Shape
 
     Attempt = Callable[[Options], Result | None]
     """What the check says at these options; None where the layer cannot be run so."""
@@ -45,16 +46,24 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
     if not options.search or shape is None:
         return result
 
-    def attempt(probed: Options) -> Result | None:
-        probe = result if probed == options else pipeline.check_layer(layer, probed)
-        return None if probe.status == "error" else probe
-
     start = Start(
         options=options,
         shape=shape,
         domain=parse_domain(result.inferred["domain"].partition(": ")[0]),
         has_parameters=any(t.requires_grad for t in tensors(layer.obj)),
     )
+    # The check as it was asked for, there and far out, and the first probe that failed.
+    wide = [plain, *_far_out(start)]
+    most = len(wide) + 1
+
+    def attempt(probed: Options) -> Result | None:
+        also = tuple(c for each in wide for c in _configs(start, each, probed))
+        same = probed == options
+        probe = result if same else pipeline.check_layer(layer, probed, also=also)
+        if probe.status == "fail" and len(wide) < most:
+            wide.append(probed)
+        return None if probe.status == "error" else probe
+
     found = searched(layer, start, attempt)
     if found is None:
         said = {"search": f"none of {options.search} probes failed"}
@@ -67,6 +76,29 @@ _TOLD = (
     "params_scale", "seed", "wrt",
 )  # fmt: skip
 """Options that a probe is told by, besides its shapes and domain."""
+def _configs(start: Start, options: Options, probed: Options) -> tuple[Config, ...]:
+    """Return the configurations of another probe, at which a narrow one must hold as well.
+
+    What is made small shows a mistake, and hides what else there is: an edit, or a law,
+    that fits there alone says nothing of the layer.
+    """
+    if options.mode != probed.mode:
+        return ()
+    return plan_configs(
+        _shape_of(options) or start.shape,
+        (),
+        options.domain or start.domain,
+        options,
+        has_parameters=start.has_parameters,
+    )
+
+
+def _far_out(start: Start) -> tuple[Options, ...]:
+    """Return the check in as wide an interval as the search goes to, on both sides."""
+    if start.options.domain is not None or start.domain.kind != "real":
+        return ()
+    far = Domain(kind="interval", low=-_BOUNDS[-1], high=_BOUNDS[-1])
+    return (replace(start.options, domain=far, search=0),)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

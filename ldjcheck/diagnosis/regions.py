@@ -108,6 +108,7 @@ def _right_regions(
         return
     few = float(right.float().mean()) <= _RIGHT
     own = [_conditions(trace, trace.own) for trace in traces]
+    widest, found = 0, None
     for words, inside in _predicates(traces, [*conditions], own):
         try:
             where = torch.cat(
@@ -118,18 +119,37 @@ def _right_regions(
             )
         except RuntimeError:
             continue
-        if not where.any() or where.all() or not right[where].all():
+        count = int(where.sum())
+        if count <= widest or where.all() or not right[where].all():
             continue
-        told_apart = int(where.sum()) >= _TOLD_APART and bool(wrong[~where].all())
-        if told_apart or (not few and float(wrong[~where].float().mean()) > 0.5):
-            yield Explanation(
-                kind="region",
-                cost=2.4,
-                location=_branch(traces[0]),
-                detail=words,
-                size=50,
-            )
-            return
+        told_apart = count >= _TOLD_APART and bool(wrong[~where].all())
+        mostly = not few and float(wrong[~where].float().mean()) > 0.5
+        if not told_apart and not mostly:
+            continue
+        if _one_size_has_both(traces, where, wrong & ~where):
+            widest, found = count, words
+    if found is not None:
+        yield Explanation(
+            kind="region",
+            cost=2.4,
+            location=_branch(traces[0]),
+            detail=found,
+            size=50,
+        )
+
+
+def _one_size_has_both(traces: Sequence[Trace], inside: Tensor, wrong: Tensor) -> bool:
+    """Return whether samples of one shape are right inside of a region and wrong outside.
+
+    Where only another size makes the difference, it is no region of the inputs.
+    """
+    sizes = [trace.batch for trace in traces]
+    parts = zip(traces, inside.split(sizes), wrong.split(sizes), strict=True)
+    right_at, wrong_at = set(), set()
+    for trace, within, off in parts:
+        right_at |= {trace.shape} if within.any() else set()
+        wrong_at |= {trace.shape} if off.any() else set()
+    return bool(right_at & wrong_at)
 
 
 def _predicates(

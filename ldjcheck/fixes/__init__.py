@@ -2,8 +2,9 @@
 
 Rules have named what is wrong. Here the source is edited in memory, only the edited
 functions are compiled and run in the place of the running ones for a moment, and an edit
-counts as verified when the whole layer then agrees: at the inputs that were measured, and
-at shapes, parameters and regions that nothing was concluded from. Nothing is written.
+counts as verified when the whole layer then agrees: at the inputs that were measured,
+among them some that showed the mistake, and at shapes, parameters and regions that nothing
+was concluded from. Nothing is written.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Plans", "with_fixes"]
 
+_BESIDE_THE_VALUE = ("gradient-cut", "incoming-ldj-ignored")  # the numbers may be right
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
@@ -50,6 +52,7 @@ def with_fixes(
     if not questions:
         return findings
     live = Live(_files(questions))
+    plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
     fix = _fix(live, questions, Verification(settled, comparison, plans))
     if fix is None:
         return findings
@@ -74,6 +77,9 @@ def _questions(
         rehearsal = Rehearsal(settled, comparison.measurement.measured, direction)
         mistakes = diagnosis.mistakes or ((),)
         if not len(rehearsal) or len(here) != len(mistakes):
+            continue
+        valued = any(finding.name not in _BESIDE_THE_VALUE for finding in here)
+        if valued and not rehearsal.shows_mistake:
             continue
         for finding, explanations in zip(here, mistakes, strict=True):
             found.append(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
-import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -23,7 +23,8 @@ MOST = 480  # candidates that are run, most of them at one input
 MOST_OF_ONE = 120  # candidates for one explanation
 RIVALS = 40
 VERIFIED = 4  # candidates that are measured anew
-PATIENCE = 8.0  # seconds: layers that run long are given fewer tries
+LEAST = 24  # candidates that are run however long the layer takes
+WORK = 60_000  # operations of small tensors in all: longer layers are given fewer tries
 _EXPLANATIONS = 5  # ways to explain that are looked at
 _ALIKE = 3
 _SITES = 30
@@ -120,11 +121,15 @@ def _plainness(change: Change) -> tuple[float, int]:
 def working(
     live: Live, question: Question, base: Sequence[Replacement] = ()
 ) -> Iterator[Change]:
-    """Yield edits with which the direction agrees wherever it was measured."""
-    started, found = time.perf_counter(), 0
-    for number, change in enumerate(candidates(live, question)):
-        late = time.perf_counter() - started > PATIENCE
-        if number >= MOST or found >= VERIFIED or late:
+    """Yield edits with which the direction agrees wherever it was measured.
+
+    How many are tried follows from the work of a call, never from the clock: the same
+    seed must find the same on a busy machine.
+    """
+    found = 0
+    tries = max(LEAST, min(MOST, WORK // question.rehearsal.work))
+    for change in itertools.islice(candidates(live, question), tries):
+        if found >= VERIFIED:
             return
         together = (*base, *change.replacements)
         if base and not is_disjoint(together):

@@ -13,7 +13,7 @@ from ldjcheck.measure import measure_again
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, Config, Verdict
@@ -26,6 +26,11 @@ class Plans:
 
     closely: tuple[Config, ...]
     by_value: tuple[Config, ...]
+
+    def with_values_at(self, more: Iterable[Config]) -> Plans:
+        """Return the plans with further configurations where the values are compared."""
+        further = (c for c in more if c not in (*self.closely, *self.by_value))
+        return replace(self, by_value=(*self.by_value, *dict.fromkeys(further)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
     ("one", (terms.zero_for_one,)),
-    ("unneeded", (terms.taken_away, calls.with_log)),
+    ("unneeded", (terms.taken_away,)),
     ("twice", (factors.doubled, terms.taken_away, factors.dropped)),
     ("overwritten", (terms.added_to_total,)),
     ("remove-abs", (calls.without_abs,)),

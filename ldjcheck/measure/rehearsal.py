@@ -12,7 +12,7 @@ from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
-from ldjcheck.records import DirectionMeasured
+from ldjcheck.records import DirectionMeasured, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +30,9 @@ _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it
 # from ever coming to an end.
 _PATIENCE = 4
+_SMALL = (
+    2000  # entries that an operation works through in the time that it takes to start
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,12 @@ class _Scene:
     runner: Runner
     side: DirectionMeasured
     y: Tensor
-    patience: int  # operations after which an edited call is given up
+    operations: int  # of the call as it was measured
+
+    @property
+    def patience(self) -> int:
+        """After how many operations an edited call is given up."""
+        return _PATIENCE * (100 + self.operations)
 
 
 class Rehearsal:
@@ -53,22 +61,48 @@ class Rehearsal:
         self, settled: Settled, measured: Sequence[ConfigMeasured], direction: Direction
     ) -> None:
         self.direction = direction
-        self._scenes = [
-            scene
-            for item in measured
-            if (scene := self._scene(settled, item)) is not None
-        ]
+        self._scenes = []
+        self._left_out = []
+        for item in measured:
+            scene = self._scene(settled, item)
+            if scene is not None:
+                self._scenes.append(scene)
+            elif _is_wrong(self._side(item)):
+                self._left_out.append(item.config)
 
     @property
     def sizes(self) -> int:
         """How many event shapes there are among the inputs."""
         return len({tuple(scene.side.x.shape[1:]) for scene in self._scenes})
 
+    @property
+    def left_out(self) -> tuple[Config, ...]:
+        """Where the numbers were seen to disagree, and the call cannot be run again."""
+        return tuple(self._left_out)
+
+    @property
+    def shows_mistake(self) -> bool:
+        """Whether the numbers disagree at one input or more, as the code is written.
+
+        Where they do not, any edit that changes nothing there would seem to mend it.
+        """
+        return any(_is_wrong(scene.side) for scene in self._scenes)
+
+    @property
+    def work(self) -> int:
+        """How long a call takes, counted in operations of small tensors; 1 at least."""
+        scene = self._scenes[0]
+        size = 1 + scene.side.x.numel() / _SMALL
+        return max(1, round(scene.operations * size))
+
     def __len__(self) -> int:
         return len(self._scenes)
 
+    def _side(self, item: ConfigMeasured) -> DirectionMeasured | Unavailable:
+        return item.forward if self.direction == "forward" else item.inverse
+
     def _scene(self, settled: Settled, item: ConfigMeasured) -> _Scene | None:
-        side = item.forward if self.direction == "forward" else item.inverse
+        side = self._side(item)
         if not isinstance(side, DirectionMeasured) or side.exact is None:
             return None
         if side.allowed is None or not bool(torch.isfinite(side.exact).any()):
@@ -81,7 +115,7 @@ class Rehearsal:
         y = outcome.y.detach()
         if y.shape != side.y.shape or not _is_same(y, side.y):
             return None  # it cannot be run again as it was measured
-        return _Scene(runner, side, y, _PATIENCE * (100 + outcome.operations))
+        return _Scene(runner, side, y, outcome.operations)
 
     def agrees(self) -> bool:
         """Return whether reported is exact now, and the map what it was, everywhere."""
@@ -121,6 +155,17 @@ class Rehearsal:
         if outcome.y.shape != scene.y.shape or not _is_same(outcome.y, scene.y):
             return None
         return outcome.reported.detach().double().cpu()
+
+
+def _is_wrong(side: DirectionMeasured | Unavailable) -> bool:
+    """Return whether reported and exact were seen to disagree, or the form is broken."""
+    if isinstance(side, Unavailable) or side.exact is None or side.allowed is None:
+        return False
+    if side.form is not None or side.reported is None:
+        return True
+    finite = torch.isfinite(side.exact)
+    near = (side.reported - side.exact).abs() <= side.allowed
+    return not bool(near[finite].all())
 
 
 def measure_again(

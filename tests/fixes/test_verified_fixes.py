@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -386,6 +388,16 @@ def test_a_fix_is_found_wherever_the_mistake_stands(name: str, tmp_path: Path) -
     assert fix.applicability == "verified"
     report = ldjcheck.check(loaded(mended(path, fix), expression), shape=(4,))
     assert report.status == "pass", report
+
+
+def test_a_busy_machine_finds_the_same_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, expected = MISTAKES["mean"]
+    layer = built(text, tmp_path)
+    hours = itertools.count(0.0, 3600.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: next(hours))
+    assert after(fix_of(layer)) == expected
 
 
 def test_nothing_of_the_user_is_changed_by_trying(tmp_path: Path) -> None:

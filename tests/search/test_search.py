@@ -49,6 +49,24 @@ class NegativeScale(nn.Module):
         return x * self.scale, (log * x.shape[1]).expand(len(x))
 
 
+class RampFarOut(nn.Module):
+    """Adds to the ldj what lies beyond 20, though nothing happens to it there."""
+
+    def forward(self, x: Tensor) -> Any:
+        ldj = torch.log(torch.cosh(x / 10) / 10).sum(dim=1)
+        far = nn.functional.relu(x.abs() - 20).sum(1)
+        return torch.sinh(x / 10), ldj - far
+
+
+class OneSizeOnly(nn.Module):
+    """Counts one dim too few from seven dims on."""
+
+    def forward(self, x: Tensor) -> Any:
+        n = x.shape[1]
+        ldj = math.log(3) * (n if n < 7 else n - 1)
+        return 3 * x, torch.full((len(x),), ldj, dtype=x.dtype)
+
+
 class Right(nn.Module):
     def forward(self, x: Tensor) -> Any:
         return torch.sinh(x / 10), (torch.cosh(x / 10) / 10).log().sum(dim=1)
@@ -79,6 +97,22 @@ def test_what_is_wrong_only_beyond_a_bound_is_found_at_one_dim() -> None:
         command, {"ldjcheck": ldjcheck, "layer": BeyondBound()}
     )  # our own words
     assert again.status == "fail"
+
+
+def test_an_edit_that_fits_the_smallest_probe_alone_is_no_fix() -> None:
+    """Where the probe is negative, `relu(x - 20)` would do as well as no ramp at all."""
+    result = first(ldjcheck.check(RampFarOut(), search=60))
+    finding = result["findings"][0]
+    assert finding["code"] == "LDJ111"
+    assert [e["after"].strip() for e in finding["fix"]["edits"]] == [
+        "return torch.sinh(x / 10), ldj"
+    ]
+
+
+def test_what_only_a_size_makes_wrong_is_no_region_of_the_inputs() -> None:
+    result = first(ldjcheck.check(OneSizeOnly(), search=60))
+    assert result["checks"][0]["shape"] == [7]
+    assert [f["code"] for f in result["findings"]] == ["LDJ120"]
 
 
 def test_what_is_wrong_only_for_negative_scales_is_found() -> None:
