@@ -76,6 +76,8 @@ _TOLD = (
     "params_scale", "seed", "wrt",
 )  # fmt: skip
 """Options that a probe is told by, besides its shapes and domain."""
+
+
 def _configs(start: Start, options: Options, probed: Options) -> tuple[Config, ...]:
     """Return the configurations of another probe, at which a narrow one must hold as well.
 

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from ldjcheck.diagnosis.numbers import active_dims
+from ldjcheck.diagnosis.places import source_text
 from ldjcheck.diagnosis.targets import Edit, Item, Target, user_node, value_node
-from ldjcheck.tape.families import LOG, REDUCE
+from ldjcheck.tape.families import BOUNDED, LOG, REDUCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -50,6 +51,10 @@ def value_edits(
             yield ValueEdit("remove-abs", 0.45, _argument)
         if name.strip("_") == "exp":
             yield ValueEdit("remove-exp", 2.2, _argument)
+        if name in BOUNDED:
+            words = source_text(node.place) or f"`{name}`"
+            detail = f"where {words} changes nothing"
+            yield ValueEdit("region", 1.6, _argument, detail=detail)
         if name in LOG and not finite:
             yield ValueEdit("add-abs", 1.0, _log_of_abs)
         if name.startswith(("log2", "log10")):

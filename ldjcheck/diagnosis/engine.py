@@ -10,11 +10,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+
 from ldjcheck.diagnosis.blame import place_of
 from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
 from ldjcheck.diagnosis.guards import guard_numbers
-from ldjcheck.diagnosis.numbers import fits
+from ldjcheck.diagnosis.numbers import fits, same
 from ldjcheck.diagnosis.places import location_of, spans_of
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _SINGLE = 0.6  # editing one execution of several is the less likely explanation
 _HOPELESS = 4.0
+# What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
+_OF_A_REGION = ("add-abs", "region", "other-condition")
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
@@ -60,11 +64,24 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     found.extend(step_explanations(case.traces, found))
     found.extend(guard_numbers(case))
     found.extend(region_explanations(case.traces, targets))
+    if _right_where_finite(case):
+        found = [e for e in found if e.kind in _OF_A_REGION]
     if any(e.kind in ("region", "other-condition") for e in found):
         # right on a region of inputs: what repairs the rest is no change of point
         found = [e for e in found if e.kind != "other-point"]
     found.sort(key=lambda e: (e.cost, e.size, e.rank))
     return tuple(e for e in found if e.cost < _HOPELESS)
+
+
+def _right_where_finite(case: Case) -> bool:
+    """Return whether NaN or infinity is all that is wrong, and some samples are right."""
+    right = 0
+    for trace in case.traces:
+        finite = torch.isfinite(trace.reported)
+        right += int(finite.sum())
+        if not same(trace.reported[finite], trace.exact[finite]):
+            return False
+    return not case.finite and right > 0
 
 
 def holds_again(best: Explanation, case: Case) -> bool:

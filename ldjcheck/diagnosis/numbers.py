@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.diagnosis.axes import names_of_axes
 from ldjcheck.records import Multiplier, Shape
 
 if TYPE_CHECKING:
@@ -213,7 +214,8 @@ def _families(
         spatial = [float(shape[1] * shape[2]) for shape in shapes]
         yield 1.35, Multiplier(family="spatial", label="H*W"), spatial
     elif rank == 2:
-        spatial = [float(shape[1]) for shape in shapes]
+        axis = (names_of_axes(traces, shapes) or ()).index("T")
+        spatial = [float(shape[axis]) for shape in shapes]
         yield 1.35, Multiplier(family="spatial", label="T"), spatial
     if active != dims:
         yield 1.5, Multiplier(family="active", label="active dims"), active
@@ -238,7 +240,7 @@ def _families(
 def _monomials(
     traces: Sequence[Trace], shapes: Sequence[Shape]
 ) -> Iterator[tuple[float, Multiplier, list[float]]]:
-    names = {1: ("dims",), 2: ("C", "T"), 3: ("C", "H", "W")}.get(len(shapes[0]))
+    names = names_of_axes(traces, shapes)
     if names is None:
         return
     sizes = [

@@ -12,6 +12,7 @@ from ldjcheck.diagnosis.numbers import fits
 from ldjcheck.diagnosis.places import location_of, source_text
 from ldjcheck.diagnosis.targets import Item, Target, edited, user_node, value_node
 from ldjcheck.records import Explanation, Location
+from ldjcheck.tape.families import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,6 +30,9 @@ def region_explanations(
 ) -> Iterator[Explanation]:
     """Yield edits that follow the map's own conditions, and regions that are right."""
     conditions = [_conditions(trace, trace.order) for trace in traces]
+    written = [_conditions(trace, trace.own) for trace in traces]
+    if not any(conditions):  # the map's kink is in an operation: the ldj's own is left
+        yield from _other_conditions(traces, targets, written)
     yield from _other_conditions(traces, targets, conditions)
     yield from _right_regions(traces, conditions)
 
@@ -168,6 +172,27 @@ def _predicates(
                 f"where {text} holds nowhere",
                 lambda i, f=found, j=index: ~f[i][j].value,  # type: ignore[misc]
             )
+
+    for words, nodes in _bounds(traces):
+        yield (
+            f"where {words} changes nothing",
+            lambda i, n=nodes: n[i].value == n[i].args[0].value,  # type: ignore[misc]
+        )
+
+
+def _bounds(traces: Sequence[Trace]) -> Iterator[tuple[str, list[Node]]]:
+    """Yield the operations, one per trace, that leave values alone up to a bound."""
+    found = [
+        [
+            node
+            for node in (*trace.order, *trace.own)
+            if node.name in BOUNDED and len(node.value) == trace.batch
+        ]
+        for trace in traces
+    ]
+    for index in range(min(map(len, found))):
+        nodes = [each[index] for each in found]
+        yield source_text(nodes[0].place) or f"`{nodes[0].name}`", nodes
 
 
 def _branch(trace: Trace) -> Location | None:

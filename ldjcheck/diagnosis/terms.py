@@ -16,6 +16,7 @@ from ldjcheck.tape.families import (
     JOIN,
     LINEAR,
     MULTIPLY,
+    PRODUCTS,
     SPLIT,
     SUBTRACT,
 )
@@ -101,8 +102,10 @@ def linear_positions(node: Node) -> list[Position]:
     name, args = node.name, node.args
     if name in ADD | SUBTRACT:
         return [i for i in (0, 1) if i < len(args) and isinstance(args[i], Node)]
-    if name in MULTIPLY:
-        return _factor(node)
+    if name in MULTIPLY or name in PRODUCTS:
+        return _factor(node, (0, 1))
+    if name == "einsum":
+        return _factor(node, tuple(range(1, len(args))))
     if name in DIVIDE:
         above, below = args[0], args[1] if len(args) > 1 else None
         if isinstance(above, Node) and (not isinstance(below, Node) or is_fixed(below)):
@@ -124,21 +127,20 @@ def linear_positions(node: Node) -> list[Position]:
     return []
 
 
-def _factor(node: Node) -> list[Position]:
+def _factor(node: Node, positions: tuple[int, ...]) -> list[Position]:
     """Return the one factor that carries the data; two that do are no linear use."""
-    found: list[int] = [i for i in (0, 1) if isinstance(node.args[i], Node)]
+    args = node.args
+    found = [i for i in positions if i < len(args) and isinstance(args[i], Node)]
     if len(found) < 2:
         return list(found)
-    fixed = [is_fixed(node.args[i]) for i in found]
-    if fixed == [True, False]:
-        return [1]
-    if fixed == [False, True]:
-        return [0]
-    if fixed == [True, True]:
-        first, second = node.args[0], node.args[1]
-        smaller = first.value.numel() <= second.value.numel()
-        return [0] if smaller and first.name not in ONES else [1]
-    return []
+    varying = [i for i in found if not is_fixed(args[i])]
+    if varying:
+        return [varying[0]] if len(varying) == 1 else []
+    if len(found) > 2:
+        return [found[0]]
+    first, second = args[found[0]], args[found[1]]
+    smaller = first.value.numel() <= second.value.numel()
+    return [found[0 if smaller and first.name not in ONES else 1]]
 
 
 def is_fixed(node: Node) -> bool:

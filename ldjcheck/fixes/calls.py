@@ -12,6 +12,7 @@ from ldjcheck.fixes.wording import (
     is_sum,
     kept_in_place,
 )
+from ldjcheck.tape.families import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,11 @@ def without_abs(site: Site) -> Iterator[Change]:
 def without_exp(site: Site) -> Iterator[Change]:
     """Yield edits that drop an exponential."""
     yield from unwrapped(site, "exp")
+
+
+def without_bound(site: Site) -> Iterator[Change]:
+    """Yield edits that drop a bound."""
+    yield from unwrapped(site, *BOUNDED)
 
 
 def with_abs(site: Site) -> Iterator[Change]:

@@ -38,9 +38,12 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
         yield from _spatial(site, names, label)
     if label in ("C", "any"):
         yield from (f"{name}.shape[1]" for name in names)
+        yield from (f"{name}.shape[2]" for name in names)  # of a (T, C) event
     single = {"H": 2, "W": 3, "T": 2, "B": 0}
     if label in single:
         yield from (f"{name}.shape[{single[label]}]" for name in names)
+    if label == "T":
+        yield from (f"{name}.shape[1]" for name in names)
     product = label.split("*")
     if len(product) == 2 and label != "H*W" and all(p in "CHW" for p in product):
         axes = [{"C": 1, "H": 2, "W": 3}[p] for p in product]

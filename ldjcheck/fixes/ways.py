@@ -43,7 +43,15 @@ WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
     ("number-in-log", (terms.shorter_sums,)),
     ("other-point", (points.other_names, points.other_order)),
     ("other-condition", (points.other_conditions, points.masked)),
-    ("region", (points.masked, calls.with_abs, points.other_conditions)),
+    (
+        "region",
+        (
+            calls.without_bound,
+            points.masked,
+            calls.with_abs,
+            points.other_conditions,
+        ),
+    ),
     ("part-unaccounted", (points.masked, calls.with_log)),
     ("step-unaccounted", (calls.with_log,)),
 )

@@ -31,14 +31,7 @@ def reported_of(
     if ldj.dtype in LOW_PRECISION and x.dtype == torch.float64:
         ldj = ldj.double()
     if start is not None:
-        if ldj.shape != start.shape:
-            form = (
-                f"an incoming ldj of shape {tuple(start.shape)} came back with shape "
-                f"{tuple(ldj.shape)}"
-            )
-            own = _added(ldj, start)
-            return None if own is None else calls.sign * own, None, form
-        return (calls.sign * (ldj - start)).reshape(batch), None, None
+        return _beyond(ldj, start, calls)
     ldj = calls.sign * ldj
     if event_dim is not None:
         return _per_event(ldj, x, event_dim)
@@ -56,22 +49,31 @@ def reported_of(
     return None, None, form
 
 
-def _added(total: Tensor, start: Tensor) -> Tensor | None:
-    """Return what was added to a running total of another shape, `(batch,)`.
+def _beyond(ldj: Tensor, start: Tensor, calls: Calls) -> Reported:
+    """Return what a call added to the running total that went in.
 
-    A column added to a row makes a square: each sample's own part stands in a row of it,
-    beside every total that came in, or in a column.
+    What was added as a column, `(batch, 1)`, to a row gives `(batch, batch)`: every sample
+    met every total, and what each row has beyond them is that sample's ldj.
     """
-    batch = start.numel()
-    if total.numel() == batch:
-        return total.reshape(batch) - start.reshape(batch)
-    if total.shape != (batch, batch):
-        return None
-    for square in (total, total.T):
-        own = square - start.reshape(1, batch)
-        if torch.allclose(own, own[:, :1].expand_as(own), rtol=1e-6, atol=1e-6):
-            return own[:, 0]
-    return None
+    if ldj.shape == start.shape:
+        return (calls.sign * (ldj - start)).reshape(len(start)), None, None
+    form = (
+        f"an incoming ldj of shape {tuple(start.shape)} came back with shape "
+        f"{tuple(ldj.shape)}"
+    )
+    batch = len(start)
+    if start.shape != (batch,) or batch < 2 or ldj.dim() < 2:
+        return None, None, form
+    if ldj.shape == (1, batch):
+        ldj = ldj.T
+    if ldj.shape == (batch, batch):
+        for added in (ldj - start, (ldj - start[:, None]).T):
+            if torch.allclose(added, added[:, :1].expand_as(added), equal_nan=True):
+                return calls.sign * added[:, 0], None, form
+    elif len(ldj) == batch:  # entries of one event are left, each with the total
+        over = ldj.reshape(batch, -1) - start[:, None]
+        return calls.sign * over.sum(1), None, form
+    return None, None, form
 
 
 def _per_event(ldj: Tensor, x: Tensor, event_dim: int) -> Reported:

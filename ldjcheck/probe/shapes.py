@@ -274,6 +274,7 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
         if size <= 16:
             yield (size, HEIGHT, WIDTH), why
             yield (size, LENGTH), why
+            yield (LENGTH, size), why
 
 
 def _is_permutation(tensor: torch.Tensor) -> bool:

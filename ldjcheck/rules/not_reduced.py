@@ -20,8 +20,9 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             continue
         config, side, _ = verdict.usable[0]
         shape = side.ldj_shape or ()
-        if math.prod(shape) <= config.batch or comparison.measurement.calls.accumulates:
-            continue  # one entry per sample, or per pair of samples: that is LDJ201
+        pairs = comparison.measurement.calls.accumulates and len(set(shape)) == 1
+        if math.prod(shape) <= config.batch or (pairs and shape[0] == config.batch):
+            continue  # an entry per sample, or per pair of them: that is LDJ201
         axes = ", ".join(str(axis) for axis in range(1, len(shape)))
         yield RULE.finding(
             f"The log-determinant is not summed: its shape is {shape}.",

@@ -12,6 +12,13 @@ MULTIPLY = frozenset(
 DIVIDE = frozenset(
     {"div", "__truediv__", "true_divide", "divide", "div_", "__itruediv__", "__div__"}
 )
+PRODUCTS = frozenset(
+    {
+        "matmul", "__matmul__", "__rmatmul__", "mm", "mv", "bmm", "dot", "inner", "vdot",
+        "outer", "tensordot",
+    }
+)  # fmt: skip
+"""Linear in each of the first two arguments, like a product entry by entry."""
 REDUCE = frozenset({"sum", "mean", "nansum"})
 LOG = frozenset({"log", "log2", "log10", "log1p", "logdet", "log_", "log2_", "log10_"})
 TRANSPARENT = frozenset({"detach", "data", "detach_"})
@@ -34,6 +41,14 @@ LINEAR = (
     | {"neg", "__neg__", "negative", "neg_", "trace", "cumsum", "einops_sum"}
 )
 """Linear in their first argument."""
+
+BOUNDED = frozenset(
+    {
+        "clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_max", "clamp_min_",
+        "clamp_max_", "hardtanh", "hardtanh_", "relu", "relu_", "relu6",
+    }
+)  # fmt: skip
+"""Leave their first argument as it is where it is inside of a bound."""
 
 SPLIT = frozenset({"chunk", "split", "unbind", "tensor_split", "split_with_sizes"})
 JOIN = frozenset({"cat", "stack", "concat", "concatenate", "hstack", "vstack"})

@@ -179,6 +179,30 @@ def test_a_total_that_loses_its_batch_is_a_mistake() -> None:
     assert "of shape (3,) came back with shape ()" in report.findings[0].message
 
 
+FORMS = {
+    "a column to a row": (lambda ldj, s: ldj + s.sum(1, keepdim=True), "LDJ201"),
+    "a row to a column": (lambda ldj, s: ldj[:, None] + s.sum(1), "LDJ201"),
+    "a column of both": (lambda ldj, s: (ldj + s.sum(1))[:, None], "LDJ201"),
+    "every scale to the total": (lambda ldj, s: ldj[:, None] + s, "LDJ202"),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_total_of_another_shape_is_read_for_what_it_is(form: str) -> None:
+    total, code = FORMS[form]
+
+    class Misshapen(nn.Module):
+        def forward(
+            self, x: Tensor, ldj: Tensor, reverse: bool = False
+        ) -> tuple[Tensor, Tensor]:
+            if reverse:
+                raise NotImplementedError
+            return x.sinh(), total(ldj, x.cosh().log())
+
+    report = ldjcheck.check(Misshapen(), shape=(4,))
+    assert [f.code for f in report.findings] == [code]
+
+
 def test_an_input_changed_in_place_is_a_mistake() -> None:
     report = ldjcheck.check(InPlace(), shape=(4,))
     assert report.status == "fail"

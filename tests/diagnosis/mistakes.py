@@ -791,4 +791,103 @@ UNKNOWN = (
     ),
 )
 
-MISTAKES = (*COUNTS, *SIGNS, *REDUCTIONS, *LOGARITHMS, *TERMS, *UNKNOWN)
+FORMS = (
+    Written(
+        "LDJ113",
+        "pair, an einsum over all dims",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.register_buffer("mask", torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]))
+             self.net = nn.Linear(5, 5)
+
+         def forward(self, x):
+             s = torch.tanh(self.net(x * self.mask))
+             y = x * self.mask + (1 - self.mask) * x * torch.exp(s)
+    -        return y, torch.einsum("bi->b", s)
+    +        return y, torch.einsum("bi,i->b", s, 1 - self.mask)
+    """,
+    ),
+    Written(
+        "LDJ113",
+        "pair, a product with ones",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.register_buffer("mask", torch.tensor([1.0, 0.0, 1.0, 0.0, 1.0]))
+             self.net = nn.Linear(5, 5)
+
+         def forward(self, x):
+             s = torch.tanh(self.net(x * self.mask))
+             y = x * self.mask + (1 - self.mask) * x * torch.exp(s)
+    -        return y, s @ torch.ones(5, dtype=x.dtype)
+    +        return y, s @ (1 - self.mask)
+    """,
+    ),
+    Written(
+        "LDJ116",
+        "pair, a bound on the log-scales of the ldj alone",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 3)
+
+         def forward(self, x):
+             a, b = x.split(3, dim=1)
+             s = self.net(a)
+             y = torch.cat([a, b * s.exp()], dim=1)
+    -        return y, s.clamp(-0.5, 0.5).sum(1)
+    +        return y, s.sum(1)
+    """,
+        shape=(6,),
+    ),
+    Written(
+        "LDJ116",
+        "accumulator, the other side of an operation's own kink",
+        """
+     class Layer(nn.Module):
+         def forward(self, z, ldj, reverse=False):
+    -        ldj = ldj + math.log(0.2) * (z > 0).sum(1)
+    +        ldj = ldj + math.log(0.2) * (z < 0).sum(1)
+             return F.leaky_relu(z, 0.2), ldj
+    """,
+        shape=(3,),
+    ),
+    Written(
+        "LDJ102",
+        "pair, time comes first",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 3)
+
+         def forward(self, x):
+    !        ldj = torch.slogdet(self.net.weight)[1]
+    -        return self.net(x), ldj.expand(len(x))
+    +        return self.net(x), ldj.expand(len(x)) * x.shape[1]
+    """,
+        shape=(7, 3),
+    ),
+    Written(
+        "LDJ102",
+        "pair, time comes first and nothing is mixed",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+
+         def forward(self, x):
+    !        ldj = self.log_scale.sum()
+    -        return x * self.log_scale.exp(), ldj.expand(len(x))
+    +        return x * self.log_scale.exp(), ldj.expand(len(x)) * x.shape[1]
+    """,
+        shape=(7, 3),
+    ),
+)
+
+MISTAKES = (*COUNTS, *SIGNS, *REDUCTIONS, *LOGARITHMS, *TERMS, *FORMS, *UNKNOWN)

@@ -52,3 +52,15 @@ def test_a_mistake_beside_it_is_named(layer: type[Tails], code: str) -> None:
     report = ldjcheck.check(layer(), shape=(3,))
     assert report.findings[0].code == code
     assert report.result.ledger
+
+
+def test_what_is_lost_where_it_overflows_is_at_no_wrong_point() -> None:
+    """With `x` for what is exponentiated all agree; but they do wherever it is finite."""
+
+    class Overflows(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            nothing = 0 * torch.exp(1e5 * (x.abs() - 1))
+            return x.sinh(), (x.cosh().log() + nothing).sum(1)
+
+    report = ldjcheck.check(Overflows(), shape=(2,))
+    assert report.findings[0].code == "LDJ213"
