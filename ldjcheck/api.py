@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking.asking import asked
@@ -121,7 +121,7 @@ def _report(layer: Any, options: Options) -> Report:
 
     __tracebackhide__ = True
     name = _name(layer)
-    started = time.perf_counter()
+    started = perf_counter()
     known = Layer(target=name, name=name, obj=layer)
     options, strange = without_untaken(known, options)
     if strange:
@@ -131,7 +131,7 @@ def _report(layer: Any, options: Options) -> Report:
         Run(
             seed=options.seed,
             exit_code=EXIT_CODES[result.status],
-            seconds=time.perf_counter() - started,
+            seconds=perf_counter() - started,
             command="ldjcheck.check",
             results=(result,),
         )

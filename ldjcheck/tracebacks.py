@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import os
+import sysconfig
 import traceback
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
+_LONGEST = 2000  # characters of a message
+_STDLIB = sysconfig.get_path("stdlib") + os.sep
+_PACKAGES = tuple(f"{os.sep}{each}-packages{os.sep}" for each in ("site", "dist"))
+_BELOW = tuple(
+    each + name + os.sep for each in _PACKAGES for name in ("torch", "numpy")
+)
 _PLUMBING = (
     f"{os.sep}torch{os.sep}nn{os.sep}modules{os.sep}module.py",
     f"{os.sep}torch{os.sep}overrides.py",
@@ -16,6 +23,16 @@ _PLUMBING = (
     "<frozen runpy>",
     f"{os.sep}importlib{os.sep}__init__.py",
 )
+
+
+def message_of(error: BaseException) -> str:
+    """Return an error's message: what cannot be shown is escaped, what never ends is cut."""
+    text = _raw_message(error)
+    if text is None:
+        return "its message cannot be shown"
+    if len(text) > _LONGEST:
+        text = text[:_LONGEST] + " ..."
+    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
 
 
 def user_traceback(error: BaseException) -> tuple[str, ...]:
@@ -29,7 +46,38 @@ def user_traceback(error: BaseException) -> tuple[str, ...]:
         kept = [frame for frame in part.stack if not _is_plumbing(frame.filename)]
         part.stack = traceback.StackSummary.from_list(kept)
     text = "".join(summary.format()).rstrip()
+    said = _raw_message(error)
+    if said and said != message_of(error):
+        text = text.replace(said, message_of(error))
     return tuple(text.splitlines())
+
+
+def _raw_message(error: BaseException) -> str | None:
+    try:
+        return str(error)
+    except Exception:  # a message that cannot even be made is no reason to stop
+        return None
+
+
+def is_users(error: BaseException) -> bool:
+    """Return whether an error was raised by code that ldjcheck called, and is not ours.
+
+    What torch and the standard library raise counts for whoever called them.
+    """
+    users = False
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        filename = frame.f_code.co_filename
+        if is_ours(filename):
+            users = False
+        elif not _is_library(filename):
+            users = True
+    return users
+
+
+def _is_library(filename: str) -> bool:
+    if any(part in filename for part in _PACKAGES):
+        return any(part in filename for part in _BELOW)
+    return filename.startswith((_STDLIB, "<frozen "))
 
 
 def is_ours(filename: str) -> bool:

@@ -5,8 +5,8 @@ This is the only module that knows the order of the stages.
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
@@ -34,9 +34,11 @@ from ldjcheck.records import (
     Shape,
 )
 from ldjcheck.rules import name_findings, rule_for
+from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
     from ldjcheck.checking.setting import Setting
+    from ldjcheck.measure import Namespace
     from ldjcheck.records import (
         Comparison,
         Config,
@@ -63,9 +65,10 @@ def check_layer(
 
     At `also` nothing is looked for, but what explains and what mends must hold there too.
     """
-    from ldjcheck.measure import undisturbed, unharmed
+    from ldjcheck.measure import Namespace, undisturbed, unharmed
 
-    started = time.perf_counter() if started is None else started
+    started = perf_counter() if started is None else started
+    torch_before = Namespace()
     if options.wrt == "auto" and options.kind in _WRT:
         options = replace(options, wrt=_WRT[options.kind])
     try:
@@ -81,7 +84,34 @@ def check_layer(
             ("Check the layer at a smaller --shape.",),
         )
         result = failed_result(layer.target, limit, layer=layer.name)
-    return replace(result, seconds=time.perf_counter() - started)
+    except Exception as error:
+        fault = _fault_of_layer(layer, error, torch_before)
+        if fault is None:
+            raise
+        result = failed_result(layer.target, fault, layer=layer.name)
+    return replace(result, seconds=perf_counter() - started)
+
+
+def _fault_of_layer(
+    layer: Layer, error: Exception, torch_before: Namespace
+) -> CannotCheckError | None:
+    """Return what the layer did that nobody can work with; None for a fault of ours.
+
+    Its attributes may raise when they are looked at, and it may take away what everything
+    here is made of.
+    """
+    if replaced := torch_before.replaced():
+        return CannotCheckError(
+            "LDJ005",
+            f"Running {layer.name} replaces {replaced}, without which I cannot go on.",
+            ("What a call replaces for everybody, it should put back.",),
+        )
+    if is_users(error):
+        what = f"{type(error).__name__}: {message_of(error)}"
+        return CannotCheckError(
+            "LDJ005", f"Looking at {layer.name} raised {what}", user_traceback(error)
+        )
+    return None
 
 
 def measure_layer(layer: Layer, options: Options) -> Measurement:

@@ -8,8 +8,8 @@ from __future__ import annotations
 import math
 import random
 import shlex
-import time
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck.checking import pipeline
@@ -39,7 +39,7 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
 
     Where none fails it is the result of the check as it was asked for.
     """
-    begun = time.perf_counter() if started is None else started
+    begun = perf_counter() if started is None else started
     plain = replace(options, search=0)
     result = pipeline.check_layer(layer, plain, started)
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
@@ -68,7 +68,7 @@ def check_layer(layer: Layer, options: Options, started: float | None = None) ->
     if found is None:
         said = {"search": f"none of {options.search} probes failed"}
         found = replace(result, inferred={**said, **result.inferred})
-    return replace(found, seconds=time.perf_counter() - begun)
+    return replace(found, seconds=perf_counter() - begun)
 
 
 _TOLD = (

@@ -204,8 +204,9 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
 def check_target(text: str, request: Request, checker: Checker) -> Result | Checked:
     """Return the result of loading and checking one target.
 
-    What ends a program (`sys.exit`, `KeyboardInterrupt`) is the user's doing here, as
-    is running out of memory; any other exception is a mistake of ours.
+    What ends a program (`sys.exit`, `KeyboardInterrupt`, any exception that no-one is
+    meant to catch) is the user's doing here, as is running out of memory; any other is a
+    mistake of ours.
     """
     result, layer, strange = _check(text, request, checker)
     return result if layer is None else Checked(result, strange)
@@ -262,7 +263,9 @@ def _check(
         options, strange = checker.without_untaken(layer, options)
         try:
             return checker.check_layer(layer, options, started), layer, strange
-        except (SystemExit, KeyboardInterrupt, MemoryError):
+        except BaseException as error:
+            if isinstance(error, Exception) and not isinstance(error, MemoryError):
+                raise
             with users_fault("LDJ005", f"Running {layer.name}"):
                 raise
     except CannotCheckError as error:

@@ -7,12 +7,14 @@ from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
+from ldjcheck.measure.namespace import Namespace
 from ldjcheck.measure.parts import record_parts
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
 from ldjcheck.measure.settle import Settled, returned_shapes, runs, settle
 
 __all__ = [
+    "Namespace",
     "Rehearsal",
     "Settled",
     "Workshop",

@@ -69,6 +69,13 @@ class Failures:
                     "A flow layer returns y and its ldj, one number per sample.",
                 ),
             )
+        for shape, domain, error in self._raised:
+            if "allocate memory" in str(error):
+                return CannotCheckError(
+                    "LDJ007",
+                    f"The layer ran out of memory: {error}",
+                    (*error.lines, f"input: shape {shape}, domain {domain}"),
+                )
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)

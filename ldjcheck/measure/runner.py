@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,10 @@ from ldjcheck.measure.devices import CPU, placed
 from ldjcheck.measure.guard import Frozen, Guard
 from ldjcheck.measure.packing import Layout, gathered
 from ldjcheck.measure.reported import reported_of
-from ldjcheck.tracebacks import user_traceback
+from ldjcheck.tracebacks import message_of, user_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ldjcheck.measure.cuts import Cuts
     from ldjcheck.measure.recorder import Recorder
@@ -30,7 +31,8 @@ class LayerRaisedError(Exception):
     """The layer raised. `lines` is its traceback without a frame of ours."""
 
     def __init__(self, error: BaseException) -> None:
-        said = f": {error}" if str(error) else ""
+        message = message_of(error)
+        said = f": {message}" if message else ""
         super().__init__(f"{type(error).__name__}{said}")
         self.error = error
         self.lines = user_traceback(error)
@@ -134,7 +136,11 @@ class Runner:
         before = torch.get_default_dtype()
         torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
         try:
-            with recorder or watch or contextlib.nullcontext(), guard:
+            with (
+                recorder or watch or contextlib.nullcontext(),
+                guard,
+                _same_settings(),
+            ):
                 returned = call(
                     self.layer, self._spread(direction, given), total,
                     self._fresh_kwargs(),
@@ -148,7 +154,7 @@ class Runner:
                 and recorder is None
                 and watch is None
                 and isinstance(error, RuntimeError)
-                and "inplace" in str(error).replace("-", "")
+                and "inplace" in message_of(error).replace("-", "")
             ):
                 without = self._eagerly(
                     direction, x, frozen, start, see_rounding, patience, observer
@@ -163,6 +169,8 @@ class Runner:
         y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
             raise UnexpectedReturnError(_describe(returned))
+        if y.is_meta or getattr(returned.ldj, "is_meta", False):
+            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
         event_dim: int | None = self.calls.inverse_event_dim
@@ -246,10 +254,24 @@ class Runner:
         }
 
 
+@contextlib.contextmanager
+def _same_settings() -> Iterator[None]:
+    """Put back what a call may change for all that comes after it, ourselves included."""
+    before, depth = torch.get_default_device(), sys.getrecursionlimit()
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(depth)
+        if torch.get_default_device() != before:
+            torch.set_default_device(None if before.type == "cpu" else before)
+
+
 def _plain(value: Any) -> Any:
-    """Return a tensor subclass as a plain tensor; the output is all that is wanted."""
+    """Return a tensor subclass, or a sparse one, as a plain tensor of numbers."""
     if isinstance(value, Tensor) and type(value) is not Tensor:
-        return value.as_subclass(Tensor)
+        value = value.as_subclass(Tensor)
+    if isinstance(value, Tensor) and value.layout is not torch.strided:
+        value = value.to_dense()
     return value
 
 

@@ -11,7 +11,7 @@ from ldjcheck.rules.rule import Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding, Shape
+    from ldjcheck.records import Comparison, Finding
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
@@ -40,11 +40,6 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             direction=verdict.direction,
             evidence=evidence,
         )
-
-
-def _is_misshapen(shape: Shape | None, batch: int) -> bool:
-    """Return whether there is one entry per sample, or one for each pair of samples."""
-    return math.prod(shape or ()) == batch or shape == (batch, batch)
 
 
 PAGE = Page(

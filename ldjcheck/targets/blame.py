@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.tracebacks import user_traceback
+from ldjcheck.tracebacks import message_of, user_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,10 +62,7 @@ def _verdict(code: str, error: BaseException) -> tuple[str, str]:
 
 def _summary(error: BaseException) -> str:
     """Return `Type: message` in one line that is not too long."""
-    try:
-        message = next(iter(str(error).splitlines()), "")
-    except Exception:  # a message that cannot even be printed is no reason to stop
-        message = "its message cannot be shown"
+    message = next(iter(message_of(error).splitlines()), "")
     name = type(error).__name__
     line = f"{name}: {message}" if message else name
     return line if len(line) <= _LONGEST_SUMMARY else line[:_LONGEST_SUMMARY] + " ..."

@@ -119,6 +119,50 @@ HOSTILE = """
         def forward(self, z, ldj, reverse=False):
             sys.stdout = sys.stderr = None
             return super().forward(z, ldj, reverse)
+
+    class ReplacesTorch(Scale):
+        def forward(self, z, ldj, reverse=False):
+            torch.log = torch.randn = None
+            return super().forward(z, ldj, reverse)
+
+    class RaisesWhenLookedAt(Scale):
+        @property
+        def inverse(self):
+            raise RuntimeError("not yet fitted")
+
+    class RaisesWhatNobodyCatches(Scale):
+        def forward(self, z, ldj, reverse=False):
+            raise GeneratorExit
+
+    class CannotSayWhy(Scale):
+        def forward(self, z, ldj, reverse=False):
+            class Mute(Exception):
+                def __str__(self):
+                    raise RuntimeError("no words")
+
+            raise Mute
+
+    class SaysNoise(Scale):
+        def forward(self, z, ldj, reverse=False):
+            raise ValueError("\\x1b[2J\\ud800" + "x" * 100_000)
+
+    class Vast(Scale):
+        def forward(self, z, ldj, reverse=False):
+            torch.empty(10**15)
+
+    class Elsewhere(Scale):
+        def forward(self, z, ldj, reverse=False):
+            torch.set_default_device("meta")
+            return super().forward(z, ldj, reverse)
+
+    class Sparse(Scale):
+        def forward(self, z, ldj, reverse=False):
+            z, ldj = super().forward(z, ldj, reverse)
+            return z.to_sparse(), ldj
+
+    class Weightless(Scale):
+        def forward(self, z, ldj, reverse=False):
+            return z.to("meta"), ldj
 """
 
 FILES = {
@@ -145,10 +189,18 @@ UNCHECKABLE = {
     "hostile.py:Crashes": "LDJ005",
     "hostile.py:ClosesEverything": "LDJ005",
     "hostile.py:Greedy": "LDJ007",
+    "hostile.py:ReplacesTorch": "LDJ005",
+    "hostile.py:RaisesWhenLookedAt": "LDJ005",
+    "hostile.py:RaisesWhatNobodyCatches": "LDJ005",
+    "hostile.py:CannotSayWhy": "LDJ005",
+    "hostile.py:SaysNoise": "LDJ005",
+    "hostile.py:Vast": "LDJ007",
+    "hostile.py:Weightless": "LDJ004",
 }
 HANGING = ("hostile.py:Loops", "hostile.py:LoopsWhenBuilt")
 WRONG = {"hostile.py:WrongBatch": "LDJ199", "hostile.py:NotANumber": "LDJ213"}
-SOUND = ("hostile.py:Chatty", "hostile.py:ChattyInC", "hostile.py:Replaces")
+SOUND = ("hostile.py:Chatty", "hostile.py:ChattyInC", "hostile.py:Replaces",
+    "hostile.py:Elsewhere", "hostile.py:Sparse")  # fmt: skip
 HEALTHY_TARGET = "healthy.py:Scale"
 
 
@@ -235,3 +287,9 @@ def test_what_was_printed_goes_to_standard_error(check: Check) -> None:
 def test_how_a_process_died_is_told(check: Check, name: str, how: str) -> None:
     result = check(UNCHECKABLE)[1][f"hostile.py:{name}"]
     assert f"the signal SIG{how}" in result["findings"][0]["message"]
+
+
+def test_a_message_is_escaped_and_cut(check: Check) -> None:
+    message = check(UNCHECKABLE)[1]["hostile.py:SaysNoise"]["findings"][0]["message"]
+    assert r"\x1b[2J\ud800xxx" in message
+    assert len(message) < 3000
