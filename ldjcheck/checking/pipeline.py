@@ -228,7 +228,8 @@ def _measurement(setting: Setting, layer: Layer, options: Options) -> Measuremen
     measurement = Measurement(
         layer=layer,
         calls=settled.calls,
-        options=options,
+        # what is measured later is moved no further than the layer bears
+        options=replace(options, params_scale=measured[0].config.scale),
         measured=measured,
         gradients=gradients,
         has_parameters=setting.has_parameters,

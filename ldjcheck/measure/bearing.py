@@ -1,0 +1,83 @@
+"""How far a layer's parameters can be moved and its ldj still be proved.
+
+A deep flow that starts at the identity bears less than a layer alone: moved too far its
+scales saturate or overflow, and rounding hides every mistake, or the layer refuses. Such
+numbers say nothing of the layer, so it is looked at again nearer to how it was built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.measure.configuration import is_apart, measure_config
+from ldjcheck.records import DirectionMeasured, Options
+from ldjcheck.tolerance import hides_mistakes
+
+if TYPE_CHECKING:
+    from ldjcheck.measure.settle import Settled
+    from ldjcheck.records import Config, ConfigMeasured, Unavailable
+
+_NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
+
+
+def nearer(
+    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
+) -> tuple[tuple[Config, ...], str] | None:
+    """Return configurations that the layer bears, and what to say; None to stay.
+
+    `first` is what was measured at the first configuration. One that nothing can be
+    proved at, however little is moved, stays as it is: then the layer is the reason. So
+    does one for which the user has said how far to go, or what to allow.
+    """
+    options, usual = settled.workshop.options, Options()
+    asked = options.params_scale, options.atol, options.rtol
+    if asked != (usual.params_scale, usual.atol, usual.rtol):
+        return None
+    if not configs[0].draw or is_telling(first):
+        return None
+    for factor in _NEARER:
+        scale = configs[0].scale * factor
+        again = measure_config(
+            settled.workshop, settled.calls, replace(configs[0], scale=scale)
+        )
+        if is_telling(again):
+            said = (
+                f"moved by {scale:.2g}: moved by {configs[0].scale:g}, "
+                f"{_why(first.forward)}"
+            )
+            return tuple(replace(c, scale=c.scale * factor) for c in configs), said
+    return None
+
+
+def is_telling(measured: ConfigMeasured) -> bool:
+    """Return whether a mistake would show in what was measured, or one does."""
+    forward, inverse = measured.forward, measured.inverse
+    if isinstance(forward, DirectionMeasured):
+        return _is_telling(forward)
+    if forward.raised:
+        return False
+    return not isinstance(inverse, DirectionMeasured) or _is_telling(inverse)
+
+
+def _is_telling(side: DirectionMeasured) -> bool:
+    if not bool(torch.isfinite(side.y).all()):
+        return False
+    if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
+        return False
+    if side.exact is None or side.allowed is None:
+        return True  # what has no determinant has none nearer by either
+    finite = torch.isfinite(side.exact)
+    if not bool(finite.all()):
+        return False
+    if side.estimated or side.dtype != "float64" or is_apart(side):
+        return True
+    return float(side.allowed.max()) <= hides_mistakes(side.x[0].numel())
+
+
+def _why(side: DirectionMeasured | Unavailable) -> str:
+    if isinstance(side, DirectionMeasured):
+        return "rounding hides the ldj"
+    return f"it raises {side.why}"

@@ -1,0 +1,81 @@
+"""Parameters are moved only as far as the layer bears: beyond that nothing is proved."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Deep(nn.Module):
+    """Couplings that start at the identity; moved by 0.3 their scales leave float64."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList(
+            nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 4))
+            for _ in range(6)
+        )
+        for net in self.nets:
+            nn.init.zeros_(net[2].weight)
+            nn.init.zeros_(net[2].bias)
+        self.sign = sign
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = x.new_zeros(len(x))
+        for net in self.nets:
+            a, b = x.chunk(2, dim=1)
+            s, t = net(a).chunk(2, dim=1)
+            x = torch.cat([b * s.exp() + t, a], dim=1)
+            ldj = ldj + self.sign * s.sum(1)
+        return x, ldj
+
+
+class Refuses(nn.Module):
+    """It asserts what holds as it is built, and not where its weights are far off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.ones(40))
+
+    def forward(self, x: Tensor) -> Pair:
+        assert (self.w > 0.7).all()
+        return x * self.w, self.w.log().sum().expand(len(x))
+
+
+def said(report: ldjcheck.Report) -> str:
+    return report.to_dict()["results"][0]["inferred"].get("parameters", "")
+
+
+@pytest.mark.parametrize("make", [Deep, Refuses])
+def test_a_layer_is_looked_at_nearer_to_how_it_was_built(make: type) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(make())
+    assert report.status == "pass", report
+    assert said(report).startswith("moved by 0.")
+
+
+def test_a_wrong_layer_is_named_there_too() -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(Deep(sign=-1.0))
+    assert report.findings[0].code == "LDJ104", report
+    assert said(report)
+
+
+def test_a_map_that_loses_dims_loses_them_nearer_by_too() -> None:
+    class Flat(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = nn.Parameter(torch.ones(4))
+
+        def forward(self, x: Tensor) -> Pair:
+            y = (x * self.w).mean(1, keepdim=True).expand_as(x)
+            return y, self.w.abs().log().sum().expand(len(x))
+
+    report = ldjcheck.check(Flat())
+    assert report.findings[0].code == "LDJ304", report
+    assert not said(report)
