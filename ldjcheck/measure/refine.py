@@ -7,33 +7,40 @@ less and less as the number of steps grows. A mistake stays.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.configuration import is_apart, ready
 from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.grain import Grain, Number
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured
+from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.measure.runner import Runner
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured, Direction, Options
 
-_TRIED = 6  # attributes
-_LONGER = 1.5  # a call with four times the steps runs so many times the operations
+_TRIED = 6  # numbers
+_PAIRED = 2  # counts that are tried together with step sizes
+_FINER = 2, 4, 8, 16, 32  # the latter where the first do not say yet where it ends
+_ALWAYS = 4
+_FINE = 400  # steps that are enough to see it
+_LONGER = 1.5  # a call with twice the steps runs so many times the operations, at least
 _SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
+_TOWARDS = 1.2  # the same before the rate is steady
 _ROUNDING = 1e-9  # a difference or a miss that is no approximation's
 _LEFT = 0.1  # of the finest difference: what may remain in the limit
-_FEWEST, _MOST = 2, 200
-_FINER = ((2, 4), (8, 16))  # a series may grow before it shrinks
 
 
 def refined(
@@ -63,7 +70,7 @@ def _converging(
     measured: tuple[ConfigMeasured, ...],
     direction: Direction,
 ) -> str | None:
-    """Return the attribute that makes all differences vanish, or None."""
+    """Return the numbers that make all differences vanish, or None."""
     apart = [
         (config, side)
         for config, each in zip(configs, measured, strict=True)
@@ -74,30 +81,43 @@ def _converging(
     if not apart:
         return None
     first_config, first = apart[0]
-    for name in _candidates(settled, first_config, first):
-        for few, many in _FINER:
-            if _vanishes(settled, first_config, first, name, (few, many)) and all(
-                _vanishes(settled, config, side, name, (few,))
-                for config, side in apart[1:]
-            ):
-                return name
+    runner, _, _ = ready(settled.workshop, settled.calls, first_config)
+    if runner.layer is settled.workshop.layer.obj:
+        return None  # what cannot be copied is left as it is
+    grain = Grain(lambda: _operations(runner, first))
+    for numbers in _candidates(settled, first_config, first, grain):
+        at = settled, grain, numbers
+        if _vanishes(*at, first_config, first, proof=True) and all(
+            _vanishes(*at, config, side, proof=False) for config, side in apart[1:]
+        ):
+            return " and ".join(dict.fromkeys(map(str, numbers)))
     return None
 
 
-def _candidates(settled: Settled, config: Config, side: DirectionMeasured) -> list[str]:
-    """Return the attributes that make a call longer when they are made finer."""
+def _candidates(
+    settled: Settled, config: Config, side: DirectionMeasured, grain: Grain
+) -> Iterator[tuple[Number, ...]]:
+    """Yield the numbers that make a call longer when they are made finer.
+
+    Alone first: a step size may follow from their count. Then a count together with each
+    step size: both may be given, and the time that they span is to stay.
+    """
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     usual = _operations(runner, side)
-    found = []
-    names = dict.fromkeys(name for _, name, _ in _numbers(runner.layer))
-    for name in list(names)[: 4 * _TRIED]:
+    known = grain.numbers(runner.layer)
+    longer = []
+    for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
         runner, _, _ = ready(settled.workshop, settled.calls, config)
-        if runner.layer is settled.workshop.layer.obj:
-            return []  # what cannot be copied is left as it is
-        _refine(runner.layer, name, 4)
-        if usual and _operations(runner, side) > _LONGER * usual:
-            found.append(name)
-    return found[:_TRIED]
+        with (
+            contextlib.suppress(StaleSourceError, SyntaxError),
+            grain.refined(runner.layer, (number,), 2),
+        ):
+            if usual and _operations(runner, side) > _LONGER * usual:
+                longer.append(number)
+    yield from ((number,) for number in longer[:_TRIED])
+    sizes = [number for number in known if not number.is_count]
+    for number in longer[:_PAIRED]:
+        yield from ((number, size) for size in sizes[:_TRIED] if number.is_count)
 
 
 def _operations(runner: Runner, side: DirectionMeasured) -> int:
@@ -109,37 +129,56 @@ def _operations(runner: Runner, side: DirectionMeasured) -> int:
 
 def _vanishes(
     settled: Settled,
+    grain: Grain,
+    numbers: tuple[Number, ...],
     config: Config,
     side: DirectionMeasured,
-    name: str,
-    finer: tuple[int, ...],
+    *,
+    proof: bool,
 ) -> bool:
-    """Return whether what is off shrinks at a steady rate, towards zero."""
+    """Return whether what is off shrinks at a steady rate; as a `proof`, towards zero.
+
+    Steps that are very coarse come to that rate only as they get finer.
+    """
     gaps, misses = [_gap(side)], [side.round_trip or 0.0]
-    for times in finer:
+    steps = max((n.value for n in numbers if n.is_count), default=_FINE)
+    for times in _FINER:
+        if times > _ALWAYS and times * steps > _FINE:
+            return False
         runner, x, _ = ready(settled.workshop, settled.calls, config)
-        _refine(runner.layer, name, times)
         try:
-            gaps.append(_gap_of(runner, side, settled.workshop.options))
-            if side.round_trip is not None:
-                misses.append(_miss(runner, x))
-        except (LayerRaisedError, UnexpectedReturnError):
+            with grain.refined(runner.layer, numbers, times):
+                gaps.append(_gap_of(runner, side, settled.workshop.options))
+                if side.round_trip is not None:
+                    misses.append(_miss(runner, x))
+        except (
+            LayerRaisedError, UnexpectedReturnError, StaleSourceError, SyntaxError,
+        ):  # fmt: skip
             return False
-    if any(gap is None for gap in gaps):
-        return False
-    known = [gap for gap in gaps if gap is not None]
-    if is_apart(side):
-        sizes = [float(gap.abs().max()) for gap in known]
-        if not _shrink(sizes) or (len(known) == 3 and not _ends_at_zero(known)):
+        known = [gap for gap in gaps[-3:] if gap is not None]
+        if len(known) < min(3, len(gaps)):
             return False
-    return not _comes_back_off(side) or _shrink(misses)
+        rows = []
+        if is_apart(side):
+            rows.append([float(gap.abs().max()) for gap in known])
+        if _comes_back_off(side):
+            rows.append(misses[-3:])
+        if not all(_shrink(row[-2:], _TOWARDS) for row in rows):
+            return False
+        if times < _ALWAYS and proof:
+            continue
+        steady = all(_shrink(row if proof else row[-2:], _SHRINKS) for row in rows)
+        if steady and (not (proof and is_apart(side)) or _ends_at_zero(known)):
+            return True
+    return False
 
 
 def _gap_of(runner: Runner, side: DirectionMeasured, options: Options) -> Tensor | None:
     if not is_apart(side):
         return _gap(side)
+    wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
     return _gap(
-        measure_direction(runner, side.direction, side.x, options, behaviour=False)
+        measure_direction(runner, side.direction, side.x, wanted, behaviour=False)
     )
 
 
@@ -155,10 +194,10 @@ def _comes_back_off(side: DirectionMeasured) -> bool:
     return off is not None and allowed is not None and allowed < off < math.inf
 
 
-def _shrink(sizes: list[float]) -> bool:
+def _shrink(sizes: list[float], rate: float) -> bool:
     """Return whether each size is well below the one before, or is rounding."""
     return all(
-        after <= _ROUNDING or before >= _SHRINKS * after
+        after <= _ROUNDING or before >= rate * after
         for before, after in itertools.pairwise(sizes)
     )
 
@@ -203,28 +242,3 @@ def _allowing(measured: ConfigMeasured, direction: Direction) -> ConfigMeasured:
 
 def _side(measured: ConfigMeasured, direction: Direction) -> object:
     return measured.forward if direction == "forward" else measured.inverse
-
-
-def _numbers(layer: Any) -> list[tuple[Any, str, float]]:
-    """Return the counts and step sizes that the layer's parts hold."""
-    found: list[tuple[Any, str, float]] = []
-    for item in reachable(layer):
-        if isinstance(item, (Tensor, dict, list, tuple)):
-            continue
-        for name, value in attributes(item).items():
-            if (type(value) is int and _FEWEST <= value <= _MOST) or (
-                type(value) is float and 0.0 < value < 1.0 and math.isfinite(value)
-            ):
-                found.append((item, name, value))
-    return found
-
-
-def _refine(layer: Any, wanted: str, times: int) -> None:
-    """Multiply a count, or divide a step size, wherever it has this name."""
-    for item, name, value in _numbers(layer):
-        if name == wanted:
-            finer = value * times if type(value) is int else value / times
-            try:
-                setattr(item, name, finer)
-            except (AttributeError, TypeError):
-                continue

@@ -1,0 +1,136 @@
+"""Fixed steps are told from a mistake wherever their count is kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COUNT = 12
+Pair = tuple[Tensor, Tensor]
+
+
+class Field(nn.Module):
+    """A velocity and its divergence; `counted` says how often the latter counts."""
+
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__()
+        self.a = nn.Parameter(0.5 * torch.randn(2, 2))
+        self.counted = counted
+
+    def slope(self, x: Tensor) -> Pair:
+        h = torch.tanh(x @ self.a)
+        return h, self.counted * ((1 - h**2) * self.a.diagonal()).sum(1)
+
+
+class Written(Field):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = x.new_zeros(len(x))
+        for _ in range(10):
+            v, trace = self.slope(x)
+            x, ldj = x + v / 10, ldj + trace / 10
+        return x, ldj
+
+
+class WrittenAsTimes(Field):
+    def forward(self, x: Tensor) -> Pair:
+        times = torch.linspace(0, 1, 11)
+        ldj = x.new_zeros(len(x))
+        for step in times.diff():
+            v, trace = self.slope(x)
+            x, ldj = x + step * v, ldj + step * trace
+        return x, ldj
+
+
+class WrittenApart(Field):
+    """Ten steps of a twentieth: neither says what the other is."""
+
+    def forward(self, x: Tensor) -> Pair:
+        step = 0.05
+        ldj = x.new_zeros(len(x))
+        for _ in range(10):
+            v, trace = self.slope(x)
+            x, ldj = x + step * v, ldj + step * trace
+        return x, ldj
+
+
+class AtModuleLevel(Field):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = x.new_zeros(len(x))
+        for _ in range(COUNT):
+            v, trace = self.slope(x)
+            x, ldj = x + v / COUNT, ldj + trace / COUNT
+        return x, ldj
+
+
+class InItsClass(Field):
+    count = 9
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = x.new_zeros(len(x))
+        for _ in range(self.count):
+            v, trace = self.slope(x)
+            x, ldj = x + v / self.count, ldj + trace / self.count
+        return x, ldj
+
+
+class CountAndSize(Field):
+    def __init__(self, counted: float = 1.0) -> None:
+        super().__init__(counted)
+        self.count, self.step = 10, 0.07
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = x.new_zeros(len(x))
+        for _ in range(self.count):
+            v, trace = self.slope(x)
+            x, ldj = x + self.step * v, ldj + self.step * trace
+        return x, ldj
+
+
+def integrate(f: Callable[[Tensor], Pair], x: Tensor, *, count: int = 11) -> Pair:
+    ldj = x.new_zeros(len(x))
+    for _ in range(count):
+        v, trace = f(x)
+        x, ldj = x + v / count, ldj + trace / count
+    return x, ldj
+
+
+class ByDefault(Field):
+    def forward(self, x: Tensor) -> Pair:
+        return integrate(self.slope, x)
+
+
+KEPT = {
+    "in its code: the 10": Written,
+    "in its code as times": WrittenAsTimes,
+    "in its code: the 10 and the 0.05": WrittenApart,
+    "at module level": AtModuleLevel,
+    "in its class": InItsClass,
+    "count and size": CountAndSize,
+    "by default": ByDefault,
+}
+
+
+@pytest.mark.parametrize("make", KEPT.values(), ids=KEPT)
+def test_what_finer_steps_take_away_is_no_mistake(make: type[Field]) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(make())
+    assert report.status == "pass", report
+    assert (
+        "finer steps"
+        in report.to_dict()["results"][0]["inferred"]["approximation forward"]
+    )
+    assert COUNT == 12
+
+
+def test_a_mistake_stays_however_fine_the_steps() -> None:
+    torch.manual_seed(0)
+    assert ldjcheck.check(Written(counted=0.5)).status == "fail"
+    assert integrate.__kwdefaults__ == {"count": 11}
