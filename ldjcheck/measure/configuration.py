@@ -10,6 +10,8 @@ from torch import Tensor
 
 from ldjcheck.domains import draw
 from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.folds import period_of
+from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.noise import noise_range
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
@@ -121,16 +123,13 @@ def _with_round_trip(
         return inverse
     gap = (inverse.y.double() - forward.x.double()).abs()
     off = float(gap.max()) if torch.isfinite(gap).all() else float("inf")
-    inverse = replace(
-        inverse,
-        round_trip=off,
-        residual=off,
-        round_trip_allowed=_round_trip_allowed(
-            forward, inverse, "float32" if runner.constants else forward.dtype
-        ),
+    allowed = _round_trip_allowed(
+        forward, inverse, "float32" if runner.constants else forward.dtype
     )
-    assert inverse.round_trip_allowed is not None
-    if off > inverse.round_trip_allowed:
+    if off > allowed:
+        off = _off_by_turns(runner, forward.x, inverse.y, off)
+    inverse = replace(inverse, round_trip=off, residual=off, round_trip_allowed=allowed)
+    if off > allowed:
         noise = None if is_apart(inverse) else noise_range(runner, forward, inverse)
         if noise is not None:
             inverse = replace(inverse, noise=noise[0])
@@ -194,6 +193,23 @@ def _by_the_way_back(
     )
     wide = replace(found, allowed=inverse.allowed + 10.0 * off * forward.x[0].numel())
     return found if _stops_early(forward, wide) and not is_apart(found) else forward
+
+
+def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
+    """Return how far the way back is from x where whole turns of a circle do not count.
+
+    A map that repeats itself has one image for both ends of a turn.
+    """
+    if not x.is_floating_point() or not back.is_floating_point():
+        return off
+    try:
+        turn = period_of(lambda at: runner.run("forward", at, Frozen()).y, x, back)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return off
+    if turn is None:
+        return off
+    gap = (back.double() - x.double()) / turn
+    return turn * float((gap - gap.round()).abs().max())
 
 
 def _drops_dims(side: DirectionMeasured) -> bool:

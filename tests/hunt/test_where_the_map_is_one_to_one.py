@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -78,3 +79,21 @@ def test_noise_that_does_not_enter_the_output_makes_no_dequantization() -> None:
     report = ldjcheck.check(Estimated(), shape=(4,))
     domain = report.to_dict()["results"][0]["inferred"]["domain"]
     assert domain.startswith("real")
+
+
+@pytest.mark.parametrize(("back", "status"), [(1.0, "pass"), (0.9, "fail")])
+def test_a_whole_turn_of_a_circle_is_no_way_off(back: float, status: str) -> None:
+    class Turn(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.by = nn.Parameter(torch.randn(3))
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            return torch.remainder(x + self.by, 2 * torch.pi), x.new_zeros(len(x))
+
+        def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+            x = torch.remainder(y - back * self.by, 2 * torch.pi)
+            return x, y.new_zeros(len(y))
+
+    report = ldjcheck.check(Turn())
+    assert report.status == status, report
