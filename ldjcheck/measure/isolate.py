@@ -192,7 +192,18 @@ def copied(layer: Any) -> Any:
             ):
                 with contextlib.suppress(ValueError):  # an empty cell stays empty
                     new.cell_contents = copy.deepcopy(old.cell_contents, memo)
-        return copy.deepcopy(layer, memo)
+        twin = copy.deepcopy(layer, memo)
+    _cut_off(twin)
+    return twin
+
+
+def _cut_off(twin: Any) -> None:
+    """Make leaves of a scripted copy's parameters: torch copies them as results of others."""
+    for item in reachable(twin):
+        if isinstance(item, torch.jit.ScriptModule):
+            for parameter in item.parameters():
+                if not parameter.is_leaf:
+                    parameter.detach_().requires_grad_()
 
 
 def _holds_state(function: types.FunctionType) -> bool:

@@ -84,3 +84,10 @@ def test_a_slope_without_a_graph_of_its_own_cannot_be_trained_on() -> None:
     assert found.location is not None
     assert "x.detach()" in (found.location.text or "")
     assert ldjcheck.check(GradOfDetached(1.5), shape=(4,)).findings[0].code != "LDJ210"
+
+
+def test_a_scripted_layer_is_moved_off_the_identity() -> None:
+    layer = Scale()
+    nn.init.zeros_(layer.w)
+    report = ldjcheck.check(torch.jit.script(layer))
+    assert report.status == "pass", report
