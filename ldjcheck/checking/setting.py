@@ -166,9 +166,18 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     elif asked:
         guesses = ((next(iter(asked.values())), "as you said"),)
     else:
-        found = probe.guess_shapes(layer.obj, candidates[0].event_dim, around)
-        guesses = tuple((guess.shape, guess.why) for guess in found)
-    settled, context = _settled(layer, options, candidates, guesses)
+        guesses = _guessed(layer, candidates, around)
+    try:
+        settled, context = _settled(layer, options, candidates, guesses)
+    except CannotCheckError as error:
+        # It may be made for one size only, and a large one.
+        large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+        if not large:
+            raise
+        try:
+            settled, context = _settled(layer, options, candidates, large)
+        except CannotCheckError:
+            raise error from None
     _within_limit(settled.shape, options.dims_limit)
     others = tuple(
         shape
@@ -212,6 +221,19 @@ def _uncallable(layer: Layer, convention: str) -> CannotCheckError:
             else "A flow layer is called with x and returns y and its ldj.",
         ),
     )
+
+
+def _guessed(
+    layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
+) -> tuple[tuple[Shape, str], ...]:
+    """Return the small shapes to try and why, or the large ones up to a limit of dims."""
+    known = layer.obj, candidates[0].event_dim, around
+    found = (
+        probe.guess_shapes(*known)
+        if limit is None
+        else probe.guess_shapes(*known, over=probe.SMALL, limit=limit)
+    )
+    return tuple((guess.shape, guess.why) for guess in found)
 
 
 def _of_several(

@@ -9,9 +9,10 @@ from ldjcheck.probe.plan import (
     plan_configs,
     plan_investigation,
 )
-from ldjcheck.probe.shapes import ShapeGuess, guess_shapes, resized, sizes_held
+from ldjcheck.probe.shapes import SMALL, ShapeGuess, guess_shapes, resized, sizes_held
 
 __all__ = [
+    "SMALL",
     "ShapeGuess",
     "choose_batch",
     "guess_contexts",

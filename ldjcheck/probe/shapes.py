@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 # Height and width differ from each other and from the batch, and are even, so that
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
 HEIGHT, WIDTH, LENGTH = 4, 6, 8
-_LARGEST = 512  # dims; a first guess must be cheap to prove
+SMALL = 512  # dims; a first guess must be cheap to prove
 
 _FEATURE_NAMES = (
     "features", "n_features", "num_features", "in_features", "dim", "dims", "d", "D",
@@ -62,11 +62,17 @@ def sizes_held(layer: Any) -> frozenset[int]:
 
 
 def guess_shapes(
-    layer: Any, event_dim: int | None, around: Any = None
+    layer: Any,
+    event_dim: int | None,
+    around: Any = None,
+    *,
+    over: int = 0,
+    limit: int = SMALL,
 ) -> tuple[ShapeGuess, ...]:
     """Return the event shapes worth trying, the best founded first, each once.
 
-    What the layer was taken out of, `around`, may know more: a base distribution's size.
+    They have more than `over` dims, and at most `limit`. What the layer was taken out of,
+    `around`, may know more: a base distribution's size.
     """
     guesses: dict[Shape, ShapeGuess] = {}
     known = layer if around is None else around
@@ -74,7 +80,7 @@ def guess_shapes(
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
-        if shape and 0 < math.prod(shape) <= _LARGEST and shape not in guesses:
+        if shape and over < math.prod(shape) <= limit and shape not in guesses:
             guesses[shape] = ShapeGuess(shape=shape, why=why)
     return tuple(guesses.values())
 
@@ -91,7 +97,7 @@ def resized(shape: Shape, held: frozenset[int]) -> tuple[Shape, ...]:
     for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
         fitting = (choice * len(shape))[: len(shape)]
         new = tuple(fitting[i] if i in free else size for i, size in enumerate(shape))
-        largest = max(_LARGEST, math.prod(shape))  # no dearer than what is asked anyway
+        largest = max(SMALL, math.prod(shape))  # no dearer than what is asked anyway
         if new != shape and new not in others and math.prod(new) <= largest:
             others.append(new)
     return tuple(others)
@@ -108,8 +114,11 @@ def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
         yield (channels, HEIGHT, WIDTH), why
     for channels in (2, 4, 1, 3, 8, 80):
         yield (channels, LENGTH), why
+    for height, width in ((4, 8), (8, 16)):  # for a flow that squeezes more than once
+        for channels in (3, 1, 2, 4):
+            yield (channels, height, width), why
     for side in (4, 6, 8, 16):
-        for channels in (1, 2, 4):
+        for channels in (1, 2, 4, 3):
             yield (channels, side, side), why
 
 
@@ -160,7 +169,7 @@ def _is_indices(item: Any) -> bool:
         isinstance(item, torch.Tensor)
         and item.dim() == 1
         and item.dtype == torch.int64
-        and 0 < len(item) <= _LARGEST
+        and 0 < len(item) <= SMALL
     )
 
 
@@ -300,7 +309,7 @@ def _named_tensors(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
 def _is_listed(value: Any) -> bool:
     return (
         isinstance(value, (list, tuple))
-        and 1 < len(value) <= _LARGEST
+        and 1 < len(value) <= SMALL
         and all(type(entry) is int and abs(entry) < 100_000 for entry in value)
     )
 

@@ -87,6 +87,33 @@ class FixedScale(nn.Module):
         return x * scale, scale.log().sum().expand(len(x))
 
 
+class OfOneSize(nn.Module):
+    """It takes 576 dims, and says so only in its sizes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.image_shape = (1, 24, 24)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        assert x.shape[1:] == self.image_shape
+        return x.sinh(), x.cosh().log().sum((1, 2, 3))
+
+
+class Levels(nn.Module):
+    """It squeezes twice, and has a scale for each of 3 * 16 channels at the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(24, 48, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = nn.functional.pixel_unshuffle(nn.functional.pixel_unshuffle(x, 2), 2)
+        a, b = z.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        s = s.tanh()
+        return torch.cat([a, b * s.exp() + t], 1), s.sum((1, 2, 3))
+
+
 @pytest.mark.parametrize(
     ("make", "shape"),
     [
@@ -98,6 +125,8 @@ class FixedScale(nn.Module):
         (Mixture, (3,)),
         (SharedMask, (3, 4, 4)),
         (FixedScale, (3,)),
+        (OfOneSize, (1, 24, 24)),
+        (Levels, (3, 4, 8)),
     ],
     ids=[
         "attention",
@@ -108,6 +137,8 @@ class FixedScale(nn.Module):
         "mixture",
         "mask",
         "numpy",
+        "large",
+        "levels",
     ],
 )
 def test_the_layer_passes_at_its_own_shape(make: type, shape: tuple[int, ...]) -> None:
