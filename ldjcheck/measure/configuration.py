@@ -202,8 +202,13 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
     """
     if not x.is_floating_point() or not back.is_floating_point():
         return off
+
+    def around(at: Tensor) -> Tensor:
+        y = runner.run("forward", at, Frozen()).y.detach()
+        return runner.run("inverse", y, Frozen()).y.detach()
+
     try:
-        turn = period_of(lambda at: runner.run("forward", at, Frozen()).y, x, back)
+        turn = period_of(around, x, back)
     except (LayerRaisedError, UnexpectedReturnError):
         return off
     if turn is None:

@@ -52,7 +52,7 @@ class Lazy(nn.Module):
 
 @pytest.mark.parametrize(
     ("layer", "name", "shape"),
-    [(OfImages(), "context", (2, 4, 6)), (Gate(), "gate", None), (Lazy(), "c", (3,))],
+    [(Gate(), "gate", None), (Lazy(), "c", (3,))],
 )
 def test_a_context_that_is_needed_is_found(
     layer: Any, name: str, shape: tuple[int, ...] | None
@@ -61,6 +61,14 @@ def test_a_context_that_is_needed_is_found(
     assert report.status == "pass", report
     held = report.checks[0].shape if shape is None else shape
     assert str(held) in report.result.inferred[name]
+
+
+def test_channels_of_images_and_of_their_context_are_found_together() -> None:
+    report = ldjcheck.check(OfImages())
+    assert report.status == "pass", report
+    channels, *size = report.checks[0].shape
+    first = (channels + 1) // 2  # of the image, beside the context
+    assert str((3 - first, *size)) in report.result.inferred["context"]
 
 
 def test_the_input_is_no_context_though_it_has_a_default() -> None:
