@@ -148,7 +148,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
 
     `around` is what the layer was taken out of, if it was.
     """
-    from ldjcheck.conventions import adapted_calls, recognise_conventions
+    from ldjcheck.conventions import adapted_calls, recognise_conventions, untaken
     from ldjcheck.measure import learnable, runs, said_of_device
 
     if options.adapter is not None:
@@ -159,7 +159,9 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if not candidates:
         raise _uncallable(layer, options.convention)
     asked = dict(options.shape)
-    if len(asked) > 1:
+    # What is the name of no argument is a key of the one that the layer takes.
+    keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
+    if len(asked) > 1 or keys:
         candidates = _of_several(candidates, options.shape)
         sizes = [math.prod(shape) for shape in asked.values()]
         guesses: tuple[tuple[Shape, str], ...] = (((sum(sizes),), "all inputs, flat"),)
@@ -172,12 +174,16 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     except CannotCheckError as error:
         # It may be made for one size only, and a large one.
         large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+        told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
+        known = CannotCheckError(
+            error.code, error.message, (*error.evidence, *(told if keys else ()))
+        )
         if not large:
-            raise
+            raise known from None
         try:
             settled, context = _settled(layer, options, candidates, large)
         except CannotCheckError:
-            raise error from None
+            raise known from None
     _within_limit(settled.shape, options.dims_limit)
     others = tuple(
         shape
@@ -241,9 +247,8 @@ def _of_several(
 ) -> tuple[Calls, ...]:
     """Return how the layer may take several tensors: by their names, then in a tuple."""
     unnamed = tuple((None, shape) for _, shape in parts)
-    return tuple(
-        replace(calls, parts=each) for calls in candidates for each in (parts, unnamed)
-    )
+    ways = (parts, unnamed) if len(parts) > 1 else (parts,)
+    return tuple(replace(calls, parts=way) for calls in candidates for way in ways)
 
 
 def _settled(

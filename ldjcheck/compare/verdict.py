@@ -158,7 +158,7 @@ def _judged(
     *,
     singular: bool,
 ) -> Verdict:
-    worst, mismatched, unanchored, ill = 0.0, False, False, False
+    worst, mismatched, unanchored, ill = (0.0, 0.0), False, False, False
     shown = first if singular else None
     failing: list[Shape] = []
     for _, side, good in usable:
@@ -170,7 +170,7 @@ def _judged(
         off = (side.reported - side.exact)[good].abs()
         off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
         allowed = side.allowed[good]
-        worst = max([worst, *off.tolist()])
+        worst = max([worst, *zip(off.tolist(), allowed.tolist(), strict=True)])
         apart = bool((off > allowed).any())
         unanchored |= not side.anchored
         if apart and side.anchored:
@@ -199,7 +199,7 @@ def _judged(
     return Verdict(
         direction=direction,
         check=replace(
-            ldj_check(shown or first, status, worst),
+            _with_worst(ldj_check(shown or first, status, worst[0]), worst[1]),
             smallest_failing=min(failing, key=math.prod, default=None),
         ),
         usable=usable,
@@ -211,6 +211,15 @@ def _judged(
         form=first.form,
         faults=faults,
     )
+
+
+def _with_worst(check: Check, allowed: float) -> Check:
+    """Return a check that does not hold the worst sample of all to what another is allowed."""
+    assert check.tolerance is not None
+    assert check.worst is not None
+    if check.status == "fail" or check.worst <= check.tolerance:
+        return check
+    return replace(check, tolerance=max(check.tolerance, allowed))
 
 
 def _estimates(

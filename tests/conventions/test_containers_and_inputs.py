@@ -99,6 +99,19 @@ def test_and_a_mistake_in_one_of_them_shows(build: Any) -> None:
     assert report.findings[0].code == "LDJ104"
 
 
+class OfOneKey(nn.Module):
+    def forward(self, state: dict[str, Tensor]) -> Any:
+        return {"data": state["data"].exp()}, state["data"].sum(1)
+
+
+def test_the_name_of_no_argument_is_a_key_of_the_one_that_there_is() -> None:
+    report = ldjcheck.check(OfOneKey(), shape={"data": (3,)})
+    assert (report.status, report.checks[0].dims) == ("pass", 3)
+    (finding,) = ldjcheck.check(Affine(), shape={"z": (4,)}).findings
+    assert finding.evidence[-1] == "It was given a dict: it takes no argument z."
+    assert ldjcheck.check(Affine(), shape={"x": (4,)}).status == "pass"
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_weights_of_half_precision_prove_no_less(dtype: torch.dtype) -> None:
     layer = Affine().to(dtype)

@@ -155,6 +155,14 @@ def test_a_flipped_sign_is_found_through_caches_and_inverses(
     assert report.findings[0].code == "LDJ104"
 
 
+def test_the_worst_sample_is_held_to_what_it_is_allowed_itself() -> None:
+    steps = [tt.AffineTransform(1.0, 2.0), tt.SigmoidTransform()]
+    for check in ldjcheck.check(tt.ComposeTransform(steps)).checks:
+        if check.worst is not None:
+            assert check.tolerance is not None
+            assert check.worst <= check.tolerance
+
+
 def test_a_sum_where_one_number_per_element_is_promised_is_wrong() -> None:
     report = ldjcheck.check(SummedTwice(LOC, SCALE), shape=(4,))
     assert report.status == "fail"
