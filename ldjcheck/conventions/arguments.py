@@ -22,9 +22,9 @@ _BARE = (types.FunctionType, types.MethodType, functools.partial)
 def untaken(
     layer: Any, ways: Iterable[Calls], names: Collection[str]
 ) -> tuple[str, ...]:
-    """Return those of the names that nothing in the layer takes as an argument.
+    """Return those of the names that the layer does not take as an argument.
 
-    What takes any keyword takes these. Sublayers count: a container hands arguments on.
+    What takes any keyword takes these, and a container what its layers take.
     """
     if not names:
         return ()
@@ -44,7 +44,10 @@ def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
 
 def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
     known = {name for calls in ways for name in calls.context_names}
-    for item in reachable(layer):
+    is_called = isinstance(layer, _BARE) or {"forward", "__call__"} & {
+        *method_names(layer)
+    }
+    for item in [layer] if is_called else reachable(layer):
         for signature in _signatures(item):
             known |= set(signature.names)
     return known - {"self"}

@@ -10,6 +10,7 @@ from small_layers import Affine, Coupling, Pair
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.conventions import recognise_conventions, untaken
 
 
 class Shrinking(Affine):
@@ -97,6 +98,42 @@ def test_and_a_mistake_in_one_of_them_shows(build: Any) -> None:
 
     report = ldjcheck.check(Wrong(), shape={"a": (2,), "b": (3,)})
     assert report.findings[0].code == "LDJ104"
+
+
+class Conditional(nn.Module):
+    def forward(self, x: Tensor, h: Tensor) -> Pair:
+        return x * h.exp(), h.sum(1)
+
+
+class HandsOn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Conditional()
+
+    def forward(self, x: Tensor, context: Tensor) -> Pair:
+        return self.inner(x, context)
+
+
+class TakesAll(HandsOn):
+    def forward(self, x: Tensor, **more: Tensor) -> Pair:
+        return self.inner(x, more["context"])
+
+
+@pytest.mark.parametrize(
+    ("layer", "strange"),
+    [
+        (HandsOn(), ("h",)),
+        (Conditional(), ("context",)),
+        (Conditional().forward, ("context",)),
+        (nn.Sequential(HandsOn(), Conditional()), ()),  # which hands arguments on
+        (TakesAll(), ()),
+    ],
+)
+def test_an_argument_that_a_layer_does_not_take_is_known_beforehand(
+    layer: Any, strange: tuple[str, ...]
+) -> None:
+    ways = recognise_conventions(layer)
+    assert untaken(layer, ways, ("context", "h")) == strange
 
 
 class OfOneKey(nn.Module):

@@ -65,7 +65,7 @@ def test_a_device_that_takes_no_numbers_is_told_so(device: str) -> None:
 
 
 def test_what_is_no_device_is_refused() -> None:
-    with pytest.raises(ValueError, match="'gpu' is no device of torch"):
+    with pytest.raises(ValueError, match="device='gpu': torch has no such device"):
         ldjcheck.check(Affine(), device="gpu")
 
 
