@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.diagnosis.apart import mistakes_apart
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
 from ldjcheck.diagnosis.built import explained_as_built, is_unexplained
 from ldjcheck.diagnosis.case import Case, make_case
@@ -178,6 +179,8 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
             and (not whole or parts[0][0].cost < whole[0].cost)
         ):
             return parts
+    if fault is None and case.finite and not whole:
+        return mistakes_apart(case) or [whole]
     return [whole]
 
 

@@ -103,6 +103,49 @@ def test_two_wrong_sublayers_are_two_findings(
     assert slipped(report) == {(SLIPS[slip][2], slip) for slip in slips}
 
 
+TOGETHER = {
+    "LDJ104 LDJ105": """
+        x = x * self.log_scale.exp()
+        ldj = -self.log_scale.sum()
+        y = torch.sinh(x)
+        return y, ldj + torch.log(torch.cosh(x)).mean(dim=1)
+    """,
+    "LDJ101 LDJ107": """
+        x = x * 3.0
+        ldj = math.log(3.0) * torch.ones(len(x))
+        y = torch.sinh(x)
+        return y, ldj + torch.log2(torch.cosh(x)).sum(dim=1)
+    """,
+    "LDJ101 LDJ110": """
+        x = (torch.sigmoid(x) / 7)
+        ldj = F.logsigmoid(x0).sum(1) + F.logsigmoid(-x0).sum(1) - math.log(7.0)
+        x = x * 0.9 + 0.05
+        ldj = ldj - torch.log(x).sum(1) - torch.log(1 - x).sum(1)
+        return torch.log(x) - torch.log(1 - x), ldj
+    """,
+}
+
+
+@pytest.mark.parametrize("codes", TOGETHER)
+def test_two_mistakes_in_one_function_are_two_findings(
+    codes: str, tmp_path: Path
+) -> None:
+    text = f"""
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.5, 0.1]))
+
+    def forward(self, x):
+        x0 = x
+        {TOGETHER[codes].strip()}
+"""
+    report = ldjcheck.check(build(text.splitlines(), tmp_path), shape=(4,))
+    assert [code for code, _ in named(report)] == codes.split()
+    assert report.findings[0].fix is not None
+    assert report.findings[0].fix.applicability == "verified"
+
+
 def test_the_flow_without_a_slip_passes(tmp_path: Path) -> None:
     report = ldjcheck.check(flow(set(), tmp_path), shape=(4,), direction="forward")
     assert report.status == "pass"
