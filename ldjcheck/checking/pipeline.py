@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.checking.flows import is_flow, with_sublayers
-from ldjcheck.checking.setting import settle_layer
+from ldjcheck.checking.setting import settle_layer, with_optional_context
 from ldjcheck.compare import compare
 from ldjcheck.compare.judgement import (
     forgiven,
@@ -73,7 +73,10 @@ def check_layer(
         options = replace(options, wrt=_WRT[options.kind])
     try:
         with undisturbed(), unharmed(layer.obj):
-            result = _checked(layer, options, also)
+            setting = settle_layer(layer, options)
+            result = _checked(setting, options, also)
+            if result.status == "pass":
+                result = _with_context_too(setting, options, result)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -90,6 +93,20 @@ def check_layer(
             raise
         result = failed_result(layer.target, fault, layer=layer.name)
     return replace(result, seconds=perf_counter() - started)
+
+
+def _with_context_too(setting: Setting, options: Options, result: Result) -> Result:
+    """Return the result, or what a context that may be left out brings to light."""
+    fed = with_optional_context(setting, options)
+    if fed is None:
+        return result
+    told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
+    again = _checked(settle_layer(setting.layer, fed), fed, ())
+    if again.status == "fail":
+        said = f"{told}: right without it, wrong with it"
+        return replace(again, inferred={"context": said, **again.inferred})
+    said = f"right without it; with {told}: {again.status}"
+    return replace(result, inferred={"context": said, **result.inferred})
 
 
 def _fault_of_layer(
@@ -152,8 +169,7 @@ def returned_shapes(
         return None
 
 
-def _checked(layer: Layer, options: Options, also: tuple[Config, ...]) -> Result:
-    setting = settle_layer(layer, options)
+def _checked(setting: Setting, options: Options, also: tuple[Config, ...]) -> Result:
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)

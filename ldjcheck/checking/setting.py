@@ -7,6 +7,7 @@ transform, and is none itself, is opened where it cannot be called like one.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ from ldjcheck.holdings import held_transform, paths, reachable, unwrapped
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Calls, Layer, Options, Shape
+
+
+_CONTEXTS = 6  # sizes that are tried for a context that may be left out
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,28 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
         said = f"{inside}, inside {type(typed.obj).__name__}"
         setting.inferred["unwrapped"] = said
     return setting
+
+
+def with_optional_context(setting: Setting, options: Options) -> Options | None:
+    """Return options that feed a context which the layer may take, or None.
+
+    Only arguments that are named like one, of sizes that the layer's own facts suggest.
+    """
+    calls = setting.settled.calls
+    wanted = {n for n in calls.extra_names if probe.is_about_context(n)}
+    known = {name for name, _ in (*options.context, *options.kwarg)}
+    if not wanted or known or options.context:
+        return None
+    at = ((setting.settled.shape, setting.settled.why_shape),)
+    layer = setting.layer
+    tries = probe.guess_contexts(layer.obj, (calls,), at, known)
+    fitting = (c for _, _, c, _ in tries if c and {n for n, _ in c} <= wanted)
+    for contexts in itertools.islice(fitting, _CONTEXTS):
+        fed = replace(options, context=contexts)
+        with contextlib.suppress(CannotCheckError):
+            _at(layer, fed)
+            return fed
+    return None
 
 
 def _inside(layer: Layer, options: Options) -> Setting | None:

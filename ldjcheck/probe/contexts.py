@@ -32,6 +32,11 @@ _EVENTS = 6  # event shapes that are tried with each context,
 _USUAL = 8  # besides vectors up to this size
 
 
+def is_about_context(name: str) -> bool:
+    """Return whether an argument is named like a context."""
+    return name in ("c", "h") or _ABOUT_CONTEXT.search(name) is not None
+
+
 def guess_contexts(
     layer: Any,
     candidates: tuple[Calls, ...],
