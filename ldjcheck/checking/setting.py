@@ -76,7 +76,13 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
     at = ((setting.settled.shape, setting.settled.why_shape),)
     layer = setting.layer
     tries = probe.guess_contexts(layer.obj, (calls,), at, known)
-    fitting = (c for _, _, c, _ in tries if c and {n for n, _ in c} <= wanted)
+    fitting = (
+        guess.contexts
+        for guess in tries
+        if guess.contexts
+        and not guess.labels
+        and {name for name, _ in guess.contexts} <= wanted
+    )
     for contexts in itertools.islice(fitting, _CONTEXTS):
         fed = replace(options, context=contexts)
         with contextlib.suppress(CannotCheckError):
@@ -299,15 +305,18 @@ def _settled(
         known = {name for name, _ in (*options.context, *options.kwarg)}
         tries = probe.guess_contexts(layer.obj, candidates, guesses, known)
         odd: tuple[Settled, dict[str, str]] | None = None
-        for shape, why_shape, contexts, why in tries:
-            fed = replace(options, context=(*options.context, *contexts))
-            shop = Workshop(layer=layer, options=fed, promote=promote)
-            takers = _taking({name for name, _ in contexts}, candidates)
+        for guess in tries:
+            fed = replace(options, context=(*options.context, *guess.contexts))
+            shop = Workshop(
+                layer=layer, options=fed, promote=promote, labels=guess.labels
+            )
+            at = ((guess.shape, guess.why_shape),)
+            takers = _taking({name for name, _ in guess.contexts}, candidates)
             try:
-                settled = settle(shop, takers, ((shape, why_shape),), batches)
+                settled = settle(shop, takers, at, batches)
             except CannotCheckError:
                 continue
-            found = settled, {name: f"{s}: {why}" for name, s in contexts}
+            found = settled, {name: f"{s}: {guess.why}" for name, s in guess.contexts}
             if not settled.odd:
                 return found
             odd = odd or found

@@ -30,12 +30,14 @@ class Workshop:
         layer: the user's; itself never run unless it can neither be copied nor rebuilt.
         options: mode, seed, context and keyword arguments are taken from here.
         promote: float64 throughout; False runs the layer as written.
+        labels: contexts that are class labels, whole numbers.
     """
 
     layer: Layer
     options: Options
     promote: bool
     fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
+    labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
 
     def copy(self) -> tuple[Any, str | None, list[Tensor]]:
@@ -141,8 +143,23 @@ class Workshop:
                 (batch, *shape), generator=generator, dtype=torch.float64
             ).to(dtype)  # the same numbers in either precision
             for name, shape in self.options.context
+            if name not in self.labels
         }
-        return {**dict(self.options.kwarg), **contexts}
+        labels = {
+            name: torch.randint(self._classes(), (batch, *shape), generator=generator)
+            for name, shape in self.options.context
+            if name in self.labels
+        }
+        return {**dict(self.options.kwarg), **contexts, **labels}
+
+    def _classes(self) -> int:
+        """Return a number of classes that every embedding has; two are always told apart."""
+        held = [
+            item.num_embeddings
+            for item in reachable(self.layer.obj)
+            if isinstance(item, torch.nn.Embedding)
+        ]
+        return min(held, default=2)
 
 
 def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:

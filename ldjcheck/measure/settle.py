@@ -7,7 +7,7 @@ own, and the first combination that runs and reports in the promised form is tak
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,12 +27,12 @@ from ldjcheck.measure.glances import (
     usual_input,
 )
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ldjcheck.measure.prepare import Workshop
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
 _GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
@@ -74,7 +74,7 @@ def settle(
     failures = Failures()
     best: tuple[int, Settled] | None = None
     for promote in (True, False) if workshop.promote else (False,):
-        shop = Workshop(layer=workshop.layer, options=workshop.options, promote=promote)
+        shop = replace(workshop, promote=promote)
         for variants in _by_convention(candidates):
             for calls, (shape, why) in itertools.product(variants, shapes):
                 found = _try_domains(shop, calls, shape, batch_of[shape], failures)

@@ -2,22 +2,24 @@
 
 A context net says how much it takes in its first Linear or convolution; other facts stand
 in attributes such as `context_features` or `dims_c`. A mask is all ones, and has the size of
-an event of one channel.
+an event of one channel. A class label is a whole number, and a time one number, of each
+sample; what belongs to an image has its height and width.
 """
 
 from __future__ import annotations
 
 import re
-from itertools import islice
+from dataclasses import dataclass
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
 from ldjcheck.holdings import attributes, looked_up, reachable
-from ldjcheck.probe.shapes import HEIGHT, LENGTH, WIDTH
+from ldjcheck.probe.shapes import LENGTH
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ldjcheck.records import Calls, Shape
 
@@ -28,6 +30,7 @@ _TRIES = (
 )
 _ABOUT_CONTEXT = re.compile(r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.I)
 _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
+_SCALAR_TRIES = 60  # of those, with one number for each sample
 _EVENTS = 6  # event shapes that are tried with each context,
 _USUAL = 8  # besides vectors up to this size
 
@@ -37,44 +40,109 @@ def is_about_context(name: str) -> bool:
     return name in ("c", "h") or _ABOUT_CONTEXT.search(name) is not None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextGuess:
+    """An event shape, what to feed beside it, and the facts that suggest them."""
+
+    shape: Shape
+    why_shape: str
+    contexts: Named
+    why: str
+    labels: frozenset[str] = frozenset()  # those that are whole numbers
+
+
 def guess_contexts(
     layer: Any,
     candidates: tuple[Calls, ...],
     shapes: tuple[tuple[Shape, str], ...],
     known: set[str],
-) -> Iterator[tuple[Shape, str, Named, str]]:
+) -> Iterator[ContextGuess]:
     """Yield event shapes with the contexts to feed beside them, and why those.
 
     `known` are the arguments that the user gives already.
     """
-    yield from islice(_guesses(layer, candidates, shapes, known), _TRIES)
-
-
-def _guesses(
-    layer: Any,
-    candidates: tuple[Calls, ...],
-    shapes: tuple[tuple[Shape, str], ...],
-    known: set[str],
-) -> Iterator[tuple[Shape, str, Named, str]]:
     choices = dict.fromkeys(
         names
         for calls in candidates
         for names in _names(calls, known)
         if names and not known.issuperset(names)
     )
+    of_sizes = islice(_guesses(layer, choices, shapes), _TRIES)
+    of_numbers = islice(_numbers(choices, shapes), _SCALAR_TRIES)
+    embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
+    yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+
+
+def _guesses(
+    layer: Any,
+    choices: Iterable[tuple[str, ...]],
+    shapes: tuple[tuple[Shape, str], ...],
+) -> Iterator[ContextGuess]:
     facts = tuple(dict.fromkeys(_sizes(layer)))
     for names in choices:
         masks = tuple(name for name in names if "mask" in name)
         others = tuple(name for name in names if name not in masks)
         events = dict(_likeliest(shapes) if others else shapes)
-        sizes: tuple[tuple[Shape | None, str], ...] = facts
-        sizes += ((None, "as large as the input"),)
-        for size, why in sizes if others else (((), "ones: nothing is masked"),):
-            for shape, why_shape in events.items():
-                own = shape if size is None else size
-                held = tuple((name, own) for name in others)
-                ones = tuple((name, _mask_for(shape)) for name in masks)
-                yield shape, why_shape, held + ones, why
+        images = tuple(_of_images(layer, shapes)) if others else ()
+        sized: tuple[tuple[Shape | None, str], ...] = (((), "ones: nothing is masked"),)
+        if others:
+            sized = (*facts, (None, "as large as the input"))
+        for size, why, shape, why_shape in (
+            *((*fact, *event) for fact in sized for event in events.items()),
+            *images,
+        ):
+            own = shape if size is None else size
+            held = tuple((name, own) for name in others)
+            ones = tuple((name, _mask_for(shape)) for name in masks)
+            yield ContextGuess(
+                shape=shape, why_shape=why_shape, contexts=held + ones, why=why
+            )
+
+
+def _numbers(
+    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[ContextGuess]:
+    """Yield contexts that are one number for each sample: a class label, or a time."""
+    for names in choices:
+        others = frozenset(name for name in names if "mask" not in name)
+        if not others:
+            continue
+        vectors = [each for each in shapes if len(each[0]) == 1]
+        for shape, why_shape in dict([*_likeliest(shapes), *vectors]).items():
+            contexts = tuple(
+                (name, () if name in others else _mask_for(shape)) for name in names
+            )
+            for labels in (others, frozenset[str]()):
+                yield ContextGuess(
+                    shape=shape,
+                    why_shape=why_shape,
+                    contexts=contexts,
+                    why="a class label" if labels else "a number for each sample",
+                    labels=labels,
+                )
+
+
+def _of_images(
+    layer: Any, shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[tuple[Shape, str, Shape, str]]:
+    """Yield contexts of an image's size, as many channels as a convolution has left.
+
+    Scales that have fewer channels than what they scale would be spread over it: what the
+    net returns, for a half or for both, says how many channels the image has.
+    """
+    nets = [item for item in reachable(layer) if isinstance(item, nn.Conv2d)]
+    fitting = dict.fromkeys(
+        channels
+        for net in reversed(nets)
+        for channels in (net.out_channels, net.out_channels // 2)
+    )
+    for channels in list(fitting)[:4]:
+        events = [s for s in shapes if len(s[0]) == 3 and s[0][0] == channels][:2]
+        for width in dict.fromkeys(net.in_channels for net in nets):
+            why = f"a Conv2d takes {width} channels"
+            for less in (channels // 2, channels, 0):
+                for event, why_event in events if width > less else ():
+                    yield (width - less, *event[1:]), why, event, why_event
 
 
 def _likeliest(
@@ -116,7 +184,6 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
                 yield from _as_shape(value, name)
     layers = [item for item in items if isinstance(item, nn.Module)]
     widths: dict[int, str] = {}
-    channels: dict[int, str] = {}
     for item in layers:
         width = looked_up(item, "in_features") or looked_up(item, "input_size")
         if isinstance(width, int):
@@ -124,22 +191,13 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
         if isinstance(item, nn.Conv1d):
             yield (item.in_channels, LENGTH), f"a Conv1d takes {item.in_channels}"
             yield (item.in_channels, 1), f"a Conv1d takes {item.in_channels}"
-        if isinstance(item, nn.Conv2d):
-            channels.setdefault(item.in_channels, f"a Conv2d takes {item.in_channels}")
-    yield from _of_widths(widths, ())
-    yield from _of_widths(channels, (HEIGHT, WIDTH))
-
-
-def _of_widths(
-    widths: dict[int, str], space: tuple[int, ...]
-) -> Iterator[tuple[Shape, str]]:
     for width, why in widths.items():
-        yield (width, *space), why
+        yield (width,), why
     # A net that takes the input and the context side by side is wider than either.
     for width, why in list(widths.items())[:3]:
         for less in (1, 2, 3, 4):
             if width > less:
-                yield (width - less, *space), f"{why}, the input's among them"
+                yield (width - less,), f"{why}, the input's among them"
 
 
 def _as_shape(value: Any, name: str) -> Iterator[tuple[Shape, str]]:
