@@ -2,6 +2,7 @@
 
 Two things are output and ldj. Of more, the names in the layer's own return statement
 decide, then the forms; a list of log-dets is one ldj, as is a list of outputs one output.
+In a mapping the key decides.
 """
 
 from __future__ import annotations
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
 def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     """Return output and ldj of what `function` returned for the input `x`."""
+    if isinstance(result, dict):
+        named = [key for key in result if isinstance(key, str) and is_total(key)]
+        rest = [item for key, item in result.items() if key not in named]
+        if len(named) == 1 and rest:
+            ldj = _one_number(result[named[0]], x)
+            return Returned(y=_outputs(rest, x), ldj=ldj)
     if not isinstance(result, (tuple, list)) or not result:
         return Returned(y=result, ldj=None, bare=True)
     if isinstance(result, list) and len(result) == 1:

@@ -203,7 +203,10 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         for size in (n, 2 * n):
             yield (LENGTH, size), why
     elif isinstance(item, nn.RNNBase):
-        n, why = item.input_size, f"an {item.mode} takes {item.input_size} features"
+        n, why = (
+            item.input_size,
+            f"a recurrent layer ({item.mode}) takes {item.input_size}",
+        )
         for size in (n, 2 * n):
             yield (LENGTH, size), why
     elif isinstance(item, nn.Conv2d):

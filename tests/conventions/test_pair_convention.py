@@ -249,3 +249,13 @@ def test_keyword_arguments_reach_every_call() -> None:
         return x + bend * torch.sin(x), torch.log(1 + bend * torch.cos(x)).sum(1)
 
     passes(power, kwarg={"bend": 0.5})
+
+
+@pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
+def test_output_and_ldj_may_come_back_by_name(factor: float, status: str) -> None:
+    class Named(nn.Module):
+        def forward(self, x: Tensor) -> dict[str, Tensor]:
+            return {"log_det": factor * x.cosh().log().sum(1), "z": x.sinh()}
+
+    report = ldjcheck.check(Named(), shape=(4,))
+    assert report.status == status, report
