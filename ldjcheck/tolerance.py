@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from torch import Tensor
+
 MACHINE_EPSILON = {
     "float64": 2.0**-52,
     "float32": 2.0**-23,
@@ -81,6 +83,14 @@ def allowed_difference(
     if contraction >= _SATURATED or abs(reported - exact) <= plain:
         return plain
     return plain + epsilon * _SAFETY * saturation
+
+
+def blurred(dims: int, blur: Tensor, epsilon: float) -> Tensor:
+    """Return what numbers may be off by whose map loses digits on the way, in nats.
+
+    `blur` is how far the input of some step may move unseen, in units of `epsilon`.
+    """
+    return dims * _SAFETY / 16.0 * epsilon * blur
 
 
 def round_trip_allowed(

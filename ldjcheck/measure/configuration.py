@@ -12,7 +12,8 @@ from ldjcheck.domains import draw
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.noise import noise_range
+from ldjcheck.measure.losses import with_losses
+from ldjcheck.measure.noise import noise_of
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
     Calls,
@@ -42,6 +43,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
     )
     if calls.forward is not None:
         forward = _measured(runner, "forward", x, workshop)
+        forward = _with_losses(workshop, calls, config, forward)
     inverse: DirectionMeasured | Unavailable = Unavailable(
         direction="inverse", why="there is no way back"
     )
@@ -49,6 +51,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
         y = _inverse_input(forward, calls, config, generator, x.dtype)
         if y is not None:
             inverse = _measured(runner, "inverse", y, workshop)
+            inverse = _with_losses(workshop, calls, config, inverse)
             if isinstance(inverse, DirectionMeasured):
                 inverse = _with_round_trip(runner, inverse, forward, workshop)
                 forward = _by_the_way_back(forward, inverse)
@@ -87,6 +90,21 @@ def _measured(
         return Unavailable(direction=direction, why=str(error), raised=raised)
     except UnexpectedReturnError as error:
         return Unavailable(direction=direction, why=str(error), raised=(str(error),))
+
+
+def _with_losses(
+    workshop: Workshop,
+    calls: Calls,
+    config: Config,
+    side: DirectionMeasured | Unavailable,
+) -> DirectionMeasured | Unavailable:
+    """Return the measurement with what is lost on the way allowed, if the numbers part."""
+    if not isinstance(side, DirectionMeasured) or not is_apart(side):
+        return side
+    if (workshop.options.atol, workshop.options.rtol) != (None, None):
+        return side
+    runner, _, _ = ready(workshop, calls, config)
+    return with_losses(runner, config, side)
 
 
 def _inverse_input(
@@ -130,10 +148,13 @@ def _with_round_trip(
         off = _off_by_turns(runner, forward.x, inverse.y, off)
     inverse = replace(inverse, round_trip=off, residual=off, round_trip_allowed=allowed)
     if off > allowed:
-        noise = None if is_apart(inverse) else noise_range(runner, forward, inverse)
+        noise = None
+        if not is_apart(inverse):
+            epsilon = MACHINE_EPSILON[forward.dtype]
+            noise = noise_of(runner, forward, inverse, epsilon)
         if noise is not None:
-            inverse = replace(inverse, noise=noise[0])
-        if noise is not None and noise[1]:  # the way back itself does nothing wrong
+            inverse = replace(inverse, noise=noise.ends)
+        if noise is not None and noise.excuses:  # the way back does nothing wrong
             inverse = replace(inverse, round_trip_allowed=off)
     derivable = inverse.method != "differences" and inverse.anchored
     if (
@@ -234,10 +255,14 @@ def _may_round(
 
 
 def is_apart(side: DirectionMeasured) -> bool:
-    """Return whether a sample's reported and exact value part by more than is allowed."""
+    """Return whether a sample's reported and exact value part by more than is allowed.
+
+    A sample that has no finite exact value says nothing: its map has saturated there.
+    """
     if side.reported is None or side.exact is None or side.allowed is None:
         return False
-    return bool(((side.reported - side.exact).abs() > side.allowed).any())
+    off = (side.reported - side.exact).abs() > side.allowed
+    return bool((off & torch.isfinite(side.exact)).any())
 
 
 def _stops_early(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
@@ -251,7 +276,9 @@ def _stops_early(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
 def _round_trip_allowed(
     forward: DirectionMeasured, inverse: DirectionMeasured, dtype: str
 ) -> float:
-    if not inverse.y.is_floating_point() or forward.jacobian is None:
+    if inverse.rounding_seen or not inverse.y.is_floating_point():
+        return 1e-6  # whole numbers
+    if forward.jacobian is None:
         return 1e-6
     smallest = min(
         (float(torch.linalg.matrix_norm(j, ord=-2)) for j in forward.jacobian),

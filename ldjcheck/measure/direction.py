@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from ldjcheck.measure import structure
-from ldjcheck.measure.anchor import is_anchored
 from ldjcheck.measure.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.measure.estimate import estimate_of
 from ldjcheck.measure.exact import (
     NoJacobianError,
-    difference_jacobian,
     log_abs_det,
 )
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.maps import FrozenMap, Reading
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
+from ldjcheck.measure.truth import Truth, truth_of
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import (
     Behaviour,
     Coupling,
     Direction,
     DirectionMeasured,
-    Method,
     Options,
 )
 from ldjcheck.tolerance import (
@@ -36,22 +34,9 @@ from ldjcheck.tolerance import (
     allowed_difference,
 )
 
-_READINGS = (Reading(), Reading(detach=True))
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4}
 _SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
-_ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Truth:
-    """A Jacobian, how it was come by, and the map that it belongs to."""
-
-    map: FrozenMap
-    jacobian: Tensor
-    method: Method
-    anchored: bool
-    coupling: float | None
 
 
 def measure_direction(
@@ -100,7 +85,7 @@ def measure_direction(
         measured = replace(measured, behaviour=seen, reported=reported)
     if not base.y.dim() or len(base.y) != len(x):
         return measured
-    truth = _truth(runner, direction, x, frozen, base, options, dtype)
+    truth = truth_of(runner, direction, x, frozen, base, options, dtype)
     jacobian = truth.jacobian.double().cpu()
     measured = replace(
         measured,
@@ -115,6 +100,8 @@ def measure_direction(
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
         return measured
     exact = log_abs_det(jacobian)[1]
+    if truth.lost is not None:
+        exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
     estimate = estimate_of(runner, direction, x, frozen, base)
     if estimate is not None:
@@ -148,7 +135,7 @@ def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
 
 
 def _allowed(
-    truth: _Truth,
+    truth: Truth,
     reported: Tensor | None,
     exact: Tensor,
     pivots: list[tuple[int, int]] | None,
@@ -179,120 +166,8 @@ def _allowed(
     return torch.tensor(allowed, dtype=torch.float64)
 
 
-def _truth(
-    runner: Runner,
-    direction: Direction,
-    x: Tensor,
-    frozen: Frozen,
-    base: Outcome,
-    options: Options,
-    dtype: str,
-) -> _Truth:
-    """Return the Jacobian that central differences confirm, in the plainest reading."""
-    noise = None
-    if options.wrt != "input":
-        noise = _noise_of_the_map(runner, direction, x, frozen, base)
-    start = FrozenMap(
-        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise
-    )
-    found = _confirmed(start, base, dtype, runner.seed)
-    if noise is not None and options.wrt == "auto" and base.reported is not None:
-        plain = FrozenMap(runner=runner, direction=direction, x=x, frozen=frozen)
-        if x.is_floating_point():
-            found = _scaled_noise(found, plain, base, dtype, runner.seed)
-    return found
-
-
-def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> _Truth:
-    whole_numbers = not base.y.is_floating_point() or bool(
-        (base.y == base.y.round()).all()
-    )
-    best: _Truth | None = None
-    for reading in _READINGS + (_ROUNDED_READINGS if whole_numbers else ()):
-        map_ = FrozenMap(
-            runner=start.runner, direction=start.direction, x=start.x,
-            frozen=start.frozen, noise=start.noise, reading=reading,
-        )  # fmt: skip
-        try:
-            jacobian, coupling, method = map_.jacobian(map_.origin)
-        except NoJacobianError:
-            continue
-        flat = not jacobian.any()
-        if flat and whole_numbers and not reading.rounding:
-            continue  # rounding is the output: its derivative says nothing as it stands
-        if reading.rounding:
-            map_(map_.origin)  # what is rounded away is fixed at the origin
-        anchored = is_anchored(map_, map_.origin, jacobian, dtype, seed)
-        truth = _Truth(
-            map=map_,
-            jacobian=jacobian,
-            method=method,
-            anchored=anchored,
-            coupling=coupling,
-        )
-        if anchored:
-            return truth
-        best = best or truth
-    by_difference = difference_jacobian(
-        start, start.origin, 1e-5 if dtype == "float64" else 1e-2
-    )
-    return _Truth(
-        map=start,
-        jacobian=by_difference,
-        method="differences",
-        anchored=is_anchored(start, start.origin, by_difference, dtype, seed + 1),
-        coupling=None,
-    )
-
-
-def _noise_of_the_map(
-    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
-) -> int | None:
-    """Return which random draw enters the output as an input of the map, or None."""
-    dims = base.y.numel() // len(x)
-    for index, drawn in enumerate(list(frozen.draws)):
-        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != len(x):
-            continue
-        if drawn.numel() != dims * len(x):
-            continue
-        map_ = FrozenMap(
-            runner=runner, direction=direction, x=x, frozen=frozen, noise=index
-        )
-        nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
-        if not torch.equal(nudged, map_(map_.origin)):
-            return index
-    return None
-
-
-def _scaled_noise(
-    by_noise: _Truth, plain: FrozenMap, base: Outcome, dtype: str, seed: int
-) -> _Truth:
-    """Return the reading that the layer means where x + c * noise, c constant, enters.
-
-    Then both Jacobians differ by the constant c alone and the layer may rightly count
-    either: its own number decides. Everywhere else the noise is what the map transforms.
-    """
-    try:
-        jacobian, _, _ = plain.jacobian(plain.origin)
-    except NoJacobianError:
-        return by_noise
-    if jacobian.shape != by_noise.jacobian.shape or not jacobian.any():
-        return by_noise
-    c = (by_noise.jacobian * jacobian).sum() / (jacobian * jacobian).sum()
-    same = torch.allclose(by_noise.jacobian, c * jacobian, rtol=1e-9, atol=1e-12)
-    if not same or abs(float(c) - 1.0) < 1e-9:
-        return by_noise
-    by_input = _confirmed(plain, base, dtype, seed)
-    exact = log_abs_det(by_input.jacobian.double())[1]
-    assert base.reported is not None
-    agrees = torch.allclose(
-        base.reported.detach().double(), exact, atol=1e-6, rtol=1e-6
-    )
-    return by_input if agrees else by_noise
-
-
 def _scatter(
-    truth: _Truth, reported: Tensor | None, exact: Tensor, *, single: bool
+    truth: Truth, reported: Tensor | None, exact: Tensor, *, single: bool
 ) -> float:
     """Return how far the difference scatters where only rounding is different.
 
@@ -327,7 +202,7 @@ def _scatter(
     )
 
 
-def _slack(truth: _Truth, reported: Tensor | None, exact: Tensor) -> float:
+def _slack(truth: Truth, reported: Tensor | None, exact: Tensor) -> float:
     """Return how far float32 constants leave the difference open where it is large."""
     if reported is None or not truth.map.runner.constants:
         return 0.0
@@ -345,7 +220,7 @@ def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
     return float(max(changes, default=0.0))
 
 
-def _gap_nearby(truth: _Truth, generator: torch.Generator) -> Tensor | None:
+def _gap_nearby(truth: Truth, generator: torch.Generator) -> Tensor | None:
     """Return reported - exact a hair from the origin."""
     origin = truth.map.origin
     hair = _HAIR[str(origin.dtype).removeprefix("torch.")]
@@ -355,7 +230,7 @@ def _gap_nearby(truth: _Truth, generator: torch.Generator) -> Tensor | None:
     return _gap(truth, origin * (1.0 + hair * step))
 
 
-def _gap_of_constants(truth: _Truth, generator: torch.Generator) -> Tensor | None:
+def _gap_of_constants(truth: Truth, generator: torch.Generator) -> Tensor | None:
     """Return reported - exact with every float32 constant moved by its rounding."""
     constants = truth.map.runner.constants
     if not constants:
@@ -381,7 +256,7 @@ def _gap_of_constants(truth: _Truth, generator: torch.Generator) -> Tensor | Non
                 constant.copy_(value)
 
 
-def _gap(truth: _Truth, at: Tensor) -> Tensor | None:
+def _gap(truth: Truth, at: Tensor) -> Tensor | None:
     try:
         there = truth.map.outcome(at).reported
         jacobian, _, _ = truth.map.jacobian(at)

@@ -58,12 +58,12 @@ class Frozen:
     """What the first call at one input drew and rounded; later calls get it again.
 
     `draws` are the random tensors in the order they were drawn, `offsets` the amounts by
-    which values were rounded, `idle_clips` whether a clip changed nothing.
+    which values were rounded, `idle_clips` the entries that a clip left as they were.
     """
 
     draws: list[Tensor] = field(default_factory=list)
     offsets: list[Tensor] = field(default_factory=list)
-    idle_clips: list[bool] = field(default_factory=list)
+    idle_clips: list[Tensor] = field(default_factory=list)
 
 
 class EndlessError(RuntimeError):
@@ -221,13 +221,7 @@ class Guard(TorchFunctionMode):
     ) -> Tensor | None:
         """Return value + (rounded - value), the bracket held constant; None: no rounding."""
         if name in _CLIPS and isinstance(args[0], Tensor):
-            index, self._clip = self._clip, self._clip + 1
-            if index >= len(self._frozen.idle_clips):
-                clipped = torch.clamp(args[0].detach(), *args[1:], **kwargs)
-                self._frozen.idle_clips.append(bool((clipped == args[0]).all()))
-            if self._frozen.idle_clips[index]:
-                return args[0]
-            return None
+            return self._clipped(func, name, args, kwargs)
         value = _rounded_argument(func, name, args, kwargs)
         if value is None:
             return None
@@ -242,6 +236,35 @@ class Guard(TorchFunctionMode):
             in_place: Tensor = args[0]
             return in_place.add_(self._frozen.offsets[index])
         return value + self._frozen.offsets[index]
+
+    def _clipped(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Tensor | None:
+        """Return the value with those entries clipped that were so at first.
+
+        What is clipped to a whole number, by one at most, counts as rounded: the levels end
+        there. None where all is clipped.
+        """
+        value: Tensor = args[0]
+        clip, self._clip = self._clip, self._clip + 1
+        index, self._round = self._round, self._round + 1
+        frozen = self._frozen
+        if clip >= len(frozen.idle_clips):
+            given = value.detach()
+            clipped = torch.clamp(given, *args[1:], **kwargs)
+            off = clipped - given
+            whole = (clipped == clipped.round()) & (off.abs() <= 1.0)
+            frozen.idle_clips.append((off == 0) | whole)
+            frozen.offsets.append(torch.where(whole, off, torch.zeros_like(off)))
+        idle, offset = frozen.idle_clips[clip], frozen.offsets[index]
+        if idle.shape != value.shape or not idle.any():
+            return None
+        in_place = name.endswith("_")
+        kept = value + offset if bool(offset.any()) else value
+        if not idle.all():
+            bare = value.clone() if in_place else value
+            kept = torch.where(idle, kept, func(bare, *args[1:], **kwargs))
+        return value.copy_(kept) if in_place and kept is not value else kept
 
 
 def is_rounded(value: Any) -> bool:

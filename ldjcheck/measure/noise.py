@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.tolerance import round_trip_allowed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -20,16 +22,31 @@ _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
 _LINEAR = 1e-6  # how well u = c * draw + b must fit
 
 
-def noise_range(
-    runner: Runner, forward: DirectionMeasured, inverse: DirectionMeasured
-) -> tuple[tuple[float, float], bool] | None:
-    """Return the ends of the noise u where it leaves [0, 1), and whether that is all.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What the noise explains of a way back that misses.
 
-    u is what stands before rounding on the way back, less x. A noise that is shifted may
-    as well be a way back that is. None where the way back is wrong by itself:
-    it does not round down, or u is no noise.
+    `ends` are those of the noise where it leaves [0, 1). `excuses` says whether that, or
+    rounding in x + u, is all: noise that is shifted may as well be a way back that is.
     """
-    if not inverse.rounding_seen:
+
+    ends: tuple[float, float] | None
+    excuses: bool
+
+
+def noise_of(
+    runner: Runner,
+    forward: DirectionMeasured,
+    inverse: DirectionMeasured,
+    epsilon: float,
+) -> Noise | None:
+    """Return what the noise u explains; u is what stands before rounding, less x.
+
+    None where the way back is wrong by itself: it misses an x in whose cell x + u lies, as
+    one that rounds up does, or u is no noise. A u that comes near 0 or 1 may round over the
+    edge of its cell, by no more than arithmetic of this `epsilon` is off there.
+    """
+    if not inverse.rounding_seen or inverse.jacobian is None:
         return None
     first = Frozen()
     seen = Frozen()
@@ -38,26 +55,37 @@ def noise_range(
         back = runner.run("inverse", there.y.detach(), seen, see_rounding=True)
     except (LayerRaisedError, UnexpectedReturnError):
         return None
-    rounded = back.y.detach().double()
-    x = forward.x.double()
+    x, came_back = forward.x.double(), back.y.detach().double()
     steps = [o.double() for o in seen.offsets if o.numel() == x.numel()]
-    if not first.draws or rounded.shape != x.shape or not steps:
+    if not first.draws or came_back.shape != x.shape or not steps:
         return None
-    down = sum(step.reshape(x.shape) for step in steps)
-    assert isinstance(down, torch.Tensor)
-    if not bool(((down > -1.0) & (down <= 0.0)).all()):
-        return None  # it does not round down
-    u = rounded - down - x
-    off = rounded != x
-    ends = float(u.min()), float(u.max())
+    u = torch.stack([came_back - x, *(-step.reshape(x.shape) for step in steps)]).sum(0)
+    off = came_back != x
     if not off.any() or not bool(torch.isfinite(u).all()):
         return None
+    edge = round_trip_allowed(
+        x=float(x.abs().max()),
+        y=float(there.y.detach().abs().max()),
+        contraction=1.0 / _steepest(inverse.jacobian),
+        epsilon=epsilon,
+    )
+    if (off & (u > edge) & (u < 1.0 - edge)).any():
+        return None
+    low, high = float(u.min()), float(u.max())
+    ends = (low, high) if low < -edge or high > 1.0 + edge else None
     for draw in first.draws:
         if draw.numel() == u.numel() and (shift := _shift(u, draw)) is not None:
-            return ends, abs(shift) <= _LINEAR
-    near = ends[0] >= -_BEYOND and ends[1] <= 1.0 + _BEYOND
+            return Noise(ends=ends, excuses=abs(shift) <= _LINEAR)
+    near = low >= -_BEYOND and high <= 1.0 + _BEYOND
     rare = float(off.double().mean()) <= _RARELY
-    return (ends, True) if near or rare else None
+    return Noise(ends=ends, excuses=True) if near or rare else None
+
+
+def _steepest(jacobian: Tensor) -> float:
+    """Return the largest singular value; what cannot be told magnifies nothing."""
+    if not bool(torch.isfinite(jacobian).all()):
+        return 1.0
+    return max(1.0, *(float(torch.linalg.matrix_norm(j, ord=2)) for j in jacobian))
 
 
 def _shift(u: Tensor, draw: Tensor) -> float | None:

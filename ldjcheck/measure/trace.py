@@ -34,11 +34,14 @@ def record(
     config: Config,
     side: DirectionMeasured,
     watcher: Watcher | None = None,
+    *,
+    doubled: bool = True,
 ) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
     The call is made again at the same input, with the same noise and rounding. A watcher
-    sees which sublayers are called meanwhile.
+    sees which sublayers are called meanwhile. The steps' own numbers are taken in float64
+    unless they are not `doubled`: not every operation of float32 takes both.
 
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
@@ -92,7 +95,7 @@ def record(
         order=tuple(order),
         depending=frozenset(depending),
         points=points,
-        steps=_steps(order, points, batch, dims),
+        steps=_steps(order, points, batch, dims, doubled=doubled),
         own=tuple(own),
         own_set=frozenset(own),
         reported=side.reported,
@@ -160,21 +163,38 @@ def _points(
 
 
 def _steps(
-    order: list[Node], points: tuple[Node, ...], batch: int, dims: int
+    order: list[Node],
+    points: tuple[Node, ...],
+    batch: int,
+    dims: int,
+    *,
+    doubled: bool,
 ) -> tuple[Step, ...]:
     steps = []
     for begin, end in itertools.pairwise(points):
         between = [node for node in order if begin.index < node.index <= end.index]
         depending = dependents(between, begin)
-        jacobian = _jacobian(between, depending, begin, end, batch)
+        jacobian = _jacobian(between, depending, begin, end, batch, doubled=doubled)
         eye = torch.eye(dims, dtype=jacobian.dtype)
         idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
-        steps.append(Step(end, log_abs_det(jacobian)[1], idle))
+        blur = _blur(jacobian, end.value.detach().reshape(batch, -1))
+        steps.append(Step(end, log_abs_det(jacobian)[1], idle, blur))
     return tuple(steps)
 
 
+def _blur(jacobian: Tensor, y: Tensor) -> Tensor:
+    """Return the largest |y_i| / max_k |J_ik| of each sample, `(batch,)`."""
+    return (y.abs() / jacobian.abs().amax(dim=2)).nan_to_num(0.0).amax(dim=1)
+
+
 def _jacobian(
-    between: list[Node], depending: set[Node], begin: Node, end: Node, batch: int
+    between: list[Node],
+    depending: set[Node],
+    begin: Node,
+    end: Node,
+    batch: int,
+    *,
+    doubled: bool,
 ) -> Tensor:
     """Return the step's Jacobian, `(batch, dims, dims)`, by replaying its operations."""
 
@@ -182,7 +202,9 @@ def _jacobian(
         result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)
         return result.reshape(batch, -1).sum(0)
 
-    at = begin.value.detach().clone().double()
+    at = begin.value.detach().clone()
+    if doubled or not at.is_floating_point():
+        at = at.double()
     for vectorize in (True, False):  # vmap does not go through custom backwards
         try:
             rows = torch.autograd.functional.jacobian(step, at, vectorize=vectorize)

@@ -22,12 +22,14 @@ class Step:
     """One step of the map, from one whole intermediate value to the next.
 
     `logdet` is the step's own log|det|, `(batch,)` in nats; `idle` marks the dims that it
-    hands on unchanged, `(dims,)`.
+    hands on unchanged, `(dims,)`. `blur` says by how much its input may move unseen, in
+    units of the machine epsilon, `(batch,)`: a sigmoid that saturates forgets its input.
     """
 
     end: Node
     logdet: Tensor
     idle: Tensor
+    blur: Tensor
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

@@ -128,3 +128,111 @@ def test_a_flow_of_the_noise_is_judged_by_the_noise() -> None:
 def test_stretched_noise_leaves_its_cell_now_and_then() -> None:
     report = ldjcheck.check(Variational(0.1), shape=(4,), domain="int:0:255")
     assert [f.code for f in report.findings if f.severity != "note"] == ["LDJ502"]
+
+
+class Saturating(Dequantize):
+    """Noise from a sigmoid that is steep: most of it is 0 or 1 to all digits."""
+
+    def __init__(self, quants: int = 256) -> None:
+        super().__init__(quants)
+        self.steepness = nn.Parameter(torch.tensor(30.0))
+        self.shift = nn.Parameter(torch.zeros(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        u = torch.rand_like(x)
+        ldj = -(u.log() + (1 - u).log()).sum(1)
+        v = (u.log() - (1 - u).log()) * self.steepness + self.shift
+        ldj = ldj + self.steepness.log() * x.shape[1]
+        ldj = ldj + (nn.functional.logsigmoid(v) + nn.functional.logsigmoid(-v)).sum(1)
+        return (x + torch.sigmoid(v)) / self.quants, ldj - self.ldj(x)
+
+
+class ClampedAfter(Saturating):
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.floor(z).clamp(0, self.quants - 1).to(torch.int32)
+
+
+class ClampedBefore(Saturating):
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.floor(z.clamp(0, self.quants - 1))
+
+
+class LosesTheTopLevel(Saturating):
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.floor(z).clamp(0, self.quants - 2)
+
+
+class OneTooHigh(Saturating):
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.floor(z) + 1
+
+
+class ToTheNearest(Saturating):
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.round(z)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("quants", [2, 256])
+@pytest.mark.parametrize("layer", [Saturating, ClampedAfter, ClampedBefore])
+def test_noise_that_rounds_to_a_whole_step_is_no_mistake(
+    layer: type[Saturating], quants: int, seed: int
+) -> None:
+    report = ldjcheck.check(
+        layer(quants), shape=(4,), domain=f"int:0:{quants - 1}", seed=seed
+    )
+    assert [f.code for f in report.findings if f.severity != "note"] == [], report
+    assert report.status == "pass"
+
+
+@pytest.mark.parametrize("layer", [LosesTheTopLevel, OneTooHigh, ToTheNearest])
+def test_a_wrong_way_back_is_seen_through_noise_that_saturates(
+    layer: type[Saturating],
+) -> None:
+    report = ldjcheck.check(layer(4), shape=(4,), domain="int:0:3")
+    assert "LDJ301" in [f.code for f in report.findings if f.severity == "error"]
+
+
+class WithLogit(Saturating):
+    """Takes the logit at the end, which makes numbers of the usual size again."""
+
+    def forward(self, x: Tensor) -> Pair:
+        z, ldj = super().forward(x)
+        z = 0.5e-5 + (1 - 1e-5) * z
+        ldj = ldj + (torch.tensor(1 - 1e-5).log() - z.log() - (1 - z).log()).sum(1)
+        return z.log() - (1 - z).log(), ldj
+
+    def inverse(self, z: Tensor) -> Pair:
+        ldj = nn.functional.logsigmoid(z) + nn.functional.logsigmoid(-z)
+        ldj = (ldj - torch.tensor(1 - 1e-5).log()).sum(1)
+        x, rest = super().inverse((torch.sigmoid(z) - 0.5e-5) / (1 - 1e-5))
+        return x, ldj + rest
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_digits_that_a_sigmoid_loses_are_nobodys_mistake(seed: int) -> None:
+    report = ldjcheck.check(WithLogit(2), shape=(4,), domain="int:0:1", seed=seed)
+    assert [f.code for f in report.findings if f.severity == "error"] == [], report
+
+
+def test_a_map_that_saturates_is_looked_at_with_smaller_moves() -> None:
+    far = ldjcheck.check(
+        Variational(), shape=(4,), domain="int:0:255", params_scale=10.0
+    )
+    assert far.status == "pass", far
+    assert "moved further, the map saturates" in far.result.inferred["parameters"]
+
+
+class Accumulating(nn.Module):
+    """Adds a large ldj to the total, of which float32 keeps few digits."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        sign = -1.0 if reverse else 1.0
+        return z * 2.0 ** (60 * sign), ldj + sign * 60 * z.shape[1] * torch.log(
+            torch.tensor(2.0)
+        )
+
+
+def test_a_total_in_float32_is_not_taken_for_one_that_is_scaled() -> None:
+    report = ldjcheck.check(Accumulating(), shape=(100,), dtype="as-written")
+    assert "LDJ204" not in [f.code for f in report.findings], report

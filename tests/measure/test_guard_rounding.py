@@ -74,10 +74,27 @@ def test_rounding_stays_what_it_is_unless_it_is_to_be_seen_through(
     assert found is None or not found.any()
 
 
-def test_a_clip_that_bites_keeps_its_derivative() -> None:
-    found = slope(lambda x: x.clamp(-1, 1), see_rounding=True)
+CLIPS: dict[str, Callable[[Tensor], Tensor]] = {
+    "clamp": lambda x: x.clamp(-0.5, 0.5),
+    "in place": lambda x: (1 * x).clamp_(-0.5, 0.5),
+    "named": lambda x: torch.clip(x, min=-0.5, max=0.5),
+}
+
+
+@pytest.mark.parametrize("clip", CLIPS.values(), ids=CLIPS.keys())
+def test_a_clip_that_bites_keeps_its_derivative(
+    clip: Callable[[Tensor], Tensor],
+) -> None:
+    found = slope(clip, see_rounding=True)
     assert found is not None
     assert found.tolist() == [[1.0, 0.0, 0.0]]
+
+
+def test_a_clip_to_the_last_level_counts_as_rounding() -> None:
+    # 1.6 is in the cell of 1; -2.2 is not in that of -1, however it is rounded.
+    found = slope(lambda x: x.clamp(-1, 1), see_rounding=True)
+    assert found is not None
+    assert found.tolist() == [[1.0, 1.0, 0.0]]
 
 
 DETACHINGS: dict[str, Callable[[Tensor], Tensor]] = {
