@@ -34,7 +34,7 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"fixes", "listening"}),
-    frozenset({"checking", "checking.flows", "checking.setting"}),
+    frozenset({"checking", "checking.flows", "checking.setting", "checking.splits"}),
     frozenset({"checking.pipeline"}),
     frozenset({"checking.recognition", "checking.search"}),
     frozenset({"api"}),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ldjcheck import probe
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.setting import settle_layer, with_optional_context
+from ldjcheck.checking.splits import with_splits
 from ldjcheck.compare import compare
 from ldjcheck.compare.judgement import (
     forgiven,
@@ -173,10 +174,11 @@ def _checked(setting: Setting, options: Options, also: tuple[Config, ...]) -> Re
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
+    comparison, of_splits = with_splits(setting, comparison, _compared)
     setting = _on_the_cpu(setting)
     diagnoses = _diagnoses(setting, comparison, also)
     diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
-    findings = name_findings(comparison, diagnoses) + _raised(comparison)
+    findings = *of_splits, *name_findings(comparison, diagnoses), *_raised(comparison)
     findings = _fixed(findings, diagnoses, setting, comparison, also)
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
@@ -223,10 +225,15 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
     setting = settle_layer(layer, options)
-    layer = setting.layer
-    comparison = compare(_measurement(setting, layer, options))
+    comparison = compare(_measurement(setting, setting.layer, options))
     diagnoses = _diagnoses(setting, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)
+
+
+def _compared(layer: Layer, options: Options) -> Comparison:
+    """Return how a layer by itself agrees."""
+    setting = settle_layer(layer, options)
+    return compare(_measurement(setting, setting.layer, options))
 
 
 def _measurement(setting: Setting, layer: Layer, options: Options) -> Measurement:

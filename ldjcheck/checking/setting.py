@@ -181,7 +181,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     `around` is what the layer was taken out of, if it was.
     """
     from ldjcheck.conventions import adapted_calls, recognise_conventions, untaken
-    from ldjcheck.measure import learnable, runs, said_of_device
+    from ldjcheck.measure import learnable, runs, said_of_device, with_departures
 
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
@@ -217,6 +217,9 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         except CannotCheckError:
             raise known from None
     _within_limit(settled.shape, options.dims_limit)
+    if settled.resized and options.kind != "split":
+        batch = probe.choose_batch(options.batch, settled.shape)
+        settled = with_departures(settled, batch, recognise_conventions)
     others = tuple(
         shape
         for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))

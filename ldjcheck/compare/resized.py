@@ -33,6 +33,7 @@ def resized_verdict(
         check=ldj_check(first, status, off if told else None),
         resized=(first.jacobian.shape[2], first.jacobian.shape[1]),
         instead=first.instead if told else None,
+        ldj_at=first.ldj_at,
         faults=faults,
     )
 

@@ -100,7 +100,7 @@ def reducing_statement(trace: Trace) -> Place | None:
 
 def ldj_statement(trace: Trace) -> Place | None:
     """Return where the whole ldj is made."""
-    node = trace.ldj
+    node = _written(trace)
     if node is not None and node in trace.own_set:
         return statement_of(trace, node)
     if node is not None and node.place is not None:
@@ -110,11 +110,17 @@ def ldj_statement(trace: Trace) -> Place | None:
 
 def last_statement(trace: Trace) -> Place | None:
     """Return the last statement that touches the ldj."""
+    node = _written(trace)
+    return node.place if node is not None else _returned_name(trace)
+
+
+def _written(trace: Trace) -> Node | None:
+    """Return the ldj as the layer's own code made it: what follows is our arithmetic."""
     node = trace.ldj
-    while node is not None and node.place is None:
+    while node is not None and node.place is None and node.function is not None:
         parents = node.parents
         node = parents[0] if parents else None
-    return node.place if node is not None else _returned_name(trace)
+    return node
 
 
 def largest_step(trace: Trace, first: int = 0, last: int | None = None) -> Node | None:

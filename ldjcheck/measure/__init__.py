@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldjcheck.measure.configuration import is_apart
+from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
@@ -30,4 +31,5 @@ __all__ = [
     "settle",
     "undisturbed",
     "unharmed",
+    "with_departures",
 ]

@@ -13,6 +13,7 @@ from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.losses import with_losses
+from ldjcheck.measure.making_up import making_up
 from ldjcheck.measure.noise import noise_of
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
@@ -52,7 +53,9 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
         if y is not None:
             inverse = _measured(runner, "inverse", y, workshop)
             inverse = _with_losses(workshop, calls, config, inverse)
-            if isinstance(inverse, DirectionMeasured):
+            if isinstance(inverse, DirectionMeasured) and calls.departures:
+                inverse = making_up(runner, inverse, workshop.options)
+            elif isinstance(inverse, DirectionMeasured):
                 inverse = _with_round_trip(runner, inverse, forward, workshop)
                 forward = _by_the_way_back(forward, inverse)
     elif not wants_inverse:

@@ -40,7 +40,7 @@ def measure_gradients(
     found = [
         _measured(settled, config, side)
         for side in (measured.forward, measured.inverse)
-        if _is_worth_asking(side)
+        if _is_worth_asking(side) and not _makes_up(settled, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
     if config.draw and any(gradient.wrong for gradient in known):
@@ -87,6 +87,12 @@ def _is_worth_asking(side: object) -> bool:
         and not side.approximate
         and side.instead is None
     )
+
+
+def _makes_up(settled: Settled, side: object) -> bool:
+    """Return whether a way back makes up what left: it is no map of all dims."""
+    back = isinstance(side, DirectionMeasured) and side.direction == "inverse"
+    return back and bool(settled.calls.departures)
 
 
 def _measured(

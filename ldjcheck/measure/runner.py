@@ -62,6 +62,7 @@ class Outcome:
     draws: int
     operations: int  # torch's, in this call
     bare: bool = False  # the call has no place for an ldj
+    left: int = 0  # entries of each sample of y that left on the way
     single: bool = False  # a number that float32 has rounded entered the call
     x_change: float = 0.0  # how far the call moved its own input
     start_change: float = 0.0  # and the total that was passed in
@@ -191,6 +192,7 @@ class Runner:
             draws=guard.draws,
             operations=guard.operations,
             bare=returned.bare,
+            left=returned.left,
             single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 

@@ -51,6 +51,7 @@ class Settled:
     workshop: Workshop
     float32_only: str | None = None
     odd: bool = False  # it runs, and what it returns has not the promised form
+    resized: bool = False  # other dims come out than went in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +99,7 @@ def settle(
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=why_domain, workshop=shop, odd=quality > _SCALAR,
+                    resized=quality == _RESIZED,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip

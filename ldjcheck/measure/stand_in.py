@@ -18,12 +18,13 @@ from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.watch import Watch
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Runner
     from ldjcheck.measure.settle import Settled
-    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.records import Config, ConfigMeasured, Unavailable
 
 _ASKED = 2  # configurations: each costs an integral per sample and dropped dim
 _POINTS, _REACH = 241, 7.0  # u = x + sinh(t), t evenly between -7 and 7
@@ -57,7 +58,23 @@ def _stood_in(
     if isinstance(inverse, DirectionMeasured) and _is_resizing(inverse):
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             inverse = _of_inverse(runner, forward, inverse)
-    return replace(measured, forward=forward, inverse=inverse)
+    return replace(
+        measured, forward=_placed(runner, forward), inverse=_placed(runner, inverse)
+    )
+
+
+def _placed(
+    runner: Runner, side: DirectionMeasured | Unavailable
+) -> DirectionMeasured | Unavailable:
+    """Return the measurement with where the ldj was made, which no trace can tell."""
+    if not isinstance(side, DirectionMeasured) or not _is_resizing(side):
+        return side
+    watch = Watch(remember=True)
+    try:
+        raw = runner.run(side.direction, side.x, Frozen(), observer=watch).raw
+    except (LayerRaisedError, UnexpectedReturnError):
+        return side
+    return replace(side, ldj_at=watch.made(raw))
 
 
 def _is_resizing(side: object) -> bool:

@@ -26,6 +26,7 @@ from ldjcheck.records.behaved import (
 from ldjcheck.records.called import (
     CallFunction,
     Calls,
+    Departure,
     Layer,
     Returned,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "Config",
     "ConfigMeasured",
     "Coupling",
+    "Departure",
     "Diagnosis",
     "Dimension",
     "Direction",

@@ -32,10 +32,27 @@ class Returned:
     ldj: Any
     bare: bool = False  # the call returned the output alone: no place for an ldj
     event_dim: int | None = None  # as in `Calls`, where only the call can tell
+    left: int = 0  # entries of each sample, at the end of y, that left on the way
 
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
 """`(layer, x, start, kwargs) -> Returned`; `start` is the incoming ldj or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A sublayer at which dims leave a flow, and how it is called by itself."""
+
+    path: str  # as `.layers[5]`, from the flow
+    kind: str
+    calls: Calls
+    shape: Shape  # of one sample, as it comes in
+    contexts: tuple[tuple[str, Shape], ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The sublayer as a sentence names it: `layers[5]` (Split)."""
+        return f"`{self.path.removeprefix('.')}` ({self.kind})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,4 +82,6 @@ class Calls:
         False  # it is that of the layer's first part, and may be less
     )
     codomain: Domain | None = None
+    # Where dims leave on the way; forward then returns them too, and takes them back.
+    departures: tuple[Departure, ...] = ()
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ldjcheck.records.asked import Domain, Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.gradient import GradientMeasured
-    from ldjcheck.records.result import Check
+    from ldjcheck.records.result import Check, Location
     from ldjcheck.records.words import (
         Direction,
         Instead,
@@ -85,6 +85,7 @@ class DirectionMeasured:
     estimated: int = (
         0  # calls over which a random ldj was averaged; 0: it is not random
     )
+    ldj_at: Location | None = None  # where the ldj was made, where dims are dropped
     instead: Instead | None = None  # what `exact` is where the Jacobian is not square
     noise: tuple[float, float] | None = (
         None  # of dequantization, where it leaves [0, 1)
@@ -150,6 +151,7 @@ class Verdict:
     ill_conditioned: bool = False
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
     instead: Instead | None = None  # what was compared in place of a determinant
+    ldj_at: Location | None = None  # where the ldj was made, where dims are dropped
     raised: tuple[str, ...] = ()
     why: str | None = None  # why the direction is not available
     behaviour: Behaviour = field(default_factory=Behaviour)

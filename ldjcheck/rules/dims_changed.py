@@ -8,19 +8,21 @@ from ldjcheck.rules.page import Example, Page
 from ldjcheck.rules.rule import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.records import Comparison, Departure, Finding
 
 _INSTEAD = {
     "split": "checked instead: exp(ldj) is a density of the part that is dropped",
     "nothing": "dims are dropped and nothing is claimed about them: ldj = 0 is right",
     "volume": "checked instead: the volume factor, log det(J^T J) / 2",
-    None: "nothing could be checked in its place",
+    None: "nothing could be checked in its place: no split that copies was called",
 }
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.measurement.calls.departures:
+        yield _on_the_way(comparison.measurement.calls.departures)
     for verdict in comparison.verdicts:
         if verdict.resized is None or verdict.faults:
             continue
@@ -31,6 +33,18 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             direction=verdict.direction,
             evidence=(_INSTEAD[verdict.instead],),
         )
+
+
+def _on_the_way(departures: Sequence[Departure]) -> Finding:
+    names = ", ".join(each.name for each in departures)
+    return RULE.finding(
+        f"Dims leave the flow on the way, at {names}.",
+        direction="forward",
+        evidence=(
+            "checked instead: the map to all dims, kept and dropped, without log p",
+            "and of each split by itself, that exp(ldj) is a density of what it drops",
+        ),
+    )
 
 
 PAGE = Page(
@@ -67,8 +81,9 @@ PAGE = Page(
             """,
     ),
     todo="""
-        Nothing, where the note says what was checked. Else check the layer together
-        with the one that takes the dropped dims: as a whole they are a bijection.
+        Nothing, where the note says what was checked. Else return the dropped dims too,
+        or let a layer of its own drop them, and add their log-density: a flow that calls
+        such layers is checked as a map to all dims.
         """,
     costs="Nothing by itself.",
     confused=(

@@ -98,7 +98,7 @@ def _named(
         evidence=tuple(_evidence(best, diagnosis, comparison)),
         law=best.law,
         bits_per_dim=diagnosis.bits_per_dim,
-        location=place_for(rule, diagnosis, best.location),
+        location=place_for(rule, diagnosis, best.location, best.within),
         also_fits=tuple(dict.fromkeys(others)),
     )
     harmless = at.largest <= rule.harmless_below
@@ -122,11 +122,17 @@ def _claiming(
 
 
 def place_for(
-    rule: Rule, diagnosis: Diagnosis, explained: Location | None = None
+    rule: Rule,
+    diagnosis: Diagnosis,
+    explained: Location | None = None,
+    within: str | None = None,
 ) -> Location | None:
-    """Return the statement that a rule's findings point at."""
+    """Return the statement that a rule's findings point at.
+
+    The last statement of a flow is not that of the sublayer which is wrong `within`.
+    """
     if rule.points_at == "last statement":
-        return diagnosis.last
+        return explained if within is not None and explained else diagnosis.last
     return diagnosis.reduced if rule.points_at == "reduction" else explained
 
 

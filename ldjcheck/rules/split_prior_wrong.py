@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
@@ -19,13 +20,14 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.instead != "split" or verdict.check.status != "fail":
             continue
         back = verdict.direction == "inverse"
-        yield RULE.finding(
+        finding = RULE.finding(
             "The log-determinant is not minus the log-density of the part made up."
             if back
             else "The log-determinant is not a log-density of the part that is dropped.",
             direction=verdict.direction,
             evidence=tuple(_evidence(verdict, back=back)),
         )
+        yield replace(finding, location=verdict.ldj_at)
 
 
 def _evidence(verdict: Verdict, *, back: bool) -> Iterator[str]:

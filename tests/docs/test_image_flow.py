@@ -48,6 +48,7 @@ def checked(
         ("SplitFlow", (2, 1, 3)),
         ("create_simple_flow(2)", (1, 2, 2)),
         ("create_variational_dequantization(2)", (1, 2, 2)),
+        ("create_multiscale_flow(4)", (1, 4, 4)),
     ],
 )
 def test_a_layer_is_right_as_it_stands(
@@ -149,6 +150,20 @@ def test_a_split_with_a_wrong_density_is_named(tmp_path: Path) -> None:
     result = checked(tmp_path, "SplitFlow", (2, 1, 3), edit)
     assert result.status == "fail"
     assert result.findings[0].name == "split-prior-wrong"
+
+
+def test_a_wrong_density_is_named_in_the_flow_that_holds_the_split(
+    tmp_path: Path,
+) -> None:
+    before = "ldj = ldj + self.prior.log_prob(dropped).sum(dim=[1, 2, 3])"
+    edit = before, before.replace("sum", "mean")
+    finding = checked(tmp_path, "create_multiscale_flow(4)", (1, 4, 4), edit).findings[
+        0
+    ]
+    assert finding.name == "split-prior-wrong"
+    assert finding.message.startswith("In sublayer `layers[5]` (SplitFlow):")
+    assert finding.location is not None
+    assert (finding.location.cell, finding.location.line) == place_of(before)
 
 
 def test_layers_are_found_and_training_is_not_run(tmp_path: Path) -> None:

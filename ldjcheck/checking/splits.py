@@ -1,0 +1,105 @@
+"""The splits of a flow, each by itself: whether exp(ldj) is a density of what it drops.
+
+The flow is checked as a map to all dims, kept and dropped, and without the log-densities;
+they are asked of the splits alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import paths, reachable
+from ldjcheck.records import Layer
+from ldjcheck.rules import name_findings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.checking.setting import Setting
+    from ldjcheck.records import (
+        CheckStatus,
+        Comparison,
+        Departure,
+        Finding,
+        Options,
+        Verdict,
+    )
+
+    Compared = Callable[[Layer, Options], Comparison]
+
+_NOTES = ("note", "warning")
+
+
+def with_splits(
+    setting: Setting, comparison: Comparison, compared: Compared
+) -> tuple[Comparison, tuple[Finding, ...]]:
+    """Return the comparison and the mistakes of the splits, where the flow has some.
+
+    `compared(layer, options)` checks a layer by itself. A direction is right only where
+    every split is.
+    """
+    found: list[Finding] = []
+    for departure in setting.settled.calls.departures:
+        split = _alone(setting, departure, comparison, compared)
+        if split is None:
+            comparison = _at_best(comparison, None)
+            continue
+        comparison = _at_best(comparison, split)
+        found += (
+            replace(f, message=_within(departure, f.message))
+            for f in name_findings(split)
+            if f.severity not in _NOTES
+        )
+    return comparison, tuple(found)
+
+
+def _alone(
+    setting: Setting, departure: Departure, comparison: Comparison, compared: Compared
+) -> Comparison | None:
+    """Return how a split came out by itself; None where it cannot be checked."""
+    places = {path: index for index, path in paths(setting.layer.obj).items()}
+    place = places.get(departure.path)
+    held = (item for item in reachable(setting.layer.obj) if id(item) == place)
+    owner = next(held, None)
+    if owner is None:
+        return None
+    name = f"{setting.layer.name}{departure.path}"
+    options = replace(
+        comparison.measurement.options,
+        shape=((None, departure.shape),),
+        domain=None,
+        context=departure.contexts,
+        convention="auto",
+        adapter=None,
+        kind="split",
+        ledger=False,
+    )
+    try:
+        return compared(Layer(target=name, name=name, obj=owner), options)
+    except CannotCheckError:
+        return None
+
+
+def _at_best(comparison: Comparison, split: Comparison | None) -> Comparison:
+    """Return the comparison with no check better than the split's own."""
+    forward, inverse = comparison.forward, comparison.inverse
+    there: CheckStatus = "unproven" if split is None else split.forward.check.status
+    back: CheckStatus = "unproven" if split is None else split.inverse.check.status
+    if "fail" in (there, back):  # what left is taken off the inverse's ldj as there
+        inverse = replace(inverse, mismatched=False)
+        inverse = replace(inverse, check=replace(inverse.check, status=back))
+    return replace(
+        comparison, forward=_lowered(forward, there), inverse=_lowered(inverse, back)
+    )
+
+
+def _lowered(verdict: Verdict, status: CheckStatus) -> Verdict:
+    if status not in ("fail", "unproven") or verdict.check.status != "pass":
+        return verdict
+    return replace(verdict, check=replace(verdict.check, status=status))
+
+
+def _within(departure: Departure, message: str) -> str:
+    return f"In sublayer {departure.name}: {message[0].lower()}{message[1:]}"

@@ -1,0 +1,95 @@
+"""Hearing what leaves a flow on its way: calls of what it holds that drop dims.
+
+Such a call takes a tensor and returns fewer entries of each sample. Whatever profiler is
+set meanwhile hears the same.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+
+from ldjcheck.holdings import paths
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from types import FrameType
+
+    _Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Left:
+    """One call that dropped dims: of which object, by its path, and with what."""
+
+    owner: Any
+    path: str
+    x: Tensor
+    y: Tensor
+    given: Mapping[str, Any]
+
+
+@dataclass(eq=False, kw_only=True)
+class Leavings:
+    """Hears the outermost calls, of the objects at `wanted` paths, that drop dims.
+
+    Without `wanted` all that the flow holds are heard, and inner calls too.
+    """
+
+    flow: Any
+    wanted: Collection[str] | None = None
+    heard: list[Left] = field(default_factory=list)
+    _open: dict[int, tuple[Any, str, Tensor, dict[str, Any]]] = field(
+        default_factory=dict
+    )
+    _kept: list[Any] = field(default_factory=list)  # ids are unique among the living
+
+    @contextlib.contextmanager
+    def listening(self) -> Iterator[None]:
+        """Listen until the block is left."""
+        names = paths(self.flow)
+        before = sys.getprofile()
+
+        def both(frame: FrameType, event: _Event, result: Any) -> None:
+            if callable(before):  # a profiler that is written in C is none
+                before(frame, event, result)
+            with contextlib.suppress(Exception):  # a strange object of the user's
+                self._event(names, frame, event, result)
+
+        sys.setprofile(both)
+        try:
+            yield
+        finally:
+            sys.setprofile(before)
+            self._open.clear()
+            self._kept.clear()
+
+    def _event(
+        self, names: Mapping[int, str], frame: FrameType, event: str, result: Any
+    ) -> None:
+        if event == "call" and frame.f_code.co_argcount > 1:
+            self._enter(names, frame)
+        elif event == "return" and id(frame) in self._open:
+            owner, path, x, given = self._open.pop(id(frame))
+            y = result[0] if isinstance(result, (tuple, list)) and result else result
+            if not isinstance(y, Tensor) or not y.dim() or len(y) != len(x):
+                return
+            if y.numel() < x.numel() and not (self.wanted and self._open):
+                left = Left(owner=owner, path=path, x=x, y=y, given=given)
+                self.heard.append(left)
+
+    def _enter(self, names: Mapping[int, str], frame: FrameType) -> None:
+        code, values = frame.f_code, frame.f_locals
+        owner = values.get(code.co_varnames[0])
+        path = names.get(id(owner), "")
+        if not path or (self.wanted is not None and path not in self.wanted):
+            return
+        given = {name: values[name] for name in code.co_varnames[1 : code.co_argcount]}
+        x = next((v for v in given.values() if isinstance(v, Tensor)), None)
+        if x is not None and x.dim():
+            self._kept.append(frame)
+            self._open[id(frame)] = owner, path, x, given

@@ -1,0 +1,163 @@
+"""Flows whose dims leave on the way, at splits: checked as one map to all dims."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Coupling(nn.Module):
+    """Scales the second half, as told by the first."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims // 2, dims - dims // 2)
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        a, b = z.chunk(2, dim=1)
+        s = torch.tanh(self.net(a))
+        if reverse:
+            return torch.cat([a, b * torch.exp(-s)], dim=1), self.back(ldj, s)
+        return torch.cat([a, b * torch.exp(s)], dim=1), self.there(ldj, s)
+
+    def there(self, ldj: Tensor, s: Tensor) -> Tensor:
+        return ldj + s.sum(dim=1)
+
+    def back(self, ldj: Tensor, s: Tensor) -> Tensor:
+        return ldj - s.sum(dim=1)
+
+
+class Averaging(Coupling):
+    def there(self, ldj: Tensor, s: Tensor) -> Tensor:
+        return ldj + s.mean(dim=1)
+
+
+class BackwardsAdding(Coupling):
+    def back(self, ldj: Tensor, s: Tensor) -> Tensor:
+        return ldj + s.sum(dim=1)
+
+
+class Turning(nn.Module):
+    """Puts the last dim first."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        return z.roll(-1 if reverse else 1, dims=1), ldj
+
+
+class Split(nn.Module):
+    """Drops half of the dims, whose log-density depends on the other half."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims // 2, dims)
+
+    def log_density(self, u: Tensor, log_s: Tensor) -> Tensor:
+        return (-(u**2) / 2 - log_s - 0.5 * math.log(2 * math.pi)).sum(dim=1)
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        kept = z if reverse else z[:, : z.shape[1] // 2]
+        mean, log_s = self.net(kept).chunk(2, dim=1)
+        if reverse:
+            u = torch.randn_like(z)
+            whole = torch.cat([z, mean + u * torch.exp(log_s)], dim=1)
+            return whole, ldj - self.log_density(u, log_s)
+        u = (z[:, z.shape[1] // 2 :] - mean) * torch.exp(-log_s)
+        return kept, ldj + self.log_density(u, log_s)
+
+
+class WithoutScale(Split):
+    def log_density(self, u: Tensor, log_s: Tensor) -> Tensor:
+        return super().log_density(u, 0 * log_s)
+
+
+class Flow(nn.Module):
+    """Two scales and a half, in the convention of courses."""
+
+    def __init__(
+        self, coupling: type[Coupling] = Coupling, split: type[Split] = Split
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [
+                Coupling(8), Turning(), coupling(8), split(8),
+                Coupling(4), Turning(), split(4), Coupling(2),
+            ]
+        )  # fmt: skip
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        for layer in reversed(self.layers) if reverse else self.layers:
+            z, ldj = layer(z, ldj, reverse=reverse)
+        return z, ldj
+
+
+class Forgetful(Flow):
+    """Throws away what the layers say."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        return super().forward(z, ldj, reverse)[0], ldj
+
+
+class BackTooFar(Flow):
+    """Scales what comes back."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        z, ldj = super().forward(z, ldj, reverse)
+        return (2 * z, ldj) if reverse else (z, ldj)
+
+
+def checked(flow: nn.Module, **options: Any) -> ldjcheck.Report:
+    torch.manual_seed(0)
+    return ldjcheck.check(flow, shape=(8,), **options)
+
+
+def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave() -> None:
+    report = checked(Flow())
+    assert report.status == "pass", report
+    assert [c.status for c in report.checks[:3]] == ["pass"] * 3
+    assert [c.dims for c in report.checks[:2]] == [8, 8]
+    assert report.result.kind == "flow"
+    (note,) = report.findings
+    assert note.code == "LDJ305"
+    assert "`layers[3]` (Split), `layers[6]` (Split)" in note.message
+
+
+@pytest.mark.parametrize(
+    ("flow", "code", "direction", "place"),
+    [
+        (Flow(coupling=Averaging), "LDJ105", "forward", "s.mean(dim=1)"),
+        (Flow(coupling=BackwardsAdding), "LDJ302", "inverse", "ldj + s.sum(dim=1)"),
+        (Flow(split=WithoutScale), "LDJ501", "forward", "self.log_density(u, log_s)"),
+        (Forgetful(), "LDJ119", "forward", None),
+        (BackTooFar(), "LDJ301", "inverse", None),
+    ],
+    ids=["coupling", "coupling on the way back", "density", "flow", "way back"],
+)  # fmt: skip
+def test_one_mistake_is_named_where_it_is(
+    flow: nn.Module, code: str, direction: str, place: str | None
+) -> None:
+    report = checked(flow)
+    assert report.status == "fail"
+    first = report.findings[0]
+    assert (first.code, first.direction) == (code, direction), report
+    if place is not None:
+        assert first.location is not None
+        assert place in first.location.text
+
+
+def test_the_split_that_is_wrong_is_named() -> None:
+    first = checked(Flow(split=WithoutScale)).findings[0]
+    assert first.message.startswith("In sublayer `layers[3]` (WithoutScale):")
+
+
+def test_the_coupling_that_is_wrong_is_named() -> None:
+    report = checked(Flow(coupling=Averaging))
+    wrong = [line.sublayer for line in report.result.sublayers if line.is_wrong]
+    assert wrong == ["layers[2]"]
