@@ -1,29 +1,37 @@
-"""Hearing of every call of Python code, while another profiler stands aside."""
+"""Hearing of every call of Python code, beside whoever else does."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import FrameType
 
+    Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
+
 
 @contextlib.contextmanager
-def heard_by(event: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
-    """Let `event(frame, event, result)` hear of calls until the block is left.
+def heard_by(hears: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
+    """Let `hears(frame, event, result)` hear of calls until the block is left.
 
-    The profiler that was at work goes on afterwards. One written in C, such as cProfile's,
-    is no function that Python could put back: it is enabled anew.
+    A profiler that was at work, and is a function, hears of them as well. One written in
+    C, such as cProfile's, stands aside, and is enabled anew: Python cannot put it back.
     """
     before: Any = sys.getprofile()
-    sys.setprofile(event)
+    is_function = callable(before)
+
+    def both(frame: FrameType, event: Event, result: Any) -> None:
+        if is_function:
+            before(frame, event, result)
+        hears(frame, event, result)
+
+    sys.setprofile(both)
     try:
         yield
     finally:
-        is_function = before is None or callable(before)
         sys.setprofile(before if is_function else None)
-        if not is_function and hasattr(before, "enable"):
+        if hasattr(before, "enable"):
             before.enable()

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+
 _DENSITIES = ("log_prob", "log_likelihood", "log_density", "logp")
 _NEGATIVE = ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood")
 _BITS = ("bpd", "bits_per_dim", "bits_per_dimension")
