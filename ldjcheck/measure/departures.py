@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.exact import NoJacobianError, log_abs_det
 from ldjcheck.measure.glances import usual_input
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.leavings import Leavings, Left
+from ldjcheck.measure.leavings import Asked, Leavings, Left
+from ldjcheck.measure.maps import FrozenMap
 from ldjcheck.measure.packing import gathered
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import Calls, Departure, Returned
@@ -28,6 +30,9 @@ if TYPE_CHECKING:
     from ldjcheck.records import Shape
 
 _SAME = 1e-9
+_SMALLEST = (
+    1e-9  # a singular value below this share of the largest: dims merged or lost
+)
 
 
 def with_departures(
@@ -46,6 +51,9 @@ def with_departures(
     whole = _Whole(calls, found)
     back = None if calls.inverse is None else whole.inverse
     opened = replace(calls, forward=whole.forward, inverse=back, departures=found)
+    if any(each.calls is None for each in found):
+        regular = whole.is_regular(settled, opened, batch)
+        return replace(settled, calls=opened) if regular else settled
     return replace(settled, calls=opened)
 
 
@@ -67,8 +75,25 @@ def _found(
     again = Leavings(flow=runner.layer, wanted=frozenset(found))
     with again.listening():
         runner.run("forward", x, Frozen())
-    lost = sum(left.x.numel() - left.y.numel() for left in again.heard)
-    return tuple(found.values()) if lost == x.numel() - outcome.y.numel() else ()
+    lost = x.numel() - outcome.y.numel()
+    lost -= sum(left.x.numel() - left.y.numel() for left in again.heard)
+    if not lost:
+        return tuple(found.values())
+    inline = [each for each in again.asked if _is_of(each, x)]
+    if lost != sum(each.z.numel() for each in inline):
+        return ()
+    return (*found.values(), *(_as_departure(each) for each in inline))
+
+
+def _as_departure(asked: Asked) -> Departure:
+    kind, shape = type(asked.owner).__name__, tuple(asked.z.shape[1:])
+    return Departure(path=asked.path, kind=kind, calls=None, shape=shape)
+
+
+def _is_of(asked: Asked, x: Tensor) -> bool:
+    """Return whether a density was asked for each sample of the batch."""
+    answer, z = asked.answer, asked.z
+    return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
 
 
 def _departure(
@@ -147,8 +172,34 @@ class _Whole:
 
     def __init__(self, calls: Calls, found: tuple[Departure, ...]) -> None:
         self._calls = calls
-        self._by_path = {each.path: each for each in found}
+        self._by_path = {d.path: d.calls for d in found if d.calls is not None}
+        self._inline = any(each.calls is None for each in found)
+        self._silent = False  # the densities are asked, and not added
         self._kept: dict[int, Shape] = {}  # the shape of the output, by all dims
+
+    def is_regular(self, settled: Settled, opened: Calls, batch: int) -> bool:
+        """Return whether what densities were asked about is what the output lacks.
+
+        Where the ldj is right without them, the flow only asks and does not add them.
+        """
+        shape, domain, shop = settled.shape, settled.domain, settled.workshop
+        x = usual_input(shop, shape, batch, domain)
+        runner = shop.runner(opened, shape, batch, warm_up=x)
+        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+        bare = replace(runner, calls=self._calls, layouts={})
+        try:
+            jacobian = map_.jacobian(map_.origin)[0].double()
+            raw = bare.run("forward", x, Frozen()).reported
+        except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+            return False
+        if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
+            return False
+        sizes = torch.linalg.svdvals(jacobian)
+        if bool((sizes.amin(1) <= _SMALLEST * sizes.amax(1)).any()):
+            return False
+        exact = log_abs_det(jacobian)[1]
+        self._silent = raw is not None and _is(raw.detach().double(), exact)
+        return True
 
     def forward(
         self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
@@ -158,7 +209,7 @@ class _Whole:
         with heard.listening():
             returned = self._calls.forward(layer, x, start, kwargs)
         y, _ = gathered(returned.y)
-        parts = [self._part(left) for left in heard.heard]
+        parts = self._parts(heard, x)
         whole = torch.cat([y.flatten(1), *(part.rest for part in parts)], dim=1)
         self._kept[whole.shape[1]] = tuple(y.shape[1:])
         left = sum(part.rest.shape[1] for part in parts)
@@ -176,7 +227,7 @@ class _Whole:
         heard = Leavings(flow=layer, wanted=self._by_path)
         with heard.listening():
             self._calls.forward(layer, returned.y, start, kwargs)
-        parts = [self._part(left) for left in heard.heard]
+        parts = self._parts(heard, returned.y)
         ldj = self._less(returned.ldj, parts, start, back=True)
         return replace(returned, ldj=ldj)
 
@@ -197,8 +248,16 @@ class _Whole:
             ldj = ldj - sign * claimed
         return ldj
 
+    def _parts(self, heard: Leavings, x: Tensor) -> list[_Part]:
+        parts = [self._part(left) for left in heard.heard]
+        asked = [each for each in heard.asked if self._inline and _is_of(each, x)]
+        for each in asked:
+            claimed = each.answer.reshape(len(x), -1).sum(1) * (not self._silent)
+            parts.append(_Part(rest=each.z.flatten(1), claimed=claimed))
+        return parts
+
     def _part(self, left: Left) -> _Part:
-        calls = self._by_path[left.path].calls
+        calls = self._by_path[left.path]
         contexts = {n: left.given[n] for n in calls.context_names if n in left.given}
         kept = set(_kept(left, calls, contexts) or ())
         rest = [i for i in range(left.x[0].numel()) if i not in kept]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
+from torch.distributions import Distribution
 
 from ldjcheck.holdings import paths
 
@@ -33,16 +34,29 @@ class Left:
     given: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Asked:
+    """One question to a distribution of torch's: of what, and what it answered."""
+
+    owner: Any
+    path: str
+    z: Tensor
+    answer: Tensor
+
+
 @dataclass(eq=False, kw_only=True)
 class Leavings:
     """Hears the outermost calls, of the objects at `wanted` paths, that drop dims.
 
-    Without `wanted` all that the flow holds are heard, and inner calls too.
+    Without `wanted` all that the flow holds are heard, and inner calls too. `asked` are the
+    log-densities that are asked of torch's distributions outside of those calls.
     """
 
     flow: Any
     wanted: Collection[str] | None = None
     heard: list[Left] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    _asking: list[tuple[FrameType, Any, Any]] = field(default_factory=list)
     _open: dict[int, tuple[Any, str, Tensor, dict[str, Any]]] = field(
         default_factory=dict
     )
@@ -71,7 +85,15 @@ class Leavings:
     def _event(
         self, names: Mapping[int, str], frame: FrameType, event: str, result: Any
     ) -> None:
-        if event == "call" and frame.f_code.co_argcount > 1:
+        if event == "call" and frame.f_code.co_name == "log_prob":
+            self._ask(frame)
+        elif event == "return" and self._asking and self._asking[-1][0] is frame:
+            _, owner, z = self._asking.pop()
+            outermost = not self._asking and not (self.wanted and self._open)
+            if outermost and isinstance(z, Tensor) and isinstance(result, Tensor):
+                path = names.get(id(owner), "")
+                self.asked.append(Asked(owner=owner, path=path, z=z, answer=result))
+        elif event == "call" and frame.f_code.co_argcount > 1:
             self._enter(names, frame)
         elif event == "return" and id(frame) in self._open:
             owner, path, x, given = self._open.pop(id(frame))
@@ -81,6 +103,11 @@ class Leavings:
             if y.numel() < x.numel() and not (self.wanted and self._open):
                 left = Left(owner=owner, path=path, x=x, y=y, given=given)
                 self.heard.append(left)
+
+    def _ask(self, frame: FrameType) -> None:
+        owner, z = (frame.f_locals.get(name) for name in frame.f_code.co_varnames[:2])
+        if isinstance(owner, Distribution):
+            self._asking.append((frame, owner, z))
 
     def _enter(self, names: Mapping[int, str], frame: FrameType) -> None:
         code, values = frame.f_code, frame.f_locals

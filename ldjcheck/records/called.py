@@ -41,18 +41,22 @@ CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Ret
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:
-    """A sublayer at which dims leave a flow, and how it is called by itself."""
+    """A sublayer at which dims leave a flow, and how it is called by itself.
 
-    path: str  # as `.layers[5]`, from the flow
+    Where the flow itself drops them, it is the distribution that it asks about them.
+    """
+
+    path: str  # as `.layers[5]`, from the flow; empty where it does not hold it
     kind: str
-    calls: Calls
+    calls: Calls | None  # None: a distribution
     shape: Shape  # of one sample, as it comes in
     contexts: tuple[tuple[str, Shape], ...] = ()
 
     @property
     def name(self) -> str:
         """The sublayer as a sentence names it: `layers[5]` (Split)."""
-        return f"`{self.path.removeprefix('.')}` ({self.kind})"
+        path = self.path.removeprefix(".")
+        return f"`{path}` ({self.kind})" if path else self.kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,7 @@ class Split(nn.Module):
         super().__init__()
         self.net = nn.Linear(dims // 2, dims)
 
-    def log_density(self, u: Tensor, log_s: Tensor) -> Tensor:
+    def log_p_of(self, u: Tensor, log_s: Tensor) -> Tensor:
         return (-(u**2) / 2 - log_s - 0.5 * math.log(2 * math.pi)).sum(dim=1)
 
     def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
@@ -68,14 +68,14 @@ class Split(nn.Module):
         if reverse:
             u = torch.randn_like(z)
             whole = torch.cat([z, mean + u * torch.exp(log_s)], dim=1)
-            return whole, ldj - self.log_density(u, log_s)
+            return whole, ldj - self.log_p_of(u, log_s)
         u = (z[:, z.shape[1] // 2 :] - mean) * torch.exp(-log_s)
-        return kept, ldj + self.log_density(u, log_s)
+        return kept, ldj + self.log_p_of(u, log_s)
 
 
 class WithoutScale(Split):
-    def log_density(self, u: Tensor, log_s: Tensor) -> Tensor:
-        return super().log_density(u, 0 * log_s)
+    def log_p_of(self, u: Tensor, log_s: Tensor) -> Tensor:
+        return super().log_p_of(u, 0 * log_s)
 
 
 class Flow(nn.Module):
@@ -134,7 +134,7 @@ def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave() -> None:
     [
         (Flow(coupling=Averaging), "LDJ105", "forward", "s.mean(dim=1)"),
         (Flow(coupling=BackwardsAdding), "LDJ302", "inverse", "ldj + s.sum(dim=1)"),
-        (Flow(split=WithoutScale), "LDJ501", "forward", "self.log_density(u, log_s)"),
+        (Flow(split=WithoutScale), "LDJ501", "forward", "self.log_p_of(u, log_s)"),
         (Forgetful(), "LDJ119", "forward", None),
         (BackTooFar(), "LDJ301", "inverse", None),
     ],
@@ -150,14 +150,83 @@ def test_one_mistake_is_named_where_it_is(
     if place is not None:
         assert first.location is not None
         assert place in first.location.text
+    if code == "LDJ501":
+        assert first.message.startswith("In sublayer `layers[3]` (WithoutScale):")
+    if code == "LDJ105":
+        wrong = [line.sublayer for line in report.result.sublayers if line.is_wrong]
+        assert wrong == ["layers[2]"]
 
 
-def test_the_split_that_is_wrong_is_named() -> None:
-    first = checked(Flow(split=WithoutScale)).findings[0]
-    assert first.message.startswith("In sublayer `layers[3]` (WithoutScale):")
+class Inline(nn.Module):
+    """Drops half of the dims in its own lines, under a standard normal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = Coupling(8), Coupling(4)
+        self.prior = torch.distributions.Normal(0.0, 1.0)
+
+    def density(self, kept: Tensor, left: Tensor) -> Tensor:
+        return self.prior.log_prob(left).sum(dim=1)
+
+    def forward(self, z: Tensor) -> Pair:
+        z, ldj = self.first(z, torch.zeros(len(z)))
+        z, left = z.chunk(2, dim=1)
+        z, ldj = self.second(z, ldj + self.density(z, left))
+        return z, ldj
 
 
-def test_the_coupling_that_is_wrong_is_named() -> None:
-    report = checked(Flow(coupling=Averaging))
-    wrong = [line.sublayer for line in report.result.sublayers if line.is_wrong]
-    assert wrong == ["layers[2]"]
+class AveragesInline(Inline):
+    def density(self, kept: Tensor, left: Tensor) -> Tensor:
+        return self.prior.log_prob(left).mean(dim=1)
+
+
+class OfWhatIsKept(Inline):
+    def density(self, kept: Tensor, left: Tensor) -> Tensor:
+        return self.prior.log_prob(kept).sum(dim=1)
+
+
+class AsksOnly(Inline):
+    """Keeps the density for itself, and says only what the map does."""
+
+    def density(self, kept: Tensor, left: Tensor) -> Tensor:
+        self.asked = super().density(kept, left)
+        return 0 * self.asked
+
+
+@pytest.mark.parametrize(
+    ("flow", "status"),
+    [
+        (Inline(), "pass"),
+        (AsksOnly(), "pass"),
+        (AveragesInline(), "fail"),
+        (OfWhatIsKept(), "unproven"),
+    ],
+    ids=["right", "asks only", "averages", "of what is kept"],
+)
+def test_dims_that_the_flow_drops_itself_are_those_whose_density_it_asks(
+    flow: nn.Module, status: str
+) -> None:
+    assert checked(flow).status == status
+
+
+class Sinking(nn.Module):
+    """A model of a flow with a split; the base is a standard normal."""
+
+    def __init__(self, sign: float) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Coupling(8), Split(8), Coupling(4)])
+        self.base = torch.distributions.Normal(0.0, 1.0)
+        self.sign = sign
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        ldj = torch.zeros(len(x))
+        for layer in self.layers:
+            x, ldj = layer(x, ldj)
+        return self.base.log_prob(x).sum(dim=1) + self.sign * ldj
+
+
+@pytest.mark.parametrize(("sign", "status"), [(1.0, "pass"), (-1.0, "fail")])
+def test_the_density_of_a_model_counts_what_left(sign: float, status: str) -> None:
+    report = checked(Sinking(sign), kind="model")
+    assert report.status == status
+    assert any("`layers[1]` (Split)" in f.message for f in report.findings)
