@@ -194,6 +194,8 @@ class _Whole:
             return False
         if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
             return False
+        if bool(((jacobian - jacobian.round()).abs() < _SAME).all()):
+            return False  # all is copied: a split by itself, judged by what it adds
         sizes = torch.linalg.svdvals(jacobian)
         if bool((sizes.amin(1) <= _SMALLEST * sizes.amax(1)).any()):
             return False
