@@ -68,12 +68,14 @@ LAYERS = entries(
         why="the way back is a bisection, good to its last step",
     ),
     bpf=Entry(
-        lambda: zf.BPF(4, degree=6, transforms=1, hidden_features=(8,)),
+        lambda: zf.BPF(2, degree=4, transforms=1, hidden_features=(8,)),
         known="unproven",
         why="the way back is a bisection, good to its last step",
     ),
     sospf=Entry(
-        lambda: zf.SOSPF(4, transforms=1, hidden_features=(8,)),
+        lambda: zf.SOSPF(
+            2, degree=2, polynomials=2, transforms=1, hidden_features=(8,)
+        ),
         known="unproven",
         why="the way back is a bisection, good to its last step",
     ),
