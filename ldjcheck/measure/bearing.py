@@ -43,7 +43,7 @@ def nearer(
         again = measure_config(
             settled.workshop, settled.calls, replace(configs[0], scale=scale)
         )
-        if is_telling(again):
+        if _proves(again):
             said = (
                 f"moved by {scale:.2g}: moved by {configs[0].scale:g}, "
                 f"{_why(first.forward)}"
@@ -53,24 +53,36 @@ def nearer(
 
 
 def is_telling(measured: ConfigMeasured) -> bool:
-    """Return whether a mistake would show in half of the samples at least, or one does."""
+    """Return whether a mistake would show in what was measured, or one does."""
+    shown = any(
+        isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
+        for side in (measured.forward, measured.inverse)
+    )
+    return shown or _proves(measured)
+
+
+def _proves(measured: ConfigMeasured) -> bool:
+    """Return whether rounding leaves a mistake no room."""
     forward, inverse = measured.forward, measured.inverse
     if isinstance(forward, DirectionMeasured):
-        return _is_telling(forward)
+        return _leaves_no_room(forward)
     if forward.raised:
         return False
-    return not isinstance(inverse, DirectionMeasured) or _is_telling(inverse)
+    return not isinstance(inverse, DirectionMeasured) or _leaves_no_room(inverse)
 
 
-def _is_telling(side: DirectionMeasured) -> bool:
+def _is_finite(side: DirectionMeasured) -> bool:
+    return side.exact is not None and bool(torch.isfinite(side.exact).all())
+
+
+def _leaves_no_room(side: DirectionMeasured) -> bool:
+    """Return whether a mistake would show in half of the samples at least."""
     if not bool(torch.isfinite(side.y).all()):
         return False
     if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
         return False
-    if side.exact is None or side.allowed is None:
+    if side.exact is None or side.allowed is None or side.estimated:
         return True  # what has no determinant has none nearer by either
-    if side.estimated or is_apart(side):
-        return True
     if not side.anchored:
         return False
     limit = hides_mistakes(side.x[0].numel())
