@@ -34,7 +34,8 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"fixes", "listening"}),
-    frozenset({"checking", "checking.flows", "checking.setting", "checking.splits"}),
+    frozenset({"checking", "checking.flows", "checking.setting"}),
+    frozenset({"checking.splits"}),
     frozenset({"checking.pipeline"}),
     frozenset({"checking.recognition", "checking.search"}),
     frozenset({"api"}),

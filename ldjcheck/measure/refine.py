@@ -100,7 +100,8 @@ def _candidates(
     """Yield the numbers that make a call longer when they are made finer.
 
     Alone first: a step size may follow from their count. Then a count together with each
-    step size: both may be given, and the time that they span is to stay.
+    step size: both may be given, and the time that they span is to stay. What leaves the
+    output alone is no step size.
     """
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     usual = _operations(runner, side)
@@ -115,9 +116,35 @@ def _candidates(
             if usual and _operations(runner, side) > _LONGER * usual:
                 longer.append(number)
     yield from ((number,) for number in longer[:_TRIED])
-    sizes = [number for number in known if not number.is_count]
+    if not any(number.is_count for number in longer[:_PAIRED]):
+        return
+    sizes = [
+        number
+        for number in known
+        if not number.is_count and _moves(settled, config, side, grain, number)
+    ]
     for number in longer[:_PAIRED]:
         yield from ((number, size) for size in sizes[:_TRIED] if number.is_count)
+
+
+def _moves(
+    settled: Settled,
+    config: Config,
+    side: DirectionMeasured,
+    grain: Grain,
+    number: Number,
+) -> bool:
+    """Return whether the output is another one when a number alone is made finer."""
+    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    with (
+        contextlib.suppress(
+            StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
+        ),
+        grain.refined(runner.layer, (number,), 2),
+    ):
+        y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
+        return y.shape != side.y.shape or not torch.equal(y, side.y.to(y))
+    return False
 
 
 def _operations(runner: Runner, side: DirectionMeasured) -> int:

@@ -167,11 +167,11 @@ class Runner:
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(before)
         self.layouts[direction] = layout
+        if any(getattr(t, "is_meta", False) for t in (gathered_y, returned.ldj)):
+            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
         y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
             raise UnexpectedReturnError(_describe(returned))
-        if y.is_meta or getattr(returned.ldj, "is_meta", False):
-            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
         event_dim: int | None = self.calls.inverse_event_dim

@@ -190,7 +190,6 @@ UNCHECKABLE = {
     "hostile.py:ClosesEverything": "LDJ005",
     "hostile.py:Greedy": "LDJ007",
     "hostile.py:ReplacesTorch": "LDJ005",
-    "hostile.py:RaisesWhenLookedAt": "LDJ005",
     "hostile.py:RaisesWhatNobodyCatches": "LDJ005",
     "hostile.py:CannotSayWhy": "LDJ005",
     "hostile.py:SaysNoise": "LDJ005",
@@ -200,7 +199,7 @@ UNCHECKABLE = {
 HANGING = ("hostile.py:Loops", "hostile.py:LoopsWhenBuilt")
 WRONG = {"hostile.py:WrongBatch": "LDJ199", "hostile.py:NotANumber": "LDJ213"}
 SOUND = ("hostile.py:Chatty", "hostile.py:ChattyInC", "hostile.py:Replaces",
-    "hostile.py:Elsewhere", "hostile.py:Sparse")  # fmt: skip
+    "hostile.py:Elsewhere", "hostile.py:Sparse", "hostile.py:RaisesWhenLookedAt")  # fmt: skip
 HEALTHY_TARGET = "healthy.py:Scale"
 
 
