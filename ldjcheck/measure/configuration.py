@@ -147,7 +147,7 @@ def _with_round_trip(
     allowed = _round_trip_allowed(
         forward, inverse, "float32" if runner.constants else forward.dtype
     )
-    if off > allowed:
+    if off > allowed and not inverse.rounding_seen:
         off = _off_by_turns(runner, forward.x, inverse.y, off)
     inverse = replace(inverse, round_trip=off, residual=off, round_trip_allowed=allowed)
     if off > allowed:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SAME = 1e-8
+_TURNS = (1, -1, 2, -2)  # a clamp ends the same on one side only, and not for long
 _WHOLE = 1e-6  # how far from a whole number of periods a way back may land
 
 
@@ -37,12 +38,16 @@ def period_of(
             continue
         step = torch.zeros_like(gap)
         step[:, entry] = period
-        moved = around(x + step.reshape(x.shape).to(x))
-        if moved.shape == back.shape and torch.allclose(
-            moved.double().reshape(len(x), -1)[:, entry],
-            back.double().reshape(len(x), -1)[:, entry],
-            rtol=_SAME,
-            atol=_SAME,
-        ):
+        turned = (around(x + n * step.reshape(x.shape).to(x)) for n in _TURNS)
+        if all(_ends_the_same(moved, back, entry) for moved in turned):
             found.append(period)
     return min(found, default=None)
+
+
+def _ends_the_same(moved: Tensor, back: Tensor, entry: int) -> bool:
+    return moved.shape == back.shape and torch.allclose(
+        moved.double().reshape(len(back), -1)[:, entry],
+        back.double().reshape(len(back), -1)[:, entry],
+        rtol=_SAME,
+        atol=_SAME,
+    )

@@ -69,7 +69,9 @@ def noise_of(
         contraction=1.0 / _steepest(inverse.jacobian),
         epsilon=epsilon,
     )
-    if (off & (u > edge) & (u < 1.0 - edge)).any():
+    cell = x.floor()  # that of x, which need not be a whole number itself
+    within = u + (x - cell)
+    if ((came_back != cell) & (within > edge) & (within < 1.0 - edge)).any():
         return None
     low, high = float(u.min()), float(u.max())
     ends = (low, high) if low < -edge or high > 1.0 + edge else None

@@ -61,6 +61,7 @@ def test_every_slip_is_caught_and_named_on_its_line() -> None:
     assert named["sum forgotten"] == "LDJ202"
 
 
+@pytest.mark.slow
 def test_the_layer_is_as_before_and_no_file_is_touched() -> None:
     layer, file = Sinh(), Path(__file__)
     before = Sinh.slope.__code__, file.read_bytes()
@@ -77,6 +78,7 @@ def test_nothing_is_planted_in_a_layer_that_does_not_pass() -> None:
     assert exit_code([test]) == 1
 
 
+@pytest.mark.slow
 def test_a_mistake_that_goes_unnoticed_is_counted_and_fails() -> None:
     test = planted_in(Sinh(), 3)
     missed = replace(test.planted[0], caught=False, is_remark=False, code=None)

@@ -50,6 +50,7 @@ def assert_named(animal: Animal) -> None:
         assert verdict.named, verdict
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("animal", SOME_WRONG, **BY_NAME)
 def test_a_mistake_of_each_kind_is_named(animal: Animal) -> None:
     assert_named(animal)

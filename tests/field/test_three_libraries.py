@@ -120,6 +120,7 @@ def test_a_layer_of_a_library_passes_with_its_shape(name: str) -> None:
     assert forward.worst < 1e-5  # constants that were made in float32 included
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LAYERS)
 def test_and_without_it(name: str) -> None:
     torch.manual_seed(0)

@@ -84,6 +84,7 @@ class Solved(nn.Module):
         return y, ldj
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1e-6, 1e-5])
 def test_a_map_that_is_solved_for_is_judged_by_its_way_back(stop: float) -> None:
     report = ldjcheck.check(Solved(stop), shape=(4,))
@@ -92,5 +93,6 @@ def test_a_map_that_is_solved_for_is_judged_by_its_way_back(stop: float) -> None
     assert report.checks[0].method == "preimage"
 
 
+@pytest.mark.slow
 def test_and_a_small_constant_in_its_ldj_is_seen() -> None:
     assert ldjcheck.check(Solved(1e-6, slip=1e-5), shape=(4,)).status == "fail"

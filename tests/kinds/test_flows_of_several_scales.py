@@ -133,9 +133,14 @@ def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave() -> None:
     ("flow", "code", "direction", "place"),
     [
         (Flow(coupling=Averaging), "LDJ105", "forward", "s.mean(dim=1)"),
-        (Flow(coupling=BackwardsAdding), "LDJ302", "inverse", "ldj + s.sum(dim=1)"),
+        pytest.param(
+            Flow(coupling=BackwardsAdding), "LDJ302", "inverse", "ldj + s.sum(dim=1)",
+            marks=pytest.mark.slow,
+        ),
         (Flow(split=WithoutScale), "LDJ501", "forward", "self.log_p_of(u, log_s)"),
-        (Forgetful(), "LDJ119", "forward", None),
+        pytest.param(
+            Forgetful(), "LDJ119", "forward", None, marks=pytest.mark.slow
+        ),
         (BackTooFar(), "LDJ301", "inverse", None),
     ],
     ids=["coupling", "coupling on the way back", "density", "flow", "way back"],

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -99,6 +100,7 @@ def test_what_is_wrong_only_beyond_a_bound_is_found_at_one_dim() -> None:
     assert again.status == "fail"
 
 
+@pytest.mark.slow
 def test_an_edit_that_fits_the_smallest_probe_alone_is_no_fix() -> None:
     """Where the probe is negative, `relu(x - 20)` would do as well as no ramp at all."""
     result = first(ldjcheck.check(RampFarOut(), search=60))
@@ -109,6 +111,7 @@ def test_an_edit_that_fits_the_smallest_probe_alone_is_no_fix() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_what_only_a_size_makes_wrong_is_no_region_of_the_inputs() -> None:
     result = first(ldjcheck.check(OneSizeOnly(), search=60))
     assert result["checks"][0]["shape"] == [7]
