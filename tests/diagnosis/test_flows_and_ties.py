@@ -305,6 +305,7 @@ class Garbage(nn.Module):
         return torch.sinh(z), ldj + own * 1.37 + off
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(
     st.lists(st.floats(0.2, 1.9), min_size=3, max_size=3),

@@ -39,12 +39,9 @@ LAYERS: dict[str, Entry] = {
 CROSS_SECTION = (
     "torch: compose",
     "torch: transformed",
-    "nflows: affine_coupling_context",
-    "nflows: rq_coupling",
     "normflows: glow_block",
     "normflows: normalizing_flow",
     "normflows: batchnorm",
-    "zuko: autoregressive_context",
     "zuko: softclip",
     "FrEIA: rnvp_condition",
     "FrEIA: sequence",
@@ -52,7 +49,5 @@ CROSS_SECTION = (
     "pyro: conditional_planar",
     "pyro: matrix_exponential",
     "torchflows: elementwise_affine_image",
-    "torchflows: affine_coupling_context",
-    "flowtorch: affine_dense",
     "flowtorch: compose",
 )
