@@ -104,7 +104,8 @@ def _with_losses(
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
     if not isinstance(side, DirectionMeasured) or not is_apart(side):
         return side
-    if (workshop.options.atol, workshop.options.rtol) != (None, None):
+    options = workshop.options
+    if not workshop.losses or (options.atol, options.rtol) != (None, None):
         return side
     runner, _, _ = ready(workshop, calls, config)
     return with_losses(runner, config, side)

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import gc
 import math
 import sys
-import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,9 +18,16 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.frames import is_users
-from ldjcheck.revision import Live, Replacement, SourceText, StaleSourceError
+from ldjcheck.revision import (
+    Live,
+    Replacement,
+    SourceText,
+    StaleSourceError,
+    first_line,
+)
 
 if TYPE_CHECKING:
+    import types
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from types import FrameType
 
@@ -59,11 +64,6 @@ class Grain:
         with _Codes() as noted:
             run()
         codes = noted.run
-        self._functions = [
-            item
-            for item in gc.get_objects()
-            if type(item) is types.FunctionType and item.__code__ in codes
-        ]
         self._live = Live(sorted({code.co_filename for code in codes}))
         names = {(c.co_filename, c.co_name, c.co_firstlineno) for c in codes}
         self._written: list[tuple[SourceText, ast.Constant]] = []
@@ -71,14 +71,10 @@ class Grain:
         for source in self._live.sources.values():
             for node in source.functions:
                 name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
-                first = min(
-                    [
-                        node.lineno,
-                        *(d.lineno for d in getattr(node, "decorator_list", ())),
-                    ]
-                )
-                if (source.file, name, first) in names:
+                if (source.file, name, first_line(node)) in names:
                     self._read(source, node)
+        # What is written counts only where something is done more than once.
+        self._functions = self._live.functions_of(codes) if self.loops else []
 
     def _read(self, source: SourceText, function: ast.AST) -> None:
         body = getattr(function, "body", [])

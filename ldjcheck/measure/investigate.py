@@ -45,7 +45,8 @@ def record_directions(
     options = workshop.options
     if "inverse" not in directions:  # the way back is not asked about
         options = replace(options, direction="forward")
-    quicker = replace(workshop, options=options, behaviour=False)
+    # What is allowed was decided where the direction was found to be wrong.
+    quicker = replace(workshop, options=options, behaviour=False, losses=False)
     everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
     recorded = [
         (item, _recorded(workshop, calls, item, directions)) for item in everywhere

@@ -39,6 +39,7 @@ class Workshop:
     fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
     labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
+    losses: bool = True  # also allowed: digits that are lost on the way
 
     def copy(self) -> tuple[Any, str | None, list[Tensor]]:
         """Return a copy of the layer, what to say when it is no deep copy, and constants.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ldjcheck.revision.functions import first_line
 from ldjcheck.revision.live import Live, StaleSourceError
 from ldjcheck.revision.text import Replacement, SourceText, is_disjoint, read_source
 
@@ -10,6 +11,7 @@ __all__ = [
     "Replacement",
     "SourceText",
     "StaleSourceError",
+    "first_line",
     "is_disjoint",
     "read_source",
 ]

@@ -12,7 +12,8 @@ import contextlib
 import gc
 import operator
 import types
-from itertools import compress, repeat
+from functools import cached_property
+from itertools import chain, compress, repeat
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision.functions import (
@@ -40,13 +41,23 @@ class Live:
             source = read_source(file)
             if source is not None:
                 self.sources[file] = source
-        self._running: dict[tuple[str, str, int], list[types.FunctionType]] = {}
+        self._known: dict[FunctionNode, list[types.FunctionType]] = {}
+
+    @cached_property
+    def _running(self) -> dict[tuple[str, str, int], list[types.FunctionType]]:
+        """The functions by file, name and first line; they are looked for when needed."""
+        found: dict[tuple[str, str, int], list[types.FunctionType]] = {}
         for item in _all_functions():
             code = item.__code__
             if code.co_filename in self.sources:
                 key = code.co_filename, code.co_name, code.co_firstlineno
-                self._running.setdefault(key, []).append(item)
-        self._known: dict[FunctionNode, list[types.FunctionType]] = {}
+                found.setdefault(key, []).append(item)
+        return found
+
+    def functions_of(self, codes: set[types.CodeType]) -> list[types.FunctionType]:
+        """Return the functions that run one of these codes."""
+        running = chain.from_iterable(self._running.values())
+        return [function for function in running if function.__code__ in codes]
 
     def is_running(self, file: str, node: ast.AST) -> bool:
         """Return whether an edit of this node would change a function that runs."""
