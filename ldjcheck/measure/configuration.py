@@ -44,7 +44,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
     )
     if calls.forward is not None:
         forward = _measured(runner, "forward", x, workshop)
-        forward = _with_losses(workshop, calls, config, forward)
+        forward = _with_losses(runner, workshop, config, forward)
     inverse: DirectionMeasured | Unavailable = Unavailable(
         direction="inverse", why="there is no way back"
     )
@@ -52,7 +52,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
         y = _inverse_input(forward, calls, config, generator, x.dtype)
         if y is not None:
             inverse = _measured(runner, "inverse", y, workshop)
-            inverse = _with_losses(workshop, calls, config, inverse)
+            inverse = _with_losses(runner, workshop, config, inverse)
             if isinstance(inverse, DirectionMeasured) and calls.departures:
                 inverse = making_up(runner, inverse, workshop.options)
             elif isinstance(inverse, DirectionMeasured):
@@ -96,8 +96,8 @@ def _measured(
 
 
 def _with_losses(
+    runner: Runner,
     workshop: Workshop,
-    calls: Calls,
     config: Config,
     side: DirectionMeasured | Unavailable,
 ) -> DirectionMeasured | Unavailable:
@@ -107,7 +107,6 @@ def _with_losses(
     options = workshop.options
     if not workshop.losses or (options.atol, options.rtol) != (None, None):
         return side
-    runner, _, _ = ready(workshop, calls, config)
     return with_losses(runner, config, side)
 
 
