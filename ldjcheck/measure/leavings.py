@@ -7,20 +7,18 @@ set meanwhile hears the same.
 from __future__ import annotations
 
 import contextlib
-import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 from torch.distributions import Distribution
 
 from ldjcheck.holdings import paths
+from ldjcheck.profiling import heard_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
     from types import FrameType
-
-    _Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -66,19 +64,15 @@ class Leavings:
     def listening(self) -> Iterator[None]:
         """Listen until the block is left."""
         names = paths(self.flow)
-        before = sys.getprofile()
 
-        def both(frame: FrameType, event: _Event, result: Any) -> None:
-            if callable(before):  # a profiler that is written in C is none
-                before(frame, event, result)
+        def hears(frame: FrameType, event: str, result: Any) -> None:
             with contextlib.suppress(Exception):  # a strange object of the user's
                 self._event(names, frame, event, result)
 
-        sys.setprofile(both)
         try:
-            yield
+            with heard_by(hears):
+                yield
         finally:
-            sys.setprofile(before)
             self._open.clear()
             self._kept.clear()
 
