@@ -58,6 +58,7 @@ def allowed_difference(
     noise: float = 0.0,
     contraction: float = 1.0,
     largest: float = 1.0,
+    taken: float = 0.0,
     atol: float | None = None,
     rtol: float | None = None,
 ) -> float:
@@ -68,14 +69,15 @@ def allowed_difference(
     was different. `contraction` is the smallest scale factor of the map and `largest` its
     largest output: where a map saturates, as tanh does, the output keeps few digits of the
     input, and a derivative like 1 - tanh(x)**2 no more. Numbers that agree without that
-    allowance get none: they are proved by the narrower bound.
+    allowance get none: they are proved by the narrower bound. `taken` is the log-density
+    that was taken off the ldj: where it is large, what is left has few digits.
 
     Given `atol` or `rtol`, the user's word counts instead: atol + rtol * |exact|, as in
     `torch.isclose`.
     """
     if atol is not None or rtol is not None:
         return (atol or 0.0) + (rtol or 0.0) * abs(exact)
-    size = 1.0 + abs(exact) + (abs(reported) if abs(reported) < 1e300 else 0.0)
+    size = 1.0 + sum(abs(n) for n in (exact, reported, taken) if abs(n) < 1e300)
     epsilon = MACHINE_EPSILON[dtype]
     saturation = dims * (1.0 + largest) / max(contraction, epsilon**2) / 16.0
     terms = dims + size + dims * condition / 64.0

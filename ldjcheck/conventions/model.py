@@ -118,10 +118,8 @@ def _call(name: str, unit: str) -> CallFunction:
         asked = [a for a in heard.asked if _is_answer(a, x)]
         if asked:
             z = _joined([a.z for a in asked], x)
-            return Returned(
-                y=z,
-                ldj=density - sum(a.answer.reshape(len(x), -1).sum(1) for a in asked),
-            )
+            base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
+            return Returned(y=z, ldj=density - base, taken=base)
         return _standard_normal(heard, density, x)
 
     return call
@@ -168,7 +166,7 @@ def _standard_normal(heard: _Listener, density: Any, x: Tensor) -> Returned:
         rest = (density - base).detach()
         for times in _COUNTED:
             if bool(((rest - times * claimed).abs() <= _FITS * (1 + rest.abs())).all()):
-                return Returned(y=z, ldj=density - base)
+                return Returned(y=z, ldj=density - base, taken=base)
     raise TypeError(
         "I saw no base distribution: no log_prob(z) is called on the way, and a standard "
         "normal does not fit"

@@ -216,7 +216,7 @@ class _Whole:
         self._kept[whole.shape[1]] = tuple(y.shape[1:])
         left = sum(part.rest.shape[1] for part in parts)
         ldj = self._less(returned.ldj, parts, start)
-        return replace(returned, y=whole, ldj=ldj, left=left)
+        return replace(returned, y=whole, ldj=ldj, left=left, taken=_sum(parts))
 
     def inverse(
         self, layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
@@ -231,7 +231,7 @@ class _Whole:
             self._calls.forward(layer, returned.y, start, kwargs)
         parts = self._parts(heard, returned.y)
         ldj = self._less(returned.ldj, parts, start, back=True)
-        return replace(returned, ldj=ldj)
+        return replace(returned, ldj=ldj, taken=_sum(parts))
 
     def _less(
         self, ldj: Any, parts: list[_Part], start: Tensor | None, *, back: bool = False
@@ -273,6 +273,12 @@ class _Whole:
             claimed = claimed.flatten(1).sum(1) if claimed.dim() > 1 else claimed
         claimed = (calls.sign * claimed).expand(len(left.x))
         return _Part(rest=left.x.flatten(1)[:, rest], claimed=claimed)
+
+
+def _sum(parts: list[_Part]) -> Tensor | None:
+    if not parts:
+        return None
+    return torch.stack([part.claimed.detach() for part in parts]).sum(0)
 
 
 def _is_nothing(ldj: Any, start: Tensor | None) -> bool:

@@ -158,6 +158,7 @@ def _allowed(
             noise=noise,
             contraction=float(parts[b].min().exp()),
             largest=float(base.y[b].detach().abs().max()),
+            taken=0.0 if base.taken is None else float(base.taken[b]),
             atol=options.atol,
             rtol=options.rtol,
         )

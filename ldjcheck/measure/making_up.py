@@ -14,7 +14,11 @@ import torch
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.tolerance import MACHINE_EPSILON, round_trip_allowed
+from ldjcheck.tolerance import (
+    MACHINE_EPSILON,
+    hides_mistakes,
+    round_trip_allowed,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +40,7 @@ def making_up(
     nothing is known: the noise belongs to the point, and is drawn anew.
     """
     try:
-        left = runner.run("forward", inverse.y, Frozen()).left
+        again = runner.run("forward", inverse.y, Frozen())
         there = measure_direction(
             runner, "forward", inverse.y, options, behaviour=False
         )
@@ -45,15 +49,15 @@ def making_up(
     total = inverse.x[0].numel()
     known = there.exact is not None and there.jacobian is not None and there.anchored
     if not known or there.wrt == "noise" or there.y[0].numel() != total:
-        return _unknown(inverse, left)
+        return _unknown(inverse, again.left)
     assert there.exact is not None
     assert there.jacobian is not None
-    kept = slice(0, total - left)
+    kept = slice(0, total - again.left)
     gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
     off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
     steepest = max(float(torch.linalg.matrix_norm(j, ord=2)) for j in there.jacobian)
     found = replace(
-        _unknown(inverse, left) if off > _ANOTHER else inverse,
+        _unknown(inverse, again.left) if off > _ANOTHER else inverse,
         round_trip=off,
         round_trip_allowed=round_trip_allowed(
             x=float(inverse.x.abs().max()),
@@ -64,10 +68,15 @@ def making_up(
     )
     if off > _ANOTHER:
         return found
+    allowed = _with_wobble(runner, inverse, there, again.taken)
+    exact = -there.exact
+    if allowed is not None:  # a point that rounding has moved away is another one
+        lost = allowed > hides_mistakes(there.x[0].numel())
+        exact = exact.masked_fill(lost, torch.nan)
     return replace(
         found,
-        exact=-there.exact,
-        allowed=_with_wobble(runner, inverse, there),
+        exact=exact,
+        allowed=allowed,
         jacobian=None,
         shares=None if there.shares is None else -there.shares,
         structure=there.structure,
@@ -77,22 +86,26 @@ def making_up(
 
 
 def _with_wobble(
-    runner: Runner, inverse: DirectionMeasured, there: DirectionMeasured
+    runner: Runner,
+    inverse: DirectionMeasured,
+    there: DirectionMeasured,
+    taken: Tensor | None,
 ) -> Tensor | None:
-    """Return the allowed difference with what rounding in y makes of the ldj.
+    """Return the allowed difference with what rounding at the point makes of the ldj.
 
-    What is made up far out has a log-density that magnifies the last digit of it.
+    The way back knows the draw that it made up, the way there has only the point: where
+    the draw is small beside it, the last digit of the point changes its log-density.
     """
-    if there.allowed is None or inverse.reported is None:
+    if there.allowed is None or taken is None:
         return there.allowed
     generator = torch.Generator().manual_seed(0)
     allowed = there.allowed
     for _ in range(_TRIES):
-        step = torch.randn(inverse.x.shape, generator=generator, dtype=torch.float64)
-        hair = 4.0 * MACHINE_EPSILON[inverse.dtype] * step.to(inverse.x)
-        near = runner.run("inverse", inverse.x * (1.0 + hair), Frozen()).reported
+        step = torch.randn(inverse.y.shape, generator=generator, dtype=torch.float64)
+        hair = 4.0 * MACHINE_EPSILON[inverse.dtype] * step.to(inverse.y)
+        near = runner.run("forward", inverse.y * (1.0 + hair), Frozen()).taken
         if near is not None:
-            change = (near.detach().double().cpu() - inverse.reported).abs()
+            change = (near - taken).double().abs()
             allowed = torch.maximum(allowed, there.allowed + _SCATTERS * change)
     return allowed
 

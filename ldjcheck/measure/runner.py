@@ -63,6 +63,7 @@ class Outcome:
     operations: int  # torch's, in this call
     bare: bool = False  # the call has no place for an ldj
     left: int = 0  # entries of each sample of y that left on the way
+    taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     single: bool = False  # a number that float32 has rounded entered the call
     x_change: float = 0.0  # how far the call moved its own input
     start_change: float = 0.0  # and the total that was passed in
@@ -193,6 +194,7 @@ class Runner:
             operations=guard.operations,
             bare=returned.bare,
             left=returned.left,
+            taken=None if returned.taken is None else placed(returned.taken, CPU),
             single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 

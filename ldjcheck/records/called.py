@@ -33,6 +33,7 @@ class Returned:
     bare: bool = False  # the call returned the output alone: no place for an ldj
     event_dim: int | None = None  # as in `Calls`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
+    taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
 
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
