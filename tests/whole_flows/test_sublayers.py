@@ -161,6 +161,26 @@ def test_the_wrong_sublayer_is_named(flow: nn.Module, sublayer: str, code: str) 
     assert any(f"sublayer `{sublayer}`" in e for e in result["findings"][0]["evidence"])
 
 
+class Turn(Scale):
+    """A rotation whose matrix was rounded to float32: its determinant is not quite 1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        turn = torch.linalg.matrix_exp(torch.randn(4, 4).triu(1) * 2)
+        self.register_buffer("w", torch.linalg.qr(turn)[0] * (1 + 3e-7))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x @ self.w, torch.zeros(len(x))
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.linalg.solve(self.w.T, y.T).T, torch.zeros(len(y))
+
+
+def test_what_float32_has_rounded_is_no_second_mistake() -> None:
+    torch.manual_seed(0)
+    assert wrong(check(Chain(Scale(), Turn(), Doubled()))) == ["layers[2]"]
+
+
 def test_two_wrong_sublayers_share_the_error() -> None:
     result = check(Chain(Scale(), Averaged(), Doubled()))
     assert wrong(result) == ["layers[1]", "layers[2]"]
