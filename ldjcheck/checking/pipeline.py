@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.checking.flows import is_flow, with_sublayers
+from ldjcheck.checking.one_size import at_its_own_size
 from ldjcheck.checking.setting import settle_layer, with_optional_context
 from ldjcheck.checking.splits import with_splits
 from ldjcheck.compare import compare
@@ -174,6 +175,9 @@ def _checked(setting: Setting, options: Options, also: tuple[Config, ...]) -> Re
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
+    own = at_its_own_size(setting, comparison, options, _at)
+    if own is not None:
+        return _checked(own, options, also)
     comparison, of_splits = with_splits(setting, comparison, _compared)
     setting = _on_the_cpu(setting)
     diagnoses = _diagnoses(setting, comparison, also)
@@ -225,14 +229,17 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
     setting = settle_layer(layer, options)
-    comparison = compare(_measurement(setting, setting.layer, options))
+    comparison = _at(setting, options)
     diagnoses = _diagnoses(setting, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)
 
 
 def _compared(layer: Layer, options: Options) -> Comparison:
     """Return how a layer by itself agrees."""
-    setting = settle_layer(layer, options)
+    return _at(settle_layer(layer, options), options)
+
+
+def _at(setting: Setting, options: Options) -> Comparison:
     return compare(_measurement(setting, setting.layer, options))
 
 

@@ -196,9 +196,10 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if len(asked) > 1 or keys:
         candidates = _of_several(candidates, options.shape)
         sizes = [math.prod(shape) for shape in asked.values()]
-        guesses: tuple[tuple[Shape, str], ...] = (((sum(sizes),), "all inputs, flat"),)
+        guesses: tuple[probe.ShapeGuess, ...]
+        guesses = (_given((sum(sizes),), "all inputs, flat"),)
     elif asked:
-        guesses = ((next(iter(asked.values())), "as you said"),)
+        guesses = (_given(next(iter(asked.values())), "as you said"),)
     else:
         guesses = _guessed(layer, candidates, around)
     try:
@@ -212,17 +213,21 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         )
         if not large:
             raise known from None
+        guesses = large
         try:
-            settled, context = _settled(layer, options, candidates, large)
+            settled, context = _settled(layer, options, candidates, guesses)
         except CannotCheckError:
             raise known from None
     _within_limit(settled.shape, options.dims_limit)
     if settled.resized and options.kind != "split":
         batch = probe.choose_batch(options.batch, settled.shape)
         settled = with_departures(settled, batch, recognise_conventions)
+    free = {guess.shape: guess.free for guess in guesses}.get(
+        settled.shape, frozenset()
+    )
     others = tuple(
         shape
-        for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj))
+        for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj), free)
         if not (settled.calls.parts or (options.search and options.shape))
         and runs(settled, shape, probe.choose_batch(options.batch, shape))
     )
@@ -266,15 +271,16 @@ def _uncallable(layer: Layer, convention: str) -> CannotCheckError:
 
 def _guessed(
     layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
-) -> tuple[tuple[Shape, str], ...]:
+) -> tuple[probe.ShapeGuess, ...]:
     """Return the small shapes to try and why, or the large ones up to a limit of dims."""
     known = layer.obj, candidates[0].event_dim, around
-    found = (
-        probe.guess_shapes(*known)
-        if limit is None
-        else probe.guess_shapes(*known, over=probe.SMALL, limit=limit)
-    )
-    return tuple((guess.shape, guess.why) for guess in found)
+    if limit is None:
+        return probe.guess_shapes(*known)
+    return probe.guess_shapes(*known, over=probe.SMALL, limit=limit)
+
+
+def _given(shape: Shape, why: str) -> probe.ShapeGuess:
+    return probe.ShapeGuess(shape=shape, why=why, free=frozenset())
 
 
 def _of_several(
@@ -290,7 +296,7 @@ def _settled(
     layer: Layer,
     options: Options,
     candidates: tuple[Calls, ...],
-    guesses: tuple[tuple[Shape, str], ...],
+    guesses: tuple[probe.ShapeGuess, ...],
 ) -> tuple[Settled, dict[str, str]]:
     """Return a way of calling that works, and what to say of a context that it needs.
 
@@ -300,13 +306,14 @@ def _settled(
     from ldjcheck.measure import Workshop, settle
 
     promote = options.dtype == "float64"
-    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in guesses}
+    shapes = tuple((guess.shape, guess.why) for guess in guesses)
+    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in shapes}
     shop = Workshop(layer=layer, options=options, promote=promote)
     try:
-        return settle(shop, candidates, guesses, batches), {}
+        return settle(shop, candidates, shapes, batches), {}
     except CannotCheckError as error:
         known = {name for name, _ in (*options.context, *options.kwarg)}
-        tries = probe.guess_contexts(layer.obj, candidates, guesses, known)
+        tries = probe.guess_contexts(layer.obj, candidates, shapes, known)
         odd: tuple[Settled, dict[str, str]] | None = None
         for guess in tries:
             fed = replace(options, context=(*options.context, *guess.contexts))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ldjcheck.measure.configuration import is_apart
+from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
@@ -19,6 +20,7 @@ __all__ = [
     "Rehearsal",
     "Settled",
     "Workshop",
+    "counted",
     "is_apart",
     "learnable",
     "measure_again",
@@ -32,4 +34,5 @@ __all__ = [
     "undisturbed",
     "unharmed",
     "with_departures",
+    "with_numbers",
 ]

@@ -159,6 +159,23 @@ def couples(
     return len(y) == batch and not _is_close(y[:1], moved[:1])
 
 
+def takes_one_batch(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the layer raises at another size of the batch: an axis met its own."""
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch + 1, domain)
+    runner = workshop.runner(calls, shape, batch + 1, seed=workshop.options.seed)
+    try:
+        runner.run("forward", x, Frozen())
+    except LayerRaisedError as error:
+        return not error.means_absent
+    except UnexpectedReturnError:
+        return False
+    return False
+
+
 def _is_close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
 

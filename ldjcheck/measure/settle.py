@@ -24,6 +24,7 @@ from ldjcheck.measure.glances import (
     repeats_every,
     rounds_back,
     stretch,
+    takes_one_batch,
     usual_input,
 )
 from ldjcheck.measure.guard import Frozen
@@ -82,20 +83,14 @@ def settle(
                 if found is None:
                     continue
                 quality, domain, why_domain = found
-                if (
-                    quality <= _SCALAR
-                    and len(shapes) > 1
-                    and couples(shop, calls, shape, batch_of[shape], domain)
-                ):
-                    quality = _COUPLED  # the batch may have been taken for the event
-                elif (
-                    quality <= _SCALAR
-                    and len(shapes) > 1
-                    and _fails_on_the_way_back(
-                        shop, calls, shape, batch_of[shape], domain
-                    )
-                ):
-                    quality = _ONE_WAY
+                if quality <= _SCALAR and len(shapes) > 1:
+                    at = shop, calls, shape, batch_of[shape], domain
+                    if takes_one_batch(*at) or couples(*at):
+                        quality = (
+                            _COUPLED  # the batch was taken for the event, it may be
+                        )
+                    elif _fails_on_the_way_back(*at):
+                        quality = _ONE_WAY
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=why_domain, workshop=shop, odd=quality > _SCALAR,

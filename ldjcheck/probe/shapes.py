@@ -9,6 +9,7 @@ hardly ever runs on vectors.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,9 +25,14 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Shape
 
+
+class _Free(int):
+    """A size of our own choice: the layer's facts say nothing of it."""
+
+
 # Height and width differ from each other and from the batch, and are even, so that
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
-HEIGHT, WIDTH, LENGTH = 4, 6, 8
+HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
 SMALL = 512  # dims; a first guess must be cheap to prove
 
 _FEATURE_NAMES = (
@@ -44,13 +50,22 @@ class ShapeGuess:
 
     shape: Shape
     why: str
+    free: frozenset[int]  # the axes whose sizes are of our own choice
 
 
 def sizes_held(layer: Any) -> frozenset[int]:
-    """Return every integer that the layer holds as a size: these axes are not ours to vary."""
+    """Return every integer that the layer holds as a size: these axes are not ours to vary.
+
+    The widths of torch's own networks are none of them: where one fixes the size of an
+    axis, it raises at any other.
+    """
     items = list(reachable(layer))
+    networks = [item for item in items if _is_network(item)]
+    inside = {id(part) for net in networks for part in (net, *net.parameters(False))}
     sizes = {shape[0] for shape, _ in _indexed(items) if len(shape) == 1}
     for item in items:
+        if id(item) in inside:
+            continue
         if isinstance(item, torch.Tensor):
             sizes.update(item.shape)
         else:
@@ -59,6 +74,16 @@ def sizes_held(layer: Any) -> frozenset[int]:
                 if isinstance(value, (tuple, list)):
                     sizes.update(v for v in value if _is_size(v))
     return frozenset(sizes)
+
+
+def _is_network(item: Any) -> bool:
+    """Return whether it is torch's own, and computes: lists of parameters do not."""
+    kind = type(item)
+    return (
+        isinstance(item, nn.Module)
+        and kind.__module__.startswith("torch.nn.")
+        and kind.forward is not nn.Module.forward
+    )
 
 
 def guess_shapes(
@@ -76,31 +101,49 @@ def guess_shapes(
     """
     guesses: dict[Shape, ShapeGuess] = {}
     known = layer if around is None else around
-    for found, why in (*_from_facts(known), *_defaults(event_dim)):
+    ours = ((tuple(map(_Free, shape)), why) for shape, why in _defaults(event_dim))
+    for found, why in (*_from_facts(known), *ours):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
         if shape and over < math.prod(shape) <= limit and shape not in guesses:
-            guesses[shape] = ShapeGuess(shape=shape, why=why)
+            free = (i for i, size in enumerate(found) if isinstance(size, _Free))
+            guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
     return tuple(guesses.values())
 
 
-def resized(shape: Shape, held: frozenset[int]) -> tuple[Shape, ...]:
+def resized(
+    shape: Shape, held: frozenset[int], free: frozenset[int] = frozenset()
+) -> tuple[Shape, ...]:
     """Return shapes of the same kind and other sizes, axes that the layer fixes kept.
 
-    An axis whose size the layer holds somewhere is taken to be fixed by it.
+    An axis whose size the layer holds somewhere is taken to be fixed by it, unless we chose
+    that size, as `free` says. Of axes of one size, which the layer holds, any may be the one
+    that it fixes: what runs decides. Shapes that part them come first.
     """
-    free = [i for i, size in enumerate(shape) if size not in held]
-    if not free:
-        return ()
+    loose = frozenset(i for i, size in enumerate(shape) if size not in held) | free
+    known = {shape[i] for i in loose}
+    twins = [i for i, n in enumerate(shape) if shape.count(n) > 1 and n not in known]
     others: list[Shape] = []
-    for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
-        fitting = (choice * len(shape))[: len(shape)]
-        new = tuple(fitting[i] if i in free else size for i, size in enumerate(shape))
-        largest = max(SMALL, math.prod(shape))  # no dearer than what is asked anyway
-        if new != shape and new not in others and math.prod(new) <= largest:
-            others.append(new)
-    return tuple(others)
+    freed = (
+        frozenset(some)
+        for count in range(max(1, len(twins)))
+        for some in itertools.combinations(twins, count)
+    )
+    for axes in (loose | some for some in freed):
+        for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
+            fitting = (choice * len(shape))[: len(shape)]
+            new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
+            # no dearer than what is asked anyway
+            largest = max(SMALL, math.prod(shape))
+            if new != shape and new not in others and math.prod(new) <= largest:
+                others.append(new)
+
+    def twins_kept(other: Shape) -> int:
+        pairs = itertools.combinations(range(len(shape)), 2)
+        return sum(shape[i] == shape[j] and other[i] == other[j] for i, j in pairs)
+
+    return tuple(sorted(others, key=twins_kept))
 
 
 def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
@@ -154,6 +197,19 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
     for item in items:
         for name, size in _integers(item).items():
             yield from _of_size(size, f"{name} = {size}")
+    yield from _nodes(items)
+
+
+def _nodes(items: list[Any]) -> Iterator[tuple[Shape, str]]:
+    """Yield sizes of graphs: a matrix joins the nodes, a Linear takes their features."""
+    features = [item.in_features for item in items if isinstance(item, nn.Linear)]
+    named = (tensor for item in items for _, tensor in _named_tensors(item))
+    joined = {len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1]}
+    for nodes in sorted(joined):
+        why = f"a matrix joins {nodes} nodes"
+        for size in (n * times for n in features[:1] for times in (1, 2)):
+            yield (nodes, size), why
+        yield (nodes, WIDTH), why
 
 
 def _indexed(items: list[Any]) -> Iterator[tuple[Shape, str]]:

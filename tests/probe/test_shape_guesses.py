@@ -117,13 +117,38 @@ def test_sizes_that_the_layer_holds_are_not_varied(
         assert len(other) == len(shape)
         assert other != shape
         assert all(
-            new == old for new, old in zip(other, shape, strict=True) if old in held
+            new == old
+            for new, old in zip(other, shape, strict=True)
+            if old in held and shape.count(old) == 1
         )
     assert len(set(others)) == len(others)
-    if all(size in held for size in shape):
+    if all(size in held and shape.count(size) == 1 for size in shape):
         assert others == ()
     else:
         assert others
+
+
+@pytest.mark.parametrize("shape", [(4, 4, 6), (6, 4, 6), (8, 8), (4, 6, 6)])
+def test_of_two_axes_of_a_size_that_it_holds_either_may_be_free(
+    shape: tuple[int, ...],
+) -> None:
+    twins = {i for i, size in enumerate(shape) if shape.count(size) > 1}
+    others = resized(shape, frozenset(shape))
+    varied = [
+        {i for i, (new, old) in enumerate(zip(other, shape, strict=True)) if new != old}
+        for other in others
+    ]
+    assert all(len(axes) == 1 for axes in varied)
+    assert set().union(*varied) == twins
+
+
+def test_a_size_of_our_own_choice_is_free_even_where_the_layer_holds_it_too() -> None:
+    guess = guess_shapes(holding(scale=torch.ones(4, 1, 1)), None)[0]
+    assert guess.shape == (4, 4, 6)
+    assert guess.free == {1, 2}
+    others = resized(guess.shape, frozenset({4, 6}), guess.free)
+    assert {other[0] for other in others} == {4}
+    assert {other[1] for other in others} >= {2, 8}
 
 
 def test_no_two_counts_of_an_image_coincide_at_every_size() -> None:
@@ -149,13 +174,19 @@ def test_no_two_counts_of_an_image_coincide_at_every_size() -> None:
     ("layer", "held"),
     [
         (Affine(5), {5}),
-        (Coupling(6), {3, 6}),
+        (holding(blocks=nn.ParameterList([torch.ones(3, 6)])), {3, 6}),
         (holding(shape=(2, 7)), {2, 7}),
         (holding(size=9), {9}),
     ],
 )
 def test_what_a_layer_holds_as_a_size(layer: Any, held: set[int]) -> None:
     assert held <= sizes_held(layer)
+
+
+def test_the_widths_of_torchs_networks_are_no_sizes() -> None:
+    # The network raises at a size that it does not take.
+    net = nn.Sequential(nn.Conv1d(2, 8, 3), nn.GroupNorm(4, 8), nn.Linear(8, 5))
+    assert not {2, 4, 5, 8} & sizes_held(holding(net=net))
 
 
 def test_flags_and_names_are_no_sizes() -> None:

@@ -1,0 +1,95 @@
+"""Layers that are made for one size, which they hold as a number and count with.
+
+Their code runs at other sizes too, where such a count is wrong and nobody's mistake:
+`ldj = self.height * self.width * self.log_scale.sum()`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.checking.setting import Setting
+    from ldjcheck.measure.counting import Counted
+    from ldjcheck.records import Comparison, Options, Shape
+
+    Compared = Callable[[Setting, Options], Comparison]
+
+_NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
+_WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
+
+
+def at_its_own_size(
+    setting: Setting, comparison: Comparison, options: Options, compared: Compared
+) -> Setting | None:
+    """Return the setting of a copy that holds the sizes which it is run at; None if none is.
+
+    A number is taken for the size of an axis only where the layer leaves that size open,
+    where the number changes the ldj and nothing else, and where the ldj is right at every
+    size at which both are moved together. A number that is the size of an axis which the
+    layer fixes is that axis's, and never taken for another's.
+    """
+    from ldjcheck.measure import counted
+
+    settled = setting.settled
+    wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
+    if not wrong or len(setting.others) < 2 or settled.calls.parts:
+        return None
+    shapes = settled.shape, *setting.others
+    axes = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1]
+    fixed = {size for i, size in enumerate(settled.shape) if i not in axes}
+    numbers = [each for each in counted(settled) if each.value not in fixed]
+    if not 0 < len(numbers) <= _NUMBERS:
+        return None
+    for taken in itertools.product(numbers, repeat=len(axes)):
+        if len(set(taken)) not in (1, len(axes)):
+            continue  # one number may be the side of a square
+        at = shapes if len(set(taken)) == len(axes) else _squares(settled.shape, axes)
+        there = [_held(setting, dict(zip(axes, taken, strict=True)), s) for s in at[:3]]
+        if all(
+            held is not None and not wrong & _mismatched(compared(held, options))
+            for held in there
+        ):
+            return there[0]
+    return None
+
+
+def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
+    """Return shapes whose axes of open size all have one and the same."""
+    sides = (4, 6, 5)
+    return tuple(
+        tuple(side if axis in axes else size for axis, size in enumerate(shape))
+        for side in sides
+    )
+
+
+def _held(setting: Setting, taken: dict[int, Counted], shape: Shape) -> Setting | None:
+    """Return the setting at one shape of a copy that holds the sizes of its axes."""
+    from ldjcheck.measure import with_numbers
+
+    sizes = {number: shape[axis] for axis, number in taken.items()}
+    settled = with_numbers(setting.settled, sizes)
+    if settled is None:
+        return None
+    words = _WHERE[len(shape)]
+    told = " and ".join(f"{n.name} as its {words[axis]}" for axis, n in taken.items())
+    inferred = {
+        **setting.inferred,
+        "shape": f"{shape}: {setting.settled.why_shape}",
+        "size": f"the ldj counts with {told}; set to the sizes of the inputs",
+    }
+    return replace(
+        setting,
+        layer=settled.workshop.layer,
+        settled=replace(settled, shape=shape),
+        others=(),
+        inferred=inferred,
+    )
+
+
+def _mismatched(comparison: Comparison) -> set[str]:
+    return {v.direction for v in comparison.verdicts if v.mismatched or not v.usable}

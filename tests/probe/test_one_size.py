@@ -1,0 +1,160 @@
+"""Counts that agree at one size: told apart at others, unless the layer is made for one."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class InvertibleConvolution(nn.Module):
+    """Mixes channels; a count of `self.count(x)` places mix theirs alike."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.weight = nn.Parameter(
+            torch.eye(channels) + 0.1 * torch.randn(channels, channels)
+        )
+
+    def count(self, x: Tensor) -> int:
+        return x[0, 0].numel()
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.count(x) * torch.linalg.slogdet(self.weight)[1]
+        if x.dim() == 3:
+            return F.conv1d(x, self.weight[:, :, None]), ldj.expand(len(x))
+        return F.conv2d(x, self.weight[:, :, None, None]), ldj.expand(len(x))
+
+
+class ChannelsForHeight(InvertibleConvolution):
+    def count(self, x: Tensor) -> int:
+        return x.shape[1] * x.shape[3]
+
+
+class ChannelsForWidth(InvertibleConvolution):
+    def count(self, x: Tensor) -> int:
+        return x.shape[1] * x.shape[2]
+
+
+class HeldChannelsForHeight(InvertibleConvolution):
+    def count(self, x: Tensor) -> int:
+        return self.channels * x.shape[3]
+
+
+class ChannelsForLength(InvertibleConvolution):
+    def count(self, x: Tensor) -> int:
+        return self.channels
+
+
+SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize(
+    "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
+)
+def test_channels_are_told_from_places_of_as_many(
+    wrong: type[InvertibleConvolution], shape: tuple[int, ...] | None
+) -> None:
+    channels = 4 if shape is None else shape[0]
+    assert ldjcheck.check(InvertibleConvolution(channels), shape=shape).status == "pass"
+    report = ldjcheck.check(wrong(channels), shape=shape)
+    assert [finding.name for finding in report.findings] == ["wrong-dims-factor"]
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 4)], ids=str)
+def test_channels_are_told_from_frames_of_as_many(shape: tuple[int, int]) -> None:
+    right, wrong = (
+        each(shape[0]) for each in (InvertibleConvolution, ChannelsForLength)
+    )
+    assert ldjcheck.check(right, shape=shape).status == "pass"
+    assert ldjcheck.check(wrong, shape=shape).status == "fail"
+
+
+class Scale(nn.Module):
+    """A scale a channel, for images of one size: `self.count()` places share each."""
+
+    def __init__(self, channels: int, height: int, width: int) -> None:
+        super().__init__()
+        self.height, self.width = height, width
+        self.size = (height, width)
+        self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def count(self) -> int:
+        return self.height * self.width
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.count() * self.log_scale.sum()
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+
+
+class ByItsTuple(Scale):
+    def count(self) -> int:
+        return self.size[0] * self.size[1]
+
+
+class Square(Scale):
+    def count(self) -> int:
+        return self.height**2
+
+
+class OneAxis(Scale):
+    def count(self) -> int:
+        return self.width
+
+
+class Twice(Scale):
+    def count(self) -> int:
+        return 2 * self.height * self.width
+
+
+@pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 32, 32), (4, 8, 8)], ids=str)
+@pytest.mark.parametrize("kind", [Scale, ByItsTuple, Square])
+def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
+    kind: type[Scale], sizes: tuple[int, int, int]
+) -> None:
+    report = ldjcheck.check(kind(*sizes))
+    assert report.status == "pass"
+
+
+def test_it_says_which_numbers_were_taken_for_sizes() -> None:
+    told = ldjcheck.check(Scale(3, 5, 7)).to_dict()["results"][0]["inferred"]["size"]
+    assert told == (
+        "the ldj counts with height as its height and width as its width; "
+        "set to the sizes of the inputs"
+    )
+
+
+@pytest.mark.parametrize("wrong", [OneAxis, Twice])
+def test_made_for_one_size_it_may_still_count_wrongly(wrong: type[Scale]) -> None:
+    assert ldjcheck.check(wrong(3, 5, 7)).status == "fail"
+
+
+class Graph(nn.Module):
+    """Moves half of the features of each node, as told by its neighbours' other half."""
+
+    def __init__(self, nodes: int, features: int) -> None:
+        super().__init__()
+        self.register_buffer("adjacency", torch.ones(nodes, nodes).triu(1))
+        self.net = nn.Linear(features // 2, features)
+
+    def forward(self, h: Tensor) -> Pair:
+        a, b = h.chunk(2, dim=2)
+        s, t = self.net(self.adjacency @ a).chunk(2, dim=2)
+        return torch.cat([a, b * s.exp() + t], dim=2), s.sum((1, 2))
+
+
+@pytest.mark.parametrize(("nodes", "features"), [(4, 4), (5, 6), (7, 2)])
+def test_a_graph_has_as_many_nodes_as_its_matrix_joins(
+    nodes: int, features: int
+) -> None:
+    report = ldjcheck.check(Graph(nodes, features))
+    assert report.status == "pass"
+    shape = report.to_dict()["results"][0]["inferred"]["shape"]
+    assert shape.startswith(f"({nodes}, {features})")
