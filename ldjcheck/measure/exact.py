@@ -20,6 +20,7 @@ FlatMap = Callable[[Tensor], Tensor]
 # Up to so many rows the Jacobian between all samples is computed whole, which proves that
 # samples do not influence each other; above it, the sum over the batch is differentiated.
 _WHOLE = 256
+FEW = 20  # rows: one by one they are done before torch has imported what vmap wants
 _CHUNK = 256  # outputs per backward batch: bounds the memory of the vectorised form
 
 AutogradMethod = Literal["reverse", "reverse-looped", "forward"]
@@ -43,7 +44,7 @@ def exact_jacobian(
     attempts: tuple[
         tuple[AutogradMethod, Callable[[], tuple[Tensor, float | None]]], ...
     ] = (
-        ("reverse", lambda: _reverse(f, x, vectorize=True)),
+        ("reverse", lambda: _reverse(f, x, vectorize=x.numel() > FEW)),
         ("reverse-looped", lambda: _reverse(f, x, vectorize=False)),
         ("forward", lambda: (_forward_mode(f, x), None)),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.exact import log_abs_det
+from ldjcheck.measure.exact import FEW, log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.recorder import Recorder
 from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
@@ -205,7 +205,8 @@ def _jacobian(
     at = begin.value.detach().clone()
     if doubled or not at.is_floating_point():
         at = at.double()
-    for vectorize in (True, False):  # vmap does not go through custom backwards
+    many = at[0].numel() > FEW
+    for vectorize in (many, False):  # vmap does not go through custom backwards
         try:
             rows = torch.autograd.functional.jacobian(step, at, vectorize=vectorize)
         except Exception:  # the user's own operations may raise anything

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -173,9 +175,20 @@ def autoregressive_in_place(y: Tensor) -> Tensor:
 
 
 def test_a_backward_that_reads_numbers_is_run_row_by_row() -> None:
-    found, _, method = exact_jacobian(ItemInBackward.apply, normal(0, 3, 2))
+    found, _, method = exact_jacobian(ItemInBackward.apply, normal(0, 3, 9))
     assert method == "reverse-looped"
-    assert_close(found, (3 * torch.eye(2, dtype=torch.float64)).expand(3, 2, 2))
+    assert_close(found, (3 * torch.eye(9, dtype=torch.float64)).expand(3, 9, 9))
+
+
+def test_few_rows_are_run_one_by_one_anyway_and_need_no_compiler() -> None:
+    code = """
+import sys, torch
+from ldjcheck.measure.exact import exact_jacobian
+found, _, method = exact_jacobian(lambda x: x.exp(), torch.zeros(3, 4).double())
+assert method == "reverse" and torch.equal(found[0], torch.eye(4).double())
+assert "sympy" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("dims", [2, 130])
