@@ -6,8 +6,8 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.fixes.wording import as_atom, as_factor, call_name, is_product, is_sum
-from ldjcheck.revision import Replacement
+from ldjcheck.fixes.wording import as_atom, as_factor, is_product, is_sum
+from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

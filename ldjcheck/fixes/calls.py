@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from ldjcheck.fixes.wording import (
     argument_of,
     as_atom,
-    call_name,
     is_sum,
     kept_in_place,
 )
+from ldjcheck.revision import call_name
 from ldjcheck.tape.families import BOUNDED
 
 if TYPE_CHECKING:

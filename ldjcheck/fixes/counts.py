@@ -6,7 +6,7 @@ import ast
 import re
 from typing import TYPE_CHECKING
 
-from ldjcheck.fixes.wording import call_name
+from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

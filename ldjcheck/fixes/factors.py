@@ -12,11 +12,11 @@ from ldjcheck.fixes.counts import counts_for
 from ldjcheck.fixes.wording import (
     as_atom,
     as_factor,
-    call_name,
     is_product,
     kept_in_place,
     product_in_place,
 )
+from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

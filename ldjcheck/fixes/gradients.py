@@ -6,7 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.fixes.sites import Change, Site
-from ldjcheck.fixes.wording import argument_of, call_name, kept_in_place
+from ldjcheck.fixes.wording import argument_of, kept_in_place
+from ldjcheck.revision import call_name
 from ldjcheck.revision.text import Replacement, span_of
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.fixes.counts import counts_for
 from ldjcheck.fixes.sites import Change, Site
-from ldjcheck.fixes.wording import argument_of, as_atom, as_operand, call_name
-from ldjcheck.revision import Replacement
+from ldjcheck.fixes.wording import argument_of, as_atom, as_operand
+from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from ldjcheck.fixes.wording import argument_of, as_atom, call_name
+from ldjcheck.fixes.wording import argument_of, as_atom
+from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,8 +106,5 @@ def _written_here(site: Site) -> Iterator[str]:
 
 def _helpers(site: Site) -> Iterator[str]:
     """Yield what the file calls its own function that sums over the event."""
-    found: dict[str, None] = {}
-    for node in site.source.nodes_of(site.source.tree):
-        if isinstance(node, ast.Call) and call_name(node) == "sum_except_batch":
-            found.setdefault(ast.unparse(node.func))
-    yield from found
+    calls = site.source.calls.get("sum_except_batch", ())
+    yield from dict.fromkeys(ast.unparse(node.func) for node in calls)

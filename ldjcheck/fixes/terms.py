@@ -6,8 +6,8 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.fixes.sites import Change, Site
-from ldjcheck.fixes.wording import as_operand, call_name, is_sum, kept_in_place
-from ldjcheck.revision import Replacement
+from ldjcheck.fixes.wording import as_operand, is_sum, kept_in_place
+from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

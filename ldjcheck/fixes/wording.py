@@ -96,15 +96,6 @@ def kept_in_place(site: Site, node: ast.expr, kept: ast.expr) -> str:
     return as_atom(site, kept) if called else text
 
 
-def call_name(node: ast.AST) -> str:
-    """Return the last name of what is called: `log` for `torch.log(x)` and `x.log()`."""
-    if not isinstance(node, ast.Call):
-        return ""
-    if isinstance(node.func, ast.Attribute):
-        return node.func.attr
-    return node.func.id if isinstance(node.func, ast.Name) else ""
-
-
 def argument_of(site: Site, node: ast.Call) -> ast.expr | None:
     """Return what a function or a method is applied to."""
     if isinstance(node.func, ast.Attribute) and not is_module(site, node.func.value):

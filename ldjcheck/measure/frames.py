@@ -31,6 +31,11 @@ def is_users(filename: str) -> bool:
     return not filename.startswith(_TORCH) or filename.startswith(_TORCH_LAYERS)
 
 
+def is_torchs(filename: str) -> bool:
+    """Return whether a file is torch's, its transforms included."""
+    return filename.startswith(_TORCH)
+
+
 def calls_layers(filename: str) -> bool:
     """Return whether a file is where layers are called: no frame beyond is the layer's."""
     return filename == _CALLS_LAYERS

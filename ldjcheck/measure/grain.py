@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import dis
 import math
 import sys
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.measure.frames import is_users
+from ldjcheck.measure.frames import calls_layers, is_torchs, is_users
 from ldjcheck.revision import (
     Live,
     Replacement,
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _FEWEST, _MOST = 2, 200
-_LOOPS = (ast.For, ast.While, ast.comprehension)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,23 +64,24 @@ class Grain:
         with _Codes() as noted:
             run()
         codes = noted.run
-        self._live = Live(sorted({code.co_filename for code in codes}))
-        names = {(c.co_filename, c.co_name, c.co_firstlineno) for c in codes}
+        # What is written counts only where something is done more than once.
+        self.loops = any(map(_goes_back, codes))
+        self._live = Live(
+            sorted({code.co_filename for code in codes} if self.loops else ())
+        )
+        self._functions = self._live.functions_of(codes) if self.loops else []
         self._written: list[tuple[SourceText, ast.Constant]] = []
-        self.loops = False
+        names = {(c.co_filename, c.co_name, c.co_firstlineno) for c in codes}
         for source in self._live.sources.values():
             for node in source.functions:
                 name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
                 if (source.file, name, first_line(node)) in names:
                     self._read(source, node)
-        # What is written counts only where something is done more than once.
-        self._functions = self._live.functions_of(codes) if self.loops else []
 
     def _read(self, source: SourceText, function: ast.AST) -> None:
         body = getattr(function, "body", [])
         for statement in body if isinstance(body, list) else [body]:
             for node in ast.walk(statement):
-                self.loops = self.loops or isinstance(node, _LOOPS)
                 if isinstance(node, ast.Constant) and _is_grain(node.value):
                     self._written.append((source, node))
 
@@ -165,7 +166,7 @@ class Grain:
 
 
 class _Codes(TorchFunctionMode):
-    """Notes which functions of the user's are running whenever torch is called."""
+    """Notes which functions of the layer are running whenever torch is called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -179,11 +180,20 @@ class _Codes(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None:
-            if is_users(frame.f_code.co_filename):
+        while frame is not None and not calls_layers(frame.f_code.co_filename):
+            file = frame.f_code.co_filename
+            if is_users(file) and not is_torchs(file):  # torch's take no steps
                 self.run.add(frame.f_code)
             frame = frame.f_back
         return func(*args, **(kwargs or {}))
+
+
+def _goes_back(code: types.CodeType) -> bool:
+    """Return whether the code loops: an instruction jumps to an earlier one."""
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    return any(
+        i.opcode in jumps and i.argval <= i.offset for i in dis.get_instructions(code)
+    )
 
 
 def _is_grain(value: object) -> bool:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from ldjcheck.revision.functions import first_line
 from ldjcheck.revision.live import Live, StaleSourceError
-from ldjcheck.revision.text import Replacement, SourceText, is_disjoint, read_source
+from ldjcheck.revision.text import (
+    Replacement,
+    SourceText,
+    call_name,
+    is_disjoint,
+    read_source,
+)
 
 __all__ = [
     "Live",
     "Replacement",
     "SourceText",
     "StaleSourceError",
+    "call_name",
     "first_line",
     "is_disjoint",
     "read_source",

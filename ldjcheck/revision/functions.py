@@ -4,6 +4,7 @@ from __future__ import annotations
 import __future__
 
 import ast
+import itertools
 import types
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from ldjcheck.revision.text import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _FUTURE = sum(
     getattr(__future__, name).compiler_flag for name in __future__.all_feature_names
@@ -53,11 +54,10 @@ def compiled(
     found = _edited_node(source, node, changes)
     if found is None:
         return None
-    imports = tuple(_imports(source.tree))
-    code = _code_of(source, node, found, like, imports)
+    code = _code_of(source, node, found, like, source.imports)
     if code is not None and code.co_freevars != like.co_freevars:
         _hold(found, like.co_freevars)
-        code = _code_of(source, node, found, like, imports)
+        code = _code_of(source, node, found, like, source.imports)
     if code is None or code.co_freevars != like.co_freevars:
         return None
     return code
@@ -73,8 +73,8 @@ def was_compiled_from(
     found = _edited_node(source, node, ())
     if found is None:
         return False
-    for imports in (_imports(source.tree), ()):
-        made = _code_of(source, node, found, code, tuple(imports))
+    for imports in (source.imports, ()):
+        made = _code_of(source, node, found, code, imports)
         if made is not None and is_same_code(made, code):
             return True
     return False
@@ -106,15 +106,17 @@ def _edited_node(
         first = min([first, *(d.lineno for d in whole.decorator_list)])
     inside = [c for c in changes if first <= c.line and c.end_line <= last]
     text = replaced(source.lines[first - 1 : last], inside, first).decode()
-    indented = text[:1] in " \t\f"
+    # Empty lines before it give every node its line in the file.
+    indented = text[:1] in " \t\f" and first > 1
+    above = "\n" * (first - 2) + "if 1:\n" if indented else "\n" * (first - 1)
     try:
-        tree = ast.parse("if 1:\n" + text if indented else text)
+        tree = ast.parse(above + text)
     except (SyntaxError, ValueError):
         return None
-    ast.increment_lineno(tree, first - 1 - indented)
-    number = _functions_in(whole).index(node)
-    found = _functions_in(tree)
-    return found[number] if number < len(found) else None
+    number = next(
+        i for i, f in enumerate(_functions(source.nodes_of(whole))) if f is node
+    )
+    return next(itertools.islice(_functions(ast.walk(tree)), number, None), None)
 
 
 def _statement_of_its_own(source: SourceText, node: FunctionNode) -> ast.stmt:
@@ -133,8 +135,8 @@ def _statement_of_its_own(source: SourceText, node: FunctionNode) -> ast.stmt:
         statement = parent
 
 
-def _functions_in(tree: ast.AST) -> list[FunctionNode]:
-    return [node for node in ast.walk(tree) if isinstance(node, FUNCTIONS)]
+def _functions(nodes: Iterable[ast.AST]) -> Iterator[FunctionNode]:
+    return (node for node in nodes if isinstance(node, FUNCTIONS))
 
 
 def _code_of(
@@ -145,7 +147,7 @@ def _code_of(
     imports: Sequence[ast.stmt],
 ) -> types.CodeType | None:
     """Compile a function inside the least that gives it the names it was made with."""
-    statement: ast.stmt = ast.Expr(node) if isinstance(node, ast.Lambda) else node
+    statement: ast.stmt = node if isinstance(node, ast.stmt) else _stated(node)
     class_name = _class_around(source, original)
     if class_name is not None:
         statement = _around(f"class {class_name}: pass", statement)
@@ -153,9 +155,7 @@ def _code_of(
     if outer:
         statement = _around(f"def _outer({', '.join(outer)}): pass", statement)
     # Calls of imported names are compiled otherwise than those of other names.
-    module = ast.fix_missing_locations(
-        ast.Module(body=[*imports, statement], type_ignores=[])
-    )
+    module = ast.Module(body=[*imports, statement], type_ignores=[])
     try:
         code = compile(
             module, like.co_filename, "exec", flags=like.co_flags & _FUTURE,
@@ -169,26 +169,16 @@ def _code_of(
     return found
 
 
+def _stated(expression: ast.expr) -> ast.stmt:
+    return ast.copy_location(ast.Expr(expression), expression)
+
+
 def _around(header: str, statement: ast.stmt) -> ast.stmt:
     """Return a class or a function that holds nothing but a statement."""
     shell = ast.parse(header).body[0]
     assert isinstance(shell, ast.ClassDef | ast.FunctionDef)
     shell.body = [statement]
     return shell
-
-
-def _imports(tree: ast.Module) -> Iterator[ast.stmt]:
-    """Yield the imports of a module's own scope."""
-    stack: list[ast.AST] = [tree]
-    while stack:
-        node = stack.pop(0)
-        if isinstance(node, ast.Import):
-            yield node
-        elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
-            if all(alias.name != "*" for alias in node.names):
-                yield node
-        elif not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.expr)):
-            stack += ast.iter_child_nodes(node)
 
 
 def _class_around(source: SourceText, node: ast.AST) -> str | None:
@@ -223,3 +213,4 @@ def _hold(node: FunctionNode, names: Sequence[str]) -> None:
         node.body.append(
             ast.If(test=ast.Constant(value=False), body=[ast.Expr(used)], orelse=[])
         )
+    ast.fix_missing_locations(node)

@@ -68,6 +68,32 @@ class SourceText:
         }
 
     @cached_property
+    def imports(self) -> tuple[ast.Import | ast.ImportFrom, ...]:
+        """The imports of the module's own scope that bind names one by one."""
+        found: list[ast.Import | ast.ImportFrom] = []
+        stack: list[ast.AST] = [self.tree]
+        while stack:
+            node = stack.pop(0)
+            if isinstance(node, ast.Import):
+                found.append(node)
+            elif isinstance(node, ast.ImportFrom) and node.module != "__future__":
+                if all(alias.name != "*" for alias in node.names):
+                    found.append(node)
+            elif not isinstance(node, (*FUNCTIONS, ast.ClassDef, ast.expr)):
+                stack += ast.iter_child_nodes(node)
+        return tuple(found)
+
+    @cached_property
+    def calls(self) -> dict[str, tuple[ast.Call, ...]]:
+        """The calls of the file by the last name of what is called."""
+        found: dict[str, tuple[ast.Call, ...]] = {}
+        for node in self.nodes_of(self.tree):
+            name = call_name(node)
+            if isinstance(node, ast.Call) and name:
+                found[name] = (*found.get(name, ()), node)
+        return found
+
+    @cached_property
     def _walks(self) -> dict[ast.AST, tuple[ast.AST, ...]]:
         return {}
 
@@ -124,6 +150,15 @@ class SourceText:
                 body: Block = case.body
                 return body
         return [statement]
+
+
+def call_name(node: ast.AST) -> str:
+    """Return the last name of what is called: `log` for `torch.log(x)` and `x.log()`."""
+    if not isinstance(node, ast.Call):
+        return ""
+    if isinstance(node.func, ast.Attribute):
+        return node.func.attr
+    return node.func.id if isinstance(node.func, ast.Name) else ""
 
 
 def span_of(node: ast.AST) -> tuple[int, int, int, int]:
