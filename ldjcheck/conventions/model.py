@@ -9,6 +9,7 @@ normal out in full asks nobody: then z is what its flow returns, if that fits.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 _DENSITIES = ("log_prob", "log_likelihood", "log_density", "logp")
 _NEGATIVE = ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood")
 _BITS = ("bpd", "bits_per_dim", "bits_per_dimension")
-_COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count its flow's ldj
+_COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
+_LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 
 
@@ -78,8 +80,9 @@ class _Listener:
         self._model = model
         self._within: list[FrameType] = []
         self._z: Any = None
+        self._since: dict[FrameType, int] = {}  # how many pairs were returned before it
         self.asked: list[_Asked] = []
-        self.returned: list[Any] = []
+        self.returned: list[tuple[Any, Any]] = []  # by the outermost calls that do
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -88,9 +91,13 @@ class _Listener:
                 yield
         finally:
             self._within.clear()
+            self._since.clear()
 
     def _event(self, frame: FrameType, event: str, result: Any) -> None:
         code = frame.f_code
+        if event == "call":
+            self._since[frame] = len(self.returned)
+        since = self._since.pop(frame, 0) if event == "return" else 0
         if event == "call" and code.co_name in _DENSITIES and code.co_argcount > 1:
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
             if owner is not self._model:
@@ -101,6 +108,7 @@ class _Listener:
             if not self._within:
                 self.asked.append(_Asked(self._z, result))
         elif event == "return" and type(result) is tuple and len(result) == 2:
+            del self.returned[since:]
             self.returned.append(result)
 
 
@@ -116,11 +124,17 @@ def _call(name: str, unit: str) -> CallFunction:
         elif unit == "-nats":
             density = -density
         asked = [a for a in heard.asked if _is_answer(a, x)]
-        if asked:
-            z = _joined([a.z for a in asked], x)
-            base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
-            return Returned(y=z, ldj=density - base, taken=base)
-        return _standard_normal(heard, density, x)
+        parts = [a.z for a in asked]
+        base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
+        written = _standard_normal(heard, density, base, x, parts)
+        if written is not None:
+            parts, base = [*parts, written], base + _log_normal(written, x)
+        if not parts:
+            raise TypeError(
+                "I saw no base distribution: no log_prob(z) is called on the way, and a "
+                "standard normal does not fit"
+            )
+        return Returned(y=_joined(parts, x), ldj=density - base, taken=base)
 
     return call
 
@@ -146,31 +160,63 @@ def _joined(parts: list[Tensor], x: Tensor) -> Tensor:
     return z.reshape(x.shape) if z.numel() == x.numel() else z
 
 
-def _standard_normal(heard: _Listener, density: Any, x: Tensor) -> Returned:
-    """Return z and ldj of a model whose base is a standard normal that is written out.
+def _entries(z: Tensor) -> int:
+    return z[0].numel()
 
-    It is one when what the model says is log N(z) and a plain multiple of the flow's ldj.
 
-    Raises:
-        TypeError: it is none, or no flow was heard.
+def _log_normal(z: Tensor, x: Tensor) -> Tensor:
+    flat = z.reshape(len(x), -1)
+    return -(flat**2 / 2 + math.log(2 * math.pi) / 2).sum(1)
+
+
+def _standard_normal(
+    heard: _Listener,
+    density: Tensor,
+    base: Tensor | int,
+    x: Tensor,
+    asked: list[Tensor],
+) -> Tensor | None:
+    """Return the z whose standard normal the model writes out in full; None if none is.
+
+    It has the entries that no distribution was `asked` about. What the model says is then
+    log N(z) and plain multiples of its layers' ldjs, to which the densities that were
+    asked, `base`, are added or not.
     """
     import torch
 
-    for z, ldj in reversed(heard.returned):
-        pair = isinstance(z, torch.Tensor) and isinstance(ldj, torch.Tensor)
-        if not pair or z.shape != x.shape or ldj.numel() not in (1, len(x)):
+    lacking = x[0].numel() - sum(map(_entries, asked))
+    if not lacking:
+        return None
+    pairs = [
+        (z, ldj.detach().reshape(-1).expand(len(x)))
+        for z, ldj in heard.returned
+        if isinstance(z, torch.Tensor)
+        and isinstance(ldj, torch.Tensor)
+        and ldj.numel() in (1, len(x))
+        and z.shape[:1] == x.shape[:1]
+    ]
+    sums = _plain_sums([ldj for _, ldj in pairs])
+    for z, _ in reversed(pairs):
+        was_asked = any(z.shape == a.shape and torch.equal(z, a) for a in asked)
+        if _entries(z) != lacking or was_asked:
             continue
-        flat = z.reshape(len(x), -1)
-        base = -(flat**2 / 2 + math.log(2 * math.pi) / 2).sum(1)
-        claimed = ldj.reshape(-1)
-        rest = (density - base).detach()
-        for times in _COUNTED:
-            if bool(((rest - times * claimed).abs() <= _FITS * (1 + rest.abs())).all()):
-                return Returned(y=z, ldj=density - base, taken=base)
-    raise TypeError(
-        "I saw no base distribution: no log_prob(z) is called on the way, and a standard "
-        "normal does not fit"
-    )
+        rest = (density - _log_normal(z, x)).detach()
+        for said in (rest, rest - base):
+            if bool(((said - sums).abs() <= _FITS * (1 + said.abs())).all(1).any()):
+                return z
+    return None
+
+
+def _plain_sums(ldjs: list[Tensor]) -> Tensor:
+    """Return what the layers' ldjs may add up to, `(ways, batch)`: each counted plainly."""
+    import torch
+
+    if not ldjs:
+        return torch.zeros(1, 1)
+    earlier, last = ldjs[:-_LAYERS], ldjs[-_LAYERS:]
+    known = [*([torch.stack(earlier).sum(0)] if earlier else []), *last]
+    ways = torch.tensor(list(itertools.product(_COUNTED, repeat=len(known))))
+    return ways.to(known[0]) @ torch.stack(known)
 
 
 CONVENTION = Convention(

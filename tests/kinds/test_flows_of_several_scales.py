@@ -243,3 +243,64 @@ def test_the_density_of_a_model_counts_what_left(sign: float, status: str) -> No
     report = checked(partial(Sinking, sign), kind="model")
     assert report.status == status
     assert any("`layers[1]` (Split)" in f.message for f in report.findings)
+
+
+class Standardising(nn.Module):
+    """Drops the second half under a normal whose mean and deviation the first half tells."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims // 2, dims)
+
+    def log_density(self, u: Tensor) -> Tensor:
+        return -(u**2 / 2 + math.log(2 * math.pi) / 2).sum(dim=1)
+
+    def forward(self, z: Tensor) -> Pair:
+        a, b = z.chunk(2, dim=1)
+        mean, s = self.net(a).chunk(2, dim=1)
+        return a, self.log_density((b - mean) * torch.exp(-s)) - s.sum(dim=1)
+
+
+class WritingItOut(nn.Module):
+    """A model that writes its base and the sum of its layers' ldjs out in full."""
+
+    def __init__(self, *dims: int, split: bool) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(map(Coupling, dims))
+        self.split = Standardising(dims[0]) if split else None
+
+    def counted(self, ldjs: list[Tensor]) -> Tensor:
+        return torch.stack(ldjs).sum(dim=0)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        ldjs = []
+        for layer in self.layers:
+            x, ldj = layer(x, torch.zeros(len(x)))
+            ldjs.append(ldj)
+            if self.split is not None and len(ldjs) == 1:
+                x, ldj = self.split(x)
+                ldjs.append(ldj)
+        return self.counted(ldjs) - (x**2 / 2 + math.log(2 * math.pi) / 2).sum(dim=1)
+
+
+class Forgetting(WritingItOut):
+    def counted(self, ldjs: list[Tensor]) -> Tensor:
+        return super().counted(ldjs[:-1])
+
+
+@pytest.mark.parametrize(
+    "flow",
+    [
+        partial(WritingItOut, 8, 4, split=True),
+        partial(WritingItOut, 8, 8, split=False),
+        partial(WritingItOut, *[8] * 7, split=False),
+    ],
+    ids=["with a split", "of two layers", "of seven layers"],
+)
+def test_a_model_may_write_its_base_out(flow: Callable[[], nn.Module]) -> None:
+    assert checked(flow, kind="model").status == "pass"
+
+
+def test_a_model_that_writes_its_base_out_may_forget_a_layer() -> None:
+    report = checked(partial(Forgetting, 8, 8, split=False), kind="model")
+    assert [finding.code for finding in report.findings] == ["LDJ110"]
