@@ -186,7 +186,7 @@ def _bounds(traces: Sequence[Trace]) -> Iterator[tuple[str, list[Node]]]:
         [
             node
             for node in (*trace.order, *trace.own)
-            if node.name in BOUNDED and len(node.value) == trace.batch
+            if node.name in BOUNDED and node.value.shape[:1] == (trace.batch,)
         ]
         for trace in traces
     ]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes
+_SPANS = 0.1  # of how far a step size moves the output, its count does as well
 _FINER = 2, 4, 8, 16, 32  # the latter where the first do not say yet where it ends
 _ALWAYS = 4
 _FINE = 400  # steps that are enough to see it
@@ -101,7 +102,8 @@ def _candidates(
 
     Alone first: a step size may follow from their count. Then a count together with each
     step size: both may be given, and the time that they span is to stay. What leaves the
-    output alone is no step size.
+    output alone is no step size, and no count of its steps: more iterations of a solver
+    change nothing, and a coefficient that is halved beside them makes another map.
     """
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     usual = _operations(runner, side)
@@ -118,13 +120,12 @@ def _candidates(
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    sizes = [
-        number
-        for number in known
-        if not number.is_count and _moves(settled, config, side, grain, number)
-    ]
-    for number in longer[:_PAIRED]:
-        yield from ((number, size) for size in sizes[:_TRIED] if number.is_count)
+    at = settled, config, side, grain
+    moves = {n: _moves(*at, n) for n in known if not n.is_count}
+    sizes = [number for number, far in moves.items() if far][:_TRIED]
+    for count in longer[:_PAIRED]:
+        spanned = _moves(*at, count) / _SPANS if count.is_count else 0.0
+        yield from ((count, size) for size in sizes if moves[size] <= spanned)
 
 
 def _moves(
@@ -133,8 +134,8 @@ def _moves(
     side: DirectionMeasured,
     grain: Grain,
     number: Number,
-) -> bool:
-    """Return whether the output is another one when a number alone is made finer."""
+) -> float:
+    """Return how far the output is from what it was when a number alone is made finer."""
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     with (
         contextlib.suppress(
@@ -143,8 +144,10 @@ def _moves(
         grain.refined(runner.layer, (number,), 2),
     ):
         y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
-        return y.shape != side.y.shape or not torch.equal(y, side.y.to(y))
-    return False
+        if y.shape != side.y.shape:
+            return math.inf
+        return float((y - side.y.to(y)).abs().nan_to_num(math.inf).max())
+    return 0.0
 
 
 def _operations(runner: Runner, side: DirectionMeasured) -> int:

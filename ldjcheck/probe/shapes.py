@@ -35,6 +35,9 @@ class _Free(int):
 HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
 SMALL = 512  # dims; a first guess must be cheap to prove
 
+# Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
+_OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)
+
 _FEATURE_NAMES = (
     "features", "n_features", "num_features", "in_features", "dim", "dims", "d", "D",
     "n_dim", "n_dims", "num_dims", "input_dim", "in_dim", "data_dim", "size",
@@ -119,7 +122,8 @@ def resized(
 
     An axis whose size the layer holds somewhere is taken to be fixed by it, unless we chose
     that size, as `free` says. Of axes of one size, which the layer holds, any may be the one
-    that it fixes: what runs decides. Shapes that part them come first.
+    that it fixes: what runs decides. Shapes that part them come first, and last those that
+    keep one more axis: the layer may fix its size by a number that is a multiple of it.
     """
     loose = frozenset(i for i, size in enumerate(shape) if size not in held) | free
     known = {shape[i] for i in loose}
@@ -130,8 +134,9 @@ def resized(
         for count in range(max(1, len(twins)))
         for some in itertools.combinations(twins, count)
     )
-    for axes in (loose | some for some in freed):
-        for choice in ((2, 4, 8), (5, 8, 2), (1, 2, 4), (7, 6, 6)):
+    fewer = (loose - {axis} for axis in sorted(loose) if len(loose) > 1)
+    for axes in (*(loose | some for some in freed), *fewer):
+        for choice in _OTHERS:
             fitting = (choice * len(shape))[: len(shape)]
             new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
             # no dearer than what is asked anyway

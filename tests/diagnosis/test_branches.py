@@ -64,3 +64,18 @@ def test_what_is_lost_where_it_overflows_is_at_no_wrong_point() -> None:
 
     report = ldjcheck.check(Overflows(), shape=(2,))
     assert report.findings[0].code == "LDJ213"
+
+
+def test_a_bound_on_one_number_for_all_samples_is_no_region() -> None:
+    class Clipped(nn.Module):
+        """The logarithm of a determinant that is held above zero, not made positive."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.weight = nn.Parameter(torch.eye(3).flip(0) + 0.1)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            ldj = torch.det(self.weight).clamp(min=1e-8).log()
+            return x @ self.weight.T, ldj.expand(len(x))
+
+    assert ldjcheck.check(Clipped()).status == "fail"

@@ -134,3 +134,38 @@ def test_a_mistake_stays_however_fine_the_steps() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(Written(counted=0.5)).status == "fail"
     assert integrate.__kwdefaults__ == {"count": 11}
+
+
+class Bisected(nn.Module):
+    """x + a tanh x, undone by halving an interval; the ldj of that is taken at `at`."""
+
+    def __init__(self, at: str) -> None:
+        super().__init__()
+        self.at, self.a = at, nn.Parameter(torch.zeros(3))
+
+    def slope(self) -> Tensor:
+        return 0.9 * torch.tanh(self.a)
+
+    def ldj(self, x: Tensor) -> Tensor:
+        return torch.log(1 + self.slope() * (1 - torch.tanh(x) ** 2)).sum(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        return x + self.slope() * torch.tanh(x), self.ldj(x)
+
+    def inverse(self, y: Tensor) -> Pair:
+        low, high = y.detach() - 1, y.detach() + 1
+        for _ in range(60):
+            x = (low + high) / 2
+            below = x + self.slope() * torch.tanh(x) < y
+            low, high = torch.where(below, x, low), torch.where(below, high, x)
+        return x, -self.ldj(x if self.at == "x" else y)
+
+
+@pytest.mark.parametrize(("at", "found"), [("x", []), ("y", ["LDJ112"])])
+def test_no_coefficient_is_a_step_size_beside_iterations_of_a_solver(
+    at: str, found: list[str]
+) -> None:
+    """Halved, it makes the map nearly the identity, where all points are one."""
+    torch.manual_seed(0)
+    report = ldjcheck.check(Bisected(at))
+    assert [finding.code for finding in report.findings] == found

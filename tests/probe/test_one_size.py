@@ -77,6 +77,61 @@ def test_channels_are_told_from_frames_of_as_many(shape: tuple[int, int]) -> Non
     assert ldjcheck.check(wrong, shape=shape).status == "fail"
 
 
+class Blocks(nn.Module):
+    """A scale for each of the twelve channels that blocks of 2 by 2 places make of three."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(12, 1, 1))
+
+    def count(self, z: Tensor) -> int:
+        return z[0, 0].numel()
+
+    def forward(self, x: Tensor) -> Pair:
+        z = F.pixel_unshuffle(x, 2) * self.log_scale.exp()
+        ldj = self.count(z) * self.log_scale.sum()
+        return F.pixel_shuffle(z, 2), ldj.expand(len(x))
+
+
+class HalfOfTheChannels(Blocks):
+    def count(self, z: Tensor) -> int:
+        return z.shape[1] // 2
+
+
+class Checkerboard(nn.Module):
+    """Scales every other place, all by one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(2, 2, 3, padding=1)
+        self.log_scale = nn.Parameter(torch.zeros(()))
+
+    def count(self, mask: Tensor) -> Tensor:
+        return mask.sum()
+
+    def forward(self, x: Tensor) -> Pair:
+        rows, columns = (torch.arange(n) for n in x.shape[2:])
+        mask = ((rows[:, None] + columns) % 2).to(x)
+        y = x * self.log_scale.exp() + self.net((1 - mask) * x)
+        ldj = x.shape[1] * self.count(mask) * self.log_scale
+        return torch.where(mask == 1, y, x), ldj.expand(len(x))
+
+
+class OfTheOtherColour(Checkerboard):
+    def count(self, mask: Tensor) -> Tensor:
+        return (1 - mask).sum()
+
+
+@pytest.mark.parametrize(
+    "pair", [(Blocks, HalfOfTheChannels), (Checkerboard, OfTheOtherColour)]
+)
+def test_halves_and_multiples_are_told_from_what_equals_them_at_one_size(
+    pair: tuple[type[nn.Module], type[nn.Module]],
+) -> None:
+    right, wrong = (ldjcheck.check(each()).status for each in pair)
+    assert (right, wrong) == ("pass", "fail")
+
+
 class Scale(nn.Module):
     """A scale a channel, for images of one size: `self.count()` places share each."""
 
