@@ -16,6 +16,7 @@ from ldjcheck.measure.exact import (
     log_abs_det,
 )
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.noise import normal_density_of
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
 from ldjcheck.measure.truth import Truth, truth_of
 from ldjcheck.measure.watch import Watch
@@ -103,6 +104,13 @@ def measure_direction(
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
+    shares = structure.shares(jacobian, pivots)
+    if truth.map.noise is not None and reported is not None:
+        density = normal_density_of(truth.map.origin, reported - exact)
+        if density is not None:
+            exact = exact - density.sum(1)
+            shares = shares - density
+            measured = replace(measured, density_counted=True)
     estimate = estimate_of(runner, direction, x, frozen, base)
     if estimate is not None:
         allowed = _allowed(truth, None, exact, pivots, base, dtype, options)
@@ -111,7 +119,7 @@ def measure_direction(
             reported=estimate.mean,
             exact=exact,
             allowed=allowed + CHANCE * estimate.error,
-            shares=structure.shares(jacobian, pivots),
+            shares=shares,
             structure=name,
             estimated=estimate.calls,
         )
@@ -120,7 +128,7 @@ def measure_direction(
         exact=exact,
         allowed=_allowed(truth, reported, exact, pivots, base, dtype, options),
         slack=_slack(truth, reported, exact),
-        shares=structure.shares(jacobian, pivots),
+        shares=shares,
         reported_shares=None if base.shares is None else base.shares.detach().double(),
         structure=name,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less
 _LINEAR = 1e-6  # how well u = c * draw + b must fit
+_COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,6 +83,22 @@ def noise_of(
     near = low >= -_BEYOND and high <= 1.0 + _BEYOND
     rare = float(off.double().mean()) <= _RARELY
     return Noise(ends=ends, excuses=True) if near or rare else None
+
+
+def normal_density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
+    """Return the log-density of each entry of normal noise, `(batch, dims)`, if it is counted.
+
+    An ldj of learned noise is -log q(u | x): that of the map from the noise to u, less the
+    density of the noise itself. Uniform noise has none to count, and a layer may leave it
+    to others: the `gap` between what is reported and the map's own ldj decides.
+    """
+    flat = noise.detach().double().cpu().flatten(1)
+    if bool(((flat >= 0) & (flat <= 1)).all()):
+        return None
+    density = -(flat**2) / 2 - math.log(2 * math.pi) / 2
+    off = (gap + density.sum(1)).abs()
+    counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
+    return density if counted and bool((gap.abs() > off).all()) else None
 
 
 def _steepest(jacobian: Tensor) -> float:

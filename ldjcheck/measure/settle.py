@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
-_GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED = range(6)  # how well a trial went
+# How well a trial went.
+_GOOD, _SCALAR, _ONE_WAY, _COUPLED, _ODD, _RESIZED, _RESIZED_ONE_WAY = range(7)
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
 
 
@@ -91,10 +92,18 @@ def settle(
                         )
                     elif _fails_on_the_way_back(*at):
                         quality = _ONE_WAY
+                elif (
+                    quality == _RESIZED
+                    and len(shapes) > 1
+                    and (best is None or best[0] > _RESIZED)
+                ):
+                    at = shop, calls, shape, batch_of[shape], domain
+                    if _fails_on_the_way_back(*at):
+                        quality = _RESIZED_ONE_WAY
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=why_domain, workshop=shop, odd=quality > _SCALAR,
-                    resized=quality == _RESIZED,
+                    resized=quality >= _RESIZED,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip
@@ -309,6 +318,8 @@ def _try(
         )
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
+    if not outcome.y.numel():  # all of so small an event was dropped
+        raise UnexpectedReturnError(_shown(outcome.y))
     return _Trial(quality=_quality(calls, outcome, x), outcome=outcome)
 
 

@@ -90,6 +90,7 @@ class DirectionMeasured:
     noise: tuple[float, float] | None = (
         None  # of dequantization, where it leaves [0, 1)
     )
+    density_counted: bool = False  # `exact` is less the log-density of normal noise
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     residual: float = 0.0  # the same for either direction, which may be a solver's

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import DirectionMeasured
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
 
@@ -18,7 +19,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     inverse = comparison.inverse
     if not inverse.untracked:
         return
-    first = inverse.usable[0][1] if inverse.usable else None
+    side = comparison.measurement.measured[0].inverse
+    first = side if isinstance(side, DirectionMeasured) else None
     exact = (
         ""
         if first is None or first.exact is None

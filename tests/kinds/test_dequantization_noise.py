@@ -236,3 +236,57 @@ class Accumulating(nn.Module):
 def test_a_total_in_float32_is_not_taken_for_one_that_is_scaled() -> None:
     report = ldjcheck.check(Accumulating(), shape=(100,), dtype="as-written")
     assert "LDJ204" not in [f.code for f in report.findings], report
+
+
+class Learned(nn.Module):
+    """Normal noise, moved by what a network tells and squashed into the unit interval."""
+
+    def __init__(self, dims: int = 4, quants: int = 8) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims, 2 * dims)
+        self.quants = quants
+
+    def log_q(self, noise: Tensor, log_scale: Tensor) -> Tensor:
+        normal = torch.distributions.Normal(0.0, 1.0)
+        return (normal.log_prob(noise) - log_scale).sum(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        mean, log_scale = self.net(x / self.quants).chunk(2, dim=1)
+        noise = torch.randn_like(x)
+        v = mean + noise * log_scale.exp()
+        inside = (nn.functional.logsigmoid(v) + nn.functional.logsigmoid(-v)).sum(1)
+        log_q = self.log_q(noise, log_scale) - inside
+        quants = x.shape[1] * torch.tensor(float(self.quants)).log()
+        return (x + torch.sigmoid(v)) / self.quants, -log_q - quants
+
+
+class OfTheMapAlone(Learned):
+    """Leaves the density of the noise to whoever adds up the bound."""
+
+    def log_q(self, noise: Tensor, log_scale: Tensor) -> Tensor:
+        return -log_scale.sum(1)
+
+
+class WithoutScale(Learned):
+    def log_q(self, noise: Tensor, log_scale: Tensor) -> Tensor:
+        return torch.distributions.Normal(0.0, 1.0).log_prob(noise).sum(1)
+
+
+class Doubled(Learned):
+    def log_q(self, noise: Tensor, log_scale: Tensor) -> Tensor:
+        density = torch.distributions.Normal(0.0, 1.0).log_prob(noise)
+        return (2 * density - log_scale).sum(1)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
+    counted = ldjcheck.check(Learned(), domain="int:0:7", seed=seed)
+    assert counted.status == "pass", counted
+    assert "own normal density" in counted.result.inferred["wrt"]
+    left = ldjcheck.check(OfTheMapAlone(), domain="int:0:7", seed=seed)
+    assert left.status == "pass", left
+
+
+@pytest.mark.parametrize("layer", [WithoutScale, Doubled])
+def test_a_density_of_learned_noise_may_be_wrong(layer: type[Learned]) -> None:
+    assert ldjcheck.check(layer(), domain="int:0:7").status == "fail"

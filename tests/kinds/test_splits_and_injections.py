@@ -151,3 +151,35 @@ def test_the_kind_that_is_given_is_the_kind_that_is_told() -> None:
         ldjcheck.check(Silent(), shape=(5,), kind="bijection").result.kind
         == "bijection"
     )
+
+
+class Slice(nn.Module):
+    """Drops the last dims under a standard normal, and draws them on the way back."""
+
+    def __init__(self, dropped: int = 2) -> None:
+        super().__init__()
+        self.dropped = dropped
+
+    def forward(self, x: Tensor) -> Pair:
+        left = x[:, -self.dropped :]
+        log_p = -(left**2) / 2 - math.log(2 * math.pi) / 2
+        return x[:, : -self.dropped], log_p.sum(dim=1)
+
+    def inverse(self, z: Tensor) -> Tensor:
+        return torch.cat([z, torch.randn(len(z), self.dropped)], dim=1)
+
+
+def test_a_way_back_that_draws_what_was_dropped_and_says_nothing_passes() -> None:
+    # At the size that `dropped` suggests, nothing is left of an event.
+    report = ldjcheck.check(Slice())
+    assert report.status == "pass", report
+    assert [(f.code, f.severity) for f in report.findings] == [
+        ("LDJ305", "note"),
+        ("LDJ303", "note"),
+    ]
+
+
+def test_an_output_without_entries_is_none() -> None:
+    report = ldjcheck.check(Slice(), shape=(2,))
+    assert report.status == "error"
+    assert "an output of shape (3, 0)" in str(report)
