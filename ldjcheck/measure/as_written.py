@@ -7,10 +7,11 @@ what promotion cannot follow, that would be another layer than the user's.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ldjcheck.holdings import tensors
 from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
@@ -43,6 +44,7 @@ def compare_as_written(
         return measured, {}
     promoted, _, _ = ready(workshop, settled.calls, config)
     written, _, _ = ready(replace(workshop, promote=False), settled.calls, config)
+    _hand_over(promoted.layer, written.layer)
     compared = replace(
         measured,
         forward=_compared(promoted, written, measured.forward),
@@ -77,6 +79,20 @@ def _compared(
     )
     seen = side.behaviour
     return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+
+
+def _hand_over(promoted: Any, written: Any) -> None:
+    """Give one copy the numbers of the other: noise of a first call depends on the dtype.
+
+    A layer that initialises itself from it would otherwise be two.
+    """
+    pairs = list(zip(tensors(promoted), tensors(written), strict=False))
+    if promoted is written or any(a.shape != b.shape for a, b in pairs):
+        return
+    with torch.no_grad():
+        for known, tensor in pairs:
+            if _is_real(tensor):
+                tensor.data.copy_(known.data)
 
 
 def _reported(
