@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import types
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ _ATOMS = (
     str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
     types.CodeType, types.BuiltinFunctionType,
 )  # fmt: skip
+
+
+_ATOMIC = frozenset(_ATOMS)
+_CONTAINERS = frozenset({dict, OrderedDict, list, tuple, set, frozenset})
 
 
 def reachable(root: object) -> Iterator[Any]:
@@ -36,9 +41,15 @@ def reachable(root: object) -> Iterator[Any]:
         seen.add(id(item))
         yield item
         if len(queue) < _LIMIT:
-            queue.extend(
-                child for child in _children(item) if not isinstance(child, _ATOMS)
-            )
+            queue.extend(filter(_is_something, _children(item)))
+
+
+def _is_something(child: Any) -> bool:
+    """Return whether it may hold facts: a module alone has a dozen empty dicts of hooks."""
+    kind = type(child)
+    return kind not in _ATOMIC and not (
+        (kind in _CONTAINERS and not child) or isinstance(child, _ATOMS)
+    )
 
 
 def tensors(root: object) -> list[Tensor]:

@@ -21,26 +21,19 @@ def round_trip_check(
     An ldj of the way back that is wrong makes a small miss a slip in the inverse rather
     than a solver's residual, unless forward's is wrong as well: then neither says so.
     """
-    sides = [m.inverse for m in measurement.measured]
     ways = [
-        s
-        for s in sides
-        if isinstance(s, DirectionMeasured) and s.round_trip is not None
-    ]
-    if not ways or ways[0] is not sides[0]:
-        return Check(name="round-trip", direction=None, status="not-available")
-    telling = [
-        m.inverse
+        (m.inverse, m.forward)
         for m in measurement.measured
-        if isinstance(m.inverse, DirectionMeasured)
-        and m.inverse.round_trip is not None
-        and _tells(m.inverse, m.forward)
+        if isinstance(m.inverse, DirectionMeasured) and m.inverse.round_trip is not None
     ]
-    first = max(telling or ways, key=_excess)
+    if not ways or ways[0][0] is not measurement.measured[0].inverse:
+        return Check(name="round-trip", direction=None, status="not-available")
+    telling = [pair for pair in ways if _tells(*pair)]
+    first, there = max(telling or ways, key=lambda pair: _excess(pair[0]))
     worst, allowed = first.round_trip or 0.0, first.round_trip_allowed or 0.0
     agrees = not inverse.mismatched or forward.mismatched
     status: CheckStatus = "fail"
-    if worst <= allowed:
+    if worst <= allowed and (telling or worst <= _anywhere(first, there)):
         status = "pass"
     elif not telling or (worst <= SOLVER_RESIDUAL and agrees):
         status = "unproven"
@@ -61,10 +54,14 @@ def _tells(side: DirectionMeasured, there: DirectionMeasured | Unavailable) -> b
 
     Where the map squeezes almost to nothing, rounding alone leads anywhere.
     """
-    x = there.x if isinstance(there, DirectionMeasured) else side.y
-    size = 1.0 + float(x.detach().abs().max())
     allowed = side.round_trip_allowed
-    return allowed is not None and allowed <= _ANYWHERE * size
+    return allowed is not None and allowed <= _anywhere(side, there)
+
+
+def _anywhere(side: DirectionMeasured, there: DirectionMeasured | Unavailable) -> float:
+    """Return the miss from which on a point is another one."""
+    x = there.x if isinstance(there, DirectionMeasured) else side.y
+    return _ANYWHERE * (1.0 + float(x.detach().abs().max()))
 
 
 def _excess(side: DirectionMeasured) -> float:
