@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import types
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -20,10 +19,6 @@ _ATOMS = (
     str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
     types.CodeType, types.BuiltinFunctionType,
 )  # fmt: skip
-
-
-_ATOMIC = frozenset(_ATOMS)
-_CONTAINERS = frozenset({dict, OrderedDict, list, tuple, set, frozenset})
 
 
 def reachable(root: object) -> Iterator[Any]:
@@ -41,15 +36,9 @@ def reachable(root: object) -> Iterator[Any]:
         seen.add(id(item))
         yield item
         if len(queue) < _LIMIT:
-            queue.extend(filter(_is_something, _children(item)))
-
-
-def _is_something(child: Any) -> bool:
-    """Return whether it may hold facts: a module alone has a dozen empty dicts of hooks."""
-    kind = type(child)
-    return kind not in _ATOMIC and not (
-        (kind in _CONTAINERS and not child) or isinstance(child, _ATOMS)
-    )
+            queue.extend(
+                child for child in _children(item) if not isinstance(child, _ATOMS)
+            )
 
 
 def tensors(root: object) -> list[Tensor]:
@@ -140,7 +129,12 @@ def _children(item: Any) -> Iterator[Any]:
     elif isinstance(item, (list, tuple, set, frozenset)):
         yield from list(item)
     elif not _is_tensor(item):
-        yield from list(attributes(item).values())
+        # A module alone has a dozen dicts of hooks, and most are empty.
+        yield from [
+            value
+            for name, value in attributes(item).items()
+            if "_hooks" not in name or not isinstance(value, dict) or value
+        ]
         if _is_script(item):  # its tensors live where attributes do not show them
             yield from (*item.parameters(), *item.buffers())
 
