@@ -72,6 +72,7 @@ class Calls:
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     one_number: bool = False  # one ldj for all samples is as promised
+    keeps_volume: bool = False  # no ldj comes back because it would be 0
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
     )
@@ -82,6 +83,9 @@ class Calls:
     parts: tuple[tuple[str | None, Shape], ...] = ()
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
+    back_names: tuple[str, ...] = ()  # those of the way back, where it is a method
+    # How else the way back may be called, and how that is written.
+    other_ways_back: tuple[tuple[str, CallFunction], ...] = ()
     domain: Domain | None = None  # declared by the layer itself
     domain_derived: bool = (
         False  # it is that of the layer's first part, and may be less
