@@ -68,13 +68,16 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
 
     Only arguments that are named like one, of sizes that the layer's own facts suggest.
     """
+    from ldjcheck.measure import settle
+
     calls = setting.settled.calls
     wanted = {n for n in calls.extra_names if probe.is_about_context(n)}
     known = {name for name, _ in (*options.context, *options.kwarg)}
-    if not wanted or known or options.context:
+    if not wanted or known or setting.settled.workshop.options.context:
         return None
-    at = ((setting.settled.shape, setting.settled.why_shape),)
-    layer = setting.layer
+    settled, layer = setting.settled, setting.layer
+    at = ((settled.shape, settled.why_shape),)
+    batches = {settled.shape: probe.choose_batch(options.batch, settled.shape)}
     tries = probe.guess_contexts(layer.obj, (calls,), at, known)
     fitting = (
         guess.contexts
@@ -86,7 +89,7 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
     for contexts in itertools.islice(fitting, _CONTEXTS):
         fed = replace(options, context=contexts)
         with contextlib.suppress(CannotCheckError):
-            _at(layer, fed)
+            settle(replace(settled.workshop, options=fed), (calls,), at, batches)
             return fed
     return None
 

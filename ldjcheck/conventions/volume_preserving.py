@@ -17,6 +17,8 @@ from ldjcheck.conventions.convention import (
     call_signature,
     caller,
     inverse_method,
+    is_total,
+    method_names,
 )
 from ldjcheck.conventions.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned
@@ -33,6 +35,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     method = inverse_method(layer)
     if flag is None and method is None:
         return  # what has no way back may be anything
+    if any(map(is_total, method_names(layer))):
+        return  # it says its ldj elsewhere, or that it has none
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show("y, where volume is kept"),

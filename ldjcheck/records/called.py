@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Returned:
     event_dim: int | None = None  # as in `Calls`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
+    # Contexts that came back, by argument: the way back wants these, not those given.
+    handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]

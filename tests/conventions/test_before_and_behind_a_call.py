@@ -51,12 +51,13 @@ def test_one_call_in_training_goes_before_where_evaluation_is_refused() -> None:
 
 
 def test_a_mistake_is_found_behind_it() -> None:
-    report = ldjcheck.check(CountsOnce())
+    report = ldjcheck.check(CountsOnce(), shape=(3, 2, 4))
     assert report.findings[0].code == "LDJ102", report
 
 
 def test_as_it_is_nothing_goes_before() -> None:
-    report = ldjcheck.check(RefusesUntilTrained(), params="as-is")
+    layer = RefusesUntilTrained()
+    report = ldjcheck.check(layer, shape=(3, 2, 4), params="as-is")
     assert report.status == "error"
 
 
@@ -158,3 +159,82 @@ def test_its_constant_must_be_there_however_wide_it_is(log_sd: float) -> None:
     layer = NarrowSplit(log_sd, constant=0.0)
     report = ldjcheck.check(layer, shape=(4,), kind="split", direction="forward")
     assert report.findings[0].code == "LDJ501", report
+
+
+class HandsOnItsContext(nn.Module):
+    """A step over frames that turns its condition around for the next one."""
+
+    sign = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels = 2
+        self.net = nn.Conv1d(3, self.channels, 1)
+
+    def forward(self, x: Tensor, c: Tensor) -> Any:
+        half, _ = c.chunk(2, dim=1)
+        log_s = torch.tanh(self.net(half))
+        c = c.flip(1)
+        return x * torch.exp(log_s), c, log_s.sum((1, 2))
+
+    def reverse(self, y: Tensor, c: Tensor) -> Any:
+        c = c.flip(1)
+        half, _ = c.chunk(2, dim=1)
+        return y * torch.exp(-self.sign * torch.tanh(self.net(half))), c
+
+
+class HandsOnAndGoesWrongBack(HandsOnItsContext):
+    sign = -1.0
+
+
+def test_the_way_back_gets_the_context_that_the_way_there_handed_on() -> None:
+    report = ldjcheck.check(HandsOnItsContext())
+    assert report.status == "pass", report
+    assert report.result.inferred["c"].startswith("(6, 8)")
+    wrong = ldjcheck.check(HandsOnAndGoesWrongBack())
+    assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ301"]
+
+
+class Conditional(nn.Module):
+    """Takes a context, or none, and says so by its own widths."""
+
+    def __init__(self, context: int) -> None:
+        super().__init__()
+        self.net = nn.Linear(2 + context, 4)
+
+    def forward(self, x: Tensor, context: Any = None, mode: str = "direct") -> Any:
+        a, b = x.chunk(2, dim=1)
+        given = a if context is None else torch.cat([a, context], dim=1)
+        s, t = torch.tanh(self.net(given)).chunk(2, dim=1)
+        ldj = s.sum(1, keepdim=True)
+        if mode == "direct":
+            return torch.cat([a, b * torch.exp(s) + t], dim=1), ldj
+        return torch.cat([a, (b - t) * torch.exp(-s)], dim=1), -ldj
+
+
+def test_a_context_that_was_needed_is_not_called_optional_nor_tried_at_length() -> None:
+    needed = ldjcheck.check(Conditional(3)).result
+    assert needed.status == "pass"
+    assert "context" in needed.inferred
+    assert "right without it" not in needed.inferred["context"]
+    assert ldjcheck.check(Conditional(0)).status == "pass"
+
+
+class UnboundDown(nn.Module):
+    """A sigmoid of a steep net: a draw away from how it is built, it is flat in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(6))
+
+    def forward(self, x: Tensor, ldj: Any, reverse: bool = False) -> Any:
+        scale = torch.sigmoid(400 * self.weight + 2)
+        own = torch.log(scale).sum()
+        if reverse:
+            return x / scale, ldj - own
+        return x * scale, ldj + own
+
+
+def test_a_draw_that_float32_cannot_hold_is_no_fault_of_the_layer() -> None:
+    report = ldjcheck.check(UnboundDown())
+    assert report.status == "pass", report
