@@ -32,7 +32,8 @@ def resized_verdict(
     told = [s for s in sides if s.instead == first.instead and s.exact is not None]
     off = max([_off(side) for side in told], default=0.0)
     agrees = bool(told) and all(_agrees(side) for side in told)
-    wrong = first.instead == "split" and bool(told) and off > _CLEAR
+    apart = off > _CLEAR and not agrees
+    wrong = first.instead == "split" and bool(told) and apart
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
     if first.instead == "volume" and not agrees:
         told = []  # another number may be meant

@@ -130,7 +130,8 @@ def _of_split(
     total = _log_integral(runner, side, dropped) if count <= _MOST_DROPPED else None
     if total is None:
         return replace(side, instead="split")
-    allowed = torch.full_like(total, _PER_DIM * count)
+    lost = 8.0 * torch.finfo(torch.float64).eps * side.reported.abs()
+    allowed = count * (_PER_DIM + lost)
     exact = side.reported - total
     return replace(side, exact=exact, allowed=allowed, instead="split")
 

@@ -238,3 +238,22 @@ class UnboundDown(nn.Module):
 def test_a_draw_that_float32_cannot_hold_is_no_fault_of_the_layer() -> None:
     report = ldjcheck.check(UnboundDown())
     assert report.status == "pass", report
+
+
+class FlowWithNarrowSplit(nn.Module):
+    """Adds a log-density that is so large that what comes in loses its digits beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.split = NarrowSplit(-13.0)
+
+    def forward(self, x: Tensor, ldj: Any, reverse: bool = False) -> Any:
+        if reverse:
+            raise NotImplementedError
+        return self.split(2 * x, ldj + x[0].numel() * math.log(2))
+
+
+def test_a_total_that_loses_digits_beside_a_density_is_not_ignored() -> None:
+    report = ldjcheck.check(FlowWithNarrowSplit(), shape=(4,))
+    assert report.status == "unproven", report
+    assert {f.code for f in report.findings} == {"LDJ402", "LDJ305"}
