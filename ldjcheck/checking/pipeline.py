@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ldjcheck import probe
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
+from ldjcheck.checking.raised import raised
 from ldjcheck.checking.setting import settle_layer, with_optional_context
 from ldjcheck.checking.splits import with_splits
 from ldjcheck.compare import compare
@@ -182,7 +183,7 @@ def _checked(setting: Setting, options: Options, also: tuple[Config, ...]) -> Re
     setting = _on_the_cpu(setting)
     diagnoses = _diagnoses(setting, comparison, also)
     diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
-    findings = *of_splits, *name_findings(comparison, diagnoses), *_raised(comparison)
+    findings = *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
     findings = _fixed(findings, diagnoses, setting, comparison, also)
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
@@ -379,17 +380,3 @@ def _fixed(
     further = (c for c in usual if c.shape not in seen)
     plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further, *also))
     return with_fixes(findings, diagnoses, comparison, settled, plans)
-
-
-def _raised(comparison: Comparison) -> tuple[Finding, ...]:
-    rule = rule_for("LDJ005")
-    assert rule is not None
-    return tuple(
-        rule.finding(
-            f"The {verdict.direction} direction raised {verdict.why}",
-            direction=verdict.direction,
-            evidence=verdict.raised,
-        )
-        for verdict in comparison.verdicts
-        if verdict.raised
-    )

@@ -68,13 +68,16 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
 
     Only arguments that are named like one, of sizes that the layer's own facts suggest.
     """
+    from ldjcheck.measure import settle
+
     calls = setting.settled.calls
     wanted = {n for n in calls.extra_names if probe.is_about_context(n)}
     known = {name for name, _ in (*options.context, *options.kwarg)}
-    if not wanted or known or options.context:
+    if not wanted or known or setting.settled.workshop.options.context:
         return None
-    at = ((setting.settled.shape, setting.settled.why_shape),)
-    layer = setting.layer
+    settled, layer = setting.settled, setting.layer
+    at = ((settled.shape, settled.why_shape),)
+    batches = {settled.shape: probe.choose_batch(options.batch, settled.shape)}
     tries = probe.guess_contexts(layer.obj, (calls,), at, known)
     fitting = (
         guess.contexts
@@ -86,7 +89,7 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
     for contexts in itertools.islice(fitting, _CONTEXTS):
         fed = replace(options, context=contexts)
         with contextlib.suppress(CannotCheckError):
-            _at(layer, fed)
+            settle(replace(settled.workshop, options=fed), (calls,), at, batches)
             return fed
     return None
 
@@ -181,7 +184,13 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     `around` is what the layer was taken out of, if it was.
     """
     from ldjcheck.conventions import adapted_calls, recognise_conventions, untaken
-    from ldjcheck.measure import learnable, runs, said_of_device, with_departures
+    from ldjcheck.measure import (
+        learnable,
+        runs,
+        said_of_device,
+        with_departures,
+        with_way_back,
+    )
 
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
@@ -219,8 +228,9 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         except CannotCheckError:
             raise known from None
     _within_limit(settled.shape, options.dims_limit)
+    batch = probe.choose_batch(options.batch, settled.shape)
+    settled = with_way_back(settled, batch)
     if settled.resized and options.kind != "split":
-        batch = probe.choose_batch(options.batch, settled.shape)
         settled = with_departures(settled, batch, recognise_conventions)
     free = {guess.shape: guess.free for guess in guesses}.get(
         settled.shape, frozenset()
@@ -239,6 +249,10 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         inferred["copy"] = said
     if (device := said_of_device(layer.obj, options.device)) is not None:
         inferred["device"] = device
+    if settled.refused is not None:
+        inferred["warm-up"] = (
+            f"one call in training: before, it raises {settled.refused}"
+        )
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)

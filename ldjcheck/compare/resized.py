@@ -21,15 +21,19 @@ def resized_verdict(
     """Return how a direction without a square Jacobian came out."""
     first = sides[0]
     assert first.jacobian is not None
-    if first.direction == "inverse" and first.reported is None and first.form is None:
-        check = ldj_check(
-            first, "not-available", None
-        )  # it says nothing to be wrong about
-        return Verdict(direction="inverse", check=check, untracked=True, faults=faults)
+    if first.direction == "inverse" and _reports_nothing(sides):
+        return Verdict(
+            direction=first.direction,
+            check=ldj_check(first, "not-available", None),
+            resized=(first.jacobian.shape[2], first.jacobian.shape[1]),
+            untracked=True,
+            faults=faults,
+        )
     told = [s for s in sides if s.instead == first.instead and s.exact is not None]
     off = max([_off(side) for side in told], default=0.0)
     agrees = bool(told) and all(_agrees(side) for side in told)
-    wrong = first.instead == "split" and bool(told) and off > _CLEAR
+    apart = off > _CLEAR and not agrees
+    wrong = first.instead == "split" and bool(told) and apart
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
     if first.instead == "volume" and not agrees:
         told = []  # another number may be meant
@@ -40,6 +44,24 @@ def resized_verdict(
         instead=first.instead if told else None,
         ldj_at=first.ldj_at,
         faults=faults,
+    )
+
+
+def _reports_nothing(sides: Sequence[DirectionMeasured]) -> bool:
+    """Return whether a way back reports none, or no more than what was passed in.
+
+    While what it makes up has a density that the way there tells.
+    """
+    told = [side for side in sides if side.reported is not None]
+    if not told:
+        return sides[0].form is None
+    zero = not any(
+        bool(side.reported.any()) for side in told if side.reported is not None
+    )
+    return zero and any(
+        side.exact is not None
+        and bool(side.exact.isfinite().any() and side.exact.any())
+        for side in sides
     )
 
 

@@ -24,6 +24,7 @@ from ldjcheck.conventions import (
     several_tensors,
     stored_log_det,
     transform,
+    volume_preserving,
 )
 from ldjcheck.conventions.adapter import adapted_calls
 from ldjcheck.conventions.arguments import not_taken, untaken
@@ -47,6 +48,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     log_det_method.CONVENTION,
     stored_log_det.CONVENTION,
     rearrangement.CONVENTION,
+    volume_preserving.CONVENTION,
     model.CONVENTION,
 )
 

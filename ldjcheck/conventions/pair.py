@@ -23,6 +23,9 @@ from ldjcheck.records import CallFunction, Calls
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")
+"""Keyword names, met in the wild, that tell the way back to draw nothing anew."""
+
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
@@ -43,6 +46,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     else:
         flag, way_back = None, "none found"
     known = (flag, total[0] if total else None)
+    back = signature_of(getattr(layer, method)) if method and not flag else None
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
@@ -50,8 +54,23 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inverse=inverse,
         context_names=signature.contexts(*known),
         extra_names=signature.extras(*known),
+        back_names=back.extras() if back else (),
+        other_ways_back=tuple(_others(method, back)) if method and back else (),
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
+
+
+def _others(method: str, signature: Signature) -> Iterator[tuple[str, CallFunction]]:
+    """Yield how else a method may lead back: given what left on the way, and told to."""
+    flags: list[tuple[str, dict[str, bool]]] = [("", {})]
+    flags += [(f"{n}=True", {n: True}) for n in signature.names if n in _RECONSTRUCTING]
+    for shown, fixed in flags:
+        if fixed:
+            yield f".{method}(y, {shown})", method_call(method, fixed)
+        if extras := signature.extras():
+            given = ", ".join(filter(None, ["*y", shown]))
+            if signature.names[1:2] == extras[:1]:
+                yield f".{method}({given})", method_call(method, fixed, spread=True)
 
 
 def _hands_on(signature: Signature) -> bool:

@@ -39,6 +39,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature=signature.show("y, where y holds the entries of x"),
         forward=_call(None, {flag: False} if flag else {}),
         inverse=_call(None if flag else method, {flag: True} if flag else {}),
+        keeps_volume=True,
         context_names=signature.contexts(flag),
         inferred=(
             ("convention", f"{CONVENTION.name}: it moves entries, and reports no ldj"),

@@ -10,13 +10,14 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.conventions.convention import is_total
+from ldjcheck.conventions.convention import is_density, is_total, signature_of
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:
@@ -33,6 +34,12 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
             return Returned(y=_outputs(rest, x), ldj=ldj)
     if not isinstance(result, (tuple, list)) or not result:
         return Returned(y=result, ldj=None, bare=True)
+    handed = _handed_on(result, x, function)
+    if handed:
+        others = tuple(item for i, item in enumerate(result) if i not in handed)
+        contexts = {name: result[i] for i, name in handed.items()}
+        without = others[0] if len(others) == 1 else others
+        return replace(unpacked(without, x, function), handed_on=contexts)
     if isinstance(result, list) and len(result) == 1:
         return unpacked(result[0], x, function)
     if isinstance(result, list) and all(_is_output(item, x) for item in result):
@@ -46,6 +53,26 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     numbers = [_one_number(result[i], x) for i in where]
     rest = [item for i, item in enumerate(result) if i not in where]
     return Returned(y=_outputs(rest, x), ldj=_added(numbers))
+
+
+def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, str]:
+    """Return which of the results are contexts that go on with y, and their arguments.
+
+    They bear the name of an argument, in the call and in what it returns; a total that is
+    passed in does so too, and is an ldj.
+    """
+    if len(result) > 3 or not any(_is_output(item, x) for item in result[1:]):
+        return {}
+    names = returned_names(function)
+    called = getattr(function, "forward", function)
+    signature = signature_of(called) if len(names) == len(result) else None
+    if signature is None:
+        return {}
+    taken = {n for n in signature.names[1:] if not is_total(n) and not is_density(n)}
+    places = range(1, len(result))
+    return {
+        i: names[i] for i in places if names[i] in taken and _is_output(result[i], x)
+    }
 
 
 def _places_of_ldj(

@@ -22,19 +22,31 @@ def layer_call(fixed: Mapping[str, Any] | None = None) -> CallFunction:
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         function = caller(layer)
-        return unpacked(run(function, x, {**(fixed or {}), **kwargs}), x, function)
+        # what only the way back takes may be among them
+        given = taken(getattr(function, "forward", function), kwargs)
+        named = {**(fixed or {}), **given}
+        return unpacked(run(function, x, named), x, function)
 
     return call
 
 
-def method_call(name: str) -> CallFunction:
-    """Return what calls a method of the layer with the input."""
+def method_call(
+    name: str, fixed: Mapping[str, Any] | None = None, *, spread: bool = False
+) -> CallFunction:
+    """Return what calls a method of the layer with the input, and these arguments.
+
+    With `spread`, several tensors are arguments of their own even where all but the first
+    may be left out.
+    """
 
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         method = getattr(layer, name)
-        return unpacked(run(method, x, taken(method, kwargs)), x, method)
+        named = {**(fixed or {}), **taken(method, kwargs)}
+        several = spread and isinstance(x, (list, tuple))
+        result = method(*x, **named) if several else run(method, x, named)
+        return unpacked(result, x, method)
 
     return call
 

@@ -14,6 +14,7 @@ from ldjcheck.measure.parts import record_parts
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
 from ldjcheck.measure.settle import Settled, returned_shapes, runs, settle
+from ldjcheck.measure.way_back import with_way_back
 
 __all__ = [
     "Namespace",
@@ -35,4 +36,5 @@ __all__ = [
     "unharmed",
     "with_departures",
     "with_numbers",
+    "with_way_back",
 ]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64
+_HELD = 87.0  # nats: exp(-87.3) is the smallest number that float32 holds in full
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
@@ -68,11 +69,12 @@ def _compared(
     if there is None or here is None or here.shape != there.shape:
         return side
     off = (here - there).abs()
-    overflowed = torch.isfinite(there) & ~torch.isfinite(here)
-    apart = overflowed | (off > _RELATIVE * (1.0 + there.abs()))
+    overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
+    far = off > _RELATIVE * (1.0 + there.abs())
+    apart = torch.where(torch.isfinite(here), far, overflowed)
     if not apart.any():
         return side
-    worst = int(torch.where(apart, off, torch.zeros_like(off)).argmax())
+    worst = int(torch.where(apart, off.nan_to_num(nan=torch.inf), 0.0).argmax())
     fault = (
         f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
         f"sample {worst}, and {float(there[worst]):+.6g} in float64"
@@ -93,6 +95,22 @@ def _hand_over(promoted: Any, written: Any) -> None:
         for known, tensor in pairs:
             if _is_real(tensor):
                 tensor.data.copy_(known.data)
+
+
+def _too_small(side: DirectionMeasured) -> Tensor:
+    """Return of which samples a factor of the volume is beyond what float32 holds at all.
+
+    Its logarithm is infinite there, whatever the code does to take it. The factor is that
+    of a row or a column where dims are mixed after it or before it.
+    """
+    beyond = torch.zeros(len(side.x), dtype=torch.bool)
+    if side.shares is not None:
+        beyond |= (side.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
+    if side.jacobian is not None:
+        for axis in (1, 2):
+            sizes = side.jacobian.abs().amax(dim=axis).log()
+            beyond |= (sizes.abs() > _HELD).any(dim=1)
+    return beyond
 
 
 def _reported(

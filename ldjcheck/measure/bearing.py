@@ -17,6 +17,8 @@ from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured, Unavailable
 
@@ -36,29 +38,83 @@ def nearer(
     options = settled.workshop.options
     if (options.atol, options.rtol) != (None, None):
         return None
-    if not configs[0].draw or is_telling(first):
+    told = is_telling(first)
+    if not configs[0].draw or (told and (_shows(first) or _proves_back(first))):
         return None
-    for factor in _NEARER:
-        scale = configs[0].scale * factor
-        again = measure_config(
-            settled.workshop, settled.calls, replace(configs[0], scale=scale)
-        )
+    there: tuple[float, ConfigMeasured] | None = None  # of the map itself only
+    both: tuple[float, ConfigMeasured] | None = None
+    for factor, again in _brought_nearer(settled, configs[0]):
         if _proves(again):
-            said = (
-                f"moved by {scale:.2g}: moved by {configs[0].scale:g}, "
-                f"{_why(first.forward)}"
-            )
-            return tuple(replace(c, scale=c.scale * factor) for c in configs), said
-    return None
+            there = there or (factor, again)
+            if _proves_back(again):
+                both = factor, again
+                break
+    found = both or (None if told else there)
+    if found is None:
+        return None
+    factor, again = found
+    said = (
+        f"moved by {again.config.scale:.2g}: moved by {configs[0].scale:g}, "
+        f"{_why(first.inverse if told else first.forward)}"
+    )
+    return tuple(replace(c, scale=c.scale * factor) for c in configs), said
+
+
+def where_borne(
+    settled: Settled, measured: tuple[ConfigMeasured, ...]
+) -> tuple[ConfigMeasured, ...]:
+    """Return the measurements, those of a map that has saturated taken nearer by.
+
+    The first is as the layer bears it. At another draw, or farther out, its scales may
+    still be beyond all numbers, and that says nothing of the layer either.
+    """
+    options = settled.workshop.options
+    if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
+        return measured
+    return (measured[0], *(_borne(settled, each) for each in measured[1:]))
+
+
+def _borne(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
+    if not measured.config.draw or not _has_saturated(measured):
+        return measured
+    nearby = (again for _, again in _brought_nearer(settled, measured.config))
+    return next((again for again in nearby if is_telling(again)), measured)
+
+
+def _brought_nearer(
+    settled: Settled, config: Config
+) -> Iterator[tuple[float, ConfigMeasured]]:
+    for factor in _NEARER:
+        near = replace(config, scale=config.scale * factor)
+        yield factor, measure_config(settled.workshop, settled.calls, near)
+
+
+def _has_saturated(measured: ConfigMeasured) -> bool:
+    """Return whether the map itself is flat, or beyond all numbers, on most samples."""
+    side = measured.forward
+    if not isinstance(side, DirectionMeasured) or side.exact is None:
+        return False
+    return not is_telling(measured) and not _is_finite(side)
 
 
 def is_telling(measured: ConfigMeasured) -> bool:
     """Return whether a mistake would show in what was measured, or one does."""
-    shown = any(
+    return _shows(measured) or _proves(measured)
+
+
+def _shows(measured: ConfigMeasured) -> bool:
+    return any(
         isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
         for side in (measured.forward, measured.inverse)
     )
-    return shown or _proves(measured)
+
+
+def _proves_back(measured: ConfigMeasured) -> bool:
+    """Return whether rounding leaves the ldj of the way back no room, if it reports one."""
+    inverse = measured.inverse
+    if not isinstance(inverse, DirectionMeasured) or inverse.reported is None:
+        return True
+    return _leaves_no_room(inverse)
 
 
 def _proves(measured: ConfigMeasured) -> bool:

@@ -183,6 +183,8 @@ def accumulation_of(
     change = runner.calls.sign * (moved.reported - base.reported).detach().double()
     out = change.cpu() + more
     size = base.reported.detach().abs() + moved.reported.detach().abs()
+    if base.taken is not None:  # it was in the total, and has cost its digits
+        size = size + 2 * base.taken.to(size).abs()
     rounding = _ROUNDED * torch.finfo(size.dtype).eps * size.double().cpu()
     known = torch.isfinite(out)
     off = (out - more).abs() > 1e-6 * (1.0 + more) + rounding

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.as_written import compare_as_written
-from ldjcheck.measure.bearing import nearer
+from ldjcheck.measure.bearing import nearer, where_borne
 from ldjcheck.measure.conduct import with_conduct
 from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.gradient import measure_gradients
@@ -65,6 +65,7 @@ def _measured(
     if closer is not None:
         configs, said["parameters"] = closer
     measured = _at(settled, configs, first if closer is None else None)
+    measured = where_borne(settled, measured)
     if not configs[0].draw or not _is_broken(measured[0]):
         return settled, configs, measured, said
     fixed = _orthogonal(settled.workshop.copy()[0])

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import draw
+from ldjcheck.measure.exact import NoJacobianError, log_abs_det
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.maps import FrozenMap
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import Domain
 
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure.runner import Outcome
     from ldjcheck.records import Calls, Region, Shape
 
+_KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
@@ -174,6 +177,30 @@ def takes_one_batch(
     except UnexpectedReturnError:
         return False
     return False
+
+
+def keeps_volume(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the map has determinant 1 or -1, its parameters moved as well."""
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    moved = workshop.options.params == "random"
+    scale = workshop.options.params_scale
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=int(moved), scale=scale
+    )
+    map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+    try:
+        if runner.run("forward", x, Frozen()).raw is None:
+            return False
+        jacobian = map_.jacobian(map_.origin)[0].double()
+    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+        return False
+    if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
+        return False
+    return bool((log_abs_det(jacobian)[1].abs() < _KEPT).all())
 
 
 def _is_close(a: Tensor, b: Tensor) -> bool:

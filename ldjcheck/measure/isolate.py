@@ -267,3 +267,21 @@ def switch(held: Iterable[Any], mode: str) -> None:
     for module in held:
         if isinstance(module, torch.nn.Module):
             module.train(mode == "train")
+
+
+def is_modal(layer: Any) -> bool:
+    """Return whether the user's code in what a layer holds asks whether it is trained."""
+    return any(
+        "training" in code.co_names
+        for item in reachable(layer)
+        if isinstance(item, torch.nn.Module)
+        for code in _codes(type(item))
+    )
+
+
+def _codes(kind: type) -> Iterator[types.CodeType]:
+    for cls in kind.__mro__:
+        if not cls.__module__.startswith(("torch.", "builtins")):
+            for member in vars(cls).values():
+                if isinstance(member, types.FunctionType):
+                    yield member.__code__

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.devices import moved, usable
 from ldjcheck.measure.guard import Frozen
@@ -19,7 +20,7 @@ from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnEr
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Calls, Config, Layer, Options, Shape, Turned
+    from ldjcheck.records import Calls, Config, Domain, Layer, Options, Shape, Turned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Workshop:
     labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
     losses: bool = True  # also allowed: digits that are lost on the way
+    primed: Domain | None = None  # where the call lives that must go before all others
 
     def copy(self) -> tuple[Any, str | None, list[Tensor]]:
         """Return a copy of the layer, what to say when it is no deep copy, and constants.
@@ -78,9 +80,9 @@ class Workshop:
 
         The layer is first called once on `warm_up`, in training unless its parameters
         stay as they are: many layers initialise themselves from their first batch, and
-        running averages leave the values at which a wrong formula is right. Then every
-        learnable tensor is moved by `scale` times standard normal noise. Draw 0 moves
-        nothing.
+        running averages leave the values at which a wrong formula is right. Some refuse
+        to run without: they are `primed`. Then every learnable tensor is moved by `scale`
+        times standard normal noise. Draw 0 moves nothing.
         """
         twin, _, constants = self.copy()
         kwargs = self._kwargs(batch, seed)
@@ -98,6 +100,10 @@ class Workshop:
             oracle=self.options.jacobian,
             device=usable(self.options.device),
         )
+        if warm_up is None and self.primed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            warm_up = drawn(self.primed, shape, batch, "usual", generator)
+            warm_up = warm_up if self.promote else warm_up.float()
         if warm_up is not None and calls.forward is not None:
             self._warm_up(runner, warm_up)
         if draw:

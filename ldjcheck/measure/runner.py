@@ -90,6 +90,9 @@ class Runner:
     seed: int = 0
     constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
     layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
+    handed: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # contexts, on the way there
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
 
@@ -145,7 +148,7 @@ class Runner:
             ):
                 returned = call(
                     self.layer, self._spread(direction, given), total,
-                    self._fresh_kwargs(),
+                    self._fresh_kwargs(direction),
                 )  # fmt: skip
                 gathered_y, layout = gathered(returned.y)
         except (Exception, SystemExit) as error:
@@ -168,6 +171,9 @@ class Runner:
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(before)
         self.layouts[direction] = layout
+        if direction == "forward":
+            self.handed.clear()
+            self.handed.update({n: t.detach() for n, t in returned.handed_on.items()})
         if any(getattr(t, "is_meta", False) for t in (gathered_y, returned.ldj)):
             raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
         y = placed(_plain(gathered_y), CPU)
@@ -249,12 +255,13 @@ class Runner:
         np.random.seed(self.seed)  # layers use the global generator
         random.seed(self.seed)
 
-    def _fresh_kwargs(self) -> dict[str, Any]:
+    def _fresh_kwargs(self, direction: Direction) -> dict[str, Any]:
+        handed = self.handed if direction == "inverse" else {}
         return {
             name: placed(value.clone(), self.device)
             if isinstance(value, Tensor)
             else value
-            for name, value in self.kwargs.items()
+            for name, value in {**self.kwargs, **handed}.items()
         }
 
 

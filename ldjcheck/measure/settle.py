@@ -19,6 +19,7 @@ from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
     couples,
     is_noisy,
+    keeps_volume,
     leaves_domain,
     off_by,
     repeats_every,
@@ -28,6 +29,7 @@ from ldjcheck.measure.glances import (
     usual_input,
 )
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import is_modal
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
 
 if TYPE_CHECKING:
@@ -54,12 +56,24 @@ class Settled:
     float32_only: str | None = None
     odd: bool = False  # it runs, and what it returns has not the promised form
     resized: bool = False  # other dims come out than went in
+    refused: str | None = None  # what it raises unless a call in training went before
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Trial:
     quality: int
     outcome: Outcome
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """How well a layer runs at a shape, and where."""
+
+    quality: int
+    domain: Domain
+    why: str
+    refused: str | None = None
 
 
 def settle(
@@ -83,27 +97,21 @@ def settle(
                 found = _try_domains(shop, calls, shape, batch_of[shape], failures)
                 if found is None:
                     continue
-                quality, domain, why_domain = found
-                if quality <= _SCALAR and len(shapes) > 1:
-                    at = shop, calls, shape, batch_of[shape], domain
-                    if takes_one_batch(*at) or couples(*at):
-                        quality = (
-                            _COUPLED  # the batch was taken for the event, it may be
-                        )
-                    elif _fails_on_the_way_back(*at):
-                        quality = _ONE_WAY
-                elif (
-                    quality == _RESIZED
-                    and len(shapes) > 1
-                    and (best is None or best[0] > _RESIZED)
+                quality, domain = found.quality, found.domain
+                ready = shop
+                if calls.keeps_volume and not keeps_volume(
+                    shop, calls, shape, batch_of[shape], domain
                 ):
-                    at = shop, calls, shape, batch_of[shape], domain
-                    if _fails_on_the_way_back(*at):
-                        quality = _RESIZED_ONE_WAY
+                    continue
+                if found.refused is not None:
+                    ready = replace(shop, primed=domain)
+                if len(shapes) > 1:
+                    at = ready, calls, shape, batch_of[shape], domain
+                    quality = _graded(quality, *at)
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
-                    why_domain=why_domain, workshop=shop, odd=quality > _SCALAR,
-                    resized=quality >= _RESIZED,
+                    why_domain=found.why, workshop=ready, odd=quality > _SCALAR,
+                    resized=quality >= _RESIZED, refused=found.refused,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip
@@ -116,6 +124,25 @@ def settle(
         if best is not None:
             return best[1]
     raise failures.error(candidates, explicit=len(shapes) == 1)
+
+
+def _graded(
+    quality: int,
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+) -> int:
+    """Return how well a trial went, the way back and other batches looked at as well."""
+    at = workshop, calls, shape, batch, domain
+    if quality <= _SCALAR and (takes_one_batch(*at) or couples(*at)):
+        return _COUPLED  # the batch was taken for the event, it may be
+    if quality <= _SCALAR and _fails_on_the_way_back(*at):
+        return _ONE_WAY
+    if quality == _RESIZED and _fails_on_the_way_back(*at):
+        return _RESIZED_ONE_WAY
+    return quality
 
 
 def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]:
@@ -153,7 +180,7 @@ def returned_shapes(settled: Settled, batch: int) -> tuple[Shape, Shape, Shape] 
 
 def _try_domains(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: Failures
-) -> tuple[int, Domain, str] | None:
+) -> _Found | None:
     """Return how well the layer runs at this shape, and in which domain."""
     given = workshop.options.domain
     choices: tuple[Domain, ...]
@@ -166,8 +193,8 @@ def _try_domains(
             choices += inside(declared)
     else:
         choices, why = GUESSES, "the first domain where the output is finite"
-    fallback: tuple[int, Domain, str] | None = None
-    folded: tuple[int, Domain, str] | None = None
+    fallback: _Found | None = None
+    folded: _Found | None = None
     for domain in choices:
         try:
             trial = _try(workshop, calls, shape, batch, domain)
@@ -185,21 +212,22 @@ def _try_domains(
                 repeats = repeats_every(workshop, calls, shape, batch, domain)
                 if repeats is not None:
                     why = f"it repeats every {repeats:g}"
-                    return trial.quality, stretch(repeats), why
+                    return _found(trial, stretch(repeats), why)
             if given is None and declared is None and calls.forward is not None:
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
-                    return trial.quality, whole, "it adds noise to whole numbers"
+                    return _found(trial, whole, "it adds noise to whole numbers")
                 if not _is_finite(trial.outcome.reported) and leaves_domain(
                     workshop, calls, shape, batch, domain, trial.outcome
                 ):
-                    folded = folded or (trial.quality, domain, why)
+                    folded = folded or _found(trial, domain, why)
                     why = "the first domain where the map is one to one"
                     continue
             if declared is not None and domain != declared:
                 why = "inside the declared one: the first where the output is finite"
-            return trial.quality, domain, why
-        fallback = fallback or (max(trial.quality, _ODD), domain, why)
+            return _found(trial, domain, why)
+        odd = replace(trial, quality=max(trial.quality, _ODD))
+        fallback = fallback or _found(odd, domain, why)
     if folded is not None:
         return folded
     if fallback is not None and given is None and declared is None:
@@ -209,12 +237,13 @@ def _try_domains(
             except (LayerRaisedError, UnexpectedReturnError):
                 continue
             if torch.isfinite(trial.outcome.y).all():
-                return (
-                    trial.quality,
-                    domain,
-                    "the output is finite on whole numbers only",
-                )
+                why = "the output is finite on whole numbers only"
+                return _found(trial, domain, why)
     return fallback
+
+
+def _found(trial: _Trial, domain: Domain, why: str) -> _Found:
+    return _Found(quality=trial.quality, domain=domain, why=why, refused=trial.refused)
 
 
 def _raises(
@@ -302,11 +331,16 @@ def _try(
     direction: Direction = "forward" if calls.forward is not None else "inverse"
     x = usual_input(workshop, shape, batch, domain)
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
-    outcome = None
+    outcome, refused = None, None
     try:
         outcome = runner.run(direction, x, Frozen())
     except LayerRaisedError as error:
-        if not error.means_absent or calls.inverse is None or direction == "inverse":
+        if not error.means_absent:
+            outcome = _after_training(workshop, calls, shape, domain, x)
+            refused = str(error)
+            if outcome is None:
+                raise
+        elif calls.inverse is None or direction == "inverse":
             raise
     if outcome is None:
         outcome = runner.run("inverse", x, Frozen())
@@ -320,7 +354,26 @@ def _try(
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
     if not outcome.y.numel():  # all of so small an event was dropped
         raise UnexpectedReturnError(_shown(outcome.y))
-    return _Trial(quality=_quality(calls, outcome, x), outcome=outcome)
+    return _Trial(quality=_quality(calls, outcome, x), outcome=outcome, refused=refused)
+
+
+def _after_training(
+    workshop: Workshop, calls: Calls, shape: Shape, domain: Domain, x: Tensor
+) -> Outcome | None:
+    """Return the outcome after one call in training; None where it raises all the same.
+
+    Layers that initialise themselves from their first batch may refuse to be used before.
+    """
+    if workshop.primed is not None or calls.forward is None:
+        return None
+    if not is_modal(workshop.layer.obj):
+        return None
+    primed = replace(workshop, primed=domain)
+    runner = primed.runner(calls, shape, len(x), seed=workshop.options.seed)
+    try:
+        return runner.run("forward", x, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
 
 
 def _shown(y: Tensor) -> str:

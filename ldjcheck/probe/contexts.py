@@ -191,6 +191,8 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
         if isinstance(item, nn.Conv1d):
             yield (item.in_channels, LENGTH), f"a Conv1d takes {item.in_channels}"
             yield (item.in_channels, 1), f"a Conv1d takes {item.in_channels}"
+            why = f"a Conv1d takes {item.in_channels}, half of it perhaps"
+            yield (2 * item.in_channels, LENGTH), why
     for width, why in widths.items():
         yield (width,), why
     # A net that takes the input and the context side by side is wider than either.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Returned:
     event_dim: int | None = None  # as in `Calls`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
+    # Contexts that came back, by argument: the way back wants these, not those given.
+    handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
@@ -72,6 +74,7 @@ class Calls:
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     one_number: bool = False  # one ldj for all samples is as promised
+    keeps_volume: bool = False  # no ldj comes back because it would be 0
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
     )
@@ -82,6 +85,9 @@ class Calls:
     parts: tuple[tuple[str | None, Shape], ...] = ()
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
+    back_names: tuple[str, ...] = ()  # those of the way back, where it is a method
+    # How else the way back may be called, and how that is written.
+    other_ways_back: tuple[tuple[str, CallFunction], ...] = ()
     domain: Domain | None = None  # declared by the layer itself
     domain_derived: bool = (
         False  # it is that of the layer's first part, and may be less
