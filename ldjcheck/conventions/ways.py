@@ -27,14 +27,15 @@ def layer_call(fixed: Mapping[str, Any] | None = None) -> CallFunction:
     return call
 
 
-def method_call(name: str) -> CallFunction:
-    """Return what calls a method of the layer with the input."""
+def method_call(name: str, fixed: Mapping[str, Any] | None = None) -> CallFunction:
+    """Return what calls a method of the layer, with these arguments besides the input."""
 
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         method = getattr(layer, name)
-        return unpacked(run(method, x, taken(method, kwargs)), x, method)
+        named = taken(method, {**(fixed or {}), **kwargs})
+        return unpacked(run(method, x, named), x, method)
 
     return call
 
