@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _CONTEXTS = 6  # sizes that are tried for a context that may be left out
+_OTHERS = 3  # arguments that may be one, and are not named like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,28 +67,34 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
 def with_optional_context(setting: Setting, options: Options) -> Options | None:
     """Return options that feed a context which the layer may take, or None.
 
-    Only arguments that are named like one, of sizes that the layer's own facts suggest.
+    Of sizes that the layer's own facts suggest. What is not named like a context is one
+    where the output depends on it, and is no noise that the layer draws otherwise.
     """
+    from ldjcheck.measure import listens_to_context
+
     calls = setting.settled.calls
-    wanted = {n for n in calls.extra_names if probe.is_about_context(n)}
     known = {name for name, _ in (*options.context, *options.kwarg)}
-    if not wanted or known or options.context:
+    if known or options.context:
         return None
+    named = {n for n in calls.extra_names if probe.is_about_context(n)}
+    others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
     at = ((setting.settled.shape, setting.settled.why_shape),)
     layer = setting.layer
-    tries = probe.guess_contexts(layer.obj, (calls,), at, known)
-    fitting = (
-        guess.contexts
-        for guess in tries
-        if guess.contexts
-        and not guess.labels
-        and {name for name, _ in guess.contexts} <= wanted
-    )
-    for contexts in itertools.islice(fitting, _CONTEXTS):
-        fed = replace(options, context=contexts)
-        with contextlib.suppress(CannotCheckError):
-            _at(layer, fed)
-            return fed
+    for wanted in (*([named] if named else ()), *others[:_OTHERS]):
+        tries = probe.guess_contexts(layer.obj, (calls,), at, known)
+        fitting = (
+            guess.contexts
+            for guess in tries
+            if guess.contexts
+            and not guess.labels
+            and {name for name, _ in guess.contexts} <= wanted
+        )
+        for contexts in itertools.islice(fitting, _CONTEXTS):
+            fed = replace(options, context=contexts)
+            with contextlib.suppress(CannotCheckError):
+                settled = _at(layer, fed).settled
+                if wanted is named or listens_to_context(settled):
+                    return fed
     return None
 
 
