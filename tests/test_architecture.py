@@ -35,7 +35,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     ),
     frozenset({"fixes", "listening"}),
     frozenset({"checking", "checking.flows", "checking.setting"}),
-    frozenset({"checking.one_size", "checking.splits"}),
+    frozenset({"checking.besides", "checking.one_size", "checking.splits"}),
     frozenset({"checking.pipeline"}),
     frozenset({"checking.recognition", "checking.search"}),
     frozenset({"api"}),

@@ -10,10 +10,11 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
+from ldjcheck.checking.besides import asked_besides
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
 from ldjcheck.checking.raised import raised
-from ldjcheck.checking.setting import settle_layer, with_optional_context
+from ldjcheck.checking.setting import settle_layer
 from ldjcheck.checking.splits import with_splits
 from ldjcheck.compare import compare
 from ldjcheck.compare.judgement import (
@@ -78,8 +79,7 @@ def check_layer(
         with undisturbed(), unharmed(layer.obj):
             setting = settle_layer(layer, options)
             result = _checked(setting, options, also)
-            if result.status == "pass":
-                result = _with_context_too(setting, options, result)
+            result = asked_besides(setting, options, result, _checked)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -96,20 +96,6 @@ def check_layer(
             raise
         result = failed_result(layer.target, fault, layer=layer.name)
     return replace(result, seconds=perf_counter() - started)
-
-
-def _with_context_too(setting: Setting, options: Options, result: Result) -> Result:
-    """Return the result, or what a context that may be left out brings to light."""
-    fed = with_optional_context(setting, options)
-    if fed is None:
-        return result
-    told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
-    again = _checked(settle_layer(setting.layer, fed), fed, ())
-    if again.status == "fail":
-        said = f"{told}: right without it, wrong with it"
-        return replace(again, inferred={"context": said, **again.inferred})
-    said = f"right without it; with {told}: {again.status}"
-    return replace(result, inferred={"context": said, **result.inferred})
 
 
 def _fault_of_layer(
@@ -378,5 +364,11 @@ def _fixed(
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
     further = (c for c in usual if c.shape not in seen)
-    plans = Plans(closely=plan[:1], by_value=(*plan[1:], *further, *also))
+    beyond = (
+        m.config
+        for m in comparison.measurement.measured
+        if m.config.reach > 1.0 or m.config.scale > options.params_scale
+    )
+    values = *plan[1:], *further, *beyond, *also
+    plans = Plans(closely=plan[:1], by_value=values)
     return with_fixes(findings, diagnoses, comparison, settled, plans)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 
 _CONTEXTS = 6  # sizes that are tried for a context that may be left out
+_OTHERS = 3  # arguments that may be one, and are not named like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,31 +67,36 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
 def with_optional_context(setting: Setting, options: Options) -> Options | None:
     """Return options that feed a context which the layer may take, or None.
 
-    Only arguments that are named like one, of sizes that the layer's own facts suggest.
+    Of sizes that the layer's own facts suggest. What is not named like a context is one
+    where the output depends on it, and is no noise that the layer draws otherwise.
     """
-    from ldjcheck.measure import settle
+    from ldjcheck.measure import listens_to_context, settle
 
     calls = setting.settled.calls
-    wanted = {n for n in calls.extra_names if probe.is_about_context(n)}
     known = {name for name, _ in (*options.context, *options.kwarg)}
-    if not wanted or known or setting.settled.workshop.options.context:
-        return None
     settled, layer = setting.settled, setting.layer
+    if known or settled.workshop.options.context:
+        return None
+    named = {n for n in calls.extra_names if probe.is_about_context(n)}
+    others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
     at = ((settled.shape, settled.why_shape),)
     batches = {settled.shape: probe.choose_batch(options.batch, settled.shape)}
-    tries = probe.guess_contexts(layer.obj, (calls,), at, known)
-    fitting = (
-        guess.contexts
-        for guess in tries
-        if guess.contexts
-        and not guess.labels
-        and {name for name, _ in guess.contexts} <= wanted
-    )
-    for contexts in itertools.islice(fitting, _CONTEXTS):
-        fed = replace(options, context=contexts)
-        with contextlib.suppress(CannotCheckError):
-            settle(replace(settled.workshop, options=fed), (calls,), at, batches)
-            return fed
+    for wanted in (*([named] if named else ()), *others[:_OTHERS]):
+        tries = probe.guess_contexts(layer.obj, (calls,), at, known)
+        fitting = (
+            guess.contexts
+            for guess in tries
+            if guess.contexts
+            and not guess.labels
+            and {name for name, _ in guess.contexts} <= wanted
+        )
+        for contexts in itertools.islice(fitting, _CONTEXTS):
+            fed = replace(options, context=contexts)
+            shop = replace(settled.workshop, options=fed)
+            with contextlib.suppress(CannotCheckError):
+                found = settle(shop, (calls,), at, batches)
+                if wanted is named or listens_to_context(found):
+                    return fed
     return None
 
 

@@ -90,6 +90,11 @@ class Signature:
             if self.defaults.get(name, 0) is None and name not in taken
         )
 
+    def asks(self) -> dict[str, bool]:
+        """Return the flags, off unless they are given, that ask for the ldj, all on."""
+        names = (n for n in self.names[1:] if self.defaults.get(n) is False)
+        return {name: True for name in names if is_total(name)}
+
     def show(self, result: str) -> str:
         """Return the call as a reader would write it: `f(z, ldj, reverse) -> ...`."""
         return f"f({', '.join(self.names)}) -> {result}"

@@ -1,7 +1,8 @@
 """Layers that return output and ldj: `(x) -> (y, ldj)`, with an optional way back.
 
 The way back is a flag of the same call (`reverse=True`) or a method (`inverse`,
-`backward`, `reverse`). A way back that returns no ldj reports none.
+`backward`, `reverse`). A way back that returns no ldj reports none. A flag that asks for
+the ldj, `return_logdet=False`, is on.
 """
 
 from __future__ import annotations
@@ -36,12 +37,16 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return  # it cannot be called without a running total
     flag = signature.find(REVERSE_FLAGS)
     method = inverse_method(layer)
+    asks = signature.asks()
     inverse: CallFunction | None = None
     if flag is not None and flag not in signature.names[:1]:
-        inverse = layer_call({flag: True})
+        inverse = layer_call({flag: True, **asks})
         way_back = f"{flag}=True"
-    elif method is not None and signature_of(getattr(layer, method)) is not None:
-        inverse = method_call(method)
+    elif (
+        method is not None
+        and (of_method := signature_of(getattr(layer, method))) is not None
+    ):
+        inverse = method_call(method, of_method.asks())
         way_back = f".{method}()"
     else:
         flag, way_back = None, "none found"
@@ -50,7 +55,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
-        forward=layer_call({flag: False} if flag and inverse else {}),
+        forward=layer_call({**({flag: False} if flag and inverse else {}), **asks}),
         inverse=inverse,
         context_names=signature.contexts(*known),
         extra_names=signature.extras(*known),

@@ -43,7 +43,7 @@ def method_call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
         method = getattr(layer, name)
-        named = {**(fixed or {}), **taken(method, kwargs)}
+        named = taken(method, {**(fixed or {}), **kwargs})
         several = spread and isinstance(x, (list, tuple))
         result = method(*x, **named) if several else run(method, x, named)
         return unpacked(result, x, method)

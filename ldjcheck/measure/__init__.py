@@ -10,10 +10,18 @@ from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.namespace import Namespace
+from ldjcheck.measure.padding import padding_told
 from ldjcheck.measure.parts import record_parts
 from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
-from ldjcheck.measure.settle import Settled, returned_shapes, runs, settle
+from ldjcheck.measure.settle import (
+    Settled,
+    listens_to_context,
+    otherwise,
+    returned_shapes,
+    runs,
+    settle,
+)
 from ldjcheck.measure.way_back import with_way_back
 
 __all__ = [
@@ -24,8 +32,11 @@ __all__ = [
     "counted",
     "is_apart",
     "learnable",
+    "listens_to_context",
     "measure_again",
     "measure_everywhere",
+    "otherwise",
+    "padding_told",
     "record_directions",
     "record_parts",
     "returned_shapes",

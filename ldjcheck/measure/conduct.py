@@ -11,6 +11,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.histories import Histories
 from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.meeting import where_samples_meet
+from ldjcheck.measure.moments import other_moments
 from ldjcheck.measure.randomness import reseeded
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured
@@ -55,7 +56,12 @@ def with_conduct(
         found = histories.remembered(coupled=coupled)
         seen = replace(first.behaviour, state=found.state)
         sides[way] = replace(first, behaviour=seen)
-        for direction, stale in found.stale.items():
+        every = found.state is not None and found.state.every_call
+        stales = dict(found.stale)
+        if not stales and not every:
+            other = other_moments(settled, config, way, first.x)
+            stales = {} if other is None else {way: other}
+        for direction, stale in stales.items():
             if direction in sides:
                 side = sides[direction]
                 sides[direction] = replace(

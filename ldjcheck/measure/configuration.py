@@ -82,6 +82,8 @@ def ready(
     at = config.domain, config.shape, config.batch
     warm_up = draw(*at, "usual", generator).to(dtype)
     x = draw(*at, config.region, generator).to(dtype)
+    if config.reach != 1.0:
+        x = config.reach * x
     return workshop.runner_at(calls, config, warm_up), x, generator
 
 

@@ -83,7 +83,7 @@ def _numbers(layer: Any) -> Iterator[Counted]:
 
 
 def _is_size(value: Any) -> bool:
-    return type(value) is int and 0 < value < _LARGEST
+    return type(value) is int and 1 < value < _LARGEST  # a count of 1 counts nothing
 
 
 def _outcome(settled: Settled) -> tuple[Tensor, Tensor] | None:

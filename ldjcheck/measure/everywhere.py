@@ -9,6 +9,7 @@ import torch
 
 from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.bearing import nearer, where_borne
+from ldjcheck.measure.bounds import beyond_bounds
 from ldjcheck.measure.conduct import with_conduct
 from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.gradient import measure_gradients
@@ -47,6 +48,8 @@ def measure_everywhere(
     turned, one_sided = turn_around(settled, configs[0])
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
+    if not finer and not turned and lives:
+        turned = beyond_bounds(settled, configs, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 

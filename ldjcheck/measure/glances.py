@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from ldjcheck.domains import draw
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.maps import FrozenMap
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import Domain
@@ -201,6 +202,67 @@ def keeps_volume(
     if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
         return False
     return bool((log_abs_det(jacobian)[1].abs() < _KEPT).all())
+
+
+def takes_effect(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the output is another one beside another context, and nothing is drawn.
+
+    A total that is handed on leaves the output as it is.
+    """
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    seen = []
+    for seed in (workshop.options.seed, workshop.options.seed + 1):
+        runner = workshop.runner(
+            calls, shape, batch, draw=1, scale=workshop.options.params_scale, seed=seed
+        )
+        try:
+            outcome = runner.run("forward", x, Frozen())
+        except (LayerRaisedError, UnexpectedReturnError):
+            return False
+        if outcome.draws or not bool(torch.isfinite(outcome.y).all()):
+            return False
+        seen.append(outcome.y.detach())
+    return not _is_close(*seen)
+
+
+def reported_otherwise(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    how: Literal["training", "without gradients"],
+) -> tuple[Tensor, Tensor] | None:
+    """Return the usual ldj and that of a call made otherwise, if they are two numbers.
+
+    None where the output is another one as well, or where random numbers are drawn.
+    """
+    if calls.forward is None:
+        return None
+    x = usual_input(workshop, shape, batch, domain)
+    options = workshop.options
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=1, scale=options.params_scale
+    )
+    try:
+        a = runner.run("forward", x, Frozen())
+        set_mode(runner.layer, "train" if how == "training" else options.mode)
+        with torch.set_grad_enabled(how == "training"):
+            b = runner.run("forward", x, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    if a.reported is None or b.reported is None or a.y.shape != b.y.shape:
+        return None
+    one_map = _is_close(a.y.detach(), b.y.detach())
+    before, after = a.reported.detach().double(), b.reported.detach().double()
+    if not one_map or _is_close(before, after):
+        return None
+    drawn = how != "training" and bool(a.draws or b.draws)
+    return None if drawn else (before, after)
 
 
 def _is_close(a: Tensor, b: Tensor) -> bool:

@@ -2,7 +2,7 @@
 
 Half of all scales and matrices turn space around, but one that starts at 1, or at the
 spread of the data, stays positive however far a check moves it. The map does not mind a
-sign; a logarithm without an absolute value does.
+sign; a logarithm without an absolute value does, as does one of what is held above zero.
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.configuration import is_apart, measure_config
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.records import DirectionMeasured
+from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured
 
+_CLEARLY = 10.0  # times what hides mistakes
 _ONE_SIDED = (
     "where a matrix or number that is learned turns space around, the ldj is NaN; "
     "whether that is ever reached, its start does not tell"
@@ -31,7 +33,8 @@ def turn_around(
 ) -> tuple[tuple[ConfigMeasured, ...], str | None]:
     """Return measurements in which the log of a negative scale is NaN, or why it may be.
 
-    A vector of scales may change sign in training, dim by dim: a NaN there is a mistake.
+    A vector of scales may change sign in training, dim by dim: a NaN there is a mistake,
+    and so is another number, where the map is undone there as it is elsewhere.
     A matrix, or a number, may be built so that its sign is known, and a determinant does
     not pass through zero; then neither right nor wrong is proved.
     """
@@ -39,7 +42,7 @@ def turn_around(
         return (), None
     shop = replace(settled.workshop, behaviour=False)
     scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
-    if _is_nan_alone(scales):
+    if _is_nan_alone(scales) or _is_wrong_alone(scales):
         return (scales,), None
     everything = measure_config(shop, settled.calls, replace(first, turned="all"))
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
@@ -58,11 +61,31 @@ def _has_orientation(settled: Settled) -> bool:
 def _is_nan_alone(measured: ConfigMeasured) -> bool:
     """Return whether only the ldj is lost: the map is finite, and nowhere folded."""
     side = measured.forward
-    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+    if not isinstance(side, DirectionMeasured) or side.reported is None:
         return False
-    if side.reported is None or side.exact is None or not side.anchored:
+    return _is_regular(side) and not bool(torch.isfinite(side.reported).any())
+
+
+def _is_wrong_alone(measured: ConfigMeasured) -> bool:
+    """Return whether every ldj is another number, and the way back, if any, leads back."""
+    side, back = measured.forward, measured.inverse
+    if not isinstance(side, DirectionMeasured) or side.reported is None:
         return False
-    if not torch.isfinite(side.exact).all() or torch.isfinite(side.reported).any():
+    if isinstance(back, DirectionMeasured):
+        trip, allowed = back.round_trip, back.round_trip_allowed
+        if trip is None or allowed is None or trip > allowed:
+            return False
+    if side.exact is None or not is_apart(side) or not _is_regular(side):
+        return False
+    least = _CLEARLY * hides_mistakes(side.x[0].numel())
+    return bool(((side.reported - side.exact).abs() > least).all())
+
+
+def _is_regular(side: DirectionMeasured) -> bool:
+    """Return whether the map is known, finite, and nowhere folded."""
+    if side.exact is None or side.jacobian is None or not side.anchored:
+        return False
+    if not torch.isfinite(side.exact).all():
         return False
     signs = [float(torch.linalg.slogdet(j).sign) for j in side.jacobian]
     return len(set(signs)) == 1 and signs[0] != 0.0

@@ -42,6 +42,8 @@ class Workshop:
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
+    at: Shape | None = None  # the event shape that the contexts' sizes go with
+    padded: bool = False  # masks leave out the end of all samples but the first
 
     def copy(self) -> tuple[Any, str | None, list[Tensor]]:
         """Return a copy of the layer, what to say when it is no deep copy, and constants.
@@ -85,7 +87,7 @@ class Workshop:
         times standard normal noise. Draw 0 moves nothing.
         """
         twin, _, constants = self.copy()
-        kwargs = self._kwargs(batch, seed)
+        kwargs = self._kwargs(batch, shape, seed)
         if self.promote:
             movable = learnable(twin)
             unmoved = self.fixed if draw else range(len(movable))
@@ -140,24 +142,46 @@ class Workshop:
             break
         set_mode(runner.layer, self.options.mode)
 
-    def _kwargs(self, batch: int, seed: int) -> Mapping[str, Any]:
+    def _kwargs(self, batch: int, shape: Shape, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
+        sized = {
+            name: (batch, *self._resized(name, own, shape))
+            for name, own in self.options.context
+        }
         contexts = {
-            name: torch.ones((batch, *shape), dtype=dtype)  # nothing is left out
+            name: self._mask(size, dtype)
             if "mask" in name
-            else torch.randn(
-                (batch, *shape), generator=generator, dtype=torch.float64
-            ).to(dtype)  # the same numbers in either precision
-            for name, shape in self.options.context
+            else torch.randn(size, generator=generator, dtype=torch.float64).to(
+                dtype
+            )  # the same numbers in either precision
+            for name, size in sized.items()
             if name not in self.labels
         }
         labels = {
-            name: torch.randint(self._classes(), (batch, *shape), generator=generator)
-            for name, shape in self.options.context
+            name: torch.randint(self._classes(), size, generator=generator)
+            for name, size in sized.items()
             if name in self.labels
         }
         return {**dict(self.options.kwarg), **contexts, **labels}
+
+    def _resized(self, name: str, own: Shape, shape: Shape) -> Shape:
+        """Return the shape of a context beside an event: it has the places of the event."""
+        at = self.at
+        if at is None or shape == at or len(own) != len(at):
+            return own
+        if own == at and (len(at) > 1 or "mask" in name):
+            return shape
+        return (own[0], *shape[1:]) if own[1:] == at[1:] else own
+
+    def _mask(self, size: Shape, dtype: torch.dtype) -> Tensor:
+        """Return ones, or a mask that leaves out a quarter more of each further sample."""
+        mask = torch.ones(size, dtype=dtype)
+        if self.padded:
+            for index, sample in enumerate(mask.flatten(1)):
+                left = len(sample) * (index % 4) // 4
+                sample[len(sample) - left :] = 0.0
+        return mask
 
     def _classes(self) -> int:
         """Return a number of classes that every embedding has; two are always told apart."""

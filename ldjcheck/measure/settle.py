@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
@@ -23,8 +23,10 @@ from ldjcheck.measure.glances import (
     leaves_domain,
     off_by,
     repeats_every,
+    reported_otherwise,
     rounds_back,
     stretch,
+    takes_effect,
     takes_one_batch,
     usual_input,
 )
@@ -110,8 +112,9 @@ def settle(
                     quality = _graded(quality, *at)
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
-                    why_domain=found.why, workshop=ready, odd=quality > _SCALAR,
-                    resized=quality >= _RESIZED, refused=found.refused,
+                    why_domain=found.why, workshop=replace(ready, at=shape),
+                    odd=quality > _SCALAR, resized=quality >= _RESIZED,
+                    refused=found.refused,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip
@@ -162,6 +165,22 @@ def runs(settled: Settled, shape: Shape, batch: int) -> bool:
     except (LayerRaisedError, UnexpectedReturnError):
         return False
     return trial.quality <= _SCALAR and bool(torch.isfinite(trial.outcome.y).all())
+
+
+def listens_to_context(settled: Settled) -> bool:
+    """Return whether the output depends on what is fed beside the input."""
+    batch = settled.workshop.options.batch
+    at = settled.calls, settled.shape, batch, settled.domain
+    return takes_effect(settled.workshop, *at)
+
+
+def otherwise(
+    settled: Settled, how: Literal["training", "without gradients"]
+) -> tuple[Tensor, Tensor] | None:
+    """Return the usual ldj and that of a call made otherwise, if the map is one."""
+    batch = settled.workshop.options.batch
+    at = settled.calls, settled.shape, batch, settled.domain
+    return reported_otherwise(settled.workshop, *at, how)
 
 
 def returned_shapes(settled: Settled, batch: int) -> tuple[Shape, Shape, Shape] | None:
@@ -383,7 +402,7 @@ def _shown(y: Tensor) -> str:
 def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> int:
     if outcome.y.numel() != x.numel():
         return _RESIZED
-    if outcome.form is not None:
+    if outcome.form is not None or outcome.y.shape[:1] != x.shape[:1]:
         return _ODD
     entries: int = getattr(outcome.raw, "ndim", 0)
     if calls.column and entries > 2:

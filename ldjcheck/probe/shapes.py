@@ -322,8 +322,12 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     elif len(shape) == 2:
         yield (shape[1],), why
         yield (shape[0],), why
+        if shape[1] == 1:  # a number for each channel of a sequence
+            yield (shape[0], _length_beside(shape[0])), why
         yield shape, why
     elif len(shape) == 3:
+        if shape[:2] == (1, 1):  # the same, channels last
+            yield (_length_beside(shape[2]), shape[2]), why
         if shape[0] > 1 and shape[1:] == (1, 1):  # a number for each channel
             yield (shape[0], HEIGHT, WIDTH), why
             return
@@ -339,6 +343,11 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
             yield (channels, HEIGHT, WIDTH), why
         else:
             yield (channels, max(height, HEIGHT), max(width, WIDTH)), why
+
+
+def _length_beside(size: int) -> _Free:
+    """Return a length of our own choice that is another number."""
+    return WIDTH if size == LENGTH else LENGTH
 
 
 def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:

@@ -77,7 +77,13 @@ class StateChange:
 class Stale:
     """The ldj, or the output too, was computed for an earlier call."""
 
-    of: Literal["earlier call", "earlier parameters"]
+    of: Literal[
+        "earlier call",
+        "earlier parameters",
+        "first call",
+        "first call in training",
+        "way back",
+    ]
     output: bool  # the output is stale as well
     got: float  # the first sample's answer
     fresh: float  # the same after another history

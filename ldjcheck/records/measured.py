@@ -49,6 +49,7 @@ class Config:
     nudged: bool = False  # the layer's own numbers are moved as well
     reflected: bool = False  # one row of every parameter is turned around as well
     turned: Turned | None = None  # what is turned around although it has one sign
+    reach: float = 1.0  # how many times as far as the region inputs reach
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

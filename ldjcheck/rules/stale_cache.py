@@ -14,10 +14,39 @@ if TYPE_CHECKING:
     from ldjcheck.rules.rule import Circumstances
 
 
+_MOMENTS = {
+    "first call": (
+        "The log-determinant of the first call is another one.",
+        "that of the first call",
+    ),
+    "first call in training": (
+        "The log-determinant of the first call in training is another one.",
+        "that of the first call",
+    ),
+    "way back": (
+        "The log-determinant is another one once the way back has run.",
+        "that after it",
+    ),
+}
+
+
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
         seen = verdict.behaviour.stale
         if seen is None:
+            continue
+        if seen.of in _MOMENTS:
+            message, then = _MOMENTS[seen.of]
+            yield RULE.finding(
+                message,
+                direction=verdict.direction,
+                evidence=(
+                    f"same input, same output: {then} "
+                    f"is {seen.got:+.6g}, and {seen.fresh:+.6g} otherwise",
+                    "an ldj depends on the input and on the parameters of now alone",
+                ),
+                location=seen.location,
+            )
             continue
         what = "output" if seen.output else "log-determinant"
         alike = "same input, same parameters"

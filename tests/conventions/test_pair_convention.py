@@ -259,3 +259,19 @@ def test_output_and_ldj_may_come_back_by_name(factor: float, status: str) -> Non
 
     report = ldjcheck.check(Named(), shape=(4,))
     assert report.status == status, report
+
+
+def with_a_flag(x: Tensor, return_logdet: bool = False, *, factor: float = 1.0) -> Any:
+    y, ldj = x.sinh(), factor * x.cosh().log().sum(1)
+    return (y, ldj) if return_logdet else y
+
+
+def with_another(x: Tensor, *, calc_ldj: bool = False, factor: float = 1.0) -> Any:
+    return with_a_flag(x, calc_ldj, factor=factor)
+
+
+@pytest.mark.parametrize("call", [with_a_flag, with_another])
+@pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
+def test_an_ldj_may_have_to_be_asked_for(call: Any, factor: float, status: str) -> None:
+    layer = partial(call, factor=factor)
+    assert ldjcheck.check(layer, shape=(4,)).status == status

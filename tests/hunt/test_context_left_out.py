@@ -51,3 +51,104 @@ def test_one_that_is_embedded_is_left_out() -> None:
 
     report = ldjcheck.check(Labelled(), shape=(4,))
     assert report.status == "pass"
+
+
+class ByAnyName(Conditioned):
+    """Its context is called `g`, and it may hand on a total."""
+
+    def forward(
+        self, x: Tensor, g: Tensor | None = None, total: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x, g)
+        return y, ldj if total is None else ldj + total
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_context_may_have_any_name(right: bool) -> None:
+    """A total that is handed on changes no output, and is none."""
+    report = ldjcheck.check(ByAnyName(right), shape=(4,))
+    assert report.status == ("pass" if right else "fail")
+    assert "g=(3,)" in report.to_dict()["results"][0]["inferred"]["context"]
+
+
+class Noisy(nn.Module):
+    """Adds noise, drawn where none is given, and counts what the noise's flow does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor, noise: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        u = torch.rand_like(x) if noise is None else noise
+        return x.floor() + u * self.scale, self.scale.abs().log().sum().expand(len(x))
+
+
+def test_noise_is_no_context() -> None:
+    report = ldjcheck.check(Noisy(), shape=(4,))
+    assert report.status == "pass", report
+
+
+class Filtered(nn.Module):
+    """Does nothing without a context."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 4)
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        if context is None:
+            return x, x.new_zeros(len(x))
+        s = torch.tanh(self.net(context))
+        return x * s.exp(), s.sum(1)
+
+
+def test_what_does_nothing_without_a_context_is_proved_with_one() -> None:
+    assert ldjcheck.check(Filtered(), shape=(4,)).status == "pass"
+
+
+class Padded(nn.Module):
+    """Mixes the channels of sequences, whose ends a mask may leave out."""
+
+    def __init__(self, counts: str) -> None:
+        super().__init__()
+        self.counts = counts
+        self.weight = nn.Parameter(torch.eye(4) + 0.1 * torch.randn(4, 4))
+
+    def forward(self, x: Tensor, x_mask: Tensor) -> tuple[Tensor, Tensor]:
+        lengths = {
+            "kept": x_mask.sum((1, 2)),
+            "all": torch.full((len(x),), float(x.shape[2])),
+            "channels": torch.full((len(x),), 2.0 * x.shape[1]),
+            "one": torch.ones(len(x)),
+        }[self.counts]
+        ldj = lengths * torch.linalg.slogdet(self.weight)[1]
+        return torch.einsum("ij,bjt->bit", self.weight, x) * x_mask, ldj
+
+
+class PaddedAtTimes(Padded):
+    """The mask may be left out, and keeps all then."""
+
+    def forward(self, x: Tensor, x_mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        return super().forward(
+            x, torch.ones_like(x[:, :1]) if x_mask is None else x_mask
+        )
+
+
+@pytest.mark.parametrize("kind", [Padded, PaddedAtTimes])
+@pytest.mark.parametrize(
+    ("counts", "found"),
+    [
+        ("kept", []),
+        ("all", ["masked-dims-counted"]),
+        ("channels", ["wrong-dims-factor"]),  # twice 4 are 8 frames, and never 6
+        ("one", ["missing-spatial-factor"]),
+    ],
+)
+def test_what_a_mask_leaves_out_is_not_counted(
+    kind: type[Padded], counts: str, found: list[str]
+) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(kind(counts))
+    assert [finding.name for finding in report.findings] == found

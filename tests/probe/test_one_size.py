@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -129,6 +131,30 @@ def test_halves_and_multiples_are_told_from_what_equals_them_at_one_size(
     pair: tuple[type[nn.Module], type[nn.Module]],
 ) -> None:
     right, wrong = (ldjcheck.check(each()).status for each in pair)
+    assert (right, wrong) == ("pass", "fail")
+
+
+class Channelwise(nn.Module):
+    """A scale for each channel of sequences; `frames` is how often each counts."""
+
+    def __init__(self, size: tuple[int, ...], frames: int | None) -> None:
+        super().__init__()
+        self.frames, self.channels = frames, math.prod(size)
+        self.log_scale = nn.Parameter(torch.zeros(size))
+
+    def forward(self, x: Tensor) -> Pair:
+        frames = x[0].numel() // self.channels if self.frames is None else self.frames
+        ldj = frames * self.log_scale.sum()
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+
+
+@pytest.mark.parametrize("size", [(4, 1), (1, 4, 1), (1, 1, 4), (1, 1, 8)], ids=str)
+def test_numbers_that_all_frames_share_are_tried_on_several(
+    size: tuple[int, ...],
+) -> None:
+    right, wrong = (
+        ldjcheck.check(Channelwise(size, frames)).status for frames in (None, 1)
+    )
     assert (right, wrong) == ("pass", "fail")
 
 

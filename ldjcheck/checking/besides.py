@@ -1,0 +1,191 @@
+"""What is asked besides of a layer that passes: in training, with a context, with padding.
+
+A flag that says whether the layer is training may lead to other code, and so may one that
+says whether gradients are wanted. A context that may be left out brings in terms of its
+own, and a mask leaves out others.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck import probe
+from ldjcheck.checking.setting import settle_layer, with_optional_context
+from ldjcheck.compare.judgement import silenced
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.rules import rule_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.checking.setting import Setting
+    from ldjcheck.records import Config, Options, Result
+
+    Checked = Callable[[Setting, Options, tuple[Config, ...]], Result]
+
+_PADDED = 2  # configurations that must tell the same
+_OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
+
+
+def asked_besides(
+    setting: Setting, options: Options, result: Result, checked: Checked
+) -> Result:
+    """Return the result, or what another way of calling the layer brings to light."""
+    if result.status == "pass":
+        result = _in_training_too(setting, options, result, checked)
+    if result.status == "pass":
+        result = _without_gradients_too(setting, options, result)
+    if result.status == "pass":
+        result = _with_padding_too(setting, options, result)
+    if result.status == "pass" or _is_idle(result):
+        result = _with_context_too(setting, options, result, checked)
+    return result
+
+
+def _with_context_too(
+    setting: Setting, options: Options, result: Result, checked: Checked
+) -> Result:
+    fed = with_optional_context(setting, options)
+    if fed is None:
+        return result
+    told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
+    again = checked(settle_layer(setting.layer, fed), fed, ())
+    if again.status == "fail" and _is_of_value(again):
+        said = f"{told}: right without it, wrong with it"
+        return replace(again, inferred={"context": said, **again.inferred})
+    if again.status == "pass" and result.status != "pass":
+        said = f"{told}: without it the layer changes nothing"
+        return replace(again, inferred={"context": said, **again.inferred})
+    said = f"right without it; with {told}: {again.status}"
+    return replace(result, inferred={"context": said, **result.inferred})
+
+
+def _in_training_too(
+    setting: Setting, options: Options, result: Result, checked: Checked
+) -> Result:
+    """Return what is wrong in training alone, where the map is the same and the ldj is not."""
+    from ldjcheck.measure import otherwise
+
+    if options.mode == "train" or otherwise(setting.settled, "training") is None:
+        return result
+    training = replace(options, mode="train")
+    again = checked(settle_layer(setting.layer, training), training, ())
+    if again.status != "fail" or not _is_of_value(again):
+        return result
+    said = "train: right in evaluation, wrong in training"
+    return replace(again, inferred={"mode": said, **again.inferred})
+
+
+def _without_gradients_too(
+    setting: Setting, options: Options, result: Result
+) -> Result:
+    """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
+    from ldjcheck.measure import otherwise
+
+    told = otherwise(setting.settled, "without gradients")
+    if told is None:
+        return result
+    usual, without = told
+    nothing = not bool(without.any())
+    return _with_finding(
+        result,
+        options,
+        "LDJ119" if nothing else "LDJ199",
+        "Without gradients, under `torch.no_grad()`, the log-determinant is "
+        + ("0." if nothing else "another one."),
+        (
+            "same input, same output, and right with gradients:",
+            *(
+                f"sample {index}: {float(w):+.6g} without, {float(u):+.6g} with them"
+                for index, (w, u) in enumerate(zip(without, usual, strict=True))
+            ),
+        ),
+    )
+
+
+def _with_padding_too(setting: Setting, options: Options, result: Result) -> Result:
+    """Return what is wrong where a mask leaves out the end of a sample."""
+    from ldjcheck.measure import padding_told
+
+    masked = _masked(setting, options)
+    if masked is None:
+        return result
+    settled = masked.settled
+    configs = probe.plan_configs(
+        settled.shape,
+        masked.others,
+        settled.domain,
+        options,
+        has_parameters=setting.has_parameters,
+    )
+    longest = sorted(configs, key=lambda config: -math.prod(config.shape))
+    told = padding_told(settled, tuple(longest[:_PADDED]))
+    if told is None:
+        return result
+    return _with_finding(
+        result,
+        options,
+        "LDJ113" if told.counted else "LDJ199",
+        "The log-determinant also counts what the mask leaves out."
+        if told.counted
+        else "The log-determinant is wrong where the mask leaves something out.",
+        (
+            "right where the mask keeps all; where it leaves out the end of a sample:",
+            *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
+            "exact is that of what is kept: what is left out becomes zero",
+        ),
+    )
+
+
+def _masked(setting: Setting, options: Options) -> Setting | None:
+    """Return the setting with a mask, which may be one that can be left out; or None."""
+    settled = setting.settled
+    fed = settled.workshop.options.context
+    if fed:
+        return setting if any("mask" in name for name, _ in fed) else None
+    calls = settled.calls
+    masks = {name for name in calls.extra_names if "mask" in name}
+    if not masks or options.context:
+        return None
+    at = ((settled.shape, settled.why_shape),)
+    known = {name for name, _ in options.kwarg}
+    for guess in probe.guess_contexts(setting.layer.obj, (calls,), at, known):
+        if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
+            with contextlib.suppress(CannotCheckError):
+                masked = replace(options, context=guess.contexts)
+                return settle_layer(setting.layer, masked)
+    return None
+
+
+def _with_finding(
+    result: Result,
+    options: Options,
+    code: str,
+    message: str,
+    evidence: tuple[str, ...],
+) -> Result:
+    """Return the result with a mistake of the way there, unless it is not to count."""
+    rule = rule_for(code)
+    assert rule is not None
+    finding = rule.finding(message, direction="forward", evidence=evidence)
+    kept, ignored = silenced((finding,), options)
+    return replace(
+        result,
+        status="fail" if kept else result.status,
+        findings=(*kept, *result.findings),
+        ignored=(*ignored, *result.ignored),
+    )
+
+
+def _is_idle(result: Result) -> bool:
+    """Return whether all that is unproven is that the layer changes nothing."""
+    return [finding.code for finding in result.findings] == ["LDJ401"]
+
+
+def _is_of_value(result: Result) -> bool:
+    """Return whether a number is wrong, and the map is one: what is fed may not fit it."""
+    grave = {f.code for f in result.findings if f.severity == "error"}
+    return not _OF_THE_MAP & grave

@@ -1,0 +1,99 @@
+"""What is wrong beyond a bound shows, though numbers of the usual size never meet it."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small_layers import Coupling, Pair
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Clipped(Coupling):
+    """Clips the logarithms of its scales at `bound`; `counted` says which are summed."""
+
+    def __init__(self, bound: float, counted: str) -> None:
+        super().__init__()
+        self.bound, self.counted = bound, counted
+
+    def conditioned(self, p: Tensor) -> Pair:
+        a, t = super().conditioned(p)
+        self.free = a
+        return a.clamp(-self.bound, self.bound), t
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, ldj if self.counted == "clipped" else self.free.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        x, ldj = super().inverse(y)
+        return x, ldj if self.counted == "clipped" else -self.free.sum(1)
+
+
+@pytest.mark.parametrize("bound", [2.0, 5.0, 8.0])
+def test_a_clip_that_the_ldj_does_without_is_found(bound: float) -> None:
+    assert ldjcheck.check(Clipped(bound, "clipped")).status == "pass"
+    found = ldjcheck.check(Clipped(bound, "free")).findings
+    assert [finding.name for finding in found] == ["wrong-branch"] * 2
+
+
+class Tails(nn.Module):
+    """Bends between -10 and 10, and is the identity outside, where `outside` is counted."""
+
+    def __init__(self, outside: float) -> None:
+        super().__init__()
+        self.outside, self.bend = outside, nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        a, u = 0.4 * torch.tanh(self.bend), 1 - (x / 10) ** 2
+        inside = x.abs() < 10
+        slope = 1 + a * (u**2 - 4 * (x / 10) ** 2 * u)
+        y = torch.where(inside, x + a * x * u**2, x)
+        log = torch.where(inside, slope, torch.ones_like(x)).log()
+        return y, torch.where(inside, log, log + self.outside).sum(1)
+
+
+@pytest.mark.parametrize(("outside", "status"), [(0.0, "pass"), (0.1, "fail")])
+def test_inputs_reach_as_far_as_the_tails_of_a_map(outside: float, status: str) -> None:
+    assert ldjcheck.check(Tails(outside)).status == status
+
+
+class Positive(nn.Module):
+    """A scale a dim; its logarithm is `log`."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind, self.scale = kind, nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        s = self.scale.clamp(min=1e-6) if self.kind == "held" else self.scale
+        counted = s.abs() if self.kind == "right" else s.clamp(min=1e-6)
+        return x * s, counted.log().sum().expand(len(x))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"), [("right", "pass"), ("held", "pass"), ("wrong", "fail")]
+)
+def test_a_scale_that_is_held_above_zero_in_the_ldj_alone(
+    kind: str, status: str
+) -> None:
+    """Where the map is held there as well, both are right."""
+    assert ldjcheck.check(Positive(kind)).status == status
+
+
+def test_a_series_that_ends_too_soon_further_out_is_no_matter_of_a_bound() -> None:
+    """What goes wrong on both sides of a bound is not of its making."""
+
+    class Series(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.a = nn.Parameter(torch.zeros(4))
+
+        def forward(self, x: Tensor) -> Pair:
+            a = 0.01 * self.a
+            log = sum((-1) ** (n + 1) * a**n / n for n in range(1, 9))
+            y = torch.where(x < 90.0, x, x + 0.0) * (1 + a)
+            return y, torch.as_tensor(log).sum().expand(len(x))
+
+    assert ldjcheck.check(Series()).status == "pass"
