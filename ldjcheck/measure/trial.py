@@ -1,0 +1,153 @@
+"""Trial runs: whether a layer runs when it is called so, and how well it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.measure.glances import couples, takes_one_batch, usual_input
+from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.isolate import is_modal
+from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.records import Calls, Direction, Domain, Shape
+
+
+class Quality(IntEnum):
+    """How well a trial went, the best first."""
+
+    GOOD = 0
+    SCALAR = 1  # one number for the whole batch
+    ONE_WAY = 2  # the way back raises
+    COUPLED = 3  # the batch was taken for the event, it may be
+    ODD = 4  # what comes back has not the promised form
+    RESIZED = 5  # other dims come out than went in
+    RESIZED_ONE_WAY = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a trial run returned, and how well it went."""
+
+    quality: Quality
+    outcome: Outcome
+    refused: str | None = None
+
+
+def graded(
+    quality: Quality,
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+) -> Quality:
+    """Return how well a trial went, the way back and other batches looked at as well."""
+    at = workshop, calls, shape, batch, domain
+    if quality <= Quality.SCALAR and (takes_one_batch(*at) or couples(*at)):
+        return Quality.COUPLED  # the batch was taken for the event, it may be
+    if quality <= Quality.SCALAR and _fails_on_the_way_back(*at):
+        return Quality.ONE_WAY
+    if quality == Quality.RESIZED and _fails_on_the_way_back(*at):
+        return Quality.RESIZED_ONE_WAY
+    return quality
+
+
+def _fails_on_the_way_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether only the way back raises: it may be made for another kind of input."""
+    if calls.forward is None or calls.inverse is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    try:
+        runner.run("inverse", y, Frozen())
+    except LayerRaisedError as error:
+        return not error.means_absent
+    except UnexpectedReturnError:
+        return False
+    return False
+
+
+def tried(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> Trial:
+    """Return what one usual batch gives, on a copy of its own.
+
+    Raises:
+        LayerRaisedError, UnexpectedReturnError: from running the layer.
+        CannotCheckError: LDJ004, for an output of complex numbers.
+    """
+    direction: Direction = "forward" if calls.forward is not None else "inverse"
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    outcome, refused = None, None
+    try:
+        outcome = runner.run(direction, x, Frozen())
+    except LayerRaisedError as error:
+        if not error.means_absent:
+            outcome = _after_training(workshop, calls, shape, domain, x)
+            refused = str(error)
+            if outcome is None:
+                raise
+        elif calls.inverse is None or direction == "inverse":
+            raise
+    if outcome is None:
+        outcome = runner.run("inverse", x, Frozen())
+    if outcome.y.is_complex():
+        raise CannotCheckError(
+            "LDJ004",
+            "The layer returns complex numbers, and only real maps are checked.",
+            ("View them as pairs of real ones: torch.view_as_real, torch.stack.",),
+        )
+    if outcome.raw is None:
+        raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
+    if not outcome.y.numel():  # all of so small an event was dropped
+        raise UnexpectedReturnError(_shown(outcome.y))
+    return Trial(quality=_quality(calls, outcome, x), outcome=outcome, refused=refused)
+
+
+def _after_training(
+    workshop: Workshop, calls: Calls, shape: Shape, domain: Domain, x: Tensor
+) -> Outcome | None:
+    """Return the outcome after one call in training; None where it raises all the same.
+
+    Layers that initialise themselves from their first batch may refuse to be used before.
+    """
+    if workshop.primed is not None or calls.forward is None:
+        return None
+    if not is_modal(workshop.layer.obj):
+        return None
+    primed = replace(workshop, primed=domain)
+    runner = primed.runner(calls, shape, len(x), seed=workshop.options.seed)
+    try:
+        return runner.run("forward", x, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+
+
+def _shown(y: Tensor) -> str:
+    return f"an output of shape {tuple(y.shape)}"
+
+
+def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> Quality:
+    if outcome.y.numel() != x.numel():
+        return Quality.RESIZED
+    if outcome.form is not None or outcome.y.shape[:1] != x.shape[:1]:
+        return Quality.ODD
+    entries: int = getattr(outcome.raw, "ndim", 0)
+    if calls.column and entries > 2:
+        return Quality.COUPLED  # an entry for each event, of which there may be several
+    one_number = entries == 0
+    return Quality.SCALAR if one_number else Quality.GOOD
