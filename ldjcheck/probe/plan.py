@@ -7,6 +7,7 @@ every size, so that no two counts coincide.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from ldjcheck.records import Config, Domain, Options, Region, Shape
@@ -66,9 +67,10 @@ def plan_investigation(
 ) -> tuple[Config, ...]:
     """Return further configurations that tell one mistake from another.
 
-    Small and large parameters, orientations turned around, a batch of 13 and one more of
-    the other shapes: each breaks another coincidence of counts and signs.
+    Small and large parameters, orientations turned around, a batch of 13 and the smallest
+    of the shapes not yet seen: each breaks another coincidence of counts and signs.
     """
+    smallest = sorted(others[2:] or others[-1:], key=math.prod)[:1]
     moved = has_parameters and options.params == "random"
     parameters: list[tuple[Shape, int, Region, float, bool]] = [
         (shape, options.batch + 1, "usual", 0.5, False),
@@ -78,7 +80,7 @@ def plan_investigation(
     plans: list[tuple[Shape, int, Region, float, bool]] = [
         (shape, 13, "far", 1.0, False),
         *(parameters if moved else ()),
-        *((other, options.batch + 3, "usual", 1.0, False) for other in others[:3][-1:]),
+        *((other, options.batch + 3, "usual", 1.0, False) for other in smallest),
     ]
     investigation = [
         Config(
