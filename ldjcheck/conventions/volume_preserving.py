@@ -35,7 +35,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     method = inverse_method(layer)
     if flag is None and method is None:
         return  # what has no way back may be anything
-    if any(map(is_total, method_names(layer))):
+    if any(map(is_total, (*method_names(layer), *signature.required))):
         return  # it says its ldj elsewhere, or that it has none
     yield Calls(
         convention=CONVENTION.name,
