@@ -6,7 +6,8 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking.asking import asked
-from ldjcheck.checking.pipeline import EXIT_CODES, failed_result
+from ldjcheck.checking.faults import failed_result
+from ldjcheck.checking.pipeline import EXIT_CODES
 from ldjcheck.checking.recognition import why_no_flow, without_untaken
 from ldjcheck.checking.search import check_layer
 from ldjcheck.listening import announce

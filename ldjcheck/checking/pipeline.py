@@ -6,11 +6,13 @@ This is the only module that knows the order of the stages.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.checking.besides import asked_besides
+from ldjcheck.checking.faults import failed_result, fault_of_layer
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
 from ldjcheck.checking.raised import raised
@@ -38,11 +40,11 @@ from ldjcheck.records import (
     Shape,
 )
 from ldjcheck.rules import name_findings, rule_for
-from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ldjcheck.checking.setting import Setting
-    from ldjcheck.measure import Namespace
     from ldjcheck.records import (
         Comparison,
         Config,
@@ -54,6 +56,8 @@ if TYPE_CHECKING:
     )
     from ldjcheck.tape import Trace
 
+    Tell = Callable[[Result], None]
+
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -64,10 +68,13 @@ def check_layer(
     options: Options,
     started: float | None = None,
     also: tuple[Config, ...] = (),
+    tell: Tell | None = None,
 ) -> Result:
     """Return the result of one layer; the layer's own faults never raise.
 
     At `also` nothing is looked for, but what explains and what mends must hold there too.
+    `tell` hears of a failing layer as soon as it is known to fail, and once more when it
+    is known why: whoever cannot wait for the end has a result all the same.
     """
     from ldjcheck.measure import Namespace, undisturbed, unharmed
 
@@ -78,8 +85,9 @@ def check_layer(
     try:
         with undisturbed(), unharmed(layer.obj):
             setting = settle_layer(layer, options)
-            result = _checked(setting, options, also)
-            result = asked_besides(setting, options, result, _checked)
+            checked = partial(_checked, tell=tell)
+            result = checked(setting, options, also)
+            result = asked_besides(setting, options, result, checked)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -91,33 +99,11 @@ def check_layer(
         )
         result = failed_result(layer.target, limit, layer=layer.name)
     except Exception as error:
-        fault = _fault_of_layer(layer, error, torch_before)
+        fault = fault_of_layer(layer, error, torch_before)
         if fault is None:
             raise
         result = failed_result(layer.target, fault, layer=layer.name)
     return replace(result, seconds=perf_counter() - started)
-
-
-def _fault_of_layer(
-    layer: Layer, error: Exception, torch_before: Namespace
-) -> CannotCheckError | None:
-    """Return what the layer did that nobody can work with; None for a fault of ours.
-
-    Its attributes may raise when they are looked at, and it may take away what everything
-    here is made of.
-    """
-    if replaced := torch_before.replaced():
-        return CannotCheckError(
-            "LDJ005",
-            f"Running {layer.name} replaces {replaced}, without which I cannot go on.",
-            ("What a call replaces for everybody, it should put back.",),
-        )
-    if is_users(error):
-        what = f"{type(error).__name__}: {message_of(error)}"
-        return CannotCheckError(
-            "LDJ005", f"Looking at {layer.name} raised {what}", user_traceback(error)
-        )
-    return None
 
 
 def measure_layer(layer: Layer, options: Options) -> Measurement:
@@ -131,16 +117,6 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
     with undisturbed(), unharmed(layer.obj):
         setting = settle_layer(layer, options)
         return _measurement(setting, setting.layer, options)
-
-
-def failed_result(
-    target: str, error: CannotCheckError, *, layer: str | None = None
-) -> Result:
-    """Return the result of a target that could not be checked."""
-    rule = rule_for(error.code)
-    assert rule is not None, error.code
-    finding = rule.finding(error.message, evidence=error.evidence)
-    return Result(target=target, layer=layer, status="error", findings=(finding,))
 
 
 def returned_shapes(
@@ -158,19 +134,46 @@ def returned_shapes(
         return None
 
 
-def _checked(setting: Setting, options: Options, also: tuple[Config, ...]) -> Result:
+def _checked(
+    setting: Setting,
+    options: Options,
+    also: tuple[Config, ...],
+    tell: Tell | None = None,
+) -> Result:
     layer = setting.layer
     measurement = _measurement(setting, layer, options)
     comparison = compare(measurement)
     own = at_its_own_size(setting, comparison, options, _at)
     if own is not None:
-        return _checked(own, options, also)
+        return _checked(own, options, also, tell)
     comparison, of_splits = with_splits(setting, comparison, _compared)
+    if tell is not None:
+        findings = *of_splits, *name_findings(comparison, None), *raised(comparison)
+        _tell_failure(tell, _concluded(comparison, (), findings, options))
     setting = _on_the_cpu(setting)
     diagnoses = _diagnoses(setting, comparison, also)
     diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
     findings = *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
+    if tell is not None:
+        _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
     findings = _fixed(findings, diagnoses, setting, comparison, also)
+    return _concluded(comparison, diagnoses, findings, options)
+
+
+def _tell_failure(tell: Tell, result: Result) -> None:
+    if result.status == "fail":
+        tell(result)
+
+
+def _concluded(
+    comparison: Comparison,
+    diagnoses: tuple[Diagnosis, ...],
+    findings: tuple[Finding, ...],
+    options: Options,
+) -> Result:
+    """Return what all that was found comes to."""
+    measurement = comparison.measurement
+    layer = measurement.layer
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
     findings, ignored = silenced(findings + _stale(hidden, options), options)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Config, Layer, Shape
 
+    Tell = Callable[[Result], None]
     Attempt = Callable[[Options], Result | None]
     """What the check says at these options; None where the layer cannot be run so."""
 
@@ -34,14 +35,20 @@ _SHRINKS = 80  # attempts to make what was found smaller
 _SEEDS = 1000
 
 
-def check_layer(layer: Layer, options: Options, started: float | None = None) -> Result:
+def check_layer(
+    layer: Layer,
+    options: Options,
+    started: float | None = None,
+    tell: Tell | None = None,
+) -> Result:
     """Return the result of one layer, at the smallest failing probe if one is asked for.
 
-    Where none fails it is the result of the check as it was asked for.
+    Where none fails it is the result of the check as it was asked for. `tell` hears of it
+    as soon as that is known to fail.
     """
     begun = perf_counter() if started is None else started
     plain = replace(options, search=0)
-    result = pipeline.check_layer(layer, plain, started)
+    result = pipeline.check_layer(layer, plain, started, tell=tell)
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     if not options.search or shape is None:
         return result

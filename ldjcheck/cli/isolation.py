@@ -52,18 +52,34 @@ class Died:
 
 @dataclass(frozen=True, slots=True)
 class TimedOut:
-    """The process was ended because its time was over."""
+    """The process was ended because its time was over.
+
+    `told` is the last thing that the function told before, if it told any.
+    """
 
     seconds: float
+    told: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """The function is still running, and this is what it knows so far."""
+
+    value: Any
 
 
 Outcome = Finished | Faulted | Died | TimedOut
 
 
 def run_isolated(
-    function: Callable[..., Any], *arguments: Any, timeout: float
+    function: Callable[..., Any],
+    *arguments: Any,
+    timeout: float,
+    tells: bool = False,
 ) -> Outcome:
     """Return how `function(*arguments)` ended in a process of its own.
+
+    A function that `tells` is given `tell=`, to be called with what it knows so far.
 
     What is printed there, by C code too, goes to standard error. Where the system
     forks, the process starts with everything that is loaded here; elsewhere function
@@ -72,7 +88,9 @@ def run_isolated(
     """
     context = _context()
     reader, writer = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(writer, timeout, function, arguments))
+    process = context.Process(
+        target=_work, args=(writer, timeout, function, arguments, tells)
+    )
     process.start()
     writer.close()
     try:
@@ -96,11 +114,18 @@ def _work(
     timeout: float,
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
+    tells: bool,
 ) -> None:
     _separate(timeout)
     outcome: Outcome
+
+    def tell(value: Any) -> None:
+        with suppress(OSError):  # user code closed what it does not own
+            writer.send_bytes(pickle.dumps(_Told(value)))
+
     try:
-        outcome = Finished(function(*arguments))
+        said = {"tell": tell} if tells else {}
+        outcome = Finished(function(*arguments, **said))
         answer = pickle.dumps(outcome)
     except BaseException:
         answer = pickle.dumps(Faulted(traceback.format_exc()))
@@ -134,15 +159,19 @@ def _outcome(process: BaseProcess, reader: Connection, timeout: float) -> Outcom
     processes that it started hold on to what they inherited.
     """
     deadline = time.monotonic() + timeout
+    told = None
     while (left := deadline - time.monotonic()) > 0:
         if reader.poll(min(left, _GLANCE)):
-            return _answer(process, reader)
-        if process.exitcode is not None and not reader.poll():
+            answer = _answer(process, reader)
+            if not isinstance(answer, _Told):
+                return answer
+            told = answer.value
+        elif process.exitcode is not None and not reader.poll():
             return Died(_how(process.exitcode))
-    return TimedOut(timeout)
+    return TimedOut(timeout, told)
 
 
-def _answer(process: BaseProcess, reader: Connection) -> Outcome:
+def _answer(process: BaseProcess, reader: Connection) -> Outcome | _Told:
     try:
         outcome = pickle.loads(reader.recv_bytes())
     except (EOFError, OSError):  # it ended before or while answering
@@ -150,6 +179,8 @@ def _answer(process: BaseProcess, reader: Connection) -> Outcome:
         return Died(_how(process.exitcode))
     except Exception:  # user code wrote into a descriptor that it does not own
         return Died("what it sent back cannot be read")
+    if isinstance(outcome, _Told):
+        return outcome
     process.join(_GRACE)
     return outcome if isinstance(outcome, Outcome) else Died("it sent back no result")
 

@@ -32,11 +32,13 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Layer, Options, Suppression
 
+    Tell = Callable[[Result], None]
+
 
 class Checker(NamedTuple):
     """The functions that know how a layer is checked."""
 
-    check_layer: Callable[[Layer, Options, float | None], Result]
+    check_layer: Callable[[Layer, Options, float | None, Tell | None], Result]
     failed_result: Callable[[str, CannotCheckError], Result]
     why_no_flow: Callable[[Layer, Result, Options], str | None]
     without_untaken: Callable[[Layer, Options], tuple[Options, dict[str, str]]]
@@ -138,9 +140,8 @@ class _Job:
         return None
 
     def _run(self, function: Callable[..., Any], target: str) -> Outcome:
-        return run_isolated(
-            function, target, self.request, self.checker, timeout=self.timeout
-        )
+        at = target, self.request, self.checker
+        return run_isolated(function, *at, timeout=self.timeout, tells=True)
 
     def _note(self, target: str, outcome: Outcome) -> None:
         if isinstance(outcome, Faulted):
@@ -149,6 +150,8 @@ class _Job:
             failed = Result(target=target, layer=None, status="error", inferred=told)
             self.results.append(failed)
             self.faults.append(outcome.traceback)
+        elif isinstance(outcome, TimedOut) and outcome.told is not None:
+            self.results.append(_cut_short(outcome.told, outcome.seconds))
         elif not isinstance(outcome, Finished):
             ended = self.checker.failed_result(target, _no_answer(outcome))
             seconds = outcome.seconds if isinstance(outcome, TimedOut) else 0.0
@@ -181,6 +184,14 @@ def _is_source_alone(target: str) -> bool:
         return False
 
 
+def _cut_short(told: Result, seconds: float) -> Result:
+    """Return what was known of a layer when its time was over: that it fails, at least."""
+    why = f"stopped after {seconds:g} seconds; for all of it: --timeout {2 * seconds:g}"
+    return replace(
+        told, seconds=seconds, inferred={"not finished": why, **told.inferred}
+    )
+
+
 def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
     if isinstance(outcome, TimedOut):
         return CannotCheckError(
@@ -201,22 +212,24 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
 # --- in the target's own process --------------------------------------------------
 
 
-def check_target(text: str, request: Request, checker: Checker) -> Result | Checked:
-    """Return the result of loading and checking one target.
+def check_target(
+    text: str, request: Request, checker: Checker, tell: Tell | None = None
+) -> Result | Checked:
+    """Return the result of loading and checking one target; `tell` hears what fails.
 
     What ends a program (`sys.exit`, `KeyboardInterrupt`, any exception that no-one is
     meant to catch) is the user's doing here, as is running out of memory; any other is a
     mistake of ours.
     """
-    result, layer, strange = _check(text, request, checker)
+    result, layer, strange = _check(text, request, checker, tell)
     return result if layer is None else Checked(result, strange)
 
 
 def check_found(
-    text: str, request: Request, checker: Checker
+    text: str, request: Request, checker: Checker, tell: Tell | None = None
 ) -> Result | Skipped | Checked:
     """Return the same of a target that was found, or why it is no flow layer."""
-    result, layer, strange = _check(text, request, checker)
+    result, layer, strange = _check(text, request, checker, tell)
     if layer is None:
         first = result.findings[0]
         is_none = first.code in ("LDJ003", "LDJ004")
@@ -227,7 +240,9 @@ def check_found(
     return Checked(skipped or result, strange)
 
 
-def find_targets(text: str, request: Request, checker: Checker) -> Survey | Result:
+def find_targets(
+    text: str, request: Request, checker: Checker, tell: Tell | None = None
+) -> Survey | Result:
     """Return what in a source may be a flow layer, or why it cannot be looked through."""
     _seed(request.options.seed)
     try:
@@ -245,7 +260,7 @@ def find_targets(text: str, request: Request, checker: Checker) -> Survey | Resu
 
 
 def _check(
-    text: str, request: Request, checker: Checker
+    text: str, request: Request, checker: Checker, tell: Tell | None
 ) -> tuple[Result, Layer | None, dict[str, str]]:
     """Return the result, the layer where it came to one, and what that does not take."""
     started = time.perf_counter()
@@ -262,7 +277,8 @@ def _check(
         options = replace(request.options, kwarg=kwarg, ignore=ignore)
         options, strange = checker.without_untaken(layer, options)
         try:
-            return checker.check_layer(layer, options, started), layer, strange
+            result = checker.check_layer(layer, options, started, tell)
+            return result, layer, strange
         except BaseException as error:
             if isinstance(error, Exception) and not isinstance(error, MemoryError):
                 raise

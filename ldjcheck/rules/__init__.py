@@ -144,12 +144,15 @@ def rule_for(code_or_name: str) -> Rule | None:
 
 
 def name_findings(
-    comparison: Comparison, diagnoses: Sequence[Diagnosis] = ()
+    comparison: Comparison, diagnoses: Sequence[Diagnosis] | None = ()
 ) -> tuple[Finding, ...]:
-    """Return all findings, the most important first: by severity, forward before inverse."""
+    """Return all findings, the most important first: by severity, forward before inverse.
+
+    `diagnoses` is None as long as nothing was diagnosed.
+    """
     values = list(value_findings(RULES, comparison, diagnoses))
     behaviour = [
-        _located(rule, finding, diagnoses)
+        _located(rule, finding, diagnoses or ())
         for rule in RULES
         if rule.match is not None
         for finding in rule.match(comparison)

@@ -30,16 +30,29 @@ _TIE = 0.11  # explanations that cost as good as the same explain the numbers as
 
 
 def value_findings(
-    rules: Sequence[Rule], comparison: Comparison, diagnoses: Sequence[Diagnosis]
+    rules: Sequence[Rule],
+    comparison: Comparison,
+    diagnoses: Sequence[Diagnosis] | None,
 ) -> Iterator[Finding]:
-    """Yield a finding for each mistake of each direction whose value disagrees."""
-    found = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
+    """Yield a finding for each mistake of each direction whose value disagrees.
+
+    Without diagnoses, of which there was none yet, only that it does.
+    """
+    found = {diagnosis.direction: diagnosis for diagnosis in diagnoses or ()}
+    harmless = max((r.harmless_below for r in rules), default=0.0)
     for verdict in comparison.verdicts:
         if not verdict.mismatched or verdict.faults or verdict.flat or verdict.form:
             continue
         if verdict.direction == "inverse" and _follows_forward(comparison):
             continue
         if not numbers_count(verdict):
+            continue
+        if diagnoses is None:
+            if _largest(verdict) > harmless:
+                yield unexplained_mismatch.RULE.finding(
+                    "The log-determinant is wrong; which mistake it is, is not known yet.",
+                    direction=verdict.direction,
+                )
             continue
         diagnosis = found.get(verdict.direction)
         lost = _lost(verdict)

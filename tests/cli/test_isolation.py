@@ -34,6 +34,25 @@ def is_alive(pid: int) -> bool:
     return "\nState:\tZ" not in status.read_text()  # a zombie, not collected yet
 
 
+def test_what_was_told_last_is_kept_when_time_is_over() -> None:
+    def slow(*, tell: Callable[[Any], None]) -> None:
+        tell("little")
+        tell({"more": [1, 2]})
+        time.sleep(60)
+
+    assert run_isolated(slow, timeout=0.5, tells=True) == TimedOut(
+        0.5, {"more": [1, 2]}
+    )
+
+
+def test_what_was_told_on_the_way_is_not_the_end() -> None:
+    def quick(*, tell: Callable[[Any], None]) -> str:
+        tell("little")
+        return "all"
+
+    assert run_isolated(quick, timeout=30.0, tells=True) == Finished("all")
+
+
 def test_a_value_comes_back() -> None:
     assert run(divmod, 7, 3) == Finished((2, 1))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -54,17 +55,33 @@ LAYERS = """
         def forward(self):
             time.sleep(60)
 
+    class FailsAndHangs(Sound):
+        slow = True
+
+        def forward(self):
+            return "fail"
+
     width = 3
 """
 
 
-def check_layer(layer: Layer, options: Options, started: float | None) -> Result:
+def check_layer(
+    layer: Layer,
+    options: Options,
+    started: float | None = None,
+    tell: Callable[[Result], None] | None = None,
+) -> Result:
     """Stand in for the real check: the layer itself says how it comes out."""
     status = layer.obj.forward()
     inferred = {"kwarg": repr(options.kwarg)}
-    return Result(
+    result = Result(
         target=layer.target, layer=layer.name, status=status, inferred=inferred
     )
+    if hasattr(layer.obj, "slow"):
+        assert tell is not None
+        tell(result)
+        time.sleep(60)
+    return result
 
 
 def why_no_flow(*_: object) -> None:
@@ -156,6 +173,19 @@ def test_a_target_that_hangs_is_given_up(run: Callable[..., Session]) -> None:
     assert "--timeout 2" in hung.findings[0].evidence[-1]
     assert 1.0 <= hung.seconds < 10.0
     assert sound.status == "pass"
+
+
+def test_a_target_that_is_known_to_fail_before_its_time_is_over_fails(
+    run: Callable[..., Session],
+) -> None:
+    session = run("FailsAndHangs", "Sound", timeout=1.0)
+    failed, sound = session.run.results
+    assert failed.status == "fail"
+    told = "stopped after 1 seconds; for all of it: --timeout 2"
+    assert failed.inferred["not finished"] == told
+    assert 1.0 <= failed.seconds < 10.0
+    assert sound.status == "pass"
+    assert session.run.exit_code == 1
 
 
 def test_a_fault_of_the_checker_is_told_apart(run: Callable[..., Session]) -> None:
