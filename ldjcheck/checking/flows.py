@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Direction,
         Location,
         Options,
+        Shape,
     )
     from ldjcheck.tape import FlowParts, Part
 
@@ -92,7 +93,7 @@ def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
     blamed = blame_sublayers(seen)
     return replace(
         diagnosis,
-        mistakes=_mistakes(flow, diagnosis, seen[0], blamed),
+        mistakes=_mistakes(flow, diagnosis, seen, blamed),
         sublayers=sublayer_lines(seen[0], diagnosis.direction, blamed),
     )
 
@@ -111,9 +112,12 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
         and bool(side.exact.isfinite().all() and side.reported.isfinite().all())
     ]
     sides.sort(key=lambda pair: not is_apart(pair[1]))
+    shapes = [config.shape for config, _ in sides]
+    # Each shape once, before any comes again: sizes tell counts apart.
+    order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
     workshop, calls = flow.settled.workshop, flow.settled.calls
     seen = []
-    for config, side in sides[:_CONFIGS]:
+    for config, side in (sides[i] for i in order[:_CONFIGS]):
         parts = record_parts(workshop, calls, config, side, recognise_conventions)
         if parts is None:
             return []
@@ -122,7 +126,7 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
 
 
 def _mistakes(
-    flow: _Flow, diagnosis: Diagnosis, seen: FlowParts, blamed: Blamed
+    flow: _Flow, diagnosis: Diagnosis, seen: Sequence[FlowParts], blamed: Blamed
 ) -> tuple[tuple[Explanation, ...], ...]:
     """Return the mistakes, by sublayer where that says more than the flow as a whole.
 
@@ -139,15 +143,17 @@ def _mistakes(
     ]
     kinds: set[object] = set()
     for index in blamed.wrong:
-        part = seen.parts[index]
-        for mistake in _alone(flow, part) if len(kinds) < _ALONE else [_unexplained()]:
+        part = seen[0].parts[index]
+        sizes = tuple(each.parts[index].shape for each in seen)
+        alone = _alone(flow, part, sizes) if len(kinds) < _ALONE else [_unexplained()]
+        for mistake in alone:
             first = mistake[0]
             mark = part.path if first.location is None else (first.kind, first.location)
             if mark not in kinds:  # of equal sublayers, the first one stands for all
                 kinds.add(mark)
                 found.append(tuple(_of_part(e, part) for e in mistake))
     if len(found) == 1 and found[0][0].kind == "unexplained" and named:
-        part = seen.parts[blamed.wrong[0]]
+        part = seen[0].parts[blamed.wrong[0]]
         return (tuple(_of_part(e, part) for e in whole[0]),)
     return tuple(found) if found else whole
 
@@ -183,10 +189,15 @@ def _placed(
     return explanation
 
 
-def _alone(flow: _Flow, part: Part) -> Sequence[tuple[Explanation, ...]]:
-    """Return the mistakes that a sublayer has by itself, one of them unexplained perhaps."""
+def _alone(
+    flow: _Flow, part: Part, sizes: tuple[Shape, ...]
+) -> Sequence[tuple[Explanation, ...]]:
+    """Return the mistakes that a sublayer has by itself, one of them unexplained perhaps.
+
+    `sizes` are the shapes of the events that reach it in the flow.
+    """
     name = f"{flow.layer.name}.{part.path}".replace(".[", "[")
-    layer = Layer(target=name, name=name, obj=part.owner)
+    layer = Layer(target=name, name=name, obj=part.owner, sizes=sizes)
     options = replace(
         flow.settled.workshop.options,
         shape=((None, part.shape),),

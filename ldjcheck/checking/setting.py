@@ -240,10 +240,12 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         settled = with_departures(settled, batch, recognise_conventions)
     free = {guess.shape: guess.free for guess in guesses}.get(
         settled.shape, frozenset()
-    )
+    ) | _axes_that_vary(settled.shape, layer.sizes)
+    reached = [shape for shape in layer.sizes if shape != settled.shape]
+    varied = probe.resized(settled.shape, probe.sizes_held(layer.obj), free)
     others = tuple(
         shape
-        for shape in probe.resized(settled.shape, probe.sizes_held(layer.obj), free)
+        for shape in dict.fromkeys((*reached, *varied))
         if not (settled.calls.parts or (options.search and options.shape))
         and runs(settled, shape, probe.choose_batch(options.batch, shape))
     )
@@ -262,6 +264,12 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+
+
+def _axes_that_vary(shape: Shape, sizes: tuple[Shape, ...]) -> frozenset[int]:
+    """Return the axes on which events of the layer are known to have other sizes."""
+    alike = [other for other in sizes if len(other) == len(shape)]
+    return frozenset(i for i, n in enumerate(shape) if any(o[i] != n for o in alike))
 
 
 def _uncallable(layer: Layer, convention: str) -> CannotCheckError:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Config, ConfigMeasured, Unavailable
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
+_ROUNDING = "rounding hides the ldj"
 _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
@@ -39,8 +40,10 @@ def nearer(
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
-    if not configs[0].draw or (told and (_shows(first) or _proves_back(first))):
+    if not configs[0].draw or (told and not _shows(first) and _proves_back(first)):
         return None
+    if _shows(first):
+        return _shown_plainly(settled, configs, first)
     there: tuple[float, ConfigMeasured] | None = None  # of the map itself only
     both: tuple[float, ConfigMeasured] | None = None
     for factor, again in _brought_nearer(settled, configs[0]):
@@ -52,12 +55,40 @@ def nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    factor, again = found
-    said = (
-        f"moved by {again.config.scale:.2g}: moved by {configs[0].scale:g}, "
-        f"{_why(first.inverse if told else first.forward)}"
+    return _scaled(configs, found[0], _why(first.inverse if told else first.forward))
+
+
+def _shown_plainly(
+    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
+) -> tuple[tuple[Config, ...], str] | None:
+    """Return configurations where the mistake shows on samples that rounding leaves alone.
+
+    It shows already; but of a map that saturates, numbers tell less of which mistake it is.
+    """
+    if _is_plain(first):
+        return None
+    for factor, again in _brought_nearer(settled, configs[0]):
+        if _shows(again) and _is_plain(again):
+            return _scaled(configs, factor, _ROUNDING)
+    return None
+
+
+def _is_plain(measured: ConfigMeasured) -> bool:
+    """Return whether rounding hides the ldj of no sample, in either direction."""
+    return all(
+        _share_told(side) == 1.0
+        for side in (measured.forward, measured.inverse)
+        if isinstance(side, DirectionMeasured) and side.reported is not None
     )
-    return tuple(replace(c, scale=c.scale * factor) for c in configs), said
+
+
+def _scaled(
+    configs: tuple[Config, ...], factor: float, why: str
+) -> tuple[tuple[Config, ...], str]:
+    """Return the configurations nearer by, and what to say of it."""
+    closer = tuple(replace(c, scale=c.scale * factor) for c in configs)
+    moved = f"moved by {closer[0].scale:.2g}: moved by {configs[0].scale:g}, {why}"
+    return closer, moved
 
 
 def where_borne(
@@ -133,21 +164,26 @@ def _is_finite(side: DirectionMeasured) -> bool:
 
 def _leaves_no_room(side: DirectionMeasured) -> bool:
     """Return whether a mistake would show in half of the samples at least."""
+    return 2 * _share_told(side) >= 1.0
+
+
+def _share_told(side: DirectionMeasured) -> float:
+    """Return the share of the samples in which a mistake would show."""
     if not bool(torch.isfinite(side.y).all()):
-        return False
+        return 0.0
     if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
-        return False
+        return 0.0
     if side.exact is None or side.allowed is None or side.estimated:
-        return True  # what has no determinant has none nearer by either
+        return 1.0  # what has no determinant has none nearer by either
     if not side.anchored:
-        return False
+        return 0.0
     limit = hides_mistakes(side.x[0].numel())
     limit *= 1.0 if side.dtype == "float64" else _COARSER
     telling = torch.isfinite(side.exact) & (side.allowed <= limit)
-    return 2 * int(telling.sum()) >= len(telling)
+    return float(telling.double().mean())
 
 
 def _why(side: DirectionMeasured | Unavailable) -> str:
     if isinstance(side, DirectionMeasured):
-        return "rounding hides the ldj"
+        return _ROUNDING
     return f"it raises {side.why}"

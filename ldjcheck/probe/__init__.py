@@ -9,7 +9,8 @@ from ldjcheck.probe.plan import (
     plan_configs,
     plan_investigation,
 )
-from ldjcheck.probe.shapes import SMALL, ShapeGuess, guess_shapes, resized, sizes_held
+from ldjcheck.probe.shapes import SMALL, ShapeGuess, guess_shapes, sizes_held
+from ldjcheck.probe.sizes import resized
 
 __all__ = [
     "SMALL",

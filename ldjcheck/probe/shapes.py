@@ -9,7 +9,6 @@ hardly ever runs on vectors.
 
 from __future__ import annotations
 
-import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -34,9 +33,6 @@ class _Free(int):
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
 HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
 SMALL = 512  # dims; a first guess must be cheap to prove
-
-# Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
-_OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)
 
 _FEATURE_NAMES = (
     "features", "n_features", "num_features", "in_features", "dim", "dims", "d", "D",
@@ -113,42 +109,6 @@ def guess_shapes(
             free = (i for i, size in enumerate(found) if isinstance(size, _Free))
             guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
     return tuple(guesses.values())
-
-
-def resized(
-    shape: Shape, held: frozenset[int], free: frozenset[int] = frozenset()
-) -> tuple[Shape, ...]:
-    """Return shapes of the same kind and other sizes, axes that the layer fixes kept.
-
-    An axis whose size the layer holds somewhere is taken to be fixed by it, unless we chose
-    that size, as `free` says. Of axes of one size, which the layer holds, any may be the one
-    that it fixes: what runs decides. Shapes that part them come first, and last those that
-    keep one more axis: the layer may fix its size by a number that is a multiple of it.
-    """
-    loose = frozenset(i for i, size in enumerate(shape) if size not in held) | free
-    known = {shape[i] for i in loose}
-    twins = [i for i, n in enumerate(shape) if shape.count(n) > 1 and n not in known]
-    others: list[Shape] = []
-    freed = (
-        frozenset(some)
-        for count in range(max(1, len(twins)))
-        for some in itertools.combinations(twins, count)
-    )
-    fewer = (loose - {axis} for axis in sorted(loose) if len(loose) > 1)
-    for axes in (*(loose | some for some in freed), *fewer):
-        for choice in _OTHERS:
-            fitting = (choice * len(shape))[: len(shape)]
-            new = tuple(fitting[i] if i in axes else n for i, n in enumerate(shape))
-            # no dearer than what is asked anyway
-            largest = max(SMALL, math.prod(shape))
-            if new != shape and new not in others and math.prod(new) <= largest:
-                others.append(new)
-
-    def twins_kept(other: Shape) -> int:
-        pairs = itertools.combinations(range(len(shape)), 2)
-        return sum(shape[i] == shape[j] and other[i] == other[j] for i, j in pairs)
-
-    return tuple(sorted(others, key=twins_kept))
 
 
 def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:

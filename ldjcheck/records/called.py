@@ -22,6 +22,7 @@ class Layer:
     obj: Any
     rebuild: Callable[[], Any] | None = None  # evaluates the target's expression again
     inferred: tuple[tuple[str, str], ...] = ()  # how it was come by: what, and why
+    sizes: tuple[Shape, ...] = ()  # events of these shapes are known to reach it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
