@@ -102,7 +102,7 @@ def _call(
         method = getattr(layer, ldj_names[0])
         signature = signature_of(method)
         assert signature is not None, "it was read when the layer was recognised"
-        given = _arguments(signature, x, y)
+        given = _arguments(signature, x, y, is_back=ldj_names[0].startswith(_BACK))
         rest = {
             name: value
             for name, value in taken(method, kwargs).items()
@@ -113,14 +113,20 @@ def _call(
     return call
 
 
-def _arguments(signature: Signature, x: Any, y: Any) -> tuple[Any, ...]:
-    """Return input and output as the method wants them: both, one of them, or none."""
+def _arguments(
+    signature: Signature, x: Any, y: Any, *, is_back: bool
+) -> tuple[Any, ...]:
+    """Return input and output as the method wants them: both, one of them, or none.
+
+    The y of a method of the way back is what that is given, as everything it takes alone.
+    """
     names = signature.names
     if len(names) > 1 and names[1].lower().startswith(_OUTPUTS):
         return (x, y)
     if not signature.required:
         return ()
-    return (y,) if names[0] in _OUTPUTS and names[0] != "z" else (x,)
+    is_output = names[0] in _OUTPUTS and names[0] != "z"
+    return (y,) if is_output and not is_back else (x,)
 
 
 CONVENTION = Convention(

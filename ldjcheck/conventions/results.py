@@ -2,7 +2,7 @@
 
 Two things are output and ldj. Of more, the names in the layer's own return statement
 decide, then the forms; a list of log-dets is one ldj, as is a list of outputs one output.
-In a mapping the key decides.
+In a mapping the key decides, and so does the name of a field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
 
 def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     """Return output and ldj of what `function` returned for the input `x`."""
-    if isinstance(result, dict):
-        named = [key for key in result if isinstance(key, str) and is_total(key)]
-        rest = [item for key, item in result.items() if key not in named]
-        if len(named) == 1 and rest:
-            ldj = _one_number(result[named[0]], x)
-            return Returned(y=_outputs(rest, x), ldj=ldj)
+    held = _by_name(result)
+    named = [key for key in held if isinstance(key, str) and is_total(key)]
+    rest = [item for key, item in held.items() if key not in named]
+    if len(named) == 1 and rest:
+        ldj = _one_number(held[named[0]], x)
+        return Returned(y=_outputs(rest, x), ldj=ldj)
     if not isinstance(result, (tuple, list)) or not result:
         return Returned(y=result, ldj=None, bare=True)
     handed = _handed_on(result, x, function)
@@ -53,6 +54,20 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     numbers = [_one_number(result[i], x) for i in where]
     rest = [item for i, item in enumerate(result) if i not in where]
     return Returned(y=_outputs(rest, x), ldj=_added(numbers))
+
+
+def _by_name(result: Any) -> dict[Any, Any]:
+    """Return what a mapping, a named tuple or an object made to hold results holds."""
+    if isinstance(result, Mapping):
+        return dict(result)
+    if isinstance(result, tuple):
+        return dict(zip(getattr(result, "_fields", ()), result, strict=False))
+    if isinstance(result, Tensor):
+        return {}
+    if is_dataclass(result) and not isinstance(result, type):
+        return {field.name: getattr(result, field.name) for field in fields(result)}
+    held = getattr(result, "__dict__", None)
+    return dict(held) if isinstance(held, dict) else {}
 
 
 def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, str]:

@@ -494,6 +494,27 @@ class TorchLike:
         return torch.log(torch.cosh(y if self.slip else x))
 
 
+class Bijector(Slipping):
+    """Two maps and two `..._log_det_jacobian`, each taken at what its map is given."""
+
+    def __init__(self, dim: int = 4) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.sinh(x * self.log_scale.exp())
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return torch.asinh(y) * torch.exp(-self.log_scale)
+
+    def forward_log_det_jacobian(self, x: Tensor) -> Tensor:
+        inner = x if self.slip else x * self.log_scale.exp()
+        return (self.log_scale + torch.log(torch.cosh(inner))).sum(-1)
+
+    def inverse_log_det_jacobian(self, y: Tensor) -> Tensor:
+        return -self.forward_log_det_jacobian(self.inverse(y))
+
+
 class VpSinusoid(Slipping):
     """Volume preserving: a shift of one half by a function of the other."""
 
@@ -555,6 +576,7 @@ LAYERS: dict[str, tuple[Any, dict[str, Any], str, set[str]]] = {
     "stateful": (Stateful, {}, "stored-log-det", {"LDJ112"}),
     "distrax": (Distrax, {}, "and-log-det", {"LDJ118"}),
     "stribor": (Stribor, {}, "and-log-det", {"LDJ108"}),
+    "bijector": (Bijector, {}, "log-det-method", {"LDJ112"}),
     "torch-like": (TorchLike, {}, "log-det-method", {"LDJ112"}),
     "volume preserving": (VpSinusoid, {}, "pair", {"LDJ118"}),
     "householder": (Householder, {}, "pair", {"LDJ119"}),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -251,11 +253,25 @@ def test_keyword_arguments_reach_every_call() -> None:
     passes(power, kwarg={"bend": 0.5})
 
 
+class InATuple(NamedTuple):
+    log_det: Tensor
+    z: Tensor
+
+
+@dataclass
+class InADataclass:
+    log_det: Tensor
+    z: Tensor
+
+
+@pytest.mark.parametrize("holder", [dict, InATuple, InADataclass, SimpleNamespace])
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
-def test_output_and_ldj_may_come_back_by_name(factor: float, status: str) -> None:
+def test_output_and_ldj_may_come_back_by_name(
+    holder: Any, factor: float, status: str
+) -> None:
     class Named(nn.Module):
-        def forward(self, x: Tensor) -> dict[str, Tensor]:
-            return {"log_det": factor * x.cosh().log().sum(1), "z": x.sinh()}
+        def forward(self, x: Tensor) -> Any:
+            return holder(log_det=factor * x.cosh().log().sum(1), z=x.sinh())
 
     report = ldjcheck.check(Named(), shape=(4,))
     assert report.status == status, report
