@@ -34,7 +34,8 @@ FLOORS: tuple[frozenset[str], ...] = (
         }
     ),
     frozenset({"fixes", "listening"}),
-    frozenset({"checking", "checking.flows", "checking.setting"}),
+    frozenset({"checking"}),
+    frozenset({"checking.flows", "checking.setting"}),
     frozenset({"checking.besides", "checking.one_size", "checking.splits"}),
     frozenset({"checking.pipeline"}),
     frozenset({"checking.recognition", "checking.search"}),

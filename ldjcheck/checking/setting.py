@@ -13,9 +13,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck import probe
+from ldjcheck.checking.uncalled import made_by_users, uncallable, with_parts
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, paths, reachable, unwrapped
+from ldjcheck.holdings import held_transform, unwrapped
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
@@ -55,7 +56,7 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     except CannotCheckError as error:
         found = _inside(layer, options)
         if found is None:
-            raise _with_parts(error, layer) from None
+            raise with_parts(error, layer) from None
         setting = found
     if setting.layer is not typed:
         inside = type(setting.layer.obj).__name__
@@ -113,39 +114,6 @@ def _inside(layer: Layer, options: Options) -> Setting | None:
     return None
 
 
-def _with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
-    """Return the error with what else could be checked, where the call is not understood."""
-    if error.code != "LDJ004":
-        return error
-    from ldjcheck.conventions import recognise_conventions
-
-    where = paths(layer.obj)
-    parts = sorted(
-        (where[id(item)] for item in _made_by_users(layer) if id(item) in where),
-        key=lambda path: (path.count(".") + path.count("["), path),
-    )
-    hints = []
-    if parts:
-        hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
-    if recognise_conventions(layer.obj, "model"):
-        hints.append("To check its log_prob, say that it is a model: --kind model")
-    return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
-
-
-def _made_by_users(layer: Layer) -> list[Any]:
-    """Return what the layer holds that may be a flow layer: torch's networks are none."""
-    from ldjcheck.conventions import recognise_conventions
-
-    return [
-        item
-        for item in reachable(layer.obj)
-        if item is not layer.obj
-        and callable(item)
-        and not type(item).__module__.startswith(("torch.nn", "builtins"))
-        and recognise_conventions(item)
-    ]
-
-
 def _holds_flow(layer: Layer) -> bool:
     """Return whether something that the layer holds has a way back, or keeps a total.
 
@@ -155,7 +123,7 @@ def _holds_flow(layer: Layer) -> bool:
 
     return any(
         calls.accumulates or calls.inverse is not None
-        for item in _made_by_users(layer)
+        for item in made_by_users(layer)
         for calls in recognise_conventions(item)
     )
 
@@ -204,7 +172,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         wanted = "model" if options.kind == "model" else options.convention
         candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
-        raise _uncallable(layer, options.convention)
+        raise uncallable(layer, options.convention)
     asked = dict(options.shape)
     # What is the name of no argument is a key of the one that the layer takes.
     keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
@@ -270,31 +238,6 @@ def _axes_that_vary(shape: Shape, sizes: tuple[Shape, ...]) -> frozenset[int]:
     """Return the axes on which events of the layer are known to have other sizes."""
     alike = [other for other in sizes if len(other) == len(shape)]
     return frozenset(i for i, n in enumerate(shape) if any(o[i] != n for o in alike))
-
-
-def _uncallable(layer: Layer, convention: str) -> CannotCheckError:
-    """Return what to say where a layer follows no convention, or not the one named."""
-    kind = type(layer.obj).__name__
-    if convention != "auto":
-        return CannotCheckError(
-            "LDJ004",
-            f"{layer.name} cannot be called by the convention {convention}.",
-            (
-                f"Its type, {kind}, has not the signature or the methods of that.",
-                "Without --convention it is recognised. Or write the call down:",
-                "  --convention 'f(x, flag=True) -> y, ldj'",
-            ),
-        )
-    return CannotCheckError(
-        "LDJ004",
-        f"I do not know how to call {layer.name}.",
-        (
-            f"Its type, {kind}, takes no input when it is called.",
-            f"To check the target that it names, type: ldjcheck {layer.obj}"
-            if isinstance(layer.obj, str)
-            else "A flow layer is called with x and returns y and its ldj.",
-        ),
-    )
 
 
 def _guessed(

@@ -154,7 +154,7 @@ def kind_of(comparison: Comparison) -> Kind:
     given = comparison.measurement.options.kind
     if given != "auto":
         return given
-    if comparison.measurement.calls.convention == "model":
+    if comparison.measurement.calls.convention in ("model", "density"):
         return "model"
     if any(v.instead in ("split", "nothing") for v in comparison.verdicts):
         return "split"

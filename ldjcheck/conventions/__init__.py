@@ -13,6 +13,7 @@ from ldjcheck.conventions import (
     accumulator,
     and_log_det,
     conditional_transform,
+    density,
     freia,
     lazy_transform,
     log_det_method,
@@ -24,6 +25,7 @@ from ldjcheck.conventions import (
     several_tensors,
     stored_log_det,
     transform,
+    two_methods,
     volume_preserving,
 )
 from ldjcheck.conventions.adapter import adapted_calls
@@ -42,8 +44,10 @@ CONVENTIONS: tuple[Convention, ...] = (
     sequence.CONVENTION,
     several_tensors.CONVENTION,
     and_log_det.CONVENTION,
+    two_methods.CONVENTION,
     mode.CONVENTION,
     accumulator.CONVENTION,
+    density.CONVENTION,
     pair.CONVENTION,
     log_det_method.CONVENTION,
     stored_log_det.CONVENTION,

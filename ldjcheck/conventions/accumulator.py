@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     Signature,
     call_signature,
@@ -39,10 +38,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     total, is_density = found
     sign: Literal[1, -1] = -1 if is_density else 1
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     inverse: CallFunction | None = None
     if flag is not None:
-        inverse = _call(signature, total, {flag: True})
+        inverse = _call(signature, total, flag.inverse)
     else:
         method = inverse_method(layer)
         back = signature_of(getattr(layer, method)) if method else None
@@ -52,12 +51,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"{signature.names[0]}, {total}"),
-        forward=_call(signature, total, {flag: False} if flag else {}),
+        forward=_call(signature, total, flag.forward if flag else {}),
         inverse=inverse,
         accumulates=True,
         sign=sign,
-        context_names=signature.contexts(total, flag),
-        extra_names=signature.extras(total, flag),
+        context_names=signature.contexts(total),
+        extra_names=signature.extras(total),
         inferred=(("convention", f"{CONVENTION.name}: {why}"),),
     )
     if not is_density:

@@ -20,6 +20,9 @@ REVERSE_FLAGS = (
 )  # fmt: skip
 """Keyword names, met in the wild, of the flag that runs a layer the other way."""
 
+FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
+"""The same of flags that are on unless the layer runs the other way."""
+
 INVERSE_METHODS = (
     "inverse",
     "inv",
@@ -57,6 +60,27 @@ class Convention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WayFlag:
+    """A flag that says which way a layer runs: `reverse=True`, or `forward=False`."""
+
+    name: str
+    back: bool  # what it is on the way back
+
+    @property
+    def forward(self) -> dict[str, bool]:
+        """The argument that runs the layer forward."""
+        return {self.name: not self.back}
+
+    @property
+    def inverse(self) -> dict[str, bool]:
+        """The argument that runs the layer the other way."""
+        return {self.name: self.back}
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.back}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Signature:
     """The parameters of a call that matter here, `self` excluded."""
 
@@ -77,9 +101,21 @@ class Signature:
         """Return the first parameter that bears one of these names."""
         return next((name for name in self.names if name in names), None)
 
+    def way_flag(self) -> WayFlag | None:
+        """Return the parameter that says which way the layer runs, if there is one."""
+        for name in self.names if self.takes_any_position else self.names[1:]:
+            default = self.defaults.get(name, False)
+            if name in REVERSE_FLAGS:
+                return WayFlag(name=name, back=True)
+            if name in FORWARD_FLAGS and (name in self.required or default is True):
+                return WayFlag(name=name, back=False)
+        return None
+
     def contexts(self, *known: str | None) -> tuple[str, ...]:
-        """Return the further arguments that a call must have, the input left out."""
-        return tuple(name for name in self.required[1:] if name not in known)
+        """Return the further arguments that a call must have: no input, and no flag."""
+        flag = self.way_flag()
+        told = (*known, None if flag is None else flag.name)
+        return tuple(name for name in self.required[1:] if name not in told)
 
     def extras(self, *known: str | None) -> tuple[str, ...]:
         """Return what may be None, and is where nobody gives it; the input left out."""

@@ -11,7 +11,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     Signature,
     call_signature,
@@ -48,24 +47,24 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     method = signature_of(getattr(layer, name))
     if method is None:
         return
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     way_back = inverse_method(layer)
     inverse = None
     if flag is not None:
-        inverse = _call(None, {flag: True}, back_names[:1])
+        inverse = _call(None, flag.inverse, back_names[:1])
     elif way_back is not None:
         inverse = _call(way_back, {}, back_names[:1])
     event_dim = _event_dim(layer)
     calls = Calls(
         convention=CONVENTION.name,
         signature=f"f(x) -> y; {method.show('ldj').replace('f(', f'f.{name}(', 1)}",
-        forward=_call(None, {flag: False} if flag else {}, [name]),
+        forward=_call(None, flag.forward if flag else {}, [name]),
         inverse=inverse,
         event_dim=event_dim,
         inverse_tracked=bool(back_names),
         inverse_event_dim=event_dim,
-        context_names=signature.contexts(flag),
-        extra_names=signature.extras(flag),
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
         inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
     )
     yield calls

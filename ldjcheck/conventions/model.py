@@ -11,7 +11,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
 from ldjcheck.holdings import looked_up
@@ -19,15 +20,20 @@ from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from torch import Tensor
 
+    Ask = Callable[[Any, Tensor, Mapping[str, Any]], Any]
 
-_DENSITIES = ("log_prob", "log_likelihood", "log_density", "logp")
-_NEGATIVE = ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood")
-_BITS = ("bpd", "bits_per_dim", "bits_per_dimension")
+Unit = Literal["nats", "-nats", "bits/dim"]
+DENSITIES: dict[Unit, tuple[str, ...]] = {
+    "nats": ("log_prob", "log_likelihood", "log_density", "logp"),
+    "-nats": ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood"),
+    "bits/dim": ("bpd", "bits_per_dim", "bits_per_dimension"),
+}
+"""What a density is called, by the unit in which it is."""
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
@@ -36,11 +42,7 @@ _FITS = 1e-4
 def _recognise(layer: Any) -> Iterator[Calls]:
     if isinstance(layer, type):
         return
-    for names, unit in (
-        (_DENSITIES, "nats"),
-        (_NEGATIVE, "-nats"),
-        (_BITS, "bits/dim"),
-    ):
+    for unit, names in DENSITIES.items():
         for name in names:
             method = looked_up(layer, name)
             signature = signature_of(method) if callable(method) else None
@@ -53,7 +55,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=_call(name, unit),
+                forward=_call(partial(_asked_for, name), unit),
                 inverse=None,
                 context_names=signature.contexts(None),
                 inferred=(
@@ -98,7 +100,11 @@ class _Listener:
         if event == "call":
             self._since[frame] = len(self.returned)
         since = self._since.pop(frame, 0) if event == "return" else 0
-        if event == "call" and code.co_name in _DENSITIES and code.co_argcount > 1:
+        if (
+            event == "call"
+            and code.co_name in DENSITIES["nats"]
+            and code.co_argcount > 1
+        ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
             if owner is not self._model:
                 self._z = self._z if self._within else z
@@ -108,35 +114,59 @@ class _Listener:
             if not self._within:
                 self.asked.append(_Asked(self._z, result))
         elif event == "return" and type(result) is tuple and len(result) == 2:
+            if self._is_models_own(frame):
+                return
             del self.returned[since:]
             self.returned.append(result)
 
+    def _is_models_own(self, frame: FrameType) -> bool:
+        """Return whether it is the model's call: what that returns is no layer's pair."""
+        code = frame.f_code
+        first = code.co_varnames[0] if code.co_argcount else ""
+        own = getattr(self._model, "__code__", None)
+        return code is own or frame.f_locals.get(first) is self._model
 
-def _call(name: str, unit: str) -> CallFunction:
+
+def _asked_for(name: str, layer: Any, x: Tensor, kwargs: Mapping[str, Any]) -> Any:
+    return getattr(layer, name)(x, **kwargs)
+
+
+def _call(ask: Ask, unit: Unit) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        heard = _Listener(layer)
-        with heard.listening():
-            density = getattr(layer, name)(x, **kwargs)
-        if unit == "bits/dim":
-            density = density * (-math.log(2) * x[0].numel())
-        elif unit == "-nats":
-            density = -density
-        asked = [a for a in heard.asked if _is_answer(a, x)]
-        parts = [a.z for a in asked]
-        base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
-        written = _standard_normal(heard, density, base, x, parts)
-        if written is not None:
-            parts, base = [*parts, written], base + _log_normal(written, x)
-        if not parts:
-            raise TypeError(
-                "I saw no base distribution: no log_prob(z) is called on the way, and a "
-                "standard normal does not fit"
-            )
-        return Returned(y=_joined(parts, x), ldj=density - base, taken=base)
+        return less_base(layer, lambda: ask(layer, x, kwargs), x, unit)
 
     return call
+
+
+def less_base(
+    layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit = "nats"
+) -> Returned:
+    """Return z, and what `ask()` says the density of x is, less that of z.
+
+    Raises:
+        TypeError: no base distribution was asked on the way, and none was written out.
+    """
+    heard = _Listener(layer)
+    with heard.listening():
+        density = ask()
+    if unit == "bits/dim":
+        density = density * (-math.log(2) * x[0].numel())
+    elif unit == "-nats":
+        density = -density
+    asked = [a for a in heard.asked if _is_answer(a, x)]
+    parts = [a.z for a in asked]
+    base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
+    written = _standard_normal(heard, density, base, x, parts)
+    if written is not None:
+        parts, base = [*parts, written], base + _log_normal(written, x)
+    if not parts:
+        raise TypeError(
+            "I saw no base distribution: no log_prob(z) is called on the way, and a "
+            "standard normal does not fit"
+        )
+    return Returned(y=_joined(parts, x), ldj=density - base, taken=base)
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:

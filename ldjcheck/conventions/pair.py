@@ -7,10 +7,11 @@ the ldj, `return_logdet=False`, is on.
 
 from __future__ import annotations
 
+import ast
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     Signature,
     call_signature,
@@ -18,6 +19,7 @@ from ldjcheck.conventions.convention import (
     signature_of,
     total_name,
 )
+from ldjcheck.conventions.results import source_of
 from ldjcheck.conventions.ways import layer_call, method_call
 from ldjcheck.records import CallFunction, Calls
 
@@ -35,13 +37,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     total = total_name(signature)
     if total is not None and total[0] in signature.required:
         return  # it cannot be called without a running total
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     method = inverse_method(layer)
     asks = signature.asks()
     inverse: CallFunction | None = None
-    if flag is not None and flag not in signature.names[:1]:
-        inverse = layer_call({flag: True, **asks})
-        way_back = f"{flag}=True"
+    if flag is not None:
+        inverse = layer_call({**flag.inverse, **asks})
+        way_back = str(flag)
     elif (
         method is not None
         and (of_method := signature_of(getattr(layer, method))) is not None
@@ -50,19 +52,44 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         way_back = f".{method}()"
     else:
         flag, way_back = None, "none found"
-    known = (flag, total[0] if total else None)
+    known = total[0] if total else None
     back = signature_of(getattr(layer, method)) if method and not flag else None
-    yield Calls(
+    forward = flag.forward if flag and inverse else {}
+    calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
-        forward=layer_call({**({flag: False} if flag and inverse else {}), **asks}),
+        forward=layer_call({**forward, **asks}),
         inverse=inverse,
-        context_names=signature.contexts(*known),
-        extra_names=signature.extras(*known),
+        context_names=signature.contexts(known),
+        extra_names=signature.extras(known),
         back_names=back.extras() if back else (),
         other_ways_back=tuple(_others(method, back)) if method and back else (),
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
+    yield calls
+    if _takes_first(signature):
+        yield replace(
+            calls,
+            signature=signature.show(f"[y], ldj; way back: {way_back}"),
+            forward=layer_call({**forward, **asks}, listed=True),
+            inverse=layer_call({**flag.inverse, **asks}, listed=True) if flag else None,
+            inferred=(("convention", f"{CONVENTION.name}: of lists of one tensor"),),
+        )
+
+
+def _takes_first(signature: Signature) -> bool:
+    """Return whether the call takes the first of what it is given, as of a list."""
+    tree = source_of(signature.function) if signature.names else None
+    for node in ast.walk(tree) if tree is not None else ():
+        of, what = None, None
+        if isinstance(node, ast.Subscript):
+            of, what = node.value, node.slice
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            of, what = node.value, ast.Constant(len(node.targets[0].elts) - 1)
+        is_input = isinstance(of, ast.Name) and of.id == signature.names[0]
+        if is_input and isinstance(what, ast.Constant) and what.value == 0:
+            return True
+    return False
 
 
 def _others(method: str, signature: Signature) -> Iterator[tuple[str, CallFunction]]:

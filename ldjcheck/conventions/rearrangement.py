@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     call_signature,
     caller,
@@ -30,17 +29,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not signature.names:
         return
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     method = inverse_method(layer)
     if flag is None and method is None:
         return  # what has no way back may be anything
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show("y, where y holds the entries of x"),
-        forward=_call(None, {flag: False} if flag else {}),
-        inverse=_call(None if flag else method, {flag: True} if flag else {}),
+        forward=_call(None, flag.forward if flag else {}),
+        inverse=_call(None if flag else method, flag.inverse if flag else {}),
         keeps_volume=True,
-        context_names=signature.contexts(flag),
+        context_names=signature.contexts(),
         inferred=(
             ("convention", f"{CONVENTION.name}: it moves entries, and reports no ldj"),
         ),

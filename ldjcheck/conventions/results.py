@@ -48,7 +48,7 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     if len(result) == 1:
         return Returned(y=result[0], ldj=None, bare=True)
     if len(result) == 2:
-        y, ldj = result
+        y, ldj = _in_order(result, x, function)
         return Returned(y=_last(y, x), ldj=_one_number(ldj, x))
     where = _places_of_ldj(result, x, function)
     numbers = [_one_number(result[i], x) for i in where]
@@ -90,6 +90,18 @@ def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, s
     }
 
 
+def _in_order(result: Any, x: Any, function: Callable[..., Any]) -> tuple[Any, Any]:
+    """Return output and ldj of two things, of which the ldj may come first."""
+    first, second = result
+    if not _is_output(second, x) or _size(second) != _size(x):
+        return first, second
+    names = returned_names(function)
+    told = len(names) == 2 and is_total(names[0]) and not is_total(names[1])
+    small = isinstance(first, Tensor) and first.dim() < 2 and _size(x) > _batch(x)
+    small = small and not (names and is_density(names[0]))
+    return (second, first) if told or small else (first, second)
+
+
 def _places_of_ldj(
     result: tuple[Any, ...] | list[Any], x: Any, function: Callable[..., Any]
 ) -> list[int]:
@@ -113,17 +125,26 @@ def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
     Empty where there is no source, or where nothing but expressions is returned.
     """
+    return tuple(map(_name, returned_expressions(function)))
+
+
+def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
+    """Return the longest tuple that the source of a function returns, in its own words."""
+    tree = source_of(function)
+    found: tuple[ast.expr, ...] = ()
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
+            found = max(found, tuple(node.value.elts), key=len)
+    return found
+
+
+def source_of(function: Callable[..., Any]) -> ast.Module | None:
+    """Return the source of a function, or of a module's forward; None where it has none."""
     function = getattr(function, "forward", function)
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+        return ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):
-        return ()
-    found: tuple[str, ...] = ()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            names = tuple(_name(item) for item in node.value.elts)
-            found = max(found, names, key=len)
-    return found
+        return None
 
 
 def _name(node: ast.expr) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     call_signature,
     caller,
@@ -25,15 +24,15 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not signature.takes_any_position:
         return
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     if flag is None:
         return  # a wrapper, which hands on whatever it is given
-    first = tuple(n for n in signature.required if n != flag)
+    first = tuple(n for n in signature.required if n != flag.name)
     yield Calls(
         convention=CONVENTION.name,
-        signature=f"f(*xs, {flag}=False) -> *ys, ldj",
-        forward=_call({flag: False}),
-        inverse=_call({flag: True}),
+        signature=f"f(*xs) -> *ys, ldj; way back: {flag}",
+        forward=_call(flag.forward),
+        inverse=_call(flag.inverse),
         column=True,
         context_names=first[1:],
         inferred=(

@@ -10,7 +10,6 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     call_signature,
     caller,
@@ -34,21 +33,21 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     stored = _stored(layer)
     if not stored:
         return
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     method = inverse_method(layer)
     for name in stored:
         inverse = None
         if flag is not None:
-            inverse = _call(None, {flag: True}, name)
+            inverse = _call(None, flag.inverse, name)
         elif method is not None:
             inverse = _call(method, {}, name)
         yield Calls(
             convention=CONVENTION.name,
             signature=f"{signature.show('y')}; then f.{name}",
-            forward=_call(None, {flag: False} if flag else {}, name),
+            forward=_call(None, flag.forward if flag else {}, name),
             inverse=inverse,
-            context_names=signature.contexts(flag),
-            extra_names=signature.extras(flag),
+            context_names=signature.contexts(),
+            extra_names=signature.extras(),
             inferred=(
                 ("convention", f"{CONVENTION.name}: the call leaves it in {name!r}"),
             ),

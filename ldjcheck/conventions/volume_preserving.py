@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from torch import Tensor
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     Convention,
     call_signature,
     caller,
@@ -31,7 +30,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not signature.names:
         return
-    flag = signature.find(REVERSE_FLAGS)
+    flag = signature.way_flag()
     method = inverse_method(layer)
     if flag is None and method is None:
         return  # what has no way back may be anything
@@ -40,12 +39,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show("y, where volume is kept"),
-        forward=_call(None, {flag: False} if flag else {}),
-        inverse=_call(None if flag else method, {flag: True} if flag else {}),
+        forward=_call(None, flag.forward if flag else {}),
+        inverse=_call(None if flag else method, flag.inverse if flag else {}),
         keeps_volume=True,
         one_number=True,
-        context_names=signature.contexts(flag),
-        extra_names=signature.extras(flag),
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
         inferred=(
             ("convention", f"{CONVENTION.name}: it keeps volume, and reports no ldj"),
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -15,8 +16,13 @@ if TYPE_CHECKING:
     from ldjcheck.records import CallFunction, Returned
 
 
-def layer_call(fixed: Mapping[str, Any] | None = None) -> CallFunction:
-    """Return what calls the layer itself, with these arguments besides the input."""
+def layer_call(
+    fixed: Mapping[str, Any] | None = None, *, listed: bool = False
+) -> CallFunction:
+    """Return what calls the layer itself, with these arguments besides the input.
+
+    With `listed`, input and output are lists of one tensor.
+    """
 
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
@@ -25,7 +31,11 @@ def layer_call(fixed: Mapping[str, Any] | None = None) -> CallFunction:
         # what only the way back takes may be among them
         given = taken(getattr(function, "forward", function), kwargs)
         named = {**(fixed or {}), **given}
-        return unpacked(run(function, x, named), x, function)
+        if not listed:
+            return unpacked(run(function, x, named), x, function)
+        returned = unpacked(function([x], **named), x, function)
+        alone = isinstance(returned.y, (list, tuple)) and len(returned.y) == 1
+        return replace(returned, y=returned.y[0]) if alone else returned
 
     return call
 

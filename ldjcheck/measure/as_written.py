@@ -93,7 +93,11 @@ def _hand_over(promoted: Any, written: Any) -> None:
         return
     with torch.no_grad():
         for known, tensor in pairs:
-            if _is_real(tensor):
+            if not _is_real(tensor):
+                continue
+            if 0 in tensor.stride():  # expanded: its entries are one number in memory
+                tensor.data = known.data.to(tensor.dtype)
+            else:
                 tensor.data.copy_(known.data)
 
 

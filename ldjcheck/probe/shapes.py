@@ -68,10 +68,15 @@ def sizes_held(layer: Any) -> frozenset[int]:
         if isinstance(item, torch.Tensor):
             sizes.update(item.shape)
         else:
-            sizes.update(_integers(item).values())
-            for value in attributes(item).values():
+            sizes.update(
+                size
+                for name, size in _integers(item).items()
+                if size > 1 or name.lstrip("_") in _FEATURE_NAMES
+            )
+            for name, value in attributes(item).items():
                 if isinstance(value, (tuple, list)):
-                    sizes.update(v for v in value if _is_size(v))
+                    stated = any(word in name.lower() for word in _SHAPE_WORDS)
+                    sizes.update(v for v in value if _is_size(v) and (v > 1 or stated))
     return frozenset(sizes)
 
 
@@ -161,7 +166,8 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             yield from _like_parameter(item, "a tensor that it holds has this size")
     for item in items:
         for name, size in _integers(item).items():
-            yield from _of_size(size, f"{name} = {size}")
+            if size > 1:  # else it counts or switches something
+                yield from _of_size(size, f"{name} = {size}")
     yield from _nodes(items)
 
 

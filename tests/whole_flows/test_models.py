@@ -72,7 +72,7 @@ def codes(report: ldjcheck.Report) -> list[str]:
     return [f.code for f in report.findings if f.severity == "error"]
 
 
-def kind(report: ldjcheck.Report) -> str:
+def kind_of(report: ldjcheck.Report) -> str:
     found: str = report.to_dict()["results"][0]["kind"]
     return found
 
@@ -82,7 +82,7 @@ def kind(report: ldjcheck.Report) -> str:
 )
 def test_a_right_model_passes(model: nn.Module) -> None:
     report = ldjcheck.check(model, shape=(3,))
-    assert (report.status, kind(report)) == ("pass", "model")
+    assert (report.status, kind_of(report)) == ("pass", "model")
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_distribution_of_torch_as_a_model() -> None:
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
     model = TransformedDistribution(base, parts)
     report = ldjcheck.check(model, kind="model", shape=(3,))
-    assert (report.status, kind(report)) == ("pass", "model")
+    assert (report.status, kind_of(report)) == ("pass", "model")
 
 
 def test_a_flow_of_nflows_as_a_model() -> None:
@@ -119,7 +119,7 @@ def test_a_flow_of_nflows_as_a_model() -> None:
     distributions = pytest.importorskip("nflows.distributions")
     model = flows.Flow(library.LULinear(4), distributions.StandardNormal([4]))
     report = ldjcheck.check(model, kind="model", shape=(4,))
-    assert (report.status, kind(report)) == ("pass", "model")
+    assert (report.status, kind_of(report)) == ("pass", "model")
 
 
 def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
@@ -147,4 +147,53 @@ def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:
 
 
 def test_a_kind_that_is_said_is_the_kind_that_is_reported() -> None:
-    assert kind(ldjcheck.check(Bend(), shape=(3,), kind="flow")) == "flow"
+    assert kind_of(ldjcheck.check(Bend(), shape=(3,), kind="flow")) == "flow"
+
+
+class Called(nn.Module):
+    """Returns z and the density of x; `times` is how often that counts the ldj."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.flow = Bend()
+        self.times = times
+
+    def forward(self, x: Tensor) -> Any:
+        z, ldj = self.flow(x)
+        log_prob = Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * ldj
+        return z, log_prob
+
+
+class DensityFirst(Called):
+    def forward(self, x: Tensor) -> Any:
+        z, log_px = super().forward(x)
+        return log_px, z
+
+
+class InOneExpression(Called):
+    def forward(self, x: Tensor) -> Any:
+        z, ldj = self.flow(x)
+        return z, Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * ldj
+
+
+class NormalWrittenOut(Called):
+    def forward(self, x: Tensor) -> Any:
+        z, ldj = self.flow(x)
+        log_pz = (-(z**2) / 2 - math.log(2 * math.pi) / 2).sum(1)
+        return z, log_pz + self.times * ldj
+
+
+class Negative(Called):
+    def forward(self, x: Tensor) -> Any:
+        z, log_prob = super().forward(x)
+        nll = -log_prob
+        return z, nll
+
+
+@pytest.mark.parametrize(
+    "kind", [Called, DensityFirst, InOneExpression, NormalWrittenOut, Negative]
+)
+def test_a_density_beside_z_is_no_ldj(kind: type[Called]) -> None:
+    right = ldjcheck.check(kind(), shape=(3,))
+    assert (right.status, kind_of(right)) == ("pass", "model")
+    assert codes(ldjcheck.check(kind(times=-1.0), shape=(3,))) == ["LDJ104"]

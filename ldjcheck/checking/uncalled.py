@@ -1,0 +1,82 @@
+"""What to say of layers that cannot be called, and what of them could be checked instead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import paths, reachable
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Layer
+
+
+def with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
+    """Return the error with what else could be checked, where the call is not understood."""
+    if error.code != "LDJ004":
+        return error
+    from ldjcheck.conventions import recognise_conventions
+
+    where = paths(layer.obj)
+    parts = sorted(
+        (where[id(item)] for item in made_by_users(layer) if id(item) in where),
+        key=lambda path: (path.count(".") + path.count("["), path),
+    )
+    hints = []
+    if parts:
+        hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
+    if recognise_conventions(layer.obj, "model"):
+        hints.append("To check its log_prob, say that it is a model: --kind model")
+    return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
+
+
+def made_by_users(layer: Layer) -> list[Any]:
+    """Return what the layer holds that may be a flow layer: torch's networks are none."""
+    from ldjcheck.conventions import recognise_conventions
+
+    return [
+        item
+        for item in reachable(layer.obj)
+        if item is not layer.obj
+        and callable(item)
+        and not type(item).__module__.startswith(("torch.nn", "builtins"))
+        and recognise_conventions(item)
+    ]
+
+
+def uncallable(layer: Layer, convention: str) -> CannotCheckError:
+    """Return what to say where a layer follows no convention, or not the one named."""
+    kind = type(layer.obj).__name__
+    if convention != "auto":
+        return CannotCheckError(
+            "LDJ004",
+            f"{layer.name} cannot be called by the convention {convention}.",
+            (
+                f"Its type, {kind}, has not the signature or the methods of that.",
+                "Without --convention it is recognised. Or write the call down:",
+                "  --convention 'f(x, flag=True) -> y, ldj'",
+            ),
+        )
+    if isinstance(layer.obj, str):
+        next_ = [f"To check the target that it names, type: ldjcheck {layer.obj}"]
+    else:
+        next_ = ["A flow layer is called with x and returns y and its ldj."]
+        if method := _own_method(layer.obj):
+            next_ += [f"If a method of it does so, name that: {layer.name}.{method}"]
+    return CannotCheckError(
+        "LDJ004",
+        f"I do not know how to call {layer.name}.",
+        (f"Its type, {kind}, takes no input when it is called.", *next_),
+    )
+
+
+def _own_method(obj: Any) -> str | None:
+    """Return the first public method of an object that takes an input."""
+    from ldjcheck.conventions.convention import method_names, signature_of
+
+    for name in () if isinstance(obj, type) else method_names(obj):
+        method = getattr(obj, name, None)
+        signature = signature_of(method) if callable(method) else None
+        if not name.startswith("_") and signature is not None and signature.names:
+            return name
+    return None

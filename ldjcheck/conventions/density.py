@@ -1,0 +1,136 @@
+"""Models whose call returns z and the density of x: `f(x) -> z, log p(x)`.
+
+What stands beside z is no ldj then, and is judged as the `log_prob` of a model is. It is
+told by its name in the return statement, or by the density of a base that it is made of;
+that the base was asked about z itself, and not about what a split drops or a draw of noise,
+is seen when the model runs.
+"""
+
+from __future__ import annotations
+
+import ast
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ldjcheck.conventions.convention import (
+    Convention,
+    call_signature,
+    caller,
+    is_density,
+    is_total,
+    total_name,
+)
+from ldjcheck.conventions.model import DENSITIES, Unit, less_base
+from ldjcheck.conventions.results import (
+    returned_expressions,
+    returned_names,
+    source_of,
+)
+from ldjcheck.conventions.ways import run
+from ldjcheck.records import Calls, Returned
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if signature is None or not signature.names or total_name(signature) is not None:
+        return
+    found = _place_of_density(caller(layer))
+    if found is None:
+        return
+    place, unit = found
+    yield Calls(
+        convention=CONVENTION.name,
+        signature=signature.show("z, log p(x)"),
+        forward=partial(_call, place, unit),
+        inverse=None,
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
+        inferred=(
+            (
+                "convention",
+                f"{CONVENTION.name}: beside z, its call returns the density of x, in "
+                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
+            ),
+        ),
+    )
+
+
+def _call(
+    place: int,
+    unit: Unit,
+    layer: Any,
+    x: Tensor,
+    start: Tensor | None,
+    kwargs: Mapping[str, Any],
+) -> Returned:
+    results: list[Any] = []
+
+    def density() -> Any:
+        results.extend(run(caller(layer), x, kwargs))
+        return results[place]
+
+    returned = less_base(layer, density, x, unit)
+    if not any(_is_same(returned.y, result) for result in results):
+        raise TypeError("the density that is asked for is not that of what is returned")
+    return returned
+
+
+def _is_same(z: Tensor, result: Any) -> bool:
+    if not isinstance(result, torch.Tensor) or result.numel() != z.numel():
+        return False
+    return torch.equal(result.detach().reshape(z.shape), z.detach())
+
+
+def _place_of_density(function: Any) -> tuple[int, Unit] | None:
+    """Return which of the things that a call returns is a density, if one is."""
+    parts = returned_expressions(function)
+    if len(parts) < 2 or any(is_total(name) for name in returned_names(function)):
+        return None
+    made = _made_of_densities(function)
+    found = [(i, u) for i, part in enumerate(parts) if (u := _unit(part, made))]
+    return found[0] if len(found) == 1 else None
+
+
+def _unit(part: ast.expr, made: set[str]) -> Unit | None:
+    """Return the unit of what is returned, if it is a density or made of one."""
+    names = [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
+    for name in names if isinstance(part, ast.Name) else ():
+        for unit, known in DENSITIES.items():
+            if name in known:
+                return unit
+    told = any(name in made or is_density(name) for name in names)
+    return "nats" if told or any(map(_asks_base, ast.walk(part))) else None
+
+
+def _made_of_densities(function: Any) -> set[str]:
+    """Return the variables of a function that it makes of a base's answers."""
+    tree = source_of(function)
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(map(_asks_base, ast.walk(node.value))):
+                found |= {t.id for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+def _asks_base(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in DENSITIES["nats"]
+    )
+
+
+CONVENTION = Convention(
+    name="density",
+    summary="m(x) -> z, log p(x), checked against log p(z) + ldj",
+    recognise=_recognise,
+)

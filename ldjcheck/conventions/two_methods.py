@@ -1,0 +1,69 @@
+"""Layers that cannot be called, but have a method for each way: `encode(x)`, `decode(z)`.
+
+Both return a pair, as a call would. What they are called is all that tells them, so a layer
+that can be called is left to other conventions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.conventions.convention import (
+    Convention,
+    call_signature,
+    method_names,
+    signature_of,
+)
+from ldjcheck.conventions.ways import method_call
+from ldjcheck.records import Calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_METHODS = {
+    "encode": ("decode",),
+    "transform": ("inverse_transform", "inverse", "untransform", "invert"),
+    "forward_transform": ("inverse_transform", "backward_transform"),
+    "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),
+    "fwd": ("bwd", "inv", "rev"),
+    "f": ("g", "f_inv", "finv", "inv", "inverse"),
+    "flow": ("inverse_flow", "reverse_flow", "unflow"),
+    "apply": ("invert", "inverse", "apply_inverse"),
+    "infer": ("generate",),
+    "inference": ("generation",),
+    "normalize": ("denormalize", "unnormalize"),
+    "to_latent": ("from_latent", "to_data"),
+    "to_base": ("from_base", "to_data"),
+    "to_z": ("to_x", "from_z"),
+    "x_to_z": ("z_to_x",),
+}
+"""Method names, met in the wild, of the way there, and of the ways back that go with it."""
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    signature = call_signature(layer)
+    if isinstance(layer, type) or (signature is not None and signature.names):
+        return
+    own = method_names(layer)
+    for there, ways_back in _METHODS.items():
+        signature = signature_of(getattr(layer, there)) if there in own else None
+        if signature is None or not signature.names:
+            continue
+        back = next((name for name in ways_back if name in own), None)
+        shown = f"f.{there}(x) -> y, ldj"
+        yield Calls(
+            convention=CONVENTION.name,
+            signature=shown if back is None else f"{shown}; way back: .{back}()",
+            forward=method_call(there, signature.asks()),
+            inverse=None if back is None else method_call(back),
+            context_names=signature.contexts(),
+            extra_names=signature.extras(),
+            inferred=(("convention", f"{CONVENTION.name}: it has {there}()"),),
+        )
+
+
+CONVENTION = Convention(
+    name="two-methods",
+    summary="f.encode(x) -> z, ldj; f.decode(z) -> x, ldj: of layers that are not called",
+    recognise=_recognise,
+)

@@ -1,0 +1,126 @@
+"""Ways of calling a layer that are in no library, and in many notebooks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Stretch(nn.Module):
+    """Stretches each dim; `back` is the sign of the ldj of the way back."""
+
+    def __init__(self, back: float = -1.0, dims: int = 4) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(dims))
+        self.back = back
+
+    def run(self, x: Tensor, sign: float = 1.0) -> tuple[Tensor, Tensor]:
+        told = 1.0 if sign > 0 else self.back
+        ldj = told * self.log_scale.sum().expand(len(x))
+        return x * torch.exp(sign * self.log_scale), ldj
+
+
+class LdjFirst(Stretch):
+    def forward(self, x: Tensor) -> Any:
+        return self.run(x)[::-1]
+
+    def inverse(self, y: Tensor) -> Any:
+        return self.run(y, -1.0)[::-1]
+
+
+class ForwardFlag(Stretch):
+    def forward(self, x: Tensor, forward: bool = True) -> Any:
+        return self.run(x) if forward else self.run(x, -1.0)
+
+
+class Lists(Stretch):
+    def forward(self, xs: list[Tensor], rev: bool = False) -> Any:
+        y, ldj = self.run(xs[0], -1.0 if rev else 1.0)
+        return [y], ldj
+
+
+class UnpacksLists(Stretch):
+    def forward(self, xs: list[Tensor], rev: bool = False) -> Any:
+        (x,) = xs
+        y, ldj = self.run(x, -1.0 if rev else 1.0)
+        return [y], ldj
+
+
+class EncodeDecode(Stretch):
+    def encode(self, x: Tensor) -> Any:
+        return self.run(x)
+
+    def decode(self, z: Tensor) -> Any:
+        return self.run(z, -1.0)
+
+
+class FAndG(Stretch):
+    def f(self, x: Tensor) -> Any:
+        return self.run(x)
+
+    def g(self, z: Tensor) -> Any:
+        return self.run(z, -1.0)
+
+
+@pytest.mark.parametrize(
+    "kind", [LdjFirst, ForwardFlag, Lists, UnpacksLists, EncodeDecode, FAndG]
+)
+def test_both_ways_are_judged_however_a_layer_is_called(kind: type[Stretch]) -> None:
+    right = ldjcheck.check(kind())
+    assert right.status == "pass", right
+    directions = {c.direction for c in right.checks if c.name == "ldj"}
+    assert directions == {"forward", "inverse"}
+    (finding,) = ldjcheck.check(kind(back=1.0)).findings
+    assert finding.code == "LDJ302"
+
+
+class Leaves(Stretch):
+    """Leaves its ldj in an attribute, where all samples are one number in memory."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y, self.log_det = self.run(x)
+        return y
+
+
+def test_an_ldj_that_is_stored_expanded_is_read() -> None:
+    assert ldjcheck.check(Leaves()).status == "pass"
+
+
+class Switched:
+    """Scales all dims; has a switch and a count that are 1, and no size."""
+
+    def __init__(self, counted: bool) -> None:
+        self.stride = 1
+        self.kernel = (1, 1)
+        self.counted = counted
+
+    def __call__(self, x: Tensor) -> Any:
+        dims = x[0].numel() if self.counted else 1
+        return 3 * x, torch.full(x.shape[:1], dims * math.log(3.0))
+
+
+def test_a_one_among_the_numbers_of_a_layer_is_no_size() -> None:
+    """At one dim, a factor of the number of dims shows nowhere."""
+    assert ldjcheck.check(Switched(counted=True)).status == "pass"
+    (finding,) = ldjcheck.check(Switched(counted=False)).findings
+    assert finding.code == "LDJ101"
+
+
+class Shows:
+    def show(self, x: Tensor) -> Any:
+        return 2 * x, torch.full(x.shape[:1], x.shape[1] * math.log(2.0))
+
+
+def test_a_method_that_may_be_meant_is_offered() -> None:
+    (finding,) = ldjcheck.check(Shows()).findings
+    assert finding.code == "LDJ004"
+    assert finding.evidence[-1] == (
+        "If a method of it does so, name that: Shows().show"
+    )
+    assert ldjcheck.check(Shows().show, shape=(3,)).status == "pass"
