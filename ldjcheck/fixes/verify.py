@@ -62,6 +62,12 @@ class Verification:
             return False
         if any(check.status == "fail" for check in after.gradients):
             return False
+        mended = {c.direction for c in after.gradients if c.status == "pass"}
+        if (
+            not {c.direction for c in self.before.gradients if c.status == "fail"}
+            <= mended
+        ):
+            return False  # it cannot be judged any more: the layer may not run with it
         # The edit is of the ldj alone: nothing else may come out otherwise.
         return after.round_trip.status == self.before.round_trip.status
 

@@ -23,6 +23,7 @@ class Failures:
     def __init__(self) -> None:
         self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
         self._returned: list[str] = []
+        self._one_batch: dict[Shape, int] = {}
         self._known: set[tuple[int, Shape, Domain, str]] = set()
 
     def raised(
@@ -41,6 +42,10 @@ class Failures:
     def returned(self, what: str) -> None:
         """Note what came back that holds no output and ldj."""
         self._returned.append(what)
+
+    def one_batch(self, shape: Shape, batch: int) -> None:
+        """Note that it ran with one size of the batch, and raises with another."""
+        self._one_batch[shape] = batch
 
     def first_reason(self) -> str:
         """Return why the first try did not work."""
@@ -76,6 +81,18 @@ class Failures:
                     f"The layer ran out of memory: {error}",
                     (*error.lines, f"input: shape {shape}, domain {domain}"),
                 )
+        if self._one_batch:
+            return CannotCheckError(
+                "LDJ006",
+                "The layer takes a batch of one size only, at all shapes that work.",
+                (
+                    *(
+                        f"{shape}: runs with {batch} samples, raises with {batch + 1}"
+                        for shape, batch in self._one_batch.items()
+                    ),
+                    *_what_next(candidates, explicit=explicit),
+                ),
+            )
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)

@@ -96,6 +96,9 @@ def settle(
                 if len(shapes) > 1:
                     at = ready, calls, shape, batch_of[shape], domain
                     quality = graded(quality, *at)
+                if quality is Quality.ONE_BATCH:
+                    failures.one_batch(shape, batch_of[shape])
+                    continue
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=found.why, workshop=replace(ready, at=shape),

@@ -29,6 +29,9 @@ class Quality(IntEnum):
     ODD = 4  # what comes back has not the promised form
     RESIZED = 5  # other dims come out than went in
     RESIZED_ONE_WAY = 6
+    ONE_BATCH = (
+        7  # an axis of the layer's own met the batch: this is no shape of an event
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +53,9 @@ def graded(
 ) -> Quality:
     """Return how well a trial went, the way back and other batches looked at as well."""
     at = workshop, calls, shape, batch, domain
-    if quality <= Quality.SCALAR and (takes_one_batch(*at) or couples(*at)):
+    if quality <= Quality.SCALAR and takes_one_batch(*at):
+        return Quality.ONE_BATCH
+    if quality <= Quality.SCALAR and couples(*at):
         return Quality.COUPLED  # the batch was taken for the event, it may be
     if quality <= Quality.SCALAR and _fails_on_the_way_back(*at):
         return Quality.ONE_WAY

@@ -9,6 +9,7 @@ hardly ever runs on vectors.
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -40,6 +41,7 @@ _FEATURE_NAMES = (
     "input_size", "num_inputs", "n_inputs", "nz", "latent_size", "latent_dim", "z_dim",
     "in_channels", "num_channels", "n_channels", "channels", "c_in", "c", "in_channel",
 )  # fmt: skip
+_FACTORS = 3  # square matrices that may act on the sides of one
 _SHAPE_WORDS = ("shape", "size", "dims")
 
 
@@ -168,15 +170,17 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
         for name, size in _integers(item).items():
             if size > 1:  # else it counts or switches something
                 yield from _of_size(size, f"{name} = {size}")
-    yield from _nodes(items)
+    yield from _matrices(items)
 
 
-def _nodes(items: list[Any]) -> Iterator[tuple[Shape, str]]:
-    """Yield sizes of graphs: a matrix joins the nodes, a Linear takes their features."""
+def _matrices(items: list[Any]) -> Iterator[tuple[Shape, str]]:
+    """Yield sizes of matrices: one is multiplied from both sides, or joins nodes."""
     features = [item.in_features for item in items if isinstance(item, nn.Linear)]
     named = (tensor for item in items for _, tensor in _named_tensors(item))
-    joined = {len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1]}
-    for nodes in sorted(joined):
+    square = [len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1]]
+    for sides in itertools.permutations(square[:_FACTORS], 2):
+        yield sides, f"square matrices are {sides[0]} and {sides[1]} wide"
+    for nodes in sorted(set(square)):
         why = f"a matrix joins {nodes} nodes"
         for size in (n * times for n in features[:1] for times in (1, 2)):
             yield (nodes, size), why

@@ -585,3 +585,19 @@ def test_a_total_that_is_overwritten_is_added_to(tmp_path: Path) -> None:
     assert fix is not None
     report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
     assert report.status == "pass", report
+
+
+def test_an_edit_after_which_no_gradient_can_be_asked_for_is_no_fix(
+    tmp_path: Path,
+) -> None:
+    """Without `detach`, NumPy refuses a tensor that wants its gradient."""
+    text = """
+    class Layer(nn.Module):
+        def forward(self, x):
+            known = x.detach().numpy()
+            y = torch.from_numpy(np.sinh(known))
+            return y, torch.from_numpy(np.log(np.cosh(known)).sum(1))
+    """
+    report = ldjcheck.check(loaded(written(text, tmp_path)), shape=(4,))
+    (finding,) = report.findings
+    assert (finding.code, finding.fix) == ("LDJ210", None)

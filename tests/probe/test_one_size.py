@@ -239,3 +239,41 @@ def test_a_graph_has_as_many_nodes_as_its_matrix_joins(
     assert report.status == "pass"
     shape = report.to_dict()["results"][0]["inferred"]["shape"]
     assert shape.startswith(f"({nodes}, {features})")
+
+
+class BothSides(nn.Module):
+    """Multiplies a matrix from both sides, as a Kronecker product does a vector."""
+
+    def __init__(self, swapped: bool = False) -> None:
+        super().__init__()
+        self.left = nn.Parameter(torch.eye(3) + torch.randn(3, 3) / 3)
+        self.right = nn.Parameter(torch.eye(4) + torch.randn(4, 4) / 3)
+        self.swapped = swapped
+
+    def forward(self, x: Tensor) -> Pair:
+        rows, columns = (3, 4) if self.swapped else (4, 3)
+        ldj = rows * torch.slogdet(self.left)[1] + columns * torch.slogdet(self.right)[1]
+        return self.left @ x @ self.right, ldj.expand(len(x))
+
+
+def test_a_batch_as_long_as_a_side_of_a_matrix_is_not_taken_for_it() -> None:
+    """Three vectors of 4 dims are also one matrix of 3 x 4."""
+    torch.manual_seed(0)
+    right = ldjcheck.check(BothSides())
+    assert right.status == "pass", right
+    assert right.to_dict()["results"][0]["inferred"]["shape"].startswith("(3, 4)")
+    assert ldjcheck.check(BothSides(swapped=True)).status == "fail"
+
+
+class OfThree(nn.Module):
+    """Takes a batch of 3, and no other."""
+
+    def forward(self, x: Tensor) -> Pair:
+        assert len(x) == 3
+        return x, torch.zeros(3)
+
+
+def test_a_layer_that_takes_one_batch_only_is_not_said_to_couple_samples() -> None:
+    (finding,) = ldjcheck.check(OfThree()).findings
+    assert finding.code == "LDJ006"
+    assert "runs with 3 samples, raises with 4" in finding.evidence[0]
