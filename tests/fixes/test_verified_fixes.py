@@ -592,6 +592,8 @@ def test_an_edit_after_which_no_gradient_can_be_asked_for_is_no_fix(
 ) -> None:
     """Without `detach`, NumPy refuses a tensor that wants its gradient."""
     text = """
+    import numpy as np
+
     class Layer(nn.Module):
         def forward(self, x):
             known = x.detach().numpy()
