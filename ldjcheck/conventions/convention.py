@@ -139,10 +139,14 @@ class Signature:
 def call_signature(layer: Any) -> Signature | None:
     """Return the signature of calling the layer; None when it cannot be called.
 
-    For a module that is `forward`; its own hooks still run, since modules are called.
+    For a module that is `forward`; its own hooks still run, since modules are called. One
+    that has no forward may say itself what calling it does.
     """
     forward = looked_up(layer, "forward")
-    function = forward if callable(forward) else layer
+    call = inspect.getattr_static(type(layer), "__call__", None)
+    absent = getattr(forward, "__name__", "") == "_forward_unimplemented"
+    says_itself = absent and not getattr(call, "__module__", "").startswith("torch.nn")
+    function = forward if callable(forward) and not says_itself else layer
     return signature_of(function) if callable(function) else None
 
 

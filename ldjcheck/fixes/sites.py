@@ -85,6 +85,7 @@ class Site:
             for node in self.expressions
             if not isinstance(node, ast.Tuple | ast.List | ast.Constant | ast.Compare)
             and not self._is_index(node)
+            and not self._is_condition(node)
         ]
         return sorted(found, key=lambda node: not self._is_operand(node))
 
@@ -147,6 +148,15 @@ class Site:
             return True
         is_module = isinstance(node, ast.Name) and node.id in self.modules.values()
         return is_module and isinstance(parent, ast.Attribute)
+
+    def _is_condition(self, node: ast.AST) -> bool:
+        """Return whether a node stands in what decides between branches: no number there."""
+        while node is not self.statement:
+            around = self.parent(node)
+            if getattr(around, "test", None) is node or isinstance(around, ast.Not):
+                return True
+            node = around
+        return False
 
     def _is_index(self, node: ast.AST) -> bool:
         parent = self.source.parents[node]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.measure.behaviour import changes_between_calls, coupling_of
-from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.configuration import is_apart, ready
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.histories import Histories
 from ldjcheck.measure.isolate import set_mode
@@ -58,7 +58,8 @@ def with_conduct(
         sides[way] = replace(first, behaviour=seen)
         every = found.state is not None and found.state.every_call
         stales = dict(found.stale)
-        if not stales and not every:
+        # what is wrong at all moments is no other moment's
+        if not stales and not every and not is_apart(first):
             other = other_moments(settled, config, way, first.x)
             stales = {} if other is None else {way: other}
         for direction, stale in stales.items():

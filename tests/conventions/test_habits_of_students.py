@@ -52,6 +52,11 @@ class UnpacksLists(Stretch):
         return [y], ldj
 
 
+class OverridesCall(Stretch):
+    def __call__(self, x: Tensor, reverse: bool = False) -> Any:
+        return self.run(x, -1.0 if reverse else 1.0)
+
+
 class EncodeDecode(Stretch):
     def encode(self, x: Tensor) -> Any:
         return self.run(x)
@@ -69,7 +74,8 @@ class FAndG(Stretch):
 
 
 @pytest.mark.parametrize(
-    "kind", [LdjFirst, ForwardFlag, Lists, UnpacksLists, EncodeDecode, FAndG]
+    "kind",
+    [LdjFirst, ForwardFlag, Lists, UnpacksLists, OverridesCall, EncodeDecode, FAndG],
 )
 def test_both_ways_are_judged_however_a_layer_is_called(kind: type[Stretch]) -> None:
     right = ldjcheck.check(kind())

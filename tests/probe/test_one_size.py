@@ -252,7 +252,9 @@ class BothSides(nn.Module):
 
     def forward(self, x: Tensor) -> Pair:
         rows, columns = (3, 4) if self.swapped else (4, 3)
-        ldj = rows * torch.slogdet(self.left)[1] + columns * torch.slogdet(self.right)[1]
+        ldj = (
+            rows * torch.slogdet(self.left)[1] + columns * torch.slogdet(self.right)[1]
+        )
         return self.left @ x @ self.right, ldj.expand(len(x))
 
 
