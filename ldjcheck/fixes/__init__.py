@@ -125,6 +125,7 @@ def _fix(
     for question in questions:
         ways.setdefault(question.finding.direction, []).append(question)
     first, *others = ways.values()
+    unsure: Fix | None = None
     for found in solutions(live, first):
         if not _completed(live, found, others):
             continue
@@ -132,8 +133,11 @@ def _fix(
         residual = verification.residual(live, changes)
         if residual is not None:
             sure = not any(is_contested(live, q, change) for q, change in found)
-            return _drawn(live, changes, residual, sure=sure)
-    return None
+            drawn = _drawn(live, changes, residual, sure=sure)
+            if sure:
+                return drawn
+            unsure = unsure or drawn
+    return unsure
 
 
 def _replacements(

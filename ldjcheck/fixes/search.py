@@ -142,9 +142,15 @@ def working(
 def is_contested(live: Live, question: Question, change: Change) -> bool:
     """Return whether another edit fits as well, and would part from it at other sizes.
 
-    Asked where the layer takes one size only: there a number may be a count by chance.
+    Asked where the layer takes one size only: there a number may be a count by chance. So it
+    may where one axis never varies; a number that is written and superfluous is then rather
+    taken away than a count of that axis changed.
     """
-    if question.rehearsal.sizes > 1 or change.kind not in ("literal", "count"):
+    rehearsal = question.rehearsal
+    many = rehearsal.sizes > 1
+    if change.kind not in ("literal", "count"):
+        return False
+    if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):
         return False
     other = "count" if change.kind == "literal" else "literal"
     rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]

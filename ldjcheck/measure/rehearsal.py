@@ -76,6 +76,16 @@ class Rehearsal:
         return len({tuple(scene.side.x.shape[1:]) for scene in self._scenes})
 
     @property
+    def has_fixed_axis(self) -> bool:
+        """Whether an axis is of one size, and not 1, at all inputs: it may be any number."""
+        shapes = {tuple(scene.side.x.shape[1:]) for scene in self._scenes}
+        if len({len(shape) for shape in shapes}) != 1:
+            return False
+        return any(
+            len(set(sizes)) == 1 and sizes[0] > 1 for sizes in zip(*shapes, strict=True)
+        )
+
+    @property
     def left_out(self) -> tuple[Config, ...]:
         """Where the numbers were seen to disagree, and the call cannot be run again."""
         return tuple(self._left_out)

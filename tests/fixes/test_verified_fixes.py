@@ -603,3 +603,23 @@ def test_an_edit_after_which_no_gradient_can_be_asked_for_is_no_fix(
     report = ldjcheck.check(loaded(written(text, tmp_path)), shape=(4,))
     (finding,) = report.findings
     assert (finding.code, finding.fix) == ("LDJ210", None)
+
+
+def test_a_number_is_taken_away_rather_than_a_count_that_never_varies(
+    tmp_path: Path,
+) -> None:
+    """At a height of 2 throughout, `* z.size(3)` would do as well on the last line."""
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.groups = 2
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1]).view(3, 1, 1))
+
+        def forward(self, z):
+            ldj = 2 * torch.sum(self.log_scale)
+            ldj = ldj * z.size(2) * z.size(3)
+            return z * self.log_scale.exp(), ldj.expand(len(z))
+    """
+    fix = fix_of(loaded(written(text, tmp_path)), shape=(3, 2, 5))
+    assert after(fix) == ["ldj = torch.sum(self.log_scale)"]
