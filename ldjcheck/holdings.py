@@ -26,7 +26,8 @@ def reachable(root: object) -> Iterator[Any]:
 
     Attributes, slots, containers, bound methods, partials, and what functions hold in
     closures and defaults are followed; classes, modules and atoms are not. Numbers are
-    yielded, since sizes are facts too, but only where an attribute holds them.
+    yielded, since sizes are facts too, but only where an attribute holds them. Tensors
+    whose entries cannot be read one by one are passed over.
     """
     seen: set[int] = set()
     queue: list[Any] = [root]
@@ -34,6 +35,8 @@ def reachable(root: object) -> Iterator[Any]:
         if id(item) in seen:
             continue
         seen.add(id(item))
+        if _is_tensor(item) and not is_plain(item):
+            continue
         yield item
         if len(queue) < _LIMIT:
             queue.extend(
@@ -201,6 +204,26 @@ def _is_tensor(item: object) -> bool:
     import torch
 
     return isinstance(item, torch.Tensor)
+
+
+def is_lazy(root: object) -> bool:
+    """Return whether a module's parameters are still to be made, by its first call."""
+    import torch
+
+    parameters = root.parameters() if isinstance(root, torch.nn.Module) else ()
+    return any(map(torch.nn.parameter.is_lazy, parameters))
+
+
+def is_plain(tensor: Tensor) -> bool:
+    """Return whether a tensor is dense, and has its numbers already."""
+    import torch
+
+    return (
+        not torch.nn.parameter.is_lazy(tensor)
+        and not tensor.is_nested
+        and not tensor.is_quantized
+        and tensor.layout == torch.strided
+    )
 
 
 def paths(root: object) -> dict[int, str]:

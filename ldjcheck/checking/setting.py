@@ -16,7 +16,7 @@ from ldjcheck import probe
 from ldjcheck.checking.uncalled import made_by_users, uncallable, with_parts
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import held_transform, unwrapped
+from ldjcheck.holdings import held_transform, is_lazy, unwrapped
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
@@ -49,6 +49,12 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
             "LDJ003",
             f"{typed.name} is a class, and a layer is wanted.",
             (f"Give one that is built, as in {typed.name}(...).",),
+        )
+    if is_lazy(typed.obj):
+        raise CannotCheckError(
+            "LDJ006",
+            f"The first call of {typed.name} makes its parameters, and there was none.",
+            ("Call it once before, with a batch: then it has sizes and numbers.",),
         )
     layer = _unwrapped(typed)
     try:

@@ -28,6 +28,8 @@ def reported_of(
         return None, None, None
     batch = len(x)
     ldj = torch.as_tensor(raw, dtype=None if isinstance(raw, Tensor) else x.dtype)
+    if ldj.is_complex():
+        return None, None, "the ldj is made of complex numbers"
     if ldj.dtype in LOW_PRECISION and x.dtype == torch.float64:
         ldj = ldj.double()
     if start is not None:

@@ -176,6 +176,8 @@ class Runner:
             self.handed.update({n: t.detach() for n, t in returned.handed_on.items()})
         if any(getattr(t, "is_meta", False) for t in (gathered_y, returned.ldj)):
             raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
+        if any(getattr(t, "is_nested", False) for t in (gathered_y, returned.ldj)):
+            raise UnexpectedReturnError("nested tensors, which have no shape")
         y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
             raise UnexpectedReturnError(_describe(returned))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, is_plain, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -66,8 +66,12 @@ def _held(layer: Any) -> Iterator[tuple[str, Kind, Any]]:
         )
         if isinstance(item, torch.nn.Module):
             for name, learned in item._parameters.items():
+                if learned is not None and not is_plain(learned):
+                    continue
                 yield f"{own}{name}", _kind(learned, "learned"), learned
             for name, buffer in item._buffers.items():
+                if buffer is not None and not is_plain(buffer):
+                    continue
                 yield f"{own}{name}", "buffer", buffer
         for name, value in attributes(item).items():
             if name in _NOT_STATE or name.endswith("_hooks"):
@@ -91,17 +95,23 @@ def _kind(value: Any, otherwise: Kind) -> Kind:
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
     """Yield a value, or the entries of a small container, if they are state at all."""
-    if isinstance(value, (*_PLAIN, Tensor, np.ndarray)):
+    if _is_state(value):
         yield "", value
     elif isinstance(value, (list, tuple)) and len(value) <= _MANY:
         for index, part in enumerate(value):
-            if isinstance(part, (*_PLAIN, Tensor, np.ndarray)):
+            if _is_state(part):
                 yield f"[{index}]", part
     elif isinstance(value, dict) and len(value) <= _MANY:
         entries: Mapping[Any, Any] = value
         for key, part in entries.items():
-            if isinstance(part, (*_PLAIN, Tensor, np.ndarray)):
+            if _is_state(part):
                 yield f"[{key!r}]", part
+
+
+def _is_state(value: Any) -> bool:
+    if isinstance(value, Tensor):
+        return is_plain(value)
+    return isinstance(value, (*_PLAIN, np.ndarray))
 
 
 def _copied(value: Any) -> Any:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ldjcheck.holdings import attributes, looked_up, reachable
+from ldjcheck.holdings import attributes, is_plain, looked_up, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -330,12 +330,19 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
 
 
 def _is_permutation(tensor: torch.Tensor) -> bool:
-    if tensor.dim() != 1 or tensor.is_floating_point() or len(tensor) < 2:
+    if tensor.dim() != 1 or len(tensor) < 2:
+        return False
+    if tensor.is_floating_point() or tensor.is_complex():
         return False
     return bool((tensor.sort().values == torch.arange(len(tensor))).all())
 
 
 def _named_tensors(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
+    named = _tensors_by_name(item)
+    yield from ((name, tensor) for name, tensor in named if is_plain(tensor))
+
+
+def _tensors_by_name(item: Any) -> Iterator[tuple[str, torch.Tensor]]:
     if isinstance(item, nn.Module):
         yield from item.named_buffers(recurse=False)
         yield from item.named_parameters(recurse=False)
