@@ -23,6 +23,9 @@ REVERSE_FLAGS = (
 FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
 """The same of flags that are on unless the layer runs the other way."""
 
+SIGNS = ("direction", "sign", "way")
+"""The same of numbers that are 1 for one way and -1 for the other."""
+
 INVERSE_METHODS = (
     "inverse",
     "inv",
@@ -61,18 +64,19 @@ class Convention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayFlag:
-    """A flag that says which way a layer runs: `reverse=True`, or `forward=False`."""
+    """A parameter that says which way a layer runs: `reverse=True`, or `direction=-1`."""
 
     name: str
-    back: bool  # what it is on the way back
+    there: bool | int
+    back: bool | int  # what it is on the way back
 
     @property
-    def forward(self) -> dict[str, bool]:
+    def forward(self) -> dict[str, bool | int]:
         """The argument that runs the layer forward."""
-        return {self.name: not self.back}
+        return {self.name: self.there}
 
     @property
-    def inverse(self) -> dict[str, bool]:
+    def inverse(self) -> dict[str, bool | int]:
         """The argument that runs the layer the other way."""
         return {self.name: self.back}
 
@@ -106,9 +110,11 @@ class Signature:
         for name in self.names if self.takes_any_position else self.names[1:]:
             default = self.defaults.get(name, False)
             if name in REVERSE_FLAGS:
-                return WayFlag(name=name, back=True)
+                return WayFlag(name=name, there=False, back=True)
             if name in FORWARD_FLAGS and (name in self.required or default is True):
-                return WayFlag(name=name, back=False)
+                return WayFlag(name=name, there=True, back=False)
+            if name in SIGNS and default == 1 and default is not True:
+                return WayFlag(name=name, there=default, back=-default)
         return None
 
     def contexts(self, *known: str | None) -> tuple[str, ...]:

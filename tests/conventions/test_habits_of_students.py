@@ -39,6 +39,11 @@ class ForwardFlag(Stretch):
         return self.run(x) if forward else self.run(x, -1.0)
 
 
+class SignOfDirection(Stretch):
+    def forward(self, x: Tensor, direction: int = 1) -> Any:
+        return self.run(x, direction)
+
+
 class Lists(Stretch):
     def forward(self, xs: list[Tensor], rev: bool = False) -> Any:
         y, ldj = self.run(xs[0], -1.0 if rev else 1.0)
@@ -75,7 +80,16 @@ class FAndG(Stretch):
 
 @pytest.mark.parametrize(
     "kind",
-    [LdjFirst, ForwardFlag, Lists, UnpacksLists, OverridesCall, EncodeDecode, FAndG],
+    [
+        LdjFirst,
+        ForwardFlag,
+        SignOfDirection,
+        Lists,
+        UnpacksLists,
+        OverridesCall,
+        EncodeDecode,
+        FAndG,
+    ],
 )
 def test_both_ways_are_judged_however_a_layer_is_called(kind: type[Stretch]) -> None:
     right = ldjcheck.check(kind())
