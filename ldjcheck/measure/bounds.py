@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
+_MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 10.0  # nats a dim: beyond, a layer is no longer what anybody uses
 _CLEARLY = 10.0  # times what hides mistakes
@@ -89,10 +90,16 @@ def beyond_bounds(
 
 
 def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
-    """Yield configurations further out, each with the one half as far, if that is new."""
+    """Yield configurations further out, each with the one half as far, if that is new.
+
+    First comes a larger batch: of three samples none may have been on the other side.
+    """
+    many = next(batch for batch in _MANY if batch not in first.shape)
+    crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
+    yield crowd, None
     nearer: Config | None = None
     for times in _OUT if first.domain.kind == "real" else ():
-        config = replace(first, region="far", reach=times)
+        config = replace(crowd, region="far", reach=times)
         yield config, nearer
         nearer = config
     nearer = None

@@ -97,3 +97,25 @@ def test_a_series_that_ends_too_soon_further_out_is_no_matter_of_a_bound() -> No
             return y, torch.as_tensor(log).sum().expand(len(x))
 
     assert ldjcheck.check(Series()).status == "pass"
+
+
+class OneSided(nn.Module):
+    """Scales; counts twice where one dim is beyond 2.5 on one side."""
+
+    def __init__(self, dim: int, side: float, times: float) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(4))
+        self.dim, self.side, self.times = dim, side, times
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_scale.sum().expand(len(x))
+        beyond = self.side * x[:, self.dim] > 2.5
+        return x * self.log_scale.exp(), torch.where(beyond, self.times * ldj, ldj)
+
+
+@pytest.mark.parametrize("side", [1.0, -1.0])
+@pytest.mark.parametrize("dim", range(4))
+def test_one_side_of_one_dim_is_met_too(dim: int, side: float) -> None:
+    """Of few samples, none may happen to be there."""
+    assert ldjcheck.check(OneSided(dim, side, times=1.0)).status == "pass"
+    assert ldjcheck.check(OneSided(dim, side, times=2.0)).status == "fail"
