@@ -26,6 +26,8 @@ from ldjcheck.records import CallFunction, Calls
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ldjcheck.conventions.ways import Wrap
+
 _RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")
 """Keyword names, met in the wild, that tell the way back to draw nothing anew."""
 
@@ -67,29 +69,43 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
     yield calls
-    if _takes_first(signature):
+    if (wrapping := _wrapping(signature)) is not None:
+        wrap, shown = wrapping
+        if flag is not None:
+            inverse = layer_call({**flag.inverse, **asks}, wrap=wrap)
+        elif inverse is not None and method is not None:
+            inverse = method_call(method, back.asks() if back else {}, wrap=wrap)
         yield replace(
             calls,
-            signature=signature.show(f"[y], ldj; way back: {way_back}"),
-            forward=layer_call({**forward, **asks}, listed=True),
-            inverse=layer_call({**flag.inverse, **asks}, listed=True) if flag else None,
-            inferred=(("convention", f"{CONVENTION.name}: of lists of one tensor"),),
+            signature=signature.show(f"y, ldj, of {shown}; way back: {way_back}"),
+            forward=layer_call({**forward, **asks}, wrap=wrap),
+            inverse=inverse,
+            inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
         )
 
 
-def _takes_first(signature: Signature) -> bool:
-    """Return whether the call takes the first of what it is given, as of a list."""
+def _wrapping(signature: Signature) -> tuple[Wrap, str] | None:
+    """Return what makes a call's input of a tensor, and how that reads, if its code says.
+
+    It takes the first of a list, or the one key of a dict that it looks up.
+    """
+    keys: set[Any] = set()
     tree = source_of(signature.function) if signature.names else None
     for node in ast.walk(tree) if tree is not None else ():
         of, what = None, None
-        if isinstance(node, ast.Subscript):
+        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
             of, what = node.value, node.slice
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
             of, what = node.value, ast.Constant(len(node.targets[0].elts) - 1)
         is_input = isinstance(of, ast.Name) and of.id == signature.names[0]
-        if is_input and isinstance(what, ast.Constant) and what.value == 0:
-            return True
-    return False
+        if is_input and isinstance(what, ast.Constant):
+            keys.add(what.value)
+    if 0 in keys:
+        return (lambda x: [x]), "a list of one tensor"
+    names = [key for key in keys if isinstance(key, str)]
+    if len(names) == 1:
+        return (lambda x: {names[0]: x}), f"a dict with the key {names[0]!r}"
+    return None
 
 
 def _others(method: str, signature: Signature) -> Iterator[tuple[str, CallFunction]]:

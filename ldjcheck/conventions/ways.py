@@ -15,13 +15,17 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import CallFunction, Returned
 
+    Wrap = Callable[[Tensor], Any]
+
 
 def layer_call(
-    fixed: Mapping[str, Any] | None = None, *, listed: bool = False
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    wrap: Wrap | None = None,
 ) -> CallFunction:
     """Return what calls the layer itself, with these arguments besides the input.
 
-    With `listed`, input and output are lists of one tensor.
+    `wrap` makes the input of a tensor: a list of one, or a dict.
     """
 
     def call(
@@ -31,22 +35,30 @@ def layer_call(
         # what only the way back takes may be among them
         given = taken(getattr(function, "forward", function), kwargs)
         named = {**(fixed or {}), **given}
-        if not listed:
+        if wrap is None:
             return unpacked(run(function, x, named), x, function)
-        returned = unpacked(function([x], **named), x, function)
-        alone = isinstance(returned.y, (list, tuple)) and len(returned.y) == 1
-        return replace(returned, y=returned.y[0]) if alone else returned
+        return _unwrapped(function(wrap(x), **named), x, function)
 
     return call
 
 
+def _unwrapped(result: Any, x: Tensor, function: Callable[..., Any]) -> Returned:
+    returned = unpacked(result, x, function)
+    alone = isinstance(returned.y, (list, tuple)) and len(returned.y) == 1
+    return replace(returned, y=returned.y[0]) if alone else returned
+
+
 def method_call(
-    name: str, fixed: Mapping[str, Any] | None = None, *, spread: bool = False
+    name: str,
+    fixed: Mapping[str, Any] | None = None,
+    *,
+    spread: bool = False,
+    wrap: Wrap | None = None,
 ) -> CallFunction:
     """Return what calls a method of the layer with the input, and these arguments.
 
     With `spread`, several tensors are arguments of their own even where all but the first
-    may be left out.
+    may be left out. `wrap` is as for a call of the layer itself.
     """
 
     def call(
@@ -54,6 +66,8 @@ def method_call(
     ) -> Returned:
         method = getattr(layer, name)
         named = taken(method, {**(fixed or {}), **kwargs})
+        if wrap is not None:
+            return _unwrapped(method(wrap(x), **named), x, method)
         several = spread and isinstance(x, (list, tuple))
         result = method(*x, **named) if several else run(method, x, named)
         return unpacked(result, x, method)
@@ -67,9 +81,13 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
     Each tensor is an argument of its own where the function has so many; else they are one
     argument, a tuple or, where the tensors have names of their own, a dict.
     """
-    if isinstance(x, Tensor):
-        return function(x, **named)
     signature = signature_of(getattr(function, "forward", function))
+    if isinstance(x, Tensor):
+        if signature is not None and signature.names[:1]:
+            first = signature.names[0]
+            if first in signature.keyword_only and not signature.takes_any_position:
+                return function(**{first: x}, **named)
+        return function(x, **named)
     if signature is not None and signature.takes_any_position:
         return function(*(x.values() if isinstance(x, dict) else x), **named)
     if isinstance(x, dict):

@@ -57,6 +57,27 @@ class UnpacksLists(Stretch):
         return [y], ldj
 
 
+class ListsBothWays(Stretch):
+    def forward(self, xs: list[Tensor]) -> Any:
+        y, ldj = self.run(xs[0])
+        return [y], ldj
+
+    def inverse(self, ys: list[Tensor]) -> Any:
+        x, ldj = self.run(ys[0], -1.0)
+        return [x], ldj
+
+
+class TakesADict(Stretch):
+    def forward(self, batch: dict[str, Tensor], rev: bool = False) -> Any:
+        y, ldj = self.run(batch["x"], -1.0 if rev else 1.0)
+        return y, ldj
+
+
+class ByKeyword(Stretch):
+    def forward(self, *, x: Tensor, rev: bool = False) -> Any:
+        return self.run(x, -1.0 if rev else 1.0)
+
+
 class OverridesCall(Stretch):
     def __call__(self, x: Tensor, reverse: bool = False) -> Any:
         return self.run(x, -1.0 if reverse else 1.0)
@@ -86,6 +107,9 @@ class FAndG(Stretch):
         SignOfDirection,
         Lists,
         UnpacksLists,
+        ListsBothWays,
+        TakesADict,
+        ByKeyword,
         OverridesCall,
         EncodeDecode,
         FAndG,
