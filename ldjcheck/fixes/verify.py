@@ -67,7 +67,9 @@ class Verification:
             not {c.direction for c in self.before.gradients if c.status == "fail"}
             <= mended
         ):
-            return False  # it cannot be judged any more: the layer may not run with it
+            return False
+        if any(gradient.raised for gradient in after.measurement.gradients):
+            return False  # as NumPy does of what wants a gradient
         # The edit is of the ldj alone: nothing else may come out otherwise.
         return after.round_trip.status == self.before.round_trip.status
 

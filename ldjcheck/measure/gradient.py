@@ -108,7 +108,7 @@ def _measured(
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))
     except (LayerRaisedError, UnexpectedReturnError) as error:
-        return GradientMeasured(direction=direction, why=str(error))
+        return GradientMeasured(direction=direction, why=str(error), raised=True)
 
 
 def _is_whole(side: DirectionMeasured, config: Config) -> bool:

@@ -28,13 +28,15 @@ class GradientMeasured:
     """How autograd's derivative of the reported ldj compares, in one direction.
 
     `why` says why it was not judged, `nearer` that this was done with parameters moved
-    less, since further out it is no cut that makes the difference. `cut` is the word at
+    less, since further out it is no cut that makes the difference. The call `raised` where
+    it was given tensors that want a gradient. `cut` is the word at
     `location` that keeps the derivative from passing: `detach`, `no_grad`, `item`,
     `backward`.
     """
 
     direction: Direction
     why: str | None = None
+    raised: bool = False
     nearer: bool = False
     worst: float = 0.0
     allowed: float = 0.0

@@ -623,3 +623,18 @@ def test_a_number_is_taken_away_rather_than_a_count_that_never_varies(
     """
     fix = fix_of(loaded(written(text, tmp_path)), shape=(3, 2, 5))
     assert after(fix) == ["ldj = torch.sum(self.log_scale)"]
+
+
+def test_a_logarithm_is_taken_so_that_gradients_pass(tmp_path: Path) -> None:
+    """The line has `np.log`, which would do for the numbers alone."""
+    text = """
+    import numpy as np
+
+    class Layer(nn.Module):
+        def forward(self, x):
+            y = torch.atan(x) / np.pi + 0.5
+            ldj = -np.log(np.pi) - (1 + x**2)
+            return y, ldj.sum(1)
+    """
+    fix = fix_of(loaded(written(text, tmp_path)))
+    assert after(fix) == ["ldj = -np.log(np.pi) - (torch.log(1 + x**2))"]
