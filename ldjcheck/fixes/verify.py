@@ -62,11 +62,8 @@ class Verification:
             return False
         if any(check.status == "fail" for check in after.gradients):
             return False
-        mended = {c.direction for c in after.gradients if c.status == "pass"}
-        if (
-            not {c.direction for c in self.before.gradients if c.status == "fail"}
-            <= mended
-        ):
+        cut = {c.direction for c in self.before.gradients if c.status == "fail"}
+        if cut - {c.direction for c in after.gradients if c.status == "pass"}:
             return False
         if any(gradient.raised for gradient in after.measurement.gradients):
             return False  # as NumPy does of what wants a gradient
