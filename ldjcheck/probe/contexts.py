@@ -136,8 +136,11 @@ def _of_images(
         for net in reversed(nets)
         for channels in (net.out_channels, net.out_channels // 2)
     )
-    for channels in list(fitting)[:4]:
-        events = [s for s in shapes if len(s[0]) == 3 and s[0][0] == channels][:2]
+    images = [each for each in shapes if len(each[0]) == 3]
+    # Where a net returns several numbers for each channel, the layer's facts may say more.
+    founded = [shape[0] for shape, _ in images[:_EVENTS]]
+    for channels in dict.fromkeys([*list(fitting)[:4], *founded]):
+        events = [each for each in images if each[0][0] == channels][:2]
         for width in dict.fromkeys(net.in_channels for net in nets):
             why = f"a Conv2d takes {width} channels"
             for less in (channels // 2, channels, 0):

@@ -48,6 +48,9 @@ CROSS_SECTION = (
     "pyro: planar",
     "pyro: conditional_planar",
     "pyro: matrix_exponential",
+    "pyro: conditional_matrix_exponential",
+    "pyro: batchnorm",
+    "nflows: rq_coupling_image_context",
     "torchflows: elementwise_affine_image",
     "flowtorch: compose",
 )
