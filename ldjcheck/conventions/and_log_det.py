@@ -7,14 +7,16 @@ they end in `log_det_jacobian` the projects keep the ldj as a column, `(batch, 1
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, method_names, signature_of
-from ldjcheck.conventions.ways import method_call
-from ldjcheck.records import Calls
+from ldjcheck.conventions.convention import Convention, method_names
+from ldjcheck.conventions.ways import by_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ldjcheck.records import Calls
 
 _LDJ = r"(log_?(abs_?)?det(_?jac(obian)?)?|log_?jac(obian)?|ladj|ldj)s?$"
 _THERE = re.compile(r"^(forward|transform|call|apply|encode|bijection)_and_" + _LDJ)
@@ -27,20 +29,9 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     back = next(filter(_BACK.match, names), None)
     if there is None:
         return
-    signature = signature_of(getattr(layer, there))
-    if signature is None or not signature.names:
-        return
-    shown = f"f.{there}(x) -> y, ldj"
-    yield Calls(
-        convention=CONVENTION.name,
-        signature=shown if back is None else f"{shown}; way back: .{back}()",
-        forward=method_call(there),
-        inverse=None if back is None else method_call(back),
-        column=there.endswith("jacobian"),
-        context_names=signature.contexts(),
-        extra_names=signature.extras(),
-        inferred=(("convention", f"{CONVENTION.name}: it has {there}()"),),
-    )
+    calls = by_methods(CONVENTION.name, layer, there, back)
+    if calls is not None:
+        yield replace(calls, column=there.endswith("jacobian"))
 
 
 CONVENTION = Convention(

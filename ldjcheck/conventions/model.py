@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
-from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
@@ -24,8 +23,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from torch import Tensor
-
-    Ask = Callable[[Any, Tensor, Mapping[str, Any]], Any]
 
 Unit = Literal["nats", "-nats", "bits/dim"]
 DENSITIES: dict[Unit, tuple[str, ...]] = {
@@ -55,7 +52,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=_call(partial(_asked_for, name), unit),
+                forward=_call(name, unit),
                 inverse=None,
                 context_names=signature.contexts(None),
                 inferred=(
@@ -127,22 +124,16 @@ class _Listener:
         return code is own or frame.f_locals.get(first) is self._model
 
 
-def _asked_for(name: str, layer: Any, x: Tensor, kwargs: Mapping[str, Any]) -> Any:
-    return getattr(layer, name)(x, **kwargs)
-
-
-def _call(ask: Ask, unit: Unit) -> CallFunction:
+def _call(name: str, unit: Unit) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        return less_base(layer, lambda: ask(layer, x, kwargs), x, unit)
+        return less_base(layer, lambda: getattr(layer, name)(x, **kwargs), x, unit)
 
     return call
 
 
-def less_base(
-    layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit = "nats"
-) -> Returned:
+def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     Raises:

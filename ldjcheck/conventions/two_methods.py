@@ -12,13 +12,13 @@ from ldjcheck.conventions.convention import (
     Convention,
     call_signature,
     method_names,
-    signature_of,
 )
-from ldjcheck.conventions.ways import method_call
-from ldjcheck.records import Calls
+from ldjcheck.conventions.ways import by_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ldjcheck.records import Calls
 
 _METHODS = {
     "encode": ("decode",),
@@ -46,20 +46,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return
     own = method_names(layer)
     for there, ways_back in _METHODS.items():
-        signature = signature_of(getattr(layer, there)) if there in own else None
-        if signature is None or not signature.names:
+        if there not in own:
             continue
         back = next((name for name in ways_back if name in own), None)
-        shown = f"f.{there}(x) -> y, ldj"
-        yield Calls(
-            convention=CONVENTION.name,
-            signature=shown if back is None else f"{shown}; way back: .{back}()",
-            forward=method_call(there, signature.asks()),
-            inverse=None if back is None else method_call(back),
-            context_names=signature.contexts(),
-            extra_names=signature.extras(),
-            inferred=(("convention", f"{CONVENTION.name}: it has {there}()"),),
-        )
+        calls = by_methods(CONVENTION.name, layer, there, back)
+        if calls is not None:
+            yield calls
 
 
 CONVENTION = Convention(

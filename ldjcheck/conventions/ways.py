@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ldjcheck.conventions.convention import caller, signature_of
 from ldjcheck.conventions.results import unpacked
+from ldjcheck.records import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -73,6 +74,25 @@ def method_call(
         return unpacked(result, x, method)
 
     return call
+
+
+def by_methods(
+    convention: str, layer: Any, there: str, back: str | None
+) -> Calls | None:
+    """Return how a layer is called by a method for each way, if the first takes an input."""
+    signature = signature_of(getattr(layer, there))
+    if signature is None or not signature.names:
+        return None
+    shown = f"f.{there}(x) -> y, ldj"
+    return Calls(
+        convention=convention,
+        signature=shown if back is None else f"{shown}; way back: .{back}()",
+        forward=method_call(there, signature.asks()),
+        inverse=None if back is None else method_call(back),
+        context_names=signature.contexts(),
+        extra_names=signature.extras(),
+        inferred=(("convention", f"{convention}: it has {there}()"),),
+    )
 
 
 def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:

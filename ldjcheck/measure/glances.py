@@ -18,8 +18,8 @@ from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
-    from ldjcheck.measure.runner import Outcome
-    from ldjcheck.records import Calls, Region, Shape
+    from ldjcheck.measure.runner import Outcome, Runner
+    from ldjcheck.records import Calls, Direction, Region, Shape
 
 _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
@@ -171,8 +171,13 @@ def takes_one_batch(
         return False
     x = usual_input(workshop, shape, batch + 1, domain)
     runner = workshop.runner(calls, shape, batch + 1, seed=workshop.options.seed)
+    return raises(runner, "forward", x)
+
+
+def raises(runner: Runner, direction: Direction, x: Tensor) -> bool:
+    """Return whether a direction that the layer offers raises at an input."""
     try:
-        runner.run("forward", x, Frozen())
+        runner.run(direction, x, Frozen())
     except LayerRaisedError as error:
         return not error.means_absent
     except UnexpectedReturnError:

@@ -66,13 +66,11 @@ def _held(layer: Any) -> Iterator[tuple[str, Kind, Any]]:
         )
         if isinstance(item, torch.nn.Module):
             for name, learned in item._parameters.items():
-                if learned is not None and not is_plain(learned):
-                    continue
-                yield f"{own}{name}", _kind(learned, "learned"), learned
+                if _is_state(learned):
+                    yield f"{own}{name}", _kind(learned, "learned"), learned
             for name, buffer in item._buffers.items():
-                if buffer is not None and not is_plain(buffer):
-                    continue
-                yield f"{own}{name}", "buffer", buffer
+                if _is_state(buffer):
+                    yield f"{own}{name}", "buffer", buffer
         for name, value in attributes(item).items():
             if name in _NOT_STATE or name.endswith("_hooks"):
                 continue

@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.measure.glances import couples, takes_one_batch, usual_input
+from ldjcheck.measure.glances import couples, raises, takes_one_batch, usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import is_modal
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
@@ -76,13 +76,7 @@ def _fails_on_the_way_back(
         y = runner.run("forward", x, Frozen()).y.detach()
     except (LayerRaisedError, UnexpectedReturnError):
         return False
-    try:
-        runner.run("inverse", y, Frozen())
-    except LayerRaisedError as error:
-        return not error.means_absent
-    except UnexpectedReturnError:
-        return False
-    return False
+    return raises(runner, "inverse", y)
 
 
 def tried(
