@@ -22,8 +22,8 @@ LONGEST = 400
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "cells", "errors", "holdings", "profiling", "records", "tolerance",
-            "tracebacks",
+            "cells", "errors", "holdings", "parameters", "profiling", "records",
+            "tolerance", "tracebacks",
         }
     ),
     frozenset({"domains", "revision", "tape"}),

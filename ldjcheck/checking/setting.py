@@ -17,6 +17,7 @@ from ldjcheck.checking.uncalled import made_by_users, uncallable, with_parts
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.parameters import is_about_context
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
@@ -84,7 +85,7 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
     settled, layer = setting.settled, setting.layer
     if known or settled.workshop.options.context:
         return None
-    named = {n for n in calls.extra_names if probe.is_about_context(n)}
+    named = {n for n in calls.extra_names if is_about_context(n)}
     others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
     at = ((settled.shape, settled.why_shape),)
     batches = {settled.shape: probe.choose_batch(options.batch, settled.shape)}
@@ -280,6 +281,8 @@ def _settled(
     Only where none works without one is a context tried, of the sizes that the layer's
     own facts suggest.
     """
+    import torch
+
     from ldjcheck.measure import Workshop, settle
 
     promote = options.dtype == "float64"
@@ -293,17 +296,23 @@ def _settled(
         tries = probe.guess_contexts(layer.obj, candidates, shapes, known)
         odd: tuple[Settled, dict[str, str]] | None = None
         for guess in tries:
-            fed = replace(options, context=(*options.context, *guess.contexts))
+            times = ((name, torch.tensor(at).double()) for name, at in guess.times)
+            fed = replace(
+                options,
+                context=(*options.context, *guess.contexts),
+                kwarg=(*options.kwarg, *times),
+            )
             shop = Workshop(
                 layer=layer, options=fed, promote=promote, labels=guess.labels
             )
             at = ((guess.shape, guess.why_shape),)
-            takers = _taking({name for name, _ in guess.contexts}, candidates)
+            given = (*guess.contexts, *guess.times)
+            takers = _taking({name for name, _ in given}, candidates)
             try:
                 settled = settle(shop, takers, at, batches)
             except CannotCheckError:
                 continue
-            found = settled, {name: f"{s}: {guess.why}" for name, s in guess.contexts}
+            found = settled, {name: f"{what}: {guess.why}" for name, what in given}
             if not settled.odd:
                 return found
             odd = odd or found

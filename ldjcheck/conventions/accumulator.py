@@ -50,7 +50,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     why = f"the parameter {total!r} takes a running total"
     calls = Calls(
         convention=CONVENTION.name,
-        signature=signature.show(f"{signature.names[0]}, {total}"),
+        signature=signature.show(f"{signature.input}, {total}"),
         forward=_call(signature, total, flag.forward if flag else {}),
         inverse=inverse,
         accumulates=True,

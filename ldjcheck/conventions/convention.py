@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import inspect
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.holdings import looked_up
+from ldjcheck.parameters import (
+    FORWARD_FLAGS,
+    REVERSE_FLAGS,
+    SIGNS,
+    is_about_context,
+    is_density,
+    is_time,
+    is_total,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from ldjcheck.records import Calls
-
-REVERSE_FLAGS = (
-    "reverse", "rev", "inverse", "invert", "inv", "backward", "is_reverse", "reversed",
-    "sampling", "sample",
-)  # fmt: skip
-"""Keyword names, met in the wild, of the flag that runs a layer the other way."""
-
-FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
-"""The same of flags that are on unless the layer runs the other way."""
-
-SIGNS = ("direction", "sign", "way")
-"""The same of numbers that are 1 for one way and -1 for the other."""
 
 INVERSE_METHODS = (
     "inverse",
@@ -35,17 +31,6 @@ INVERSE_METHODS = (
     "inverse_transform",
 )
 """Method names, met in the wild, of the way back."""
-
-
-_TOTAL = re.compile(
-    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?jac.*|.*jacobian.*"
-    r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
-    re.IGNORECASE,
-)
-_DENSITY = re.compile(
-    r"^_?(log_?p[xyz]?|log_?p_?[xyz]|log_?prob|log_?probs|delta_?log_?p|log_?q|ll)$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +86,29 @@ class Signature:
         """All named parameters, in order."""
         return self.required + self.optional
 
+    @property
+    def input(self) -> str | None:
+        """The parameter that takes the input: the first that is no context, and no time."""
+        beside = (is_about_context(name) or is_time(name) for name in self.required)
+        free = (
+            n
+            for n, is_beside in zip(self.required, beside, strict=True)
+            if not is_beside
+        )
+        return next(free, next(iter(self.names), None))
+
+    @property
+    def besides(self) -> tuple[str, ...]:
+        """All named parameters but the input, in order."""
+        return tuple(name for name in self.names if name != self.input)
+
     def find(self, names: tuple[str, ...]) -> str | None:
         """Return the first parameter that bears one of these names."""
         return next((name for name in self.names if name in names), None)
 
     def way_flag(self) -> WayFlag | None:
         """Return the parameter that says which way the layer runs, if there is one."""
-        for name in self.names if self.takes_any_position else self.names[1:]:
+        for name in self.names if self.takes_any_position else self.besides:
             default = self.defaults.get(name, False)
             if name in REVERSE_FLAGS:
                 return WayFlag(name=name, there=False, back=True)
@@ -121,11 +122,12 @@ class Signature:
         """Return the further arguments that a call must have: no input, and no flag."""
         flag = self.way_flag()
         told = (*known, None if flag is None else flag.name)
-        return tuple(name for name in self.required[1:] if name not in told)
+        beside = (name for name in self.required if name != self.input)
+        return tuple(name for name in beside if name not in told)
 
     def extras(self, *known: str | None) -> tuple[str, ...]:
         """Return what may be None, and is where nobody gives it; the input left out."""
-        taken = (*known, *(() if self.takes_any_position else self.names[:1]))
+        taken = (*known, *(() if self.takes_any_position else (self.input,)))
         return tuple(
             name
             for name in self.optional
@@ -134,7 +136,7 @@ class Signature:
 
     def asks(self) -> dict[str, bool]:
         """Return the flags, off unless they are given, that ask for the ldj, all on."""
-        names = (n for n in self.names[1:] if self.defaults.get(n) is False)
+        names = (n for n in self.besides if self.defaults.get(n) is False)
         return {name: True for name in names if is_total(name)}
 
     def show(self, result: str) -> str:
@@ -185,19 +187,9 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
     )
 
 
-def is_total(name: str) -> bool:
-    """Return whether something of this name is an ldj, or a running total of ldjs."""
-    return bool(_TOTAL.match(name))
-
-
-def is_density(name: str) -> bool:
-    """Return whether something of this name is a log-density."""
-    return bool(_DENSITY.match(name))
-
-
 def total_name(signature: Signature) -> tuple[str, bool] | None:
     """Return the parameter that takes the running total, and whether it is a density."""
-    for name in signature.names[1:]:
+    for name in signature.besides:
         if isinstance(signature.defaults.get(name), bool):
             continue  # `logdet=True` asks for a log-det, it does not take one
         if is_total(name) or is_density(name):

@@ -18,8 +18,6 @@ from ldjcheck.conventions.convention import (
     Convention,
     call_signature,
     caller,
-    is_density,
-    is_total,
     total_name,
 )
 from ldjcheck.conventions.model import DENSITIES, Unit, less_base
@@ -29,6 +27,7 @@ from ldjcheck.conventions.results import (
     source_of,
 )
 from ldjcheck.conventions.ways import run
+from ldjcheck.parameters import is_density, is_total
 from ldjcheck.records import Calls, Returned
 
 if TYPE_CHECKING:

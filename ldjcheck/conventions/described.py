@@ -14,11 +14,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.conventions.convention import (
-    REVERSE_FLAGS,
     caller,
-    is_density,
-    is_total,
 )
+from ldjcheck.parameters import REVERSE_FLAGS, is_density, is_total, is_way_back
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -132,7 +130,7 @@ def _clause(text: str) -> Clause:
             raise ValueError("'**' is not understood")
         value = _constant(keyword.value)
         fixed.append((keyword.arg, (value,)))
-        back = back or (keyword.arg in REVERSE_FLAGS and bool(value))
+        back = back or is_way_back(keyword.arg, value)
         back = back or value in ("inverse", "reverse", "backward", "decode")
     where, ldj, sign, several = _results(result, source, total)
     return Clause(

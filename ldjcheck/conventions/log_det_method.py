@@ -16,12 +16,12 @@ from ldjcheck.conventions.convention import (
     call_signature,
     caller,
     inverse_method,
-    is_total,
     method_names,
     signature_of,
 )
 from ldjcheck.conventions.ways import run, taken
 from ldjcheck.holdings import looked_up
+from ldjcheck.parameters import is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

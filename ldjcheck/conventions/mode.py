@@ -55,7 +55,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 def _words(signature: Signature) -> tuple[str, str, str] | None:
     """Return the parameter, and its words for forward and for the way back."""
     name = signature.find(_NAMES)
-    if name is None or name in signature.names[:1]:
+    if name is None or name == signature.input:
         return None
     code = getattr(signature.function, "__code__", None)
     held = set(_strings(code)) if code is not None else set()

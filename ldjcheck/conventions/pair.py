@@ -97,7 +97,7 @@ def _wrapping(signature: Signature) -> tuple[Wrap, str] | None:
             of, what = node.value, node.slice
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
             of, what = node.value, ast.Constant(len(node.targets[0].elts) - 1)
-        is_input = isinstance(of, ast.Name) and of.id == signature.names[0]
+        is_input = isinstance(of, ast.Name) and of.id == signature.input
         if is_input and isinstance(what, ast.Constant):
             keys.add(what.value)
     if 0 in keys:

@@ -18,7 +18,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.conventions.convention import is_density, is_total, signature_of
+from ldjcheck.conventions.convention import signature_of
+from ldjcheck.parameters import is_density, is_total
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, s
     signature = signature_of(called) if len(names) == len(result) else None
     if signature is None:
         return {}
-    taken = {n for n in signature.names[1:] if not is_total(n) and not is_density(n)}
+    taken = {n for n in signature.besides if not is_total(n) and not is_density(n)}
     places = range(1, len(result))
     return {
         i: names[i] for i in places if names[i] in taken and _is_output(result[i], x)

@@ -1,6 +1,7 @@
 """Layers that return y alone and keep their ldj in an attribute: `self.log_det = ...`.
 
-Told by the layer's own code, which stores an attribute of such a name.
+Told by the layer's own code, which stores an attribute of such a name, or has a property
+of one, made of what the call left.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from ldjcheck.conventions.convention import (
     call_signature,
     caller,
     inverse_method,
-    is_total,
 )
 from ldjcheck.conventions.ways import run, taken
 from ldjcheck.holdings import looked_up
+from ldjcheck.parameters import is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -55,12 +56,14 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 
 def _stored(layer: Any) -> tuple[str, ...]:
-    """Return the attributes named like an ldj that the layer's methods assign."""
+    """Return the attributes named like an ldj: what methods assign, and properties."""
     found: dict[str, None] = {}
     for cls in type(layer).__mro__:
         if cls.__module__.startswith(("torch.nn", "builtins")):
             continue
         for name, function in vars(cls).items():
+            if isinstance(function, property) and is_total(name):
+                found[name] = None
             if name == "__init__" or not inspect.isfunction(function):
                 continue
             for step in dis.get_instructions(function):
@@ -73,16 +76,24 @@ def _call(way: str | None, fixed: Mapping[str, Any], name: str) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        before = looked_up(layer, name)
+        before = _kept(layer, name)
         function = caller(layer) if way is None else getattr(layer, way)
         y = run(function, x, {**fixed, **taken(function, kwargs)})
         if isinstance(y, (tuple, list)) and len(y) != 1:
             return Returned(y=None, ldj=None)  # it has more to say than y
         after = looked_up(layer, name)
-        untouched = after is before and way is not None
+        untouched = way is not None and _kept(layer, name) == before
         return Returned(y=y, ldj=None if untouched else after, bare=untouched)
 
     return call
+
+
+def _kept(layer: Any, name: str) -> dict[str, int]:
+    """Return which objects the layer keeps under this name; for a property, under any."""
+    held = vars(layer) if hasattr(layer, "__dict__") else {}
+    if isinstance(inspect.getattr_static(type(layer), name, None), property):
+        return {each: id(value) for each, value in held.items()}
+    return {name: id(looked_up(layer, name))}
 
 
 CONVENTION = Convention(

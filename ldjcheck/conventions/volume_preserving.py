@@ -16,10 +16,10 @@ from ldjcheck.conventions.convention import (
     call_signature,
     caller,
     inverse_method,
-    is_total,
     method_names,
 )
 from ldjcheck.conventions.ways import run, taken
+from ldjcheck.parameters import is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from ldjcheck.records import Calls
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ldjcheck.conventions.convention import Signature
     from ldjcheck.records import CallFunction, Returned
 
     Wrap = Callable[[Tensor], Any]
@@ -105,6 +106,9 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
     if isinstance(x, Tensor):
         if signature is not None and signature.names[:1]:
             first = signature.names[0]
+            later = _input_behind(first, signature, named)
+            if later is not None:
+                return function(**{later: x}, **named)
             if first in signature.keyword_only and not signature.takes_any_position:
                 return function(**{first: x}, **named)
         return function(x, **named)
@@ -118,6 +122,15 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
         [] if signature is None else [n for n in signature.required if n not in named]
     )
     return function(*x, **named) if len(free) >= len(x) else function(x, **named)
+
+
+def _input_behind(
+    first: str, signature: Signature, named: Mapping[str, Any]
+) -> str | None:
+    """Return the parameter that takes the input where what stands before it is given."""
+    if first not in named:
+        return None
+    return next((name for name in signature.required if name not in named), None)
 
 
 def taken(function: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Domain, Shape
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
+_OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
 
 
 class Failures:
@@ -103,7 +104,11 @@ class Failures:
                 (
                     *error.lines,
                     f"input: shape {shape}, domain {domain}",
-                    *_what_next(candidates, explicit=explicit),
+                    *(
+                        ()
+                        if isinstance(error.error, _OF_THE_CODE)
+                        else _what_next(candidates, explicit=explicit)
+                    ),
                 ),
             )
         tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)

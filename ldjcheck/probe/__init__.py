@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.probe.contexts import guess_contexts, is_about_context
+from ldjcheck.probe.contexts import guess_contexts
 from ldjcheck.probe.plan import (
     choose_batch,
     plan_as_built,
@@ -18,7 +18,6 @@ __all__ = [
     "choose_batch",
     "guess_contexts",
     "guess_shapes",
-    "is_about_context",
     "plan_as_built",
     "plan_configs",
     "plan_investigation",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from ldjcheck.holdings import attributes, looked_up, reachable
+from ldjcheck.parameters import is_time, speaks_of_context
 from ldjcheck.probe.shapes import LENGTH
 
 if TYPE_CHECKING:
@@ -28,16 +29,11 @@ if TYPE_CHECKING:
 _TRIES = (
     120  # calls that may be made in search of a context; each is a few milliseconds
 )
-_ABOUT_CONTEXT = re.compile(r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.I)
 _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
 _SCALAR_TRIES = 60  # of those, with one number for each sample
 _EVENTS = 6  # event shapes that are tried with each context,
 _USUAL = 8  # besides vectors up to this size
-
-
-def is_about_context(name: str) -> bool:
-    """Return whether an argument is named like a context."""
-    return name in ("c", "h") or _ABOUT_CONTEXT.search(name) is not None
+_TIME = 0.7  # of no layer's first or last step
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +45,7 @@ class ContextGuess:
     contexts: Named
     why: str
     labels: frozenset[str] = frozenset()  # those that are whole numbers
+    times: tuple[tuple[str, float], ...] = ()  # one number for the whole batch each
 
 
 def guess_contexts(
@@ -70,7 +67,23 @@ def guess_contexts(
     of_sizes = islice(_guesses(layer, choices, shapes), _TRIES)
     of_numbers = islice(_numbers(choices, shapes), _SCALAR_TRIES)
     embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
+    yield from _times(choices, shapes)
     yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+
+
+def _times(
+    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[ContextGuess]:
+    """Yield one time for the whole batch, where no other argument is wanted."""
+    for names in choices:
+        for shape, why_shape in _likeliest(shapes) if all(map(is_time, names)) else ():
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=(),
+                why="one time for the whole batch",
+                times=tuple((name, _TIME) for name in names),
+            )
 
 
 def _guesses(
@@ -183,7 +196,7 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
             yield from _as_shape(looked_up(item, name), name)
     for item in items:
         for name, value in attributes(item).items():
-            if _ABOUT_CONTEXT.search(name):
+            if speaks_of_context(name):
                 yield from _as_shape(value, name)
     layers = [item for item in items if isinstance(item, nn.Module)]
     widths: dict[int, str] = {}

@@ -39,6 +39,20 @@ def test_two_calls_describe_both_ways() -> None:
     assert report.result.convention == "as described"
 
 
+class Directed(Affine):
+    """Runs forward unless it is told not to."""
+
+    def forward(self, x: Tensor, forward: bool = True) -> Any:
+        return super().forward(x) if forward else super().inverse(x)
+
+    inverse = None
+
+
+def test_a_flag_that_is_off_is_the_way_back() -> None:
+    report = passes(Directed(), "f(x, forward=False) -> x, ldj")
+    assert {c.status for c in report.checks} == {"pass"}
+
+
 def test_a_minus_that_is_not_there_is_a_flipped_sign() -> None:
     report = ldjcheck.check(Odd(), convention="run(u, False) -> _, ldj, y")
     assert report.findings[0].code == "LDJ104"

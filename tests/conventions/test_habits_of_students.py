@@ -136,6 +136,35 @@ def test_an_ldj_that_is_stored_expanded_is_read() -> None:
     assert ldjcheck.check(Leaves()).status == "pass"
 
 
+class HasProperty(Stretch):
+    """Makes its ldj, when asked for it, of what the call has left."""
+
+    def forward(self, x: Tensor) -> Any:
+        y, self.last = self.run(x)
+        return y
+
+    def inverse(self, y: Tensor) -> Any:
+        return self.run(y, -1.0)[0]
+
+    @property
+    def log_det(self) -> Tensor:
+        return self.last
+
+
+class HasWrongProperty(HasProperty):
+    @property
+    def log_det(self) -> Tensor:
+        return self.last / 4
+
+
+def test_an_ldj_that_is_a_property_is_read_after_the_call() -> None:
+    report = ldjcheck.check(HasProperty())
+    assert report.status == "pass", report
+    assert report.result.convention == "stored-log-det"
+    assert [f.code for f in report.findings] == ["LDJ303"]
+    assert ldjcheck.check(HasWrongProperty()).status == "fail"
+
+
 class Switched:
     """Scales all dims; has a switch and a count that are 1, and no size."""
 

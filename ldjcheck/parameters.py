@@ -1,0 +1,68 @@
+"""What the name of a call's parameter says of it: a flag, a total, a context or a time.
+
+Names decide how a layer is called, and never what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import re
+
+REVERSE_FLAGS = (
+    "reverse", "rev", "inverse", "invert", "inv", "backward", "is_reverse", "reversed",
+    "sampling", "sample",
+)  # fmt: skip
+"""Keyword names, met in the wild, of the flag that runs a layer the other way."""
+
+FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
+"""The same of flags that are on unless the layer runs the other way."""
+
+SIGNS = ("direction", "sign", "way")
+"""The same of numbers that are 1 for one way and -1 for the other."""
+
+_TOTAL = re.compile(
+    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?jac.*|.*jacobian.*"
+    r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
+    re.IGNORECASE,
+)
+_DENSITY = re.compile(
+    r"^_?(log_?p[xyz]?|log_?p_?[xyz]|log_?prob|log_?probs|delta_?log_?p|log_?q|ll)$",
+    re.IGNORECASE,
+)
+_CONTEXT = re.compile(
+    r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.IGNORECASE
+)
+_TIMES = ("t", "time")
+
+
+def is_total(name: str) -> bool:
+    """Return whether something of this name is an ldj, or a running total of ldjs."""
+    return bool(_TOTAL.match(name))
+
+
+def is_density(name: str) -> bool:
+    """Return whether something of this name is a log-density."""
+    return bool(_DENSITY.match(name))
+
+
+def is_about_context(name: str) -> bool:
+    """Return whether an argument is named like a context."""
+    return name in ("c", "h") or speaks_of_context(name)
+
+
+def speaks_of_context(name: str) -> bool:
+    """Return whether a name, an attribute's as well, holds a word for a context."""
+    return _CONTEXT.search(name) is not None
+
+
+def is_time(name: str) -> bool:
+    """Return whether an argument is named like a time."""
+    return name in _TIMES
+
+
+def is_way_back(name: str, value: object) -> bool:
+    """Return whether an argument, by its name and value, runs a layer the other way."""
+    if name in FORWARD_FLAGS:
+        return value is False
+    if name in SIGNS:
+        return value == -1
+    return name in REVERSE_FLAGS and bool(value)
