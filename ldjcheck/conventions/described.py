@@ -4,7 +4,8 @@ One call, or one for each way, `f(x) -> y, ldj; g(y) -> x`: `f` is the layer, an
 method. The first argument is the input; a name such as `ldj` or `logp` is a running total;
 a flag's bare name (`reverse`) goes both ways, with a value (`inverse=True`) it is the
 way back; other names are contexts, or fixed where a value stands beside them. Of the
-results, `_` is dropped and a name such as `ldj` or `-ldj` is the log-determinant.
+results, `_` and a density beside the ldj are dropped, and a name such as `ldj` or `-ldj` is
+the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ldj`.
 """
 
 from __future__ import annotations
@@ -40,21 +41,27 @@ class Clause:
     flag: str | None  # a bare name, which runs both ways
     back: bool  # this clause is the way back
     contexts: tuple[str, ...]
-    output: tuple[int, ...]  # where among the results
+    output: tuple[int, ...]  # where among the results; nowhere: it gives the ldj alone
     ldj: int | None
     sign: Literal[1, -1]
     several: bool  # more than one thing is returned
+    given: tuple[str, ...]  # the arguments' names, the input's first
+    returned: str  # the output's name
     column: bool = False
 
 
 def parse_description(text: str) -> tuple[Clause, ...]:
-    """Return the calls that a description holds, one or two.
+    """Return the calls that a description holds: one or two, and one that gives the ldj.
 
     Raises:
         ValueError: it cannot be read; the text says what is missing.
     """
     clauses = tuple(_clause(part.strip()) for part in text.split(";") if part.strip())
-    if not 1 <= len(clauses) <= 2:
+    beside = tuple(clause for clause in clauses if not clause.output)
+    clauses = tuple(clause for clause in clauses if clause.output)
+    if beside and not clauses:
+        raise ValueError("no result is the output")
+    if not 1 <= len(clauses) <= 2 or len(beside) > 1:
         raise ValueError("one call, or two with ';' between them, are expected")
     if len(clauses) == 2 and not clauses[1].back:
         first, second = clauses
@@ -63,9 +70,9 @@ def parse_description(text: str) -> tuple[Clause, ...]:
     if len(clauses) == 2 and clauses[0].back:
         raise ValueError("both calls are the way back")
     forward = [clause for clause in clauses if not clause.back]
-    if forward and forward[0].ldj is None:
+    if forward and forward[0].ldj is None and not beside:
         raise ValueError("no result is called ldj, log_det or logp")
-    return clauses
+    return clauses + beside
 
 
 def describe_calls(text: str) -> tuple[Calls, ...]:
@@ -75,6 +82,8 @@ def describe_calls(text: str) -> tuple[Calls, ...]:
         ValueError: it cannot be read.
     """
     clauses = parse_description(text)
+    beside = next((c for c in clauses if not c.output), None)
+    clauses = tuple(c for c in clauses if c.output)
     there = next((c for c in clauses if not c.back), None)
     back = next((c for c in clauses if c.back), None)
     if there is None:  # only the way back is out of the ordinary
@@ -85,7 +94,7 @@ def describe_calls(text: str) -> tuple[Calls, ...]:
     calls = Calls(
         convention=NAME,
         signature=text,
-        forward=_call(there, back=False),
+        forward=_call(there, back=False, beside=beside),
         inverse=None if back is None else _call(back, back=True),
         accumulates=there.total is not None,
         sign=-1 if there.total is not None and is_density(there.total) else 1,
@@ -132,7 +141,7 @@ def _clause(text: str) -> Clause:
         fixed.append((keyword.arg, (value,)))
         back = back or is_way_back(keyword.arg, value)
         back = back or value in ("inverse", "reverse", "backward", "decode")
-    where, ldj, sign, several = _results(result, source, total)
+    where, ldj, sign, several, returned = _results(result, total)
     return Clause(
         text=text,
         method=_method(call.func),
@@ -146,6 +155,8 @@ def _clause(text: str) -> Clause:
         ldj=ldj,
         sign=sign,
         several=several,
+        given=tuple(a.id for a in call.args if isinstance(a, ast.Name)),
+        returned=returned,
     )
 
 
@@ -172,17 +183,21 @@ def _method(function: ast.expr) -> str | None:
 
 
 def _results(
-    result: ast.expr, source: ast.expr, total: str | None
-) -> tuple[tuple[int, ...], int | None, Literal[1, -1], bool]:
-    """Return where the output and the ldj stand among the results."""
+    result: ast.expr, total: str | None
+) -> tuple[tuple[int, ...], int | None, Literal[1, -1], bool, str]:
+    """Return where the output and the ldj stand among the results, and the output's name."""
     nodes = result.elts if isinstance(result, ast.Tuple) else [result]
+    told = any(is_total(n.id) for n in ast.walk(result) if isinstance(n, ast.Name))
     outputs: list[int] = []
+    returned = ""
     ldj: int | None = None
     sign: Literal[1, -1] = 1
     for index, node in enumerate(nodes):
         minus = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub)
         inner = node.operand if isinstance(node, ast.UnaryOp) else node
         name = inner.id if isinstance(inner, ast.Name) else None
+        if name is not None and is_density(name) and told and total is None:
+            continue  # that of the output, beside the ldj
         if name is not None and (is_total(name) or is_density(name)):
             if ldj is not None:
                 raise ValueError("two results are called like a log-determinant")
@@ -193,12 +208,15 @@ def _results(
             raise ValueError(f"{ast.unparse(node)!r} is not called like an ldj")
         elif name != "_":
             outputs.append(index)
-    if not outputs:
+            returned = returned or name or ""
+    if not outputs and (ldj is None or isinstance(result, ast.Tuple)):
         raise ValueError("no result is the output")
-    return tuple(outputs), ldj, sign, isinstance(result, ast.Tuple)
+    return tuple(outputs), ldj, sign, isinstance(result, ast.Tuple), returned
 
 
-def _call(clause: Clause, *, back: bool) -> CallFunction:
+def _call(clause: Clause, *, back: bool, beside: Clause | None = None) -> CallFunction:
+    """Return what runs a clause; `beside` gives the ldj where it does not do so itself."""
+
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
@@ -221,8 +239,13 @@ def _call(clause: Clause, *, back: bool) -> CallFunction:
                 named[name] = value[0]
         if clause.flag is not None:
             named[clause.flag] = back
-        result = function(*given, **named)
-        return _taken_apart(clause, result, start)
+        returned = _taken_apart(clause, function(*given, **named), start)
+        if beside is None or beside.method is None:
+            return returned
+        of = {clause.given[0]: x, clause.returned: returned.y}
+        arguments = (of[name] for name in beside.given if name in of)
+        ldj = beside.sign * getattr(layer, beside.method)(*arguments)
+        return replace(returned, ldj=ldj, bare=False)
 
     return call
 

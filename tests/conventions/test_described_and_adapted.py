@@ -53,6 +53,40 @@ def test_a_flag_that_is_off_is_the_way_back() -> None:
     assert {c.status for c in report.checks} == {"pass"}
 
 
+class TellsApart(Affine):
+    """Returns y alone; a method whose name says nothing gives the ldj."""
+
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x)[0]
+
+    def inverse(self, y: Tensor) -> Any:
+        return super().inverse(y)[0]
+
+    def volume(self, y: Tensor, x: Tensor) -> Tensor:
+        assert torch.equal(y, self(x))
+        return self.ldj(x)
+
+
+def test_a_call_may_give_the_ldj_alone() -> None:
+    text = "f(x) -> y; f.volume(y, x) -> ldj; f.inverse(y) -> x"
+    report = passes(TellsApart(), text)
+    assert [f.code for f in report.findings] == ["LDJ303"]
+
+
+class TellsPrior(Affine):
+    """Returns the density of its output beside the ldj."""
+
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = super().forward(x)
+        return y, -(y**2).sum(1), ldj
+
+    inverse = None
+
+
+def test_a_density_beside_the_ldj_is_dropped() -> None:
+    passes(TellsPrior(), "f(x) -> z, logp, ldj")
+
+
 def test_a_minus_that_is_not_there_is_a_flipped_sign() -> None:
     report = ldjcheck.check(Odd(), convention="run(u, False) -> _, ldj, y")
     assert report.findings[0].code == "LDJ104"
