@@ -20,7 +20,7 @@ SIGNS = ("direction", "sign", "way")
 """The same of numbers that are 1 for one way and -1 for the other."""
 
 _TOTAL = re.compile(
-    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?jac.*|.*jacobian.*"
+    r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?(abs_?)?jac.*|.*jacobian.*"
     r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
     re.IGNORECASE,
 )

@@ -78,7 +78,15 @@ def _call(
     returned = less_base(layer, density, x, unit)
     if not any(_is_same(returned.y, result) for result in results):
         raise TypeError("the density that is asked for is not that of what is returned")
+    beside = [each for i, each in enumerate(results) if i != place]
+    if any(_is_less_than(x, each) for each in beside):
+        raise TypeError("what is returned beside the density may be an ldj")
     return returned
+
+
+def _is_less_than(x: Tensor, result: Any) -> bool:
+    """Return whether a result holds fewer numbers than the input, as an ldj does."""
+    return isinstance(result, torch.Tensor) and result.numel() < x.numel()
 
 
 def _is_same(z: Tensor, result: Any) -> bool:

@@ -21,7 +21,7 @@ from ldjcheck.conventions.convention import (
 )
 from ldjcheck.conventions.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import is_total
+from ldjcheck.parameters import is_about_context, is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -101,7 +101,10 @@ def _call(
         method = getattr(layer, ldj_names[0])
         signature = signature_of(method)
         assert signature is not None, "it was read when the layer was recognised"
-        given = _arguments(signature, x, y, is_back=ldj_names[0].startswith(_BACK))
+        own = call_signature(layer)
+        takes = None if own is None else own.input
+        is_back = ldj_names[0].startswith(_BACK)
+        given = _arguments(signature, x, y, takes, is_back=is_back)
         rest = {
             name: value
             for name, value in taken(method, kwargs).items()
@@ -113,14 +116,18 @@ def _call(
 
 
 def _arguments(
-    signature: Signature, x: Any, y: Any, *, is_back: bool
+    signature: Signature, x: Any, y: Any, takes: str | None, *, is_back: bool
 ) -> tuple[Any, ...]:
     """Return input and output as the method wants them: both, one of them, or none.
 
-    The y of a method of the way back is what that is given, as everything it takes alone.
+    `takes` is what the layer's own call names its input. The y of a method of the way back
+    is what that is given, as everything it takes alone.
     """
     names = signature.names
-    if len(names) > 1 and names[1].lower().startswith(_OUTPUTS):
+    both = [n for n in signature.required if not is_about_context(n)]
+    if not is_back and names[1:2] == (takes,) and len(both) == 2:
+        return (y, x)
+    if len(both) == 2 or (len(names) > 1 and names[1].lower().startswith(_OUTPUTS)):
         return (x, y)
     if not signature.required:
         return ()

@@ -56,13 +56,14 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         flag, way_back = None, "none found"
     known = total[0] if total else None
     back = signature_of(getattr(layer, method)) if method and not flag else None
+    in_parts = back is not None and _takes_parts(signature, back)
     forward = flag.forward if flag and inverse else {}
     calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
         forward=layer_call({**forward, **asks}),
         inverse=inverse,
-        context_names=signature.contexts(known),
+        context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
         back_names=back.extras() if back else (),
         other_ways_back=tuple(_others(method, back)) if method and back else (),
@@ -82,6 +83,15 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             inverse=inverse,
             inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
         )
+
+
+def _takes_parts(signature: Signature, back: Signature) -> bool:
+    """Return whether both ways take several inputs: `f(x1, x2)` and `inverse(y1, y2)`.
+
+    A context has the same name on the way back, or is not given there at all.
+    """
+    there, others = signature.contexts(), back.contexts()
+    return len(there) == len(others) > 0 and not {*there} & {*others}
 
 
 def _wrapping(signature: Signature) -> tuple[Wrap, str] | None:

@@ -114,10 +114,13 @@ def _places_of_ldj(
     ]
     if lists and lists == list(range(1, len(result))):
         return lists
-    named = [i for i, name in enumerate(returned_names(function)) if is_total(name)]
+    names = returned_names(function)
+    named = [i for i, name in enumerate(names) if is_total(name)]
     if len(named) == 1 and named[0] < len(result):
         return named
     alone = [i for i, item in enumerate(result) if i and _is_one_per_sample(item, x)]
+    if len(names) == len(result):  # a density beside it is that of z
+        alone = [i for i in alone if not is_density(names[i])] or alone
     return alone[:1] if len(alone) == 1 or 1 not in alone else [1]
 
 
@@ -171,8 +174,9 @@ def _outputs(items: list[Any], x: Any) -> Any:
 
 
 def _last(y: Any, x: Any) -> Any:
-    """Return the last of a list of steps that starts at x itself, else y as it is."""
-    if not _is_sequence(y) or len(y) < 2 or not isinstance(x, Tensor):
+    """Return the last of steps, listed or stacked, that start at x; else y as it is."""
+    is_stack = isinstance(y, Tensor) and isinstance(x, Tensor) and y.dim() > x.dim()
+    if not (is_stack or _is_sequence(y)) or len(y) < 2 or not isinstance(x, Tensor):
         return y
     if not all(isinstance(z, Tensor) and z.shape == x.shape for z in y):
         return y
@@ -204,6 +208,7 @@ def _is_output(item: Any, x: Any) -> bool:
 
 
 def _is_one_per_sample(item: Any, x: Any) -> bool:
+    """Return whether something holds one number for each sample of `x`, or for all."""
     if isinstance(item, Tensor):
         return item.dim() == 0 or tuple(item.shape) in ((_batch(x),), (_batch(x), 1))
     return isinstance(item, (float, np.number))

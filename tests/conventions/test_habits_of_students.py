@@ -197,3 +197,83 @@ def test_a_method_that_may_be_meant_is_offered() -> None:
         "If a method of it does so, name that: Shows().show"
     )
     assert ldjcheck.check(Shows().show, shape=(3,)).status == "pass"
+
+
+class TellsPriorToo(Stretch):
+    """Returns the density of its output, by a base, between output and ldj."""
+
+    def __init__(self, back: float = -1.0, dims: int = 4) -> None:
+        super().__init__(back, dims)
+        self.prior = torch.distributions.Normal(0.0, 1.0)
+
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = self.run(x)
+        log_prob = self.prior.log_prob(y).sum(1)
+        return y, log_prob, sum([ldj])
+
+
+class StacksSteps(Stretch):
+    """Returns all steps, x first, in one tensor."""
+
+    def forward(self, x: Tensor) -> Any:
+        y, ldj = self.run(x)
+        return torch.stack([x, y]), ldj
+
+
+class NamesThemOtherwise(Stretch):
+    """Says log|det dx/dz| of z and x: its own call takes z."""
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.run(z)[0]
+
+    def log_abs_det_jacobian(self, z: Tensor, x: Tensor) -> Tensor:
+        assert torch.equal(self(z), x)
+        return self.run(z)[1]
+
+
+class NamesOutputFirst(NamesThemOtherwise):
+    def log_abs_det_jacobian(self, x: Tensor, z: Tensor) -> Tensor:
+        return super().log_abs_det_jacobian(z, x)
+
+
+class SaysJac(Stretch):
+    def forward(self, z: Tensor) -> Tensor:
+        return self.run(z)[0]
+
+    def log_abs_jac(self, z: Tensor) -> Tensor:
+        return self.run(z)[1]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [TellsPriorToo, StacksSteps, NamesThemOtherwise, NamesOutputFirst, SaysJac],
+)
+def test_the_map_is_judged_whatever_stands_beside_it(kind: type[Stretch]) -> None:
+    report = ldjcheck.check(kind())
+    assert report.status == "pass", report
+    assert {c.status for c in report.checks if c.direction == "forward"} == {"pass"}
+
+
+class TwoHalves(nn.Module):
+    """Takes its halves apart, and hands them back so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x1: Tensor, x2: Tensor) -> Any:
+        return x1, x2 * torch.exp(self.net(x1)), self.net(x1).sum(1)
+
+    def inverse(self, y1: Tensor, y2: Tensor) -> Any:
+        return y1, y2 * torch.exp(-self.net(y1)), -self.net(y1).sum(1)
+
+
+class TwoHalvesAlone(TwoHalves):
+    def forward(self, x1: Tensor, x2: Tensor) -> Any:
+        return super().forward(x1, x2)[:2]
+
+
+def test_the_second_of_two_inputs_is_no_context() -> None:
+    assert ldjcheck.check(TwoHalvesAlone()).status == "error"
+    report = ldjcheck.check(TwoHalves(), shape={"x1": (2,), "x2": (2,)})
+    assert report.status == "pass", report
