@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Config, DirectionMeasured
 
+    _Map = tuple[object, ...]
+
 _SINGULAR = 1e13  # condition, once rows and columns are scaled to one
 _DOUBTFUL = 1e8  # from here on rounding may decide the sign
 _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
@@ -57,21 +59,19 @@ def changes_orientation(
 ) -> bool:
     """Return whether the sign of det J differs although the parameters are the same.
 
-    A layer that `learns` has others at each configuration, and may be invertible for
-    some of them: then half of the configurations must show it.
+    A layer that `learns` may be invertible for some parameters: then half of all draws must
+    show it. Inputs far out, where many maps are straight, are as good as those near.
     """
-    told = [
-        (side.x.shape[1:], _signs(side))
-        for _, side in sides
-        if _is_square(side.jacobian) and side.anchored
-    ]
+    by_map: dict[_Map, set[float]] = {}
+    for config, side in sides:
+        if _is_square(side.jacobian) and side.anchored:
+            drawn = config.draw, config.scale, config.turned, config.reflected
+            at = (*(drawn if learns else ()), side.x.shape[1:])
+            by_map.setdefault(at, set()).update(_signs(side))
+    split = sum(len(signs) > 1 for signs in by_map.values())
     if learns:
-        split = sum(len(signs) > 1 for _, signs in told)
-        return split >= _ENOUGH and 2 * split >= len(told)
-    by_shape: dict[torch.Size, set[float]] = {}
-    for shape, signs in told:
-        by_shape.setdefault(shape, set()).update(signs)
-    return any(len(signs) > 1 for signs in by_shape.values())
+        return split >= _ENOUGH and 2 * split >= len(by_map)
+    return split > 0
 
 
 def _signs(side: DirectionMeasured) -> set[float]:

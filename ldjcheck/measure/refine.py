@@ -23,6 +23,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError
+from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,12 +52,15 @@ def refined(
 ) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
     """Return the measurements with the approximation's own error allowed, and why.
 
-    At every configuration where the numbers part, they must come together.
+    At every configuration where the numbers part, they must come together. A way back
+    that is far off, from a map that approximates nothing, is a solver's that stopped early.
     """
     said: dict[str, str] = {}
     for direction in ("forward", "inverse"):
         names = _converging(settled, configs, measured, direction)
-        if names is None:
+        if names is None or (
+            direction == "inverse" and any(map(_stopped_early, measured))
+        ):
             continue
         measured = tuple(_allowing(each, direction) for each in measured)
         said[f"approximation {direction}"] = (
@@ -222,6 +226,17 @@ def _miss(runner: Runner, x: Tensor) -> float:
 def _comes_back_off(side: DirectionMeasured) -> bool:
     off, allowed = side.round_trip, side.round_trip_allowed
     return off is not None and allowed is not None and allowed < off < math.inf
+
+
+def _stopped_early(measured: ConfigMeasured) -> bool:
+    """Return whether the way back misses by more than a solver may, and the map is exact."""
+    there, back = measured.forward, measured.inverse
+    if not isinstance(there, DirectionMeasured) or there.approximate:
+        return False
+    if not isinstance(back, DirectionMeasured) or not _comes_back_off(back):
+        return False
+    is_exact = there.reported is not None and not is_apart(there)
+    return is_exact and (back.round_trip or 0.0) > SOLVER_RESIDUAL
 
 
 def _shrink(sizes: list[float], rate: float) -> bool:
