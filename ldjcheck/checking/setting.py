@@ -192,11 +192,17 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         guesses = (_given(next(iter(asked.values())), "as you said"),)
     else:
         guesses = _guessed(layer, candidates, around)
+    # It may be made for one size only, and a large one.
+    large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
     try:
         settled, context = _settled(layer, options, candidates, guesses)
+        better = () if asked else _better(settled, large, options)
+        if better:
+            with contextlib.suppress(CannotCheckError):
+                again, beside = _settled(layer, options, candidates, better)
+                if not (again.odd or again.resized):
+                    settled, context, guesses = again, beside, better
     except CannotCheckError as error:
-        # It may be made for one size only, and a large one.
-        large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
         told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
         known = CannotCheckError(
             error.code, error.message, (*error.evidence, *(told if keys else ()))
@@ -218,11 +224,12 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     ) | _axes_that_vary(settled.shape, layer.sizes)
     reached = [shape for shape in layer.sizes if shape != settled.shape]
     varied = probe.resized(settled.shape, probe.sizes_held(layer.obj), free)
+    of_one_size = settled.calls.parts or (options.search and options.shape)
     others = tuple(
         shape
         for shape in dict.fromkeys((*reached, *varied))
-        if not (settled.calls.parts or (options.search and options.shape))
-        and runs(settled, shape, probe.choose_batch(options.batch, shape))
+        if not of_one_size
+        and runs(settled, shape, probe.choose_batch(options.batch, shape), batch)
     )
     copy, said, _ = settled.workshop.copy()
     inferred = {**dict(settled.calls.inferred), **context}
@@ -239,6 +246,23 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+
+
+def _better(
+    settled: Settled, large: tuple[probe.ShapeGuess, ...], options: Options
+) -> tuple[probe.ShapeGuess, ...]:
+    """Return shapes that the layer may rather be made for than the one that was found.
+
+    A large one, where a small one was spread over it; or an image, whose one pixel it was.
+    """
+    from ldjcheck.measure import looks_for_axes
+
+    if settled.odd or settled.resized:
+        return large
+    batch = probe.choose_batch(options.batch, settled.shape)
+    if len(settled.shape) == 1 and looks_for_axes(settled, batch):
+        return (probe.as_image(settled.shape),)
+    return ()
 
 
 def _axes_that_vary(shape: Shape, sizes: tuple[Shape, ...]) -> frozenset[int]:
@@ -283,7 +307,7 @@ def _settled(
     """
     import torch
 
-    from ldjcheck.measure import Workshop, settle
+    from ldjcheck.measure import Workshop, parts_contexts, settle
 
     promote = options.dtype == "float64"
     shapes = tuple((guess.shape, guess.why) for guess in guesses)
@@ -313,6 +337,8 @@ def _settled(
             except CannotCheckError:
                 continue
             found = settled, {name: f"{what}: {guess.why}" for name, what in given}
+            if not parts_contexts(settled):
+                continue
             if not settled.odd:
                 return found
             odd = odd or found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Direction, Region, Shape
 
 _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
+_NEAR_END = 1e-4  # of a domain
+_STEEP = 100.0  # a slope there that nothing but an end explains
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
@@ -145,6 +148,39 @@ def leaves_domain(
     return _is_close(y, again) and not _is_close(x, back)
 
 
+def leads_back_into(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> Domain | None:
+    """Return the smaller domain into which the way back leads from everywhere, if one is.
+
+    The layer then holds its inputs there, by a clamp: what is outside has the same image.
+    It has reason to where the map is ever steeper towards the domain's ends; else it is a
+    map that loses its inputs, as a ReLU does.
+    """
+    if calls.inverse is None:
+        return None
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape or not (back >= 0).all():
+        return None
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    is_unit = bool((back <= 1).all())
+    ends = [x.new_full(x.shape, near) for near in (_NEAR_END, 2 * _NEAR_END)]
+    ends += [1 - end for end in ends] if is_unit else []
+    try:
+        y, again, *at_ends = (
+            runner.run("forward", at, Frozen()).y.detach() for at in (x, back, *ends)
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    if not _is_close(y, again) or _is_close(x, back):
+        return None
+    pairs = zip(at_ends[::2], at_ends[1::2], strict=True)
+    steep = (float((a - b).abs().max()) > _STEEP * _NEAR_END for a, b in pairs)
+    if not all(steep):
+        return None
+    return Domain(kind="unit" if is_unit else "positive")
+
+
 def couples(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> bool:
@@ -232,6 +268,36 @@ def takes_effect(
             return False
         seen.append(outcome.y.detach())
     return not _is_close(*seen)
+
+
+def mixes_contexts(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether another context beside the first sample moves the others' outputs.
+
+    What is fed then has no entry for each sample, where the layer looks for one.
+    """
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    fed = {name for name, _ in workshop.options.context}
+    others = {
+        name: torch.cat([_another(value[:1], value[1:2]), value[1:]])
+        for name, value in runner.kwargs.items()
+        if name in fed and value.shape[:1] == (batch,)
+    }
+    beside = replace(runner, kwargs={**runner.kwargs, **others})
+    try:
+        y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return len(y) == batch and not _is_close(y[1:], moved[1:])
+
+
+def _another(own: Tensor, next_one: Tensor) -> Tensor:
+    """Return another context than a sample's own: its neighbour's, or another class."""
+    return next_one if own.is_floating_point() else (own == 0).to(own.dtype)
 
 
 def reported_otherwise(

@@ -18,7 +18,9 @@ from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
     is_noisy,
     keeps_volume,
+    leads_back_into,
     leaves_domain,
+    mixes_contexts,
     off_by,
     repeats_every,
     reported_otherwise,
@@ -27,6 +29,7 @@ from ldjcheck.measure.glances import (
     takes_effect,
 )
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.spreads import Spreads
 from ldjcheck.measure.trial import Quality, Trial, graded, tried
 
 if TYPE_CHECKING:
@@ -128,15 +131,33 @@ def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]
         yield tuple(variants)
 
 
-def runs(settled: Settled, shape: Shape, batch: int) -> bool:
-    """Return whether the layer also takes this shape, and reports as well as before."""
-    try:
-        trial = tried(settled.workshop, settled.calls, shape, batch, settled.domain)
-    except (LayerRaisedError, UnexpectedReturnError):
+def runs(settled: Settled, shape: Shape, batch: int, usual: int) -> bool:
+    """Return whether the layer also takes this shape, and reports as well as before.
+
+    It does not where parts are spread over each other that fit at the layer's own shape,
+    where `usual` is the size of a batch.
+    """
+    shop, calls, domain = settled.workshop, settled.calls, settled.domain
+    with Spreads(batch) as there:
+        try:
+            trial = tried(shop, calls, shape, batch, domain)
+        except (LayerRaisedError, UnexpectedReturnError):
+            return False
+    if trial.quality > Quality.SCALAR or not torch.isfinite(trial.outcome.y).all():
         return False
-    return trial.quality <= Quality.SCALAR and bool(
-        torch.isfinite(trial.outcome.y).all()
-    )
+    if not there.seen:
+        return True
+    with Spreads(usual) as here:
+        tried(shop, calls, settled.shape, usual, domain)
+    return not there.seen - here.seen
+
+
+def looks_for_axes(settled: Settled, batch: int) -> bool:
+    """Return whether the layer would put axes behind the event's into one, if there were."""
+    noted = Spreads(batch)
+    with noted:
+        tried(settled.workshop, settled.calls, settled.shape, batch, settled.domain)
+    return noted.opened
 
 
 def listens_to_context(settled: Settled) -> bool:
@@ -144,6 +165,13 @@ def listens_to_context(settled: Settled) -> bool:
     batch = settled.workshop.options.batch
     at = settled.calls, settled.shape, batch, settled.domain
     return takes_effect(settled.workshop, *at)
+
+
+def parts_contexts(settled: Settled) -> bool:
+    """Return whether each sample has a context of its own among what is fed."""
+    batch = settled.workshop.options.batch
+    at = settled.calls, settled.shape, batch, settled.domain
+    return not mixes_contexts(settled.workshop, *at)
 
 
 def otherwise(
@@ -208,6 +236,12 @@ def _try_domains(
                 whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
                 if whole is not None:
                     return _found(trial, whole, "it adds noise to whole numbers")
+                held = None
+                if domain.kind == "real":
+                    held = leads_back_into(workshop, calls, shape, batch, domain)
+                if held is not None:
+                    within = tried(workshop, calls, shape, batch, held)
+                    return _found(within, held, "the way back leads nowhere else")
                 if not _is_finite(trial.outcome.reported) and leaves_domain(
                     workshop, calls, shape, batch, domain, trial.outcome
                 ):

@@ -11,6 +11,7 @@ from ldjcheck.measure.glances import couples, raises, takes_one_batch, usual_inp
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import is_modal
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
+from ldjcheck.measure.spreads import Spreads
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,13 +25,14 @@ class Quality(IntEnum):
 
     GOOD = 0
     SCALAR = 1  # one number for the whole batch
-    ONE_WAY = 2  # the way back raises
-    COUPLED = 3  # the batch was taken for the event, it may be
-    ODD = 4  # what comes back has not the promised form
-    RESIZED = 5  # other dims come out than went in
-    RESIZED_ONE_WAY = 6
+    EMPTY = 2  # a part of the event has no entries
+    ONE_WAY = 3  # the way back raises
+    COUPLED = 4  # the batch was taken for the event, it may be
+    ODD = 5  # what comes back has not the promised form
+    RESIZED = 6  # other dims come out than went in
+    RESIZED_ONE_WAY = 7
     ONE_BATCH = (
-        7  # an axis of the layer's own met the batch: this is no shape of an event
+        8  # an axis of the layer's own met the batch: this is no shape of an event
     )
 
 
@@ -59,9 +61,21 @@ def graded(
         return Quality.COUPLED  # the batch was taken for the event, it may be
     if quality <= Quality.SCALAR and _fails_on_the_way_back(*at):
         return Quality.ONE_WAY
+    if quality <= Quality.SCALAR and _leaves_a_part_empty(*at):
+        return Quality.EMPTY
     if quality == Quality.RESIZED and _fails_on_the_way_back(*at):
         return Quality.RESIZED_ONE_WAY
     return quality
+
+
+def _leaves_a_part_empty(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether so small an event cannot be parted as the layer parts it."""
+    noted = Spreads(batch)
+    with noted:
+        tried(workshop, calls, shape, batch, domain)
+    return noted.empty
 
 
 def _fails_on_the_way_back(

@@ -9,12 +9,13 @@ from ldjcheck.probe.plan import (
     plan_configs,
     plan_investigation,
 )
-from ldjcheck.probe.shapes import SMALL, ShapeGuess, guess_shapes, sizes_held
+from ldjcheck.probe.shapes import SMALL, ShapeGuess, as_image, guess_shapes, sizes_held
 from ldjcheck.probe.sizes import resized
 
 __all__ = [
     "SMALL",
     "ShapeGuess",
+    "as_image",
     "choose_batch",
     "guess_contexts",
     "guess_shapes",

@@ -112,10 +112,17 @@ def guess_shapes(
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
-        if shape and over < math.prod(shape) <= limit and shape not in guesses:
+        if over < math.prod(shape) <= limit and shape not in guesses:
             free = (i for i, size in enumerate(found) if isinstance(size, _Free))
             guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
     return tuple(guesses.values())
+
+
+def as_image(shape: Shape) -> ShapeGuess:
+    """Return the image whose channels are a vector's entries."""
+    why = f"it takes {shape} too, and looks for pixels behind"
+    image = (*shape, int(HEIGHT), int(WIDTH))
+    return ShapeGuess(shape=image, why=why, free=frozenset({1, 2}))
 
 
 def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
@@ -135,6 +142,7 @@ def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
     for side in (4, 6, 8, 16):
         for channels in (1, 2, 4, 3):
             yield (channels, side, side), why
+    yield (), why  # one number a sample
 
 
 def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
@@ -321,7 +329,7 @@ def _length_beside(size: int) -> _Free:
 
 
 def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
-    if 1 <= size <= 64:
+    if size >= 1:
         yield (size,), why
         if size <= 16:
             yield (size, HEIGHT, WIDTH), why

@@ -1,0 +1,86 @@
+"""What one call does with the event's axes that shows a size or shape that is not meant.
+
+A layer whose halves have one entry each runs on three entries too: one half is then spread
+over the two of the other, and counted once. That is no size of the layer's. Neither is a
+vector where an image is meant, whose pixels are put into one axis: there is one pixel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.measure.frames import innermost_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ldjcheck.records import Shape
+
+    Where = tuple[str, int, int] | None
+
+
+_VIEWS = frozenset({"view", "reshape"})
+
+
+class Spreads(TorchFunctionMode):
+    """Notes where parts are spread or empty, and whether axes were looked for in vain.
+
+    Two tensors count that have an entry for each sample, and as many axes. What has no
+    entry for each sample is a parameter, and is meant for all entries. A batch must not be
+    as large as an axis of the event.
+    """
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self._batch = batch
+        self.seen: set[Where] = set()
+        self.empty: bool = False  # a part had no entries at all
+        self.opened: bool = False  # axes behind the event's one were looked for
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]
+        shapes = {tuple(part.shape) for part in parts}
+        if isinstance(result, Tensor) and self._is_of_samples(result):
+            self.empty = self.empty or result.numel() == 0
+            self.opened = self.opened or _opens(func, args, result)
+        size = tuple(result.shape) if isinstance(result, Tensor) else None
+        if size is not None and _are_spread(shapes, size):
+            place = innermost_place()
+            self.seen.add(
+                None if place is None else (place.file, place.line, place.column)
+            )
+        return result
+
+    def _is_of_samples(self, tensor: Tensor) -> bool:
+        if tensor.is_nested or tensor.dim() < 2:
+            return False
+        return tensor.shape[0] == self._batch
+
+
+def _opens(func: Callable[..., Any], args: tuple[Any, ...], result: Tensor) -> bool:
+    """Return whether a view puts all axes behind the channels into one, and finds none."""
+    if getattr(func, "__name__", "") not in _VIEWS or result.dim() != 3:
+        return False
+    last = args[-1][-1] if isinstance(args[-1], (tuple, list)) else args[-1]
+    return type(last) is int and last == -1 and result.shape[-1] == 1
+
+
+def _are_spread(shapes: set[Shape], result: Shape) -> bool:
+    """Return whether a result is as large as tensors of these shapes spread over each other."""
+    if len(shapes) < 2 or len({len(shape) for shape in shapes}) > 1:
+        return False
+    try:
+        return tuple(torch.broadcast_shapes(*shapes)) == result
+    except RuntimeError:
+        return False

@@ -1,0 +1,203 @@
+"""A layer is judged at sizes that it is made for, and not at all that it happens to run at."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Halves(nn.Module):
+    """Two coordinates, of which the first says how the second is scaled; or vice versa."""
+
+    def __init__(self, flip: bool = False) -> None:
+        super().__init__()
+        self.flip = flip
+        self.net = nn.Linear(1, 1)
+
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        return (b, a) if self.flip else (a, b)
+
+    def total(self, s: Tensor) -> Tensor:
+        return s.sum(1)
+
+    def forward(self, x: Tensor) -> Any:
+        a, b = self.halves(x)
+        s = torch.tanh(self.net(a))
+        parts = (b * s.exp(), a) if self.flip else (a, b * s.exp())
+        return torch.cat(parts, 1), self.total(s)
+
+
+class Slices(Halves):
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x[:, :1], x[:, 1:]
+
+
+class Doubled(Halves):
+    def total(self, s: Tensor) -> Tensor:
+        return 2 * s.sum(1)
+
+
+class Planes(Halves):
+    """The same of images with two channels."""
+
+    def __init__(self, flip: bool = False) -> None:
+        super().__init__(flip)
+        self.net = nn.Conv2d(1, 1, 3, padding=1)  # type: ignore[assignment]
+
+    def total(self, s: Tensor) -> Tensor:
+        return s.flatten(1).sum(1)
+
+
+@pytest.mark.parametrize("shape", [None, (2,)], ids=["found", "given"])
+@pytest.mark.parametrize("layer", [Halves(), Halves(flip=True), Slices()])
+def test_halves_of_one_entry_are_not_spread_over_two(layer: Any, shape: Any) -> None:
+    report = ldjcheck.check(layer, shape=shape)
+    assert report.status == "pass", report
+    assert "(2,)" in report.result.inferred["shape"]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_neither_are_halves_of_one_channel(flip: bool) -> None:
+    report = ldjcheck.check(Planes(flip))
+    assert report.status == "pass", report
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_a_mistake_is_found_there_all_the_same(flip: bool) -> None:
+    report = ldjcheck.check(Doubled(flip))
+    assert report.findings[0].code == "LDJ114", report
+
+
+class MixesPixels(nn.Module):
+    """A 1x1 convolution, written for any number of axes behind the channels."""
+
+    def __init__(self, counts: bool) -> None:
+        super().__init__()
+        self.W = nn.Parameter(torch.linalg.qr(torch.randn(3, 3))[0])
+        self.counts = counts
+
+    def forward(self, z: Tensor, ldj: Tensor) -> Any:
+        pixels = z.view(z.size(0), z.size(1), -1)
+        count = pixels.size(2) if self.counts else 1
+        z = torch.matmul(self.W, pixels).view(z.size())
+        return z, ldj + torch.slogdet(self.W)[1] * count
+
+
+def test_what_looks_for_pixels_is_given_some() -> None:
+    right = ldjcheck.check(MixesPixels(counts=True))
+    assert right.status == "pass", right
+    wrong = ldjcheck.check(MixesPixels(counts=False))
+    assert wrong.findings[0].code == "LDJ102", wrong
+    assert wrong.result.inferred["shape"].startswith("(3, 4, 6): it takes (3,) too")
+
+
+class Wide(nn.Module):
+    """Scales more dims than a first guess has."""
+
+    def __init__(self, sign: int = 1) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(600))
+        self.sign = sign
+
+    def forward(self, x: Tensor) -> Any:
+        ldj = self.sign * self.log_scale.sum()
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+
+
+def test_a_large_layer_is_not_tried_on_one_number_alone() -> None:
+    report = ldjcheck.check(Wide())
+    assert report.status == "pass", report
+    assert report.checks[0].dims == 600
+
+
+class OfScalars(nn.Module):
+    """Takes one number a sample, `(batch,)`, and no axis besides."""
+
+    def forward(self, x: Tensor) -> Any:
+        (batch,) = x.shape
+        return 3 * x, torch.full((batch,), math.log(3.0), dtype=x.dtype)
+
+
+def test_a_flow_on_single_numbers_needs_no_shape() -> None:
+    report = ldjcheck.check(OfScalars())
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith("()")
+
+
+class ClampedLogit(nn.Module):
+    """Keeps its inputs off 0 and 1, so that it is finite everywhere."""
+
+    def forward(self, x: Tensor) -> Any:
+        x = x.clamp(1e-5, 1 - 1e-5)
+        y = torch.logit(x)
+        return y, (F.softplus(y) + F.softplus(-y)).sum(1)
+
+    def inverse(self, y: Tensor) -> Any:
+        return torch.sigmoid(y), -(F.softplus(y) + F.softplus(-y)).sum(1)
+
+
+class Rectifies(nn.Module):
+    """Loses all inputs below 0."""
+
+    def forward(self, x: Tensor) -> Any:
+        return 2 * torch.relu(x), torch.full((len(x),), x.shape[1] * math.log(2.0))
+
+    def inverse(self, y: Tensor) -> Any:
+        return y / 2, torch.full((len(y),), -y.shape[1] * math.log(2.0))
+
+
+def test_a_clamp_before_a_logarithm_says_where_inputs_live() -> None:
+    report = ldjcheck.check(ClampedLogit())
+    assert report.status == "pass", report
+    assert report.result.inferred["domain"].startswith("unit: the way back leads")
+
+
+def test_a_map_that_loses_its_inputs_has_no_domain_of_its_own() -> None:
+    assert ldjcheck.check(Rectifies()).status != "pass"
+
+
+class ManyNumbers(nn.Module):
+    """Wants two numbers of a context for each dim: `(batch, dims, 2)`."""
+
+    def forward(self, z: Tensor, coef: Tensor) -> Any:
+        shift, log_scale = coef[..., 0], coef[..., 1]
+        return shift + torch.exp(log_scale) * z, log_scale.sum(-1)
+
+
+def test_a_context_that_is_not_each_samples_own_is_none() -> None:
+    """As a class label, the first sample's would do for all, and be counted once."""
+    report = ldjcheck.check(ManyNumbers())
+    assert report.status == "error", report
+    assert "--context coef=" in str(report)
+    given = ldjcheck.check(ManyNumbers(), shape=(4,), context={"coef": (4, 2)})
+    assert given.status == "pass", given
+
+
+class StopsEarly(nn.Module):
+    """Undoes its map by a fixed-point iteration of `steps` steps."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x: Tensor) -> Any:
+        return x + 0.8 * torch.sin(x), torch.log1p(0.8 * torch.cos(x)).sum(1)
+
+    def inverse(self, y: Tensor) -> Any:
+        x = y
+        for _ in range(self.steps):
+            x = y - 0.8 * torch.sin(x)
+        return x, -torch.log1p(0.8 * torch.cos(x)).sum(1)
+
+
+def test_a_solver_that_stops_early_does_not_undo_the_map() -> None:
+    assert "LDJ301" in [f.code for f in ldjcheck.check(StopsEarly(10)).findings]
+    assert ldjcheck.check(StopsEarly(200)).status == "pass"
