@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import Layer, Result
 from ldjcheck.rules import rule_for
 from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Namespace
+
+_NOT_UNDONE = {"LDJ301", "LDJ304"}
 
 
 def failed_result(
@@ -21,6 +24,22 @@ def failed_result(
     assert rule is not None, error.code
     finding = rule.finding(error.message, evidence=error.evidence)
     return Result(target=target, layer=layer, status="error", findings=(finding,))
+
+
+def meant_otherwise(layer: Layer, result: Result) -> CannotCheckError | None:
+    """Return why a map that cannot be undone is no mistake: the layer says so itself.
+
+    What such a layer reports is a contribution to the likelihood, and no determinant.
+    """
+    codes = {f.code for f in result.findings if f.severity == "error"}
+    declared = looked_up(layer.obj, "bijective")
+    if declared is not False or not _NOT_UNDONE & codes:
+        return None
+    return CannotCheckError(
+        "LDJ004",
+        f"{layer.name} declares that it is no bijection, so it has no determinant.",
+        ("Its `bijective` is False, and its map cannot be undone.",),
+    )
 
 
 def fault_of_layer(

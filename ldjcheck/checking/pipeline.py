@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.checking.besides import asked_besides
-from ldjcheck.checking.faults import failed_result, fault_of_layer
+from ldjcheck.checking.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
 from ldjcheck.checking.raised import raised
@@ -88,6 +88,9 @@ def check_layer(
             checked = partial(_checked, tell=tell)
             result = checked(setting, options, also)
             result = asked_besides(setting, options, result, checked)
+            otherwise = meant_otherwise(setting.layer, result)
+            if otherwise is not None:
+                raise otherwise
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))

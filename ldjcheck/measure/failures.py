@@ -87,10 +87,14 @@ class Failures:
                 "LDJ006",
                 "The layer takes a batch of one size only, at all shapes that work.",
                 (
-                    *(
-                        f"{shape}: runs with {batch} samples, raises with {batch + 1}"
-                        for shape, batch in self._one_batch.items()
+                    *_some(
+                        [
+                            f"{shape}: runs with {batch} samples, raises with {batch + 1}"
+                            for shape, batch in self._one_batch.items()
+                        ]
                     ),
+                    "If it takes its input apart, as in `x, ldj = inputs`, it wants no",
+                    "tensor: name a function of x alone that calls it.",
                     *_what_next(candidates, explicit=explicit),
                 ),
             )

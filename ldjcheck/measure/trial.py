@@ -55,7 +55,7 @@ def graded(
 ) -> Quality:
     """Return how well a trial went, the way back and other batches looked at as well."""
     at = workshop, calls, shape, batch, domain
-    if quality <= Quality.SCALAR and takes_one_batch(*at):
+    if takes_one_batch(*at):
         return Quality.ONE_BATCH
     if quality <= Quality.SCALAR and couples(*at):
         return Quality.COUPLED  # the batch was taken for the event, it may be

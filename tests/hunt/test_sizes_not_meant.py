@@ -201,3 +201,34 @@ class StopsEarly(nn.Module):
 def test_a_solver_that_stops_early_does_not_undo_the_map() -> None:
     assert "LDJ301" in [f.code for f in ldjcheck.check(StopsEarly(10)).findings]
     assert ldjcheck.check(StopsEarly(200)).status == "pass"
+
+
+class UnpacksItsInput(nn.Module):
+    """Wants three things in one argument, and is given a batch of three samples."""
+
+    def forward(self, inputs: Any) -> Any:
+        x, ldj, context = inputs
+        return x.flip(-1), ldj, context
+
+
+class Folds(nn.Module):
+    """Says that it is no bijection: its ldj is a contribution to the likelihood."""
+
+    bijective = False
+
+    def forward(self, x: Tensor) -> Any:
+        return x.abs(), torch.full((len(x),), -math.log(2.0) * x.shape[1])
+
+    def inverse(self, z: Tensor) -> Any:
+        return z * torch.sign(torch.rand_like(z) - 0.5)
+
+
+def test_a_batch_that_is_taken_apart_is_no_verdict() -> None:
+    report = ldjcheck.check(UnpacksItsInput())
+    assert report.findings[0].code == "LDJ006", report
+    assert "takes its input apart" in str(report)
+
+
+def test_a_layer_that_says_it_is_no_bijection_is_not_judged_as_one() -> None:
+    report = ldjcheck.check(Folds())
+    assert report.findings[0].code == "LDJ004", report
