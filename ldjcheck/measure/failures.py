@@ -48,6 +48,11 @@ class Failures:
         """Note that it ran with one size of the batch, and raises with another."""
         self._one_batch[shape] = batch
 
+    def all_about_sizes(self) -> bool:
+        """Return whether nothing was returned, and no size fitted wherever it was tried."""
+        known = bool(self._raised) and not self._returned and not self._one_batch
+        return known and all(error.is_about_sizes for _, _, error in self._raised)
+
     def first_reason(self) -> str:
         """Return why the first try did not work."""
         if self._raised:

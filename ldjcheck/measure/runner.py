@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import random
+import re
 import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Direction, Oracle
 
 
+_ABOUT_SIZES = re.compile(
+    r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|to unpack|missing \d+ required"
+)
+
+
 class LayerRaisedError(Exception):
     """The layer raised. `lines` is its traceback without a frame of ours."""
 
@@ -44,6 +50,14 @@ class LayerRaisedError(Exception):
         return isinstance(self.error, NotImplementedError) or name.endswith(
             ("NotAvailable", "NotImplemented", "NotSupported")
         )
+
+    @property
+    def is_about_sizes(self) -> bool:
+        """Whether what it was given has not the sizes, or not the parts, that it wants.
+
+        Neither other values nor a call in training mend that.
+        """
+        return _ABOUT_SIZES.search(str(self)) is not None
 
 
 class UnexpectedReturnError(Exception):

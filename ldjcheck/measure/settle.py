@@ -75,6 +75,8 @@ def settle(
 ) -> Settled:
     """Return the first way of calling that works, the best one where several do.
 
+    What does not run in float64 is tried in float32, unless no size fits at all.
+
     Raises:
         CannotCheckError: LDJ004 when what came back fits no convention, LDJ005 when the
             layer raised the same at every try, LDJ006 when each try failed otherwise.
@@ -82,6 +84,8 @@ def settle(
     failures = Failures()
     best: tuple[Quality, Settled] | None = None
     for promote in (True, False) if workshop.promote else (False,):
+        if workshop.promote and not promote and failures.all_about_sizes():
+            break
         shop = replace(workshop, promote=promote)
         for variants in _by_convention(candidates):
             for calls, (shape, why) in itertools.product(variants, shapes):
@@ -219,9 +223,10 @@ def _try_domains(
             trial = tried(workshop, calls, shape, batch, domain)
         except LayerRaisedError as error:
             known = failures.raised(calls, shape, domain, error)
-            first = domain == choices[0] and len(choices) > 1
-            if first and (known or _raises(workshop, calls, shape, batch, failures)):
-                break
+            if domain == choices[0] and len(choices) > 1:
+                hopeless = known or error.is_about_sizes
+                if hopeless or _raises(workshop, calls, shape, batch, failures):
+                    break
             continue
         except UnexpectedReturnError as error:
             failures.returned(str(error))

@@ -110,8 +110,9 @@ def tried(
         outcome = runner.run(direction, x, Frozen())
     except LayerRaisedError as error:
         if not error.means_absent:
-            outcome = _after_training(workshop, calls, shape, domain, x)
             refused = str(error)
+            if not error.is_about_sizes:
+                outcome = _after_training(workshop, calls, shape, domain, x)
             if outcome is None:
                 raise
         elif calls.inverse is None or direction == "inverse":

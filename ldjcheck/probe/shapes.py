@@ -179,6 +179,12 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             if size > 1:  # else it counts or switches something
                 yield from _of_size(size, f"{name} = {size}")
     yield from _matrices(items)
+    for item in items:
+        if isinstance(
+            item, nn.Linear
+        ):  # of vectors that are held as images of one pixel
+            for size in (2 * item.in_features, item.in_features):
+                yield (size, 1, 1), f"a Linear takes {item.in_features} features"
 
 
 def _matrices(items: list[Any]) -> Iterator[tuple[Shape, str]]:

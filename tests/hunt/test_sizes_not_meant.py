@@ -232,3 +232,23 @@ def test_a_batch_that_is_taken_apart_is_no_verdict() -> None:
 def test_a_layer_that_says_it_is_no_bijection_is_not_judged_as_one() -> None:
     report = ldjcheck.check(Folds())
     assert report.findings[0].code == "LDJ004", report
+
+
+class OnePixel(nn.Module):
+    """Holds vectors as images of one pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Any:
+        assert x.dim() == 4
+        a, b = x.flatten(1).chunk(2, 1)
+        s = self.net(a)
+        return torch.cat([a, b * s.exp()], 1)[:, :, None, None], s.sum(1)
+
+
+def test_a_vector_may_be_an_image_of_one_pixel() -> None:
+    report = ldjcheck.check(OnePixel())
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith("(4, 1, 1)")
