@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.runner import LayerRaisedError
 from ldjcheck.measure.state import changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import (
@@ -206,7 +207,8 @@ def coupling_of(
     """Return how far a sample's output, and its ldj, move when only its companions change.
 
     The first and the last sample are kept in turn, the others are replaced by copies of
-    their neighbours, which are points of the domain too.
+    their neighbours, which are points of the domain too. A companion that decides alone, as
+    a largest one does, may be there both times: then the first is left with itself.
     """
     if len(x) < 2 or not base.y.dim() or len(base.y) != len(x):
         return None
@@ -223,8 +225,24 @@ def coupling_of(
         if base.reported is not None and moved.reported is not None:
             of_ldj = max(of_ldj, _change(base.reported[kept], moved.reported[kept]))
     if not of_output and not of_ldj:
-        return None
+        return _among_itself(runner, direction, x, frozen, base)
     return Coupling(output=of_output, ldj=of_ldj)
+
+
+def _among_itself(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> Coupling | None:
+    """Return how far the first sample's answers move where all samples are that one."""
+    try:
+        alone = runner.run(direction, x[:1].expand_as(x).clone(), frozen)
+    except LayerRaisedError:
+        return None  # samples that are all alike may be no batch for this layer
+    if alone.y.shape != base.y.shape:
+        return None
+    of_output, of_ldj = _change(base.y[0], alone.y[0]), 0.0
+    if base.reported is not None and alone.reported is not None:
+        of_ldj = _change(base.reported[0], alone.reported[0])
+    return Coupling(output=of_output, ldj=of_ldj) if of_output or of_ldj else None
 
 
 def _change(before: Tensor, after: Tensor) -> float:

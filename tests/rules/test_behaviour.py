@@ -306,7 +306,23 @@ class Conditioned(Affine):
         return x, -scale.sum(1).expand(len(y))
 
 
-@pytest.mark.parametrize("layer", [centred, coupled_scale, Conditioned()])
+class ByTheLargest(Affine):
+    """Divides by the largest entry of a batch, which most companions may change unseen."""
+
+    def forward(self, x: Tensor) -> Pair:
+        log_s = torch.tanh(x[:, :2]) / (1 + x[:, :2].abs().amax())
+        y = torch.cat([x[:, :2], x[:, 2:] * log_s.exp()], 1)
+        return y, log_s.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        log_s = torch.tanh(y[:, :2]) / (1 + y[:, :2].abs().amax())
+        x = torch.cat([y[:, :2], y[:, 2:] * torch.exp(-log_s)], 1)
+        return x, -log_s.sum(1)
+
+
+@pytest.mark.parametrize(
+    "layer", [centred, coupled_scale, Conditioned(), ByTheLargest()]
+)
 def test_samples_that_meet_are_named_and_no_value_is_judged(layer: Any) -> None:
     report = check(layer)
     assert report.status == "fail"
