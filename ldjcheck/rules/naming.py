@@ -41,7 +41,7 @@ def value_findings(
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses or ()}
     harmless = max((r.harmless_below for r in rules), default=0.0)
     for verdict in comparison.verdicts:
-        if not verdict.mismatched or verdict.faults or verdict.flat or verdict.form:
+        if not verdict.mismatched or verdict.faults or verdict.flat:
             continue
         if verdict.direction == "inverse" and _follows_forward(comparison):
             continue

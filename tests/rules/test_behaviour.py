@@ -879,3 +879,50 @@ class Overwrites(nn.Module):
 
 def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
+
+
+# LDJ202 beside a value that is wrong
+
+
+class Unsummed(Affine):
+    """Hands its log-scales back one by one, those of one event."""
+
+    def ldj(self, x: Tensor) -> Tensor:
+        return self.log_scale.expand_as(x)
+
+
+class UnsummedBothWays(Unsummed):
+    def inverse(self, y: Tensor) -> Pair:
+        return super().inverse(y)[0], self.ldj(y)
+
+
+class PerChannel(nn.Module):
+    """Scales each channel of an image, and hands back one log-scale a channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.3, 0.7, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        log_scale = self.log_scale.view(1, -1, 1, 1)
+        return x * log_scale.exp(), log_scale
+
+
+def test_an_ldj_that_is_not_summed_hides_no_other_mistake() -> None:
+    report = check(UnsummedBothWays())
+    assert codes(report) == [
+        ("LDJ202", "forward"),
+        ("LDJ302", "inverse"),
+        ("LDJ202", "inverse"),
+    ]
+    assert "still wrong" in report.findings[2].evidence[0]
+
+
+def test_entries_of_one_event_are_those_of_every_sample() -> None:
+    summed = check(lambda x: (x * torch.arange(1, 5), torch.arange(1.0, 5).log()))
+    assert codes(summed) == [("LDJ202", "forward")]
+    assert "all its entries it is right" in summed.findings[0].evidence[0]
+    counted_once = check(PerChannel(), shape=(3, 4, 6))
+    assert codes(counted_once) == [("LDJ102", "forward"), ("LDJ202", "forward")]
+    elsewhere = check(lambda x: (x.exp(), torch.ones(7)))
+    assert codes(elsewhere) == [("LDJ199", "forward")]
