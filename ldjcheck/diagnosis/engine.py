@@ -31,7 +31,7 @@ from ldjcheck.diagnosis.targets import (
 from ldjcheck.diagnosis.term_edits import of_term, whole_multiple
 from ldjcheck.diagnosis.tiny import tiny_numbers
 from ldjcheck.diagnosis.whole import whole_laws
-from ldjcheck.records import Explanation, Location, Multiplier, Span
+from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.tape.families import LINEAR
 
@@ -106,17 +106,6 @@ def holds_again(best: Explanation, case: Case) -> bool:
         if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
             return True
     return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces))))
-
-
-def suspect_of(case: Case) -> Location | None:
-    """Return the one statement that holds all terms, when there is just one."""
-    trace = case.traces[0]
-    lines = {
-        (node.place.file, node.place.line): node.place
-        for node in trace.own
-        if node.place is not None
-    }
-    return location_of(next(iter(lines.values()))) if len(lines) == 1 else None
 
 
 def _spans(target: Target) -> tuple[Span, ...]:

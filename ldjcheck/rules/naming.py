@@ -164,7 +164,7 @@ def _unnamed(
             location=suspect,
             bits_per_dim=diagnosis.bits_per_dim,
             evidence=(
-                "it holds every term of the ldj; no known mistake explains how",
+                "all else of the ldj agrees; no known mistake explains how this is off",
                 *hidden,
             ),
         )

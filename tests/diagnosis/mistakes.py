@@ -789,6 +789,45 @@ UNKNOWN = (
     +        return torch.log1p(3 * x**2).sum(-1)
     """,
     ),
+    Written(
+        "LDJ120",
+        "pair, a planar flow with a derivative of its own",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.w = nn.Parameter(0.4 * torch.randn(1, 5))
+             self.u = nn.Parameter(0.3 * torch.randn(1, 5))
+
+         def forward(self, z):
+             a = z @ self.w.t()
+             y = z + self.u * torch.tanh(a)
+    -        psi = (1 - torch.tanh(a)) @ self.w
+    +        psi = (1 - torch.tanh(a) ** 2) @ self.w
+    !        return y, torch.log(torch.abs(1 + psi @ self.u.t())).squeeze(1)
+    """,
+    ),
+    Written(
+        "LDJ120",
+        "accumulator, one of three terms",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.s = nn.Parameter(torch.randn(5))
+
+         def forward(self, z, ldj):
+             z = z * self.s.exp()
+             ldj = ldj + self.s.sum()
+    -        slope = 1.3 + torch.cos(z)
+    +        slope = torch.cosh(z)
+             z = torch.sinh(z)
+    !        ldj = ldj + torch.log(slope).sum(dim=1)
+             y = torch.sigmoid(z)
+             ldj = ldj + (F.logsigmoid(z) + F.logsigmoid(-z)).sum(dim=1)
+             return y, ldj
+    """,
+    ),
 )
 
 FORMS = (
