@@ -10,6 +10,7 @@ import torch
 
 from ldjcheck.diagnosis.blame import place_of
 from ldjcheck.diagnosis.numbers import same
+from ldjcheck.diagnosis.scalings import scalings_of
 from ldjcheck.diagnosis.terms import contribution
 from ldjcheck.tape import Node
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.diagnosis.case import Case
+    from ldjcheck.diagnosis.scalings import Scaling
     from ldjcheck.tape import Place
 
 _GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
@@ -30,20 +32,47 @@ class Part:
 
     amounts: Amounts
     place: Place | None  # in the first trace
+    nodes: tuple[int, int] = (0, 0)  # of a step: the index where it begins, and ends
 
 
 def left_over(case: Case) -> tuple[list[Part], list[Part]] | None:
     """Return the steps and the terms that nothing cancels.
 
     A step that is the sum of a few terms everywhere is right, and so is a term that is the
-    sum of a few steps. None where the traces do not have the same ones.
+    sum of a few steps. What scales entries within a step is one of its own where that lets
+    terms cancel. None where the traces do not have the same ones.
     """
     steps, terms = _steps(case), _terms(case)
     if steps is None or terms is None:
         return None
+    steps, terms = _cancelled(steps, terms)
+    if not steps or not terms:
+        return steps, terms
+    scalings = scalings_of(case.traces)
+    finer = [part for step in steps for part in _taken_apart(step, scalings)]
+    fewer = _cancelled(finer, terms)
+    return fewer if len(fewer[1]) < len(terms) else (steps, terms)
+
+
+def _cancelled(steps: list[Part], terms: list[Part]) -> tuple[list[Part], list[Part]]:
     steps, terms = _uncancelled(steps, terms)
     terms, steps = _uncancelled(terms, steps)
     return steps, terms
+
+
+def _taken_apart(step: Part, scalings: Sequence[Scaling]) -> list[Part]:
+    """Return the scalings within a step, and what is left of it without them."""
+    begin, end = step.nodes
+    inner = [
+        Part(amounts=scaling.amounts, place=scaling.node.place)
+        for scaling in scalings
+        if begin < scaling.node.index <= end and _counts(scaling.amounts)
+    ]
+    if not inner:
+        return [step]
+    pairs = zip(step.amounts, _sum(inner), strict=True)
+    rest = Part(amounts=[whole - part for whole, part in pairs], place=step.place)
+    return [*inner, rest] if _counts(rest.amounts) else inner
 
 
 def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list[Part]]:
@@ -82,6 +111,7 @@ def _steps(case: Case) -> list[Part] | None:
         Part(
             amounts=[t.steps[i].logdet for t in case.traces],
             place=place_of(first, first.steps[i].end),
+            nodes=(first.points[i].index, first.steps[i].end.index),
         )
         for i in range(counts.pop())
     ]

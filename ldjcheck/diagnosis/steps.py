@@ -14,7 +14,13 @@ from ldjcheck.diagnosis.blame import (
     statement_of,
 )
 from ldjcheck.diagnosis.numbers import fits, is_constant, same
-from ldjcheck.diagnosis.places import location_of, operand_of_step, source_text
+from ldjcheck.diagnosis.places import (
+    location_of,
+    logged,
+    operand_of_step,
+    source_text,
+)
+from ldjcheck.diagnosis.scalings import scalings_of
 from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
@@ -23,6 +29,8 @@ if TYPE_CHECKING:
     from ldjcheck.tape import Node, Place, Trace
 
 _PART = 2.1
+_SCALING = 2.05  # a factor that the source writes out, and no quotient is solved for
+_SOMETHING = 1e-9  # nats: a factor of 1 is missing nowhere
 _PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
 
 
@@ -37,7 +45,26 @@ def step_explanations(
     dropped = list(_overwritten(traces))
     yield from dropped
     if not any(e.cost < _PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+        yield from _missing_scalings(traces)
         yield from _missing_parts(traces)
+
+
+def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield the factors that scale entries of the map within a step, and count nowhere."""
+    for scaling in scalings_of(traces):
+        if all(
+            bool((amount.abs() > _SOMETHING).any())
+            and fits(trace, trace.reported + amount, trace.exact)
+            for trace, amount in zip(traces, scaling.amounts, strict=True)
+        ):
+            place = missing_statement(traces[0], scaling.node)
+            yield Explanation(
+                kind="part-unaccounted",
+                cost=_SCALING,
+                constant=is_constant(scaling.amounts),
+                location=location_of(place or ldj_statement(traces[0])),
+                operand=logged(scaling.operand),
+            )
 
 
 def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:

@@ -756,6 +756,80 @@ TERMS = (
     ),
 )
 
+SCALED = (
+    Written(
+        "LDJ110",
+        "accumulator, a factor of both halves",
+        """
+     class Layer(nn.Module):
+         k = 2.5
+
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, z, ldj):
+             a, b = z.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             b = b * s.exp() + t
+             ldj = ldj + s.sum(dim=1)
+    !        a, b = a * self.k, b * self.k
+    -        ldj = ldj + 0.0
+    +        ldj = ldj + z[0].numel() * math.log(self.k)
+             return torch.cat([a, b], dim=1), ldj
+    """,
+        shape=(6,),
+        names="log(self.k)",
+    ),
+    Written(
+        "LDJ110",
+        "pair, a factor of one half",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+             self.width = nn.Parameter(torch.tensor([0.5, 2.0, 3.0]))
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             y = torch.cat([a, b * s.exp() / self.width + t], dim=1)
+    -        ldj = s.sum(dim=1)
+    +        ldj = s.sum(dim=1) - torch.log(torch.abs(self.width)).sum()
+             return y, ldj
+    """,
+        shape=(6,),
+        names="log(self.width)",
+    ),
+    Written(
+        "LDJ120",
+        "accumulator, a factor of both halves that is not logged",
+        """
+     class Layer(nn.Module):
+         k = 2.5
+
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, z, ldj):
+             a, b = z.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             b = b * s.exp() + t
+             ldj = ldj + s.sum(dim=1)
+             a, b = a * self.k, b * self.k
+    -        ldj = ldj + z[0].numel()
+    +        ldj = ldj + z[0].numel() * math.log(self.k)
+             return torch.cat([a, b], dim=1), ldj
+    """,
+        shape=(6,),
+    ),
+)
+
 UNKNOWN = (
     Written(
         "LDJ120",
@@ -929,4 +1003,13 @@ FORMS = (
     ),
 )
 
-MISTAKES = (*COUNTS, *SIGNS, *REDUCTIONS, *LOGARITHMS, *TERMS, *FORMS, *UNKNOWN)
+MISTAKES = (
+    *COUNTS,
+    *SIGNS,
+    *REDUCTIONS,
+    *LOGARITHMS,
+    *TERMS,
+    *SCALED,
+    *FORMS,
+    *UNKNOWN,
+)
