@@ -17,7 +17,7 @@ from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
 from ldjcheck.diagnosis.guards import guard_numbers
 from ldjcheck.diagnosis.numbers import fits, same
-from ldjcheck.diagnosis.places import location_of, spans_of
+from ldjcheck.diagnosis.places import location_of, logged, spans_of
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
 from ldjcheck.diagnosis.targets import (
@@ -204,11 +204,13 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
         made = used.place
         if made is not None and place is not None and made.call == place.call:
             place = made
+    text = operand(target)
     return Explanation(
         kind=way.kind,
         cost=way.cost - 0.01 * (target.kind == "value"),
+        multiplier=way.multiplier,
         location=location_of(place),
-        operand=operand(target),
+        operand=text if way.multiplier is None else logged(text),
         detail=way.detail,
         size=target.size,
         rank=-node.index if way.outermost or way.kind == "other-point" else node.index,

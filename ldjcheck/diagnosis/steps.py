@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -180,6 +181,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 cost=_PART,
                 location=location_of(place),
                 operand=_written(key[1], source_text(node.place)),
+                detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
             )
             return
 
@@ -224,5 +226,8 @@ def _common_quotient(values: list[Tensor], differences: list[Tensor]) -> float |
             return None
         quotients.append(float(quotient))
     spread = max(quotients) - min(quotients)
-    simple = any(abs(abs(quotients[0]) - q) < 1e-6 for q in (1.0, 2.0, 0.5, 3.0))
-    return quotients[0] if spread < 1e-6 and simple else None
+    simple = (q for q in (1.0, 2.0, 0.5, 3.0) if abs(abs(quotients[0]) - q) < 1e-6)
+    size = next(simple, None)
+    if spread >= 1e-6 or size is None:
+        return None
+    return math.copysign(size, quotients[0])

@@ -828,6 +828,44 @@ SCALED = (
     """,
         shape=(6,),
     ),
+    Written(
+        "LDJ104",
+        "pair, one factor of what is logged",
+        """
+     class Layer(nn.Module):
+         def forward(self, z):
+             u, v = z[:, 0], z[:, 1]
+             r = torch.sqrt(-2 * torch.log(u))
+             turn = 2 * torch.pi * v
+             y = torch.stack([r * torch.cos(turn), r * torch.sin(turn)], dim=1)
+    -        return y, torch.log(2 * torch.pi * u)
+    +        return y, torch.log(2 * torch.pi / u)
+    """,
+        shape=(2,),
+        domain="unit",
+        names="`log(u)` has the wrong sign",
+    ),
+    Written(
+        "LDJ110",
+        "pair, a square within a step",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             s, g = self.net(a).chunk(2, dim=1)
+             s, g = torch.tanh(s), torch.sigmoid(g)
+             y = torch.cat([a, b * s.exp() * g**2], dim=1)
+    -        ldj = s.sum(dim=1)
+    +        ldj = s.sum(dim=1) + 2 * torch.log(g).sum(dim=1)
+             return y, ldj
+    """,
+        shape=(6,),
+        names="log|",
+    ),
 )
 
 UNKNOWN = (
