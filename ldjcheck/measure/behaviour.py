@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.isolate import unharmed
 from ldjcheck.measure.runner import LayerRaisedError
 from ldjcheck.measure.state import changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
@@ -175,13 +177,29 @@ def accumulation_of(
     """Return what becomes of more that goes in; None where it comes back as promised."""
     if not runner.calls.accumulates or base.reported is None:
         return None
+    location = watch.made(base.raw)
     start = runner.start(x)
     more = _MORE + 0.5 * torch.arange(len(x), dtype=torch.float64)
     larger = start + more.to(start).reshape(start.shape)
     moved = runner.run(direction, x, frozen, start=larger)
-    if moved.reported is None:
+    kept = _kept_of(more, base, moved, runner.calls.sign)
+    if kept is None:
         return None
-    change = runner.calls.sign * (moved.reported - base.reported).detach().double()
+    with unharmed(runner.layer):  # a layer that is another one by now says nothing
+        base = runner.run(direction, x, frozen, start=start)
+    with unharmed(runner.layer):
+        moved = runner.run(direction, x, frozen, start=larger)
+    kept = _kept_of(more, base, moved, runner.calls.sign)
+    return None if kept is None else replace(kept, location=location)
+
+
+def _kept_of(
+    more: Tensor, base: Outcome, moved: Outcome, sign: int
+) -> Accumulation | None:
+    """Return what became of `more`, `(batch,)`; None where all of it came back."""
+    if base.reported is None or moved.reported is None:
+        return None
+    change = sign * (moved.reported - base.reported).detach().double()
     out = change.cpu() + more
     size = base.reported.detach().abs() + moved.reported.detach().abs()
     if base.taken is not None:  # it was in the total, and has cost its digits
@@ -197,7 +215,6 @@ def accumulation_of(
         into=_MORE,
         out=float(shares[0]) * _MORE,
         share=round(float(shares[0]), 9) if alike else None,
-        location=watch.made(base.raw),
     )
 
 

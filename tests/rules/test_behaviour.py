@@ -881,6 +881,32 @@ def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
 
 
+# LDJ209 and the total
+
+
+class Moving(nn.Module):
+    """Its mean moves at every call; the total comes back, times a share."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.share = share
+        self.register_buffer("scale", torch.ones(4))
+
+    def forward(self, z: Tensor, ldj: Tensor) -> Pair:
+        self.scale.mul_(0.9).add_(0.1 * z.detach().abs().mean(0))
+        return z / self.scale, self.share * ldj - self.scale.log().sum()
+
+
+def test_a_layer_that_moves_from_call_to_call_is_not_said_to_mix_the_total() -> None:
+    assert codes(check(Moving())) == [("LDJ209", "forward")]
+
+
+def test_a_total_that_is_lost_is_told_of_a_moving_layer_too() -> None:
+    report = check(Moving(0.0))
+    assert codes(report) == [("LDJ209", "forward"), ("LDJ204", "forward")]
+    assert "thrown away" in report.findings[1].message
+
+
 # LDJ202 beside a value that is wrong
 
 
