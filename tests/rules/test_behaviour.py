@@ -881,6 +881,31 @@ def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
 
 
+# LDJ209 of a layer that settles
+
+
+class TakesItselfApart(Affine):
+    """Its way back moves the scale into another tensor, and finds none the next time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = self.log_scale.detach().clone()
+
+    def inverse(self, y: Tensor) -> Pair:
+        log_scale = self.left.clone()
+        self.left -= log_scale
+        return y * torch.exp(-log_scale), -log_scale.sum().expand(len(y))
+
+
+def test_a_change_that_only_early_calls_make_is_seen() -> None:
+    report = check(TakesItselfApart(), params="as-is")
+    assert ("LDJ209", "inverse") in codes(report)
+    assert "LDJ208" not in [code for code, _ in codes(report)]
+    finding = next(f for f in report.findings if f.code == "LDJ209")
+    assert finding.message.startswith("The first calls change `left`")
+    assert finding.location is not None
+
+
 # LDJ209 and the total
 
 
