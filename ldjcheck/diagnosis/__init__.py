@@ -14,7 +14,7 @@ from ldjcheck.diagnosis.apart import mistakes_apart
 from ldjcheck.diagnosis.blame import last_statement, reducing_statement
 from ldjcheck.diagnosis.built import explained_as_built, is_unexplained
 from ldjcheck.diagnosis.case import Case, make_case
-from ldjcheck.diagnosis.engine import explain, holds_again, suspect_of
+from ldjcheck.diagnosis.engine import explain, holds_again
 from ldjcheck.diagnosis.estimated import diagnose_estimate
 from ldjcheck.diagnosis.frames import wrong_calls
 from ldjcheck.diagnosis.laws import with_law
@@ -26,6 +26,7 @@ from ldjcheck.diagnosis.sublayers import (
     blame_sublayers,
     sublayer_lines,
 )
+from ldjcheck.diagnosis.suspect import suspect_of
 from ldjcheck.diagnosis.terms import terms_add_up
 from ldjcheck.diagnosis.whole import whole_laws
 from ldjcheck.records import Diagnosis, Explanation, Span
@@ -70,7 +71,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     return Diagnosis(
         direction=first.direction,
         mistakes=mistakes,
-        suspect=suspect_of(case),
+        suspect=suspect_of(case, adds_up=fault is None),
         reduced=location_of(reducing_statement(first)),
         last=last,
         ledger=lines,

@@ -11,13 +11,16 @@ from torch import Tensor
 from ldjcheck.diagnosis.numbers import active_dims
 from ldjcheck.diagnosis.places import source_text
 from ldjcheck.diagnosis.targets import Edit, Item, Target, user_node, value_node
-from ldjcheck.tape.families import BOUNDED, LOG, REDUCE
+from ldjcheck.records import Multiplier
+from ldjcheck.tape.families import BOUNDED, DIVIDE, LOG, MULTIPLY, REDUCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ldjcheck.records.explained import EditKind
     from ldjcheck.tape import Node, Trace
+
+_OF_A_FACTOR = 1.95  # after all that is wrong with a whole term, or with its point
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class ValueEdit:
     edit: Edit
     outermost: bool = False  # something is missing: it belongs at the outermost place
     detail: str | None = None
+    multiplier: Multiplier | None = None  # by which this multiplies the value's own log
 
 
 def value_edits(
@@ -71,6 +75,10 @@ def value_edits(
         yield ValueEdit(
             "number-in-log", 1.8, lambda t, i: torch.zeros((), dtype=torch.float64)
         )
+    elif target.kind == "edge" and user_node(first).name in MULTIPLY | DIVIDE:
+        # log(c * u) for log(c / u): one factor of what is logged has the wrong sign
+        minus = Multiplier(family="sign", label="-1")
+        yield ValueEdit("times", _OF_A_FACTOR, _reciprocal, multiplier=minus)
     yield from _other_points(target, traces, depends_on_input)
 
 
@@ -93,6 +101,11 @@ def _log_of_abs(trace: Trace, item: Item) -> Tensor:
 
 def _natural_log(trace: Trace, item: Item) -> Tensor:
     return _argument(trace, item).log()
+
+
+def _reciprocal(trace: Trace, item: Item) -> Tensor | None:
+    value = value_node(item).value
+    return value.reciprocal() if value.is_floating_point() else None
 
 
 def _log(trace: Trace, item: Item) -> Tensor | None:

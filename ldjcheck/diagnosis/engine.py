@@ -17,7 +17,7 @@ from ldjcheck.diagnosis.case import Case, operand
 from ldjcheck.diagnosis.edits import ValueEdit, value_edits
 from ldjcheck.diagnosis.guards import guard_numbers
 from ldjcheck.diagnosis.numbers import fits, same
-from ldjcheck.diagnosis.places import location_of, spans_of
+from ldjcheck.diagnosis.places import location_of, logged, spans_of
 from ldjcheck.diagnosis.regions import region_explanations
 from ldjcheck.diagnosis.steps import step_explanations
 from ldjcheck.diagnosis.targets import (
@@ -31,7 +31,7 @@ from ldjcheck.diagnosis.targets import (
 from ldjcheck.diagnosis.term_edits import of_term, whole_multiple
 from ldjcheck.diagnosis.tiny import tiny_numbers
 from ldjcheck.diagnosis.whole import whole_laws
-from ldjcheck.records import Explanation, Location, Multiplier, Span
+from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.tape.families import LINEAR
 
@@ -106,17 +106,6 @@ def holds_again(best: Explanation, case: Case) -> bool:
         if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
             return True
     return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces))))
-
-
-def suspect_of(case: Case) -> Location | None:
-    """Return the one statement that holds all terms, when there is just one."""
-    trace = case.traces[0]
-    lines = {
-        (node.place.file, node.place.line): node.place
-        for node in trace.own
-        if node.place is not None
-    }
-    return location_of(next(iter(lines.values()))) if len(lines) == 1 else None
 
 
 def _spans(target: Target) -> tuple[Span, ...]:
@@ -215,11 +204,13 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
         made = used.place
         if made is not None and place is not None and made.call == place.call:
             place = made
+    text = operand(target)
     return Explanation(
         kind=way.kind,
         cost=way.cost - 0.01 * (target.kind == "value"),
+        multiplier=way.multiplier,
         location=location_of(place),
-        operand=operand(target),
+        operand=text if way.multiplier is None else logged(text),
         detail=way.detail,
         size=target.size,
         rank=-node.index if way.outermost or way.kind == "other-point" else node.index,

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "argument_text",
     "location_of",
+    "logged",
     "operand_of_step",
     "shown_file",
     "source_text",
@@ -114,11 +115,12 @@ def operand_of_step(traces: Sequence[Trace], first: int, last: int) -> str | Non
         carriers = [i for i, a in enumerate(step.args) if isinstance(a, Node)]
         others = [i for i in (0, 1) if i not in carriers]
         if others:
-            return _logged(argument_text(step, others[0]))
+            return logged(argument_text(step, others[0]))
     if step.name in ("div", "__truediv__", "div_", "__itruediv__", "true_divide"):
-        return _logged(argument_text(step, 1))
+        return logged(argument_text(step, 1))
     return source_text(step.place)
 
 
-def _logged(text: str | None) -> str | None:
+def logged(text: str | None) -> str | None:
+    """Return how a factor enters the ldj, in the words of its source."""
     return None if text is None else f"log({text})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +15,13 @@ from ldjcheck.diagnosis.blame import (
     statement_of,
 )
 from ldjcheck.diagnosis.numbers import fits, is_constant, same
-from ldjcheck.diagnosis.places import location_of, operand_of_step, source_text
+from ldjcheck.diagnosis.places import (
+    location_of,
+    logged,
+    operand_of_step,
+    source_text,
+)
+from ldjcheck.diagnosis.scalings import scalings_of
 from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
@@ -23,6 +30,8 @@ if TYPE_CHECKING:
     from ldjcheck.tape import Node, Place, Trace
 
 _PART = 2.1
+_SCALING = 2.05  # a factor that the source writes out, and no quotient is solved for
+_SOMETHING = 1e-9  # nats: a factor of 1 is missing nowhere
 _PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
 
 
@@ -37,7 +46,26 @@ def step_explanations(
     dropped = list(_overwritten(traces))
     yield from dropped
     if not any(e.cost < _PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+        yield from _missing_scalings(traces)
         yield from _missing_parts(traces)
+
+
+def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield the factors that scale entries of the map within a step, and count nowhere."""
+    for scaling in scalings_of(traces):
+        if all(
+            bool((amount.abs() > _SOMETHING).any())
+            and fits(trace, trace.reported + amount, trace.exact)
+            for trace, amount in zip(traces, scaling.amounts, strict=True)
+        ):
+            place = missing_statement(traces[0], scaling.node)
+            yield Explanation(
+                kind="part-unaccounted",
+                cost=_SCALING,
+                constant=is_constant(scaling.amounts),
+                location=location_of(place or ldj_statement(traces[0])),
+                operand=logged(scaling.operand),
+            )
 
 
 def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
@@ -153,6 +181,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 cost=_PART,
                 location=location_of(place),
                 operand=_written(key[1], source_text(node.place)),
+                detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
             )
             return
 
@@ -197,5 +226,8 @@ def _common_quotient(values: list[Tensor], differences: list[Tensor]) -> float |
             return None
         quotients.append(float(quotient))
     spread = max(quotients) - min(quotients)
-    simple = any(abs(abs(quotients[0]) - q) < 1e-6 for q in (1.0, 2.0, 0.5, 3.0))
-    return quotients[0] if spread < 1e-6 and simple else None
+    simple = (q for q in (1.0, 2.0, 0.5, 3.0) if abs(abs(quotients[0]) - q) < 1e-6)
+    size = next(simple, None)
+    if spread >= 1e-6 or size is None:
+        return None
+    return math.copysign(size, quotients[0])

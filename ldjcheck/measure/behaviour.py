@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.isolate import unharmed
+from ldjcheck.measure.runner import LayerRaisedError
 from ldjcheck.measure.state import changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import (
@@ -174,13 +177,29 @@ def accumulation_of(
     """Return what becomes of more that goes in; None where it comes back as promised."""
     if not runner.calls.accumulates or base.reported is None:
         return None
+    location = watch.made(base.raw)
     start = runner.start(x)
     more = _MORE + 0.5 * torch.arange(len(x), dtype=torch.float64)
     larger = start + more.to(start).reshape(start.shape)
     moved = runner.run(direction, x, frozen, start=larger)
-    if moved.reported is None:
+    kept = _kept_of(more, base, moved, runner.calls.sign)
+    if kept is None:
         return None
-    change = runner.calls.sign * (moved.reported - base.reported).detach().double()
+    with unharmed(runner.layer):  # a layer that is another one by now says nothing
+        base = runner.run(direction, x, frozen, start=start)
+    with unharmed(runner.layer):
+        moved = runner.run(direction, x, frozen, start=larger)
+    kept = _kept_of(more, base, moved, runner.calls.sign)
+    return None if kept is None else replace(kept, location=location)
+
+
+def _kept_of(
+    more: Tensor, base: Outcome, moved: Outcome, sign: int
+) -> Accumulation | None:
+    """Return what became of `more`, `(batch,)`; None where all of it came back."""
+    if base.reported is None or moved.reported is None:
+        return None
+    change = sign * (moved.reported - base.reported).detach().double()
     out = change.cpu() + more
     size = base.reported.detach().abs() + moved.reported.detach().abs()
     if base.taken is not None:  # it was in the total, and has cost its digits
@@ -196,7 +215,6 @@ def accumulation_of(
         into=_MORE,
         out=float(shares[0]) * _MORE,
         share=round(float(shares[0]), 9) if alike else None,
-        location=watch.made(base.raw),
     )
 
 
@@ -206,7 +224,8 @@ def coupling_of(
     """Return how far a sample's output, and its ldj, move when only its companions change.
 
     The first and the last sample are kept in turn, the others are replaced by copies of
-    their neighbours, which are points of the domain too.
+    their neighbours, which are points of the domain too. A companion that decides alone, as
+    a largest one does, may be there both times: then the first is left with itself.
     """
     if len(x) < 2 or not base.y.dim() or len(base.y) != len(x):
         return None
@@ -223,8 +242,24 @@ def coupling_of(
         if base.reported is not None and moved.reported is not None:
             of_ldj = max(of_ldj, _change(base.reported[kept], moved.reported[kept]))
     if not of_output and not of_ldj:
-        return None
+        return _among_itself(runner, direction, x, frozen, base)
     return Coupling(output=of_output, ldj=of_ldj)
+
+
+def _among_itself(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> Coupling | None:
+    """Return how far the first sample's answers move where all samples are that one."""
+    try:
+        alone = runner.run(direction, x[:1].expand_as(x).clone(), frozen)
+    except LayerRaisedError:
+        return None  # samples that are all alike may be no batch for this layer
+    if alone.y.shape != base.y.shape:
+        return None
+    of_output, of_ldj = _change(base.y[0], alone.y[0]), 0.0
+    if base.reported is not None and alone.reported is not None:
+        of_ldj = _change(base.reported[0], alone.reported[0])
+    return Coupling(output=of_output, ldj=of_ldj) if of_output or of_ldj else None
 
 
 def _change(before: Tensor, after: Tensor) -> float:

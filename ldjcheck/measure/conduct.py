@@ -5,7 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.measure.behaviour import changes_between_calls, coupling_of
+from ldjcheck.measure.behaviour import (
+    changes_between_calls,
+    coupling_of,
+    difference,
+)
 from ldjcheck.measure.configuration import is_apart, ready
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.histories import Histories
@@ -14,7 +18,9 @@ from ldjcheck.measure.meeting import where_samples_meet
 from ldjcheck.measure.moments import other_moments
 from ldjcheck.measure.randomness import reseeded
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.records import DirectionMeasured
+from ldjcheck.measure.state import changed, state_of, tensors_by_name
+from ldjcheck.measure.watch import Watch
+from ldjcheck.records import DirectionMeasured, StateChange
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Runner
@@ -83,6 +89,10 @@ def _asked(
     runner: Runner, side: DirectionMeasured, options: Options
 ) -> DirectionMeasured:
     seen = side.behaviour
+    if seen.unrepeatable is not None and not seen.unrepeatable.reseeded:
+        state = _settling(runner, side)
+        if state is not None:
+            seen = replace(seen, unrepeatable=None, state=state)
     if _repeats(seen):
         seen = replace(seen, unrepeatable=reseeded(runner, side, options))
     if seen.state is not None and options.mode == "train" and not seen.state.learned:
@@ -92,6 +102,36 @@ def _asked(
     if seen.coupling is not None and seen.coupling.output > _COUPLED:
         seen = replace(seen, coupling=_located(runner, side, seen.coupling, options))
     return replace(side, behaviour=seen)
+
+
+def _settling(runner: Runner, side: DirectionMeasured) -> StateChange | None:
+    """Return what early calls change of what the layer holds, though later ones do not.
+
+    One that splits its own matrices anew has nothing left to split after a few calls.
+    """
+    before = state_of(runner.layer)
+    first, second = Watch(), Watch()
+    first.also(tensors_by_name(runner.layer))
+    try:
+        base = runner.run(side.direction, side.x, Frozen(), observer=first)
+        second.also(tensors_by_name(runner.layer))
+        again = runner.run(side.direction, side.x, Frozen(), observer=second)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    after = state_of(runner.layer)
+    names = changed(before, after)
+    if not names:
+        return None
+    return StateChange(
+        names=names,
+        every_call=True,
+        settles=True,
+        learned=bool(changed(before, after, ("learned",))),
+        change=difference(base.y, again.y),
+        location=next(
+            (p for w in (first, second) for n in names if (p := w.written(n))), None
+        ),
+    )
 
 
 def _drifts_in_eval(runner: Runner, side: DirectionMeasured) -> bool:

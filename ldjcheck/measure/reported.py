@@ -48,7 +48,16 @@ def reported_of(
         return ldj.reshape(batch), None, form
     if ldj.dim() and len(ldj) == batch:
         return ldj.reshape(batch, -1).sum(1), None, form
+    if _is_of_any_sample(ldj, x):
+        return ldj.sum().expand(batch), None, form
     return None, None, form
+
+
+def _is_of_any_sample(ldj: Tensor, x: Tensor) -> bool:
+    """Return whether these are entries of one event, as in `(1, C, 1, 1)`, for all alike."""
+    lead = (1,) * (x.dim() - ldj.dim())
+    pairs = zip((*lead, *ldj.shape), x.shape, strict=False)
+    return ldj.dim() <= x.dim() and all(own in (1, size) for own, size in pairs)
 
 
 def _beyond(ldj: Tensor, start: Tensor, calls: Calls) -> Reported:

@@ -66,7 +66,8 @@ class StateChange:
     """Calls change what the layer holds, and what it answers depends on it."""
 
     names: tuple[str, ...]  # of the parameters, buffers and attributes
-    every_call: bool  # False: the first one only
+    every_call: bool  # False: the first one only, which makes the layer what it is
+    settles: bool = False  # after a few calls it stays
     learned: bool = False  # parameters are among them
     by_mode: bool = False  # in eval mode calls leave it alone
     change: float = 0.0  # of the output or the ldj, by the same call

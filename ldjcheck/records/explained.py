@@ -77,7 +77,7 @@ class Explanation:
     whole: bool = False  # the whole ldj, not a term of it
     location: Location | None = None
     operand: str | None = None  # the source text of the term, value or step
-    detail: str | None = None  # the condition, point or region, in words
+    detail: str | None = None  # the condition, point, region or multiple, in words
     negative: bool = False  # the term enters the ldj with a minus
     law: Law | None = None
     size: int = 1  # how many executions are edited

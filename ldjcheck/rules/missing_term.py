@@ -26,7 +26,8 @@ def _tell(e: Explanation) -> str:
         return f"The flow leaves out {named(e)}."
     if e.kind == "overwritten":
         return "Only the last of several log-determinants is kept; the others are lost."
-    what = f"`{e.operand}`" if e.operand else "a step of the map"
+    times = f"{e.detail} * " if e.kind == "part-unaccounted" and e.detail else ""
+    what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
     return f"The log-determinant leaves out {what}."
 
 

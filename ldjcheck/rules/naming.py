@@ -41,7 +41,7 @@ def value_findings(
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses or ()}
     harmless = max((r.harmless_below for r in rules), default=0.0)
     for verdict in comparison.verdicts:
-        if not verdict.mismatched or verdict.faults or verdict.flat or verdict.form:
+        if not verdict.mismatched or verdict.faults or verdict.flat:
             continue
         if verdict.direction == "inverse" and _follows_forward(comparison):
             continue
@@ -164,7 +164,7 @@ def _unnamed(
             location=suspect,
             bits_per_dim=diagnosis.bits_per_dim,
             evidence=(
-                "it holds every term of the ldj; no known mistake explains how",
+                "all else of the ldj agrees; no known mistake explains how this is off",
                 *hidden,
             ),
         )

@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
-        if verdict.form is None or verdict.mismatched or not verdict.usable:
+        if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
         shape = side.ldj_shape or ()
         pairs = comparison.measurement.calls.accumulates and len(set(shape)) == 1
-        if math.prod(shape) <= config.batch or (pairs and shape[0] == config.batch):
+        if math.prod(shape) == config.batch or (pairs and shape[0] == config.batch):
             continue  # an entry per sample, or per pair of them: that is LDJ201
-        axes = ", ".join(str(axis) for axis in range(1, len(shape)))
+        summed = "all its entries"  # which are those of any sample
+        if shape[:1] == (config.batch,):
+            axes = ", ".join(str(axis) for axis in range(1, len(shape)))
+            summed = f"axes {axes}"
+        right = "right on every sample"
+        if verdict.mismatched:
+            right = "still wrong, which is a mistake of its own"
         yield RULE.finding(
             f"The log-determinant is not summed: its shape is {shape}.",
             direction=verdict.direction,
-            evidence=(f"summed over axes {axes} it is right on every sample",),
+            evidence=(f"summed over {summed} it is {right}",),
         )
 
 

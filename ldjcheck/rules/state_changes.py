@@ -50,8 +50,9 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
             yield replace(finding, severity="warning")
             continue
+        calls = "The first calls change" if seen.settles else "Every call changes"
         yield RULE.finding(
-            f"Every call changes {names}, and what the layer answers depends on it.",
+            f"{calls} {names}, and what the layer answers depends on it.",
             direction=verdict.direction,
             evidence=tuple(evidence),
             location=seen.location,

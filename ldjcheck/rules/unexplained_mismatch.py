@@ -26,12 +26,6 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 direction=verdict.direction,
                 evidence=verdict.faults[1:],
             )
-        elif verdict.form is not None and verdict.mismatched:
-            yield RULE.finding(
-                f"The log-determinant is wrong, and {verdict.form}.",
-                direction=verdict.direction,
-                evidence=("summed over its other axes it is not right either",),
-            )
 
 
 PAGE = Page(

@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
-        if verdict.form is None or verdict.mismatched or not verdict.usable:
+        if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
         shape, batch = side.ldj_shape or (), config.batch
+        values = "right"
+        if verdict.mismatched:
+            values = "still wrong, which is a mistake of its own"
         if shape == (batch, batch) and comparison.measurement.calls.accumulates:
             evidence: tuple[str, ...] = (
                 "what is added to the incoming total has another shape than it:",
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
                 "error",
-                "its values are right once both have one shape",
+                f"once both have one shape its values are {values}",
             )
         elif math.prod(shape) == batch:
             evidence = (
-                "its values are right once reshaped",
+                f"once reshaped its values are {values}",
                 f"added to a ({batch},) log-density it gives a ({batch}, {batch}) "
                 "matrix, without an error",
             )

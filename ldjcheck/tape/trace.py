@@ -87,6 +87,8 @@ class Trace:
             return value.reshape(self.batch, -1).sum(1)
         if value.shape == (1, self.batch):
             return value[0].clone()
+        if self.ldj is not None and value.shape == self.ldj.value.shape:
+            return value.sum().expand(self.batch).clone()  # of one event, for all
         raise ValueError(f"an ldj of shape {tuple(ldj.shape)} for {self.batch} samples")
 
     def replayed(

@@ -756,6 +756,118 @@ TERMS = (
     ),
 )
 
+SCALED = (
+    Written(
+        "LDJ110",
+        "accumulator, a factor of both halves",
+        """
+     class Layer(nn.Module):
+         k = 2.5
+
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, z, ldj):
+             a, b = z.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             b = b * s.exp() + t
+             ldj = ldj + s.sum(dim=1)
+    !        a, b = a * self.k, b * self.k
+    -        ldj = ldj + 0.0
+    +        ldj = ldj + z[0].numel() * math.log(self.k)
+             return torch.cat([a, b], dim=1), ldj
+    """,
+        shape=(6,),
+        names="log(self.k)",
+    ),
+    Written(
+        "LDJ110",
+        "pair, a factor of one half",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+             self.width = nn.Parameter(torch.tensor([0.5, 2.0, 3.0]))
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             y = torch.cat([a, b * s.exp() / self.width + t], dim=1)
+    -        ldj = s.sum(dim=1)
+    +        ldj = s.sum(dim=1) - torch.log(torch.abs(self.width)).sum()
+             return y, ldj
+    """,
+        shape=(6,),
+        names="log(self.width)",
+    ),
+    Written(
+        "LDJ120",
+        "accumulator, a factor of both halves that is not logged",
+        """
+     class Layer(nn.Module):
+         k = 2.5
+
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, z, ldj):
+             a, b = z.chunk(2, dim=1)
+             s, t = self.net(a).chunk(2, dim=1)
+             s = torch.tanh(s)
+             b = b * s.exp() + t
+             ldj = ldj + s.sum(dim=1)
+             a, b = a * self.k, b * self.k
+    -        ldj = ldj + z[0].numel()
+    +        ldj = ldj + z[0].numel() * math.log(self.k)
+             return torch.cat([a, b], dim=1), ldj
+    """,
+        shape=(6,),
+    ),
+    Written(
+        "LDJ104",
+        "pair, one factor of what is logged",
+        """
+     class Layer(nn.Module):
+         def forward(self, z):
+             u, v = z[:, 0], z[:, 1]
+             r = torch.sqrt(-2 * torch.log(u))
+             turn = 2 * torch.pi * v
+             y = torch.stack([r * torch.cos(turn), r * torch.sin(turn)], dim=1)
+    -        return y, torch.log(2 * torch.pi * u)
+    +        return y, torch.log(2 * torch.pi / u)
+    """,
+        shape=(2,),
+        domain="unit",
+        names="`log(u)` has the wrong sign",
+    ),
+    Written(
+        "LDJ110",
+        "pair, a square within a step",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.net = nn.Linear(3, 6)
+
+         def forward(self, x):
+             a, b = x.chunk(2, dim=1)
+             s, g = self.net(a).chunk(2, dim=1)
+             s, g = torch.tanh(s), torch.sigmoid(g)
+             y = torch.cat([a, b * s.exp() * g**2], dim=1)
+    -        ldj = s.sum(dim=1)
+    +        ldj = s.sum(dim=1) + 2 * torch.log(g).sum(dim=1)
+             return y, ldj
+    """,
+        shape=(6,),
+        names="log|",
+    ),
+)
+
 UNKNOWN = (
     Written(
         "LDJ120",
@@ -787,6 +899,45 @@ UNKNOWN = (
          def log_abs_det_jacobian(self, x, y):
     -        return torch.log1p(2 * x**4).sum(-1)
     +        return torch.log1p(3 * x**2).sum(-1)
+    """,
+    ),
+    Written(
+        "LDJ120",
+        "pair, a planar flow with a derivative of its own",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.w = nn.Parameter(0.4 * torch.randn(1, 5))
+             self.u = nn.Parameter(0.3 * torch.randn(1, 5))
+
+         def forward(self, z):
+             a = z @ self.w.t()
+             y = z + self.u * torch.tanh(a)
+    -        psi = (1 - torch.tanh(a)) @ self.w
+    +        psi = (1 - torch.tanh(a) ** 2) @ self.w
+    !        return y, torch.log(torch.abs(1 + psi @ self.u.t())).squeeze(1)
+    """,
+    ),
+    Written(
+        "LDJ120",
+        "accumulator, one of three terms",
+        """
+     class Layer(nn.Module):
+         def __init__(self):
+             super().__init__()
+             self.s = nn.Parameter(torch.randn(5))
+
+         def forward(self, z, ldj):
+             z = z * self.s.exp()
+             ldj = ldj + self.s.sum()
+    -        slope = 1.3 + torch.cos(z)
+    +        slope = torch.cosh(z)
+             z = torch.sinh(z)
+    !        ldj = ldj + torch.log(slope).sum(dim=1)
+             y = torch.sigmoid(z)
+             ldj = ldj + (F.logsigmoid(z) + F.logsigmoid(-z)).sum(dim=1)
+             return y, ldj
     """,
     ),
 )
@@ -890,4 +1041,13 @@ FORMS = (
     ),
 )
 
-MISTAKES = (*COUNTS, *SIGNS, *REDUCTIONS, *LOGARITHMS, *TERMS, *FORMS, *UNKNOWN)
+MISTAKES = (
+    *COUNTS,
+    *SIGNS,
+    *REDUCTIONS,
+    *LOGARITHMS,
+    *TERMS,
+    *SCALED,
+    *FORMS,
+    *UNKNOWN,
+)

@@ -306,7 +306,23 @@ class Conditioned(Affine):
         return x, -scale.sum(1).expand(len(y))
 
 
-@pytest.mark.parametrize("layer", [centred, coupled_scale, Conditioned()])
+class ByTheLargest(Affine):
+    """Divides by the largest entry of a batch, which most companions may change unseen."""
+
+    def forward(self, x: Tensor) -> Pair:
+        log_s = torch.tanh(x[:, :2]) / (1 + x[:, :2].abs().amax())
+        y = torch.cat([x[:, :2], x[:, 2:] * log_s.exp()], 1)
+        return y, log_s.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        log_s = torch.tanh(y[:, :2]) / (1 + y[:, :2].abs().amax())
+        x = torch.cat([y[:, :2], y[:, 2:] * torch.exp(-log_s)], 1)
+        return x, -log_s.sum(1)
+
+
+@pytest.mark.parametrize(
+    "layer", [centred, coupled_scale, Conditioned(), ByTheLargest()]
+)
 def test_samples_that_meet_are_named_and_no_value_is_judged(layer: Any) -> None:
     report = check(layer)
     assert report.status == "fail"
@@ -863,3 +879,101 @@ class Overwrites(nn.Module):
 
 def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
+
+
+# LDJ209 of a layer that settles
+
+
+class TakesItselfApart(Affine):
+    """Its way back moves the scale into another tensor, and finds none the next time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left = self.log_scale.detach().clone()
+
+    def inverse(self, y: Tensor) -> Pair:
+        log_scale = self.left.clone()
+        self.left -= log_scale
+        return y * torch.exp(-log_scale), -log_scale.sum().expand(len(y))
+
+
+def test_a_change_that_only_early_calls_make_is_seen() -> None:
+    report = check(TakesItselfApart(), params="as-is")
+    assert ("LDJ209", "inverse") in codes(report)
+    assert "LDJ208" not in [code for code, _ in codes(report)]
+    finding = next(f for f in report.findings if f.code == "LDJ209")
+    assert finding.message.startswith("The first calls change `left`")
+    assert finding.location is not None
+
+
+# LDJ209 and the total
+
+
+class Moving(nn.Module):
+    """Its mean moves at every call; the total comes back, times a share."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.share = share
+        self.register_buffer("scale", torch.ones(4))
+
+    def forward(self, z: Tensor, ldj: Tensor) -> Pair:
+        self.scale.mul_(0.9).add_(0.1 * z.detach().abs().mean(0))
+        return z / self.scale, self.share * ldj - self.scale.log().sum()
+
+
+def test_a_layer_that_moves_from_call_to_call_is_not_said_to_mix_the_total() -> None:
+    assert codes(check(Moving())) == [("LDJ209", "forward")]
+
+
+def test_a_total_that_is_lost_is_told_of_a_moving_layer_too() -> None:
+    report = check(Moving(0.0))
+    assert codes(report) == [("LDJ209", "forward"), ("LDJ204", "forward")]
+    assert "thrown away" in report.findings[1].message
+
+
+# LDJ202 beside a value that is wrong
+
+
+class Unsummed(Affine):
+    """Hands its log-scales back one by one, those of one event."""
+
+    def ldj(self, x: Tensor) -> Tensor:
+        return self.log_scale.expand_as(x)
+
+
+class UnsummedBothWays(Unsummed):
+    def inverse(self, y: Tensor) -> Pair:
+        return super().inverse(y)[0], self.ldj(y)
+
+
+class PerChannel(nn.Module):
+    """Scales each channel of an image, and hands back one log-scale a channel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.3, 0.7, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        log_scale = self.log_scale.view(1, -1, 1, 1)
+        return x * log_scale.exp(), log_scale
+
+
+def test_an_ldj_that_is_not_summed_hides_no_other_mistake() -> None:
+    report = check(UnsummedBothWays())
+    assert codes(report) == [
+        ("LDJ202", "forward"),
+        ("LDJ302", "inverse"),
+        ("LDJ202", "inverse"),
+    ]
+    assert "still wrong" in report.findings[2].evidence[0]
+
+
+def test_entries_of_one_event_are_those_of_every_sample() -> None:
+    summed = check(lambda x: (x * torch.arange(1, 5), torch.arange(1.0, 5).log()))
+    assert codes(summed) == [("LDJ202", "forward")]
+    assert "all its entries it is right" in summed.findings[0].evidence[0]
+    counted_once = check(PerChannel(), shape=(3, 4, 6))
+    assert codes(counted_once) == [("LDJ102", "forward"), ("LDJ202", "forward")]
+    elsewhere = check(lambda x: (x.exp(), torch.ones(7)))
+    assert codes(elsewhere) == [("LDJ199", "forward")]
