@@ -52,13 +52,12 @@ def pytest_configure(config: pytest.Config) -> None:
         "ldj(shape=..., seed=..., expected=..., ...): options of the checks that a test "
         "makes with the fixture ldj, as ldjcheck.check takes them",
     )
-    is_worker = hasattr(config, "workerinput")  # of pytest-xdist
     if _is_configured(config):
         from ldjcheck.pytest_plugin.settings import check_settings, find_targets
 
         check_settings(config)
-        if not is_worker:  # which are told where to look
-            find_targets(config)
+        find_targets(config)
+    is_worker = hasattr(config, "workerinput")  # of pytest-xdist
     if not is_worker:  # results come together in one process
         config.pluginmanager.register(_Results(config), "ldjcheck_results")
 

@@ -42,17 +42,23 @@ def seed_of(config: pytest.Config) -> int:
 
 
 def find_targets(config: pytest.Config) -> None:
-    """Let a plain `pytest` visit the configuration file where targets are listed.
+    """Let a run that names no place itself visit the file where targets are listed.
 
-    Called with the folders of `testpaths`, pytest would not come by.
+    Called with the folders of `testpaths` or `addopts`, pytest would not come by.
     """
-    source = getattr(config, "args_source", None)
-    if source is None or source.name != "TESTPATHS" or not config.getini("ldj_targets"):
-        return
     inipath = config.inipath
-    assert inipath is not None  # check_settings has seen to it
+    if inipath is None or not config.getini("ldj_targets"):
+        return
+    if config.args_source.name == "INVOCATION_DIR" or _are_typed(config):
+        return  # a folder is meant, and what is in it
     if not any(_is_under(inipath, config.rootpath / arg) for arg in config.args):
         config.args.append(str(inipath))
+
+
+def _are_typed(config: pytest.Config) -> bool:
+    """Return whether a file or folder to run was typed, not only configured."""
+    typed = set(map(str, config.invocation_params.args))
+    return config.args_source.name == "ARGS" and not typed.isdisjoint(config.args)
 
 
 def _is_under(path: Path, folder: Path) -> bool:

@@ -60,6 +60,27 @@ def test_a_plain_pytest_and_whoever_asks_collects_them(
     assert sorted(ids(result)) == sorted(collected)
 
 
+def test_folders_of_addopts_keep_no_target_away(
+    project: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    project.makeini("[pytest]\naddopts = tests\nldj_targets = flows.py:Scale")
+    assert sorted(ids(project.runpytest_inprocess(*load, "--co", "-q"))) == [
+        ALL[0], TARGETS[0],
+    ]  # fmt: skip
+    project.makeini("[pytest]\naddopts = -q\nldj_targets = flows.py:Scale")
+    typed = project.runpytest_inprocess(*load, "--co", "tests")
+    assert ids(typed) == ALL[:1]
+
+
+def test_workers_check_them_where_testpaths_are_set(
+    project: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    pytest.importorskip("xdist")
+    done = project.runpytest_subprocess(*load, "-n2")
+    done.assert_outcomes(passed=2, failed=1)
+    done.stdout.fnmatch_lines(["FAILED tox.ini::flows.py:Flipped - *"])
+
+
 def test_they_fail_with_the_message_and_the_line_of_the_layer(
     project: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
