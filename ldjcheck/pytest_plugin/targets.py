@@ -94,6 +94,7 @@ class TargetItem(pytest.Item):
                     "--seed", str(seed_of(self.config)), "--format", f"json={file}",
                 ],
                 cwd=self.config.rootpath,
+                env=_environment(self.config),
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -104,3 +105,9 @@ class TargetItem(pytest.Item):
             if done.returncode == _FAULT or not file.exists():
                 raise RuntimeError(f"ldjcheck itself failed\n{done.stderr}")
             return read_run(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _environment(config: pytest.Config) -> dict[str, str]:
+    """Return the environment of a process that imports from where tests do."""
+    paths = [*map(str, config.getini("pythonpath")), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}

@@ -81,6 +81,14 @@ def test_workers_check_them_where_testpaths_are_set(
     done.stdout.fnmatch_lines(["FAILED tox.ini::flows.py:Flipped - *"])
 
 
+def test_their_modules_are_found_where_pythonpath_says(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.mkdir("src").joinpath("inner.py").write_text("from flows import *")
+    flows.makeini("[pytest]\npythonpath = src\nldj_targets = inner:Scale")
+    flows.runpytest_inprocess(*load).assert_outcomes(passed=1)
+
+
 def test_they_fail_with_the_message_and_the_line_of_the_layer(
     project: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
