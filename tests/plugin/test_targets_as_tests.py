@@ -111,6 +111,42 @@ def test_they_fail_with_the_message_and_the_line_of_the_layer(
     assert '"target": "flows.py:Flipped"' in (project.path / "o.json").read_text()
 
 
+def test_of_a_whole_file_each_failure_says_which_layer_it_is_about(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makepyfile(
+        two="import flows\n"
+        "class Raises(flows.Scale):\n"
+        "    def forward(self, x): raise ValueError('out of order')\n"
+        "class Wrong(flows.Flipped): pass\n"
+    )
+    flows.makeini("[pytest]\nldj_targets = two.py")
+    result = flows.runpytest_inprocess(*load)
+    result.stdout.fnmatch_lines(
+        [
+            "ldjcheck.LdjError: LDJ005 layer-raised",
+            "two.py:Raises",
+            "LDJ104 sign-flipped",
+            "two.py:Wrong",
+        ]
+    )
+
+
+def test_a_target_is_no_option_and_what_the_command_refuses_is_told(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makeini("[pytest]\nldj_targets = --help")
+    result = flows.runpytest_inprocess(*load)
+    result.stdout.fnmatch_lines(["*--help is neither a Python file*"])
+    flows.makeini("[pytest]\nldj_targets = flows.py:Scale")
+    flows.makepyprojecttoml("[tool.ldjcheck]\ntimeout = 'soon'")
+    refused = flows.runpytest_inprocess(*load)
+    refused.stdout.fnmatch_lines(["*[[]tool.ldjcheck[]] timeout: *"])
+    for each in (result, refused):
+        each.assert_outcomes(failed=1)
+        assert "ldjcheck itself failed" not in each.stdout.str()
+
+
 def test_a_target_that_ends_its_process_ends_alone(
     flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
