@@ -65,22 +65,38 @@ def parametrize(
 
 @dataclass(slots=True)
 class _Subject:
-    """A layer of the list, built and checked when its first test runs."""
+    """A layer of the list, built when its first test runs, and checked once a setting."""
 
     given: Any
     layer: Any = None
-    report: Report | None = field(default=None, repr=False)
+    reports: list[tuple[Mapping[str, Any], Report]] = field(
+        default_factory=list, repr=False
+    )
 
     def checked(self, options: Mapping[str, Any]) -> Report:
-        """Return the report of the layer, made once for all of its tests."""
+        """Return the report of the layer, made once for all tests with these options.
+
+        The same function may stand under other marks, as where classes inherit it.
+        """
         from ldjcheck.api import check
         from ldjcheck.listening import unheard
 
-        if self.report is None:
+        for known, report in self.reports:
+            if _are_alike(known, options):
+                return report
+        if self.layer is None:
             self.layer = _built(self.given)
-            with unheard():
-                self.report = check(self.layer, **options)
-        return self.report
+        with unheard():
+            report = check(self.layer, **options)
+        self.reports.append((options, report))
+        return report
+
+
+def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except (RuntimeError, ValueError):  # of two tensors, as keyword arguments are
+        return False
 
 
 def _built(given: Any) -> Any:
@@ -159,10 +175,10 @@ def _checked(
         subject, check = fixtures.pop(_CASE)
         request = fixtures.pop("request")
         given = (subject, check, request.node, expected, options)
-        run_there(functools.partial(_verdict, *given))
+        report = run_there(functools.partial(_verdict, *given))
         if "request" in own:
             fixtures["request"] = request
-        offered = {"layer": subject.layer, "check": check, "report": subject.report}
+        offered = {"layer": subject.layer, "check": check, "report": report}
         wanted = {name: offered[name] for name in _OFFERED if name in own}
         return function(*arguments, **fixtures, **wanted)
 
@@ -182,8 +198,8 @@ def _verdict(
     node: pytest.Item,
     expected: Expected,
     options: Mapping[str, Any],
-) -> None:
-    """Judge one check of one layer: return, skip, xfail or raise."""
+) -> Report:
+    """Judge one check of one layer: return its report, skip, xfail or raise."""
     __tracebackhide__ = True
     from ldjcheck.testing.marking import marked, session_options
 
@@ -193,9 +209,12 @@ def _verdict(
     report = subject.checked(chosen)
     case = Case(report, check, awaited, allow_unproven, bool(chosen.get("strict")))
     judge(case, node.nodeid)
+    return report
 
 
-def _standing_at(function: Callable[..., Any]) -> Callable[[Callable[[], None]], None]:
+def _standing_at(
+    function: Callable[..., Any],
+) -> Callable[[Callable[[], Report]], Report]:
     """Return a caller whose traceback entry stands at the test function.
 
     A failing test then shows the user's file and line, not ours.
@@ -204,12 +223,13 @@ def _standing_at(function: Callable[..., Any]) -> Callable[[Callable[[], None]],
     line = linecache.getline(own.co_filename, own.co_firstlineno).rstrip()
     # The call is as wide as the line, which is then underlined nowhere.
     source = "call" + " " * (len(line) - 6) + "()"
-    code = compile(source, own.co_filename, "exec").replace(
+    code = compile(source, own.co_filename, "eval").replace(
         co_name=own.co_name, co_firstlineno=own.co_firstlineno
     )
 
-    def run(call: Callable[[], None]) -> None:
+    def run(call: Callable[[], Report]) -> Report:
         __tracebackhide__ = True
-        exec(code, {"call": call})
+        report: Report = eval(code, {"call": call})
+        return report
 
     return run

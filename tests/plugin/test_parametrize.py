@@ -232,6 +232,26 @@ def test_it(): pass
     result.stdout.no_fnmatch_line("*parametrizing.py*")
 
 
+def test_a_function_under_two_marks_is_checked_with_the_options_of_each(
+    run: Runs,
+) -> None:
+    result = run(
+        """
+class Base:
+    @ldjcheck.parametrize([Scale], kwarg={})
+    def test_layers(self, report): assert report.run.seed == self.seed
+
+@pytest.mark.ldj(seed=3)
+class TestThree(Base): seed = 3
+
+@pytest.mark.ldj(seed=4)
+class TestFour(Base): seed = 4
+"""
+    )
+    result.assert_outcomes(passed=10)
+    result.stdout.fnmatch_lines(["2 layers checked: 2 pass"])
+
+
 def test_transforms_functions_and_static_methods_are_taken(run: Runs) -> None:
     run(
         """
