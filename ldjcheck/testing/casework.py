@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 CHECKS = ("forward", "inverse", "round-trip", "contract", "gradient")
 """The tests of each layer, by the names that stand in test ids."""
 
+_OFF = ("fail", "unproven", "error")
+_UNDECIDED = ("unproven", "error")
 _ROUND_TRIP = ("LDJ301",)
 _GRADIENT = ("LDJ210",)
 _INVERSE = ("LDJ302", "LDJ303")
@@ -81,11 +83,25 @@ class Case:
         """What was found about this check."""
         found = self.report.findings
         own = tuple(f for f in found if self.check in _homes(f))
-        off = any(c.status in ("fail", "unproven", "error") for c in self.checks)
+        off = any(c.status in _OFF for c in self.checks)
         if off and not any(f.severity in ("error", "unproven") for f in own):
             # Its cause is told elsewhere: a form that is wrong breaks the contract, too.
             own += tuple(f for f in found if f.severity in ("error", "unproven"))
         return own
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could not be decided.
+
+        Where no check and no finding says so, as where nothing at all was compared, the
+        first one speaks for the layer.
+        """
+        if any(check.status == "unproven" for check in self.checks):
+            return True
+        report = self.report
+        told = any(f.severity in ("error", "unproven") for f in report.findings)
+        told |= any(c.status in _OFF for c in report.checks)
+        return self.check == CHECKS[0] and report.status in _UNDECIDED and not told
 
     def missing(self) -> tuple[str, ...]:
         """Return the expected codes that occur nowhere and would have belonged here."""
@@ -134,7 +150,7 @@ def judge(case: Case, nodeid: str) -> None:
     severities = {"error", "warning"} if case.strict else {"error"}
     grave = tuple(f for f in case.findings if f.severity in severities)
     unproven = tuple(f for f in case.findings if f.severity == "unproven")
-    is_open = any(check.status == "unproven" for check in case.checks)
+    is_open = case.is_open
     if not grave and case.allow_unproven:
         unproven, is_open = (), False
     known = tuple(f for f in (*grave, *unproven) if f in case.expected)

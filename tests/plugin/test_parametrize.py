@@ -171,6 +171,25 @@ def test_allowed(): pass
     ).assert_outcomes(passed=2, skipped=2, failed=1)
 
 
+def test_a_layer_of_which_nothing_was_compared_fails_one_of_its_tests(
+    run: Runs,
+) -> None:
+    source = """
+@ldjcheck.parametrize([OneWay()], shape=(3,), direction="inverse")
+def test_it(): pass
+"""
+    result = run(source)
+    result.assert_outcomes(failed=1, skipped=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_it[[]OneWay-forward[]]*",
+            "E*LdjUnproven: unproven: nothing was compared",
+        ]
+    )
+    allowed = "@pytest.mark.ldj(allow_unproven='it has no inverse')"
+    run(f"{allowed}{source}").assert_outcomes(skipped=5)
+
+
 UNTRACKED = """
 @ldjcheck.parametrize([{layer}()], shape=(3,){expected})
 def test_it(): pass
