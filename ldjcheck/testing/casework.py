@@ -137,8 +137,11 @@ def _home_of(code: str) -> str:
     return "contract" if code.startswith("LDJ2") else "forward"
 
 
-def judge(case: Case, nodeid: str) -> None:
-    """Return where the check passes; else skip, xfail, or raise what is wrong."""
+def judge(case: Case, target: str) -> None:
+    """Return where the check passes; else skip, xfail, or raise what is wrong.
+
+    `target` is what to call the layer in reports: the same for all of its checks.
+    """
     __tracebackhide__ = True
     import pytest
 
@@ -146,7 +149,7 @@ def judge(case: Case, nodeid: str) -> None:
     from ldjcheck.testing.exceptions import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)
-    announce(case.report, asserted=True, struck=codes, target=_layer_of(nodeid, case))
+    announce(case.report, asserted=True, struck=codes, target=target)
     severities = {"error", "warning"} if case.strict else {"error"}
     grave = tuple(f for f in case.findings if f.severity in severities)
     unproven = tuple(f for f in case.findings if f.severity == "unproven")
@@ -201,8 +204,3 @@ def _skip_absent(case: Case) -> None:
 
     if all(check.status == "not-available" for check in case.checks):
         pytest.skip(f"the layer has nothing to check here: {case.check} not available")
-
-
-def _layer_of(nodeid: str, case: Case) -> str:
-    """Return the id of the test without the name of the check."""
-    return nodeid.replace(f"-{case.check}]", "]")

@@ -68,6 +68,7 @@ class _Subject:
     """A layer of the list, built when its first test runs, and checked once a setting."""
 
     given: Any
+    name: str = ""
     layer: Any = None
     reports: list[tuple[Mapping[str, Any], Report]] = field(
         default_factory=list, repr=False
@@ -135,10 +136,10 @@ def _cases(
     if len(names) != len(params):
         raise ValueError(f"{len(names)} ids are given for {len(params)} layers")
     for param, name in zip(params, names, strict=True):
-        subject = _Subject(param.values[0])
+        subject = _Subject(param.values[0], str(param.id or name))
         for check in CHECKS:
             yield pytest.param(
-                (subject, check), marks=param.marks, id=f"{param.id or name}-{check}"
+                (subject, check), marks=param.marks, id=f"{subject.name}-{check}"
             )
 
 
@@ -208,8 +209,20 @@ def _verdict(
     allow_unproven = chosen.pop("allow_unproven", None)
     report = subject.checked(chosen)
     case = Case(report, check, awaited, allow_unproven, bool(chosen.get("strict")))
-    judge(case, node.nodeid)
+    judge(case, _target(node, subject.name, check))
     return report
+
+
+def _target(node: pytest.Item, name: str, check: str) -> str:
+    """Return the id of the test without the check; other parameters stay in it.
+
+    They may stand before the layer and behind it, as the decorators are stacked.
+    """
+    place = node.nodeid.removesuffix(node.name)
+    ours = f"{name}-{check}"
+    if ours not in node.name:  # pytest writes what is not ASCII in its own way
+        name, ours = "", f"-{check}"
+    return place + node.name.replace(ours, name, 1)
 
 
 def _standing_at(

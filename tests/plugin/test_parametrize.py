@@ -190,6 +190,24 @@ def test_it(): pass
     run(f"{allowed}{source}").assert_outcomes(skipped=5)
 
 
+def test_a_layer_is_counted_once_whatever_other_parameters_its_tests_have(
+    run: Runs,
+) -> None:
+    result = run(
+        """
+@pytest.mark.parametrize("number", ["one-forward"])
+class TestOuter:
+    @ldjcheck.parametrize({"double": Flipped(), "größe": Flipped()}, shape=(3,))
+    @pytest.mark.parametrize("inner", [2])
+    def test_it(self, number, inner): pass
+"""
+    )
+    place = "test_it.py::TestOuter::test_it[[]2-double-one-forward[]] and 1 more"
+    result.stdout.fnmatch_lines(
+        ["2 layers checked: 2 mistakes", f"LDJ104 sign-flipped  {place}"]
+    )
+
+
 UNTRACKED = """
 @ldjcheck.parametrize([{layer}()], shape=(3,){expected})
 def test_it(): pass
