@@ -82,6 +82,7 @@ class _Subject:
         from ldjcheck.api import check
         from ldjcheck.listening import unheard
 
+        __tracebackhide__ = True
         for known, report in self.reports:
             if _are_alike(known, options):
                 return report
@@ -114,13 +115,24 @@ def _built(given: Any) -> Any:
         return given
     try:
         return given()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = "\n".join(user_traceback(error))
-        pytest.fail(
-            f"{given.__name__} cannot be built without arguments: put a layer that is "
-            f"built into the list\n{told}",
-            pytrace=False,
+    why = "raised while it was built:"
+    if _wants_arguments(given):
+        why = (
+            "cannot be built without arguments: put a layer that is built into the list"
         )
+    pytest.fail(f"{given.__name__} {why}\n{told}", pytrace=False)
+
+
+def _wants_arguments(given: type) -> bool:
+    try:
+        inspect.signature(given).bind()
+    except TypeError:
+        return True
+    except ValueError:  # it is written in C, and does not say
+        return False
+    return False
 
 
 def _cases(

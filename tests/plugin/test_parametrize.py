@@ -289,6 +289,41 @@ class TestFour(Base): seed = 4
     result.stdout.fnmatch_lines(["2 layers checked: 2 pass"])
 
 
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [("ValueError('boom')", "ValueError: boom"), ("SystemExit(4)", "SystemExit: 4")],
+)
+def test_a_class_that_raises_says_what_and_shows_no_frame_of_ours(
+    run: Runs, raised: str, shown: str
+) -> None:
+    result = run(
+        f"""
+class Boom(Scale):
+    def __init__(self): raise {raised}
+
+@ldjcheck.parametrize([Boom], shape=(3,))
+def test_it(): pass
+"""
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(
+        ["Boom raised while it was built:", "*test_it.py*line 5*", shown]
+    )
+    assert "parametrizing.py" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
+
+
+def test_an_option_that_does_not_fit_the_layer_shows_no_frame_of_ours(
+    run: Runs,
+) -> None:
+    result = run(
+        "@ldjcheck.parametrize([Scale()], context={'ctx': (3,)})\ndef test_it(): pass"
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(["E*The layer takes no argument 'ctx'*"])
+    result.stdout.no_fnmatch_line("*parametrizing.py*")
+
+
 def test_transforms_functions_and_static_methods_are_taken(run: Runs) -> None:
     run(
         """
