@@ -78,6 +78,7 @@ class _Results:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.summary: Summary | None = None
+        self.unwritten: OSError | None = None
 
     def _summed_up(self) -> Summary:
         from ldjcheck.pytest_plugin.summary import Summary
@@ -91,11 +92,19 @@ class _Results:
         if any(name == "ldjcheck" for name, _ in report.user_properties):
             self._summed_up().take(report)
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the report file, if one is wanted."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report file, if one is wanted and something was run.
+
+        Where that fails the session does, too, which still has its results to show.
+        """
         path = self.config.getoption("ldj_report")
-        if path is not None:
+        if path is None or self.config.option.collectonly:
+            return
+        try:
             self._summed_up().write(self.config.invocation_params.dir / path)
+        except OSError as error:
+            self.unwritten = error
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -105,6 +114,8 @@ class _Results:
             terminalreporter.section("ldjcheck")
             for line in self.summary.lines():
                 terminalreporter.line(line)
+        if self.unwritten is not None:
+            terminalreporter.line(f"ERROR: --ldj-report: {self.unwritten}", red=True)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:

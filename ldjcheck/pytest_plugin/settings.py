@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +20,8 @@ def check_settings(config: pytest.Config) -> None:
     """Refuse settings that make no sense before anything is run.
 
     Raises:
-        pytest.UsageError: a seed that is no number, a report in an unknown format.
+        pytest.UsageError: a seed that is no number, a report in an unknown format or at
+            a place where none can be written.
     """
     given = config.getoption("ldj_seed")
     seed = config.getini("ldj_seed") if given is None else given
@@ -32,8 +34,21 @@ def check_settings(config: pytest.Config) -> None:
     path = config.getoption("ldj_report")
     if path is not None and path.suffix != ".json":
         raise pytest.UsageError(f"--ldj-report={path}: FILE has to end in .json")
+    if path is not None:
+        _refuse_unwritable(config.invocation_params.dir / path)
     if config.getini("ldj_targets") and config.inipath is None:
         raise pytest.UsageError("ldj_targets has to stand in a configuration file")
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Refuse a report that could not be written when all tests have been run."""
+    if path.is_dir():
+        raise pytest.UsageError(f"--ldj-report: {path} is a folder")
+    there = next(each for each in path.parents if each.exists())
+    if not there.is_dir():
+        raise pytest.UsageError(f"--ldj-report: {there} is no folder")
+    if not os.access(path if path.exists() else there, os.W_OK):
+        raise pytest.UsageError(f"--ldj-report: {path} cannot be written")
 
 
 def seed_of(config: pytest.Config) -> int:
