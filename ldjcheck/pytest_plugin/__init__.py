@@ -34,8 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE.json",
         help="write all checks of the session to a file, as `ldjcheck --format json`",
     )
+    # Since 8.4 pytest knows numbers, which its own TOML asks for.
+    numbers: dict[str, Any] = {"type": "int"} if pytest.version_tuple >= (8, 4) else {}
     parser.addini(
-        "ldj_seed", "seed of all checks (that of [tool.ldjcheck])", default=""
+        "ldj_seed",
+        "seed of all checks (that of [tool.ldjcheck])",
+        default="",
+        **numbers,
     )
     parser.addini(
         "ldj_targets",
@@ -63,11 +68,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _is_configured(config: pytest.Config) -> bool:
-    """Return whether the session was told something about ldjcheck."""
+    """Return whether the session was told something about ldjcheck.
+
+    Raises:
+        pytest.UsageError: the seed in the configuration is no number.
+    """
+    try:
+        seed = config.getini("ldj_seed")
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        told = f"ini ldj_seed takes a whole number: {error}"
+        raise pytest.UsageError(told) from None
     typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
     return (
         any(each is not None for each in typed)
-        or config.getini("ldj_seed") != ""
+        or seed != ""
         or bool(config.getini("ldj_targets"))
     )
 

@@ -103,6 +103,24 @@ def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     run(SEEN.format(seed=5), "--ldj-seed=5").assert_outcomes(passed=1)
 
 
+def test_the_seed_may_be_a_number_of_toml(run: Runs, flows: pytest.Pytester) -> None:
+    flows.makepyprojecttoml("[tool.pytest.ini_options]\nldj_seed = 11")
+    run(SEEN.format(seed=11)).assert_outcomes(passed=1)
+    (flows.path / "pyproject.toml").unlink()
+    if pytest.version_tuple >= (9, 0):
+        flows.path.joinpath("pytest.toml").write_text("[pytest]\nldj_seed = 12")
+        run(SEEN.format(seed=12)).assert_outcomes(passed=1)
+
+
+def test_a_seed_of_the_ini_that_is_no_number_is_refused(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    flows.makeini("[pytest]\nldj_seed = seven")
+    result = run(SEEN.format(seed=7))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ini ldj_seed *a whole number*seven*"])
+
+
 def test_a_call_that_makes_no_sense_shows_the_users_line_alone(run: Runs) -> None:
     result = run(
         """
