@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
+    from torch.distributions.constraints import Constraint
 
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
 def assert_ldj(
     layer: Any,
     *,
-    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
-    domain: str | None = None,
-    context: Mapping[str, Sequence[int]] | None = None,
+    domain: str | Constraint | None = None,
+    context: Mapping[str, int | Sequence[int]] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
