@@ -62,9 +62,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
         check_settings(config)
         find_targets(config)
-    is_worker = hasattr(config, "workerinput")  # of pytest-xdist
-    if not is_worker:  # results come together in one process
+    if not _is_worker(config):  # results come together in one process
         config.pluginmanager.register(_Results(config), "ldjcheck_results")
+
+
+def _is_worker(config: pytest.Config) -> bool:
+    """Return whether this process only runs tests for another, under pytest-xdist."""
+    return hasattr(config, "workerinput")
 
 
 def _is_configured(config: pytest.Config) -> bool:
@@ -145,7 +149,7 @@ def pytest_report_collectionfinish(
     config: pytest.Config, items: Sequence[pytest.Item]
 ) -> str | None:
     """Return the same where tests use ldjcheck by themselves."""
-    if _is_configured(config) or not items:
+    if _is_worker(config) or _is_configured(config) or not items:
         return None
     from ldjcheck.pytest_plugin.settings import header, uses_ldjcheck
 
@@ -169,10 +173,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hear of every check that the test makes, from generators that start alike."""
     from ldjcheck.pytest_plugin.recording import hearing
     from ldjcheck.pytest_plugin.seeding import seeded
-    from ldjcheck.pytest_plugin.settings import needs_seeding, seed_of
+    from ldjcheck.pytest_plugin.settings import seed_for
 
-    seeds = seeded(seed_of(item.config)) if needs_seeding(item) else nullcontext()
-    with seeds, hearing(item):
+    seed = seed_for(item)
+    with nullcontext() if seed is None else seeded(seed), hearing(item):
         yield
 
 

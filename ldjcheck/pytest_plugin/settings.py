@@ -97,6 +97,16 @@ def uses_ldjcheck(item: pytest.Item) -> bool:
     )
 
 
-def needs_seeding(item: pytest.Item) -> bool:
-    """Return whether random weights made by this test have to be the same each time."""
-    return item.config.getoption("ldj_report") is not None or uses_ldjcheck(item)
+def seed_for(item: pytest.Item) -> int | None:
+    """Return the seed where random weights of a test have to be the same each time.
+
+    None also where the settings cannot be read: the test itself then says why, since a
+    worker of pytest-xdist that ends here says nothing.
+    """
+    has_report = item.config.getoption("ldj_report") is not None
+    if not has_report and not uses_ldjcheck(item):
+        return None
+    try:
+        return seed_of(item.config)
+    except pytest.UsageError:
+        return None

@@ -9,6 +9,9 @@ from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
 if TYPE_CHECKING:
     import pytest
 
+TYPED = frozenset(CheckKeywords.__annotations__) - {"adapter", "jacobian", "ledger"}
+"""The keywords of a check that can stand in a file."""
+
 
 def marked(node: pytest.Item) -> dict[str, Any]:
     """Return the options of the marks `ldj` of a test; the closest mark wins.
@@ -60,10 +63,7 @@ def project_options(config: pytest.Config) -> dict[str, Any]:
             return {}
         path, table = found
         try:
-            options = keywords_of(table, CheckKeywords.__annotations__)
-            if type(options.get("seed", 0)) is not int:
-                raise ValueError(f"seed: {options['seed']!r} is not a whole number.")
-            return options
+            return keywords_of(table, TYPED)
         except ValueError as error:
             raise ValueError(f"{path}: [tool.ldjcheck] {error}") from None
     except ValueError as error:
