@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
 from ldjcheck.testing.exceptions import failure_of
+from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -61,7 +62,7 @@ def assert_ldj(
         ValueError: as `check`; or a reason without words.
     """
     __tracebackhide__ = True  # pytest then shows the caller's line
-    if allow_unproven is not None and not allow_unproven.strip():
+    if allow_unproven is not None and not has_words(allow_unproven):
         raise ValueError("allow_unproven needs a reason, such as 'identity by design'")
     from ldjcheck.api import check
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ldjcheck.testing.keywords import has_words
 
+if TYPE_CHECKING:
     from ldjcheck.records import Check, Finding
     from ldjcheck.report import Report
 
@@ -32,16 +33,19 @@ class Expected:
         """Return expectations given by code or name.
 
         Raises:
+            TypeError: no mapping.
             ValueError: a finding that does not exist, or no reason.
         """
         from ldjcheck.rules import rule_for
 
+        if not isinstance(reasons, Mapping):
+            raise TypeError("expected gives the reason of each: {'LDJ303': 'why'}")
         found = []
         for what, reason in reasons.items():
             rule = rule_for(what)
             if rule is None:
                 raise ValueError(f"no finding is called {what!r}; see: ldjcheck codes")
-            if not isinstance(reason, str) or not reason.strip():
+            if not has_words(reason):
                 raise ValueError(f"expected {what!r} needs a reason")
             found.append((rule.code, reason))
         return cls(tuple(found))

@@ -54,3 +54,8 @@ def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"there is no option {name!r}{hint}"
     return None
+
+
+def has_words(reason: object) -> bool:
+    """Return whether a reason says anything."""
+    return isinstance(reason, str) and bool(reason.strip())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
+from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest
@@ -25,6 +25,8 @@ def marked(node: pytest.Item) -> dict[str, Any]:
         wrong = unknown_keyword(mark.kwargs, "allow_unproven", "expected")
         if mark.args:
             wrong = f"it takes keywords only, as in shape={mark.args[0]!r}"
+        if not has_words(mark.kwargs.get("allow_unproven", "none is wanted")):
+            wrong = "allow_unproven needs a reason, such as 'identity by design'"
         if wrong is not None:
             pytest.fail(f"marker ldj: {wrong}", pytrace=False)
         options.update(mark.kwargs)

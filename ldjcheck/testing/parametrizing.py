@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
 from ldjcheck.testing.keywords import unknown_keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pytest
     from typing_extensions import Unpack
@@ -29,7 +29,7 @@ def parametrize(
     layers: Iterable[Any] | Mapping[str, Any],
     *,
     expected: Mapping[str, str] | None = None,
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str] | Callable[[Any], str | None] | None = None,
     **options: Unpack[CheckKeywords],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that makes one test per layer and check of a test function.
@@ -42,21 +42,31 @@ def parametrize(
             either; a mapping names them.
         expected: reasons by code or name of a finding. A test whose mistakes are all
             expected is an xfail. One that does not occur any more is a failure.
-        ids: names of the layers in test ids; their types' names when absent.
+        ids: names of the layers in test ids, or a function that returns the name of one;
+            their types' names when absent.
         options: as `ldjcheck.check` takes them.
 
     Raises:
-        TypeError: an option that does not exist.
-        ValueError: an expected finding that does not exist, or without a reason.
+        TypeError: an option that does not exist, no list of layers, or no function.
+        ValueError: an option that cannot be what it is given as, an expected finding that
+            does not exist, or without a reason.
     """
+    from ldjcheck.checking.asking import asked
+
+    __tracebackhide__ = True
     if (wrong := unknown_keyword(options)) is not None:
         raise TypeError(wrong)
+    asked(options)
+    if isinstance(layers, (str, type)) or not isinstance(layers, Iterable):
+        raise TypeError(f"it takes a list of layers, even of one: [{layers!r}]")
     awaited = Expected.of(expected or {})
     cases = tuple(_cases(layers, ids))
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         import pytest
 
+        if not hasattr(inspect.unwrap(function), "__code__"):
+            raise TypeError(f"it stands over a test function, and no {function!r}")
         mark = pytest.mark.parametrize(_CASE, cases)
         return mark(_checked(function, awaited, options))  # type: ignore[no-any-return]
 
@@ -136,7 +146,8 @@ def _wants_arguments(given: type) -> bool:
 
 
 def _cases(
-    layers: Iterable[Any] | Mapping[str, Any], ids: Sequence[str] | None
+    layers: Iterable[Any] | Mapping[str, Any],
+    ids: Sequence[str] | Callable[[Any], str | None] | None,
 ) -> Iterator[Any]:
     """Yield a `pytest.param` for every check of every layer."""
     import pytest
@@ -144,7 +155,12 @@ def _cases(
     if isinstance(layers, Mapping):
         ids, layers = list(layers), layers.values()
     params = [_param(each) for each in layers]
-    names = list(ids) if ids is not None else _names(params)
+    names = _names(params)
+    if callable(ids):
+        told = [ids(param.values[0]) for param in params]
+        names = [one or other for one, other in zip(told, names, strict=True)]
+    elif ids is not None:
+        names = list(ids)
     if len(names) != len(params):
         raise ValueError(f"{len(names)} ids are given for {len(params)} layers")
     for param, name in zip(params, names, strict=True):
@@ -158,8 +174,11 @@ def _cases(
 def _param(given: Any) -> Any:
     import pytest
 
-    is_param = hasattr(given, "values") and hasattr(given, "marks")
-    return given if is_param else pytest.param(given)
+    if not (hasattr(given, "values") and hasattr(given, "marks")):
+        return pytest.param(given)
+    if len(given.values) != 1:
+        raise TypeError(f"pytest.param takes one layer here, not {len(given.values)}")
+    return given
 
 
 def _names(params: Sequence[Any]) -> list[str]:
@@ -185,6 +204,11 @@ def _checked(
     @functools.wraps(function)
     def test(*arguments: Any, **fixtures: Any) -> Any:
         __tracebackhide__ = True
+        if _CASE not in fixtures:
+            raise TypeError(
+                "parametrize makes tests that pytest runs, and a unittest.TestCase runs "
+                "its own: call assert_ldj there, or leave the base class out"
+            )
         subject, check = fixtures.pop(_CASE)
         request = fixtures.pop("request")
         given = (subject, check, request.node, expected, options)

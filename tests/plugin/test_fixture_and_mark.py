@@ -57,6 +57,7 @@ class TestScale:
     [
         ("shap=(3,)", "there is no option 'shap'; did you mean 'shape'?"),
         ("(3,)", "it takes keywords only, as in shape=(3,)"),
+        ("allow_unproven=True", "allow_unproven needs a reason*"),
     ],
 )
 def test_a_mark_that_is_misspelt_fails_its_test(

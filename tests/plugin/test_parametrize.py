@@ -87,6 +87,9 @@ def test_mapping(): pass
 @ldjcheck.parametrize([Scale(), Scale()], ids=["c", "d"], shape=(3,))
 def test_ids(): pass
 
+@ldjcheck.parametrize([Scale(), OneWay], ids=lambda it: "f" if it is OneWay else None)
+def test_function(): pass
+
 @ldjcheck.parametrize([Scale(), Scale(), pytest.param(Scale(), id="e")], shape=(3,))
 def test_types(): pass
 """,
@@ -94,7 +97,9 @@ def test_types(): pass
         "-q",
     )
     layers = {line.partition("[")[2].partition("-")[0] for line in result.outlines}
-    assert layers - {""} == {"a", "b", "c", "d", "e", "Scale0", "Scale1"}
+    assert layers - {""} == {
+        "a", "b", "c", "d", "e", "f", "Scale", "Scale0", "Scale1",
+    }  # fmt: skip
 
 
 def test_it_works_in_classes_with_fixtures_and_with_other_parameters(
@@ -363,10 +368,33 @@ def test_runxfail_shows_what_was_expected(run: Runs) -> None:
         ({"expected": {"sign-fliped": "x"}}, ValueError, "no finding is called"),
         ({"expected": {"LDJ104": " "}}, ValueError, "needs a reason"),
         ({"ids": ["a", "b"]}, ValueError, "2 ids are given for 1 layers"),
+        ({"expected": ["LDJ104"]}, TypeError, "gives the reason of each"),
+        ({"shape": "a"}, ValueError, "shape='a': an event shape is"),
+        ({"layers": len}, TypeError, r"a list of layers, even of one: \[<built-in"),
+        ({"layers": [pytest.param(1, 2)]}, TypeError, "takes one layer here, not 2"),
     ],
 )
 def test_what_is_misspelt_is_refused_at_once(
     arguments: dict[str, object], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        ldjcheck.parametrize([lambda x: x], **arguments)
+        ldjcheck.parametrize(**{"layers": [lambda x: x], **arguments})
+
+
+def test_it_stands_over_functions_alone() -> None:
+    with pytest.raises(TypeError, match="over a test function, and no <class"):
+        ldjcheck.parametrize([lambda x: x])(type("TestAll", (), {}))
+
+
+def test_a_case_of_unittest_is_told_to_assert(run: Runs) -> None:
+    result = run(
+        """
+import unittest
+
+class Case(unittest.TestCase):
+    @ldjcheck.parametrize([Scale()], shape=(3,))
+    def test_it(self): pass
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*unittest.TestCase*call assert_ldj there*"])
