@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.domains import parse_domain
-from ldjcheck.records import CHOICES, Options, Suppression
+from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
 from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Domain, Oracle, Shape
 
-_LARGEST_SEED = 2**32 - 1  # what NumPy takes
 _COUNTS = {"batch": 1, "dims_limit": 1, "search": 0, "seed": 0}  # and the least of each
 
 
@@ -75,7 +74,7 @@ def _count(name: str, value: Any, least: int) -> int:
         number = int(value.__index__())
     except AttributeError:
         number = least - 1
-    most = _LARGEST_SEED if name == "seed" else number
+    most = LARGEST_SEED if name == "seed" else number
     if isinstance(value, bool) or not least <= number <= most:
         limits = f"from {least} to {most}" if name == "seed" else f"of at least {least}"
         raise _error(name, value, f"it is a whole number {limits}")

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ldjcheck import __version__
+from ldjcheck.records import LARGEST_SEED
 from ldjcheck.testing.marking import project_options, session_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LARGEST_SEED = 2**32 - 1  # what NumPy takes
 
 
 def check_settings(config: pytest.Config) -> None:
@@ -25,11 +24,11 @@ def check_settings(config: pytest.Config) -> None:
     """
     given = config.getoption("ldj_seed")
     seed = config.getini("ldj_seed") if given is None else given
-    is_seed = str(seed).isdigit() and int(seed) <= _LARGEST_SEED
+    is_seed = str(seed).isdigit() and int(seed) <= LARGEST_SEED
     if seed != "" and not is_seed:
         where = "ini ldj_seed" if given is None else "--ldj-seed"
         raise pytest.UsageError(
-            f"{where} is {seed!r}; it takes a whole number from 0 to {_LARGEST_SEED}"
+            f"{where} is {seed!r}; it takes a whole number from 0 to {LARGEST_SEED}"
         )
     path = config.getoption("ldj_report")
     if path is not None and path.suffix != ".json":

@@ -61,6 +61,13 @@ def test_another_seed_probes_other_points_and_comes_to_the_same() -> None:
     assert first["results"][0]["status"] == second["results"][0]["status"] == "pass"
 
 
+@pytest.mark.parametrize("search", [0, 5])
+@pytest.mark.parametrize("seed", [2**32 - 1, 2**32 - 60])
+def test_the_largest_seeds_are_seeds_like_others(seed: int, search: int) -> None:
+    report = ldjcheck.check(Affine(), shape=(4,), seed=seed, search=search)
+    assert report.status == "pass"
+
+
 def test_one_seed_gives_one_document_in_another_process_too() -> None:
     script = (
         f"import sys, json; sys.path.insert(0, {str(EXAMPLES)!r})\n"
