@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import torch
     from torch import Tensor
+    from torch.distributions.constraints import Constraint
 
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
@@ -35,10 +36,10 @@ __all__ = [
 def check(
     layer: Any,
     *,
-    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
-    domain: str | None = None,
-    context: Mapping[str, Sequence[int]] | None = None,
+    domain: str | Constraint | None = None,
+    context: Mapping[str, int | Sequence[int]] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -70,7 +71,8 @@ def check(
         shape: event shape of one sample, without the batch; found out when absent. One
             number is the size of a vector, a mapping names the inputs.
         batch: samples per probe.
-        domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`.
+        domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`; or a
+            constraint of `torch.distributions` that means an interval.
         context: event shapes of further tensor arguments, by parameter name.
         kwarg: further keyword arguments of every call.
         convention: how the layer is called, by name or as a description such as
@@ -108,7 +110,7 @@ def check(
 
     Raises:
         ValueError: an option that cannot be what it is given as, an argument that the
-            layer does not take, or a Jacobian of another shape.
+            layer does not take, or a `jacobian` that raises or returns something else.
     """
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
@@ -150,20 +152,39 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
         x: the points, best in float64.
 
     Raises:
+        TypeError: x is no tensor, or f returns none, as a layer that returns a pair.
         ValueError: the output has another number of entries per sample than the input,
             automatic differentiation does not go through the map, or x is no batch of
             real numbers.
     """
-    from ldjcheck.measure.exact import NoJacobianError, exact_jacobian, log_abs_det
+    import torch
 
+    __tracebackhide__ = True
+    if not isinstance(x, torch.Tensor):
+        raise TypeError(f"x is a {type(x).__name__}, not a tensor")
     if not x.dim() or not x.is_floating_point():
         raise ValueError("x is no batch of real numbers, (batch, *event)")
-    if not f(x.detach().clone().requires_grad_()).requires_grad:
+    if not x.numel():
+        raise ValueError("x holds no number")
+    with torch.inference_mode(False), torch.enable_grad():
+        return _exact_ldj(f, x.clone().detach())
+
+
+def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
+    from torch import Tensor
+
+    from ldjcheck.measure.exact import NoJacobianError, exact_jacobian, log_abs_det
+
+    __tracebackhide__ = True
+    y: Any = f(x.clone().requires_grad_())
+    if not isinstance(y, Tensor):
+        first = ": pass `lambda x: layer(x)[0]`" if isinstance(y, tuple) else ""
+        raise TypeError(f"f returns a {type(y).__name__}, not a tensor{first}")
+    if not y.requires_grad:
         raise ValueError("automatic differentiation does not go through f")
-    flat = x.detach().reshape(len(x), -1)
     try:
         jacobian, _, _ = exact_jacobian(
-            lambda v: f(v.reshape(x.shape)).reshape(len(x), -1), flat
+            lambda v: f(v.reshape(x.shape)).reshape(len(x), -1), x.reshape(len(x), -1)
         )
     except NoJacobianError:
         raise ValueError("automatic differentiation does not go through f") from None

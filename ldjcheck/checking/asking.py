@@ -3,53 +3,55 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions import convention_called
+from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.domains import parse_domain
-from ldjcheck.records import CHOICES, Options, Suppression
+from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
 from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from ldjcheck.records import Domain, Shape
+    from ldjcheck.records import Domain, Oracle, Shape
 
-_LARGEST_SEED = 2**32 - 1  # what NumPy takes
 _COUNTS = {"batch": 1, "dims_limit": 1, "search": 0, "seed": 0}  # and the least of each
 
 
 def asked(keywords: Mapping[str, Any]) -> Options:
-    """Return the options that the keywords of `ldjcheck.check` mean.
+    """Return the options that keywords of `ldjcheck.check` mean; others are as usual.
 
     Raises:
         ValueError: one of them has a value that it cannot take.
     """
     __tracebackhide__ = True
     given = {f.name: keywords[f.name] for f in fields(Options) if f.name in keywords}
-    for name, choices in CHOICES.items():
-        if given[name] not in choices:
-            raise _error(name, given[name], f"it is one of {_listed(choices)}")
-    for name, least in _COUNTS.items():
-        given[name] = _count(name, given[name], least)
+    for name in given.keys() & CHOICES.keys():
+        if given[name] not in CHOICES[name]:
+            raise _error(name, given[name], f"it is one of {_listed(CHOICES[name])}")
+    for name in given.keys() & _COUNTS.keys():
+        given[name] = _count(name, given[name], _COUNTS[name])
     readers: dict[str, Callable[[Any], Any]] = {
         "shape": _shapes,
         "domain": _domain,
         "context": _contexts,
-        "kwarg": lambda named: tuple((named or {}).items()),
-        "convention": convention_called,
+        "kwarg": _kwargs,
+        "convention": _convention,
         "device": _device,
         "select": _selected,
         "ignore": _suppressions,
         "params_scale": _above_zero,
         "atol": _tolerance,
         "rtol": _tolerance,
+        "strict": _flag,
+        "ledger": _flag,
+        "jacobian": _oracle,
     }
-    for name, read in readers.items():
+    for name in given.keys() & readers.keys():
         try:
-            given[name] = read(given[name])
+            given[name] = readers[name](given[name])
         except ValueError as error:
             raise _error(name, keywords[name], str(error)) from None
     return Options(**given)
@@ -72,7 +74,7 @@ def _count(name: str, value: Any, least: int) -> int:
         number = int(value.__index__())
     except AttributeError:
         number = least - 1
-    most = _LARGEST_SEED if name == "seed" else number
+    most = LARGEST_SEED if name == "seed" else number
     if isinstance(value, bool) or not least <= number <= most:
         limits = f"from {least} to {most}" if name == "seed" else f"of at least {least}"
         raise _error(name, value, f"it is a whole number {limits}")
@@ -98,6 +100,12 @@ def _number(value: Any) -> float:
         return math.nan if isinstance(value, (bool, str)) else float(value)
     except TypeError:
         return math.nan
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("it is True or False")
+    return value
 
 
 # --- shapes, domains and devices -----------------------------------------------------
@@ -133,7 +141,12 @@ def _shape(sizes: Any) -> Shape:
 
 
 def _domain(given: Any) -> Domain | None:
-    return None if given in (None, "auto") else parse_domain(given)
+    if given is None or isinstance(given, str):
+        return None if given in (None, "auto") else parse_domain(given)
+    found = declared_domain(given)
+    if found is None:
+        raise ValueError("it is a text, such as 'unit', 'int:0:255' or 'interval:-1:1'")
+    return found
 
 
 def _device(given: Any) -> str | None:
@@ -147,16 +160,38 @@ def _device(given: Any) -> str | None:
         ) from None
 
 
+# --- how it is called ----------------------------------------------------------------
+
+
+def _kwargs(given: Any) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(given or {}, Mapping):
+        raise ValueError("it is a mapping of names to values, such as {'scale': 2.0}")
+    return tuple((given or {}).items())
+
+
+def _convention(given: Any) -> str:
+    if not isinstance(given, str):
+        raise ValueError("it is a name, or a description: 'f(x) -> y, ldj'")
+    return convention_called(given)
+
+
+def _oracle(given: Any) -> Oracle | None:
+    if given is not None and not callable(given):
+        raise ValueError("it is a function of f and x, which returns df / dx")
+    oracle: Oracle | None = given
+    return oracle
+
+
 # --- mistakes ------------------------------------------------------------------------
 
 
 def _selected(given: Any) -> tuple[str, ...]:
-    words = [given] if isinstance(given, str) else given
+    words = _words(given)
     return tuple(code for word in words for code in codes_for(word))
 
 
 def _suppressions(given: Any) -> tuple[Suppression, ...]:
-    words = [given] if isinstance(given, str) else given
+    words = _words(given)
     found = []
     for word in words:
         if isinstance(word, Suppression):  # as a project's settings say it
@@ -171,3 +206,13 @@ def _suppressions(given: Any) -> tuple[Suppression, ...]:
             for code in codes
         ]
     return tuple(found)
+
+
+def _words(given: Any) -> Any:
+    """Return codes or names, with their reasons where they have some; None has none."""
+    words = [given] if isinstance(given, str) else given or ()
+    if isinstance(words, Iterable):
+        words = words if isinstance(words, Mapping) else tuple(words)
+        if all(isinstance(word, (str, Suppression)) for word in words):
+            return words
+    raise ValueError("it lists codes or names, such as ['LDJ205', 'sign-flipped']")

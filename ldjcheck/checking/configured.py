@@ -9,8 +9,13 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.records import Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
     from pathlib import Path
+
+COMMANDS_OWN = (
+    "color", "fix", "format", "per_target_ignore", "quiet", "timeout", "verbose",
+)  # fmt: skip
+"""Settings that concern the command alone, and no check that is made in Python."""
 
 
 def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
@@ -41,15 +46,18 @@ def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def keywords_of(table: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str, Any]:
+def keywords_of(table: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
     """Return the settings that are keywords of `ldjcheck.check`, as it takes them.
 
     `known` are the names of its keywords. What else stands there concerns the command.
 
     Raises:
-        ValueError: a value that cannot be read here.
+        ValueError: a setting that does not exist, or a value that it cannot take.
     """
     given = {key.replace("-", "_"): value for key, value in table.items()}
+    for name in given:
+        if name not in known and name not in COMMANDS_OWN:
+            raise ValueError(_unknown(name, known))
     found = {name: value for name, value in given.items() if name in known}
     for name in ("shape", "context"):
         if name in found:
@@ -58,7 +66,20 @@ def keywords_of(table: Mapping[str, Any], known: Mapping[str, Any]) -> dict[str,
         found["kwarg"] = dict(_values(found["kwarg"]))
     if "ignore" in found:
         found["ignore"] = tuple(_suppressions(found["ignore"]))
+    if found:
+        from ldjcheck.checking.asking import asked  # which loads torch
+
+        asked(found)
     return found
+
+
+def _unknown(name: str, known: Collection[str]) -> str:
+    from difflib import get_close_matches  # wanted by few
+
+    names = {each.replace("_", "-") for each in (*known, *COMMANDS_OWN)}
+    near = get_close_matches(name.replace("_", "-"), sorted(names), n=2)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    return f"{name.replace('_', '-')}: there is no such setting{hint}"
 
 
 def _shapes(value: Any) -> Any:

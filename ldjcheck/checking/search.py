@@ -16,7 +16,7 @@ from ldjcheck.checking import pipeline
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.probe import plan_configs
-from ldjcheck.records import Domain, Options, Result
+from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -155,7 +155,8 @@ def _probes(start: Start) -> Iterator[Options]:
 
 def _generated(start: Start, generator: random.Random) -> Options:
     given, standard = start.options, Options()
-    options = replace(given, seed=given.seed + generator.randrange(_SEEDS))
+    seed = (given.seed + generator.randrange(_SEEDS)) % (LARGEST_SEED + 1)
+    options = replace(given, seed=seed)
     if not given.shape and generator.random() < 0.7:
         options = replace(options, shape=((None, _some_shape(start, generator)),))
     if given.batch == standard.batch:

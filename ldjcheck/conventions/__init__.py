@@ -32,6 +32,7 @@ from ldjcheck.conventions.adapter import adapted_calls
 from ldjcheck.conventions.arguments import not_taken, untaken
 from ldjcheck.conventions.convention import Convention
 from ldjcheck.conventions.described import describe_calls, parse_description
+from ldjcheck.conventions.transform import declared_domain
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls
@@ -61,6 +62,7 @@ __all__ = [
     "Convention",
     "adapted_calls",
     "convention_called",
+    "declared_domain",
     "not_taken",
     "parse_description",
     "recognise_conventions",

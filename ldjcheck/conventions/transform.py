@@ -32,9 +32,9 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
         inverse_derived=True,
         event_dim=_event_dim(layer, "domain"),
         inverse_event_dim=_event_dim(layer, "codomain"),
-        domain=_domain(_attribute(layer, "domain")),
+        domain=declared_domain(_attribute(layer, "domain")),
         domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
-        codomain=_domain(codomain),
+        codomain=declared_domain(codomain),
         inferred=(("convention", f"{name}: {why}"),),
     )
 
@@ -101,7 +101,7 @@ def _inverse(
     return run_transform(layer, y, back=True)
 
 
-def _domain(constraint: Any) -> Domain | None:
+def declared_domain(constraint: Any) -> Domain | None:
     """Return the domain that a constraint declares; None when it is a special one."""
     if constraint is None:
         return None

@@ -10,10 +10,11 @@ from torch import Tensor
 
 from ldjcheck.measure.exact import exact_jacobian
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.tracebacks import is_users, message_of
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Outcome, Runner
-    from ldjcheck.records import Direction, Method, Shape
+    from ldjcheck.records import Direction, Method, Oracle, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,18 +62,31 @@ class FrozenMap:
 
         Raises:
             NoJacobianError: automatic differentiation does not go through the map.
-            ValueError: the user's oracle returned another shape.
+            ValueError: the user's oracle raised, or returned something else.
         """
         oracle = self.runner.oracle
         if oracle is None:
             return exact_jacobian(self, flat)
-        found = oracle(self, flat).detach()
+        return self._given(oracle, flat), None, "given"
+
+    def _given(self, oracle: Oracle, flat: Tensor) -> Tensor:
+        try:
+            found = oracle(self, flat)
+        except Exception as error:
+            if not is_users(error):  # what f raised is ours to tell
+                raise
+            said = f"{type(error).__name__}: {message_of(error)}"
+            raise ValueError(f"the Jacobian's own function raised {said}") from error
+        if not isinstance(found, Tensor):
+            raise ValueError(
+                f"the Jacobian that is given is a {type(found).__name__}, not a tensor"
+            )
         if found.dim() != 3 or found.shape[::2] != flat.shape:
             raise ValueError(
                 f"the Jacobian that is given has shape {tuple(found.shape)}, not "
                 f"(batch, dims_out, dims_in) = ({len(flat)}, dims_out, {flat.shape[1]})"
             )
-        return found, None, "given"
+        return found.detach()
 
     def outcome(self, flat: Tensor) -> Outcome:
         """Return all that the layer hands back at this point."""

@@ -17,6 +17,7 @@ from ldjcheck.measure.devices import CPU, placed
 from ldjcheck.measure.guard import Frozen, Guard
 from ldjcheck.measure.packing import Layout, gathered
 from ldjcheck.measure.reported import reported_of
+from ldjcheck.records import LARGEST_SEED
 from ldjcheck.tracebacks import message_of, user_traceback
 
 if TYPE_CHECKING:
@@ -268,7 +269,8 @@ class Runner:
         torch.default_generator.manual_seed(self.seed)
         if self.device != CPU:
             torch.get_device_module(self.device).manual_seed_all(self.seed)
-        np.random.seed(self.seed)  # layers use the global generator
+        # Layers use the global generator. Seeds are counted on from the largest, too.
+        np.random.seed(self.seed % (LARGEST_SEED + 1))
         random.seed(self.seed)
 
     def _fresh_kwargs(self, direction: Direction) -> dict[str, Any]:

@@ -34,8 +34,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FILE.json",
         help="write all checks of the session to a file, as `ldjcheck --format json`",
     )
+    # Since 8.4 pytest knows numbers, which its own TOML asks for.
+    numbers: dict[str, Any] = {"type": "int"} if pytest.version_tuple >= (8, 4) else {}
     parser.addini(
-        "ldj_seed", "seed of all checks (that of [tool.ldjcheck])", default=""
+        "ldj_seed",
+        "seed of all checks (that of [tool.ldjcheck])",
+        default="",
+        **numbers,
     )
     parser.addini(
         "ldj_targets",
@@ -52,23 +57,35 @@ def pytest_configure(config: pytest.Config) -> None:
         "ldj(shape=..., seed=..., expected=..., ...): options of the checks that a test "
         "makes with the fixture ldj, as ldjcheck.check takes them",
     )
-    is_worker = hasattr(config, "workerinput")  # of pytest-xdist
     if _is_configured(config):
         from ldjcheck.pytest_plugin.settings import check_settings, find_targets
 
         check_settings(config)
-        if not is_worker:  # which are told where to look
-            find_targets(config)
-    if not is_worker:  # results come together in one process
+        find_targets(config)
+    if not _is_worker(config):  # results come together in one process
         config.pluginmanager.register(_Results(config), "ldjcheck_results")
 
 
+def _is_worker(config: pytest.Config) -> bool:
+    """Return whether this process only runs tests for another, under pytest-xdist."""
+    return hasattr(config, "workerinput")
+
+
 def _is_configured(config: pytest.Config) -> bool:
-    """Return whether the session was told something about ldjcheck."""
+    """Return whether the session was told something about ldjcheck.
+
+    Raises:
+        pytest.UsageError: the seed in the configuration is no number.
+    """
+    try:
+        seed = config.getini("ldj_seed")
+    except (TypeError, ValueError, pytest.UsageError) as error:
+        told = f"ini ldj_seed takes a whole number: {error}"
+        raise pytest.UsageError(told) from None
     typed = (config.getoption("ldj_seed"), config.getoption("ldj_report"))
     return (
         any(each is not None for each in typed)
-        or config.getini("ldj_seed") != ""
+        or seed != ""
         or bool(config.getini("ldj_targets"))
     )
 
@@ -79,6 +96,7 @@ class _Results:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.summary: Summary | None = None
+        self.unwritten: OSError | None = None
 
     def _summed_up(self) -> Summary:
         from ldjcheck.pytest_plugin.summary import Summary
@@ -92,11 +110,19 @@ class _Results:
         if any(name == "ldjcheck" for name, _ in report.user_properties):
             self._summed_up().take(report)
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the report file, if one is wanted."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the report file, if one is wanted and something was run.
+
+        Where that fails the session does, too, which still has its results to show.
+        """
         path = self.config.getoption("ldj_report")
-        if path is not None:
+        if path is None or self.config.option.collectonly:
+            return
+        try:
             self._summed_up().write(self.config.invocation_params.dir / path)
+        except OSError as error:
+            self.unwritten = error
+            session.exitstatus = session.exitstatus or pytest.ExitCode.USAGE_ERROR
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -106,6 +132,8 @@ class _Results:
             terminalreporter.section("ldjcheck")
             for line in self.summary.lines():
                 terminalreporter.line(line)
+        if self.unwritten is not None:
+            terminalreporter.line(f"ERROR: --ldj-report: {self.unwritten}", red=True)
 
 
 def pytest_report_header(config: pytest.Config) -> str | None:
@@ -121,7 +149,7 @@ def pytest_report_collectionfinish(
     config: pytest.Config, items: Sequence[pytest.Item]
 ) -> str | None:
     """Return the same where tests use ldjcheck by themselves."""
-    if _is_configured(config) or not items:
+    if _is_worker(config) or _is_configured(config) or not items:
         return None
     from ldjcheck.pytest_plugin.settings import header, uses_ldjcheck
 
@@ -145,10 +173,10 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hear of every check that the test makes, from generators that start alike."""
     from ldjcheck.pytest_plugin.recording import hearing
     from ldjcheck.pytest_plugin.seeding import seeded
-    from ldjcheck.pytest_plugin.settings import needs_seeding, seed_of
+    from ldjcheck.pytest_plugin.settings import seed_for
 
-    seeds = seeded(seed_of(item.config)) if needs_seeding(item) else nullcontext()
-    with seeds, hearing(item):
+    seed = seed_for(item)
+    with nullcontext() if seed is None else seeded(seed), hearing(item):
         yield
 
 

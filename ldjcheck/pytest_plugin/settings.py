@@ -2,38 +2,52 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ldjcheck import __version__
+from ldjcheck.records import LARGEST_SEED
 from ldjcheck.testing.marking import project_options, session_seed
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LARGEST_SEED = 2**32 - 1  # what NumPy takes
 
 
 def check_settings(config: pytest.Config) -> None:
     """Refuse settings that make no sense before anything is run.
 
     Raises:
-        pytest.UsageError: a seed that is no number, a report in an unknown format.
+        pytest.UsageError: a seed that is no number, a report in an unknown format or at
+            a place where none can be written.
     """
     given = config.getoption("ldj_seed")
     seed = config.getini("ldj_seed") if given is None else given
-    is_seed = str(seed).isdigit() and int(seed) <= _LARGEST_SEED
+    is_seed = str(seed).isdigit() and int(seed) <= LARGEST_SEED
     if seed != "" and not is_seed:
         where = "ini ldj_seed" if given is None else "--ldj-seed"
         raise pytest.UsageError(
-            f"{where} is {seed!r}; it takes a whole number from 0 to {_LARGEST_SEED}"
+            f"{where} is {seed!r}; it takes a whole number from 0 to {LARGEST_SEED}"
         )
     path = config.getoption("ldj_report")
     if path is not None and path.suffix != ".json":
         raise pytest.UsageError(f"--ldj-report={path}: FILE has to end in .json")
+    if path is not None:
+        _refuse_unwritable(config.invocation_params.dir / path)
     if config.getini("ldj_targets") and config.inipath is None:
         raise pytest.UsageError("ldj_targets has to stand in a configuration file")
+
+
+def _refuse_unwritable(path: Path) -> None:
+    """Refuse a report that could not be written when all tests have been run."""
+    if path.is_dir():
+        raise pytest.UsageError(f"--ldj-report: {path} is a folder")
+    there = next(each for each in path.parents if each.exists())
+    if not there.is_dir():
+        raise pytest.UsageError(f"--ldj-report: {there} is no folder")
+    if not os.access(path if path.exists() else there, os.W_OK):
+        raise pytest.UsageError(f"--ldj-report: {path} cannot be written")
 
 
 def seed_of(config: pytest.Config) -> int:
@@ -42,17 +56,23 @@ def seed_of(config: pytest.Config) -> int:
 
 
 def find_targets(config: pytest.Config) -> None:
-    """Let a plain `pytest` visit the configuration file where targets are listed.
+    """Let a run that names no place itself visit the file where targets are listed.
 
-    Called with the folders of `testpaths`, pytest would not come by.
+    Called with the folders of `testpaths` or `addopts`, pytest would not come by.
     """
-    source = getattr(config, "args_source", None)
-    if source is None or source.name != "TESTPATHS" or not config.getini("ldj_targets"):
-        return
     inipath = config.inipath
-    assert inipath is not None  # check_settings has seen to it
+    if inipath is None or not config.getini("ldj_targets"):
+        return
+    if config.args_source.name == "INVOCATION_DIR" or _are_typed(config):
+        return  # a folder is meant, and what is in it
     if not any(_is_under(inipath, config.rootpath / arg) for arg in config.args):
         config.args.append(str(inipath))
+
+
+def _are_typed(config: pytest.Config) -> bool:
+    """Return whether a file or folder to run was typed, not only configured."""
+    typed = set(map(str, config.invocation_params.args))
+    return config.args_source.name == "ARGS" and not typed.isdisjoint(config.args)
 
 
 def _is_under(path: Path, folder: Path) -> bool:
@@ -76,6 +96,16 @@ def uses_ldjcheck(item: pytest.Item) -> bool:
     )
 
 
-def needs_seeding(item: pytest.Item) -> bool:
-    """Return whether random weights made by this test have to be the same each time."""
-    return item.config.getoption("ldj_report") is not None or uses_ldjcheck(item)
+def seed_for(item: pytest.Item) -> int | None:
+    """Return the seed where random weights of a test have to be the same each time.
+
+    None also where the settings cannot be read: the test itself then says why, since a
+    worker of pytest-xdist that ends here says nothing.
+    """
+    has_report = item.config.getoption("ldj_report") is not None
+    if not has_report and not uses_ldjcheck(item):
+        return None
+    try:
+        return seed_of(item.config)
+    except pytest.UsageError:
+        return None

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from ldjcheck.pytest_plugin.recording import PROPERTY
 from ldjcheck.pytest_plugin.settings import seed_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
+    import pytest
 
     from ldjcheck.records import Run
 
@@ -49,16 +49,13 @@ class Summary:
         """Write all results to a file, as `ldjcheck --format json` does.
 
         Raises:
-            pytest.UsageError: the file cannot be written.
+            OSError: the file cannot be written.
         """
         from ldjcheck.report import Style, json
 
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.render(self._run(), Style(color=False, verbosity=0))
-            path.write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise pytest.UsageError(f"--ldj-report: {error}") from None
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.render(self._run(), Style(color=False, verbosity=0))
+        path.write_text(text, encoding="utf-8")
 
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Run
+    from ldjcheck.testing.exceptions import LdjError, LdjMismatch
 
-_FAULT = 4  # the exit status for a fault of ours
+_REFUSED, _FAULT = 2, 4  # exit statuses: a usage error, and a fault of ours
 
 
 class TargetsFile(pytest.File):
@@ -67,7 +68,8 @@ class TargetItem(pytest.Item):
             if (failure := failure_of(report)) is not None:
                 found.append(failure)
         if found:
-            raise type(found[0])("\n\n".join(map(str, found)), found[0].report)
+            told = map(str if len(run.results) == 1 else _named, found)
+            raise type(found[0])("\n\n".join(told), found[0].report)
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None
@@ -83,17 +85,23 @@ class TargetItem(pytest.Item):
         return f"{excinfo.exconly()}\n\n{place}: {excinfo.typename}"
 
     def _run(self) -> Run:
-        """Return what `ldjcheck TARGET` finds in a process of its own."""
+        """Return what `ldjcheck TARGET` finds in a process of its own.
+
+        What the command refuses fails the test, with the words of the command.
+        """
+        __tracebackhide__ = True
         from ldjcheck.report.reading import read_run
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "report.json")
             done = subprocess.run(
                 [
-                    sys.executable, "-m", "ldjcheck", "check", self.name,
+                    sys.executable, "-m", "ldjcheck", "check",
                     "--seed", str(seed_of(self.config)), "--format", f"json={file}",
+                    "--", self.name,
                 ],
                 cwd=self.config.rootpath,
+                env=_environment(self.config),
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -101,6 +109,20 @@ class TargetItem(pytest.Item):
             )  # fmt: skip
             # What the layer printed belongs to the test, like anything that tests print.
             sys.stderr.write(done.stderr)
+            if done.returncode == _REFUSED and not file.exists():
+                pytest.fail(done.stderr.strip(), pytrace=False)
             if done.returncode == _FAULT or not file.exists():
                 raise RuntimeError(f"ldjcheck itself failed\n{done.stderr}")
             return read_run(json.loads(file.read_text(encoding="utf-8")))
+
+
+def _environment(config: pytest.Config) -> dict[str, str]:
+    """Return the environment of a process that imports from where tests do."""
+    paths = [*map(str, config.getini("pythonpath")), os.environ.get("PYTHONPATH", "")]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+
+
+def _named(failure: LdjMismatch | LdjError) -> str:
+    """Return the message of one layer among several, with the target that means it."""
+    head, _, rest = str(failure).partition("\n")
+    return f"{head}\n{failure.report.result.target}\n{rest}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ldjcheck.records.asked import (
     CHOICES,
+    LARGEST_SEED,
     Domain,
     Options,
     Oracle,
@@ -82,6 +83,7 @@ from ldjcheck.records.words import (
 
 __all__ = [
     "CHOICES",
+    "LARGEST_SEED",
     "Accumulation",
     "Behaviour",
     "CallFunction",

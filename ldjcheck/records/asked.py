@@ -38,6 +38,8 @@ class Suppression:
     expected: bool = False  # it is stale where nothing is found that it hides
 
 
+LARGEST_SEED = 2**32 - 1  # NumPy takes no more
+
 CHOICES: dict[str, tuple[str, ...]] = {
     "direction": ("both", "forward", "inverse"),
     "params": ("random", "as-is"),

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
 from ldjcheck.testing.exceptions import failure_of
+from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
+    from torch.distributions.constraints import Constraint
 
     from ldjcheck.records import Oracle
     from ldjcheck.report import Report
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
 def assert_ldj(
     layer: Any,
     *,
-    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
-    domain: str | None = None,
-    context: Mapping[str, Sequence[int]] | None = None,
+    domain: str | Constraint | None = None,
+    context: Mapping[str, int | Sequence[int]] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -60,7 +62,7 @@ def assert_ldj(
         ValueError: as `check`; or a reason without words.
     """
     __tracebackhide__ = True  # pytest then shows the caller's line
-    if allow_unproven is not None and not allow_unproven.strip():
+    if allow_unproven is not None and not has_words(allow_unproven):
         raise ValueError("allow_unproven needs a reason, such as 'identity by design'")
     from ldjcheck.api import check
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ldjcheck.testing.keywords import has_words
 
+if TYPE_CHECKING:
     from ldjcheck.records import Check, Finding
     from ldjcheck.report import Report
 
 CHECKS = ("forward", "inverse", "round-trip", "contract", "gradient")
 """The tests of each layer, by the names that stand in test ids."""
 
+_OFF = ("fail", "unproven", "error")
+_UNDECIDED = ("unproven", "error")
 _ROUND_TRIP = ("LDJ301",)
 _GRADIENT = ("LDJ210",)
 _INVERSE = ("LDJ302", "LDJ303")
@@ -30,16 +33,19 @@ class Expected:
         """Return expectations given by code or name.
 
         Raises:
+            TypeError: no mapping.
             ValueError: a finding that does not exist, or no reason.
         """
         from ldjcheck.rules import rule_for
 
+        if not isinstance(reasons, Mapping):
+            raise TypeError("expected gives the reason of each: {'LDJ303': 'why'}")
         found = []
         for what, reason in reasons.items():
             rule = rule_for(what)
             if rule is None:
                 raise ValueError(f"no finding is called {what!r}; see: ldjcheck codes")
-            if not isinstance(reason, str) or not reason.strip():
+            if not has_words(reason):
                 raise ValueError(f"expected {what!r} needs a reason")
             found.append((rule.code, reason))
         return cls(tuple(found))
@@ -81,11 +87,25 @@ class Case:
         """What was found about this check."""
         found = self.report.findings
         own = tuple(f for f in found if self.check in _homes(f))
-        off = any(c.status in ("fail", "unproven", "error") for c in self.checks)
+        off = any(c.status in _OFF for c in self.checks)
         if off and not any(f.severity in ("error", "unproven") for f in own):
             # Its cause is told elsewhere: a form that is wrong breaks the contract, too.
             own += tuple(f for f in found if f.severity in ("error", "unproven"))
         return own
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it could not be decided.
+
+        Where no check and no finding says so, as where nothing at all was compared, the
+        first one speaks for the layer.
+        """
+        if any(check.status == "unproven" for check in self.checks):
+            return True
+        report = self.report
+        told = any(f.severity in ("error", "unproven") for f in report.findings)
+        told |= any(c.status in _OFF for c in report.checks)
+        return self.check == CHECKS[0] and report.status in _UNDECIDED and not told
 
     def missing(self) -> tuple[str, ...]:
         """Return the expected codes that occur nowhere and would have belonged here."""
@@ -121,8 +141,11 @@ def _home_of(code: str) -> str:
     return "contract" if code.startswith("LDJ2") else "forward"
 
 
-def judge(case: Case, nodeid: str) -> None:
-    """Return where the check passes; else skip, xfail, or raise what is wrong."""
+def judge(case: Case, target: str) -> None:
+    """Return where the check passes; else skip, xfail, or raise what is wrong.
+
+    `target` is what to call the layer in reports: the same for all of its checks.
+    """
     __tracebackhide__ = True
     import pytest
 
@@ -130,11 +153,11 @@ def judge(case: Case, nodeid: str) -> None:
     from ldjcheck.testing.exceptions import failure_of
 
     codes = frozenset(code for code, _ in case.expected.reasons)
-    announce(case.report, asserted=True, struck=codes, target=_layer_of(nodeid, case))
+    announce(case.report, asserted=True, struck=codes, target=target)
     severities = {"error", "warning"} if case.strict else {"error"}
     grave = tuple(f for f in case.findings if f.severity in severities)
     unproven = tuple(f for f in case.findings if f.severity == "unproven")
-    is_open = any(check.status == "unproven" for check in case.checks)
+    is_open = case.is_open
     if not grave and case.allow_unproven:
         unproven, is_open = (), False
     known = tuple(f for f in (*grave, *unproven) if f in case.expected)
@@ -185,8 +208,3 @@ def _skip_absent(case: Case) -> None:
 
     if all(check.status == "not-available" for check in case.checks):
         pytest.skip(f"the layer has nothing to check here: {case.check} not available")
-
-
-def _layer_of(nodeid: str, case: Case) -> str:
-    """Return the id of the test without the name of the check."""
-    return nodeid.replace(f"-{case.check}]", "]")

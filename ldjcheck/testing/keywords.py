@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
+    from torch.distributions.constraints import Constraint
 
     from ldjcheck.records import Oracle
 
@@ -15,10 +16,10 @@ if TYPE_CHECKING:
 class CheckKeywords(TypedDict, total=False):
     """What `ldjcheck.check` takes besides the layer."""
 
-    shape: int | Sequence[int] | Mapping[str, Sequence[int]] | None
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None
     batch: int
-    domain: str | None
-    context: Mapping[str, Sequence[int]] | None
+    domain: str | Constraint | None
+    context: Mapping[str, int | Sequence[int]] | None
     kwarg: Mapping[str, Any] | None
     convention: str
     direction: Literal["both", "forward", "inverse"]
@@ -53,3 +54,8 @@ def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
             hint = f"; did you mean {near[0]!r}?" if near else ""
             return f"there is no option {name!r}{hint}"
     return None
+
+
+def has_words(reason: object) -> bool:
+    """Return whether a reason says anything."""
+    return isinstance(reason, str) and bool(reason.strip())

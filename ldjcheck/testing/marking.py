@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
+from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest
+
+TYPED = frozenset(CheckKeywords.__annotations__) - {"adapter", "jacobian", "ledger"}
+"""The keywords of a check that can stand in a file."""
 
 
 def marked(node: pytest.Item) -> dict[str, Any]:
@@ -22,6 +25,8 @@ def marked(node: pytest.Item) -> dict[str, Any]:
         wrong = unknown_keyword(mark.kwargs, "allow_unproven", "expected")
         if mark.args:
             wrong = f"it takes keywords only, as in shape={mark.args[0]!r}"
+        if not has_words(mark.kwargs.get("allow_unproven", "none is wanted")):
+            wrong = "allow_unproven needs a reason, such as 'identity by design'"
         if wrong is not None:
             pytest.fail(f"marker ldj: {wrong}", pytrace=False)
         options.update(mark.kwargs)
@@ -60,10 +65,7 @@ def project_options(config: pytest.Config) -> dict[str, Any]:
             return {}
         path, table = found
         try:
-            options = keywords_of(table, CheckKeywords.__annotations__)
-            if type(options.get("seed", 0)) is not int:
-                raise ValueError(f"seed: {options['seed']!r} is not a whole number.")
-            return options
+            return keywords_of(table, TYPED)
         except ValueError as error:
             raise ValueError(f"{path}: [tool.ldjcheck] {error}") from None
     except ValueError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
 from ldjcheck.testing.keywords import unknown_keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import pytest
     from typing_extensions import Unpack
@@ -29,7 +29,7 @@ def parametrize(
     layers: Iterable[Any] | Mapping[str, Any],
     *,
     expected: Mapping[str, str] | None = None,
-    ids: Sequence[str] | None = None,
+    ids: Sequence[str] | Callable[[Any], str | None] | None = None,
     **options: Unpack[CheckKeywords],
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return a decorator that makes one test per layer and check of a test function.
@@ -42,21 +42,31 @@ def parametrize(
             either; a mapping names them.
         expected: reasons by code or name of a finding. A test whose mistakes are all
             expected is an xfail. One that does not occur any more is a failure.
-        ids: names of the layers in test ids; their types' names when absent.
+        ids: names of the layers in test ids, or a function that returns the name of one;
+            their types' names when absent.
         options: as `ldjcheck.check` takes them.
 
     Raises:
-        TypeError: an option that does not exist.
-        ValueError: an expected finding that does not exist, or without a reason.
+        TypeError: an option that does not exist, no list of layers, or no function.
+        ValueError: an option that cannot be what it is given as, an expected finding that
+            does not exist, or without a reason.
     """
+    from ldjcheck.checking.asking import asked
+
+    __tracebackhide__ = True
     if (wrong := unknown_keyword(options)) is not None:
         raise TypeError(wrong)
+    asked(options)
+    if isinstance(layers, (str, type)) or not isinstance(layers, Iterable):
+        raise TypeError(f"it takes a list of layers, even of one: [{layers!r}]")
     awaited = Expected.of(expected or {})
     cases = tuple(_cases(layers, ids))
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         import pytest
 
+        if not hasattr(inspect.unwrap(function), "__code__"):
+            raise TypeError(f"it stands over a test function, and no {function!r}")
         mark = pytest.mark.parametrize(_CASE, cases)
         return mark(_checked(function, awaited, options))  # type: ignore[no-any-return]
 
@@ -65,22 +75,40 @@ def parametrize(
 
 @dataclass(slots=True)
 class _Subject:
-    """A layer of the list, built and checked when its first test runs."""
+    """A layer of the list, built when its first test runs, and checked once a setting."""
 
     given: Any
+    name: str = ""
     layer: Any = None
-    report: Report | None = field(default=None, repr=False)
+    reports: list[tuple[Mapping[str, Any], Report]] = field(
+        default_factory=list, repr=False
+    )
 
     def checked(self, options: Mapping[str, Any]) -> Report:
-        """Return the report of the layer, made once for all of its tests."""
+        """Return the report of the layer, made once for all tests with these options.
+
+        The same function may stand under other marks, as where classes inherit it.
+        """
         from ldjcheck.api import check
         from ldjcheck.listening import unheard
 
-        if self.report is None:
+        __tracebackhide__ = True
+        for known, report in self.reports:
+            if _are_alike(known, options):
+                return report
+        if self.layer is None:
             self.layer = _built(self.given)
-            with unheard():
-                self.report = check(self.layer, **options)
-        return self.report
+        with unheard():
+            report = check(self.layer, **options)
+        self.reports.append((options, report))
+        return report
+
+
+def _are_alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    try:
+        return bool(one == other)
+    except (RuntimeError, ValueError):  # of two tensors, as keyword arguments are
+        return False
 
 
 def _built(given: Any) -> Any:
@@ -97,17 +125,29 @@ def _built(given: Any) -> Any:
         return given
     try:
         return given()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         told = "\n".join(user_traceback(error))
-        pytest.fail(
-            f"{given.__name__} cannot be built without arguments: put a layer that is "
-            f"built into the list\n{told}",
-            pytrace=False,
+    why = "raised while it was built:"
+    if _wants_arguments(given):
+        why = (
+            "cannot be built without arguments: put a layer that is built into the list"
         )
+    pytest.fail(f"{given.__name__} {why}\n{told}", pytrace=False)
+
+
+def _wants_arguments(given: type) -> bool:
+    try:
+        inspect.signature(given).bind()
+    except TypeError:
+        return True
+    except ValueError:  # it is written in C, and does not say
+        return False
+    return False
 
 
 def _cases(
-    layers: Iterable[Any] | Mapping[str, Any], ids: Sequence[str] | None
+    layers: Iterable[Any] | Mapping[str, Any],
+    ids: Sequence[str] | Callable[[Any], str | None] | None,
 ) -> Iterator[Any]:
     """Yield a `pytest.param` for every check of every layer."""
     import pytest
@@ -115,22 +155,30 @@ def _cases(
     if isinstance(layers, Mapping):
         ids, layers = list(layers), layers.values()
     params = [_param(each) for each in layers]
-    names = list(ids) if ids is not None else _names(params)
+    names = _names(params)
+    if callable(ids):
+        told = [ids(param.values[0]) for param in params]
+        names = [one or other for one, other in zip(told, names, strict=True)]
+    elif ids is not None:
+        names = list(ids)
     if len(names) != len(params):
         raise ValueError(f"{len(names)} ids are given for {len(params)} layers")
     for param, name in zip(params, names, strict=True):
-        subject = _Subject(param.values[0])
+        subject = _Subject(param.values[0], str(param.id or name))
         for check in CHECKS:
             yield pytest.param(
-                (subject, check), marks=param.marks, id=f"{param.id or name}-{check}"
+                (subject, check), marks=param.marks, id=f"{subject.name}-{check}"
             )
 
 
 def _param(given: Any) -> Any:
     import pytest
 
-    is_param = hasattr(given, "values") and hasattr(given, "marks")
-    return given if is_param else pytest.param(given)
+    if not (hasattr(given, "values") and hasattr(given, "marks")):
+        return pytest.param(given)
+    if len(given.values) != 1:
+        raise TypeError(f"pytest.param takes one layer here, not {len(given.values)}")
+    return given
 
 
 def _names(params: Sequence[Any]) -> list[str]:
@@ -156,13 +204,18 @@ def _checked(
     @functools.wraps(function)
     def test(*arguments: Any, **fixtures: Any) -> Any:
         __tracebackhide__ = True
+        if _CASE not in fixtures:
+            raise TypeError(
+                "parametrize makes tests that pytest runs, and a unittest.TestCase runs "
+                "its own: call assert_ldj there, or leave the base class out"
+            )
         subject, check = fixtures.pop(_CASE)
         request = fixtures.pop("request")
         given = (subject, check, request.node, expected, options)
-        run_there(functools.partial(_verdict, *given))
+        report = run_there(functools.partial(_verdict, *given))
         if "request" in own:
             fixtures["request"] = request
-        offered = {"layer": subject.layer, "check": check, "report": subject.report}
+        offered = {"layer": subject.layer, "check": check, "report": report}
         wanted = {name: offered[name] for name in _OFFERED if name in own}
         return function(*arguments, **fixtures, **wanted)
 
@@ -182,8 +235,8 @@ def _verdict(
     node: pytest.Item,
     expected: Expected,
     options: Mapping[str, Any],
-) -> None:
-    """Judge one check of one layer: return, skip, xfail or raise."""
+) -> Report:
+    """Judge one check of one layer: return its report, skip, xfail or raise."""
     __tracebackhide__ = True
     from ldjcheck.testing.marking import marked, session_options
 
@@ -192,10 +245,25 @@ def _verdict(
     allow_unproven = chosen.pop("allow_unproven", None)
     report = subject.checked(chosen)
     case = Case(report, check, awaited, allow_unproven, bool(chosen.get("strict")))
-    judge(case, node.nodeid)
+    judge(case, _target(node, subject.name, check))
+    return report
 
 
-def _standing_at(function: Callable[..., Any]) -> Callable[[Callable[[], None]], None]:
+def _target(node: pytest.Item, name: str, check: str) -> str:
+    """Return the id of the test without the check; other parameters stay in it.
+
+    They may stand before the layer and behind it, as the decorators are stacked.
+    """
+    place = node.nodeid.removesuffix(node.name)
+    ours = f"{name}-{check}"
+    if ours not in node.name:  # pytest writes what is not ASCII in its own way
+        name, ours = "", f"-{check}"
+    return place + node.name.replace(ours, name, 1)
+
+
+def _standing_at(
+    function: Callable[..., Any],
+) -> Callable[[Callable[[], Report]], Report]:
     """Return a caller whose traceback entry stands at the test function.
 
     A failing test then shows the user's file and line, not ours.
@@ -204,12 +272,13 @@ def _standing_at(function: Callable[..., Any]) -> Callable[[Callable[[], None]],
     line = linecache.getline(own.co_filename, own.co_firstlineno).rstrip()
     # The call is as wide as the line, which is then underlined nowhere.
     source = "call" + " " * (len(line) - 6) + "()"
-    code = compile(source, own.co_filename, "exec").replace(
+    code = compile(source, own.co_filename, "eval").replace(
         co_name=own.co_name, co_firstlineno=own.co_firstlineno
     )
 
-    def run(call: Callable[[], None]) -> None:
+    def run(call: Callable[[], Report]) -> Report:
         __tracebackhide__ = True
-        exec(code, {"call": call})
+        report: Report = eval(code, {"call": call})
+        return report
 
     return run

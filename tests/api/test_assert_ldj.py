@@ -61,8 +61,8 @@ def test_a_reason_does_not_excuse_a_mistake() -> None:
         ldjcheck.assert_ldj(Flipped(), shape=(4,), allow_unproven="by design")
 
 
-@pytest.mark.parametrize("reason", ["", "  "])
-def test_an_empty_reason_is_none(reason: str) -> None:
+@pytest.mark.parametrize("reason", ["", "  ", True])
+def test_an_empty_reason_is_none(reason: Any) -> None:
     with pytest.raises(ValueError, match="needs a reason"):
         ldjcheck.assert_ldj(identity, shape=(4,), allow_unproven=reason)
 

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_layers import Affine, Coupling, Curve, Pair
 from torch import Tensor, nn
+from torch.distributions import constraints
 
 import ldjcheck
 
@@ -58,6 +59,13 @@ def test_another_seed_probes_other_points_and_comes_to_the_same() -> None:
     samples = [d["results"][0]["checks"][0]["samples"] for d in (first, second)]
     assert samples[0] != samples[1]
     assert first["results"][0]["status"] == second["results"][0]["status"] == "pass"
+
+
+@pytest.mark.parametrize("search", [0, 5])
+@pytest.mark.parametrize("seed", [2**32 - 1, 2**32 - 60])
+def test_the_largest_seeds_are_seeds_like_others(seed: int, search: int) -> None:
+    report = ldjcheck.check(Affine(), shape=(4,), seed=seed, search=search)
+    assert report.status == "pass"
 
 
 def test_one_seed_gives_one_document_in_another_process_too() -> None:
@@ -112,6 +120,14 @@ def test_a_domain_that_does_not_exist_is_a_value_error() -> None:
         ({"shape": "4"}, "without the batch"),
         ({"context": 5}, "a mapping of names to shapes"),
         ({"domain": "int:a:b"}, "is no domain"),
+        ({"domain": (0, 1)}, r"domain=\(0, 1\): it is a text, such as 'unit'"),
+        ({"domain": constraints.simplex}, "it is a text, such as 'unit'"),
+        ({"kwarg": "scale=2"}, "a mapping of names to values"),
+        ({"convention": None}, "a name, or a description"),
+        ({"select": 5}, "it lists codes or names"),
+        ({"ignore": [("LDJ205", "why")]}, "it lists codes or names"),
+        ({"strict": "no"}, "strict='no': it is True or False"),
+        ({"jacobian": 3}, "jacobian=3: it is a function of f and x"),
         ({"select": "sing-flipped"}, r"did you mean sign-flipped\?$"),
         ({"ignore": {"LDJ205": " "}}, "give the reason"),
         ({"context": {"ctx": (5,)}}, "takes no argument 'ctx'"),
@@ -129,6 +145,25 @@ def test_one_size_and_one_word_stand_for_themselves() -> None:
     report = ldjcheck.check(Flipped(), shape=4, ignore="sign-flipped")
     assert report.status == "pass"
     assert ldjcheck.check(Flipped(), shape=4, select="LDJ2").status == "pass"
+
+
+@pytest.mark.parametrize(
+    ("constraint", "name"),
+    [
+        (constraints.unit_interval, "unit"),
+        (constraints.independent(constraints.positive, 1), "positive"),
+        (constraints.interval(-1.0, 2.0), "interval:-1:2"),
+    ],
+)
+def test_a_domain_may_be_a_constraint(constraint: Any, name: str) -> None:
+    report = ldjcheck.check(Affine(), shape=4, domain=constraint)
+    assert report.result.inferred["domain"].startswith(f"{name}: ")
+
+
+def test_nothing_selected_and_nothing_ignored_may_be_none() -> None:
+    assert document(Affine(), shape=4, select=None, ignore=None) == document(
+        Affine(), shape=4
+    )
 
 
 def test_a_class_is_to_be_built_and_a_target_to_be_typed() -> None:
@@ -156,11 +191,32 @@ def test_the_oracle_alone_gives_sign_and_logarithm() -> None:
         (lambda x: 2 * x.detach(), torch.zeros(2, 3), "does not go through f"),
         (lambda x: 2 * x, torch.zeros(2, 3).long(), "no batch of real numbers"),
         (lambda x: 2 * x, torch.tensor(1.0), "no batch of real numbers"),
+        (lambda x: 2 * x, torch.zeros(0, 3), "holds no number"),
     ],
 )
 def test_the_oracle_says_what_it_cannot_do(f: Any, x: Tensor, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         ldjcheck.exact_ldj(f, x)
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "told"),
+    [
+        (Affine(), torch.zeros(2, 4), r"pass `lambda x: layer\(x\)\[0\]`"),
+        (lambda x: None, torch.zeros(2, 4), "f returns a NoneType, not a tensor"),
+        (lambda x: 2 * x, torch.zeros(2, 4).numpy(), "x is a ndarray, not a tensor"),
+    ],
+)
+def test_the_oracle_takes_and_wants_tensors(f: Any, x: Any, told: str) -> None:
+    with pytest.raises(TypeError, match=told):
+        ldjcheck.exact_ldj(f, x)
+
+
+@pytest.mark.parametrize("off", [torch.no_grad, torch.inference_mode])
+def test_the_oracle_differentiates_where_gradients_are_off(off: Any) -> None:
+    with off():
+        _, ldj = ldjcheck.exact_ldj(lambda v: 2 * v, torch.ones(2, 3))
+    assert ldj.tolist() == pytest.approx([3 * math.log(2)] * 2)
 
 
 class Raises(nn.Module):

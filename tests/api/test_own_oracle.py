@@ -47,3 +47,22 @@ def test_an_oracle_that_is_wrong_is_found_out_by_differences() -> None:
 def test_an_oracle_of_another_shape_is_told_which_one_is_wanted() -> None:
     with pytest.raises(ValueError, match=r"shape \(3, 4\), not \(batch, dims_out"):
         ldjcheck.check(Affine(), shape=(4,), jacobian=lambda f, x: f(x))
+
+
+def broken(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    raise ZeroDivisionError("no step is left")
+
+
+@pytest.mark.parametrize(
+    ("oracle", "told"),
+    [
+        (broken, "own function raised ZeroDivisionError: no step is left"),
+        (lambda f, x: None, "is a NoneType, not a tensor"),
+        (lambda f, x: by_columns(f, x).detach().numpy(), "is a ndarray, not a tensor"),
+    ],
+)
+def test_an_oracle_that_is_broken_is_no_mistake_of_the_layer(
+    oracle: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor], told: str
+) -> None:
+    with pytest.raises(ValueError, match=told):
+        ldjcheck.check(Affine(), shape=(4,), jacobian=oracle)

@@ -6,6 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ldjcheck.checking.configured import COMMANDS_OWN
+from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.testing.marking import TYPED
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -53,6 +57,7 @@ class TestScale:
     [
         ("shap=(3,)", "there is no option 'shap'; did you mean 'shape'?"),
         ("(3,)", "it takes keywords only, as in shape=(3,)"),
+        ("allow_unproven=True", "allow_unproven needs a reason*"),
     ],
 )
 def test_a_mark_that_is_misspelt_fails_its_test(
@@ -101,6 +106,24 @@ def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     flows.makeini("[pytest]\nldj_seed = 11")
     run(SEEN.format(seed=11)).assert_outcomes(passed=1)
     run(SEEN.format(seed=5), "--ldj-seed=5").assert_outcomes(passed=1)
+
+
+def test_the_seed_may_be_a_number_of_toml(run: Runs, flows: pytest.Pytester) -> None:
+    flows.makepyprojecttoml("[tool.pytest.ini_options]\nldj_seed = 11")
+    run(SEEN.format(seed=11)).assert_outcomes(passed=1)
+    (flows.path / "pyproject.toml").unlink()
+    if pytest.version_tuple >= (9, 0):
+        flows.path.joinpath("pytest.toml").write_text("[pytest]\nldj_seed = 12")
+        run(SEEN.format(seed=12)).assert_outcomes(passed=1)
+
+
+def test_a_seed_of_the_ini_that_is_no_number_is_refused(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    flows.makeini("[pytest]\nldj_seed = seven")
+    result = run(SEEN.format(seed=7))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*ini ldj_seed *a whole number*seven*"])
 
 
 def test_a_call_that_makes_no_sense_shows_the_users_line_alone(run: Runs) -> None:
@@ -171,6 +194,42 @@ def test_a_setting_that_cannot_be_read_is_named_with_its_file(
     result = run("def test_it(ldj): ldj.check(Scale())")
     told = result.stdout.str() + result.stderr.str()
     assert "[tool.ldjcheck] kwarg.scale: width + 1 is no plain value" in told
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ("sahpe = [4]", "sahpe: there is no such setting; did you mean shape*"),
+        ("params-scale = 'a'", "params_scale='a': it is a finite number above 0."),
+        ("strict = 'no'", "strict='no': it is True or False."),
+        ("adapter = 'mine'", "adapter: there is no such setting*"),
+    ],
+)
+def test_a_setting_that_makes_no_sense_ends_a_session_that_checks_layers(
+    run: Runs, flows: pytest.Pytester, setting: str, told: str
+) -> None:
+    flows.makepyprojecttoml(f"[tool.ldjcheck]\n{setting}")
+    result = run("def test_it(ldj): ldj.check(Scale())")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*pyproject.toml: [[]tool.ldjcheck[]] {told}"])
+    run("def test_it(): pass").assert_outcomes(passed=1)
+
+
+def test_workers_say_in_their_tests_what_is_wrong_with_a_setting(
+    run: Runs, flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    pytest.importorskip("xdist")
+    flows.makepyprojecttoml("[tool.ldjcheck]\nsahpe = [4]")
+    flows.makepyfile(test_it="def test_it(ldj): pass")
+    result = flows.runpytest_subprocess(*load, "-n2")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["E*UsageError: *sahpe: there is no such setting*"])
+
+
+def test_the_settings_of_the_command_are_known_in_tests() -> None:
+    names = (option.opts[-1].removeprefix("--") for option in CHECK_OPTIONS)
+    typed = {name.replace("-", "_") for name in names}
+    assert typed | {"per_target_ignore"} == TYPED | set(COMMANDS_OWN)
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])

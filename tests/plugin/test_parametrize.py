@@ -87,6 +87,9 @@ def test_mapping(): pass
 @ldjcheck.parametrize([Scale(), Scale()], ids=["c", "d"], shape=(3,))
 def test_ids(): pass
 
+@ldjcheck.parametrize([Scale(), OneWay], ids=lambda it: "f" if it is OneWay else None)
+def test_function(): pass
+
 @ldjcheck.parametrize([Scale(), Scale(), pytest.param(Scale(), id="e")], shape=(3,))
 def test_types(): pass
 """,
@@ -94,7 +97,9 @@ def test_types(): pass
         "-q",
     )
     layers = {line.partition("[")[2].partition("-")[0] for line in result.outlines}
-    assert layers - {""} == {"a", "b", "c", "d", "e", "Scale0", "Scale1"}
+    assert layers - {""} == {
+        "a", "b", "c", "d", "e", "f", "Scale", "Scale0", "Scale1",
+    }  # fmt: skip
 
 
 def test_it_works_in_classes_with_fixtures_and_with_other_parameters(
@@ -171,6 +176,43 @@ def test_allowed(): pass
     ).assert_outcomes(passed=2, skipped=2, failed=1)
 
 
+def test_a_layer_of_which_nothing_was_compared_fails_one_of_its_tests(
+    run: Runs,
+) -> None:
+    source = """
+@ldjcheck.parametrize([OneWay()], shape=(3,), direction="inverse")
+def test_it(): pass
+"""
+    result = run(source)
+    result.assert_outcomes(failed=1, skipped=4)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_it[[]OneWay-forward[]]*",
+            "E*LdjUnproven: unproven: nothing was compared",
+        ]
+    )
+    allowed = "@pytest.mark.ldj(allow_unproven='it has no inverse')"
+    run(f"{allowed}{source}").assert_outcomes(skipped=5)
+
+
+def test_a_layer_is_counted_once_whatever_other_parameters_its_tests_have(
+    run: Runs,
+) -> None:
+    result = run(
+        """
+@pytest.mark.parametrize("number", ["one-forward"])
+class TestOuter:
+    @ldjcheck.parametrize({"double": Flipped(), "größe": Flipped()}, shape=(3,))
+    @pytest.mark.parametrize("inner", [2])
+    def test_it(self, number, inner): pass
+"""
+    )
+    place = "test_it.py::TestOuter::test_it[[]2-double-one-forward[]] and 1 more"
+    result.stdout.fnmatch_lines(
+        ["2 layers checked: 2 mistakes", f"LDJ104 sign-flipped  {place}"]
+    )
+
+
 UNTRACKED = """
 @ldjcheck.parametrize([{layer}()], shape=(3,){expected})
 def test_it(): pass
@@ -232,6 +274,61 @@ def test_it(): pass
     result.stdout.no_fnmatch_line("*parametrizing.py*")
 
 
+def test_a_function_under_two_marks_is_checked_with_the_options_of_each(
+    run: Runs,
+) -> None:
+    result = run(
+        """
+class Base:
+    @ldjcheck.parametrize([Scale], kwarg={})
+    def test_layers(self, report): assert report.run.seed == self.seed
+
+@pytest.mark.ldj(seed=3)
+class TestThree(Base): seed = 3
+
+@pytest.mark.ldj(seed=4)
+class TestFour(Base): seed = 4
+"""
+    )
+    result.assert_outcomes(passed=10)
+    result.stdout.fnmatch_lines(["2 layers checked: 2 pass"])
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [("ValueError('boom')", "ValueError: boom"), ("SystemExit(4)", "SystemExit: 4")],
+)
+def test_a_class_that_raises_says_what_and_shows_no_frame_of_ours(
+    run: Runs, raised: str, shown: str
+) -> None:
+    result = run(
+        f"""
+class Boom(Scale):
+    def __init__(self): raise {raised}
+
+@ldjcheck.parametrize([Boom], shape=(3,))
+def test_it(): pass
+"""
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(
+        ["Boom raised while it was built:", "*test_it.py*line 5*", shown]
+    )
+    assert "parametrizing.py" not in result.stdout.str()
+    assert "During handling" not in result.stdout.str()
+
+
+def test_an_option_that_does_not_fit_the_layer_shows_no_frame_of_ours(
+    run: Runs,
+) -> None:
+    result = run(
+        "@ldjcheck.parametrize([Scale()], context={'ctx': (3,)})\ndef test_it(): pass"
+    )
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(["E*The layer takes no argument 'ctx'*"])
+    result.stdout.no_fnmatch_line("*parametrizing.py*")
+
+
 def test_transforms_functions_and_static_methods_are_taken(run: Runs) -> None:
     run(
         """
@@ -271,10 +368,33 @@ def test_runxfail_shows_what_was_expected(run: Runs) -> None:
         ({"expected": {"sign-fliped": "x"}}, ValueError, "no finding is called"),
         ({"expected": {"LDJ104": " "}}, ValueError, "needs a reason"),
         ({"ids": ["a", "b"]}, ValueError, "2 ids are given for 1 layers"),
+        ({"expected": ["LDJ104"]}, TypeError, "gives the reason of each"),
+        ({"shape": "a"}, ValueError, "shape='a': an event shape is"),
+        ({"layers": len}, TypeError, r"a list of layers, even of one: \[<built-in"),
+        ({"layers": [pytest.param(1, 2)]}, TypeError, "takes one layer here, not 2"),
     ],
 )
 def test_what_is_misspelt_is_refused_at_once(
     arguments: dict[str, object], error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=said):
-        ldjcheck.parametrize([lambda x: x], **arguments)
+        ldjcheck.parametrize(**{"layers": [lambda x: x], **arguments})
+
+
+def test_it_stands_over_functions_alone() -> None:
+    with pytest.raises(TypeError, match="over a test function, and no <class"):
+        ldjcheck.parametrize([lambda x: x])(type("TestAll", (), {}))
+
+
+def test_a_case_of_unittest_is_told_to_assert(run: Runs) -> None:
+    result = run(
+        """
+import unittest
+
+class Case(unittest.TestCase):
+    @ldjcheck.parametrize([Scale()], shape=(3,))
+    def test_it(self): pass
+"""
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["E*unittest.TestCase*call assert_ldj there*"])

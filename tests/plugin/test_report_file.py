@@ -101,6 +101,45 @@ def test_a_format_that_is_not_there_is_refused(run: Runs, name: str) -> None:
     result.stderr.fnmatch_lines([f"*--ldj-report={name}: FILE has to end in .json"])
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("folder.json", "folder.json is a folder"), ("file/a.json", "file is no folder")],
+)
+def test_a_place_where_no_report_can_be_is_refused_at_the_start(
+    run: Runs, flows: pytest.Pytester, name: str, said: str
+) -> None:
+    flows.mkdir("folder.json")
+    (flows.path / "file").touch()
+    result = run("def test_it(): pass", f"--ldj-report={name}")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"*--ldj-report: *{said}"])
+    result.stdout.no_fnmatch_line("*passed*")
+
+
+def test_a_report_that_fails_at_the_end_takes_no_result_with_it(run: Runs) -> None:
+    source = """
+import pathlib
+
+def test_it(ldj):
+    ldj.assert_ok(Scale(), shape=(3,))
+    pathlib.Path("a").touch()  # where the folder of the report would be
+"""
+    result = run(source, "--ldj-report=a/b/out.json")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stdout.fnmatch_lines(
+        ["1 layer checked: 1 pass", "ERROR: --ldj-report: *a*", "*1 passed*"]
+    )
+
+
+def test_collecting_alone_leaves_the_last_report_as_it_is(
+    run: Runs, flows: pytest.Pytester
+) -> None:
+    source = "def test_it(ldj): ldj.check(Scale(), shape=(3,))"
+    run(source, "--ldj-report=out.json")
+    run(source, "--ldj-report=out.json", "--co")
+    assert written(flows)["summary"]["layers"] == 1
+
+
 def test_the_folder_of_the_report_is_made(run: Runs, flows: pytest.Pytester) -> None:
     run("def test_it(): pass", "--ldj-report=a/b/out.json")
     assert written(flows, "a/b/out.json")["results"] == []

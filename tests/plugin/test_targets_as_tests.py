@@ -60,6 +60,35 @@ def test_a_plain_pytest_and_whoever_asks_collects_them(
     assert sorted(ids(result)) == sorted(collected)
 
 
+def test_folders_of_addopts_keep_no_target_away(
+    project: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    project.makeini("[pytest]\naddopts = tests\nldj_targets = flows.py:Scale")
+    assert sorted(ids(project.runpytest_inprocess(*load, "--co", "-q"))) == [
+        ALL[0], TARGETS[0],
+    ]  # fmt: skip
+    project.makeini("[pytest]\naddopts = -q\nldj_targets = flows.py:Scale")
+    typed = project.runpytest_inprocess(*load, "--co", "tests")
+    assert ids(typed) == ALL[:1]
+
+
+def test_workers_check_them_where_testpaths_are_set(
+    project: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    pytest.importorskip("xdist")
+    done = project.runpytest_subprocess(*load, "-n2")
+    done.assert_outcomes(passed=2, failed=1)
+    done.stdout.fnmatch_lines(["FAILED tox.ini::flows.py:Flipped - *"])
+
+
+def test_their_modules_are_found_where_pythonpath_says(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.mkdir("src").joinpath("inner.py").write_text("from flows import *")
+    flows.makeini("[pytest]\npythonpath = src\nldj_targets = inner:Scale")
+    flows.runpytest_inprocess(*load).assert_outcomes(passed=1)
+
+
 def test_they_fail_with_the_message_and_the_line_of_the_layer(
     project: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -80,6 +109,42 @@ def test_they_fail_with_the_message_and_the_line_of_the_layer(
         ]
     )
     assert '"target": "flows.py:Flipped"' in (project.path / "o.json").read_text()
+
+
+def test_of_a_whole_file_each_failure_says_which_layer_it_is_about(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makepyfile(
+        two="import flows\n"
+        "class Raises(flows.Scale):\n"
+        "    def forward(self, x): raise ValueError('out of order')\n"
+        "class Wrong(flows.Flipped): pass\n"
+    )
+    flows.makeini("[pytest]\nldj_targets = two.py")
+    result = flows.runpytest_inprocess(*load)
+    result.stdout.fnmatch_lines(
+        [
+            "ldjcheck.LdjError: LDJ005 layer-raised",
+            "two.py:Raises",
+            "LDJ104 sign-flipped",
+            "two.py:Wrong",
+        ]
+    )
+
+
+def test_a_target_is_no_option_and_what_the_command_refuses_is_told(
+    flows: pytest.Pytester, load: tuple[str, ...]
+) -> None:
+    flows.makeini("[pytest]\nldj_targets = --help")
+    result = flows.runpytest_inprocess(*load)
+    result.stdout.fnmatch_lines(["*--help is neither a Python file*"])
+    flows.makeini("[pytest]\nldj_targets = flows.py:Scale")
+    flows.makepyprojecttoml("[tool.ldjcheck]\ntimeout = 'soon'")
+    refused = flows.runpytest_inprocess(*load)
+    refused.stdout.fnmatch_lines(["*[[]tool.ldjcheck[]] timeout: *"])
+    for each in (result, refused):
+        each.assert_outcomes(failed=1)
+        assert "ldjcheck itself failed" not in each.stdout.str()
 
 
 def test_a_target_that_ends_its_process_ends_alone(
