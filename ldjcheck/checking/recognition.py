@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
+_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
+"""Names of a difference that any number, set against an ldj, may have."""
+_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
+"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
+_NETWORKS_TOO = ("pair", "mode", "sequence")
+"""The conventions by which a network that is no flow layer may be called as well."""
 _LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
 _LOG = re.compile(
     r"(?<![a-z])(log|log1p|log2|log10|exp|exp2|expm1|slogdet|logdet|softplus|logsigmoid)\("
@@ -31,9 +37,9 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     """Return why a layer that was found, and checked, is no flow layer; None if it is.
 
     A running total that is passed in, a way back or a transform's methods settle it. Else
-    it must return as many numbers as it takes, and beside them one number per sample (or
-    numbers that add up to the exact ldj) which is right, or meant as an ldj: named so, or
-    made with a logarithm or beside an exponential.
+    what it returns beside y must be right, or meant as an ldj. It is where it is named so,
+    where a law of the catalogue says how it is off, or where it is one number per sample
+    beside as many numbers as were taken, and made with a logarithm or an exponential.
     """
     if _is_left_to_subclasses(result):
         return "a base class: it raises NotImplementedError"
@@ -44,14 +50,15 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     calls = recognise_conventions(layer.obj, options.convention)
     if any(c.accumulates or c.inverse is not None for c in calls):
         return None
-    if any(c.convention not in ("pair", "mode") for c in calls):
+    if any(c.convention not in _NETWORKS_TOO for c in calls):
         return None
     codes = {finding.code for finding in result.findings}
     if "LDJ004" in codes:
         return "no flow layer: it returns no pair of output and ldj"
     if result.status == "error" and codes & set(_UNCALLABLE):
         return f"no flow layer that I know how to call: {result.findings[0].message}"
-    if result.status == "pass" or "LDJ202" in codes:
+    text = _source(layer.obj)
+    if result.status == "pass" or _LDJ.search(text):
         return None
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     shapes = None if shape is None else returned_shapes(layer, options, shape)
@@ -62,13 +69,24 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return (
             f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
         )
+    if _follows_a_law(result):
+        return None
     if _size(ldj) not in (1, x[0]):
         return f"no flow layer: what it returns beside y has the shape {ldj}"
     if not any(check.status == "fail" for check in result.checks):
         return None
-    text = _source(layer.obj)
-    is_meant = _LDJ.search(text) or (ldj and _LOG.search(text))
+    is_meant = ldj and _LOG.search(text)
     return None if is_meant else "no flow layer: what it returns beside y is no ldj"
+
+
+def _follows_a_law(result: Result) -> bool:
+    """Whether all that is wrong with a value is a law's: no chance brings that about.
+
+    An ldj that only has the wrong shape, or gradient, has the right value.
+    """
+    codes = {finding.code for finding in result.findings if finding.severity == "error"}
+    about_values = {code for code in codes if code.startswith("LDJ1")}
+    return bool(codes & _OF_AN_LDJ) if not about_values else not about_values & _LAWLESS
 
 
 def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, str]]:
@@ -104,10 +122,33 @@ def _size(shape: tuple[int, ...]) -> int:
 
 
 def _source(obj: Any) -> str:
-    """Return the code, without its remarks, of what is called."""
-    function = getattr(obj, "forward", obj)
+    """Return the code, without its remarks, of what is called and of what that calls.
+
+    Methods of its own class and functions of its own module are followed, a library's
+    are not.
+    """
+    start = getattr(type(obj), "forward", None) or obj
+    waiting, read, texts = [start], set[int](), list[str]()
+    while waiting:
+        function = inspect.unwrap(waiting.pop())
+        code = getattr(function, "__code__", None)
+        if code is None or id(code) in read:
+            continue
+        read.add(id(code))
+        texts.append(_text(function))
+        names = set(code.co_names)
+        called = [vars(each).get(name) for each in type(obj).__mro__ for name in names]
+        called += [function.__globals__.get(name) for name in names]
+        waiting += [
+            each
+            for each in called
+            if inspect.isfunction(each) and each.__module__ == function.__module__
+        ]
+    return "\n".join(texts)
+
+
+def _text(function: Any) -> str:
     try:
-        text = textwrap.dedent(inspect.getsource(function))
-        return ast.unparse(ast.parse(text))
+        return ast.unparse(ast.parse(textwrap.dedent(inspect.getsource(function))))
     except (OSError, TypeError, SyntaxError):
         return ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -56,6 +58,22 @@ class Encoder(Net):
         return mean, log_var
 
 
+class Variances(Net):
+    """As many variances as there are means: no law makes them the ldj of the means."""
+
+    def forward(self, x: Tensor) -> Pair:
+        hidden = self.net(x)
+        return hidden, (hidden + x).exp()
+
+
+class Bottleneck(Net):
+    """A mean loss over the batch beside what is left of the input."""
+
+    def forward(self, x: Tensor) -> Pair:
+        mean, log_var = self.net(x), self.net(x + 1)
+        return mean, -0.5 * (1 + log_var - mean**2 - log_var.exp()).sum()
+
+
 class Denoiser(Net):
     def forward(self, x: Tensor) -> Pair:
         back = self.net(x)
@@ -102,6 +120,43 @@ class Shift(nn.Module):
         return x + 1, torch.zeros(len(x))
 
 
+def gain_of(factor: float, x: Tensor) -> Tensor:
+    return math.log(factor) * torch.ones(len(x))
+
+
+class ToldByFunction(nn.Module):
+    """What it returns beside y is made with a logarithm, elsewhere; the count is missing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.factor = 3.0
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.factor, gain_of(self.factor, x)
+
+
+class WholeBatch(nn.Module):
+    """Half the sum over the batch as well, with no word of what it is meant as."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.a.exp(), self.a.sum() * 0.5 * len(x)
+
+
+class TwiceUnsummed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        return torch.cat([a, b * torch.exp(s) + t], 1), s * 2
+
+
 class Total(nn.Module):
     """A running total is passed in: whatever else it does, it is meant as a layer."""
 
@@ -132,6 +187,12 @@ def why(obj: object) -> str | None:
         (LogScale(), "no flow layer: what it returns beside y has the shape (3, 4)"),
         (OneDim(), "no flow layer: what it returns beside y is no ldj"),
         (Encoder(), "no flow layer: it returns 6 numbers for 12, and no ldj"),
+        (Variances(), "no flow layer: what it returns beside y has the shape (3, 4)"),
+        (Bottleneck(), "no flow layer: what it returns beside y is no ldj"),
+        (
+            nn.Sequential(nn.Linear(3, 3), nn.ReLU()),
+            "no flow layer: it returns no pair of output and ldj",
+        ),
         (Denoiser(), "no flow layer: what it returns beside y is no ldj"),
         (Classifier(), "no flow layer: it returns 30 numbers for 12, and no ldj"),
         (Base(), "a base class: it raises NotImplementedError"),
@@ -145,8 +206,9 @@ def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
 @pytest.mark.parametrize(
     "obj",
     [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),
-     WayBack()],
-    ids=["right", "wrong", "unsummed", "shift", "total", "way back"],
+     WayBack(), ToldByFunction(), WholeBatch(), TwiceUnsummed()],
+    ids=["right", "wrong", "unsummed", "shift", "total", "way back", "by a function",
+         "whole batch", "twice and unsummed"],
 )  # fmt: skip
 def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
     assert why(obj) is None
