@@ -82,11 +82,13 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
 def _follows_a_law(result: Result) -> bool:
     """Whether all that is wrong with a value is a law's: no chance brings that about.
 
-    An ldj that only has the wrong shape, or gradient, has the right value.
+    An ldj that has nothing but the wrong shape, or gradient, has the right value.
     """
     codes = {finding.code for finding in result.findings if finding.severity == "error"}
     about_values = {code for code in codes if code.startswith("LDJ1")}
-    return bool(codes & _OF_AN_LDJ) if not about_values else not about_values & _LAWLESS
+    if about_values:
+        return not about_values & _LAWLESS
+    return bool(codes) and codes <= _OF_AN_LDJ
 
 
 def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, str]]:

@@ -74,6 +74,14 @@ class Bottleneck(Net):
         return mean, -0.5 * (1 + log_var - mean**2 - log_var.exp()).sum()
 
 
+class OntoSphere(nn.Module):
+    """A map with no inverse, and beside it what divided it, one number per sample."""
+
+    def forward(self, x: Tensor) -> Pair:
+        length = x.norm(dim=1, keepdim=True)
+        return x / length, length
+
+
 class Denoiser(Net):
     def forward(self, x: Tensor) -> Pair:
         back = self.net(x)
@@ -193,6 +201,7 @@ def why(obj: object) -> str | None:
             nn.Sequential(nn.Linear(3, 3), nn.ReLU()),
             "no flow layer: it returns no pair of output and ldj",
         ),
+        (OntoSphere(), "no flow layer: what it returns beside y is no ldj"),
         (Denoiser(), "no flow layer: what it returns beside y is no ldj"),
         (Classifier(), "no flow layer: it returns 30 numbers for 12, and no ldj"),
         (Base(), "a base class: it raises NotImplementedError"),
