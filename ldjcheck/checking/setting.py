@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck import probe
+from ldjcheck.checking.several import guessed_parts, of_several
 from ldjcheck.checking.uncalled import made_by_users, uncallable, with_parts
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
@@ -164,7 +164,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
 
     `around` is what the layer was taken out of, if it was.
     """
-    from ldjcheck.conventions import adapted_calls, recognise_conventions, untaken
+    from ldjcheck.conventions import adapted_calls, recognise_conventions
     from ldjcheck.measure import (
         learnable,
         runs,
@@ -180,40 +180,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
         raise uncallable(layer, options.convention)
-    asked = dict(options.shape)
-    # What is the name of no argument is a key of the one that the layer takes.
-    keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
-    if len(asked) > 1 or keys:
-        candidates = _of_several(candidates, options.shape)
-        sizes = [math.prod(shape) for shape in asked.values()]
-        guesses: tuple[probe.ShapeGuess, ...]
-        guesses = (_given((sum(sizes),), "all inputs, flat"),)
-    elif asked:
-        guesses = (_given(next(iter(asked.values())), "as you said"),)
-    else:
-        guesses = _guessed(layer, candidates, around)
-    # It may be made for one size only, and a large one.
-    large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
-    try:
-        settled, context = _settled(layer, options, candidates, guesses)
-        better = () if asked else _better(settled, large, options)
-        if better:
-            with contextlib.suppress(CannotCheckError):
-                again, beside = _settled(layer, options, candidates, better)
-                if not (again.odd or again.resized):
-                    settled, context, guesses = again, beside, better
-    except CannotCheckError as error:
-        told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
-        known = CannotCheckError(
-            error.code, error.message, (*error.evidence, *(told if keys else ()))
-        )
-        if not large:
-            raise known from None
-        guesses = large
-        try:
-            settled, context = _settled(layer, options, candidates, guesses)
-        except CannotCheckError:
-            raise known from None
+    settled, context, guesses = _found(layer, options, candidates, around)
     _within_limit(settled.shape, options.dims_limit)
     batch = probe.choose_batch(options.batch, settled.shape)
     settled = with_way_back(settled, batch)
@@ -246,6 +213,54 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+
+
+def _found(
+    layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
+) -> tuple[Settled, dict[str, str], tuple[probe.ShapeGuess, ...]]:
+    """Return a way of calling that works, what to say of a context, and the shapes tried.
+
+    Those are the shapes that were asked for, or the small ones that the layer's own facts
+    suggest; then the large ones, and several inputs of one size.
+    """
+    from ldjcheck.conventions import untaken
+
+    asked = dict(options.shape)
+    # What is the name of no argument is a key of the one that the layer takes.
+    keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
+    guesses: tuple[probe.ShapeGuess, ...]
+    if len(asked) > 1 or keys:
+        candidates, whole = of_several(candidates, options.shape)
+        guesses = (whole,)
+    elif asked:
+        guesses = (_given(next(iter(asked.values())), "as you said"),)
+    else:
+        guesses = _guessed(layer, candidates, around)
+    # It may be made for one size only, and a large one.
+    large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+    try:
+        settled, context = _settled(layer, options, candidates, guesses)
+    except CannotCheckError as error:
+        ways = [(candidates, large)] if large else []
+        if not asked:
+            several = guessed_parts(candidates, guesses)
+            ways += [(calls, (whole,)) for calls, whole in several]
+        for calls, shapes in ways:
+            with contextlib.suppress(CannotCheckError):
+                settled, context = _settled(layer, options, calls, shapes)
+                if shapes is large or not settled.resized:
+                    return settled, context, shapes
+        told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
+        raise CannotCheckError(
+            error.code, error.message, (*error.evidence, *(told if keys else ()))
+        ) from None
+    better = () if asked else _better(settled, large, options)
+    if better:
+        with contextlib.suppress(CannotCheckError):
+            again, beside = _settled(layer, options, candidates, better)
+            if not (again.odd or again.resized):
+                return again, beside, better
+    return settled, context, guesses
 
 
 def _better(
@@ -283,15 +298,6 @@ def _guessed(
 
 def _given(shape: Shape, why: str) -> probe.ShapeGuess:
     return probe.ShapeGuess(shape=shape, why=why, free=frozenset())
-
-
-def _of_several(
-    candidates: tuple[Calls, ...], parts: tuple[tuple[str | None, Shape], ...]
-) -> tuple[Calls, ...]:
-    """Return how the layer may take several tensors: by their names, then in a tuple."""
-    unnamed = tuple((None, shape) for _, shape in parts)
-    ways = (parts, unnamed) if len(parts) > 1 else (parts,)
-    return tuple(replace(calls, parts=way) for calls in candidates for way in ways)
 
 
 def _settled(

@@ -18,8 +18,9 @@ def vacuous(
 ) -> str | None:
     """Return why agreement proves nothing, or None when it does.
 
-    An ldj of zero is proved when the map is a rotation or a permutation that moves x, or
-    when it stays zero while the Jacobian varies.
+    An ldj of zero is proved when the map is a rotation or a permutation that moves x,
+    when it adds whole multiples of entries to others, which leaves nothing to take the
+    logarithm of, or when it stays zero while the Jacobian varies.
     """
     for _, side, good in usable:
         if side.exact is not None and (side.exact[good].abs() > VISIBLE).any():
@@ -27,7 +28,7 @@ def vacuous(
     if all(_is_identity(side) for _, side, _ in usable):
         return "identity"
     known = [side.jacobian for _, side, _ in usable if side.jacobian is not None]
-    if known and all(_is_orthogonal(j) for j in known):
+    if known and all(_is_orthogonal(j) or _is_whole(j) for j in known):
         return None
     if not known or any(_varies(j) for j in known) or _differ(known):
         return None
@@ -43,6 +44,10 @@ def _is_identity(side: DirectionMeasured) -> bool:
 def _is_orthogonal(jacobian: Tensor) -> bool:
     eye = torch.eye(jacobian.shape[1], dtype=jacobian.dtype)
     return torch.allclose(jacobian @ jacobian.mT, eye.expand_as(jacobian), atol=1e-5)
+
+
+def _is_whole(jacobian: Tensor) -> bool:
+    return torch.allclose(jacobian, jacobian.round(), rtol=0.0, atol=1e-9)
 
 
 def _varies(jacobian: Tensor) -> bool:

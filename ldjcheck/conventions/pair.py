@@ -63,6 +63,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature=signature.show(f"y, ldj; way back: {way_back}"),
         forward=layer_call({**forward, **asks}),
         inverse=inverse,
+        inputs=(signature.names[0], *signature.contexts()) if in_parts else (),
         context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
         back_names=back.extras() if back else (),

@@ -74,8 +74,8 @@ def _by_name(result: Any) -> dict[Any, Any]:
 def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, str]:
     """Return which of the results are contexts that go on with y, and their arguments.
 
-    They bear the name of an argument, in the call and in what it returns; a total that is
-    passed in does so too, and is an ldj.
+    They bear the name of an argument, in the call and in what it returns. A total that is
+    passed in does so too, and is an ldj; so do several inputs, which are output.
     """
     if len(result) > 3 or not any(_is_output(item, x) for item in result[1:]):
         return {}
@@ -84,7 +84,13 @@ def _handed_on(result: Any, x: Any, function: Callable[..., Any]) -> dict[int, s
     signature = signature_of(called) if len(names) == len(result) else None
     if signature is None:
         return {}
-    taken = {n for n in signature.besides if not is_total(n) and not is_density(n)}
+    inputs: set[str] = set()
+    if isinstance(x, (tuple, list)):
+        inputs = set(signature.names[: len(x)])
+    elif isinstance(x, Mapping):
+        inputs = set(x)
+    others = set(signature.besides) - inputs
+    taken = {n for n in others if not is_total(n) and not is_density(n)}
     places = range(1, len(result))
     return {
         i: names[i] for i in places if names[i] in taken and _is_output(result[i], x)

@@ -109,16 +109,16 @@ def settle(
                 settled = Settled(
                     calls=calls, shape=shape, why_shape=why, domain=domain,
                     why_domain=found.why, workshop=replace(ready, at=shape),
-                    odd=quality > Quality.SCALAR, resized=quality >= Quality.RESIZED,
+                    odd=not quality.is_fit, resized=quality.is_resized,
                     refused=found.refused,
                     float32_only=None if promote or not workshop.promote
                     else failures.first_reason(),
                 )  # fmt: skip
-                if quality <= Quality.SCALAR:
+                if quality.is_fit:
                     return settled
                 if best is None or quality < best[0]:
                     best = (quality, settled)
-            if best is not None and best[0] <= Quality.ODD:
+            if best is not None and not best[0].is_resized:
                 break
         if best is not None:
             return best[1]
@@ -147,7 +147,7 @@ def runs(settled: Settled, shape: Shape, batch: int, usual: int) -> bool:
             trial = tried(shop, calls, shape, batch, domain)
         except (LayerRaisedError, UnexpectedReturnError):
             return False
-    if trial.quality > Quality.SCALAR or not torch.isfinite(trial.outcome.y).all():
+    if not trial.quality.is_fit or not torch.isfinite(trial.outcome.y).all():
         return False
     if not there.seen:
         return True

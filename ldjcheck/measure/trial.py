@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+import torch
+
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.measure.glances import couples, raises, takes_one_batch, usual_input
 from ldjcheck.measure.guard import Frozen
@@ -25,15 +27,23 @@ class Quality(IntEnum):
 
     GOOD = 0
     SCALAR = 1  # one number for the whole batch
-    EMPTY = 2  # a part of the event has no entries
-    ONE_WAY = 3  # the way back raises
-    COUPLED = 4  # the batch was taken for the event, it may be
-    ODD = 5  # what comes back has not the promised form
-    RESIZED = 6  # other dims come out than went in
-    RESIZED_ONE_WAY = 7
-    ONE_BATCH = (
-        8  # an axis of the layer's own met the batch: this is no shape of an event
-    )
+    ONE_WAY = 2  # the way back raises
+    COUPLED = 3  # the batch was taken for the event, it may be
+    ODD = 4  # what comes back has not the promised form
+    RESIZED = 5  # other dims come out than went in
+    RESIZED_ONE_WAY = 6
+    EMPTY = 7  # a part of the event has no entries, or it is left alone, one entry wide
+    ONE_BATCH = 8  # an axis of the layer's own met the batch: no shape of an event
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether it is what the convention promises, both ways."""
+        return self <= Quality.SCALAR
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether other dims come out than went in."""
+        return self in (Quality.RESIZED, Quality.RESIZED_ONE_WAY)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,25 +67,28 @@ def graded(
     at = workshop, calls, shape, batch, domain
     if takes_one_batch(*at):
         return Quality.ONE_BATCH
-    if quality <= Quality.SCALAR and couples(*at):
+    if quality.is_fit and couples(*at):
         return Quality.COUPLED  # the batch was taken for the event, it may be
-    if quality <= Quality.SCALAR and _fails_on_the_way_back(*at):
-        return Quality.ONE_WAY
-    if quality <= Quality.SCALAR and _leaves_a_part_empty(*at):
+    if quality.is_fit and _has_nothing_to_do(*at):
         return Quality.EMPTY
+    if quality.is_fit and _fails_on_the_way_back(*at):
+        return Quality.ONE_WAY
     if quality == Quality.RESIZED and _fails_on_the_way_back(*at):
         return Quality.RESIZED_ONE_WAY
     return quality
 
 
-def _leaves_a_part_empty(
+def _has_nothing_to_do(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> bool:
-    """Return whether so small an event cannot be parted as the layer parts it."""
+    """Return whether so small an event cannot be parted, or sorted, as the layer does it."""
     noted = Spreads(batch)
     with noted:
-        tried(workshop, calls, shape, batch, domain)
-    return noted.empty
+        y = tried(workshop, calls, shape, batch, domain).outcome.y
+    if 1 not in shape:
+        return noted.empty
+    x = usual_input(workshop, shape, batch, domain)
+    return noted.empty or torch.equal(y.reshape(x.shape).double(), x.double())
 
 
 def _fails_on_the_way_back(

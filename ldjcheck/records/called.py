@@ -84,6 +84,7 @@ class Calls:
     inverse_derived: bool = False  # a library makes it from the forward ldj
     # Names and event shapes of several inputs, which x then holds flat.
     parts: tuple[tuple[str | None, Shape], ...] = ()
+    inputs: tuple[str, ...] = ()  # parameters that take them, where they are known
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
     back_names: tuple[str, ...] = ()  # those of the way back, where it is a method

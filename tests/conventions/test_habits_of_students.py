@@ -273,7 +273,26 @@ class TwoHalvesAlone(TwoHalves):
         return super().forward(x1, x2)[:2]
 
 
-def test_the_second_of_two_inputs_is_no_context() -> None:
-    assert ldjcheck.check(TwoHalvesAlone()).status == "error"
-    report = ldjcheck.check(TwoHalves(), shape={"x1": (2,), "x2": (2,)})
+class TwoHalvesNotNegated(TwoHalves):
+    def inverse(self, y1: Tensor, y2: Tensor) -> Any:
+        y1, y2, ldj = super().inverse(y1, y2)
+        return y1, y2, -ldj
+
+
+@pytest.mark.parametrize("shape", [None, {"x1": (2,), "x2": (2,)}])
+def test_the_second_of_two_inputs_is_no_context(shape: Any) -> None:
+    report = ldjcheck.check(TwoHalves(), shape=shape)
     assert report.status == "pass", report
+    wrong = ldjcheck.check(TwoHalvesNotNegated(), shape=shape)
+    assert [finding.code for finding in wrong.findings] == ["LDJ302"]
+
+
+def test_two_outputs_of_two_inputs_are_no_output_and_ldj() -> None:
+    assert ldjcheck.check(TwoHalvesAlone()).status == "error"
+
+
+def test_inputs_that_are_found_are_said() -> None:
+    report = ldjcheck.check(TwoHalves())
+    assert report.to_dict()["results"][0]["inferred"]["shape"] == (
+        "(4,): x1 and x2, flat; of each, (2,): a Linear takes 2 features"
+    )

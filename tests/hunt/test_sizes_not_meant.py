@@ -252,3 +252,50 @@ def test_a_vector_may_be_an_image_of_one_pixel() -> None:
     report = ldjcheck.check(OnePixel())
     assert report.status == "pass", report
     assert report.result.inferred["shape"].startswith("(4, 1, 1)")
+
+
+class Standard:
+    """A prior over what is dropped: its shape is not the layer's."""
+
+    shape = (3,)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return (-0.5 * x**2 - 0.5 * math.log(2 * math.pi)).flatten(1).sum(1)
+
+
+class Kept(nn.Module):
+    """Keeps the first two entries; `dim` says on which axis, and no size."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.prior, self.keep, self.dim, self.sign = Standard(), 2, 1, sign
+
+    def forward(self, x: Tensor) -> Any:
+        z, rest = x.split((self.keep, x.shape[self.dim] - self.keep), self.dim)
+        return z, self.sign * self.prior.log_prob(rest)
+
+
+class RunningSum(nn.Module):
+    """Adds all entries before to each: whatever the shape, its ldj is 0."""
+
+    def __init__(self, ldj: float = 0.0) -> None:
+        super().__init__()
+        self.axis, self.ldj = 1, ldj
+
+    def forward(self, x: Tensor) -> Any:
+        return x.cumsum(self.axis), torch.full((len(x),), self.ldj)
+
+    def inverse(self, y: Tensor) -> Any:
+        first = torch.zeros_like(y.narrow(self.axis, 0, 1))
+        return torch.diff(y, dim=self.axis, prepend=first), torch.zeros(len(y))
+
+
+def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
+    right, wrong = ldjcheck.check(Kept()), ldjcheck.check(Kept(-1.0))
+    assert (right.status, right.kind) == ("pass", "split"), right
+    assert wrong.findings[0].code == "LDJ501", wrong
+
+
+def test_adding_entries_to_entries_leaves_nothing_to_take_the_logarithm_of() -> None:
+    assert ldjcheck.check(RunningSum()).status == "pass"
+    assert ldjcheck.check(RunningSum(0.5)).findings[0].code == "LDJ111"
