@@ -156,6 +156,7 @@ def _allowed(
     given = options.atol is not None or options.rtol is not None
     noise = 0.0 if given else _scatter(truth, reported, exact, single=base.single)
     parts = structure.shares(jacobian, pivots)
+    blind = None if given else truth.error
     allowed = [
         allowed_difference(
             dims=jacobian.shape[1],
@@ -163,7 +164,7 @@ def _allowed(
             reported=0.0 if reported is None else float(reported[b]),
             condition=structure.condition(jacobian[b : b + 1], pivots),
             dtype=dtype,
-            noise=noise,
+            noise=noise if blind is None else max(noise, _SCATTERS * float(blind[b])),
             contraction=float(parts[b].min().exp()),
             largest=float(base.y[b].detach().abs().max()),
             taken=0.0 if base.taken is None else float(base.taken[b]),

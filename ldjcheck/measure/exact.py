@@ -6,13 +6,18 @@ ldj = log|det J[b]| by slogdet.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
+import numpy as np
 import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 from torch.autograd.functional import jacobian
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 FlatMap = Callable[[Tensor], Tensor]
 """A map of `(batch, dims_in)` to `(batch, dims_out)`, sample by sample."""
@@ -61,20 +66,101 @@ def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
 
     One matrix at a time: batched LU in some builds of torch is silently wrong, or hangs,
-    for 150 dims and more once the number of threads was set.
+    for 150 dims and more once the number of threads was set. Where zeros make a matrix
+    triangular, in whatever order, its pivots are multiplied and nothing is eliminated:
+    beside the slopes of a steep network, which do not count, the pivots would drown.
     """
-    pairs = [torch.linalg.slogdet(matrix) for matrix in matrices]
+    pairs = [_log_abs_det(matrix) for matrix in matrices]
     return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
 
 
-def difference_jacobian(f: FlatMap, x: Tensor, step: float = 1e-5) -> Tensor:
-    """Return J by central differences, extrapolated from two step sizes (Richardson)."""
+def _log_abs_det(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    if matrix.requires_grad or not torch.isfinite(matrix).all():
+        # A zero that changes with a parameter counts in the derivative.
+        sign, log = torch.linalg.slogdet(matrix)
+        return sign, log
+    rows, columns = peeled((matrix != 0).cpu().numpy())
+    pivots = matrix[rows, columns]
+    rest_rows = sorted({*range(len(matrix))} - {*rows})
+    rest_columns = sorted({*range(len(matrix))} - {*columns})
+    sign, log = torch.linalg.slogdet(matrix[rest_rows][:, rest_columns])
+    swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
+    return sign * pivots.sign().prod() * swapped, log + pivots.abs().log().sum()
+
+
+def peeled(pattern: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
+    """Return the rows and columns of pivots that stand alone in theirs once others are gone.
+
+    Where they are all rows, the matrix is triangular in that order.
+    """
+    left = pattern.copy()
+    of_row, of_column = left.sum(1), left.sum(0)
+    rows: list[int] = []
+    columns: list[int] = []
+    while True:
+        alone = np.flatnonzero(of_row == 1).tolist()
+        pivots = {int(left[i].argmax()): i for i in alone}
+        if not pivots:
+            alone = np.flatnonzero(of_column == 1).tolist()
+            pivots = {
+                j: i for i, j in {int(left[:, j].argmax()): j for j in alone}.items()
+            }
+        if not pivots:
+            return rows, columns
+        across, down = list(pivots.values()), list(pivots)
+        rows += across
+        columns += down
+        of_row -= left[:, down].sum(1)
+        left[:, down] = False
+        of_column -= left[across].sum(0)
+        left[across] = False
+        of_row[across] = of_column[down] = 0
+
+
+def _parity(order: list[int]) -> int:
+    """Return 1 where an even number of swaps sorts the numbers, else -1."""
+    seen, swaps = set[int](), 0
+    for start in order:
+        at, length = start, 0
+        while at not in seen:
+            seen.add(at)
+            at, length = order[at], length + 1
+        swaps += max(length - 1, 0)
+    return -1 if swaps % 2 else 1
+
+
+def difference_jacobian(
+    f: FlatMap, x: Tensor, step: float = 1e-5
+) -> tuple[Tensor, Tensor]:
+    """Return J by central differences, and an estimate of each entry's error.
+
+    Extrapolated from two step sizes (Richardson), whose own difference is the estimate,
+    and what the rounding of outputs makes of so small a step.
+    """
+    y = f(x).detach()
+    epsilon = torch.finfo(y.dtype).eps if y.is_floating_point() else 0.0
+    rounding = epsilon * y.abs() / step
     columns = []
     for j in range(x.shape[1]):
         unit = torch.zeros_like(x)
         unit[:, j] = 1.0
-        columns.append(directional_difference(f, x, unit, step)[0])
-    return torch.stack(columns, dim=2)
+        columns.append(directional_difference(f, x, unit, step))
+    slopes, errors = zip(*columns, strict=True)
+    return torch.stack(slopes, dim=2), torch.stack(errors, dim=2) + rounding[..., None]
+
+
+def ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor:
+    """Return how far errors of the entries move log|det J|, to first order, `(batch,)`.
+
+    The derivative of log|det J| by an entry is the entry of the inverse, transposed.
+    """
+    found = []
+    for matrix, error in zip(jacobian, errors, strict=True):
+        inverse, singular = torch.linalg.inv_ex(matrix)
+        off = (inverse.mT.abs() * error).sum()
+        is_known = not singular and bool(torch.isfinite(off))
+        found.append(float(off) if is_known else math.inf)
+    return torch.tensor(found, dtype=torch.float64)
 
 
 def directional_difference(

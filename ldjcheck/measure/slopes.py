@@ -239,7 +239,7 @@ class Slopes:
         if side.rounding_seen:
             map_(map_.origin)
         if side.method == "differences":
-            jacobian = difference_jacobian(map_, map_.origin, 1e-4)
+            jacobian, _ = difference_jacobian(map_, map_.origin, 1e-4)
         else:
             try:
                 jacobian, _, _ = exact_jacobian(map_, map_.origin)

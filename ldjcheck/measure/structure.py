@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.exact import peeled
+
 if TYPE_CHECKING:
     from ldjcheck.records import Structure
 
@@ -21,13 +23,14 @@ def describe_structure(
     """Return the structure common to all samples and, where triangular, its pivots.
 
     A pivot (i, j) says that output i is triangular in input j, in an order that is found
-    by peeling off rows with one entry left; the orders of rows and of columns may differ,
-    as they do after a permutation.
+    by peeling off rows and columns with one entry left; the orders of rows and of columns
+    may differ, as they do after a permutation.
     """
     scale = jacobian.abs().amax(dim=2, keepdim=True)
     pattern = (jacobian.abs() > _ZERO * scale).any(dim=0)
-    pivots = _peeled(pattern)
-    if pivots is not None:
+    rows, columns = peeled(pattern.cpu().numpy())
+    if len(rows) == len(pattern) == pattern.shape[1]:
+        pivots = list(zip(rows, columns, strict=True))
         diagonal = int(pattern.sum()) == len(pivots) and all(i == j for i, j in pivots)
         return ("diagonal" if diagonal else "triangular"), pivots
     return ("block" if _components(pattern) > 1 else "dense"), None
@@ -62,30 +65,6 @@ def condition(jacobian: Tensor, pivots: list[tuple[int, int]] | None) -> float:
         if torch.isfinite(scaled).all():
             worst = max(worst, float(torch.linalg.cond(scaled)))
     return worst
-
-
-def _peeled(pattern: Tensor) -> list[tuple[int, int]] | None:
-    """Return pivots in an order that makes the pattern triangular, or None."""
-    rows, columns = pattern.shape
-    if rows != columns:
-        return None
-    left = pattern.clone()
-    counts = left.sum(dim=1)
-    pivots: list[tuple[int, int]] = []
-    ready = [i for i in range(rows) if counts[i] == 1]
-    while ready:
-        i = ready.pop()
-        if counts[i] != 1:
-            return None
-        j = int(left[i].nonzero()[0])
-        pivots.append((i, j))
-        touched = left[:, j].nonzero().flatten().tolist()
-        left[:, j] = False
-        for k in touched:
-            counts[k] -= 1
-            if counts[k] == 1:
-                ready.append(k)
-    return pivots if len(pivots) == rows else None
 
 
 def _components(pattern: Tensor) -> int:

@@ -9,8 +9,14 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.anchor import anchored_samples
-from ldjcheck.measure.exact import NoJacobianError, difference_jacobian, log_abs_det
+from ldjcheck.measure.exact import (
+    NoJacobianError,
+    difference_jacobian,
+    ldj_error,
+    log_abs_det,
+)
 from ldjcheck.measure.maps import FrozenMap, Reading
+from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from ldjcheck.measure.guard import Frozen
@@ -31,6 +37,7 @@ class Truth:
     anchored: bool
     coupling: float | None
     lost: Tensor | None = None  # samples of which nothing is known, `(batch,)`
+    error: Tensor | None = None  # of log|det J|, by differences, in nats, `(batch,)`
 
 
 def truth_of(
@@ -97,14 +104,18 @@ def _by_difference(
 ) -> Truth:
     """Return the Jacobian with the samples by differences that nothing else confirms.
 
-    A sample is lost where the steps lead out of the domain.
+    A sample is lost where the steps lead out of the domain, or across a kink.
     """
     map_ = start if best is None or not known.any() else best.map
     step = 1e-5 if dtype == "float64" else 1e-2
-    jacobian = difference_jacobian(map_, map_.origin, step)
+    jacobian, errors = difference_jacobian(map_, map_.origin, step)
+    error = _ldj_error(jacobian, errors)
     lost = torch.zeros_like(known)
     if best is not None and best.jacobian.shape == jacobian.shape and known.any():
         lost = ~known & ~torch.isfinite(jacobian).flatten(1).all(1)
+        if error is not None:
+            lost |= ~known & (error > hides_mistakes(jacobian.shape[1]))
+            error = error.masked_fill(known | lost, 0.0)
         kept = (known | lost)[:, None, None]
         jacobian = torch.where(kept, best.jacobian.to(jacobian), jacobian)
     anchored = anchored_samples(map_, map_.origin, jacobian, dtype, seed + 1)
@@ -115,7 +126,14 @@ def _by_difference(
         anchored=bool((anchored | known | lost).all()),
         coupling=None,
         lost=lost,
+        error=error,
     )
+
+
+def _ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor | None:
+    if jacobian.shape[1] != jacobian.shape[2]:
+        return None
+    return ldj_error(jacobian.double().cpu(), errors.double().cpu())
 
 
 def _noise_of_the_map(

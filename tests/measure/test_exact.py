@@ -17,6 +17,7 @@ from ldjcheck.measure.exact import (
     NoJacobianError,
     difference_jacobian,
     exact_jacobian,
+    ldj_error,
     log_abs_det,
 )
 from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
@@ -217,7 +218,9 @@ def test_a_map_without_any_derivative_is_said_to_have_none() -> None:
 def test_differences_agree_with_autograd_on_smooth_maps(seed: int, dims: int) -> None:
     x = normal(seed, 3, dims)
     exact, _, _ = exact_jacobian(bent, x)
-    torch.testing.assert_close(difference_jacobian(bent, x), exact, rtol=0, atol=1e-8)
+    found, errors = difference_jacobian(bent, x)
+    torch.testing.assert_close(found, exact, rtol=0, atol=1e-8)
+    assert ((found - exact).abs() <= errors + 1e-9).all()
 
 
 # What exact_ldj refuses
@@ -242,3 +245,49 @@ def test_log_abs_det_is_that_of_each_matrix(seed: int, dims: int, batch: int) ->
     matrices = normal(seed, batch, dims, dims)
     sign, ldj = log_abs_det(matrices)
     assert_close(sign * ldj.exp(), torch.stack([m.det() for m in matrices]))
+
+
+@few
+@given(seeds, dims_, st.floats(0.0, 1.0))
+def test_zeros_change_no_determinant_and_no_sign(
+    seed: int, dims: int, filled: float
+) -> None:
+    holes = torch.rand(
+        (3, dims, dims), generator=torch.Generator().manual_seed(seed + 1)
+    )
+    matrices = normal(seed, 3, dims, dims) * (holes < filled)
+    sign, log = log_abs_det(matrices)
+    known = [torch.linalg.slogdet(matrix) for matrix in matrices]
+    assert sign.tolist() == [float(k[0]) for k in known]
+    assert_close(log, torch.stack([k[1] for k in known]), atol=1e-8)
+
+
+@few
+@given(seeds, st.floats(1.0, 1e14))
+def test_the_slopes_of_a_steep_network_do_not_drown_the_scales(
+    seed: int, steepness: float
+) -> None:
+    """Of a coupling they stand beside the pivots, in whatever order the entries are."""
+    scales = 0.5 + normal(seed, 2, 3).abs()
+    jacobian = torch.eye(6, dtype=torch.float64).repeat(2, 1, 1)
+    jacobian[:, 3:, :3] = steepness * normal(seed + 1, 2, 3, 3)
+    jacobian[:, 3:, 3:] = torch.diag_embed(scales)
+    rows, columns = (
+        torch.randperm(6, generator=torch.Generator().manual_seed(seed + k))
+        for k in (2, 3)
+    )
+    _, log = log_abs_det(jacobian[:, rows][:, :, columns])
+    assert_close(log, scales.log().sum(1))
+
+
+@few
+@given(seeds, dims_)
+def test_errors_of_the_entries_move_the_ldj_by_no_more_than_is_said(
+    seed: int, dims: int
+) -> None:
+    jacobian = 3 * torch.eye(dims) + 0.3 * normal(seed, 2, dims, dims)
+    errors = 1e-6 * normal(seed + 1, 2, dims, dims)
+    moved = log_abs_det(jacobian + errors)[1] - log_abs_det(jacobian)[1]
+    said = ldj_error(jacobian, errors.abs())
+    assert (moved.abs() <= said + 1e-9).all()
+    assert ldj_error(torch.zeros(1, dims, dims), errors[:1].abs()).isinf().all()

@@ -46,6 +46,21 @@ def test_a_mistake_is_found_on_every_way(function: Any, method: str) -> None:
     assert report.status == "fail"
 
 
+class FarAway(ThreeTimes):
+    """The same, so far from 0 that differences of its outputs keep few digits."""
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y + 3e6, ldj
+
+
+def test_digits_that_differences_lose_are_no_mistake() -> None:
+    report = ldjcheck.check(FarAway(NoDerivative), shape=(9,))
+    assert not [c for c in report.checks if c.status == "fail"], report
+    report = ldjcheck.check(FarAway(NoDerivative, off=0.1), shape=(9,))
+    assert report.status == "fail"
+
+
 class Autoregressive(nn.Module):
     """y[i] = x[i] * exp(sin(x[i-1])); its inverse fills a tensor in place."""
 
