@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 _ABOUT_SIZES = re.compile(
-    r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|to unpack|missing \d+ required"
+    r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|missing \d+ required"
 )
 
 
@@ -56,9 +56,13 @@ class LayerRaisedError(Exception):
     def is_about_sizes(self) -> bool:
         """Whether what it was given has not the sizes, or not the parts, that it wants.
 
-        Neither other values nor a call in training mend that.
+        Neither other values nor a call in training mend that. What a check of values
+        says may well tell the shape of what it was given.
         """
-        return _ABOUT_SIZES.search(str(self)) is not None
+        text = str(self)
+        if isinstance(self.error, (ValueError, AssertionError)):
+            return "to unpack" in text
+        return _ABOUT_SIZES.search(text) is not None
 
 
 class UnexpectedReturnError(Exception):
