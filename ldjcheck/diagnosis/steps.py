@@ -115,16 +115,15 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
     ldj = traces[0].ldj
     if ldj is not None and ldj not in traces[0].own_set and ldj.place is not None:
         candidates = [ldj]
+    executions = [_executions(trace) for trace in traces]
     for node in candidates:
         assert node.place is not None
         key = (node.place.span, node.name)
         if all(
-            same(total, t.exact)
-            for t in traces
-            if (total := _total(t, key)) is not None
+            (total := _total(trace, runs.get(key, []))) is not None
+            and same(total, trace.exact)
+            for trace, runs in zip(traces, executions, strict=True)
         ):
-            if any(_total(trace, key) is None for trace in traces):
-                continue
             place = statement_of(traces[0], node) or node.place
             yield Explanation(
                 kind="overwritten",
@@ -135,11 +134,17 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
             return
 
 
-def _total(trace: Trace, key: tuple[object, str]) -> Tensor | None:
+def _executions(trace: Trace) -> dict[tuple[object, str], list[Node]]:
+    """Return the operations of a call by where they stand, and what they are."""
+    found: dict[tuple[object, str], list[Node]] = {}
+    for node in trace.nodes:
+        if node.place is not None:
+            found.setdefault((node.place.span, node.name), []).append(node)
+    return found
+
+
+def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
     """Return the ldj with all executions of a statement summed; None if they are one."""
-    runs = [
-        n for n in trace.nodes if n.place is not None and (n.place.span, n.name) == key
-    ]
     used = [n for n in runs if n in trace.own_set or n is trace.ldj]
     if len(used) != 1:
         return None

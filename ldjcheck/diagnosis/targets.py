@@ -150,7 +150,7 @@ def _in_turn(trace: Trace, nodes: Sequence[Node], edit: Edit) -> Tensor | None:
     def now(node: Node) -> Tensor:
         return values.get(node, node.value)
 
-    for node in trace.own:
+    for node in trace.own_from((), chosen):
         touched = any(parent in values for parent in node.parents)
         if node in chosen:
             current = evaluate(node, now) if touched else node.value

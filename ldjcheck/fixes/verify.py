@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.compare import breaks_contract, compare
-from ldjcheck.measure import measure_again
+from ldjcheck.measure import Rehearsal, measure_again
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, Config, Verdict
     from ldjcheck.revision import Live, Replacement
+
+
+_ALIKE = 0.1  # of a difference: what is left of it is no other one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +43,19 @@ class Verification:
     settled: Settled
     before: Comparison
     plans: Plans
+    refuted: list[tuple[Rehearsal, float]] = field(default_factory=list)
+    """Where earlier edits left a difference, and how much: exact values are known there."""
 
     def residual(self, live: Live, changes: Sequence[Replacement]) -> float | None:
         """Return the largest difference that is left, in nats; None if it does not agree."""
         after = None
         with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-            after = self._compared()
-        if after is None or not self._agrees(after):
+            if not self._is_refuted():
+                after = self._compared()
+        if after is None:
+            return None
+        if not self._agrees(after):
+            self._remember(after)
             return None
         return max(_largest(verdict) for verdict in after.verdicts)
 
@@ -55,6 +64,25 @@ class Verification:
         measured, gradients = measure_again(self.settled, plans.closely, plans.by_value)
         before = self.before.measurement
         return compare(replace(before, measured=measured, gradients=gradients))
+
+    def _remember(self, after: Comparison) -> None:
+        for verdict in after.verdicts:
+            measured = after.measurement.measured
+            rehearsal = Rehearsal(self.settled, measured, verdict.direction)
+            if verdict.mismatched and rehearsal.shows_mistake:
+                self.refuted.append((rehearsal, _largest(verdict)))
+
+    def _is_refuted(self) -> bool:
+        """Return whether about as much is left as an earlier edit left, at some input."""
+        for rehearsal, before in self.refuted:
+            for number in range(len(rehearsal)):
+                gap = rehearsal.gap(number)
+                if (
+                    gap is None
+                    or float(gap.abs().nan_to_num(0.0).max()) > _ALIKE * before
+                ):
+                    return True
+        return False
 
     def _agrees(self, after: Comparison) -> bool:
         pairs = zip(after.verdicts, self.before.verdicts, strict=True)

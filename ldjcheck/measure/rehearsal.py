@@ -11,6 +11,7 @@ from torch import Tensor
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.refine import refined
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured, Unavailable
 
@@ -188,7 +189,8 @@ def measure_again(
     """
     measured, gradients, _ = measure_everywhere(settled, tuple(configs), lives=False)
     quicker = replace(settled.workshop, behaviour=False)
-    further = (measure_config(quicker, settled.calls, config) for config in more)
+    further = tuple(measure_config(quicker, settled.calls, config) for config in more)
+    further, _ = refined(settled, tuple(more), further)
     return (*measured, *further), gradients
 
 

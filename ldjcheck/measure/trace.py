@@ -12,7 +12,16 @@ from torch import Tensor
 from ldjcheck.measure.exact import FEW, log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.recorder import Recorder
-from ldjcheck.tape import Node, Step, Trace, ancestors, dependents, in_order, rerun
+from ldjcheck.tape import (
+    Node,
+    Step,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    rerun,
+    users_among,
+)
 from ldjcheck.tape.families import FACTORIES
 
 if TYPE_CHECKING:
@@ -71,11 +80,11 @@ def record(
     depending = dependents(order, source)
     batch, dims = len(side.x), side.x[0].numel()
     points = _points(order, depending, source, output, batch * dims, batch)
+    of_map = set(order)
     own = [
         node
         for node in in_order(ancestors(ldj))
-        if node not in set(order)
-        and (node.function is not None or node.name in FACTORIES)
+        if node not in of_map and (node.function is not None or node.name in FACTORIES)
     ]
     event_dim = (
         runner.calls.event_dim
@@ -98,6 +107,7 @@ def record(
         steps=_steps(order, points, batch, dims, doubled=doubled),
         own=tuple(own),
         own_set=frozenset(own),
+        own_users=users_among(own),
         reported=side.reported,
         exact=side.exact,
         jacobian=side.jacobian,

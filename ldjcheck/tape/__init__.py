@@ -9,6 +9,7 @@ from ldjcheck.tape.node import (
     ancestors,
     in_order,
     is_differentiable,
+    users_among,
 )
 from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
@@ -33,4 +34,5 @@ __all__ = [
     "location_of",
     "rerun",
     "shown_file",
+    "users_among",
 ]

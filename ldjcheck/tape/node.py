@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 Position = int | str | tuple[int | str, int]
 """Where an argument stands: its index or keyword, and its index in a list there."""
@@ -56,16 +56,16 @@ class Node:
     part: int | None = None  # which entry of a tuple result this is
     learnable: bool = False
     random: bool = False
+    parents: tuple[Node, ...] = field(init=False, repr=False)
+    """The nodes that this one was computed from, repeated as often as used."""
+
+    def __post_init__(self) -> None:
+        self.parents = tuple(node for _, node in self.inputs())
 
     @property
     def place(self) -> Place | None:
         """The innermost user frame, or None for a source."""
         return self.places[0] if self.places else None
-
-    @property
-    def parents(self) -> list[Node]:
-        """The nodes that this one was computed from, repeated as often as used."""
-        return [node for _, node in self.inputs()]
 
     def inputs(self) -> Iterator[tuple[Position, Node]]:
         """Yield each node argument with its position."""
@@ -98,6 +98,15 @@ def ancestors(*roots: Node | None) -> set[Node]:
             seen.add(node)
             stack.extend(node.parents)
     return seen
+
+
+def users_among(nodes: Iterable[Node]) -> dict[Node, tuple[Node, ...]]:
+    """Return which of the nodes are computed from each value, in the order given."""
+    users: dict[Node, list[Node]] = {}
+    for node in nodes:
+        for parent in dict.fromkeys(node.parents):
+            users.setdefault(parent, []).append(node)
+    return {parent: tuple(found) for parent, found in users.items()}
 
 
 def in_order(nodes: set[Node]) -> list[Node]:

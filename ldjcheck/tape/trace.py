@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.tape.node import in_order
 from ldjcheck.tape.replay import Edge, evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ldjcheck.records import Config, Direction, Shape
     from ldjcheck.tape.node import Node
@@ -56,6 +57,7 @@ class Trace:
     steps: tuple[Step, ...]
     own: tuple[Node, ...]
     own_set: frozenset[Node]
+    own_users: Mapping[Node, tuple[Node, ...]]  # those of `own` that use a value
     reported: Tensor
     exact: Tensor
     jacobian: Tensor | None
@@ -91,6 +93,21 @@ class Trace:
             return value.sum().expand(self.batch).clone()  # of one event, for all
         raise ValueError(f"an ldj of shape {tuple(ldj.shape)} for {self.batch} samples")
 
+    def own_from(self, values: Iterable[Node], more: Iterable[Node] = ()) -> list[Node]:
+        """Return the ldj's arithmetic that other values reach, and `more`, in order.
+
+        The values' own nodes are not among it.
+        """
+        start = set(values)
+        found = {node for node in more if node in self.own_set} - start
+        waiting = [*start, *found]
+        while waiting:
+            for user in self.own_users.get(waiting.pop(), ()):
+                if user not in found and user not in start:
+                    found.add(user)
+                    waiting.append(user)
+        return in_order(found)
+
     def replayed(
         self,
         nodes: Mapping[Node, Tensor] | None = None,
@@ -104,12 +121,8 @@ class Trace:
         edges = edges or {}
         if self.ldj in values:
             return self.per_sample(values[self.ldj])
-        touched = {node for node, _ in edges}
-        for node in self.own:
-            if node in values:
-                continue
-            if node in touched or any(parent in values for parent in node.parents):
-                values[node] = evaluate(node, lambda n: values.get(n, n.value), edges)
+        for node in self.own_from(values, {node for node, _ in edges}):
+            values[node] = evaluate(node, lambda n: values.get(n, n.value), edges)
         if self.ldj is None or self.ldj not in values:
             return self.reported
         return self.per_sample(values[self.ldj])
