@@ -49,7 +49,7 @@ class Fit:
     multiplier: Multiplier
 
 
-def same(a: Tensor, b: Tensor, tolerance: float = FITS) -> bool:
+def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
     """Return whether two `(batch,)` numbers agree on every sample, and are finite."""
     if not torch.isfinite(a).all():
         return False
