@@ -14,9 +14,10 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Domain, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -55,6 +56,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                 forward=_call(name, unit),
                 inverse=None,
                 context_names=signature.contexts(None),
+                domain=_support(layer),
                 inferred=(
                     (
                         "convention",
@@ -63,6 +65,18 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                     ),
                 ),
             )
+
+
+def _support(layer: Any) -> Domain | None:
+    """Return where a distribution of torch says that its density is not zero."""
+    from torch.distributions import Distribution
+
+    if not isinstance(layer, Distribution):
+        return None
+    try:
+        return declared_domain(layer.support)
+    except NotImplementedError:
+        return None
 
 
 class _Asked(NamedTuple):
@@ -128,9 +142,49 @@ def _call(name: str, unit: Unit) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        return less_base(layer, lambda: getattr(layer, name)(x, **kwargs), x, unit)
+        said: list[Any] = []
+
+        def ask() -> Any:
+            said.append(getattr(layer, name)(x, **kwargs))
+            return said[-1]
+
+        returned = less_base(layer, ask, x, unit)
+        if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+            return returned
+        return _one_by_one(call, layer, x, kwargs, returned)
 
     return call
+
+
+def _one_by_one(
+    call: CallFunction,
+    layer: Any,
+    x: Tensor,
+    kwargs: Mapping[str, Any],
+    whole: Returned,
+) -> Returned:
+    """Return what a model says of each sample where it says the mean over the batch.
+
+    That is what is minimised, and no mistake. `whole` comes back where the one number
+    for all samples is neither their mean nor their sum.
+    """
+    import torch
+
+    def of(value: Any, index: int) -> Any:
+        is_batch = isinstance(value, torch.Tensor) and value.shape[:1] == x.shape[:1]
+        return value[index : index + 1] if is_batch else value
+
+    alone = [
+        call(layer, of(x, i), None, {name: of(v, i) for name, v in kwargs.items()})
+        for i in range(len(x))
+    ]
+    y, ldj, base = (
+        torch.cat([getattr(each, name) for each in alone])
+        for name in ("y", "ldj", "taken")
+    )
+    said, mean = (whole.ldj + whole.taken).detach(), (ldj + base).detach().mean()
+    fits = torch.isclose(said, mean) | torch.isclose(said, len(x) * mean)
+    return Returned(y=y, ldj=ldj, taken=base) if bool(fits.all()) else whole
 
 
 def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Returned:
@@ -161,6 +215,11 @@ def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Retu
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
+    """Return whether an answer is the density of z, some of its last axes summed or not.
+
+    One that has further entries is of several distributions, of which the model makes
+    one: those are components of a mixture.
+    """
     from torch import Tensor
 
     values = isinstance(asked.z, Tensor) and isinstance(asked.answer, Tensor)
@@ -169,6 +228,7 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
         and asked.z.dim()
         and asked.answer.dim()
         and len(asked.z) == len(asked.answer) == len(x)
+        and asked.answer.shape == asked.z.shape[: asked.answer.dim()]
     )
 
 

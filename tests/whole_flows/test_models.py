@@ -100,6 +100,47 @@ def test_a_wrong_model_is_told_what_is_wrong(model: nn.Module, code: str) -> Non
     assert codes(ldjcheck.check(model, shape=(3,))) == [code]
 
 
+class Loss(Model):
+    """The mean over the batch, as it is minimised; `divided` is a count too many."""
+
+    def __init__(self, times: float = 1.0, *, divided: bool = False) -> None:
+        super().__init__(times=times)
+        self.divided = divided
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.density(x).mean() / (len(x) if self.divided else 1)
+
+    def density(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return Normal(0.5, 2.0).log_prob(z).sum(dim=1) + self.times * ldj
+
+    log_prob = None  # type: ignore[assignment]  # it has none
+
+
+@pytest.mark.parametrize(
+    ("loss", "status"),
+    [(Loss(), "pass"), (Loss(times=-1.0), "fail"), (Loss(divided=True), "fail")],
+    ids=["right", "turned", "divided by the batch twice"],
+)
+def test_a_loss_that_is_the_mean_over_the_batch_is_no_mistake(
+    loss: nn.Module, status: str
+) -> None:
+    assert ldjcheck.check(loss, shape=(3,), kind="model").status == status
+
+
+class Mixture(Model):
+    """A base of three components, whose densities are put together by hand."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        each = Normal(torch.tensor([[-1.0], [0.0], [1.0]]), 1.0).log_prob(z[:, None])
+        return each.sum(dim=2).logsumexp(dim=1) - math.log(3) + ldj
+
+
+def test_the_components_of_a_mixture_are_not_taken_for_its_density() -> None:
+    assert ldjcheck.check(Mixture(), shape=(4,), kind="model").status != "fail"
+
+
 def test_the_report_says_the_unit() -> None:
     said = ldjcheck.check(Bits(), shape=(3,)).to_dict()["results"][0]["inferred"]
     assert "bits/dim" in said["convention"]
@@ -108,8 +149,8 @@ def test_the_report_says_the_unit() -> None:
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
-    model = TransformedDistribution(base, parts)
-    report = ldjcheck.check(model, kind="model", shape=(3,))
+    model = TransformedDistribution(base, parts, validate_args=True)
+    report = ldjcheck.check(model, kind="model")
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
