@@ -13,7 +13,7 @@ from ldjcheck.tape.node import (
 from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
-from ldjcheck.tape.where import location_of, shown_file
+from ldjcheck.tape.where import location_of, shown_file, stands_in
 
 __all__ = [
     "Call",
@@ -33,4 +33,5 @@ __all__ = [
     "location_of",
     "rerun",
     "shown_file",
+    "stands_in",
 ]
