@@ -170,6 +170,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         runs,
         said_of_device,
         with_departures,
+        with_levels,
         with_way_back,
     )
 
@@ -219,6 +220,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     settled = with_way_back(settled, batch)
     if settled.resized and options.kind != "split":
         settled = with_departures(settled, batch, recognise_conventions)
+    settled = with_levels(settled, batch)
     free = {guess.shape: guess.free for guess in guesses}.get(
         settled.shape, frozenset()
     ) | _axes_that_vary(settled.shape, layer.sizes)

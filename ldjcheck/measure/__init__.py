@@ -9,6 +9,7 @@ from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
+from ldjcheck.measure.levels import with_levels
 from ldjcheck.measure.namespace import Namespace
 from ldjcheck.measure.padding import padding_told
 from ldjcheck.measure.parts import record_parts
@@ -50,6 +51,7 @@ __all__ = [
     "undisturbed",
     "unharmed",
     "with_departures",
+    "with_levels",
     "with_numbers",
     "with_way_back",
 ]

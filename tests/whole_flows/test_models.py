@@ -146,6 +146,41 @@ def test_the_report_says_the_unit() -> None:
     assert "bits/dim" in said["convention"]
 
 
+class Levels(Bits):
+    """Bits of data with 256 levels; `dims` says how often their log is counted."""
+
+    def __init__(self, dims: int = 3, *, scales: bool = False) -> None:
+        super().__init__()
+        self.dims, self.scales = dims, scales
+
+    def bpd(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x / 256 if self.scales else x)
+        if self.scales:
+            ldj = ldj - x.shape[1] * math.log(256)
+        density = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+        density = density - self.dims * math.log(256)
+        return -density / (math.log(2) * x.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        (Levels(), "pass"),
+        (Levels(dims=1), "fail"),
+        (Levels(dims=-3), "fail"),
+        (Levels(scales=True), "fail"),
+    ],
+    ids=["scaled before", "once, not for each dim", "turned", "scaled inside as well"],
+)
+def test_the_levels_of_data_that_was_scaled_before_are_no_term_too_many(
+    model: nn.Module, status: str
+) -> None:
+    report = ldjcheck.check(model, shape=(3,))
+    assert report.status == status
+    said = report.to_dict()["results"][0]["inferred"]
+    assert ("levels" in said) == (status == "pass")
+
+
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
