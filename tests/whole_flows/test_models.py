@@ -181,6 +181,19 @@ def test_the_levels_of_data_that_was_scaled_before_are_no_term_too_many(
     assert ("levels" in said) == (status == "pass")
 
 
+def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
+    class Dropping(Model):
+        def log_prob(self, x: Tensor) -> Tensor:
+            z, ldj = self.flow(x)
+            return Normal(0.0, 1.0).log_prob(z[:, :2]).sum(dim=1) + ldj
+
+    report = ldjcheck.check(Dropping(), shape=(5,))
+    assert report.status == "unproven"
+    assert [f.message for f in report.findings] == [
+        "The base is asked about 2 of 5 dims: what gives the others a density?"
+    ]
+
+
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
