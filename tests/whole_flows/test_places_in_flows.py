@@ -8,6 +8,12 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import (
+    Independent,
+    Normal,
+    TransformedDistribution,
+    transforms,
+)
 
 import ldjcheck
 
@@ -55,3 +61,18 @@ def test_a_total_that_is_overwritten_is_the_flows_mistake(kind: type[Flow]) -> N
     assert first.location is not None
     lines, start = inspect.getsourcelines(kind)
     assert start <= first.location.line < start + len(lines)
+
+
+class Turned(transforms.TanhTransform):
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return -super().log_abs_det_jacobian(x, y)
+
+
+def test_a_mistake_stands_in_ones_own_code_and_not_in_what_torch_makes_of_it() -> None:
+    scale = transforms.AffineTransform(1.0, torch.tensor([0.5, 2.0, 3.0]))
+    base = Independent(Normal(torch.zeros(3), 1.0), 1)
+    model = TransformedDistribution(base, [scale, Turned()])
+    first = ldjcheck.check(model, kind="model", shape=(3,)).findings[0]
+    assert first.code == "LDJ104"
+    assert first.location is not None
+    assert first.location.text == "return -super().log_abs_det_jacobian(x, y)"
