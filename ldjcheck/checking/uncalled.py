@@ -23,6 +23,10 @@ def with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
         key=lambda path: (path.count(".") + path.count("["), path),
     )
     hints = []
+    method = _own_method(layer.obj)
+    known = any("If a method of it" in line for line in error.evidence)
+    if method and not known:
+        hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
     if recognise_conventions(layer.obj, "model"):
@@ -77,6 +81,8 @@ def _own_method(obj: Any) -> str | None:
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)
         signature = signature_of(method) if callable(method) else None
-        if not name.startswith("_") and signature is not None and signature.names:
+        if name == "forward" or name.startswith("_"):
+            continue
+        if signature is not None and signature.names:
             return name
     return None

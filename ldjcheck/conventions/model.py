@@ -9,6 +9,7 @@ normal out in full asks nobody: then z is what its flow returns, if that fits.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -37,19 +38,26 @@ _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 
 
-def _recognise(layer: Any) -> Iterator[Calls]:
+def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
+    """Yield the densities of a layer: name, unit and method; itself, if it is a method."""
     if isinstance(layer, type):
         return
+    own = layer.__name__ if inspect.ismethod(layer) else None
     for unit, names in DENSITIES.items():
         for name in names:
-            method = looked_up(layer, name)
-            signature = signature_of(method) if callable(method) else None
-            if signature is None or not signature.names:
-                continue
-            shown = {
-                "-nats": "-log p(x), in nats",
-                "bits/dim": "-log p(x), in bits/dim",
-            }
+            if own is not None:
+                method = layer if name == own else None
+            else:
+                method = looked_up(layer, name)
+            if callable(method):
+                yield name, unit, method
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    shown = {"-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim"}
+    for name, unit, method in densities(layer):
+        signature = signature_of(method)
+        if signature is not None and signature.names:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
@@ -145,10 +153,12 @@ def _call(name: str, unit: Unit) -> CallFunction:
         said: list[Any] = []
 
         def ask() -> Any:
-            said.append(getattr(layer, name)(x, **kwargs))
+            said.append(method(x, **kwargs))
             return said[-1]
 
-        returned = less_base(layer, ask, x, unit)
+        is_method = inspect.ismethod(layer)
+        method = layer if is_method else getattr(layer, name)
+        returned = less_base(layer.__self__ if is_method else layer, ask, x, unit)
         if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
             return returned
         return _one_by_one(call, layer, x, kwargs, returned)

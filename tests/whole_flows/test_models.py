@@ -181,6 +181,41 @@ def test_the_levels_of_data_that_was_scaled_before_are_no_term_too_many(
     assert ("levels" in said) == (status == "pass")
 
 
+class Several(nn.Module):
+    """A flow that is called, with a density that counts its ldj with the wrong sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow = Bend()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.flow(x)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return Normal(0.0, 1.0).log_prob(z).sum(dim=1) - ldj
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        density = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+        return -density / (math.log(2) * x.shape[1])
+
+
+def test_a_density_that_is_not_asked_for_is_said_to_be_unchecked() -> None:
+    report = ldjcheck.check(Several(), shape=(3,))
+    assert report.status == "pass"
+    said = report.to_dict()["results"][0]["inferred"]
+    for name in ("log_prob", "bits_per_dim"):
+        assert said[name].startswith("not checked here")
+
+
+def test_a_density_can_be_named() -> None:
+    model = Several()
+    assert codes(ldjcheck.check(model.log_prob, shape=(3,))) == ["LDJ104"]
+    right = ldjcheck.check(model.bits_per_dim, shape=(3,))
+    assert (right.status, kind_of(right)) == ("pass", "model")
+
+
 def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
     class Dropping(Model):
         def log_prob(self, x: Tensor) -> Tensor:
