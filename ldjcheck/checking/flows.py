@@ -138,6 +138,8 @@ def _mistakes(
     whole = diagnosis.mistakes
     if any(mistake and mistake[0].whole for mistake in whole) or not blamed.complete:
         return whole
+    if not blamed.wrong and len(whole) == 1 and _is_averaged(whole[0]):
+        return whole
     named = len(whole) == 1 and bool(whole[0])
     found: list[tuple[Explanation, ...]] = [
         (_placed(flow, e, whole if named else (), seen[0].parts),)
@@ -158,6 +160,11 @@ def _mistakes(
         part = seen[0].parts[blamed.wrong[0]]
         return (tuple(_of_part(e, part) for e in whole[0]),)
     return tuple(found) if found else whole
+
+
+def _is_averaged(mistake: Sequence[Explanation]) -> bool:
+    """Return whether a mean is written where a sum belongs: no count says it better."""
+    return bool(mistake) and mistake[0].kind == "sum-for-mean"
 
 
 def _of_part(explanation: Explanation, part: Part) -> Explanation:

@@ -216,6 +216,33 @@ def test_a_density_can_be_named() -> None:
     assert (right.status, kind_of(right)) == ("pass", "model")
 
 
+class PerDim(nn.Module):
+    """Its call hands back an ldj with an entry per dim, which its density adds up."""
+
+    def __init__(self, reduce: Any = torch.sum) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(0.8))
+        self.reduce = reduce
+
+    def forward(self, x: Tensor) -> Any:
+        bent = self.strength * x
+        return torch.sinh(bent) / self.strength, torch.cosh(bent).log()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return Normal(0.0, 1.0).log_prob(z).sum(1) + self.reduce(ldj, dim=1)
+
+
+@pytest.mark.parametrize(
+    ("reduce", "expected"), [(torch.sum, []), (torch.mean, ["LDJ105"])]
+)
+def test_an_ldj_that_the_density_adds_up_need_not_be_summed_before(
+    reduce: Any, expected: list[str]
+) -> None:
+    report = ldjcheck.check(PerDim(reduce), shape=(3,))
+    assert (codes(report), kind_of(report)) == (expected, "model")
+
+
 def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
     class Dropping(Model):
         def log_prob(self, x: Tensor) -> Tensor:
