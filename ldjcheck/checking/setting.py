@@ -64,7 +64,7 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     except CannotCheckError as error:
         found = _inside(layer, options)
         if found is None:
-            raise with_parts(error, layer) from None
+            raise with_parts(error, layer, options) from None
         setting = found
     if setting.layer is not typed:
         inside = type(setting.layer.obj).__name__

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
 from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned
@@ -201,7 +202,7 @@ def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Retu
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     Raises:
-        TypeError: no base distribution was asked on the way, and none was written out.
+        NoBaseError: no base distribution was asked on the way, and none was written out.
     """
     heard = _Listener(layer)
     with heard.listening():
@@ -217,7 +218,7 @@ def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Retu
     if written is not None:
         parts, base = [*parts, written], base + _log_normal(written, x)
     if not parts:
-        raise TypeError(
+        raise NoBaseError(
             "I saw no base distribution: no log_prob(z) is called on the way, and a "
             "standard normal does not fit"
         )

@@ -279,8 +279,23 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
             return -z.abs().sum(dim=1)
 
     report = ldjcheck.check(Strange(), shape=(3,), kind="model")
-    assert report.status == "error"
-    assert "no base distribution" in str(report)
+    assert (report.status, codes(report)) == ("error", ["LDJ004"])
+    assert "I saw no base density" in str(report)
+
+
+def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
+    class Learned(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = nn.Parameter(torch.zeros(3))
+
+        def base(self, z: Tensor) -> Tensor:
+            z = z - self.mean
+            return -(z**2).sum(dim=1) / 2 - z.shape[1] * math.log(2 * math.pi) / 2
+
+    report = ldjcheck.check(Learned(), shape=(3,), kind="model")
+    assert (report.status, codes(report)) == ("error", ["LDJ005"])
+    assert "I saw no base distribution" in report.findings[0].message
 
 
 def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:
