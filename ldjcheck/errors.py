@@ -1,4 +1,4 @@
-"""The one exception that means: this target could not be checked (LDJ0xx)."""
+"""The exception that means: this target could not be checked (LDJ0xx), and a cause."""
 
 from __future__ import annotations
 
@@ -17,3 +17,7 @@ class CannotCheckError(Exception):
         self.code = code
         self.message = message
         self.evidence = evidence
+
+
+class NoBaseError(TypeError):
+    """A model ran, and the density of its z was seen nowhere on the way."""

@@ -34,6 +34,8 @@ def asked_besides(
     setting: Setting, options: Options, result: Result, checked: Checked
 ) -> Result:
     """Return the result, or what another way of calling the layer brings to light."""
+    if _is_left_unsummed(result):
+        result = _as_density(setting, options, result, checked)
     if result.status == "pass":
         result = _in_training_too(setting, options, result, checked)
     if result.status == "pass":
@@ -43,6 +45,33 @@ def asked_besides(
     if result.status == "pass" or _is_idle(result):
         result = _with_context_too(setting, options, result, checked)
     return result
+
+
+def _is_left_unsummed(result: Result) -> bool:
+    """Return whether all that is wrong with an ldj is that it has an entry per dim."""
+    wrong = {finding.code for finding in result.findings if finding.severity == "error"}
+    return wrong == {"LDJ202"}
+
+
+def _as_density(
+    setting: Setting, options: Options, result: Result, checked: Checked
+) -> Result:
+    """Return the result of the flow's own density, which may sum what its call does not."""
+    from ldjcheck.conventions import densities
+
+    asked = (options.kind, options.convention) == ("auto", "auto")
+    names = [name for name, *_ in densities(setting.layer.obj)]
+    if not (asked and names) or options.adapter is not None:
+        return result
+    model = replace(options, kind="model")
+    try:
+        again = checked(settle_layer(setting.layer, model), model, ())
+    except CannotCheckError:
+        return result
+    if again.status not in ("pass", "fail"):
+        return result
+    said = "entries per dim, which its density adds up: that is what is checked"
+    return replace(again, inferred={"ldj": said, **again.inferred})
 
 
 def _with_context_too(

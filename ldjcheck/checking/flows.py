@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import DirectionMeasured, Explanation, Layer
+from ldjcheck.tape import stands_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -137,9 +138,12 @@ def _mistakes(
     whole = diagnosis.mistakes
     if any(mistake and mistake[0].whole for mistake in whole) or not blamed.complete:
         return whole
+    if not blamed.wrong and len(whole) == 1 and _is_averaged(whole[0]):
+        return whole
     named = len(whole) == 1 and bool(whole[0])
     found: list[tuple[Explanation, ...]] = [
-        (_placed(e, whole if named else ()),) for e in blamed.explained
+        (_placed(flow, e, whole if named else (), seen[0].parts),)
+        for e in blamed.explained
     ]
     kinds: set[object] = set()
     for index in blamed.wrong:
@@ -158,6 +162,11 @@ def _mistakes(
     return tuple(found) if found else whole
 
 
+def _is_averaged(mistake: Sequence[Explanation]) -> bool:
+    """Return whether a mean is written where a sum belongs: no count says it better."""
+    return bool(mistake) and mistake[0].kind == "sum-for-mean"
+
+
 def _of_part(explanation: Explanation, part: Part) -> Explanation:
     """Return what is wrong with a sublayer as a mistake of the flow that holds it."""
     if not part.claimed.any() and explanation.kind != "unexplained":
@@ -172,10 +181,17 @@ def _unexplained(suspect: Location | None = None) -> tuple[Explanation, ...]:
 
 
 def _placed(
-    explanation: Explanation, whole: Sequence[tuple[Explanation, ...]]
+    flow: _Flow,
+    explanation: Explanation,
+    whole: Sequence[tuple[Explanation, ...]],
+    parts: Sequence[Part],
 ) -> Explanation:
-    """Return a miscounting with the place where the flow's own edit would mend it."""
+    """Return a miscounting with the place where the flow's own edit would mend it.
+
+    No line of the sublayers is that: they are right, and are counted by others.
+    """
     called = explanation.location
+    counted = [part.owner for part in parts if part.name in explanation.sublayers]
     for other in whole[0] if whole else ():
         if (other.kind, other.multiplier) != (explanation.kind, explanation.multiplier):
             continue
@@ -185,6 +201,9 @@ def _placed(
         before = mended.file == called.file and mended.line < called.line
         if mended.function == called.function and before:
             return explanation  # a line that ran before the call cannot carry its ldj
+        is_of_flow = stands_in(mended, flow.layer.obj)
+        if not is_of_flow and any(stands_in(mended, owner) for owner in counted):
+            return explanation
         return replace(explanation, location=mended)
     return explanation
 

@@ -7,6 +7,7 @@ transform, and is none itself, is opened where it cannot be called like one.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -63,7 +64,7 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     except CannotCheckError as error:
         found = _inside(layer, options)
         if found is None:
-            raise with_parts(error, layer) from None
+            raise with_parts(error, layer, options) from None
         setting = found
     if setting.layer is not typed:
         inside = type(setting.layer.obj).__name__
@@ -106,6 +107,19 @@ def with_optional_context(setting: Setting, options: Options) -> Options | None:
                 if wanted is named or listens_to_context(found):
                     return fed
     return None
+
+
+def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
+    """Return which densities of the layer were not asked for, and how to ask for them."""
+    from ldjcheck.conventions import densities
+
+    if inspect.ismethod(layer.obj) or options.convention != "auto":
+        return {}
+    return {
+        name: f"not checked here: name {layer.name}.{name} to check it"
+        for name, _, _ in densities(layer.obj)
+        if not calls.signature.startswith(f"m.{name}(")
+    }
 
 
 def _inside(layer: Layer, options: Options) -> Setting | None:
@@ -170,6 +184,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         runs,
         said_of_device,
         with_departures,
+        with_levels,
         with_way_back,
     )
 
@@ -186,6 +201,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     settled = with_way_back(settled, batch)
     if settled.resized and options.kind != "split":
         settled = with_departures(settled, batch, recognise_conventions)
+    settled = with_levels(settled, batch)
     free = {guess.shape: guess.free for guess in guesses}.get(
         settled.shape, frozenset()
     ) | _axes_that_vary(settled.shape, layer.sizes)
@@ -200,6 +216,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     )
     copy, said, _ = settled.workshop.copy()
     inferred = {**dict(settled.calls.inferred), **context}
+    inferred |= _unasked(layer, settled.calls, options)
     inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
     if said is not None:

@@ -8,10 +8,12 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Layer
+    from ldjcheck.records import Layer, Options
 
 
-def with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
+def with_parts(
+    error: CannotCheckError, layer: Layer, options: Options
+) -> CannotCheckError:
     """Return the error with what else could be checked, where the call is not understood."""
     if error.code != "LDJ004":
         return error
@@ -23,9 +25,13 @@ def with_parts(error: CannotCheckError, layer: Layer) -> CannotCheckError:
         key=lambda path: (path.count(".") + path.count("["), path),
     )
     hints = []
+    method = _own_method(layer.obj)
+    known = any("If a method of it" in line for line in error.evidence)
+    if method and not known and options.kind != "model":
+        hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
-    if recognise_conventions(layer.obj, "model"):
+    if options.kind != "model" and recognise_conventions(layer.obj, "model"):
         hints.append("To check its log_prob, say that it is a model: --kind model")
     return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
 
@@ -77,6 +83,8 @@ def _own_method(obj: Any) -> str | None:
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)
         signature = signature_of(method) if callable(method) else None
-        if not name.startswith("_") and signature is not None and signature.names:
+        if name == "forward" or name.startswith("_"):
+            continue
+        if signature is not None and signature.names:
             return name
     return None

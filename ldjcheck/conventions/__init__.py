@@ -6,6 +6,7 @@ order of trying: the most particular first.
 
 from __future__ import annotations
 
+import inspect
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,7 @@ from ldjcheck.conventions.adapter import adapted_calls
 from ldjcheck.conventions.arguments import not_taken, untaken
 from ldjcheck.conventions.convention import Convention
 from ldjcheck.conventions.described import describe_calls, parse_description
+from ldjcheck.conventions.model import densities
 from ldjcheck.conventions.transform import declared_domain
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ __all__ = [
     "adapted_calls",
     "convention_called",
     "declared_domain",
+    "densities",
     "not_taken",
     "parse_description",
     "recognise_conventions",
@@ -104,8 +107,9 @@ def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]
     names = {convention.name for convention in CONVENTIONS}
     if wanted != "auto" and wanted not in names:
         raise KeyError(wanted)
-    if wanted == "auto":  # a density is asked for where nothing can be called
-        asked = [c for c in CONVENTIONS if c is not model.CONVENTION]
+    if wanted == "auto":  # a density is asked for where it is named, or nothing else is
+        is_named = inspect.ismethod(layer) and any(densities(layer))
+        asked = [c for c in CONVENTIONS if (c is model.CONVENTION) == is_named]
     else:
         asked = [c for c in CONVENTIONS if c.name == wanted]
     return tuple(calls for convention in asked for calls in convention.recognise(layer))

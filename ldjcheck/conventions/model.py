@@ -9,14 +9,17 @@ normal out in full asks nobody: then z is what its flow returns, if that fits.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Domain, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,25 +39,33 @@ _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 
 
-def _recognise(layer: Any) -> Iterator[Calls]:
+def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
+    """Yield the densities of a layer: name, unit and method; itself, if it is a method."""
     if isinstance(layer, type):
         return
+    own = layer.__name__ if inspect.ismethod(layer) else None
     for unit, names in DENSITIES.items():
         for name in names:
-            method = looked_up(layer, name)
-            signature = signature_of(method) if callable(method) else None
-            if signature is None or not signature.names:
-                continue
-            shown = {
-                "-nats": "-log p(x), in nats",
-                "bits/dim": "-log p(x), in bits/dim",
-            }
+            if own is not None:
+                method = layer if name == own else None
+            else:
+                method = looked_up(layer, name)
+            if callable(method):
+                yield name, unit, method
+
+
+def _recognise(layer: Any) -> Iterator[Calls]:
+    shown = {"-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim"}
+    for name, unit, method in densities(layer):
+        signature = signature_of(method)
+        if signature is not None and signature.names:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
                 forward=_call(name, unit),
                 inverse=None,
                 context_names=signature.contexts(None),
+                domain=_support(layer),
                 inferred=(
                     (
                         "convention",
@@ -63,6 +74,18 @@ def _recognise(layer: Any) -> Iterator[Calls]:
                     ),
                 ),
             )
+
+
+def _support(layer: Any) -> Domain | None:
+    """Return where a distribution of torch says that its density is not zero."""
+    from torch.distributions import Distribution
+
+    if not isinstance(layer, Distribution):
+        return None
+    try:
+        return declared_domain(layer.support)
+    except NotImplementedError:
+        return None
 
 
 class _Asked(NamedTuple):
@@ -128,16 +151,58 @@ def _call(name: str, unit: Unit) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        return less_base(layer, lambda: getattr(layer, name)(x, **kwargs), x, unit)
+        said: list[Any] = []
+
+        def ask() -> Any:
+            said.append(method(x, **kwargs))
+            return said[-1]
+
+        is_method = inspect.ismethod(layer)
+        method = layer if is_method else getattr(layer, name)
+        returned = less_base(layer.__self__ if is_method else layer, ask, x, unit)
+        if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+            return returned
+        return _one_by_one(call, layer, x, kwargs, returned)
 
     return call
+
+
+def _one_by_one(
+    call: CallFunction,
+    layer: Any,
+    x: Tensor,
+    kwargs: Mapping[str, Any],
+    whole: Returned,
+) -> Returned:
+    """Return what a model says of each sample where it says the mean over the batch.
+
+    That is what is minimised, and no mistake. `whole` comes back where the one number
+    for all samples is neither their mean nor their sum.
+    """
+    import torch
+
+    def of(value: Any, index: int) -> Any:
+        is_batch = isinstance(value, torch.Tensor) and value.shape[:1] == x.shape[:1]
+        return value[index : index + 1] if is_batch else value
+
+    alone = [
+        call(layer, of(x, i), None, {name: of(v, i) for name, v in kwargs.items()})
+        for i in range(len(x))
+    ]
+    y, ldj, base = (
+        torch.cat([getattr(each, name) for each in alone])
+        for name in ("y", "ldj", "taken")
+    )
+    said, mean = (whole.ldj + whole.taken).detach(), (ldj + base).detach().mean()
+    fits = torch.isclose(said, mean) | torch.isclose(said, len(x) * mean)
+    return Returned(y=y, ldj=ldj, taken=base) if bool(fits.all()) else whole
 
 
 def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     Raises:
-        TypeError: no base distribution was asked on the way, and none was written out.
+        NoBaseError: no base distribution was asked on the way, and none was written out.
     """
     heard = _Listener(layer)
     with heard.listening():
@@ -153,7 +218,7 @@ def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Retu
     if written is not None:
         parts, base = [*parts, written], base + _log_normal(written, x)
     if not parts:
-        raise TypeError(
+        raise NoBaseError(
             "I saw no base distribution: no log_prob(z) is called on the way, and a "
             "standard normal does not fit"
         )
@@ -161,6 +226,11 @@ def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Retu
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
+    """Return whether an answer is the density of z, some of its last axes summed or not.
+
+    One that has further entries is of several distributions, of which the model makes
+    one: those are components of a mixture.
+    """
     from torch import Tensor
 
     values = isinstance(asked.z, Tensor) and isinstance(asked.answer, Tensor)
@@ -169,6 +239,7 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
         and asked.z.dim()
         and asked.answer.dim()
         and len(asked.z) == len(asked.answer) == len(x)
+        and asked.answer.shape == asked.z.shape[: asked.answer.dim()]
     )
 
 

@@ -49,7 +49,7 @@ class Fit:
     multiplier: Multiplier
 
 
-def same(a: Tensor, b: Tensor, tolerance: float = FITS) -> bool:
+def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
     """Return whether two `(batch,)` numbers agree on every sample, and are finite."""
     if not torch.isfinite(a).all():
         return False
@@ -101,13 +101,15 @@ def fit_multiplier(
         found.sort(key=lambda fit: fit.cost)
     if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
         return found
-    found += _counts(values, traces, shapes, constant=constant)
-    for index in range(min((len(t.points) for t in traces), default=0)):
+    inner = (
+        tuple(tuple(point.value.shape[1:]) for point in points)
+        for points in zip(*(trace.points for trace in traces), strict=False)
+    )
+    # A flow has many values of one size.
+    for sizes in dict.fromkeys((tuple(shapes), *inner)):
+        found += _counts(values, traces, sizes, constant=constant)
         if found:
             break
-        inner = [tuple(t.points[index].value.shape[1:]) for t in traces]
-        if inner != shapes:
-            found = _counts(values, traces, inner, constant=constant)
     return sorted(found, key=lambda fit: fit.cost)
 
 

@@ -18,8 +18,8 @@ from ldjcheck.fixes.pairs import solutions
 from ldjcheck.fixes.search import Question, is_contested, runs_with
 from ldjcheck.fixes.sites import real_file
 from ldjcheck.fixes.verify import Plans, Verification
-from ldjcheck.measure import Rehearsal
-from ldjcheck.records import Diagnosis, Direction, Fix
+from ldjcheck.measure import Rehearsal, is_torchs
+from ldjcheck.records import Diagnosis, Direction, Fix, Location
 from ldjcheck.revision import Live
 
 if TYPE_CHECKING:
@@ -57,7 +57,24 @@ def with_fixes(
     if fix is None:
         return findings
     mended = {id(question.finding) for question in questions}
+    if len(mended) == 1:
+        only = questions[0].finding
+        place = _where(only.location, fix)
+        return tuple(
+            replace(f, fix=fix, location=place) if f is only else f for f in findings
+        )
     return tuple(replace(f, fix=fix) if id(f) in mended else f for f in findings)
+
+
+def _where(place: Location | None, fix: Fix) -> Location | None:
+    """Return where a mistake stands: not in what torch does with the user's numbers."""
+    if place is None or not is_torchs(real_file(place)):
+        return place
+    for edit in fix.edits:
+        here = Location(file=edit.file, line=edit.line, cell=edit.cell)
+        if not is_torchs(real_file(here)):
+            return replace(here, text=edit.before.strip())
+    return place
 
 
 def _questions(

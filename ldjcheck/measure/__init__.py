@@ -7,8 +7,10 @@ from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.frames import is_torchs
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
+from ldjcheck.measure.levels import with_levels
 from ldjcheck.measure.namespace import Namespace
 from ldjcheck.measure.padding import padding_told
 from ldjcheck.measure.parts import record_parts
@@ -33,6 +35,7 @@ __all__ = [
     "Workshop",
     "counted",
     "is_apart",
+    "is_torchs",
     "learnable",
     "listens_to_context",
     "looks_for_axes",
@@ -50,6 +53,7 @@ __all__ = [
     "undisturbed",
     "unharmed",
     "with_departures",
+    "with_levels",
     "with_numbers",
     "with_way_back",
 ]

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import draw
+from ldjcheck.errors import NoBaseError
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
@@ -95,6 +96,9 @@ def _measured(
             runner, direction, x, workshop.options, behaviour=workshop.behaviour
         )
     except LayerRaisedError as error:
+        if isinstance(error.error, NoBaseError):
+            unseen = f"TypeError: {error.error}"
+            return Unavailable(direction=direction, why=unseen, raised=(unseen,))
         raised = () if error.means_absent else error.lines
         return Unavailable(direction=direction, why=str(error), raised=raised)
     except UnexpectedReturnError as error:

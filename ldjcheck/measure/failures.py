@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ldjcheck.domains import describe
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import CannotCheckError, NoBaseError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,6 +80,8 @@ class Failures:
                     "A flow layer returns y and its ldj, one number per sample.",
                 ),
             )
+        if any(isinstance(error.error, NoBaseError) for _, _, error in self._raised):
+            return no_base(candidates)
         for shape, domain, error in self._raised:
             if "allocate memory" in str(error):
                 return CannotCheckError(
@@ -129,6 +131,20 @@ class Failures:
                 *_what_next(candidates, explicit=explicit),
             ),
         )
+
+
+def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:
+    """Return what to say where the density of z is seen nowhere."""
+    return CannotCheckError(
+        "LDJ004",
+        "The density runs, but I saw no base density to take off it.",
+        (
+            *(f"tried  {calls.signature}" for calls in candidates),
+            "No log_prob(z) is called on the way, and a standard normal that is",
+            "written out in full, its constant too, does not fit.",
+            "Ask a distribution for it, as in Normal(0, 1).log_prob(z).",
+        ),
+    )
 
 
 def _some(lines: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -207,7 +208,7 @@ def _names(flow: Any, calls: Sequence[Call]) -> dict[int, str]:
 
     A lazy flow first builds what it then calls; that holds the sublayers instead.
     """
-    names = paths(flow)
+    names = paths(flow.__self__ if inspect.ismethod(flow) else flow)
     if not any(id(call.owner) in names for call in calls) and calls:
         names = paths(calls[0].owner)
     return names

@@ -120,18 +120,20 @@ def record(
     )
 
 
-def _tolerance(side: DirectionMeasured) -> float:
-    """Return how well numbers must agree, relative, to be called the same.
+def _tolerance(side: DirectionMeasured) -> Tensor:
+    """Return how well numbers must agree, relative and by sample, to be called the same.
 
     Well enough that rounding does not matter, and much better than the reported ldj does
-    where that is off: an epsilon in a logarithm may shift it by 1e-8 only.
+    where that is off: an epsilon in a logarithm may shift it by 1e-8 only. A sample whose
+    numbers are large or cancel is known less well than others are.
     """
     if side.reported is None or side.exact is None or side.allowed is None:
-        return _FITS
-    gap = (side.reported - side.exact).abs()
-    off = gap[gap > side.allowed] / (1.0 + side.exact[gap > side.allowed].abs())
-    clearly: list[float] = (_CLEARLY * off).tolist()
-    return min([_FITS, *clearly])
+        return torch.tensor(_FITS, dtype=torch.float64)
+    size = 1.0 + side.exact.abs()
+    gap, rounding = (side.reported - side.exact).abs() / size, side.allowed / size
+    clearly = _CLEARLY * torch.where(gap > rounding, gap, torch.inf)
+    strictest = clearly.amin().clamp(max=_FITS)
+    return torch.minimum(rounding, clearly).clamp(max=_FITS).maximum(strictest)
 
 
 def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:

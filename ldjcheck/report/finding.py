@@ -68,13 +68,19 @@ def reasons(finding: Finding, style: Style) -> Block:
 
 
 def evidence(finding: Finding, margin: str, style: Style) -> Block:
-    """Return the evidence line by line, as it was written, fitted to the page."""
+    """Return the evidence line by line, as it was written, fitted to the page.
+
+    Marks under a line of a traceback that takes several rows would mark nothing.
+    """
     rows = None if style.verbose else _EVIDENCE_ROWS
-    return [
-        line
-        for each in finding.evidence
-        for line in indented(each, style.width, margin, rows)
-    ]
+    drawn: Block = []
+    last: list[str] = []
+    for each in finding.evidence:
+        if len(last) > 1 and each.strip() and not each.strip(" ^~"):
+            continue
+        last = indented(each, style.width, margin, rows)
+        drawn += last
+    return drawn
 
 
 def law(law: Law, margin: str, style: Style) -> Block:

@@ -141,6 +141,9 @@ def indented(text: str, width: int, margin: str, rows: int | None = None) -> lis
     """Return every line of a text, each wrapped under its own indentation."""
     lines: list[str] = []
     for line in lines_of(text):
+        if cells(margin) + cells(line) <= width:  # marks stay under what they mark
+            lines.append((margin + line).rstrip())
+            continue
         bare = line.lstrip(" ")
         # Half of the page stays for the words, however deep the line stands.
         indent = margin + " " * min(len(line) - len(bare), (width - len(margin)) // 2)

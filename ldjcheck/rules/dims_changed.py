@@ -27,8 +27,12 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.resized is None or verdict.faults:
             continue
         before, after = verdict.resized
+        of_model = comparison.measurement.calls.convention == "model"
         yield RULE.finding(
-            f"{before} dims go in and {after} come out, so the Jacobian has no "
+            f"The base is asked about {after} of {before} dims: what gives the others "
+            "a density?"
+            if of_model and after < before
+            else f"{before} dims go in and {after} come out, so the Jacobian has no "
             "determinant.",
             direction=verdict.direction,
             evidence=(_INSTEAD[verdict.instead],),

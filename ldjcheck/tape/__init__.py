@@ -14,7 +14,7 @@ from ldjcheck.tape.node import (
 from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
-from ldjcheck.tape.where import location_of, shown_file
+from ldjcheck.tape.where import location_of, shown_file, stands_in
 
 __all__ = [
     "Call",
@@ -34,5 +34,6 @@ __all__ = [
     "location_of",
     "rerun",
     "shown_file",
+    "stands_in",
     "users_among",
 ]

@@ -63,7 +63,7 @@ class Trace:
     jacobian: Tensor | None
     sign: int
     slack: float  # relative: how well constants made in float32 can agree
-    tolerance: float  # relative: well below the mistake that is looked for
+    tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import linecache
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
@@ -26,6 +26,22 @@ def location_of(place: Place | None) -> Location | None:
         function=place.function,
         text=linecache.getline(place.file, place.line).strip() or None,
     )
+
+
+def stands_in(location: Location, owner: Any) -> bool:
+    """Return whether a place is in a method of an object."""
+    for kind in type(owner).__mro__:
+        for method in vars(kind).values():
+            code = getattr(method, "__code__", None)
+            if code is None:
+                continue
+            file, cell = split_cell(code.co_filename)
+            lines = [line for *_, line in code.co_lines() if line is not None]
+            if (shown_file(file), cell) == (location.file, location.cell) and (
+                min(lines, default=0) <= location.line <= max(lines, default=-1)
+            ):
+                return True
+    return False
 
 
 def shown_file(path: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
@@ -13,7 +16,8 @@ from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from ldjcheck.targets.source import Source, SourceKind
 
@@ -33,16 +37,21 @@ def load_layer(target: Target, source: Source | None = None) -> Layer:
     if target.expr is None:
         raise _which(source)
     expr = target.expr
+
+    def built() -> tuple[Any, str]:
+        with _without_arguments(source.name):
+            return build(evaluate(expr, source), expr, source)
+
     try:
-        obj, name = build(evaluate(expr, source), expr, source)
+        obj, name = built()
     except CannotCheckError as error:
-        error.evidence += source.notes
+        error.evidence += source.notes + _what_to_give(error, source)
         raise
     return Layer(
         target=target.text,
         name=name,
         obj=obj,
-        rebuild=lambda: build(evaluate(expr, source), expr, source)[0],
+        rebuild=lambda: built()[0],
         inferred=(("source", " ".join(source.notes)),) if source.notes else (),
     )
 
@@ -53,7 +62,8 @@ def find_layers(source: str) -> Survey:
     Raises:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
-    return survey(_kind_of(source).explore(source))
+    with _without_arguments(source):
+        return survey(_kind_of(source).explore(source))
 
 
 def load_source(target: Target, others: Sequence[str] = ()) -> Source:
@@ -65,7 +75,19 @@ def load_source(target: Target, others: Sequence[str] = ()) -> Source:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
     wanted = [] if target.expr is None else [target.expr]
-    return _kind_of(target.source).load(target.source, [*wanted, *others])
+    with _without_arguments(target.source):
+        return _kind_of(target.source).load(target.source, [*wanted, *others])
+
+
+@contextmanager
+def _without_arguments(source: str) -> Iterator[None]:
+    """Let a script that reads its command line find it as `python flows.py` leaves it."""
+    ours = sys.argv
+    sys.argv = [source]
+    try:
+        yield
+    finally:
+        sys.argv = ours
 
 
 def _kind_of(source: str) -> SourceKind:
@@ -81,6 +103,17 @@ def _kind_of(source: str) -> SourceKind:
             "  ldjcheck path/to/notebook.ipynb:Layer",
             "  ldjcheck package.module:Layer",
         ),
+    )
+
+
+def _what_to_give(error: CannotCheckError, source: Source) -> tuple[str, ...]:
+    """Return how to give what the layer needs, and only a statement that is not run has."""
+    absent = re.search(r"NameError: name '(\w+)' is not defined", error.message)
+    if absent is None or absent[1] not in source.known or not source.notes:
+        return ()
+    return (
+        f"Give {absent[1]} in a last cell of the notebook, and I need no more:",
+        f"  {absent[1]} = ...",
     )
 
 

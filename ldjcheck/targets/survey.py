@@ -85,6 +85,8 @@ def _why_none(
 def _why_no_class(name: str, value: type, source: Source) -> str | None:
     call = _call_of(value)
     if call is None:
+        if inspect.isfunction(getattr(value, "log_prob", None)):
+            return f"to check its log_prob: {command(source.name, name)} --kind model"
         return "no flow layer: it is not called, and has no forward"
     if inspect.isabstract(value):
         absent = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))

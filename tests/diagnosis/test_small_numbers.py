@@ -81,6 +81,20 @@ def test_an_epsilon_of_the_usual_size_is_a_note(layer: Any) -> None:
     assert [(f.code, f.severity) for f in findings] == [("LDJ117", "note")]
 
 
+class Tanh(nn.Module):
+    """Its log cancels more digits the larger x is: the epsilon shows by sample."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = torch.tanh(x)
+        return y, torch.log(1 - y**2 + 1e-12).sum(dim=1)
+
+
+def test_an_epsilon_is_a_note_where_samples_are_known_to_different_digits() -> None:
+    report = ldjcheck.check(Tanh(), shape=(4,))
+    assert report.status == "pass"
+    assert [(f.code, f.severity) for f in report.findings] == [("LDJ117", "note")]
+
+
 @pytest.mark.parametrize(("kind", "eps"), [(Sigmoid, 0.0), (Normed, 1e-12)])
 def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) -> None:
     class Off(kind):  # type: ignore[misc]  # a parameter

@@ -85,3 +85,10 @@ def test_a_shortened_text_fits_and_keeps_what_fits(text: str, width: int) -> Non
 @given(text=TEXT, width=st.integers(20, 100))
 def test_indented_lines_fit(text: str, width: int) -> None:
     assert all(columns(row) <= width for row in indented(text, width, "    "))
+
+
+def test_marks_of_a_traceback_stay_under_what_they_mark() -> None:
+    line = "    self.log_scale = nn.Parameter(torch.randn(count) * 0.3)"
+    marks = " " * line.index("count") + "^^^^^"
+    shown = [*indented(line, 80, "  "), *indented(marks, 80, "  ")]
+    assert shown == ["  " + line, "  " + marks]

@@ -37,6 +37,26 @@ def told(error: CannotCheckError) -> str:
     return "\n".join((error.message, *error.evidence))
 
 
+def test_a_script_that_reads_its_command_line_finds_none_of_ours(
+    write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = """
+import argparse
+parser = argparse.ArgumentParser()
+parser.add_argument("--seed", type=int, default=5)
+args = parser.parse_args()
+def make():
+    return lambda x: (x, parser.parse_args().seed)
+"""
+    write("flows.py", script)
+    ours = ["ldjcheck", "flows.py:make()", "--seed", "3"]
+    monkeypatch.setattr(sys, "argv", ours)
+    layer = load("flows.py:(args, make)[1]()")
+    assert callable(layer.obj)
+    assert sys.modules["flows"].args.seed == 5
+    assert sys.argv == ours
+
+
 @pytest.mark.parametrize("source", ["flows", "flows.py", "./flows.py"])
 def test_a_module_or_file_of_the_current_folder_loads(
     write: Write, source: str

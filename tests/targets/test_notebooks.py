@@ -58,6 +58,8 @@ def refused(expr: str, code: str) -> str:
     return "\n".join((caught.value.message, *caught.value.evidence))
 
 
+ARGPARSE = "import argparse\np = argparse.ArgumentParser()\n"
+
 # --- the values are those of a run from the top -------------------------------------
 
 
@@ -100,6 +102,12 @@ def refused(expr: str, code: str) -> str:
         (["a, *b = 1, 2, 3"], "b", [2, 3]),
         (["from __future__ import annotations", "def f(x: Unknown): return 1"], "f(0)", 1),
         (["class A:\n    def __init_subclass__(cls): A.n = 2", "class B(A): 0"], "A.n", 2),
+        (["import nope, math, os.path as p"], "math.sqrt(4)", 2),
+        (["if 1:\n    import math, nope"], "math.sqrt(4)", 2),
+        ([f"{ARGPARSE}p.add_argument('-k', type=int, default=3)", "a = p.parse_args()"],
+         "a.k", 3),
+        ([f"{ARGPARSE}g = p.add_argument_group()", "g.add_argument('-k', default=3)",
+          "a = p.parse_args()"], "a.k", 3),
     ],
 )  # fmt: skip
 def test_a_name_has_the_value_of_a_run_from_the_top(
@@ -107,6 +115,39 @@ def test_a_name_has_the_value_of_a_run_from_the_top(
 ) -> None:
     notebook(NEVER, *cells, NEVER)
     assert value(expr) == expected
+
+
+PATCH = """
+def patch(function):
+    kind = next(iter(function.__annotations__.values()))
+    setattr(kind, function.__name__, function)
+
+def add_to(kind):
+    return lambda function: setattr(kind, function.__name__, function)
+"""
+
+
+@pytest.mark.parametrize(
+    "maker", ["import beside", "from beside import *", "import beside as b"]
+)
+def test_methods_that_a_decorator_adds_to_a_class_are_its_own(
+    notebook: Notebook, maker: str
+) -> None:
+    home = {"import beside": "beside.", "import beside as b": "b."}.get(maker, "")
+    path = notebook(
+        maker,
+        "class A: k = 2",
+        f"@{home}patch\ndef f(self: A): return self.k",
+        f"@{home}add_to(A)\ndef g(self): return self.f()",
+        "@nope.cached\ndef train(model: A): model.fit()",
+    )
+    path.with_name("beside.py").write_text(PATCH)
+    assert value("A().g()") == 2
+
+
+def test_a_decorator_of_the_notebook_adds_methods_too(notebook: Notebook) -> None:
+    notebook("class A: k = 2", PATCH, "@patch\ndef f(self: A): return self.k")
+    assert value("A().f()") == 2
 
 
 # --- what never runs ----------------------------------------------------------------
@@ -207,6 +248,19 @@ def test_arguments_are_asked_for_with_the_cell_and_what_was_run(
         "  ldjcheck 'flows.ipynb:Layer(net=..., mask=...)'",
         "I ran 2 statements of the notebook (imports, Layer) and skipped the rest: no",
         "data was downloaded, nothing was trained.",
+    ]
+
+
+def test_what_only_the_data_would_give_is_asked_for(notebook: Notebook) -> None:
+    notebook(
+        "d = MNIST('.', download=True)\ncount = len(d)",
+        "class Layer:\n    def __init__(self): self.n = count",
+    )
+    text = refused("Layer", "LDJ005")
+    assert "Not run: cell 2, line 2, for count: it needs cell 2, line 1" in text
+    assert text.splitlines()[-2:] == [
+        "Give count in a last cell of the notebook, and I need no more:",
+        "  count = ...",
     ]
 
 

@@ -75,6 +75,11 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
             "Holder",
             "no flow layer: it is not called, and has no forward",
         ),
+        (
+            "class Model(nn.Module):\n    def log_prob(self, x): 0",
+            "Model",
+            "to check its log_prob: ldjcheck flows.py:Model --kind model",
+        ),
     ],
 )  # fmt: skip
 def test_a_name_is_a_candidate_or_is_skipped_for_a_reason(

@@ -100,16 +100,167 @@ def test_a_wrong_model_is_told_what_is_wrong(model: nn.Module, code: str) -> Non
     assert codes(ldjcheck.check(model, shape=(3,))) == [code]
 
 
+class Loss(Model):
+    """The mean over the batch, as it is minimised; `divided` is a count too many."""
+
+    def __init__(self, times: float = 1.0, *, divided: bool = False) -> None:
+        super().__init__(times=times)
+        self.divided = divided
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.density(x).mean() / (len(x) if self.divided else 1)
+
+    def density(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return Normal(0.5, 2.0).log_prob(z).sum(dim=1) + self.times * ldj
+
+    log_prob = None  # type: ignore[assignment]  # it has none
+
+
+@pytest.mark.parametrize(
+    ("loss", "status"),
+    [(Loss(), "pass"), (Loss(times=-1.0), "fail"), (Loss(divided=True), "fail")],
+    ids=["right", "turned", "divided by the batch twice"],
+)
+def test_a_loss_that_is_the_mean_over_the_batch_is_no_mistake(
+    loss: nn.Module, status: str
+) -> None:
+    assert ldjcheck.check(loss, shape=(3,), kind="model").status == status
+
+
+class Mixture(Model):
+    """A base of three components, whose densities are put together by hand."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        each = Normal(torch.tensor([[-1.0], [0.0], [1.0]]), 1.0).log_prob(z[:, None])
+        return each.sum(dim=2).logsumexp(dim=1) - math.log(3) + ldj
+
+
+def test_the_components_of_a_mixture_are_not_taken_for_its_density() -> None:
+    assert ldjcheck.check(Mixture(), shape=(4,), kind="model").status != "fail"
+
+
 def test_the_report_says_the_unit() -> None:
     said = ldjcheck.check(Bits(), shape=(3,)).to_dict()["results"][0]["inferred"]
     assert "bits/dim" in said["convention"]
 
 
+class Levels(Bits):
+    """Bits of data with 256 levels; `dims` says how often their log is counted."""
+
+    def __init__(self, dims: int = 3, *, scales: bool = False) -> None:
+        super().__init__()
+        self.dims, self.scales = dims, scales
+
+    def bpd(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x / 256 if self.scales else x)
+        if self.scales:
+            ldj = ldj - x.shape[1] * math.log(256)
+        density = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+        density = density - self.dims * math.log(256)
+        return -density / (math.log(2) * x.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("model", "status"),
+    [
+        (Levels(), "pass"),
+        (Levels(dims=1), "fail"),
+        (Levels(dims=-3), "fail"),
+        (Levels(scales=True), "fail"),
+    ],
+    ids=["scaled before", "once, not for each dim", "turned", "scaled inside as well"],
+)
+def test_the_levels_of_data_that_was_scaled_before_are_no_term_too_many(
+    model: nn.Module, status: str
+) -> None:
+    report = ldjcheck.check(model, shape=(3,))
+    assert report.status == status
+    said = report.to_dict()["results"][0]["inferred"]
+    assert ("levels" in said) == (status == "pass")
+
+
+class Several(nn.Module):
+    """A flow that is called, with a density that counts its ldj with the wrong sign."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flow = Bend()
+
+    def forward(self, x: Tensor) -> Any:
+        return self.flow(x)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return Normal(0.0, 1.0).log_prob(z).sum(dim=1) - ldj
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        density = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+        return -density / (math.log(2) * x.shape[1])
+
+
+def test_a_density_that_is_not_asked_for_is_said_to_be_unchecked() -> None:
+    report = ldjcheck.check(Several(), shape=(3,))
+    assert report.status == "pass"
+    said = report.to_dict()["results"][0]["inferred"]
+    for name in ("log_prob", "bits_per_dim"):
+        assert said[name].startswith("not checked here")
+
+
+def test_a_density_can_be_named() -> None:
+    model = Several()
+    assert codes(ldjcheck.check(model.log_prob, shape=(3,))) == ["LDJ104"]
+    right = ldjcheck.check(model.bits_per_dim, shape=(3,))
+    assert (right.status, kind_of(right)) == ("pass", "model")
+
+
+class PerDim(nn.Module):
+    """Its call hands back an ldj with an entry per dim, which its density adds up."""
+
+    def __init__(self, reduce: Any = torch.sum) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.tensor(0.8))
+        self.reduce = reduce
+
+    def forward(self, x: Tensor) -> Any:
+        bent = self.strength * x
+        return torch.sinh(bent) / self.strength, torch.cosh(bent).log()
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return Normal(0.0, 1.0).log_prob(z).sum(1) + self.reduce(ldj, dim=1)
+
+
+@pytest.mark.parametrize(
+    ("reduce", "expected"), [(torch.sum, []), (torch.mean, ["LDJ105"])]
+)
+def test_an_ldj_that_the_density_adds_up_need_not_be_summed_before(
+    reduce: Any, expected: list[str]
+) -> None:
+    report = ldjcheck.check(PerDim(reduce), shape=(3,))
+    assert (codes(report), kind_of(report)) == (expected, "model")
+
+
+def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
+    class Dropping(Model):
+        def log_prob(self, x: Tensor) -> Tensor:
+            z, ldj = self.flow(x)
+            return Normal(0.0, 1.0).log_prob(z[:, :2]).sum(dim=1) + ldj
+
+    report = ldjcheck.check(Dropping(), shape=(5,))
+    assert report.status == "unproven"
+    assert [f.message for f in report.findings] == [
+        "The base is asked about 2 of 5 dims: what gives the others a density?"
+    ]
+
+
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
-    model = TransformedDistribution(base, parts)
-    report = ldjcheck.check(model, kind="model", shape=(3,))
+    model = TransformedDistribution(base, parts, validate_args=True)
+    report = ldjcheck.check(model, kind="model")
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
@@ -128,8 +279,23 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
             return -z.abs().sum(dim=1)
 
     report = ldjcheck.check(Strange(), shape=(3,), kind="model")
-    assert report.status == "error"
-    assert "no base distribution" in str(report)
+    assert (report.status, codes(report)) == ("error", ["LDJ004"])
+    assert "I saw no base density" in str(report)
+
+
+def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
+    class Learned(Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = nn.Parameter(torch.zeros(3))
+
+        def base(self, z: Tensor) -> Tensor:
+            z = z - self.mean
+            return -(z**2).sum(dim=1) / 2 - z.shape[1] * math.log(2 * math.pi) / 2
+
+    report = ldjcheck.check(Learned(), shape=(3,), kind="model")
+    assert (report.status, codes(report)) == ("error", ["LDJ005"])
+    assert "I saw no base distribution" in report.findings[0].message
 
 
 def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:

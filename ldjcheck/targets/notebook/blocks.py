@@ -1,4 +1,4 @@
-"""What of an `if`, `for`, `with` or `try` block some names need."""
+"""What of an import, or of an `if`, `for`, `with` or `try` block, some names need."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _FLOW = (ast.Pass, ast.Break, ast.Continue, ast.Raise, ast.Return)
 
 
 def narrowed(node: _Statement, names: frozenset[str], doings: Doings) -> _Statement:
-    """Return the statement with only those inner statements that the names need.
+    """Return the statement with only those of its parts that the names need.
 
     Prints, plots and values that nobody asked for drop out of a block. What stands in a
     `try` decides whether it raises, so that there only what must never run drops out.
     """
     if not isinstance(node, _BLOCKS) or _is_risky_loop(node, doings):
-        return node
+        return _only_imports(node, names)
     needed = set(names)
     while True:
         kept = _kept(copy.deepcopy(node), frozenset(needed), doings)
@@ -31,6 +31,22 @@ def narrowed(node: _Statement, names: frozenset[str], doings: Doings) -> _Statem
         if more == needed:
             return kept
         needed = more
+
+
+def _only_imports(node: _Statement, names: frozenset[str]) -> _Statement:
+    """Return an import with only what is needed: the rest need not be installed."""
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return node
+    kept = [
+        alias
+        for alias in node.names
+        if alias.name == "*" or (alias.asname or alias.name.partition(".")[0]) in names
+    ]
+    if not kept:  # it is needed for something else
+        return node
+    fewer = copy.copy(node)
+    fewer.names = kept
+    return fewer
 
 
 def _kept(node: _Statement, needed: frozenset[str], doings: Doings) -> _Statement:
@@ -56,7 +72,8 @@ def _body(
             kept.append(node)
         elif _touches(node, needed, doings):
             is_whole = not isinstance(node, _BLOCKS) or _is_risky_loop(node, doings)
-            kept.append(node if is_whole else _kept(node, needed, doings))
+            part = node if is_whole else _kept(node, needed, doings)
+            kept.append(_only_imports(part, needed))
     nothing = ast.copy_location(ast.Pass(), body[0])
     return kept or [nothing]
 
@@ -69,4 +86,7 @@ def _is_risky_loop(node: ast.stmt, doings: Doings) -> bool:
 
 def _touches(node: ast.stmt, needed: frozenset[str], doings: Doings) -> bool:
     names, deeds = names_in(node), doings.of(node)
-    return bool(needed & (names.binds | names.deletes | deeds.changes | deeds.binds))
+    return bool(
+        needed
+        & (names.binds | names.deletes | deeds.changes | deeds.may_change | deeds.binds)
+    )

@@ -8,10 +8,13 @@ notebook are followed into their bodies.
 from __future__ import annotations
 
 import ast
+import builtins
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldjcheck.targets.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.notebook.names import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,6 +34,22 @@ _CHANGING_METHODS = frozenset(
      "register_parameter"}  # fmt: skip
 """Methods of Python's containers and torch's modules that change their object."""
 
+_ADDING = (
+    "add",
+    "freeze",
+    "insert",
+    "merge",
+    "push",
+    "put",
+    "register",
+    "set",
+    "update",
+)
+"""With what verb others call methods that change their object, `add_argument` say."""
+
+_HARMLESS = {"torch", "builtins", *sys.stdlib_module_names}
+"""Modules whose decorators change nothing but the function that they are given."""
+
 _DOWNLOADS = ("cached_download", "from_pretrained", "hf_hub_download", "load_dataset",
               "load_state_dict_from_url", "snapshot_download", "urlopen",
               "urlretrieve", "wget")  # fmt: skip
@@ -45,6 +64,7 @@ class Deeds:
     """What running some code does. Changed names are the roots of what is changed."""
 
     changes: set[str] = field(default_factory=set)
+    may_change: set[str] = field(default_factory=set)  # as far as code unseen goes
     binds: set[str] = field(default_factory=set)  # `global x` in a function
     hazard: str | None = None  # "trains", "downloads": why it is not run
 
@@ -80,6 +100,7 @@ class Doings:
                 hook = f"{ast.unparse(base)}.__init_subclass__"
                 self._follow(hook, [], deeds)
         deeds.changes -= self._modules.keys() - _stored_roots([node])
+        deeds.may_change -= self._modules.keys() | deeds.changes
         return deeds
 
     def of_call(self, name: str) -> Deeds:
@@ -130,6 +151,24 @@ class Doings:
                     deeds.changes.add(root)  # `@register.add`: it may keep what it gets
                 if not isinstance(decorator, ast.Call):
                     self._follow(_dotted(decorator) or "", [], deeds)
+                if isinstance(node, ast.FunctionDef):
+                    self._note_decorated(node, decorator, deeds)
+
+    def _note_decorated(
+        self, node: ast.FunctionDef, decorator: ast.expr, deeds: Deeds
+    ) -> None:
+        """Note the classes that a decorator may give the function to.
+
+        Those that it is called with, and the one that `self` is said to be.
+        """
+        made = decorator.func if isinstance(decorator, ast.Call) else decorator
+        name = self._full_name(made)
+        if name in dir(builtins) or name.partition(".")[0] in _HARMLESS:
+            return
+        given = decorator.args if isinstance(decorator, ast.Call) else []
+        named = [argument.annotation for argument in node.args.args[:1]]
+        for part in (*given, *filter(None, named)):
+            deeds.may_change.update(names_in(part).reads)
 
     def _note_call(self, node: ast.Call, deeds: Deeds) -> None:
         deeds.hazard = deeds.hazard or self._hazard_of(node)
@@ -146,6 +185,8 @@ class Doings:
             deeds.changes.update(root for root in arguments[:1] if root)
         if receiver and (in_place or last in _CHANGING_METHODS):
             deeds.changes.add(receiver)
+        elif receiver and _is_adding(last):
+            deeds.may_change.add(receiver)
         # Which class a method belongs to is not known; its name must do.
         is_known = last in _CHANGING_METHODS or last.startswith("__")
         if isinstance(function, ast.Attribute) and not is_known:
@@ -164,11 +205,15 @@ class Doings:
             if function.is_method and not name.startswith("."):
                 given = [None, *arguments]  # `self` is the new object
             passed = dict(zip(function.parameters, given, strict=False))
-            for changed in inner.changes:
-                if changed in passed:
-                    deeds.changes.update(filter(None, [passed[changed]]))
-                elif changed not in function.locals:
-                    deeds.changes.add(changed)
+            for theirs, ours in (
+                (inner.changes, deeds.changes),
+                (inner.may_change, deeds.may_change),
+            ):
+                for changed in theirs:
+                    if changed in passed:
+                        ours.update(filter(None, [passed[changed]]))
+                    elif changed not in function.locals:
+                        ours.add(changed)
 
     def _deeds_of(self, function: _Function) -> Deeds:
         if function.deeds is None:
@@ -277,10 +322,22 @@ def aliases(nodes: Iterable[ast.stmt]) -> Iterator[set[str]]:
     for node in nodes:
         if isinstance(node, ast.Assign):
             names = {t.id for t in node.targets if isinstance(t, ast.Name)}
-            if root := _root(node.value):
+            if root := _root(node.value) or _root_of_added(node.value):
                 names.add(root)
             if len(names) > 1:
                 yield names
+
+
+def _root_of_added(node: ast.expr) -> str | None:
+    """Return what got a new part in `part = whole.add_part()`."""
+    function = getattr(node, "func", None)
+    if isinstance(function, ast.Attribute) and _is_adding(function.attr):
+        return _root(function.value)
+    return None
+
+
+def _is_adding(method: str) -> bool:
+    return method.partition("_")[0] in _ADDING
 
 
 def _root(node: ast.AST) -> str | None:

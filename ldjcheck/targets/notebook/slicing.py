@@ -197,8 +197,11 @@ class _Slicer:
         """Choose what changes the object that a statement has bound to `name`."""
         names = self.notebook.others(name)
         for index in range(start + 1, self.count):
-            for changed in sorted(names & self.notebook.deeds[index].changes):
+            deeds = self.notebook.deeds[index]
+            for changed in sorted(names & deeds.changes):
                 self.choose(index, changed, is_vital=is_vital)
+            for changed in sorted(names & deeds.may_change):
+                self.choose(index, changed, is_vital=False)
             if self.notebook.replaces(index, name):
                 return
 
