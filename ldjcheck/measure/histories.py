@@ -170,7 +170,7 @@ class Histories:
             ):
                 step = torch.randn(base.shape, generator=generator, dtype=torch.float64)
                 if index not in shop.fixed and tensor.shape == base.shape:
-                    tensor.data.copy_(base + (scale * step).to(base))
+                    tensor.copy_(base + (scale * step).to(base))
 
     # --- state --------------------------------------------------------------------
 

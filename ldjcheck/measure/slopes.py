@@ -212,12 +212,14 @@ class Slopes:
         if _INPUT in steps:
             x = x + size * steps[_INPUT]
         try:
-            for tensor, step in moved:
-                tensor.data.add_(size * step)
+            with torch.no_grad():
+                for tensor, step in moved:
+                    tensor.add_(size * step)
             return value(x)
         finally:
-            for (tensor, _), old in zip(moved, saved, strict=True):
-                tensor.data.copy_(old)
+            with torch.no_grad():
+                for (tensor, _), old in zip(moved, saved, strict=True):
+                    tensor.copy_(old)
 
     def _ldj(self, x: Tensor) -> float:
         reported = self._runner.run(self._side.direction, x, self._frozen).reported

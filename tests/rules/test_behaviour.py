@@ -734,6 +734,15 @@ class KeptWhileEvaluating(Weight):
         return self.kept
 
 
+class KeptWhileUnchanged(Weight):
+    """Kept until an optimiser writes into the weight, which counts its versions."""
+
+    def logdet(self) -> Tensor:
+        if self.kept is None or self.version != self.weight._version:
+            self.kept, self.version = super().logdet(), self.weight._version
+        return self.kept
+
+
 class KeptFromTheLastCall(Affine):
     """Returns the ldj of the batch before."""
 
@@ -778,6 +787,10 @@ def test_an_ldj_of_an_earlier_call_is_named() -> None:
 
 def test_a_cache_that_is_cleared_by_training_is_none() -> None:
     assert check(KeptWhileEvaluating()).findings == ()
+
+
+def test_a_cache_that_asks_for_the_parameters_version_is_none() -> None:
+    assert check(KeptWhileUnchanged()).findings == ()
 
 
 class Scaling(torch.distributions.Transform):
