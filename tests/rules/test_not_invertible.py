@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -43,6 +44,25 @@ class Outer(nn.Module):
 def test_a_map_that_loses_dims_is_not_invertible() -> None:
     assert codes(Repeated())[0] == ("LDJ304", "error")
     assert codes(Outer())[0] == ("LDJ304", "error")
+
+
+class Hilbert(nn.Module):
+    """A regular matrix, of which rounding leaves less and less the larger it is."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        i = torch.arange(dims, dtype=torch.float64)
+        self.register_buffer("weight", 1 / (i[:, None] + i + 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x @ self.weight, torch.linalg.slogdet(self.weight)[1].expand(len(x))
+
+
+@pytest.mark.parametrize("dims", [10, 12, 14])
+def test_what_is_squeezed_step_by_step_is_ill_conditioned_and_not_lost(
+    dims: int,
+) -> None:
+    assert codes(Hilbert(dims), (dims,)) == [("LDJ402", "unproven")]
 
 
 class Square(nn.Module):
