@@ -119,4 +119,5 @@ def _singular_values(matrix: Tensor) -> Tensor | None:
     for dim in (1, 0):
         largest = scaled.abs().amax(dim=dim, keepdim=True)
         scaled = scaled / torch.where(largest > 0, largest, 1.0)
-    return torch.linalg.svdvals(scaled)
+    values: Tensor = torch.linalg.svdvals(scaled)
+    return values

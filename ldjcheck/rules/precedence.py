@@ -51,6 +51,8 @@ def _explains(cause: Finding, other: Finding) -> bool:
         spoiled = other.code.startswith(_SPOILED)
         there_and_back = other.code == "LDJ301" or other.direction is None
         return spoiled and (cause.direction == other.direction or there_and_back)
+    if cause.code == "LDJ301":  # what does not lead back is no map to ask more of
+        return other.direction == "inverse" and other.code in ("LDJ304", "LDJ402")
     # What is lost of the total also looks like terms that are forgotten.
     return (
         cause.code == "LDJ204"
