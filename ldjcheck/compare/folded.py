@@ -70,7 +70,7 @@ def changes_orientation(
             by_map.setdefault(at, set()).update(_signs(side))
     split = sum(len(signs) > 1 for signs in by_map.values())
     if learns:
-        return split >= _ENOUGH and 2 * split >= len(by_map)
+        return split >= min(_ENOUGH, len(by_map)) and 2 * split >= len(by_map)
     return split > 0
 
 

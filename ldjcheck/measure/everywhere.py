@@ -14,7 +14,7 @@ from ldjcheck.measure.conduct import with_conduct
 from ldjcheck.measure.configuration import is_apart, measure_config
 from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import is_kept_in_place, learnable
-from ldjcheck.measure.orientation import turn_around
+from ldjcheck.measure.orientation import look_for_folds, turn_around
 from ldjcheck.measure.refine import refined
 from ldjcheck.measure.stand_in import with_stand_ins
 from ldjcheck.records import DirectionMeasured
@@ -56,6 +56,7 @@ def measure_everywhere(
         more = {**more, "orientation": one_sided}
     if not finer and not turned and lives:
         turned = beyond_bounds(settled, configs, (first, *measured[1:]))
+        turned += look_for_folds(settled, configs, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
