@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from ldjcheck.records import Explanation
     from ldjcheck.rules.rule import Circumstances
 
+_KINDS = ("step-unaccounted", "overwritten", "part-unaccounted", "dims-left-out")
+
 
 def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("step-unaccounted", "overwritten", "part-unaccounted")
+    return e.kind in _KINDS
 
 
 def _tell(e: Explanation) -> str:
+    if e.kind == "dims-left-out":
+        return f"The log-determinant leaves out {e.detail}."
     if e.kind == "overwritten" and e.sublayers:
         return "The flow keeps only the log-determinant of its last sublayer."
     if e.whole and e.within:
