@@ -17,6 +17,7 @@ from ldjcheck.measure.isolate import is_kept_in_place, learnable
 from ldjcheck.measure.orientation import look_for_folds, turn_around
 from ldjcheck.measure.refine import refined
 from ldjcheck.measure.stand_in import with_stand_ins
+from ldjcheck.measure.uninitialised import with_memory
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def measure_everywhere(
     over several calls, unless its `lives` are known.
     """
     settled, configs, measured, said = _measured(settled, configs)
+    measured = (with_memory(settled, measured[0]), *measured[1:])
     measured, finer = refined(settled, configs, measured)
     measured = with_stand_ins(settled, configs, measured)
     said = {**said, **finer}
