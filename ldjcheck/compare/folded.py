@@ -70,7 +70,8 @@ def changes_orientation(
             by_map.setdefault(at, set()).update(_signs(side))
     split = sum(len(signs) > 1 for signs in by_map.values())
     if learns:
-        return split >= min(_ENOUGH, len(by_map)) and 2 * split >= len(by_map)
+        alone = len(by_map) == 1  # parameters that stay as they are
+        return split >= (1 if alone else _ENOUGH) and 2 * split >= len(by_map)
     return split > 0
 
 
