@@ -18,7 +18,7 @@ from ldjcheck.fixes.pairs import solutions
 from ldjcheck.fixes.search import Question, is_contested, runs_with
 from ldjcheck.fixes.sites import real_file
 from ldjcheck.fixes.verify import Plans, Verification
-from ldjcheck.measure import Rehearsal
+from ldjcheck.measure import Rehearsal, is_torchs
 from ldjcheck.records import Diagnosis, Direction, Fix
 from ldjcheck.revision import Live
 
@@ -114,7 +114,7 @@ def _files(questions: Sequence[Question]) -> list[str]:
         for place in places:
             if place is not None:
                 files.setdefault(real_file(place))
-    return list(files)
+    return [file for file in files if not is_torchs(file)]  # those stay as they are
 
 
 def _fix(

@@ -7,6 +7,7 @@ from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.frames import is_torchs
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.namespace import Namespace
@@ -33,6 +34,7 @@ __all__ = [
     "Workshop",
     "counted",
     "is_apart",
+    "is_torchs",
     "learnable",
     "listens_to_context",
     "looks_for_axes",

@@ -91,7 +91,7 @@ class DirectionMeasured:
     noise: tuple[float, float] | None = (
         None  # of dequantization, where it leaves [0, 1)
     )
-    density_counted: bool = False  # `exact` is less the log-density of normal noise
+    density_counted: bool = False  # `exact` is less the log-density of the noise
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
     meant: bool = False  # it is wrong, and `reported` right for one that is not
