@@ -8,13 +8,14 @@ into more or fewer dims may report its volume factor, log det(J^T J) / 2.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.integral import log_integral
@@ -45,7 +46,25 @@ def with_stand_ins(
         return measured
     pairs = zip(configs[:_ASKED], measured, strict=False)
     changed = tuple(_stood_in(settled, config, each) for config, each in pairs)
+    smaller = _smaller(configs[0], changed[0])
+    if smaller is not None:
+        again = measure_config(settled.workshop, settled.calls, smaller)
+        measured = (*measured, _stood_in(settled, smaller, again))
     return (*changed, *measured[_ASKED:])
+
+
+def _smaller(config: Config, measured: ConfigMeasured) -> Config | None:
+    """Return the configuration on smaller images, where a split drops too many dims."""
+    side, shape = measured.forward, config.shape
+    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+        return None
+    if side.instead != "split" or side.exact is not None or len(shape) < 2:
+        return None
+    kept = side.jacobian.shape[1] / side.jacobian.shape[2]
+    while math.prod(shape) * (1 - kept) > _MOST_DROPPED and max(shape[1:]) > 1:
+        shape = (shape[0], *(max(1, size // 2) for size in shape[1:]))
+    fits = math.prod(shape) * (1 - kept) <= _MOST_DROPPED
+    return replace(config, shape=shape) if fits and shape != config.shape else None
 
 
 def _stood_in(

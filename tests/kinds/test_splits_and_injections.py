@@ -89,6 +89,31 @@ def test_the_way_back_takes_away_what_the_way_there_added() -> None:
     assert found == [("LDJ501", "inverse")]
 
 
+class OfImages(Split):
+    """Drops half of twelve channels, under a normal that is learned from the others."""
+
+    def __init__(self, scaled: bool = True) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(6, 12, 3, padding=1)
+        self.scaled = scaled
+
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        mean, log_std = self.net(kept).chunk(2, dim=1)
+        z = (dropped - mean) * torch.exp(-log_std)
+        log_p = -(z**2) / 2 - math.log(2 * math.pi) / 2
+        return (log_p - self.scaled * log_std).sum(dim=[1, 2, 3])
+
+
+def test_a_split_of_many_dims_is_proved_on_smaller_images() -> None:
+    report = ldjcheck.check(OfImages())
+    assert report.status == "pass", report
+    found = ldjcheck.check(OfImages(scaled=False)).findings
+    assert [(f.code, f.direction) for f in found if f.severity == "error"] == [
+        ("LDJ501", "forward"),
+        ("LDJ501", "inverse"),
+    ]
+
+
 class ForwardsTaken(Split):
     """Takes the log-density off on the way there: exp(ldj) grows without end."""
 
