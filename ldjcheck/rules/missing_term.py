@@ -44,7 +44,8 @@ PAGE = Page(
     shows="""
         exact - reported equals the log-determinant of one step. A constant close to 1
         such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
-        shows only in double precision.
+        shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
+        too soon, leaves out the first or the last dims.
         """,
     wrong="""
         import torch
