@@ -258,7 +258,7 @@ def _measurement(setting: Setting, layer: Layer, options: Options) -> Measuremen
         has_parameters=setting.has_parameters,
         inferred={**setting.inferred, **notes},
         float32_only=settled.float32_only,
-        one_sided=notes.get("orientation"),
+        one_sided=notes.get("orientation") or notes.get("orthogonal"),
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})

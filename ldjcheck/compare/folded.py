@@ -51,7 +51,7 @@ def _is_singular(side: DirectionMeasured) -> bool:
     assert side.jacobian is not None
     if side.structure in ("diagonal", "triangular") and side.exact is not None:
         return not bool(torch.isfinite(side.exact).any())
-    return all(_condition(matrix) > _SINGULAR for matrix in side.jacobian)
+    return all(_loses(matrix) for matrix in side.jacobian)
 
 
 def changes_orientation(
@@ -70,7 +70,8 @@ def changes_orientation(
             by_map.setdefault(at, set()).update(_signs(side))
     split = sum(len(signs) > 1 for signs in by_map.values())
     if learns:
-        return split >= _ENOUGH and 2 * split >= len(by_map)
+        alone = len(by_map) == 1  # parameters that stay as they are
+        return split >= (1 if alone else _ENOUGH) and 2 * split >= len(by_map)
     return split > 0
 
 
@@ -84,13 +85,40 @@ def _is_square(jacobian: Tensor | None) -> bool:
     return jacobian is not None and jacobian.shape[1] == jacobian.shape[2]
 
 
+def _loses(matrix: Tensor) -> bool:
+    """Return whether some directions come out as nothing, and all others clearly do not.
+
+    Where singular values fall off step by step, the last of them may be lost in rounding
+    while the matrix is regular, as a Hilbert matrix is.
+    """
+    values = _singular_values(matrix)
+    if values is None:
+        return False
+    lost = values * _SINGULAR < values[0]
+    kept = values[~lost]
+    if not len(kept):
+        return True
+    return bool(lost.any()) and bool(kept[-1] * _DOUBTFUL > values[0])
+
+
 def _condition(matrix: Tensor) -> float:
     """Return the condition number of a matrix whose rows and columns are scaled to one."""
-    if not torch.isfinite(matrix).all():
+    values = _singular_values(matrix)
+    if values is None:
         return 1.0  # nothing can be said
-    rows, columns = matrix.abs().amax(dim=1), matrix.abs().amax(dim=0)
-    if not bool(rows.all()) or not bool(columns.all()):
-        return float("inf")
-    scaled = matrix / rows[:, None]
-    scaled = scaled / scaled.abs().amax(dim=0, keepdim=True)
-    return float(torch.linalg.cond(scaled))
+    return float(values[0] / values[-1]) if bool(values[-1] > 0) else float("inf")
+
+
+def _singular_values(matrix: Tensor) -> Tensor | None:
+    """Return those of the matrix with rows and columns scaled to one, the largest first.
+
+    A row or column of zeros stays one. None where entries are not finite.
+    """
+    if not torch.isfinite(matrix).all():
+        return None
+    scaled = matrix
+    for dim in (1, 0):
+        largest = scaled.abs().amax(dim=dim, keepdim=True)
+        scaled = scaled / torch.where(largest > 0, largest, 1.0)
+    values: Tensor = torch.linalg.svdvals(scaled)
+    return values

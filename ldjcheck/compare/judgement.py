@@ -31,7 +31,7 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
         if getattr(side, "wrt", None) == "noise":
             said["wrt"] = "noise: a random draw made in the call enters the output"
         if getattr(side, "density_counted", False):
-            said["wrt"] += ", whose own normal density the ldj counts"
+            said["wrt"] += ", whose own density the ldj counts"
         if calls := getattr(side, "estimated", 0):
             said["estimator"] = (
                 f"the ldj is random and y is not: judged by its mean over {calls} calls"

@@ -29,19 +29,22 @@ def resized_verdict(
             untracked=True,
             faults=faults,
         )
-    told = [s for s in sides if s.instead == first.instead and s.exact is not None]
+    # Of many dims that are dropped nothing is known, and smaller images may tell.
+    known = next((s for s in sides if s.exact is not None and s.instead), first)
+    told = [s for s in sides if s.instead == known.instead and s.exact is not None]
     off = max([_off(side) for side in told], default=0.0)
     agrees = bool(told) and all(_agrees(side) for side in told)
     apart = off > _CLEAR and not agrees
-    wrong = first.instead == "split" and bool(told) and apart
+    wrong = known.instead == "split" and bool(told) and apart
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
-    if first.instead == "volume" and not agrees:
+    if known.instead == "volume" and not agrees:
         told = []  # another number may be meant
+    shown = first.jacobian if known.jacobian is None else known.jacobian
     return Verdict(
         direction=first.direction,
-        check=ldj_check(first, status, off if told else None),
-        resized=(first.jacobian.shape[2], first.jacobian.shape[1]),
-        instead=first.instead if told else None,
+        check=ldj_check(known, status, off if told else None),
+        resized=(shown.shape[2], shown.shape[1]),
+        instead=known.instead if told else None,
         ldj_at=first.ldj_at,
         faults=faults,
     )

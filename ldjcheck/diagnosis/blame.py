@@ -47,7 +47,7 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
 
     For -1 that is a minus sign. Of several places it is the outermost.
     """
-    for inner in _uses_towards(trace, node):
+    for inner in uses_towards(trace, node):
         user, position = inner
         if factor == -1.0:
             minus = user.name in _NEGATIONS or (
@@ -65,7 +65,7 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
 def written_count(trace: Trace, node: Node) -> float:
     """Return by what number, all in all, the source multiplies these terms."""
     count = 1.0
-    for user, position in _uses_towards(trace, node):
+    for user, position in uses_towards(trace, node):
         others = [a for i, a in enumerate(user.args[:2]) if i != position]
         number = _number(others[0]) if len(others) == 1 else None
         if number and user.name in MULTIPLY:
@@ -81,7 +81,7 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
     A count that is wrong stands where a number multiplies; one that is missing is missing
     where the term, which needs it, meets the rest of the ldj.
     """
-    uses = _uses_towards(trace, node)
+    uses = uses_towards(trace, node)
     for user, position in uses:
         others = [a for i, a in enumerate(user.args[:2]) if i != position]
         if user.name in MULTIPLY and others and not isinstance(others[0], Node):
@@ -201,7 +201,7 @@ def _makers(trace: Trace) -> set[int]:
     return calls
 
 
-def _uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
+def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
     """Return the linear uses from the returned ldj down to a node's terms, outermost first."""
     if trace.ldj is None:
         return []

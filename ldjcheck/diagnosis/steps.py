@@ -14,6 +14,7 @@ from ldjcheck.diagnosis.blame import (
     missing_statement,
     statement_of,
 )
+from ldjcheck.diagnosis.left_out import left_out
 from ldjcheck.diagnosis.numbers import fits, is_constant, same
 from ldjcheck.diagnosis.places import (
     location_of,
@@ -47,6 +48,7 @@ def step_explanations(
     yield from dropped
     if not any(e.cost < _PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
         yield from _missing_scalings(traces)
+        yield from left_out(traces)
         yield from _missing_parts(traces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,7 @@ from ldjcheck.diagnosis.case import (
     target_location,
 )
 from ldjcheck.diagnosis.numbers import (
+    Fit,
     fit_multiplier,
     fits,
     is_constant,
@@ -27,6 +29,7 @@ from ldjcheck.diagnosis.numbers import (
     shape_counts,
 )
 from ldjcheck.diagnosis.places import location_of
+from ldjcheck.diagnosis.spoken import is_spelled_out
 from ldjcheck.diagnosis.targets import Target, value_node, without
 from ldjcheck.diagnosis.terms import contribution, linear_positions
 from ldjcheck.records import Explanation, Location
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EXACTLY = 1e-9
+_SAID = 0.05  # by how much what the source speaks of is simpler
 _COUNTS = ("dims", "spatial", "active", "shape")
 
 
@@ -97,6 +101,8 @@ def _multiples(
     fits_found = fit_multiplier(
         factors, traces, constant=constant, dims_written=_dims_written(case, target)
     )
+    if len({trace.shape for trace in traces}) < 2:
+        fits_found = _as_spoken(case, target, constant_factor, fits_found)
     for fit in fits_found[:3]:
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
@@ -114,6 +120,23 @@ def _multiples(
             rank=0 if target is None else roundabout(case.traces[0], target),
             ambiguous=len({trace.shape for trace in traces}) < 2,
         )
+
+
+def _as_spoken(
+    case: Case, target: Target | None, needed: float | None, found: list[Fit]
+) -> list[Fit]:
+    """Return the counts that fit at one shape, first those which the source speaks of."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    spelled = (
+        None if not needed or node is None else is_spelled_out(trace, node, needed)
+    )
+    if spelled is None or not found:
+        return found
+    least = min(fit.cost for fit in found) - _SAID
+    told = [f for f in found if (f.multiplier.family == "number") == spelled]
+    rest = [f for f in found if f not in told]
+    return [*(replace(f, cost=least) for f in told[:1]), *rest, *told[1:]]
 
 
 def _enters_negatively(target: Target | None, amounts: list[Tensor]) -> bool:

@@ -87,6 +87,15 @@ def with_log(site: Site) -> Iterator[Change]:
             yield site.put(node, text, 0.1 + index / 20)
 
 
+def without_slice(site: Site) -> Iterator[Change]:
+    """Yield edits that take all entries of what is sliced."""
+    for node in site.expressions:
+        if isinstance(node, ast.Subscript) and any(
+            isinstance(part, ast.Slice) for part in ast.walk(node.slice)
+        ):
+            yield site.put(node, site.text(node.value), 0.0)
+
+
 def summed(site: Site) -> Iterator[Change]:
     """Yield edits that sum where there is a mean."""
     for node in site.expressions:

@@ -53,6 +53,7 @@ WAYS: tuple[tuple[str, tuple[Way, ...]], ...] = (
         ),
     ),
     ("part-unaccounted", (points.masked, calls.with_log)),
+    ("dims-left-out", (calls.without_slice,)),
     ("step-unaccounted", (calls.with_log,)),
 )
 """By the kind of the explanation. `times` has ways by its multiplier."""

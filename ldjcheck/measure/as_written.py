@@ -80,6 +80,8 @@ def _compared(
         f"sample {worst}, and {float(there[worst]):+.6g} in float64"
     )
     seen = side.behaviour
+    if overflowed[apart].all():
+        return replace(side, behaviour=replace(seen, overflows=fault))
     return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
 
 

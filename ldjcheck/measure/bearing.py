@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.configuration import is_apart, measure_config
-from ldjcheck.records import DirectionMeasured
+from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.measure.settle import Settled
-    from ldjcheck.records import Config, ConfigMeasured, Unavailable
+    from ldjcheck.records import Config, ConfigMeasured
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
@@ -141,8 +141,13 @@ def _shows(measured: ConfigMeasured) -> bool:
 
 
 def _proves_back(measured: ConfigMeasured) -> bool:
-    """Return whether rounding leaves the ldj of the way back no room, if it reports one."""
+    """Return whether rounding leaves the ldj of the way back no room, if it reports one.
+
+    One that raises may do so at images that lie where the map has come to its end.
+    """
     inverse = measured.inverse
+    if isinstance(inverse, Unavailable) and inverse.raised:
+        return False
     if not isinstance(inverse, DirectionMeasured) or inverse.reported is None:
         return True
     return _leaves_no_room(inverse)

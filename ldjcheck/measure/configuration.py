@@ -62,6 +62,7 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
                 inverse = making_up(runner, inverse, workshop.options)
             elif isinstance(inverse, DirectionMeasured):
                 inverse = _with_round_trip(runner, inverse, forward, workshop)
+                inverse = _as_meant(runner, inverse, forward, workshop)
                 forward = _by_the_way_back(forward, inverse)
     elif not wants_inverse:
         inverse = Unavailable(direction="inverse", why="not asked for")
@@ -195,6 +196,39 @@ def _with_round_trip(
     if derivable and (is_apart(found) or not _stops_early(inverse, found)):
         return inverse
     return found
+
+
+def _as_meant(
+    runner: Runner,
+    inverse: DirectionMeasured,
+    forward: DirectionMeasured | Unavailable,
+    workshop: Workshop,
+) -> DirectionMeasured:
+    """Return a way back that leads elsewhere, and whether its ldj is that of one that does not.
+
+    Minus the forward ldj at the right point, or where a solver stopped, is what it is meant
+    to be: it is the map that is wrong then, and not its ldj.
+    """
+    off, allowed = inverse.round_trip, inverse.round_trip_allowed
+    if off is None or allowed is None or off <= allowed or not is_apart(inverse):
+        return inverse
+    if not isinstance(forward, DirectionMeasured):
+        return inverse
+    meant = _is_minus(inverse, forward)
+    if not meant:
+        at = _measured(runner, "forward", inverse.y, replace(workshop, behaviour=False))
+        meant = isinstance(at, DirectionMeasured) and _is_minus(inverse, at)
+    return replace(inverse, meant=meant)
+
+
+def _is_minus(inverse: DirectionMeasured, forward: DirectionMeasured) -> bool:
+    """Return whether what the way back reports is minus what is true of the way there."""
+    if inverse.reported is None or inverse.allowed is None or forward.exact is None:
+        return False
+    if forward.allowed is None or not forward.anchored:
+        return False
+    off = (inverse.reported + forward.exact).abs()
+    return bool((off <= inverse.allowed + forward.allowed).all())
 
 
 def _by_the_way_back(

@@ -16,7 +16,7 @@ from ldjcheck.measure.exact import (
     log_abs_det,
 )
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.noise import normal_density_of
+from ldjcheck.measure.noise import density_of
 from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
 from ldjcheck.measure.truth import Truth, truth_of
 from ldjcheck.measure.watch import Watch
@@ -106,7 +106,7 @@ def measure_direction(
     name, pivots = structure.describe_structure(jacobian)
     shares = structure.shares(jacobian, pivots)
     if truth.map.noise is not None and reported is not None:
-        density = normal_density_of(truth.map.origin, reported - exact)
+        density = density_of(truth.map.origin, reported - exact)
         if density is not None:
             exact = exact - density.sum(1)
             shares = shares - density

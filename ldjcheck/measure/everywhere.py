@@ -11,12 +11,13 @@ from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.bearing import nearer, where_borne
 from ldjcheck.measure.bounds import beyond_bounds
 from ldjcheck.measure.conduct import with_conduct
-from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.configuration import is_apart, measure_config
 from ldjcheck.measure.gradient import measure_gradients
-from ldjcheck.measure.isolate import learnable
-from ldjcheck.measure.orientation import turn_around
+from ldjcheck.measure.isolate import is_kept_in_place, learnable
+from ldjcheck.measure.orientation import look_for_folds, turn_around
 from ldjcheck.measure.refine import refined
 from ldjcheck.measure.stand_in import with_stand_ins
+from ldjcheck.measure.uninitialised import with_memory
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
+_STAY = "orthogonal weights stay as built: moved, they no longer invert"
+_AS_BUILT = "leads back while weights are orthogonal, as they are built, and not beyond"
+_FREE = (
+    "weights that start orthogonal are learned freely, and the map and its ldj are right "
+    "only while they stay so: nothing that the layer holds sees to it"
+)
 
 
 def measure_everywhere(
@@ -38,6 +45,7 @@ def measure_everywhere(
     over several calls, unless its `lives` are known.
     """
     settled, configs, measured, said = _measured(settled, configs)
+    measured = (with_memory(settled, measured[0]), *measured[1:])
     measured, finer = refined(settled, configs, measured)
     measured = with_stand_ins(settled, configs, measured)
     said = {**said, **finer}
@@ -50,6 +58,7 @@ def measure_everywhere(
         more = {**more, "orientation": one_sided}
     if not finer and not turned and lives:
         turned = beyond_bounds(settled, configs, (first, *measured[1:]))
+        turned += look_for_folds(settled, configs, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
@@ -61,6 +70,8 @@ def _measured(
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then
     left where they are, while everything else is moved; the workshop returned does so.
+    An ldj that follows them wherever they go says that they are meant to be moved: then
+    it is the way back that is wrong.
     """
     said: dict[str, str] = {}
     first = measure_config(settled.workshop, settled.calls, configs[0])
@@ -78,9 +89,11 @@ def _measured(
     again = _at(careful, configs)
     if _is_broken(again[0]):
         return settled, configs, measured, said
-    said["parameters"] = (
-        "orthogonal weights stay as built: moved, they no longer invert"
-    )
+    if _follows(measured[0], again[0]):
+        return settled, configs, measured, {**said, "round trip": _AS_BUILT}
+    said["parameters"] = _STAY
+    if not is_kept_in_place(settled.workshop.layer.obj, fixed):
+        said["orthogonal"] = _FREE
     return careful, configs, again, said
 
 
@@ -101,6 +114,18 @@ def _is_broken(measured: ConfigMeasured) -> bool:
     if not isinstance(inverse, DirectionMeasured) or inverse.round_trip is None:
         return False
     return inverse.round_trip > _BROKEN
+
+
+def _follows(measured: ConfigMeasured, fixed: ConfigMeasured) -> bool:
+    """Return whether forward reports what is true of moved weights, and not of others."""
+    side, still = measured.forward, fixed.forward
+    if not isinstance(side, DirectionMeasured) or not side.anchored or is_apart(side):
+        return False
+    if not isinstance(still, DirectionMeasured) or side.exact is None:
+        return False
+    if side.reported is None or still.reported is None:
+        return False
+    return not torch.allclose(side.reported, still.reported)
 
 
 def _orthogonal(layer: Any) -> frozenset[int]:

@@ -136,7 +136,8 @@ def _judged(
             )
     together = _best(slopes, slopes.names)
     if together.agrees:
-        return replace(result, worst=together.off, allowed=together.allowed)
+        result = replace(result, worst=together.off, allowed=together.allowed)
+        return result if slopes.incoming is None else _of_incoming(slopes, result)
     suspects = [name for name in slopes.names if not _best(slopes, (name,)).agrees]
     wrong = [p for name in suspects[:_ASKED] if (p := _wrong(slopes, name)) is not None]
     if not wrong:
@@ -150,6 +151,32 @@ def _judged(
         untouched=len(slopes.names) - len(suspects),
         cut=cut,
         location=location,
+    )
+
+
+def _of_incoming(slopes: Slopes, result: GradientMeasured) -> GradientMeasured:
+    """Return the result for a layer that cuts the derivative of what came in.
+
+    Its own is right, and those of all layers before it are lost.
+    """
+    part = slopes.incoming
+    assert part is not None
+    seen = Cuts()
+    slopes.along(slopes.names, 0, seen)
+    places = [
+        place
+        for place in seen.passable
+        if _heals(slopes, slopes.names, 0, Cuts(frozenset((place,))))
+        and slopes.incoming is None
+    ]
+    places += list(seen.numbers)[-1:]
+    return replace(
+        result,
+        worst=abs(part.exact - part.reported),
+        wrong=(part,),
+        untouched=len(slopes.names),
+        cut=None if not places else {**seen.numbers, **seen.passable}[places[0]],
+        location=None if not places else location_of(places[0]),
     )
 
 

@@ -19,7 +19,7 @@ from ldjcheck.measure.behaviour import SAME, same
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable, set_mode
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.measure.state import State, changed, state_of, tensors_by_name
+from ldjcheck.measure.state import Kind, State, changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import Returned, Stale, StateChange
 
@@ -96,7 +96,7 @@ class Histories:
             state = self._state_change(one, coupled=coupled)
         except _GIVES_UP:
             return nothing
-        if state is not None and state.every_call:
+        if state is not None:
             return Remembered(state=state, stale={})
         stale: dict[Direction, Stale] = {}
         for way in (self._way, "inverse"):
@@ -107,7 +107,7 @@ class Histories:
         if not stale:
             found = self._stale_between()
             stale = {} if found is None else {"forward": found}
-        return Remembered(state=state or self._initialised_in_training(), stale=stale)
+        return Remembered(state=self._initialised(one, beside=not stale), stale=stale)
 
     # --- lives --------------------------------------------------------------------
 
@@ -170,13 +170,13 @@ class Histories:
             ):
                 step = torch.randn(base.shape, generator=generator, dtype=torch.float64)
                 if index not in shop.fixed and tensor.shape == base.shape:
-                    tensor.data.copy_(base + (scale * step).to(base))
+                    tensor.copy_(base + (scale * step).to(base))
 
     # --- state --------------------------------------------------------------------
 
     def _state_change(self, life: _Life, *, coupled: bool) -> StateChange | None:
-        """Return what calls change of what the layer holds, if it matters."""
-        built, first, second, third = life.states
+        """Return what every call changes of what the layer holds, if it matters."""
+        _, first, second, third = life.states
         every = changed(first, second, ("learned",))
         if not every and coupled and self._settled.workshop.options.mode == "eval":
             # Overwritten from each batch, and what the batch has in common is used.
@@ -192,17 +192,50 @@ class Histories:
                 learned=bool(changed(first, second, ("learned",))),
                 location=self._writer(life, every),
             )
-        once = self._once(built, first, second)
-        if once:
-            return StateChange(names=once, every_call=False)
         return None
 
-    def _once(self, built: State, first: State, second: State) -> tuple[str, ...]:
+    def _initialised(self, life: _Life, *, beside: bool) -> StateChange | None:
+        """Return what the first call sets, or the first in training, and no other call.
+
+        Of what is held `beside` parameters and buffers, only what is another number after
+        another batch: what is the same whatever the batch is a cache.
+        """
+        usual = self._settled.workshop.options.mode
+        for mode in dict.fromkeys((usual, "train")):
+            try:
+                states = life.states if mode == usual else self._begun("one", mode)
+                names = self._once(states, ("learned", "buffer"))
+                if (
+                    not names
+                    and beside
+                    and (kept := self._once(states, ("attribute",)))
+                ):
+                    other = self._begun("other", mode)
+                    moved = changed(states[1], other[1], ("attribute",))
+                    names = tuple(name for name in kept if name in moved)
+            except _GIVES_UP:
+                return None
+            if names:
+                return StateChange(names=names, every_call=False)
+        return None
+
+    def _begun(self, inputs: str, mode: str) -> list[State]:
+        """Return what a twin holds when it is built, and after each of its first calls."""
+        life = self._born("one")
+        set_mode(life.runner.layer, mode)
+        states = [state_of(life.runner.layer)]
+        for index in (0, 1):
+            self._ask(life, self._way, self._drawn(inputs, index), Frozen())
+            states.append(state_of(life.runner.layer))
+        return states
+
+    def _once(self, states: list[State], kinds: tuple[Kind, ...]) -> tuple[str, ...]:
         """Return the parameters and numbers that the first call sets, and no other."""
+        built, first, second = states[:3]
         again = changed(first, second)
         return tuple(
             name
-            for name in changed(built, first, ("learned", "buffer"))
+            for name in changed(built, first, kinds)
             if name not in again
             and isinstance(first[name].value, Tensor)
             and first[name].value.is_floating_point()
@@ -215,22 +248,6 @@ class Histories:
         watch.also({name: held[name] for name in names if name in held})
         life.runner.run(self._way, self._drawn("other", 0), Frozen(), observer=watch)
         return next((p for name in names if (p := watch.written(name))), None)
-
-    def _initialised_in_training(self) -> StateChange | None:
-        """Return what the first call in training sets, where checks run in eval mode."""
-        if self._settled.workshop.options.mode == "train":
-            return None
-        life = self._born("one")
-        set_mode(life.runner.layer, "train")
-        states = [state_of(life.runner.layer)]
-        try:
-            for index in (0, 1):
-                self._ask(life, self._way, self._drawn("one", index), Frozen())
-                states.append(state_of(life.runner.layer))
-        except _GIVES_UP:
-            return None
-        once = self._once(*states)
-        return StateChange(names=once, every_call=False) if once else None
 
     # --- stale answers ------------------------------------------------------------
 
@@ -261,10 +278,11 @@ class Histories:
         return self._told(a, b, one, "earlier parameters")
 
     def _stale_output(self, one: _Life, way: Direction) -> Stale | None:
-        """Return whether the output belongs to the parameters of an earlier call.
+        """Return whether the output, or the ldj alone, is of parameters of an earlier call.
 
-        Such a copy is kept beside the parameters and buffers, in a plain attribute, and
-        not because the first batch initialised the layer: both have seen the same one.
+        Twins that were initialised by different batches have different outputs, and those
+        that had the same first batch differ in the ldj alone where it is kept. A copy of
+        the output's parameters is kept in a plain attribute, beside these and buffers.
         """
         try:
             moved = self._life("one", "other")
@@ -272,7 +290,14 @@ class Histories:
             stranger = self._life("one", "other", trains=True)
         except _GIVES_UP:
             return None
-        for first, second in ((one, moved), (kin, stranger)):
+        pairs = ((one, moved), (kin, stranger))
+        asked = [self._answers(*pair, way) for pair in pairs]
+        if all(a and b and self._differ(a, b) for a, b in asked):
+            a, b = asked[0]
+            assert a is not None
+            assert b is not None
+            return self._told(a, b, one, "earlier parameters")
+        for first, second in pairs:
             held = [state_of(life.runner.layer) for life in (first, second)]
             if changed(held[0], held[1], ("learned", "buffer")):
                 return None

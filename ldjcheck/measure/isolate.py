@@ -20,7 +20,14 @@ from ldjcheck.holdings import attributes, module_level, reachable, tensors
 from ldjcheck.measure.guard import LOW_PRECISION, is_rounded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
 
 
 @contextlib.contextmanager
@@ -255,6 +262,28 @@ def learnable(layer: Any) -> list[Tensor]:
         for t in tensors(layer)
         if t.requires_grad and t.is_leaf and t.is_floating_point() and t.numel()
     ]
+
+
+def is_kept_in_place(layer: Any, which: Collection[int]) -> bool:
+    """Return whether something may take learnable tensors back to where they belong.
+
+    A hook does, that runs around each call or step; or a kind of parameter of its own,
+    which optimisers of manifolds know.
+    """
+    if any(
+        name.endswith("_hooks") and value
+        for module in reachable(layer)
+        if isinstance(module, torch.nn.Module)
+        for name, value in vars(module).items()
+    ):
+        return True
+    held = [tensor for i, tensor in enumerate(learnable(layer)) if i in which]
+    return any(
+        type(tensor) not in (Tensor, torch.nn.Parameter)
+        or tensor._backward_hooks
+        or tensor._post_accumulate_grad_hooks
+        for tensor in held
+    )
 
 
 def set_mode(layer: Any, mode: str) -> None:

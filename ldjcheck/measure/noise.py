@@ -13,6 +13,8 @@ from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tolerance import round_trip_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
     from ldjcheck.measure.runner import Runner
@@ -85,20 +87,30 @@ def noise_of(
     return Noise(ends=ends, excuses=True) if near or rare else None
 
 
-def normal_density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
-    """Return the log-density of each entry of normal noise, `(batch, dims)`, if it is counted.
+def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
+    """Return the log-density of each entry of the noise, `(batch, dims)`, if it is counted.
 
     An ldj of learned noise is -log q(u | x): that of the map from the noise to u, less the
-    density of the noise itself. Uniform noise has none to count, and a layer may leave it
-    to others: the `gap` between what is reported and the map's own ldj decides.
+    density of the noise itself, which is that of the generator that the noise was drawn
+    by. Uniform noise from 0 to 1 has none to count, and a layer may leave it to others:
+    the `gap` between what is reported and the map's own ldj decides.
     """
     flat = noise.detach().double().cpu().flatten(1)
     if bool(((flat >= 0) & (flat <= 1)).all()):
         return None
-    density = -(flat**2) / 2 - math.log(2 * math.pi) / 2
-    off = (gap + density.sum(1)).abs()
-    counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
-    return density if counted and bool((gap.abs() > off).all()) else None
+    for density in _densities(flat):
+        off = (gap + density.sum(1)).abs()
+        counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
+        if counted and bool((gap.abs() > off).all()):
+            return density
+    return None
+
+
+def _densities(noise: Tensor) -> Iterator[Tensor]:
+    """Yield the log-densities that numbers may be drawn by."""
+    yield -(noise**2) / 2 - math.log(2 * math.pi) / 2
+    if bool((noise.abs() <= 1).all()):  # of which a Laplace distribution is made
+        yield torch.full_like(noise, -math.log(2))
 
 
 def _steepest(jacobian: Tensor) -> float:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured
 
+_MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 _CLEARLY = 10.0  # times what hides mistakes
 _ONE_SIDED = (
     "where a matrix or number that is learned turns space around, the ldj is NaN; "
@@ -46,6 +47,32 @@ def turn_around(
         return (scales,), None
     everything = measure_config(shop, settled.calls, replace(first, turned="all"))
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
+
+
+def look_for_folds(
+    settled: Settled, configs: tuple[Config, ...], measured: tuple[ConfigMeasured, ...]
+) -> tuple[ConfigMeasured, ...]:
+    """Return more samples at each draw of the parameters, where one draw folds the map.
+
+    A few samples may all lie on one side of a fold, and parameters that were moved may fold
+    what is meant to be kept straight: only many samples tell one from the other.
+    """
+    if not any(_has_both_signs(each.forward) for each in measured):
+        return ()
+    shop = replace(settled.workshop, behaviour=False)
+    draws = {(config.draw, config.shape): config for config in configs}
+    return tuple(
+        measure_config(shop, settled.calls, replace(c, batch=_MANY, region="usual"))
+        for c in draws.values()
+    )
+
+
+def _has_both_signs(side: object) -> bool:
+    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+        return False
+    if side.jacobian.shape[1] != side.jacobian.shape[2]:
+        return False
+    return len({float(torch.linalg.slogdet(j).sign) for j in side.jacobian} - {0.0}) > 1
 
 
 def _has_orientation(settled: Settled) -> bool:

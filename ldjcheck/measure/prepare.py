@@ -194,12 +194,16 @@ class Workshop:
 
 
 def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
+    """Move the parameters in place, as an optimiser does.
+
+    A cache that asks for their version, which `.data` leaves as it is, must see it.
+    """
     generator = torch.Generator().manual_seed(7919 * draw)
     with torch.no_grad():
         for index, tensor in enumerate(learnable(layer)):
             step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
             if index not in fixed:
-                tensor.data.add_((scale * step).to(tensor))
+                tensor.add_((scale * step).to(tensor))
 
 
 def _reflect(layer: Any, fixed: frozenset[int]) -> None:
@@ -212,7 +216,7 @@ def _reflect(layer: Any, fixed: frozenset[int]) -> None:
             one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
             if index in fixed or (tensor.dim() < 2 and one_sign):
                 continue
-            row = tensor.data[:1] if tensor.dim() else tensor.data
+            row = tensor[:1] if tensor.dim() else tensor
             row.neg_()
 
 
@@ -231,9 +235,9 @@ def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
             if index in fixed or not (one_sign or square):
                 continue
             if scales:
-                tensor.data.view(-1)[:1].neg_()
+                tensor.view(-1)[:1].neg_()
             elif what == "all" and (square or number):
-                row = tensor.data[:1] if tensor.dim() else tensor.data
+                row = tensor[:1] if tensor.dim() else tensor
                 row.neg_()
 
 

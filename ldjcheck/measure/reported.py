@@ -46,6 +46,8 @@ def reported_of(
     form = f"the ldj has shape {tuple(ldj.shape)}, not ({batch},)"
     if ldj.numel() == batch:
         return ldj.reshape(batch), None, form
+    if ldj.shape == (batch, batch) and batch not in x.shape[1:]:
+        return ldj.diagonal(), None, form  # where a sample meets itself
     if ldj.dim() and len(ldj) == batch:
         return ldj.reshape(batch, -1).sum(1), None, form
     if _is_of_any_sample(ldj, x):

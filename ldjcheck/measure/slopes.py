@@ -19,6 +19,7 @@ from ldjcheck.measure.exact import (
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.maps import FrozenMap, Reading
+from ldjcheck.records import GradientPart
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +34,8 @@ _RELATIVE = 1e-6
 _ROUNDING = 1e-14  # of the sum, before it is divided by the step
 _UNCLEAR = 1e-2  # an error estimate above this share of the slope decides nothing
 _INPUT = "x"
+_INCOMING = "incoming ldj"
+_PASSES = 1e-6  # relative: how much of a derivative may be lost to rounding
 
 
 class UndefinedSlopeError(Exception):
@@ -93,6 +96,7 @@ class Slopes:
         generator = torch.Generator().manual_seed(1)
         self._weights = _signed(side.y.new_zeros(len(side.x)), generator)
         self._output_weights = _signed(side.y.double(), generator)
+        self.incoming: GradientPart | None = None  # where its derivative is lost
 
     def along(
         self, names: tuple[str, ...], attempt: int, cuts: Cuts | None = None
@@ -102,10 +106,15 @@ class Slopes:
         Raises:
             UndefinedSlopeError: autograd raises, or the sum is not finite.
         """
-        x, outcome = self._run_tracked(cuts)
+        calls = self._runner.calls
+        start = self._runner.start(self._side.x) if calls.accumulates else None
+        start = None if start is None else start.requires_grad_()
+        x, outcome = self._run_tracked(cuts, start)
         if outcome.reported is None:
             raise UndefinedSlopeError("the call reports no ldj")
         total = (outcome.reported * self._weights).sum()
+        if start is not None:
+            self.incoming = self._lost(total, start, calls.sign)
         return self._slope(names, attempt, x, total, self._ldj)
 
     def exact_along(self, names: tuple[str, ...], attempt: int) -> tuple[float, float]:
@@ -151,12 +160,30 @@ class Slopes:
 
     # --- the numbers --------------------------------------------------------------
 
-    def _run_tracked(self, cuts: Cuts | None) -> tuple[Tensor, Any]:
+    def _lost(self, total: Tensor, start: Tensor, sign: int) -> GradientPart | None:
+        """Return the derivative by the incoming ldj, where less comes out than goes in.
+
+        `total` is of the layer's own part, without what came in: it does not depend on it.
+        """
+        (gradient,) = _grad(total, [start])
+        if gradient is None:
+            return None
+        weights = self._weights.reshape(start.shape)
+        whole = float((weights**2).sum())
+        lost = sign * float((gradient.double() * weights).sum())
+        if abs(lost) <= _PASSES * whole:
+            return None
+        return GradientPart(name=_INCOMING, reported=whole + lost, exact=whole)
+
+    def _run_tracked(
+        self, cuts: Cuts | None, start: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
         x = self._side.x.clone()
         if x.is_floating_point():
             x.requires_grad_()
         direction = self._side.direction
-        return x, self._runner.run(direction, x, self._frozen, watch=cuts)
+        outcome = self._runner.run(direction, x, self._frozen, start=start, watch=cuts)
+        return x, outcome
 
     def _slope(
         self,
@@ -212,12 +239,18 @@ class Slopes:
         if _INPUT in steps:
             x = x + size * steps[_INPUT]
         try:
-            for tensor, step in moved:
-                tensor.data.add_(size * step)
-            return value(x)
+            with torch.no_grad():
+                for tensor, step in moved:
+                    tensor.add_(size * step)
+            placed = [tensor.detach().clone() for tensor, _ in moved]
+            found = value(x)
+            if not all(map(torch.equal, placed, (tensor for tensor, _ in moved))):
+                raise UndefinedSlopeError("the call itself writes into its parameters")
+            return found
         finally:
-            for (tensor, _), old in zip(moved, saved, strict=True):
-                tensor.data.copy_(old)
+            with torch.no_grad():
+                for (tensor, _), old in zip(moved, saved, strict=True):
+                    tensor.copy_(old)
 
     def _ldj(self, x: Tensor) -> float:
         reported = self._runner.run(self._side.direction, x, self._frozen).reported

@@ -8,13 +8,14 @@ into more or fewer dims may report its volume factor, log det(J^T J) / 2.
 from __future__ import annotations
 
 import contextlib
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.integral import log_integral
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _ASKED = 2  # configurations: each costs an integral per sample and dropped dim
 _MOST_DROPPED = 64
 _PER_DIM = 1e-4  # nats an integral may be off: heavy tails end far out
+_NO_END = 1e6  # nats: an integral that is larger has none, however far it was taken
 _VOLUME = 1e-9
 _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
@@ -44,7 +46,25 @@ def with_stand_ins(
         return measured
     pairs = zip(configs[:_ASKED], measured, strict=False)
     changed = tuple(_stood_in(settled, config, each) for config, each in pairs)
+    smaller = _smaller(configs[0], changed[0])
+    if smaller is not None:
+        again = measure_config(settled.workshop, settled.calls, smaller)
+        measured = (*measured, _stood_in(settled, smaller, again))
     return (*changed, *measured[_ASKED:])
+
+
+def _smaller(config: Config, measured: ConfigMeasured) -> Config | None:
+    """Return the configuration on smaller images, where a split drops too many dims."""
+    side, shape = measured.forward, config.shape
+    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+        return None
+    if side.instead != "split" or side.exact is not None or len(shape) < 2:
+        return None
+    kept = side.jacobian.shape[1] / side.jacobian.shape[2]
+    while math.prod(shape) * (1 - kept) > _MOST_DROPPED and max(shape[1:]) > 1:
+        shape = (shape[0], *(max(1, size // 2) for size in shape[1:]))
+    fits = math.prod(shape) * (1 - kept) <= _MOST_DROPPED
+    return replace(config, shape=shape) if fits and shape != config.shape else None
 
 
 def _stood_in(
@@ -132,7 +152,7 @@ def _of_split(
         return replace(side, instead="split")
     lost = 8.0 * torch.finfo(torch.float64).eps * side.reported.abs()
     allowed = count * (_PER_DIM + lost)
-    exact = side.reported - total
+    exact = side.reported - torch.where(total < _NO_END, total, torch.inf)
     return replace(side, exact=exact, allowed=allowed, instead="split")
 
 
@@ -184,7 +204,11 @@ def _ldj(runner: Runner, side: DirectionMeasured, flat: Tensor) -> Tensor | None
 def _of_inverse(
     runner: Runner, forward: object, inverse: DirectionMeasured
 ) -> DirectionMeasured:
-    """Return minus what the forward map says of the point that the way back made up."""
+    """Return minus what the forward map says of the point that the way back made up.
+
+    Where that is no density there is nothing to hold the way back against: it repeats the
+    mistake, or it may well be right.
+    """
     is_split = isinstance(forward, DirectionMeasured) and forward.instead is not None
     if not is_split or inverse.reported is None:
         return _of_direction(runner, inverse)
@@ -196,9 +220,14 @@ def _of_inverse(
     if not same or there.reported is None or forward.exact is None:
         return inverse
     assert forward.reported is not None
-    said = there.reported.detach().double() - (forward.reported - forward.exact)
+    said = there.reported.detach().double()
     if forward.instead == "volume":
         return _of_volume(inverse)
+    off = forward.reported - forward.exact
+    wrong = forward.allowed is not None and bool((off.abs() > forward.allowed).any())
+    if wrong and not torch.allclose(inverse.reported.double(), -said):
+        return replace(inverse, instead=forward.instead)
+    said = said - off
     return replace(
         inverse, exact=-said, allowed=forward.allowed, instead=forward.instead
     )

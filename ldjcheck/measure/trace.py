@@ -111,6 +111,7 @@ def record(
         reported=side.reported,
         exact=side.exact,
         jacobian=side.jacobian,
+        shares=side.shares if side.structure in ("diagonal", "triangular") else None,
         sign=runner.calls.sign,
         slack=side.slack,
         tolerance=_tolerance(side),

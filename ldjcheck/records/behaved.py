@@ -103,4 +103,5 @@ class Behaviour:
     unrepeatable: Unrepeatable | None = None
     state: StateChange | None = None
     stale: Stale | None = None
+    overflows: str | None = None  # how the ldj is lost as written, in float32
     faults: tuple[str, ...] = ()  # what no rule has a name for, in words

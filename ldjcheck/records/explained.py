@@ -18,6 +18,7 @@ EditKind = Literal[
     "step-unaccounted",  # a step of the map, or several, has no term
     "overwritten",  # the terms of earlier executions are lost
     "part-unaccounted",  # a part of a step has no term
+    "dims-left-out",  # the first or last dims have no term; `detail` says which
     "remove-abs",
     "add-abs",
     "remove-exp",

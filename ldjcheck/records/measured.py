@@ -91,9 +91,10 @@ class DirectionMeasured:
     noise: tuple[float, float] | None = (
         None  # of dequantization, where it leaves [0, 1)
     )
-    density_counted: bool = False  # `exact` is less the log-density of normal noise
+    density_counted: bool = False  # `exact` is less the log-density of the noise
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
+    meant: bool = False  # it is wrong, and `reported` right for one that is not
     residual: float = 0.0  # the same for either direction, which may be a solver's
     round_trip_allowed: float | None = None
 
@@ -127,7 +128,7 @@ class Measurement:
     has_parameters: bool
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
-    one_sided: str | None = None  # why half of the orientations remain unproven
+    one_sided: str | None = None  # why other weights, or orientations, remain unproven
     gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
 
 
@@ -151,6 +152,7 @@ class Verdict:
     flat: bool = False  # the Jacobian is singular everywhere
     folds: bool = False  # its determinant has both signs
     ill_conditioned: bool = False
+    meant: bool = False  # the ldj is right for a way back that does undo the map
     resized: tuple[int, int] | None = None  # dims in and out, where they differ
     instead: Instead | None = None  # what was compared in place of a determinant
     ldj_at: Location | None = None  # where the ldj was made, where dims are dropped

@@ -12,12 +12,16 @@ if TYPE_CHECKING:
     from ldjcheck.records import Explanation
     from ldjcheck.rules.rule import Circumstances
 
+_KINDS = ("step-unaccounted", "overwritten", "part-unaccounted", "dims-left-out")
+
 
 def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("step-unaccounted", "overwritten", "part-unaccounted")
+    return e.kind in _KINDS
 
 
 def _tell(e: Explanation) -> str:
+    if e.kind == "dims-left-out":
+        return f"The log-determinant leaves out {e.detail}."
     if e.kind == "overwritten" and e.sublayers:
         return "The flow keeps only the log-determinant of its last sublayer."
     if e.whole and e.within:
@@ -40,7 +44,8 @@ PAGE = Page(
     shows="""
         exact - reported equals the log-determinant of one step. A constant close to 1
         such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
-        shows only in double precision.
+        shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
+        too soon, leaves out the first or the last dims.
         """,
     wrong="""
         import torch

@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    """Yield an ldj that float32 loses; what float64 loses too the diagnosis has to tell."""
+    for verdict in comparison.verdicts:
+        lost = verdict.behaviour.overflows
+        if lost is not None and not verdict.mismatched:
+            yield RULE.finding(
+                "The log-determinant is not finite in float32, in which it is written.",
+                direction=verdict.direction,
+                evidence=(lost,),
+            )
+
 
 PAGE = Page(
     what="""
@@ -58,4 +78,5 @@ RULE = Rule(
     severity="error",
     summary="NaN or inf, the exact value finite",
     page=PAGE,
+    match=_match,
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
+from ldjcheck.rules.wording import is_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,8 +21,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             continue
         config, side, _ = verdict.usable[0]
         shape = side.ldj_shape or ()
-        pairs = comparison.measurement.calls.accumulates and len(set(shape)) == 1
-        if math.prod(shape) == config.batch or (pairs and shape[0] == config.batch):
+        if math.prod(shape) == config.batch or is_of_pairs(comparison, side):
             continue  # an entry per sample, or per pair of them: that is LDJ201
         summed = "all its entries"  # which are those of any sample
         if shape[:1] == (config.batch,):

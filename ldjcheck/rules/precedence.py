@@ -9,8 +9,8 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Finding, Verdict
 
-_CAUSES = ("LDJ211", "LDJ209", "LDJ208", "LDJ207", "LDJ206", "LDJ204")
-"""Behaviour that may be why a number is wrong, the one that explains most first."""
+_CAUSES = ("LDJ211", "LDJ209", "LDJ208", "LDJ207", "LDJ206", "LDJ204", "LDJ301")
+"""What may be why a number is wrong, the one that explains most first."""
 
 _SPOILS = ("LDJ211", "LDJ209", "LDJ208", "LDJ207")
 """After these the numbers of a direction, and of the way back, are no evidence."""
@@ -51,9 +51,12 @@ def _explains(cause: Finding, other: Finding) -> bool:
         spoiled = other.code.startswith(_SPOILED)
         there_and_back = other.code == "LDJ301" or other.direction is None
         return spoiled and (cause.direction == other.direction or there_and_back)
-    # What is lost of the total also looks like terms that are forgotten.
-    return (
-        cause.code == "LDJ204"
-        and other.code in ("LDJ110", "LDJ119", "LDJ303")
-        and cause.direction == other.direction
-    )
+    if cause.code == "LDJ301":  # what does not lead back is no map to ask more of
+        return other.direction == "inverse" and other.code in ("LDJ304", "LDJ402")
+    if cause.code != "LDJ204" or cause.direction != other.direction:
+        return False
+    # What is lost of the total also looks like terms that are forgotten, and a statement
+    # that multiplies the total multiplies the layer's own part with it.
+    if other.code in ("LDJ110", "LDJ119", "LDJ303"):
+        return True
+    return other.code == "LDJ114" and cause.location == other.location is not None

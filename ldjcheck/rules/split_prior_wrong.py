@@ -14,8 +14,12 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Comparison, Finding, Verdict
 
+_OF_BOTH = "it takes off what forward adds at the same point, which is no density"
+_OF_ONE = "the forward direction says something else about the same point"
+
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    both = comparison.forward.check.status == "fail"
     for verdict in comparison.verdicts:
         if verdict.instead != "split" or verdict.check.status != "fail":
             continue
@@ -25,26 +29,27 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             if back
             else "The log-determinant is not a log-density of the part that is dropped.",
             direction=verdict.direction,
-            evidence=tuple(_evidence(verdict, back=back)),
+            evidence=(_OF_BOTH if both else _OF_ONE,)
+            if back
+            else tuple(_evidence(verdict)),
         )
         yield replace(finding, location=verdict.ldj_at)
 
 
-def _evidence(verdict: Verdict, *, back: bool) -> Iterator[str]:
+def _evidence(verdict: Verdict) -> Iterator[str]:
     differences = [
         s.difference for s in verdict.check.samples if s.difference is not None
     ]
     if not differences:
-        return
-    if back:
-        yield "the forward direction says something else about the same point"
         return
     assert verdict.resized is not None
     dropped = verdict.resized[0] - verdict.resized[1]
     total = differences[0]
     shown = f"exp({total:.4g})" if abs(total) < 1e6 else "no finite number"
     yield f"exp(ldj) integrates to {shown} over the {dropped} dropped dims, and not to 1"
-    if all(abs(d - total) < 1e-3 for d in differences):
+    if not math.isfinite(total):
+        yield "it grows towards the ends, as the log of one over a density does"
+    elif all(abs(d - total) < 1e-3 for d in differences):
         yield f"that is {total / dropped:+.4g} nats for each dropped dim, in every sample"
         if abs(abs(total / dropped) - 0.5 * math.log(2 * math.pi)) < 1e-3:
             yield "log(2 pi) / 2 = 0.9189: the constant of the normal density"

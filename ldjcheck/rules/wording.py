@@ -1,11 +1,11 @@
-"""How rules name the term that they are about."""
+"""How rules name the term that they are about, and what its form tells."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Explanation
+    from ldjcheck.records import Comparison, DirectionMeasured, Explanation
 
 _LONGEST = 48
 
@@ -34,3 +34,11 @@ def named(explanation: Explanation, *, start: bool = False) -> str:
     if text is None or len(text) > _LONGEST:
         return "A term of the log-determinant" if start else "a term"
     return f"`{text}`"
+
+
+def is_of_pairs(comparison: Comparison, side: DirectionMeasured) -> bool:
+    """Return whether the ldj has an entry for each pair of samples, `(batch, batch)`."""
+    batch = len(side.x)
+    accumulates = comparison.measurement.calls.accumulates
+    alone = accumulates or batch not in side.x.shape[1:]
+    return side.ldj_shape == (batch, batch) and alone

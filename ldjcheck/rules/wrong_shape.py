@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
+from ldjcheck.rules.wording import is_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,8 +24,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         values = "right"
         if verdict.mismatched:
             values = "still wrong, which is a mistake of its own"
-        if shape == (batch, batch) and comparison.measurement.calls.accumulates:
+        accumulates = comparison.measurement.calls.accumulates
+        if is_of_pairs(comparison, side) and not accumulates:
             evidence: tuple[str, ...] = (
+                f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
+                "error: each sample met each other one",
+                f"on the diagonal, where it meets itself, its values are {values}",
+            )
+        elif is_of_pairs(comparison, side):
+            evidence = (
                 "what is added to the incoming total has another shape than it:",
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
                 "error",

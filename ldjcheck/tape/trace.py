@@ -61,6 +61,7 @@ class Trace:
     reported: Tensor
     exact: Tensor
     jacobian: Tensor | None
+    shares: Tensor | None  # of the dims in `exact`, where the Jacobian is triangular
     sign: int
     slack: float  # relative: how well constants made in float32 can agree
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for

@@ -74,6 +74,14 @@ MISTAKES = {
         """,
         ["return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)"],
     ),
+    "slice": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return torch.sinh(x), torch.log(torch.cosh(x))[:, 1:].sum(dim=1)
+        """,
+        ["return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)"],
+    ),
     "abs": (
         """
         class Layer(nn.Module):

@@ -79,3 +79,31 @@ def test_a_map_that_loses_dims_loses_them_nearer_by_too() -> None:
     report = ldjcheck.check(Flat())
     assert report.findings[0].code == "LDJ304", report
     assert not said(report)
+
+
+class RefusesBack(Refuses):
+    """The same of the way back, as quantiles are refused where a map has come to its end."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.w, self.w.abs().log().sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        assert (self.w > 0.7).all()
+        return y / self.w, -self.w.log().sum().expand(len(y))
+
+
+class Unfinished(RefusesBack):
+    def inverse(self, y: Tensor) -> Pair:
+        raise ValueError("to be done")
+
+
+def test_a_way_back_may_refuse_parameters_that_were_moved_too_far() -> None:
+    report = ldjcheck.check(RefusesBack())
+    assert report.status == "pass", report
+    assert said(report).startswith("moved by 0.")
+
+
+def test_a_way_back_that_raises_however_little_is_moved_is_told_of() -> None:
+    report = ldjcheck.check(Unfinished())
+    assert [(f.code, f.direction) for f in report.findings] == [("LDJ005", "inverse")]
+    assert not said(report)

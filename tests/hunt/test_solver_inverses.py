@@ -69,6 +69,47 @@ def test_a_solver_that_float32_cannot_satisfy_does_not_hang_the_check() -> None:
         assert report.status == "pass", report
 
 
+class Steps(Contraction):
+    """A few steps, however far they lead."""
+
+    def __init__(self, steps: int, slip: float = 0.0) -> None:
+        super().__init__(0.0, slip)
+        self.steps = steps
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        x = y
+        for _ in range(self.steps):
+            x = y - self.step(x)[0]
+        return x, self.slip - self.forward(x)[1]
+
+
+def test_a_solver_that_gives_up_has_a_right_ldj_at_the_wrong_point() -> None:
+    (finding,) = ldjcheck.check(Steps(3), shape=(4,)).findings
+    assert finding.code == "LDJ301"
+    found = ldjcheck.check(Steps(3, slip=0.5), shape=(4,)).findings
+    assert len({f.code for f in found}) == 2, found
+
+
+class Halved(nn.Module):
+    """Inverted by halving an interval eight times: what comes out moves in jumps."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x + torch.tanh(x), torch.log(2 - torch.tanh(x) ** 2).sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        low, high = torch.full_like(y, -50.0), torch.full_like(y, 50.0)
+        for _ in range(8):
+            x = (low + high) / 2
+            above = x + torch.tanh(x) > y
+            low, high = torch.where(above, low, x), torch.where(above, x, high)
+        return x, -self.forward(x)[1]
+
+
+def test_a_solver_that_moves_in_jumps_is_no_map_without_an_inverse() -> None:
+    (finding,) = ldjcheck.check(Halved(), shape=(4,)).findings
+    assert finding.code == "LDJ301"
+
+
 class Solved(nn.Module):
     """The same the other way round, as flows for sampling have it."""
 

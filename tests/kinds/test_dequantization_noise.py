@@ -282,7 +282,7 @@ class Doubled(Learned):
 def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
     counted = ldjcheck.check(Learned(), domain="int:0:7", seed=seed)
     assert counted.status == "pass", counted
-    assert "own normal density" in counted.result.inferred["wrt"]
+    assert "own density" in counted.result.inferred["wrt"]
     left = ldjcheck.check(OfTheMapAlone(), domain="int:0:7", seed=seed)
     assert left.status == "pass", left
 
@@ -290,3 +290,44 @@ def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
 @pytest.mark.parametrize("layer", [WithoutScale, Doubled])
 def test_a_density_of_learned_noise_may_be_wrong(layer: type[Learned]) -> None:
     assert ldjcheck.check(layer(), domain="int:0:7").status == "fail"
+
+
+class OfTorch(nn.Module):
+    """Noise that one of torch's distributions draws, squashed into the unit interval."""
+
+    def __init__(self, family: type[torch.distributions.Distribution]) -> None:
+        super().__init__()
+        self.family = family
+        self.loc = nn.Parameter(torch.zeros(4))
+        self.log_scale = nn.Parameter(torch.zeros(4))
+
+    def log_q(self, q: torch.distributions.Distribution, v: Tensor) -> Tensor:
+        return q.log_prob(v)
+
+    def forward(self, x: Tensor) -> Pair:
+        q = self.family(self.loc, self.log_scale.exp())
+        v = q.rsample((len(x),))
+        inside = nn.functional.logsigmoid(v) + nn.functional.logsigmoid(-v)
+        return x + torch.sigmoid(v), (inside - self.log_q(q, v)).sum(1)
+
+
+class OfTorchHalved(OfTorch):
+    def log_q(self, q: torch.distributions.Distribution, v: Tensor) -> Tensor:
+        return q.log_prob(v) / 2
+
+
+@pytest.mark.parametrize(
+    "family", [torch.distributions.Laplace, torch.distributions.Normal]
+)
+def test_noise_has_the_density_of_the_generator_that_draws_it(
+    family: type[torch.distributions.Distribution],
+) -> None:
+    report = ldjcheck.check(OfTorch(family), domain="int:0:7")
+    assert report.status == "pass", report
+    assert ldjcheck.check(OfTorchHalved(family), domain="int:0:7").status == "fail"
+
+
+def test_no_edit_of_torch_itself_is_offered() -> None:
+    report = ldjcheck.check(OfTorchHalved(torch.distributions.Laplace))
+    edits = [e for f in report.findings if f.fix is not None for e in f.fix.edits]
+    assert all("torch" not in edit.file for edit in edits)

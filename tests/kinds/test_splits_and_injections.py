@@ -89,6 +89,67 @@ def test_the_way_back_takes_away_what_the_way_there_added() -> None:
     assert found == [("LDJ501", "inverse")]
 
 
+class OfImages(Split):
+    """Drops half of twelve channels, under a normal that is learned from the others."""
+
+    def __init__(self, scaled: bool = True) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(6, 12, 3, padding=1)
+        self.scaled = scaled
+
+    def log_p(self, kept: Tensor, dropped: Tensor) -> Tensor:
+        mean, log_std = self.net(kept).chunk(2, dim=1)
+        z = (dropped - mean) * torch.exp(-log_std)
+        log_p = -(z**2) / 2 - math.log(2 * math.pi) / 2
+        return (log_p - self.scaled * log_std).sum(dim=[1, 2, 3])
+
+
+def test_a_split_of_many_dims_is_proved_on_smaller_images() -> None:
+    report = ldjcheck.check(OfImages())
+    assert report.status == "pass", report
+    found = ldjcheck.check(OfImages(scaled=False)).findings
+    assert [(f.code, f.direction) for f in found if f.severity == "error"] == [
+        ("LDJ501", "forward"),
+        ("LDJ501", "inverse"),
+    ]
+
+
+class ForwardsTaken(Split):
+    """Takes the log-density off on the way there: exp(ldj) grows without end."""
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        out, total = super().forward(z, ldj, reverse)
+        return out, total if reverse else 2 * ldj - total
+
+
+class ForwardsHalf(Split):
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        out, total = super().forward(z, ldj, reverse)
+        return out, total if reverse else (ldj + total) / 2
+
+
+@pytest.mark.parametrize("layer", [ForwardsTaken, ForwardsHalf])
+def test_a_wrong_way_there_is_no_measure_of_the_way_back(layer: type[Split]) -> None:
+    report = ldjcheck.check(layer(), shape=(4, 2, 2))
+    found = [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+    assert found == [("LDJ501", "forward")]
+
+
+def test_what_integrates_to_no_number_has_no_exact_value() -> None:
+    report = ldjcheck.check(ForwardsTaken(), shape=(4, 2, 2))
+    (forward,) = [c for c in report.checks if c.direction == "forward"]
+    assert {s.exact for s in forward.samples} == {-math.inf}
+    (finding,) = [f for f in report.findings if f.severity == "error"]
+    assert "no finite number" in finding.evidence[0]
+    assert "grows towards the ends" in finding.evidence[1]
+
+
+def test_a_mistake_made_both_ways_is_told_of_both() -> None:
+    report = ldjcheck.check(Turned(), shape=(4, 2, 2))
+    found = [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+    assert found == [("LDJ501", "forward"), ("LDJ501", "inverse")]
+
+
 class Conditional(nn.Module):
     """The density of the dropped half depends on the kept one."""
 

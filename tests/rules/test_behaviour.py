@@ -734,6 +734,44 @@ class KeptWhileEvaluating(Weight):
         return self.kept
 
 
+class KeptWhileUnchanged(Weight):
+    """Kept until an optimiser writes into the weight, which counts its versions."""
+
+    def logdet(self) -> Tensor:
+        if self.kept is None or self.version != self.weight._version:
+            self.kept, self.version = super().logdet(), self.weight._version
+        return self.kept
+
+
+class KeptFromTheFirstBatch(nn.Module):
+    """Standardises by what the first batch has shown, and keeps the ldj of that day."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(4))
+        self.mean: Tensor | None = None
+
+    def forward(self, x: Tensor) -> Pair:
+        if self.mean is None:
+            self.mean, self.std = x.mean(0), x.std(0)
+            self.kept = (self.log_s - self.std.log()).sum().detach()
+        y = (x - self.mean) / self.std * self.log_s.exp()
+        return y, self.kept.expand(len(x))
+
+
+class StandardisedOnce(KeptFromTheFirstBatch):
+    def forward(self, x: Tensor) -> Pair:
+        y, _ = super().forward(x)
+        return y, (self.log_s - self.std.log()).sum().expand(len(x))
+
+
+class StandardisedInTraining(StandardisedOnce):
+    def forward(self, x: Tensor) -> Pair:
+        if self.mean is None and not self.training:
+            return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+        return super().forward(x)
+
+
 class KeptFromTheLastCall(Affine):
     """Returns the ldj of the batch before."""
 
@@ -776,8 +814,27 @@ def test_an_ldj_of_an_earlier_call_is_named() -> None:
     assert codes(back) == [("LDJ211", "inverse")]
 
 
+def test_an_ldj_of_earlier_parameters_is_named_beside_what_the_batch_sets() -> None:
+    report = check(KeptFromTheFirstBatch())
+    assert codes(report) == [("LDJ211", "forward")]
+    assert "earlier parameters" in report.findings[0].message
+
+
+@pytest.mark.parametrize("layer", [StandardisedOnce, StandardisedInTraining])
+def test_what_the_first_batch_sets_is_told_of_wherever_it_is_kept(
+    layer: type[nn.Module],
+) -> None:
+    (note,) = check(layer()).findings
+    assert (note.code, note.severity) == ("LDJ209", "note")
+    assert "`mean`, `std`" in note.message
+
+
 def test_a_cache_that_is_cleared_by_training_is_none() -> None:
     assert check(KeptWhileEvaluating()).findings == ()
+
+
+def test_a_cache_that_asks_for_the_parameters_version_is_none() -> None:
+    assert check(KeptWhileUnchanged()).findings == ()
 
 
 class Scaling(torch.distributions.Transform):

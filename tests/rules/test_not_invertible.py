@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -45,6 +46,25 @@ def test_a_map_that_loses_dims_is_not_invertible() -> None:
     assert codes(Outer())[0] == ("LDJ304", "error")
 
 
+class Hilbert(nn.Module):
+    """A regular matrix, of which rounding leaves less and less the larger it is."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        i = torch.arange(dims, dtype=torch.float64)
+        self.register_buffer("weight", 1 / (i[:, None] + i + 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x @ self.weight, torch.linalg.slogdet(self.weight)[1].expand(len(x))
+
+
+@pytest.mark.parametrize("dims", [10, 12, 14])
+def test_what_is_squeezed_step_by_step_is_ill_conditioned_and_not_lost(
+    dims: int,
+) -> None:
+    assert codes(Hilbert(dims), (dims,)) == [("LDJ402", "unproven")]
+
+
 class Square(nn.Module):
     def forward(self, x: Tensor) -> Pair:
         return x**2, torch.log(2 * x.abs()).sum(1)
@@ -71,6 +91,33 @@ class Waves(nn.Module):
 def test_a_map_that_folds_for_some_parameters_is_unproven() -> None:
     assert codes(Waves(4.0)) == [("LDJ304", "unproven")]
     assert codes(Waves(0.1)) == []
+
+
+class Planar(nn.Module):
+    """x + u tanh(w x): one bend along w, in which it folds where w u < -1."""
+
+    def __init__(self, along: float) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.linspace(0.6, 1.2, 4))
+        self.u = nn.Parameter(along * self.w.detach() / (self.w @ self.w).detach())
+
+    def forward(self, x: Tensor) -> Pair:
+        h = torch.tanh(x @ self.w)
+        slope = 1 + (1 - h**2) * (self.w @ self.u)
+        return x + h[:, None] * self.u, slope.abs().log()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_fold_is_looked_for_where_a_few_samples_show_it_by_chance(seed: int) -> None:
+    folded = ldjcheck.check(Planar(-3.5), shape=(4,), seed=seed)
+    assert [f.code for f in folded.findings] == ["LDJ304"]
+    straight = ldjcheck.check(Planar(0.5), shape=(4,), seed=seed)
+    assert straight.status == "pass"
+
+
+def test_parameters_that_stay_as_they_are_may_fold_by_themselves() -> None:
+    report = ldjcheck.check(Planar(-3.5), shape=(4,), params="as-is")
+    assert [f.code for f in report.findings] == ["LDJ304"]
 
 
 class Steep(nn.Module):
