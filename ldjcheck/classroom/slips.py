@@ -64,12 +64,20 @@ def _all(site: Site, part: ast.expr) -> Iterator[_Found]:
         if isinstance(node, ast.BinOp):
             yield from _of_operation(site, node)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-            yield _put(site, "minus lost", node, as_factor(site, node.operand))
+            if not _is_axis(site, node):
+                yield _put(site, "minus lost", node, as_factor(site, node.operand))
         elif isinstance(node, ast.Call):
             yield from _of_call(site, node)
         elif isinstance(node, ast.Subscript):
             yield from _of_index(site, node)
     yield from _at_output(site, part)
+
+
+def _is_axis(site: Site, node: ast.UnaryOp) -> bool:
+    """Return whether a negative number is an argument, as in `sum(-1)`."""
+    parent = site.parent(node)
+    is_argument = isinstance(parent, ast.Call | ast.keyword | ast.Tuple | ast.List)
+    return isinstance(node.operand, ast.Constant) and is_argument
 
 
 def _put(site: Site, what: str, node: ast.AST, text: str) -> _Found:
@@ -87,10 +95,11 @@ def _of_value(site: Site, value: ast.expr) -> Iterator[_Found]:
     # A name that is returned among others may be a total that was handed through.
     is_handed_on = isinstance(statement, ast.Return) and value is not statement.value
     if _makes_a_term(value) or (is_handed_on and isinstance(value, ast.Name)):
-        yield _put(site, "sign turned", value, f"-{as_atom(site, value)}")
-        yield _put(site, "counted twice", value, f"2 * {as_factor(site, value)}")
         yield _put(site, "one too many", value, f"{site.text(value)} + 1")
-        yield _put(site, "term forgotten", value, f"0 * {as_factor(site, value)}")
+        if not (isinstance(value, ast.Call) and "zeros" in call_name(value)):
+            yield _put(site, "sign turned", value, f"-{as_atom(site, value)}")
+            yield _put(site, "counted twice", value, f"2 * {as_factor(site, value)}")
+            yield _put(site, "term forgotten", value, f"0 * {as_factor(site, value)}")
     if isinstance(statement, ast.Assign):
         yield from _moved(site, statement)
 

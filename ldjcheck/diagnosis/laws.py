@@ -44,6 +44,7 @@ def _expression(explanation: Explanation) -> str | None:
         if explanation.multiplier.family == "sign":
             return f"2 * {term}"
         factor = f"({label} - 1)" if is_negative else f"(1 - {label})"
+        factor = factor.replace("1 - -", "1 + ")
         return f"{factor} * {term}"
     if explanation.kind in ("unneeded", "twice"):
         return term

@@ -46,6 +46,18 @@ MISTAKES = {
         """,
         ["ldj += math.log(3) * z[0].numel()"],
     ),
+    "count and sign of one term": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, ldj, reverse=False):
+                if reverse:
+                    return z / 3, ldj - math.log(3) * z[0].numel()
+                z = z * 3
+                ldj = ldj - math.log(3)
+                return z, ldj
+        """,
+        ["ldj = ldj + math.log(3) * z[0].numel()"],
+    ),
     "count, in the function's own words": (
         """
         class Layer(nn.Module):
