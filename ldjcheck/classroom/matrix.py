@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 _TEXT = 22
+_SAID = {"fail": "yes", "unproven": "unproven", "pass": "remark"}
 _SILENT = 4  # so many are named
 
 
@@ -77,7 +78,7 @@ def _row(each: Planted) -> tuple[str, ...]:
         str(slip.line),
         slip.what,
         shorten(one_line(slip.text), _TEXT),
-        "remark" if each.is_remark else "yes" if each.caught else "NO",
+        _SAID[each.status] if each.caught else "NO",
         each.code or "-",
         place,
     )

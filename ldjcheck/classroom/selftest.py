@@ -33,8 +33,8 @@ class Planted:
     """One planted mistake, and what the check said."""
 
     slip: Slip
-    caught: bool
-    is_remark: bool  # caught, but by a warning or note: the check passes
+    status: Status
+    caught: bool  # also by a warning or a note, where the check passes
     code: str | None
     name: str | None
     place: tuple[str, int] | None  # the file and line that the finding points at
@@ -204,17 +204,16 @@ class _Planting:
         if result.status == "error":
             return
         first = next((f for f in result.findings if f.code not in self.known), None)
-        fails = result.status == "fail"
         if numbers is not None:
             self._numbers.append(numbers)
-        elif not fails:
+        elif result.status == "pass":
             self.silent.append(slip)
             return
         place = None if first is None else first.location
         found = Planted(
             slip=slip,
-            caught=fails or first is not None,
-            is_remark=not fails and first is not None,
+            status=result.status,
+            caught=result.status != "pass" or first is not None,
             code=None if first is None else first.code,
             name=None if first is None else first.name,
             place=None if place is None else (real_file(place), place.line),

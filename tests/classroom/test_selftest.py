@@ -179,7 +179,7 @@ def test_slips_of_two_files_stand_under_their_file() -> None:
     made = [Slip("sign turned", 3, "-s", (), (file, 3, 0)) for file in ("a.py", "b.py")]
     planted = tuple(
         Planted(
-            slip=slip, caught=True, is_remark=False, code="LDJ104", name="sign-flipped",
+            slip=slip, status="fail", caught=True, code="LDJ104", name="sign-flipped",
             place=("b.py", 3),
         )
         for slip in made
@@ -209,7 +209,7 @@ def test_nothing_is_planted_in_a_layer_that_does_not_pass() -> None:
 @pytest.mark.slow
 def test_a_mistake_that_goes_unnoticed_is_counted_and_fails() -> None:
     test = planted_in(Sinh(), 3)
-    missed = replace(test.planted[0], caught=False, is_remark=False, code=None)
+    missed = replace(test.planted[0], status="pass", caught=False, code=None)
     worse = replace(test, planted=(missed, *test.planted[1:]))
     count = len(test.planted)
     assert draw([worse]).endswith(
