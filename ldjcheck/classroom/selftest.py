@@ -186,7 +186,9 @@ class _Planting:
                 change = _change(after, self.before)
                 if change == "map":
                     self._of_the_map.add(slip.part)
-                elif change is None or all(_change(after, n) for n in self._numbers):
+                elif change is None or (
+                    change == "ldj" and all(_change(after, n) for n in self._numbers)
+                ):
                     result = check_layer(self.layer, self.options)
                     self._note(slip, result, None if change is None else after)
         except (StaleSourceError, SyntaxError):
@@ -221,17 +223,21 @@ class _Planting:
         self.planted.append(found)
 
 
-def _change(after: Measurement, before: Measurement) -> Literal["map", "ldj"] | None:
-    """Return what differs: the map somewhere, else the ldj, or nothing."""
+def _change(
+    after: Measurement, before: Measurement
+) -> Literal["fails", "map", "ldj"] | None:
+    """Return what differs: that a direction raises, the map, else the ldj, or nothing."""
     differs: Literal["ldj"] | None = None
     for now, then in zip(after.measured, before.measured, strict=False):
         for direction in ("forward", "inverse"):
             one, other = getattr(now, direction), getattr(then, direction)
+            if isinstance(one, DirectionMeasured) != isinstance(
+                other, DirectionMeasured
+            ):
+                return "fails"
             if not isinstance(one, DirectionMeasured):
-                if isinstance(other, DirectionMeasured):
-                    return "map"
                 continue
-            if not isinstance(other, DirectionMeasured) or not _same(one.y, other.y):
+            if not _same(one.y, other.y):
                 return "map"
             if one.form != other.form or not _same(one.reported, other.reported):
                 differs = "ldj"
