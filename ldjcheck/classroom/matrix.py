@@ -39,7 +39,7 @@ def _matrix(test: Selftest) -> str:
     left = shorten_middle(one_line(f"{test.layer}{at}"), room)
     title = left + right.rjust(_WIDTH - len(left))
     if test.why is not None:
-        said = wrap(f"nothing planted: {test.why}", _WIDTH, "  ")
+        said = wrap(f"nothing planted: {test.why}", _WIDTH, "  ", "  ")
         return "\n".join([title, *said, *_silent(test)])
     lines = [*_rows(test), *_silent(test)]
     return "\n".join([title, *(shorten(line, _WIDTH) for line in lines)])

@@ -252,3 +252,22 @@ def test_a_vector_may_be_an_image_of_one_pixel() -> None:
     report = ldjcheck.check(OnePixel())
     assert report.status == "pass", report
     assert report.result.inferred["shape"].startswith("(4, 1, 1)")
+
+
+class Unsummed(nn.Module):
+    """Its ldj has an entry for each dim, which is right for single numbers alone."""
+
+    def forward(self, x: Tensor) -> Any:
+        return x.exp(), x
+
+
+def unsummed(x: Tensor) -> Any:
+    """Return the same, as a function."""
+    return x.exp(), 1 * x
+
+
+@pytest.mark.parametrize("layer", [Unsummed(), unsummed])
+def test_an_ldj_that_is_not_summed_is_no_layer_of_single_numbers(layer: Any) -> None:
+    report = ldjcheck.check(layer)
+    assert [f.code for f in report.findings] == ["LDJ202"]
+    assert report.status == "fail"
