@@ -46,6 +46,15 @@ MISTAKES = {
         """,
         ["ldj += math.log(3) * z[0].numel()"],
     ),
+    "mean over the batch and the dims": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).mean()
+                return torch.sinh(x), ldj
+        """,
+        ["ldj = torch.log(torch.cosh(x)).flatten(1).sum(1)"],
+    ),
     "count and sign of one term": (
         """
         class Layer(nn.Module):
