@@ -147,9 +147,11 @@ def _numbers(
     number = figures.for_pairs([(reported, exact)])
     gap = None if reported is None else reported - exact
     way = "" if direction == "forward" else f", {direction}"
+    # A matrix that is not square has no determinant: what stands in is the exact ldj.
+    of = "log|det J|" if side.x[0].numel() == side.y[0].numel() else "ldj       "
     lines = [
         f"  The volume{way}",
-        f"    exact      log|det J| = {number(exact)}",
+        f"    exact      {of} = {number(exact)}",
         f"    reported   ldj        = {number(reported)}",
         f"    difference            = {figures.difference(gap)}",
     ]

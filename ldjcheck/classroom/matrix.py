@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from ldjcheck.report.layout import columns, one_line, shorten, shorten_middle, wrap
+from ldjcheck.tape.where import shown_file
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.selftest import Planted, Selftest
 
 _WIDTH = 80
 _TEXT = 22
+_SAID = {"fail": "yes", "unproven": "unproven", "pass": "remark"}
+_SILENT = 4  # so many are named
 
 
 def draw(tests: list[Selftest]) -> str:
@@ -35,26 +39,63 @@ def _matrix(test: Selftest) -> str:
     left = shorten_middle(one_line(f"{test.layer}{at}"), room)
     title = left + right.rjust(_WIDTH - len(left))
     if test.why is not None:
-        return "\n".join([title, *wrap(f"nothing planted: {test.why}", _WIDTH, "  ")])
+        said = wrap(f"nothing planted: {test.why}", _WIDTH, "  ", "  ")
+        return "\n".join([title, *said, *_silent(test)])
+    lines = [*_rows(test), *_silent(test)]
+    return "\n".join([title, *(shorten(line, _WIDTH) for line in lines)])
+
+
+def _rows(test: Selftest) -> list[str]:
+    """Return a row for each planted mistake, under its file where there are several."""
     rows: list[tuple[str, ...]] = [
         ("line", "planted", "as", "caught", "named", "points at")
     ]
     rows += [_row(each) for each in test.planted]
-    lines = columns(rows)
-    return "\n".join([title, *(shorten(f"  {line}", _WIDTH) for line in lines)])
+    head, *body = [f"  {line}" for line in columns(rows)]
+    files = [each.slip.file for each in test.planted]
+    if len(set(files)) < 2:
+        return [head, *body]
+    lines, above = [head], ""
+    for file, line in zip(files, body, strict=True):
+        if file != above:
+            lines.append(f"  {shorten_middle(shown_file(file), _WIDTH - 2)}")
+        lines.append(line)
+        above = file
+    return lines
 
 
 def _row(each: Planted) -> tuple[str, ...]:
     slip = each.slip
-    if each.line is None:
+    if each.place is None:
         place = "-"
+    elif each.place == (slip.file, slip.line):
+        place = "that line"
+    elif each.place[0] == slip.file:
+        place = f"line {each.place[1]}"
     else:
-        place = "that line" if each.line == slip.line else f"line {each.line}"
+        place = f"{os.path.basename(each.place[0])}:{each.place[1]}"
     return (
         str(slip.line),
         slip.what,
         shorten(one_line(slip.text), _TEXT),
-        "remark" if each.is_remark else "yes" if each.caught else "NO",
+        _SAID[each.status] if each.caught else "NO",
         each.code or "-",
         place,
     )
+
+
+def _silent(test: Selftest) -> list[str]:
+    """Return what could not be seen: slips that leave every number as it was."""
+    if not test.silent:
+        return []
+    count = len(test.silent)
+    slips, change, they = "slip", "changes", "it is a mistake"
+    if count > 1:
+        slips, change, they = "slips", "change", "they are mistakes"
+    names = [f"line {slip.line} {slip.what}" for slip in test.silent[:_SILENT]]
+    rest = [f"{count - _SILENT} more"] * (count > _SILENT)
+    said = (
+        f"{count} {slips} more {change} no number at these shapes: if {they}, no check "
+        f"could show it here: {', '.join([*names, *rest])}"
+    )
+    return wrap(said, _WIDTH, "  ", "  ")

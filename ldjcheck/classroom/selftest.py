@@ -2,25 +2,26 @@
 
 Nothing is written: the code of one function is exchanged in memory while a planted
 mistake is checked, and put back. A slip counts as a mistake where the ldj comes out
-otherwise than before and the map does not, whatever the check then says about it.
+otherwise than before and the map does not, whatever the check then says about it. One
+that changes no number at all may be harmless, or a mistake at other shapes: it is said.
 """
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.checking.pipeline import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.fixes.sites import Site, real_file
+from ldjcheck.profiling import heard_by
 from ldjcheck.records import DirectionMeasured, Location
-from ldjcheck.revision import Live, StaleSourceError
-from ldjcheck.revision.functions import functions_around
+from ldjcheck.revision import Live, StaleSourceError, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator
+    from types import FrameType
 
     from ldjcheck.records import Layer, LedgerLine, Measurement, Options, Result, Status
 
@@ -32,11 +33,11 @@ class Planted:
     """One planted mistake, and what the check said."""
 
     slip: Slip
-    caught: bool
-    is_remark: bool  # caught, but by a warning or note: the check passes
+    status: Status
+    caught: bool  # also by a warning or a note, where the check passes
     code: str | None
     name: str | None
-    line: int | None  # that the finding points at
+    place: tuple[str, int] | None  # the file and line that the finding points at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +49,7 @@ class Selftest:
     status: Status
     why: str | None = None  # why nothing was planted
     planted: tuple[Planted, ...] = ()
+    silent: tuple[Slip, ...] = ()  # slips that change no number at these shapes
 
     @property
     def caught(self) -> int:
@@ -61,19 +63,35 @@ def plant_all(layer: Layer, options: Options) -> Selftest:
     about = Selftest(layer=layer.name, shape=_shape(checked), status=checked.status)
     if checked.status != "pass":
         return replace(about, why=_said(checked))
-    sites = list(_sites(checked))
+    before, called = _heard(layer, options)
+    sites = list(_sites(checked, layer, called))
     if not sites:
         return replace(about, why="no statement of its own makes its ldj")
     live = Live(list(dict.fromkeys(site.source.file for site in sites)))
-    before = measure_layer(layer, options)
     known = {finding.code for finding in checked.findings}
-    planted = tuple(
-        found
-        for slip in _all_slips(sites, live)
-        if (found := _tried(slip, live, layer, options, before, known)) is not None
+    planting = _Planting(live, layer, options, before, known)
+    for slip in _all_slips(sites, live):
+        planting.plant(slip)
+    return replace(
+        about,
+        planted=tuple(planting.planted),
+        silent=tuple(planting.silent),
+        why=None if planting.planted else "no slip changes its ldj and leaves its map",
     )
-    why = None if planted else "no slip changes its ldj"
-    return replace(about, planted=planted, why=why)
+
+
+def _heard(
+    layer: Layer, options: Options
+) -> tuple[Measurement, set[tuple[str, str, int]]]:
+    """Return a measurement, and the functions that ran: file, name and first line."""
+    called = set()
+
+    def hears(frame: FrameType, event: str, result: object) -> None:
+        code = frame.f_code
+        called.add((code.co_filename, code.co_name, code.co_firstlineno))
+
+    with heard_by(hears):
+        return measure_layer(layer, options), called
 
 
 def _said(result: Result) -> str:
@@ -86,29 +104,40 @@ def _shape(result: Result) -> str:
     return str(shapes[0]) if shapes else ""
 
 
-def _sites(result: Result) -> Iterator[Site]:
+def _sites(
+    result: Result, layer: Layer, called: Container[tuple[str, str, int]]
+) -> Iterator[Site]:
     """Yield the statements that may serve the ldj, in their order.
 
-    The ledger knows where terms are made. What sums and returns them stands in the same
-    functions; there, only what moves the map alone is left out.
+    They stand in the functions that ran, of the layer's file and of those where the
+    ledger knows of terms. What moves the map alone, by the ledger, is left out; what is
+    returned may be both.
     """
     lines = dict.fromkeys(map(_place, result.ledger))
     serving = {_place(e) for e in result.ledger if e.reported is not None}
-    live = Live(list(dict.fromkeys(file for file, _ in serving)))
-    seen = set()
-    for file, line in sorted(serving):
-        source = live.sources.get(file)
-        for found in () if source is None else source.statements.get(line, ()):
-            assert source is not None
-            function = next(functions_around(source, found), None)
-            if function is None or function in seen or not live.is_running(file, found):
+    files = dict.fromkeys(file for file, _ in (*serving, *lines, *_home(layer)))
+    live = Live(sorted(files))
+    for file, source in live.sources.items():
+        found: dict[tuple[int, int], ast.stmt] = {}
+        for function in source.functions:
+            name = getattr(function, "name", "<lambda>")
+            if (file, name, first_line(function)) not in called:
                 continue
-            seen.add(function)
             for statement in ast.walk(function):
                 if isinstance(statement, ast.Assign | ast.AugAssign | ast.Return):
                     here = file, statement.lineno
-                    if here in serving or here not in lines:
-                        yield Site(source, statement, 0.0)
+                    returns = isinstance(statement, ast.Return)
+                    if returns or here in serving or here not in lines:
+                        found[statement.lineno, statement.col_offset] = statement
+        for _, statement in sorted(found.items(), key=lambda item: item[0]):
+            if live.is_running(file, statement):
+                yield Site(source, statement, 0.0)
+
+
+def _home(layer: Layer) -> list[tuple[str, int]]:
+    """Return the file in which the layer's class is written, if there is one."""
+    code = getattr(getattr(type(layer.obj), "forward", layer.obj), "__code__", None)
+    return [] if code is None else [(code.co_filename, code.co_firstlineno)]
 
 
 def _place(entry: LedgerLine) -> tuple[str, int]:
@@ -126,56 +155,92 @@ def _all_slips(sites: list[Site], live: Live) -> Iterator[Slip]:
                 yield slip
 
 
-def _tried(
-    slip: Slip,
-    live: Live,
-    layer: Layer,
-    options: Options,
-    before: Measurement,
-    known: Container[str],
-) -> Planted | None:
-    """Return how a slip fares; None where it is no mistake that could go unnoticed.
+class _Planting:
+    """Plants slips one at a time, and keeps what became of them.
 
     `known` are the findings of the layer as it stands: another one is told apart.
     """
-    try:
-        with live.edited(slip.replacements):
-            if not _tells_otherwise(measure_layer(layer, options), before):
-                return None
-            result = check_layer(layer, options)
-    except (CannotCheckError, StaleSourceError, SyntaxError):
-        return None
-    if result.status == "error":
-        return None  # it raises: nobody would train with it
-    first = next((f for f in result.findings if f.code not in known), None)
-    fails = result.status == "fail"
-    place = None if first is None else first.location
-    return Planted(
-        slip=slip,
-        caught=fails or first is not None,
-        is_remark=not fails and first is not None,
-        code=None if first is None else first.code,
-        name=None if first is None else first.name,
-        line=None if place is None else place.line,
-    )
+
+    def __init__(
+        self,
+        live: Live,
+        layer: Layer,
+        options: Options,
+        before: Measurement,
+        known: Container[str],
+    ) -> None:
+        self.live, self.layer, self.options = live, layer, options
+        self.before, self.known = before, known
+        self.planted: list[Planted] = []
+        self.silent: list[Slip] = []
+        self._numbers: list[Measurement] = []  # of what is planted
+        self._of_the_map: set[tuple[str, int, int]] = set()
+
+    def plant(self, slip: Slip) -> None:
+        """Note how a slip fares; one that raises is none: nobody would train with it."""
+        if slip.part in self._of_the_map:
+            return
+        try:
+            with self.live.edited(slip.replacements):
+                after = measure_layer(self.layer, self.options)
+                change = _change(after, self.before)
+                if change == "map":
+                    self._of_the_map.add(slip.part)
+                elif change is None or (
+                    change == "ldj" and all(_change(after, n) for n in self._numbers)
+                ):
+                    result = check_layer(self.layer, self.options)
+                    self._note(slip, result, None if change is None else after)
+        except (StaleSourceError, SyntaxError):
+            return  # it cannot be planted here
+        except (
+            Exception
+        ):  # a slip may also break what is asked of any layer, as `eval()`
+            return
+
+    def _note(self, slip: Slip, result: Result, numbers: Measurement | None) -> None:
+        """Note what the check says; without numbers of its own a slip may be harmless.
+
+        What a layer does with the total of others shows in no number of its own.
+        """
+        if result.status == "error":
+            return
+        first = next((f for f in result.findings if f.code not in self.known), None)
+        if numbers is not None:
+            self._numbers.append(numbers)
+        elif result.status == "pass":
+            self.silent.append(slip)
+            return
+        place = None if first is None else first.location
+        found = Planted(
+            slip=slip,
+            status=result.status,
+            caught=result.status != "pass" or first is not None,
+            code=None if first is None else first.code,
+            name=None if first is None else first.name,
+            place=None if place is None else (real_file(place), place.line),
+        )
+        self.planted.append(found)
 
 
-def _tells_otherwise(after: Measurement, before: Measurement) -> bool:
-    """Return whether the ldj differs somewhere, and the map nowhere."""
-    differs = False
+def _change(
+    after: Measurement, before: Measurement
+) -> Literal["fails", "map", "ldj"] | None:
+    """Return what differs: that a direction raises, the map, else the ldj, or nothing."""
+    differs: Literal["ldj"] | None = None
     for now, then in zip(after.measured, before.measured, strict=False):
         for direction in ("forward", "inverse"):
             one, other = getattr(now, direction), getattr(then, direction)
+            if isinstance(one, DirectionMeasured) != isinstance(
+                other, DirectionMeasured
+            ):
+                return "fails"
             if not isinstance(one, DirectionMeasured):
-                if isinstance(other, DirectionMeasured):
-                    return False
                 continue
-            if not isinstance(other, DirectionMeasured):
-                return False
             if not _same(one.y, other.y):
-                return False
+                return "map"
             if one.form != other.form or not _same(one.reported, other.reported):
-                differs = True
+                differs = "ldj"
     return differs
 
 

@@ -60,7 +60,7 @@ def write_edits(run: Run, started: float) -> None:
             click.echo(f"Did not write {each.file}: {each.refused}.", err=True)
     if any(each.refused is None for each in written):
         click.echo("Check again to see the layer pass.", err=True)
-    elif not written:
+    elif not written and any(r.status != "pass" for r in run.results):
         click.echo("There is no verified edit to write.", err=True)
 
 

@@ -34,7 +34,7 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
 
     Nothing is written: the mistakes are planted in memory, one at a time. Without a
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
-    planted mistakes are caught.
+    planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
     from ldjcheck.cli.isolation import Faulted, Finished, TimedOut, run_isolated
     from ldjcheck.cli.output import write_fault
@@ -73,11 +73,17 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
 
 
 def exit_code(tests: list[Selftest]) -> int:
-    """Return 0 when every planted mistake was caught, else what the layers are."""
+    """Return 0 when every planted mistake was caught, else what the layers are.
+
+    Where nothing was planted, nothing is proved: 3.
+    """
     statuses = {test.status for test in tests}
+    if any(test.caught < len(test.planted) for test in tests):
+        statuses.add("fail")
+    if any(not test.planted for test in tests):
+        statuses.add("unproven")
     codes = {"error": 2, "fail": 1, "unproven": 3}
-    missed = any(test.caught < len(test.planted) or not test.planted for test in tests)
-    return next((c for s, c in codes.items() if s in statuses), int(missed))
+    return next((c for s, c in codes.items() if s in statuses), 0)
 
 
 def _own(target: str, options: Options) -> Selftest:

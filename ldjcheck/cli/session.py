@@ -291,12 +291,15 @@ def _check(
 
 
 def _silences(text: str, request: Request) -> list[Suppression]:
-    """Return what is to be ignored at a target, or at all of its source."""
+    """Return what is to be ignored at a target, or at all of its source.
+
+    Brackets in a pattern are those of the target, as in `make_flow().layers[2]`.
+    """
     names = (text, parse_target(text).source)
     return [
         suppression
         for pattern, suppression in request.silences
-        if any(fnmatchcase(name, pattern) for name in names)
+        if any(fnmatchcase(name, pattern.replace("[", "[[]")) for name in names)
     ]
 
 

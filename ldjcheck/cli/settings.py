@@ -84,7 +84,7 @@ class _Reader:
             elif name == _BY_TARGET:
                 for pattern, reasons in self._table(key, value).items():
                     where = f'{key}."{pattern}"'
-                    found = self._reasons(where, reasons, expected=True)
+                    found = self._reasons(where, reasons, expected=_is_one(pattern))
                     by_target += [(pattern, each) for each in found]
             elif name == "fix" and value is True:  # tests run the command, too
                 raise self._error(key, "type it each time: files are then written")
@@ -167,6 +167,11 @@ class _Reader:
     def _error(self, key: str, why: str) -> click.UsageError:
         told = f"{self.path}: [tool.ldjcheck] {key}: {why}"
         return click.UsageError(told if why.endswith(("?", ".")) else f"{told}.")
+
+
+def _is_one(pattern: str) -> bool:
+    """Return whether a pattern names one layer: of several, not each need be excused."""
+    return ":" in pattern and not {"*", "?"} & set(pattern)
 
 
 def _typed(value: Any) -> str:

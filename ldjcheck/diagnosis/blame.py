@@ -93,6 +93,8 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
 def reducing_statement(trace: Trace) -> Place | None:
     """Return where the ldj is reduced for the last time, or should have been."""
     node = trace.ldj
+    while node is not None and node in trace.own_set and node.name in _NEGATIONS:
+        node = next(iter(node.parents), None)
     if node is not None and node in trace.own_set and node.name in REDUCE:
         return place_of(trace, node)
     return _returned_name(trace) or ldj_statement(trace)
@@ -145,6 +147,8 @@ def forgotten_statement(trace: Trace) -> Place | None:
     for place in step.places:
         if place.call in calls:
             return place
+    if ldj is not None and ldj.place is not None and step.places:
+        return ldj.place  # a method of its own says what the map's ldj is
     # A plain zero, or the total that was passed in: the outermost call hands it back.
     return step.places[-1] if step.places else None
 

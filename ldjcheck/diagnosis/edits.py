@@ -68,6 +68,8 @@ def value_edits(
         if name in REDUCE:
             yield ValueEdit("events-only", 1.2, _events_only)
             yield ValueEdit("events-only", 1.21, _events_only_column)
+            if name == "mean":  # over the batch, and over the dims as well
+                yield ValueEdit("events-only", 1.22, _events_summed)
     if linear:
         yield ValueEdit("add-log", 1.8, _log, outermost=True)
         yield from _idle_left_out(traces)
@@ -128,6 +130,12 @@ def _events_only(trace: Trace, item: Item) -> Tensor | None:
         return None
     flat = inner.reshape(trace.batch, -1)
     return flat.mean(1) if node.name == "mean" else flat.sum(1)
+
+
+def _events_summed(trace: Trace, item: Item) -> Tensor | None:
+    mean = _events_only(trace, item)
+    inner: Tensor = value_node(item).args[0].value
+    return None if mean is None else mean * (inner.numel() // trace.batch)
 
 
 def _events_only_column(trace: Trace, item: Item) -> Tensor | None:

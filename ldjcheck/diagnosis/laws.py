@@ -31,16 +31,20 @@ def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
 
 
 def _expression(explanation: Explanation) -> str | None:
-    term = "the term"
+    term, is_negative = "the term", explanation.negative
     if explanation.whole:
         term = "reported"
     elif explanation.constant and explanation.operand is not None:
         term = explanation.operand
+        if explanation.kind == "times" and not explanation.bare:
+            # What is summed or multiplied before it is added is more than its operand.
+            term, is_negative = f"(the share of {term})", False
     if explanation.kind == "times" and explanation.multiplier is not None:
         label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
             return f"2 * {term}"
-        factor = f"({label} - 1)" if explanation.negative else f"(1 - {label})"
+        factor = f"({label} - 1)" if is_negative else f"(1 - {label})"
+        factor = factor.replace("1 - -", "1 + ")
         return f"{factor} * {term}"
     if explanation.kind in ("unneeded", "twice"):
         return term

@@ -51,7 +51,7 @@ class Fit:
 
 def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
     """Return whether two `(batch,)` numbers agree on every sample, and are finite."""
-    if not torch.isfinite(a).all():
+    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
         return False
     return bool(((a - b).abs() <= tolerance * (1 + b.abs())).all())
 

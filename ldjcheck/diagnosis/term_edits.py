@@ -114,6 +114,7 @@ def _multiples(
             mean_written=mean,
             whole=target is None,
             negative=_enters_negatively(target, amounts),
+            bare=_is_all(target, amounts),
             location=written or place,
             operand=operand(target),
             size=99 if target is None else target.size,
@@ -140,11 +141,27 @@ def _as_spoken(
 
 
 def _enters_negatively(target: Target | None, amounts: list[Tensor]) -> bool:
-    """Return whether a single number enters the ldj with the other sign."""
+    """Return whether a number, or one for each sample, enters with the other sign."""
     if target is None or target.first is None:
         return False
     value = value_node(target.first).value
-    return value.numel() == 1 and float(value.reshape(())) * float(amounts[0][0]) < 0
+    if value.numel() not in (1, len(amounts[0])):
+        return False
+    return float(value.reshape(-1)[0]) * float(amounts[0][0]) < 0
+
+
+def _is_all(target: Target | None, amounts: list[Tensor]) -> bool:
+    """Return whether a number, or one for each sample, enters as it is, up to its sign."""
+    if target is None or any(len(items) != 1 for items in target.items):
+        return False
+    for items, amount in zip(target.items, amounts, strict=True):
+        value = value_node(items[0]).value
+        if value.numel() not in (1, len(amount)):
+            return False
+        number = value.detach().abs().reshape(-1).to(amount.dtype)
+        if not bool(torch.isclose(amount.abs(), number, rtol=1e-6).all()):
+            return False
+    return True
 
 
 def _written_factor(

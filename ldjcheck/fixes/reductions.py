@@ -72,6 +72,8 @@ def _with_axes(site: Site, node: ast.Call) -> Iterator[Change]:
         yield site.put(node, f"{head}{axes})", 0.05 + index / 100)
     # However many axes an event has, this sums over all of them.
     yield site.put(node, f"{as_atom(site, inner)}.flatten(1).{name}(1)", 0.09)
+    if name == "mean":
+        yield site.put(node, f"{as_atom(site, inner)}.flatten(1).sum(1)", 0.095)
     keywords = {k.arg: k.value for k in node.keywords}
     place = 0 if method else 1
     for index, axes in enumerate(_AXES):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.fixes import (
@@ -105,8 +106,19 @@ def _multiplied(site: Site, explanation: Explanation) -> Iterator[Change]:
         yield from factors.by_number(site, multiplier.label)
     elif multiplier.family == "log-base":
         yield from factors.by_log_base(site, multiplier.label)
+    elif multiplier.label.startswith("-"):
+        yield from _counted_and_turned(site, multiplier.label.removeprefix("-"))
     else:
         yield from calls.summed(site)
         yield from factors.by_count(site, multiplier.label)
         if not explanation.constant:
             yield from reductions.over_events(site)
+
+
+def _counted_and_turned(site: Site, label: str) -> Iterator[Change]:
+    """Yield edits of a count, each beside every edit that turns a sign."""
+    turns = list(signs.operators(site))
+    for count in factors.by_count(site, label):
+        for turn in turns:
+            both = count.replacements + turn.replacements
+            yield replace(count, cost=count.cost + turn.cost, replacements=both)

@@ -18,6 +18,8 @@ from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Config, ConfigMeasured
 
@@ -86,26 +88,44 @@ def _has_orientation(settled: Settled) -> bool:
 
 
 def _is_nan_alone(measured: ConfigMeasured) -> bool:
-    """Return whether only the ldj is lost: the map is finite, and nowhere folded."""
-    side = measured.forward
-    if not isinstance(side, DirectionMeasured) or side.reported is None:
-        return False
-    return _is_regular(side) and not bool(torch.isfinite(side.reported).any())
+    """Return whether only an ldj is lost: the map is finite, and nowhere folded."""
+    return any(
+        side.reported is not None and not bool(torch.isfinite(side.reported).any())
+        for side in _regular_sides(measured)
+    )
 
 
 def _is_wrong_alone(measured: ConfigMeasured) -> bool:
     """Return whether every ldj is another number, and the way back, if any, leads back."""
-    side, back = measured.forward, measured.inverse
-    if not isinstance(side, DirectionMeasured) or side.reported is None:
-        return False
+    back = measured.inverse
     if isinstance(back, DirectionMeasured):
         trip, allowed = back.round_trip, back.round_trip_allowed
         if trip is None or allowed is None or trip > allowed:
             return False
-    if side.exact is None or not is_apart(side) or not _is_regular(side):
+    return any(map(_is_wrong, _regular_sides(measured)))
+
+
+def _is_wrong(side: DirectionMeasured) -> bool:
+    if side.exact is None or side.reported is None or not is_apart(side):
         return False
     least = _CLEARLY * hides_mistakes(side.x[0].numel())
     return bool(((side.reported - side.exact).abs() > least).all())
+
+
+def _regular_sides(measured: ConfigMeasured) -> Iterator[DirectionMeasured]:
+    """Yield the directions that report an ldj of a map that is well where it was turned.
+
+    A way back that reports nothing but zeros tracks none.
+    """
+    side, back = measured.forward, measured.inverse
+    if isinstance(side, DirectionMeasured) and side.reported is not None:
+        if not _is_regular(side):
+            return
+        yield side
+    if not isinstance(back, DirectionMeasured) or back.reported is None:
+        return
+    if bool(back.reported.any()) and _is_regular(back):
+        yield back
 
 
 def _is_regular(side: DirectionMeasured) -> bool:

@@ -75,6 +75,10 @@ def _beyond(ldj: Tensor, start: Tensor, calls: Calls) -> Reported:
         f"{tuple(ldj.shape)}"
     )
     batch = len(start)
+    if (
+        ldj.numel() == 1 and batch > 1
+    ):  # a number of all samples' own: no total is in it
+        return (calls.sign * (ldj.reshape(1) - start)).reshape(batch), None, None
     if start.shape != (batch,) or batch < 2 or ldj.dim() < 2:
         return None, None, form
     if ldj.shape == (1, batch):

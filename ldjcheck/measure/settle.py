@@ -89,6 +89,8 @@ def settle(
         shop = replace(workshop, promote=promote)
         for variants in _by_convention(candidates):
             for calls, (shape, why) in itertools.product(variants, shapes):
+                if not shape and best is not None and best[0] <= Quality.ODD:
+                    continue  # a single number leaves nothing to be summed
                 found = _try_domains(shop, calls, shape, batch_of[shape], failures)
                 if found is None:
                     continue

@@ -80,6 +80,7 @@ class Explanation:
     operand: str | None = None  # the source text of the term, value or step
     detail: str | None = None  # the condition, point, region or multiple, in words
     negative: bool = False  # the term enters the ldj with a minus
+    bare: bool = False  # the operand's own number is all that the ldj takes of it
     law: Law | None = None
     size: int = 1  # how many executions are edited
     sublayers: tuple[str, ...] = ()  # right ones, whose ldj the flow counts wrongly

@@ -66,8 +66,8 @@ PAGE = Page(
                 return y, ldj
         """,
     costs="""
-        Twice the mean of |log2 s| over the scales below 1, too low. Training is then
-        paid for shrinking instead of being charged for it.
+        Twice the sum of |log2 s| over the scales below 1, divided by D, too low.
+        Training is then paid for shrinking instead of being charged for it.
         """,
     confused=(
         ("LDJ104", "the sign is wrong everywhere"),

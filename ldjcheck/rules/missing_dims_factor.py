@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
-from ldjcheck.rules.wording import named
+from ldjcheck.rules.wording import is_turned, named
 
 if TYPE_CHECKING:
     from ldjcheck.records import Explanation
@@ -24,7 +24,8 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 
 
 def _tell(e: Explanation) -> str:
-    return f"The log-determinant counts {named(e)} once, not once per dimension."
+    told = f"The log-determinant counts {named(e)} once, not once per dimension"
+    return f"{told}{', and with the wrong sign' * is_turned(e)}."
 
 
 PAGE = Page(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.rules.page import Page
 from ldjcheck.rules.rule import Rule
-from ldjcheck.rules.wording import named
+from ldjcheck.rules.wording import is_turned, named
 
 if TYPE_CHECKING:
     from ldjcheck.records import Explanation
@@ -24,7 +24,8 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 def _tell(e: Explanation) -> str:
     assert e.multiplier is not None
     where = "time step" if e.multiplier.label.endswith("T") else "pixel"
-    return f"{named(e, start=True)} counts once, not once per {where}."
+    turned = ", and with the wrong sign" * is_turned(e)
+    return f"{named(e, start=True)} counts once, not once per {where}{turned}."
 
 
 PAGE = Page(

@@ -38,7 +38,7 @@ PAGE = Page(
     rule="""
         P(x) = integral of p(x + u) over u in [0, 1)
         floor(x + u) = x  only if  0 <= u < 1
-        Then log p(x + u) - log q(u) is a lower bound on log P(x), else it is not.
+        Then the mean over u ~ q of log p(x + u) - log q(u) is at most log P(x).
         """,
     shows="""
         The ldj is right. There and back, some values are off by one. Learned noise that

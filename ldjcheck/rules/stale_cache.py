@@ -83,7 +83,8 @@ PAGE = Page(
         """,
     rule="""
         ldj(x) depends on x and on the parameters of now, on no call before
-        A cache needs a key: `x is self.x_seen`, or is cleared when weights change.
+        A cache needs a key, or is cleared when weights change: what the last call in
+        training left is out of date after the step that follows it.
         """,
     shows="""
         The first call is right, and so is every test that makes one call. Once the
@@ -114,12 +115,10 @@ PAGE = Page(
             def __init__(self, dims=4):
                 super().__init__()
                 self.weight = nn.Parameter(2 * torch.eye(dims))
-                self.logdet = None
 
             def forward(self, x):
-                if torch.is_grad_enabled() or self.logdet is None:
-                    self.logdet = torch.linalg.slogdet(self.weight)[1]
-                return x @ self.weight.T, self.logdet.expand(len(x))
+                logdet = torch.linalg.slogdet(self.weight)[1]
+                return x @ self.weight.T, logdet.expand(len(x))
         """,
     costs="What the parameters have moved the ldj since, divided by D * ln 2.",
     confused=(

@@ -20,6 +20,12 @@ def sublayers(explanation: Explanation) -> str:
     return f"sublayers {', '.join(others)} and {last}"
 
 
+def is_turned(explanation: Explanation) -> bool:
+    """Return whether the sign of a term is wrong beside its count."""
+    multiplier = explanation.multiplier
+    return multiplier is not None and multiplier.label.startswith("-")
+
+
 def named(explanation: Explanation, *, start: bool = False) -> str:
     """Return the term in the source's own words, or in plain ones."""
     if explanation.sublayers:

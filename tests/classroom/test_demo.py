@@ -71,6 +71,24 @@ def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     assert ":ScalingCountedOnce" in text
 
 
+@pytest.mark.parametrize(
+    ("name", "law"),
+    [  # each can be worked out from the numbers on the page
+        ("wrong-dims-factor", "(1 - 1/B) * (the share of self.log_a)"),
+        ("missing-spatial-factor", "(1 - H*W) * (the share of self.logs)"),
+        ("wrong-log-base", "(1 - ln 2) * torch.full((len(x),), ldj)"),
+    ],
+)
+def test_the_law_says_what_the_ldj_takes_of_a_term(name: str, law: str) -> None:
+    assert f"difference = {law}" in " ".join(shown(name).split())
+
+
+def test_a_matrix_that_is_not_square_is_given_no_determinant() -> None:
+    text = shown("dims-changed")
+    assert "    exact      ldj        = +0.0000\n" in text
+    assert "log|det J|" not in text
+
+
 def test_every_mistake_has_its_lesson() -> None:
     settings_only = "LDJ490"
     taught = {lesson.code for lesson in LESSONS}

@@ -184,7 +184,7 @@ def test_reasons_are_kept_for_all_targets_and_for_some(folder: Path) -> None:
         """
         [tool.ldjcheck.ignore]
         incoming-ldj-mutated = "fresh totals"
-        [tool.ldjcheck.per-target-ignore."flows.py:So*"]
+        [tool.ldjcheck.per-target-ignore."flows.py:Solver"]
         LDJ301 = "ten steps"
         LDJ40 = "small"
         """,
@@ -192,12 +192,36 @@ def test_reasons_are_kept_for_all_targets_and_for_some(folder: Path) -> None:
     found = silences()
     assert found.everywhere == (Suppression(code="LDJ205", reason="fresh totals"),)
     assert found.by_target[0] == (
-        "flows.py:So*",
+        "flows.py:Solver",
         Suppression(code="LDJ301", reason="ten steps", expected=True),
     )
     several = [each for _, each in found.by_target[1:]]
     assert {each.code for each in several} >= {"LDJ401", "LDJ402"}
     assert not any(each.expected for each in several)
+
+
+@pytest.mark.parametrize("pattern", ["flows.py:So*", "flows.py:Solver?", "flows.py"])
+def test_an_excuse_for_several_layers_need_not_serve_each(
+    folder: Path, pattern: str
+) -> None:
+    write(
+        folder, f'[tool.ldjcheck.per-target-ignore."{pattern}"]\nLDJ301 = "ten steps"'
+    )
+    excuse = Suppression(code="LDJ301", reason="ten steps")
+    assert silences().by_target == ((pattern, excuse),)
+
+
+def test_a_part_of_a_flow_is_excused_as_it_is_typed(
+    ldjcheck: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "flows.py").write_text(f"{LAYERS}\nlayers = [Right(), Wrong()]\n")
+    write(
+        tmp_path,
+        '[tool.ldjcheck.per-target-ignore."flows.py:layers[1]"]\nLDJ101 = "known"',
+    )
+    ran = ldjcheck("flows.py:layers[1]", "--format", "concise")
+    assert ran.returncode == 0, ran.stdout
+    assert "1 finding ignored" in ran.stdout
 
 
 def test_a_layer_is_excused_and_a_stale_excuse_is_told(

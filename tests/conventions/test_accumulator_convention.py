@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -176,7 +177,8 @@ def test_a_total_that_does_not_come_back_is_a_mistake(layer: type[nn.Module]) ->
 def test_a_total_that_loses_its_batch_is_a_mistake() -> None:
     report = ldjcheck.check(ScalarIgnored(), shape=(4,))
     assert report.status == "fail"
-    assert "of shape (3,) came back with shape ()" in report.findings[0].message
+    assert report.findings[0].code == "LDJ204"
+    assert "mixed over the samples" in report.findings[0].message
 
 
 FORMS = {
@@ -232,3 +234,25 @@ def test_conventions_have_names_and_summaries_of_their_own() -> None:
 def test_an_unknown_convention_is_a_key_error() -> None:
     with pytest.raises(KeyError, match="sideways"):
         recognise_conventions(layer_with(), "sideways")
+
+
+@pytest.mark.parametrize(
+    ("total", "told"),
+    [
+        (lambda ldj, own: own, "thrown away"),
+        (lambda ldj, own: (ldj + own).sum(), "mixed over the samples"),
+    ],
+)
+def test_one_number_for_all_samples_holds_no_total_of_theirs(
+    total: Any, told: str
+) -> None:
+    class Doubling(nn.Module):
+        """Its own ldj is one number, and what comes back is one, too."""
+
+        def forward(self, x: Tensor, ldj: Tensor) -> tuple[Tensor, Tensor]:
+            own = x.new_tensor(math.log(2)) * x[0].numel()
+            return 2 * x, total(ldj, own)
+
+    first = ldjcheck.check(Doubling(), shape=(4,)).findings[0]
+    assert first.code == "LDJ204"
+    assert told in first.message

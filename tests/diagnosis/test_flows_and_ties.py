@@ -319,3 +319,18 @@ def test_what_fits_no_mistake_gets_no_name(
     report = ldjcheck.check(layer, shape=(dims,), direction="forward")
     assert report.status == "fail"
     assert report.findings[0].code in ("LDJ120", "LDJ199")
+
+
+class AveragedOverAll(nn.Module):
+    def forward(self, x: Tensor) -> Any:
+        return torch.sinh(x), torch.log(torch.cosh(x)).mean()
+
+
+def test_a_mean_over_dims_and_batch_is_reduced_over_the_batch() -> None:
+    report = ldjcheck.check(AveragedOverAll(), shape=(4,))
+    assert named(report) == [("LDJ106", "forward")]
+    fix = report.findings[0].fix
+    assert fix is not None
+    assert [e.after.strip() for e in fix.edits] == [
+        "return torch.sinh(x), torch.log(torch.cosh(x)).flatten(1).sum(1)"
+    ]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Transform, constraints
 
 import ldjcheck
 from diagnosis.test_flows_and_ties import flow
@@ -295,3 +296,48 @@ def test_a_dequantization_variant_is_told_by_name_line_and_operand(
         assert finding.location is not None
         assert finding.location.text == text
         assert words in finding.message
+
+
+class Tripled(Transform):
+    """Its map and its ldj are methods of their own, which the library calls."""
+
+    domain = codomain = constraints.real
+    bijective = True
+
+    def _call(self, x: Tensor) -> Tensor:
+        return 3 * x
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.zeros_like(x)
+
+
+class NegatedColumn(nn.Module):
+    """The sum keeps its axis, and a minus follows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        s = self.log_s * torch.ones_like(x)
+        return x * torch.exp(-s), -s.sum(1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "code", "text"),
+    [
+        (Tripled(), "LDJ119", "return torch.zeros_like(x)"),
+        (
+            NegatedColumn(),
+            "LDJ201",
+            "return x * torch.exp(-s), -s.sum(1, keepdim=True)",
+        ),
+    ],
+)
+def test_the_line_that_is_blamed_is_where_the_ldj_is_made(
+    layer: Any, code: str, text: str
+) -> None:
+    first = ldjcheck.check(layer, shape=(3,)).findings[0]
+    assert first.code == code
+    assert first.location is not None
+    assert first.location.text == text

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -118,3 +119,21 @@ def test_a_sum_of_logs_that_starts_at_one_is_named() -> None:
     assert first.message == (
         "The log-determinant is 1 too large: a sum of logs starts at 0."
     )
+
+
+class Kilometres(nn.Module):
+    """y = 1000 x in 256 dims, its logarithm counted twice; the determinant is infinite."""
+
+    def forward(
+        self, x: Tensor, ldj: Tensor, reverse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        own = math.log(1000) * x.reshape(len(x), 256).shape[1]
+        if reverse:
+            return x / 1000, ldj - own
+        return 1000 * x, ldj + 2 * own
+
+
+def test_a_determinant_beyond_the_floats_fits_no_number() -> None:
+    first = ldjcheck.check(Kilometres(), shape=(256,)).findings[0]
+    assert first.code == "LDJ114"
+    assert "missing-log" not in first.also_fits

@@ -46,6 +46,27 @@ MISTAKES = {
         """,
         ["ldj += math.log(3) * z[0].numel()"],
     ),
+    "mean over the batch and the dims": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                ldj = torch.log(torch.cosh(x)).mean()
+                return torch.sinh(x), ldj
+        """,
+        ["ldj = torch.log(torch.cosh(x)).flatten(1).sum(1)"],
+    ),
+    "count and sign of one term": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, ldj, reverse=False):
+                if reverse:
+                    return z / 3, ldj - math.log(3) * z[0].numel()
+                z = z * 3
+                ldj = ldj - math.log(3)
+                return z, ldj
+        """,
+        ["ldj = ldj + math.log(3) * z[0].numel()"],
+    ),
     "count, in the function's own words": (
         """
         class Layer(nn.Module):

@@ -100,3 +100,36 @@ def test_where_the_sign_may_be_known_nothing_is_proved(layer, shape) -> None:
 def test_as_built_is_as_built() -> None:
     report = ldjcheck.check(ChannelScale(torch.log), shape=(3, 2, 5), params="as-is")
     assert report.status == "pass"
+
+
+class TwoWays(nn.Module):
+    """A scale per dim; each direction takes its log in a way of its own."""
+
+    def __init__(self, log, back):
+        super().__init__()
+        self.log, self.back = log, back
+        self.scale = nn.Parameter(torch.ones(4))
+
+    def forward(self, x):
+        return self.scale * x, self.log(self.scale).sum().expand(len(x))
+
+    def inverse(self, y):
+        return y / self.scale, -self.back(self.scale).sum().expand(len(y))
+
+
+def of_what_is_held_above_zero(scale):
+    return scale.clamp(min=1e-3).log()
+
+
+@pytest.mark.parametrize("back", [torch.log, of_what_is_held_above_zero])
+def test_a_way_back_is_turned_around_like_the_way_there(back) -> None:
+    report = ldjcheck.check(TwoWays(of_abs, back), shape=(4,))
+    assert report.status == "fail"
+    assert {f.direction for f in report.findings} == {"inverse"}
+    assert ldjcheck.check(TwoWays(of_abs, of_abs), shape=(4,)).status == "pass"
+
+
+def test_a_way_back_that_reports_nothing_is_not_held_against_a_sign() -> None:
+    report = ldjcheck.check(TwoWays(of_abs, torch.zeros_like), shape=(4,))
+    assert report.status == "pass"
+    assert [f.code for f in report.findings] == ["LDJ303"]

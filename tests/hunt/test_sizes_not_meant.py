@@ -300,3 +300,22 @@ def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
 def test_adding_entries_to_entries_leaves_nothing_to_take_the_logarithm_of() -> None:
     assert ldjcheck.check(RunningSum()).status == "pass"
     assert ldjcheck.check(RunningSum(0.5)).findings[0].code == "LDJ111"
+
+
+class Unsummed(nn.Module):
+    """Its ldj has an entry for each dim, which is right for single numbers alone."""
+
+    def forward(self, x: Tensor) -> Any:
+        return x.exp(), x
+
+
+def unsummed(x: Tensor) -> Any:
+    """Return the same, as a function."""
+    return x.exp(), 1 * x
+
+
+@pytest.mark.parametrize("layer", [Unsummed(), unsummed])
+def test_an_ldj_that_is_not_summed_is_no_layer_of_single_numbers(layer: Any) -> None:
+    report = ldjcheck.check(layer)
+    assert [f.code for f in report.findings] == ["LDJ202"]
+    assert report.status == "fail"

@@ -228,9 +228,9 @@ class UnitNoise(nn.Module):
 
     def forward(self, z, ldj, reverse=False):
         if reverse:
-            return torch.floor(z * 8), ldj + np.log(8) * z[0].numel()
-        z = (z + torch.rand_like(z)) / 8
-        return z, ldj - np.log(8) * z[0].numel()
+            return torch.floor(z * 256), ldj + np.log(256) * z[0].numel()
+        z = (z + torch.rand_like(z)) / 256
+        return z, ldj - np.log(256) * z[0].numel()
 
 
 class WideNoise(UnitNoise):
@@ -239,8 +239,8 @@ class WideNoise(UnitNoise):
     def forward(self, z, ldj, reverse=False):
         if reverse:
             return super().forward(z, ldj, reverse)
-        z = (z + 1.5 * torch.rand_like(z)) / 8
-        return z, ldj + (np.log(1.5) - np.log(8)) * z[0].numel()
+        z = (z + 1.5 * torch.rand_like(z)) / 256
+        return z, ldj + (np.log(1.5) - np.log(256)) * z[0].numel()
 
 
 class NormalNoise(UnitNoise):
@@ -249,8 +249,8 @@ class NormalNoise(UnitNoise):
     def forward(self, z, ldj, reverse=False):
         if reverse:
             return super().forward(z, ldj, reverse)
-        z = (z + torch.randn_like(z)) / 8
-        return z, ldj - np.log(8) * z[0].numel()
+        z = (z + torch.randn_like(z)) / 256
+        return z, ldj - np.log(256) * z[0].numel()
 
 
 class CentredDequantization(nn.Module):
