@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure.runner import Outcome, Runner
     from ldjcheck.records import Direction, Method, Options
 
+_MOST = 0.75  # of the samples: what is left is an exception
 _READINGS = (Reading(), Reading(detach=True))
 _ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
 
@@ -104,7 +105,8 @@ def _by_difference(
 ) -> Truth:
     """Return the Jacobian with the samples by differences that nothing else confirms.
 
-    A sample is lost where the steps lead out of the domain, or across a kink.
+    A sample is lost where the steps lead out of the domain, or, alone among many, across
+    a kink; a map that jumps at more of them is not known.
     """
     map_ = start if best is None or not known.any() else best.map
     step = 1e-5 if dtype == "float64" else 1e-2
@@ -113,8 +115,9 @@ def _by_difference(
     lost = torch.zeros_like(known)
     if best is not None and best.jacobian.shape == jacobian.shape and known.any():
         lost = ~known & ~torch.isfinite(jacobian).flatten(1).all(1)
-        if error is not None:
+        if error is not None and known.sum() >= _MOST * len(known):
             lost |= ~known & (error > hides_mistakes(jacobian.shape[1]))
+        if error is not None:
             error = error.masked_fill(known | lost, 0.0)
         kept = (known | lost)[:, None, None]
         jacobian = torch.where(kept, best.jacobian.to(jacobian), jacobian)
