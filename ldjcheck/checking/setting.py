@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -341,6 +342,7 @@ def _settled(
     except CannotCheckError as error:
         known = {name for name, _ in (*options.context, *options.kwarg)}
         tries = probe.guess_contexts(layer.obj, candidates, shapes, known)
+        alone: tuple[Settled, dict[str, str]] | None = None
         odd: tuple[Settled, dict[str, str]] | None = None
         for guess in tries:
             times = ((name, torch.tensor(at).double()) for name, at in guess.times)
@@ -362,12 +364,16 @@ def _settled(
             found = settled, {name: f"{what}: {guess.why}" for name, what in given}
             if not parts_contexts(settled):
                 continue
-            if not settled.odd:
+            if settled.odd:
+                odd = odd or found
+            elif math.prod(guess.shape) == 1:  # what is counted once fits there as well
+                alone = alone or found
+            else:
                 return found
-            odd = odd or found
-        if odd is None:
+        best = alone or odd
+        if best is None:
             raise error from None
-        return odd
+        return best
 
 
 def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:

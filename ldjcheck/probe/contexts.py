@@ -133,6 +133,16 @@ def _numbers(
                     why="a class label" if labels else "a number for each sample",
                     labels=labels,
                 )
+        for shape, why_shape in vectors:
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=tuple(
+                    (name, (1,) if name in others else _mask_for(shape))
+                    for name in names
+                ),
+                why="a number for each sample, in a column",
+            )
 
 
 def _of_images(
