@@ -111,6 +111,7 @@ class Bisected(Curve):
         return x, -self.log_slope(x).sum(1) + self.off
 
 
+@pytest.mark.slow
 def test_a_solver_is_judged_at_the_preimage_that_it_found() -> None:
     report = ldjcheck.check(Bisected(), shape=(2,))
     assert report.status == "pass", report

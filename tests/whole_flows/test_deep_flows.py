@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -91,6 +92,7 @@ def test_a_right_deep_flow_passes() -> None:
     assert checked(Deep())["status"] == "pass"
 
 
+@pytest.mark.slow
 def test_a_wrong_count_in_a_deep_flow_is_told_apart_from_others() -> None:
     """Moved as far as usual, the couplings saturate: rounding hides half of the samples."""
     torch.manual_seed(0)

@@ -119,7 +119,11 @@ class Loss(Model):
 
 @pytest.mark.parametrize(
     ("loss", "status"),
-    [(Loss(), "pass"), (Loss(times=-1.0), "fail"), (Loss(divided=True), "fail")],
+    [
+        (Loss(), "pass"),
+        pytest.param(Loss(times=-1.0), "fail", marks=pytest.mark.slow),
+        (Loss(divided=True), "fail"),
+    ],
     ids=["right", "turned", "divided by the batch twice"],
 )
 def test_a_loss_that_is_the_mean_over_the_batch_is_no_mistake(
