@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
-from ldjcheck.checking.setting import settle_layer, with_optional_context
+from ldjcheck.checking.feeding import with_optional_context
+from ldjcheck.checking.setting import settle_layer
 from ldjcheck.compare.judgement import silenced
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.rules import rule_for
@@ -77,7 +78,7 @@ def _as_density(
 def _with_context_too(
     setting: Setting, options: Options, result: Result, checked: Checked
 ) -> Result:
-    fed = with_optional_context(setting, options)
+    fed = with_optional_context(setting.layer, setting.settled, options)
     if fed is None:
         return result
     told = ", ".join(f"{name}={shape}" for name, shape in fed.context)

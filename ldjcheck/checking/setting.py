@@ -8,26 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import itertools
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck import probe
+from ldjcheck.checking.feeding import settled_with_context
 from ldjcheck.checking.several import guessed_parts, of_several
 from ldjcheck.checking.uncalled import made_by_users, uncallable, with_parts
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
-from ldjcheck.parameters import is_about_context
 
 if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Calls, Layer, Options, Shape
-
-
-_CONTEXTS = 6  # sizes that are tried for a context that may be left out
-_OTHERS = 3  # arguments that may be one, and are not named like it
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,55 +66,6 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
         said = f"{inside}, inside {type(typed.obj).__name__}"
         setting.inferred["unwrapped"] = said
     return setting
-
-
-def with_optional_context(setting: Setting, options: Options) -> Options | None:
-    """Return options that feed a context which the layer may take, or None.
-
-    Of sizes that the layer's own facts suggest. What is not named like a context is one
-    where the output depends on it, and is no noise that the layer draws otherwise.
-    """
-    from ldjcheck.measure import listens_to_context, settle
-
-    calls = setting.settled.calls
-    known = {name for name, _ in (*options.context, *options.kwarg)}
-    settled, layer = setting.settled, setting.layer
-    if known or settled.workshop.options.context:
-        return None
-    named = {n for n in calls.extra_names if is_about_context(n)}
-    others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
-    at = ((settled.shape, settled.why_shape),)
-    batches = {settled.shape: probe.choose_batch(options.batch, settled.shape)}
-    for wanted in (*([named] if named else ()), *others[:_OTHERS]):
-        tries = probe.guess_contexts(layer.obj, (calls,), at, known)
-        fitting = (
-            guess.contexts
-            for guess in tries
-            if guess.contexts
-            and not guess.labels
-            and {name for name, _ in guess.contexts} <= wanted
-        )
-        for contexts in itertools.islice(fitting, _CONTEXTS):
-            fed = replace(options, context=contexts)
-            shop = replace(settled.workshop, options=fed)
-            with contextlib.suppress(CannotCheckError):
-                found = settle(shop, (calls,), at, batches)
-                if wanted is named or listens_to_context(found):
-                    return fed
-    return None
-
-
-def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
-    """Return which densities of the layer were not asked for, and how to ask for them."""
-    from ldjcheck.conventions import densities
-
-    if inspect.ismethod(layer.obj) or options.convention != "auto":
-        return {}
-    return {
-        name: f"not checked here: name {layer.name}.{name} to check it"
-        for name, _, _ in densities(layer.obj)
-        if not calls.signature.startswith(f"m.{name}(")
-    }
 
 
 def _inside(layer: Layer, options: Options) -> Setting | None:
@@ -233,6 +178,19 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     return Setting(layer, settled, others, bool(learnable(copy)), inferred)
 
 
+def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
+    """Return which densities of the layer were not asked for, and how to ask for them."""
+    from ldjcheck.conventions import densities
+
+    if inspect.ismethod(layer.obj) or options.convention != "auto":
+        return {}
+    return {
+        name: f"not checked here: name {layer.name}.{name} to check it"
+        for name, _, _ in densities(layer.obj)
+        if not calls.signature.startswith(f"m.{name}(")
+    }
+
+
 def _found(
     layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
 ) -> tuple[Settled, dict[str, str], tuple[probe.ShapeGuess, ...]]:
@@ -257,7 +215,7 @@ def _found(
     # It may be made for one size only, and a large one.
     large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
     try:
-        settled, context = _settled(layer, options, candidates, guesses)
+        settled, context = settled_with_context(layer, options, candidates, guesses)
     except CannotCheckError as error:
         ways = [(candidates, large)] if large else []
         if not asked:
@@ -265,7 +223,7 @@ def _found(
             ways += [(calls, (whole,)) for calls, whole in several]
         for calls, shapes in ways:
             with contextlib.suppress(CannotCheckError):
-                settled, context = _settled(layer, options, calls, shapes)
+                settled, context = settled_with_context(layer, options, calls, shapes)
                 if shapes is large or not settled.resized:
                     return settled, context, shapes
         told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
@@ -275,7 +233,7 @@ def _found(
     better = () if asked else _better(settled, large, options)
     if better:
         with contextlib.suppress(CannotCheckError):
-            again, beside = _settled(layer, options, candidates, better)
+            again, beside = settled_with_context(layer, options, candidates, better)
             if not (again.odd or again.resized):
                 return again, beside, better
     return settled, context, guesses
@@ -316,73 +274,6 @@ def _guessed(
 
 def _given(shape: Shape, why: str) -> probe.ShapeGuess:
     return probe.ShapeGuess(shape=shape, why=why, free=frozenset())
-
-
-def _settled(
-    layer: Layer,
-    options: Options,
-    candidates: tuple[Calls, ...],
-    guesses: tuple[probe.ShapeGuess, ...],
-) -> tuple[Settled, dict[str, str]]:
-    """Return a way of calling that works, and what to say of a context that it needs.
-
-    Only where none works without one is a context tried, of the sizes that the layer's
-    own facts suggest.
-    """
-    import torch
-
-    from ldjcheck.measure import Workshop, parts_contexts, settle
-
-    promote = options.dtype == "float64"
-    shapes = tuple((guess.shape, guess.why) for guess in guesses)
-    batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in shapes}
-    shop = Workshop(layer=layer, options=options, promote=promote)
-    try:
-        return settle(shop, candidates, shapes, batches), {}
-    except CannotCheckError as error:
-        known = {name for name, _ in (*options.context, *options.kwarg)}
-        tries = probe.guess_contexts(layer.obj, candidates, shapes, known)
-        alone: tuple[Settled, dict[str, str]] | None = None
-        odd: tuple[Settled, dict[str, str]] | None = None
-        for guess in tries:
-            times = ((name, torch.tensor(at).double()) for name, at in guess.times)
-            fed = replace(
-                options,
-                context=(*options.context, *guess.contexts),
-                kwarg=(*options.kwarg, *times),
-            )
-            shop = Workshop(
-                layer=layer, options=fed, promote=promote, labels=guess.labels
-            )
-            at = ((guess.shape, guess.why_shape),)
-            given = (*guess.contexts, *guess.times)
-            takers = _taking({name for name, _ in given}, candidates)
-            try:
-                settled = settle(shop, takers, at, batches)
-            except CannotCheckError:
-                continue
-            found = settled, {name: f"{what}: {guess.why}" for name, what in given}
-            if not parts_contexts(settled):
-                continue
-            if settled.odd:
-                odd = odd or found
-            elif math.prod(guess.shape) == 1:  # what is counted once fits there as well
-                alone = alone or found
-            else:
-                return found
-        best = alone or odd
-        if best is None:
-            raise error from None
-        return best
-
-
-def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:
-    """Return the ways of calling that have a place for these arguments."""
-    return tuple(
-        calls
-        for calls in candidates
-        if names.issubset((*calls.context_names, *calls.extra_names))
-    )
 
 
 def _within_limit(shape: Shape, limit: int) -> None:

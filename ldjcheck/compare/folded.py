@@ -102,10 +102,13 @@ def _loses(matrix: Tensor) -> bool:
 
 
 def _condition(matrix: Tensor) -> float:
-    """Return the condition number of a matrix whose rows and columns are scaled to one."""
+    """Return the condition number of a matrix whose rows and columns are scaled to one.
+
+    Where entries are not finite nothing can be said, and no sign is clear.
+    """
     values = _singular_values(matrix)
     if values is None:
-        return 1.0  # nothing can be said
+        return float("inf")
     return float(values[0] / values[-1]) if bool(values[-1] > 0) else float("inf")
 
 

@@ -46,13 +46,32 @@ def reported_of(
     form = f"the ldj has shape {tuple(ldj.shape)}, not ({batch},)"
     if ldj.numel() == batch:
         return ldj.reshape(batch), None, form
-    if ldj.shape == (batch, batch) and batch not in x.shape[1:]:
+    if ldj.shape == (batch, batch) and batch not in x.shape[1:] and _met(ldj):
         return ldj.diagonal(), None, form  # where a sample meets itself
     if ldj.dim() and len(ldj) == batch:
         return ldj.reshape(batch, -1).sum(1), None, form
     if _is_of_any_sample(ldj, x):
         return ldj.sum().expand(batch), None, form
     return None, None, form
+
+
+def _met(ldj: Tensor) -> bool:
+    """Return whether a column met a row: entries are sums, or products, of one of each.
+
+    Where all rows are alike they may be the parts of one event, for any sample.
+    """
+    if not ldj.is_floating_point() or not torch.isfinite(ldj).all():
+        return False
+    m, near = ldj.detach().double(), 1e3 * torch.finfo(ldj.dtype).eps
+    scale = float(m.abs().max())
+    if ((m - m[:1]).abs() <= near * scale).all():
+        return False
+    added = m + m[0, 0] - m[:1] - m[:, :1]
+    multiplied = m * m[0, 0] - m[:1] * m[:, :1]
+    return bool(
+        (added.abs() <= near * scale).all()
+        or (multiplied.abs() <= near * scale**2).all()
+    )
 
 
 def _is_of_any_sample(ldj: Tensor, x: Tensor) -> bool:

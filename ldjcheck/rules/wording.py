@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, DirectionMeasured, Explanation
+    from ldjcheck.records import Comparison, Explanation, Verdict
 
 _LONGEST = 48
 
@@ -42,9 +42,15 @@ def named(explanation: Explanation, *, start: bool = False) -> str:
     return f"`{text}`"
 
 
-def is_of_pairs(comparison: Comparison, side: DirectionMeasured) -> bool:
-    """Return whether the ldj has an entry for each pair of samples, `(batch, batch)`."""
-    batch = len(side.x)
+def is_of_pairs(comparison: Comparison, verdict: Verdict) -> bool:
+    """Return whether the ldj has an entry for each pair of samples, `(batch, batch)`.
+
+    In every batch: a part of the event may have as many entries as one of them.
+    """
     accumulates = comparison.measurement.calls.accumulates
-    alone = accumulates or batch not in side.x.shape[1:]
-    return side.ldj_shape == (batch, batch) and alone
+    told = [
+        side.ldj_shape == (len(side.x), len(side.x))
+        for _, side, _ in verdict.usable
+        if accumulates or len(side.x) not in side.x.shape[1:]
+    ]
+    return bool(told) and all(told)

@@ -25,13 +25,13 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.mismatched:
             values = "still wrong, which is a mistake of its own"
         accumulates = comparison.measurement.calls.accumulates
-        if is_of_pairs(comparison, side) and not accumulates:
+        if is_of_pairs(comparison, verdict) and not accumulates:
             evidence: tuple[str, ...] = (
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
                 "error: each sample met each other one",
                 f"on the diagonal, where it meets itself, its values are {values}",
             )
-        elif is_of_pairs(comparison, side):
+        elif is_of_pairs(comparison, verdict):
             evidence = (
                 "what is added to the incoming total has another shape than it:",
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "

@@ -30,7 +30,7 @@ def shown(*words: str) -> str:
     return result.output
 
 
-@pytest.mark.parametrize("lesson", every(2, LIVE), **BY_CODE)
+@pytest.mark.parametrize("lesson", every(3, LIVE), **BY_CODE)
 def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     text = shown(lesson.code)
     assert max(map(len, text.splitlines())) <= 80
@@ -50,7 +50,10 @@ def test_a_lesson_is_over_in_three_seconds(lesson: Lesson) -> None:
     assert time.thread_time() - started < PATIENCE
 
 
-@pytest.mark.parametrize("lesson", [x for x in LESSONS if not x.animal], **BY_CODE)
+TOLD = [lesson for lesson in LESSONS if not lesson.animal]
+
+
+@pytest.mark.parametrize("lesson", every(3, TOLD), **BY_CODE)
 def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
     text = shown(lesson.code)
     assert max(map(len, text.splitlines())) <= 80

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import ldjcheck
@@ -52,9 +52,10 @@ def measured(
 
 
 def exact(flow: strategies.RandomFlow, x: torch.Tensor) -> torch.Tensor:
-    found = measured(flow, x).exact
-    assert found is not None
-    return found
+    side = measured(flow, x)
+    assume(bool(torch.isfinite(side.y).all()))  # some steps stretch past all numbers
+    assert side.exact is not None
+    return side.exact
 
 
 def alike(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from thinning import every
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -57,7 +58,7 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("shape", every(2, SHAPES), ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
 )

@@ -181,3 +181,19 @@ def test_a_sign_that_is_turned_both_ways_may_be_meant() -> None:
     found = codes(Turned(), (3,))
     assert found == [("LDJ104", "error"), ("LDJ104", "error"), ("LDJ403", "note")]
     assert ("LDJ403", "note") not in codes(TurnedForward(), (3,))
+
+
+class SinhThrice(nn.Module):
+    """Stretches what is far out past all numbers; it folds nowhere."""
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.zeros(len(x), dtype=x.dtype)
+        for _ in range(3):
+            ldj = ldj + torch.log(torch.cosh(x)).sum(1)
+            x = torch.sinh(x)
+        return x, ldj
+
+
+def test_what_overflows_has_no_sign() -> None:
+    codes = [finding.code for finding in ldjcheck.check(SinhThrice()).findings]
+    assert "LDJ304" not in codes

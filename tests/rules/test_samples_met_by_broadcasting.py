@@ -51,3 +51,30 @@ class WrongBesides(ColumnAndRow):
 def test_what_is_wrong_there_is_a_mistake_of_its_own() -> None:
     found = ldjcheck.check(WrongBesides(), shape=(4,)).findings
     assert {f.code for f in found} == {"LDJ201", "LDJ104"}
+
+
+class HalfUnsummed(nn.Module):
+    """Of six dims three are scaled: in a batch of three their logs look like pairs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 3)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, 1)
+        s = self.net(a)
+        return torch.cat([a, b * s.exp()], 1), s
+
+
+class HalfConstant(HalfUnsummed):
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, 1)
+        s = self.net.bias.expand_as(b)
+        return torch.cat([a, b * s.exp()], 1), s
+
+
+@pytest.mark.parametrize("layer", [HalfUnsummed, HalfConstant])
+def test_as_many_parts_as_samples_are_no_pairs(layer: type[nn.Module]) -> None:
+    (finding,) = ldjcheck.check(layer(), shape=(6,)).findings
+    assert finding.code == "LDJ202"
+    assert finding.evidence == ("summed over axes 1 it is right on every sample",)

@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_layers import Affine, Coupling, Curve, Logit, Pair
+from thinning import every
 from torch import Tensor, nn
 
 import ldjcheck
@@ -403,7 +404,7 @@ def test_what_is_claimed_of_dropped_dims_has_to_be_a_density() -> None:
 
 
 @pytest.mark.parametrize("off", [1e-6, -1e-6, 1e-7])
-@pytest.mark.parametrize("layer", [Affine, Coupling, Curve, Logit])
+@pytest.mark.parametrize("layer", every(2, [Affine, Coupling, Curve, Logit]))
 def test_a_mistake_far_below_float32_is_seen(
     layer: type[nn.Module], off: float
 ) -> None:
