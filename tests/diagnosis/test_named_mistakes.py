@@ -26,7 +26,7 @@ def check(layer: Any, written: Written) -> ldjcheck.Report:
 
 
 @pytest.mark.parametrize(
-    "written", every(2, MISTAKES), ids=lambda w: f"{w.code} {w.title}"
+    "written", every(3, MISTAKES), ids=lambda w: f"{w.code} {w.title}"
 )
 def test_a_mistake_is_named_on_its_line_and_its_twin_passes(
     written: Written, tmp_path: Path

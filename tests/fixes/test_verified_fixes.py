@@ -186,7 +186,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("name", every(2, MISTAKES))
+@pytest.mark.parametrize("name", every(3, MISTAKES))
 def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     name: str, tmp_path: Path
 ) -> None:
