@@ -74,7 +74,9 @@ def _has_both_signs(side: object) -> bool:
         return False
     if side.jacobian.shape[1] != side.jacobian.shape[2]:
         return False
-    return len({float(torch.linalg.slogdet(j).sign) for j in side.jacobian} - {0.0}) > 1
+    finite = [matrix for matrix in side.jacobian if torch.isfinite(matrix).all()]
+    signs = {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
+    return {-1.0, 1.0} <= signs
 
 
 def _has_orientation(settled: Settled) -> bool:
