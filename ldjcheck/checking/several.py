@@ -31,10 +31,7 @@ def of_several(
     unnamed = tuple((None, shape) for _, shape in parts)
     ways = (parts, unnamed) if len(parts) > 1 else (parts,)
     calls = tuple(replace(each, parts=way) for each in candidates for way in ways)
-    size = sum(math.prod(shape) for _, shape in parts)
-    return calls, probe.ShapeGuess(
-        shape=(size,), why="all inputs, flat", free=frozenset()
-    )
+    return calls, _whole(parts, "all inputs, flat")
 
 
 def guessed_parts(
@@ -46,7 +43,10 @@ def guessed_parts(
             continue
         for guess in guesses[:_SIZES]:
             parts = tuple((name, guess.shape) for name in calls.inputs)
-            taking = replace(calls, parts=parts)
-            _, whole = of_several((calls,), parts)
             why = f"{' and '.join(calls.inputs)}, flat; of each, {guess.shape}: {guess.why}"
-            yield (taking,), replace(whole, why=why)
+            yield (replace(calls, parts=parts),), _whole(parts, why)
+
+
+def _whole(parts: Parts, why: str) -> probe.ShapeGuess:
+    size = sum(math.prod(shape) for _, shape in parts)
+    return probe.ShapeGuess(shape=(size,), why=why, free=frozenset())
