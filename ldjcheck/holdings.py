@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import types
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ _ATOMS = (
     str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
     types.CodeType, types.BuiltinFunctionType,
 )  # fmt: skip
+_PLAIN_ATOMS = frozenset(_ATOMS)
 
 
 def reachable(root: object) -> Iterator[Any]:
@@ -29,19 +29,26 @@ def reachable(root: object) -> Iterator[Any]:
     yielded, since sizes are facts too, but only where an attribute holds them. Tensors
     whose entries cannot be read one by one are passed over.
     """
+    import torch
+
     seen: set[int] = set()
     queue: list[Any] = [root]
     for item in queue:
         if id(item) in seen:
             continue
         seen.add(id(item))
-        if _is_tensor(item) and not is_plain(item):
+        if isinstance(item, torch.Tensor):
+            if is_plain(item):
+                yield item
             continue
         yield item
         if len(queue) < _LIMIT:
-            queue.extend(
-                child for child in _children(item) if not isinstance(child, _ATOMS)
-            )
+            # Most are plain atoms, which their type alone tells, and sooner.
+            queue += [
+                child
+                for child in _children(item)
+                if type(child) not in _PLAIN_ATOMS and not isinstance(child, _ATOMS)
+            ]
 
 
 def tensors(root: object) -> list[Tensor]:
@@ -89,17 +96,26 @@ def _names(code: types.CodeType) -> Iterator[str]:
 def attributes(item: object) -> dict[str, Any]:
     """Return the instance attributes of an object, slots included, classes' excluded."""
     found: dict[str, Any] = {}
-    for cls in type(item).__mro__:
+    for slot in _slots(type(item)):  # type: ignore[arg-type]  # a class is hashable
+        try:
+            found[slot] = object.__getattribute__(item, slot)
+        except AttributeError:
+            continue
+    try:
+        own = object.__getattribute__(item, "__dict__")
+    except AttributeError:
+        return found
+    return {**found, **own}
+
+
+@functools.lru_cache(maxsize=256)
+def _slots(kind: Any) -> tuple[str, ...]:
+    """Return the slots of a class and those that it comes from."""
+    found = []
+    for cls in kind.__mro__:
         slots = cls.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot not in ("__dict__", "__weakref__"):
-                try:
-                    found[slot] = object.__getattribute__(item, slot)
-                except AttributeError:
-                    continue
-    with contextlib.suppress(AttributeError):
-        found.update(object.__getattribute__(item, "__dict__"))
-    return found
+        found += [slots] if isinstance(slots, str) else [*slots]
+    return tuple(slot for slot in found if slot not in ("__dict__", "__weakref__"))
 
 
 def looked_up(item: object, name: str) -> Any:
@@ -113,33 +129,29 @@ def looked_up(item: object, name: str) -> Any:
         return None
 
 
-def _children(item: Any) -> Iterator[Any]:
+def _children(item: Any) -> list[Any]:
+    """Return what an object that is no tensor holds itself."""
+    if isinstance(item, dict):
+        return list(item.values())
+    if isinstance(item, (list, tuple, set, frozenset)):
+        return list(item)
     if isinstance(item, types.MethodType):
-        yield item.__self__
-        yield item.__func__
-    elif isinstance(item, types.FunctionType):
-        yield from (
-            cell.cell_contents for cell in item.__closure__ or () if _is_full(cell)
-        )
-        yield from item.__defaults__ or ()
-        yield from (item.__kwdefaults__ or {}).values()
-    elif isinstance(item, functools.partial):
-        yield item.func
-        yield from item.args
-        yield from item.keywords.values()
-    elif isinstance(item, dict):
-        yield from list(item.values())
-    elif isinstance(item, (list, tuple, set, frozenset)):
-        yield from list(item)
-    elif not _is_tensor(item):
-        # A module alone has a dozen dicts of hooks, and most are empty.
-        yield from [
-            value
-            for name, value in attributes(item).items()
-            if "_hooks" not in name or not isinstance(value, dict) or value
-        ]
-        if _is_script(item):  # its tensors live where attributes do not show them
-            yield from (*item.parameters(), *item.buffers())
+        return [item.__self__, item.__func__]
+    if isinstance(item, types.FunctionType):
+        cells = [c.cell_contents for c in item.__closure__ or () if _is_full(c)]
+        keywords = (item.__kwdefaults__ or {}).values()
+        return [*cells, *(item.__defaults__ or ()), *keywords]
+    if isinstance(item, functools.partial):
+        return [item.func, *item.args, *item.keywords.values()]
+    # A module alone has a dozen dicts of hooks, and most are empty.
+    held = [
+        value
+        for name, value in attributes(item).items()
+        if not isinstance(value, dict) or value or "_hooks" not in name
+    ]
+    if _is_script(item):  # its tensors live where attributes do not show them
+        held += [*item.parameters(), *item.buffers()]
+    return held
 
 
 def _is_full(cell: types.CellType) -> bool:

@@ -53,14 +53,12 @@ def settled_with_context(
                 context=(*options.context, *guess.contexts),
                 kwarg=(*options.kwarg, *times),
             )
-            shop = Workshop(
-                layer=layer, options=fed, promote=promote, labels=guess.labels
-            )
+            beside = replace(shop, options=fed, labels=guess.labels)
             at = ((guess.shape, guess.why_shape),)
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
             try:
-                settled = settle(shop, takers, at, batches)
+                settled = settle(beside, takers, at, batches)
             except CannotCheckError:
                 continue
             found = settled, {name: f"{what}: {guess.why}" for name, what in given}

@@ -160,13 +160,13 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         if not of_one_size
         and runs(settled, shape, probe.choose_batch(options.batch, shape), batch)
     )
-    copy, said, _ = settled.workshop.copy()
+    copy = settled.workshop.copy()
     inferred = {**dict(settled.calls.inferred), **context}
     inferred |= _unasked(layer, settled.calls, options)
     inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
-    if said is not None:
-        inferred["copy"] = said
+    if copy.said is not None:
+        inferred["copy"] = copy.said
     if (device := said_of_device(layer.obj, options.device)) is not None:
         inferred["device"] = device
     if settled.refused is not None:
@@ -175,7 +175,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         )
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
-    return Setting(layer, settled, others, bool(learnable(copy)), inferred)
+    return Setting(layer, settled, others, bool(learnable(copy.layer)), inferred)
 
 
 def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:

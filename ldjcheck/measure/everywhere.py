@@ -82,7 +82,7 @@ def _measured(
     measured = where_borne(settled, measured)
     if not configs[0].draw or not _is_broken(measured[0]):
         return settled, configs, measured, said
-    fixed = _orthogonal(settled.workshop.copy()[0])
+    fixed = _orthogonal(settled.workshop.copy().layer)
     if not fixed:
         return settled, configs, measured, said
     careful = replace(settled, workshop=replace(settled.workshop, fixed=fixed))

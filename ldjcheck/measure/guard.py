@@ -16,23 +16,23 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ldjcheck.measure.precision import (
+    INTEGER_DTYPES,
+    LOW_PRECISION,
+    TO_LOW,
+    asked_for,
+    doubled,
+    is_low,
+    is_rounded,
+    is_type_of,
+    lowers,
+    promoted_call,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ldjcheck.measure.watch import Watch
-
-LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
-_TYPES = {
-    "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
-    "Char": torch.int8, "Short": torch.int16, "Int": torch.int32,
-    "Long": torch.int64, "Byte": torch.uint8,
-}  # fmt: skip
-_TYPE_NAMES = {f"torch.{name}Tensor": dtype for name, dtype in _TYPES.items()}
-_LEGACY_TYPE = type(torch.FloatTensor)
-_TO_LOW = frozenset({"float", "half", "bfloat16"})
-_INTEGER_DTYPES = frozenset(
-    {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
-)
 
 RANDOM = frozenset(
     {
@@ -46,6 +46,7 @@ RANDOM_IN_PLACE = frozenset(
         "cauchy_", "geometric_",
     }
 )  # fmt: skip
+_RANDOM = RANDOM | RANDOM_IN_PLACE
 _ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
 _TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
 _FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
@@ -146,8 +147,8 @@ class Guard(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if self._watch is None:
             return self._run(func, name, args, named)
-        asked = _asked_for(name, args, named) if self._promote else None
-        if asked is not None and _lowers(name, args):
+        asked = asked_for(name, args, named) if self._promote else None
+        if asked is not None and lowers(name, args):
             self._watch.lowers(asked)
             asked = None
         result = self._run(func, name, args, named)
@@ -170,20 +171,20 @@ class Guard(TorchFunctionMode):
                 return args[0].view_as(args[0])
             if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
                 return args[0].view_as(args[0])
-        if self._promote:
+        if self._promote and (name in TO_LOW or is_low((*args, *named.values()))):
             if not self._single:
                 self._single = any(is_rounded(value) for value in args)
-            func, args = _promoted(func, name, args, named)
-        if name in RANDOM or name in RANDOM_IN_PLACE:
+            func, args = promoted_call(func, name, args, named)
+        if name in _RANDOM:
             return self._drawn(func, name, args, named)
         if self._see_rounding:
             seen = self._seen_through(func, name, args, named)
             if seen is not None:
                 return seen
         result = func(*args, **named)
-        if self._promote and not name.endswith("_"):
+        if self._promote and not name.endswith("_") and is_low((result,)):
             self._single = self._single or is_rounded(result)
-            result = _doubled(result)
+            result = doubled(result)
         return result
 
     def _drawn(
@@ -199,7 +200,7 @@ class Guard(TorchFunctionMode):
             drawn = (
                 drawn
                 if name in RANDOM_IN_PLACE or not self._promote
-                else _doubled(drawn)
+                else doubled(drawn)
             )
             draws.append(drawn.detach().clone())
             return drawn
@@ -211,7 +212,7 @@ class Guard(TorchFunctionMode):
             return target.copy_(kept)
         fresh: Tensor = func(*args, **kwargs)  # keeps shape and dtype honest
         if fresh.shape != kept.shape:
-            return _doubled(fresh) if self._promote else fresh
+            return doubled(fresh) if self._promote else fresh
         if fresh.dtype in LOW_PRECISION and self._promote:
             return kept.clone()
         return kept.to(fresh.dtype, copy=True)
@@ -267,13 +268,6 @@ class Guard(TorchFunctionMode):
         return value.copy_(kept) if in_place and kept is not value else kept
 
 
-def is_rounded(value: Any) -> bool:
-    """Return whether float32 or less may have rounded an entry: halves are exact."""
-    if not isinstance(value, Tensor) or value.dtype not in LOW_PRECISION:
-        return False
-    return bool(((value.detach().double() * 4096.0).frac() != 0.0).any())
-
-
 class _InferenceAsNoGrad:
     """Lets `inference_mode` do what `no_grad` does, for the length of one call.
 
@@ -302,69 +296,6 @@ class _InferenceAsNoGrad:
         torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
 
 
-def _promoted(
-    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-    """Return the call with every wish for low precision turned into one for float64."""
-    if name in _TO_LOW and args and isinstance(args[0], Tensor):
-        return torch.Tensor.double, args[:1]
-    keep = _writes(name)
-    for index, value in enumerate(args):
-        if isinstance(value, Tensor):
-            if value.dtype in LOW_PRECISION and not keep:
-                args = (*args[:index], value.double(), *args[index + 1 :])
-        elif _is_type_of(value, LOW_PRECISION):
-            args = (*args[:index], torch.float64, *args[index + 1 :])
-    for key, value in kwargs.items():
-        if _is_type_of(value, LOW_PRECISION):
-            kwargs[key] = torch.float64
-    return func, args
-
-
-def _asked_for(
-    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
-) -> torch.dtype | None:
-    """Return the low precision that a call names, or None."""
-    if name in _TO_LOW:
-        return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype
-    for value in (*args, *kwargs.values()):
-        if not isinstance(value, Tensor) and _is_type_of(value, LOW_PRECISION):
-            kind: Any = _TYPE_NAMES.get(value) if type(value) is str else value
-            return getattr(kind, "dtype", kind)  # type: ignore[no-any-return]  # a dtype
-    return None
-
-
-def _lowers(name: str, args: tuple[Any, ...]) -> bool:
-    """Return whether a call turns the float64 tensor that it is given into another."""
-    converts = name in _TO_LOW or name in ("to", "type")
-    return converts and isinstance(args[0], Tensor) and args[0].dtype == torch.float64
-
-
-def _writes(name: str) -> bool:
-    """Return whether a call changes a tensor it is given, which must stay the same one."""
-    in_place = name.endswith("_") and not name.endswith("__")
-    return in_place or name.startswith(("__i", "__set", "__get__"))
-
-
-def _is_type_of(wanted: Any, dtypes: frozenset[torch.dtype]) -> bool:
-    """Return whether an argument names one of these dtypes, in any of torch's ways."""
-    kind = type(wanted)
-    if kind is torch.dtype:
-        return wanted in dtypes
-    if kind is str:
-        return _TYPE_NAMES.get(wanted) in dtypes
-    return kind is _LEGACY_TYPE and wanted.dtype in dtypes
-
-
-def _doubled(result: Any) -> Any:
-    """Return the result with float32 tensors, which came past `_promoted`, as float64."""
-    if isinstance(result, Tensor):
-        return result.double() if result.dtype in LOW_PRECISION else result
-    if type(result) in (tuple, list):
-        return type(result)(_doubled(part) for part in result)
-    return result
-
-
 def _rounded_argument(
     func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
 ) -> Tensor | None:
@@ -380,5 +311,5 @@ def _rounded_argument(
         return quotient
     if name in ("to", "type"):
         wanted = (*args[1:], kwargs.get("dtype"))
-        return value if any(_is_type_of(w, _INTEGER_DTYPES) for w in wanted) else None
+        return value if any(is_type_of(w, INTEGER_DTYPES) for w in wanted) else None
     return None

@@ -88,7 +88,7 @@ class Histories:
         `coupled` says that samples were seen to influence each other.
         """
         nothing = Remembered(stale={})
-        if self._settled.workshop.copy()[0] is self._settled.workshop.layer.obj:
+        if self._settled.workshop.copy().layer is self._settled.workshop.layer.obj:
             return nothing  # there are no twins of what cannot be copied
         try:
             one = self._life("one", "one")

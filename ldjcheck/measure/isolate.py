@@ -16,8 +16,8 @@ from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.holdings import attributes, module_level, reachable, tensors
-from ldjcheck.measure.guard import LOW_PRECISION, is_rounded
+from ldjcheck.holdings import attributes, module_level, reachable
+from ldjcheck.measure.precision import LOW_PRECISION, is_rounded
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -146,7 +146,7 @@ def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> Non
         item.update(contents)
 
 
-class _CopiesOfResults(TorchFunctionMode):
+class CopiesOfResults(TorchFunctionMode):
     """Lets `deepcopy` copy tensors that are results of a computation, by value."""
 
     def __torch_function__(
@@ -174,14 +174,14 @@ def copied(layer: Any) -> Any:
     for item in held:
         if isinstance(item, _InverseTransform) and item._inv is not None:
             # Its own copying forgets the transform that it inverts.
-            with _CopiesOfResults():
+            with CopiesOfResults():
                 memo[id(item)] = copy.deepcopy(item._inv, memo).inv
     functions = [
         item
         for item in held
         if isinstance(item, types.FunctionType)
         and item.__closure__
-        and _holds_state(item)
+        and holds_state(item)
     ]
     for function in functions:
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
@@ -192,7 +192,7 @@ def copied(layer: Any) -> Any:
         twin.__kwdefaults__ = function.__kwdefaults__
         twin.__dict__.update(function.__dict__)
         memo[id(function)] = twin
-    with _CopiesOfResults():
+    with CopiesOfResults():
         for function in functions:
             for old, new in zip(
                 function.__closure__ or (), memo[id(function)].__closure__, strict=True
@@ -213,7 +213,8 @@ def _cut_off(twin: Any) -> None:
                     parameter.detach_().requires_grad_()
 
 
-def _holds_state(function: types.FunctionType) -> bool:
+def holds_state(function: types.FunctionType) -> bool:
+    """Return whether tensors or modules can be reached from a function's closure."""
     return any(isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function))
 
 
@@ -257,10 +258,19 @@ def _is_narrow(value: Any) -> bool:
 
 def learnable(layer: Any) -> list[Tensor]:
     """Return the tensors that training would move, in a fixed order."""
+    return movable(reachable(layer))
+
+
+def movable(held: Iterable[Any]) -> list[Tensor]:
+    """Return those among what a layer holds that training would move."""
     return [
         t
-        for t in tensors(layer)
-        if t.requires_grad and t.is_leaf and t.is_floating_point() and t.numel()
+        for t in held
+        if isinstance(t, Tensor)
+        and t.requires_grad
+        and t.is_leaf
+        and t.is_floating_point()
+        and t.numel()
     ]
 
 
@@ -292,10 +302,16 @@ def set_mode(layer: Any, mode: str) -> None:
 
 
 def switch(held: Iterable[Any], mode: str) -> None:
-    """Put every module among what a layer holds into `eval` or `train` mode."""
+    """Put every module among what a layer holds into `eval` or `train` mode.
+
+    A module passes it on to its own, or does with them what its author wants; only those
+    that a layer keeps out of torch's sight are told by us.
+    """
+    told: set[int] = set()
     for module in held:
-        if isinstance(module, torch.nn.Module):
+        if isinstance(module, torch.nn.Module) and id(module) not in told:
             module.train(mode == "train")
+            told.update(map(id, module.modules()))
 
 
 def is_modal(layer: Any) -> bool:

@@ -37,7 +37,7 @@ def other_moments(
 ) -> Stale | None:
     """Return how the ldj of one input is another at another moment; None if it is not."""
     shop, calls = settled.workshop, settled.calls
-    if shop.copy()[0] is shop.layer.obj:
+    if shop.copy().layer is shop.layer.obj:
         return None  # it is not new any more
     tolerance = 100.0 * SAME["float64" if x.is_floating_point() else "float32"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -12,15 +12,54 @@ from torch import Tensor
 
 from ldjcheck.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError
 from ldjcheck.measure.devices import moved, usable
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.isolate import copied, learnable, promoted, set_mode, switch
+from ldjcheck.measure.isolate import (
+    copied,
+    learnable,
+    movable,
+    promoted,
+    set_mode,
+    switch,
+)
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Hashable, Mapping
 
     from ldjcheck.records import Calls, Config, Domain, Layer, Options, Shape, Turned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy of a layer on its device, in its mode and precision."""
+
+    layer: Any
+    said: str | None = None  # what to say when it is no deep copy
+    constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
+    learnable: tuple[Tensor, ...] = ()  # as long as the layer makes no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Master:
+    """A copy that is ready and is never run, and what all others are made from."""
+
+    original: Any
+    copy: Copy
+    blueprint: Blueprint | None
+
+    def again(self) -> Copy | None:
+        """Return another copy; None where it takes the layer's own way."""
+        if self.blueprint is None:
+            return None
+        constants, movable = self.copy.constants, self.copy.learnable
+        twin, followed = self.blueprint.copy((*constants, *movable))
+        return Copy(
+            layer=twin,
+            constants=tuple(followed[: len(constants)]),
+            learnable=tuple(followed[len(constants) :]),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,14 +83,30 @@ class Workshop:
     primed: Domain | None = None  # where the call lives that must go before all others
     at: Shape | None = None  # the event shape that the contexts' sizes go with
     padded: bool = False  # masks leave out the end of all samples but the first
+    masters: dict[Hashable, _Master] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # shared by all workshops that one was made into
 
-    def copy(self) -> tuple[Any, str | None, list[Tensor]]:
-        """Return a copy of the layer, what to say when it is no deep copy, and constants.
+    def copy(self) -> Copy:
+        """Return a copy of the layer, or what stands for one where it cannot be copied."""
+        options = self.options
+        device = usable(options.device)
+        kind = id(self.layer.obj), options.mode, device, self.promote
+        if kind in self.masters:
+            return self.masters[kind].again() or self._made(device)
+        first = self._made(device)
+        if first.said is not None:
+            return first
+        try:
+            blueprint = Blueprint(first.layer)
+        except NoBlueprintError:
+            blueprint = None
+        master = _Master(original=self.layer.obj, copy=first, blueprint=blueprint)
+        self.masters[kind] = master
+        return master.again() or self._made(device)
 
-        The constants are the tensors made in float32 that training does not move.
-        """
+    def _made(self, device: torch.device) -> Copy:
         said = None
-        device = usable(self.options.device)
         try:
             twin = copied(self.layer.obj)
         except Exception as error:  # the layer's own copying may fail anyhow
@@ -65,7 +120,12 @@ class Workshop:
         moved(twin, device)
         held = list(reachable(twin))
         switch(held, self.options.mode)
-        return twin, said, promoted(held) if self.promote else []
+        return Copy(
+            layer=twin,
+            said=said,
+            constants=tuple(promoted(held)) if self.promote else (),
+            learnable=tuple(movable(held)),
+        )
 
     def runner(
         self,
@@ -86,19 +146,18 @@ class Workshop:
         to run without: they are `primed`. Then every learnable tensor is moved by `scale`
         times standard normal noise. Draw 0 moves nothing.
         """
-        twin, _, constants = self.copy()
-        kwargs = self._kwargs(batch, shape, seed)
+        twin = self.copy()
+        constants = twin.constants
         if self.promote:
-            movable = learnable(twin)
-            unmoved = self.fixed if draw else range(len(movable))
-            constants += [movable[index] for index in unmoved]
+            unmoved = self.fixed if draw else range(len(twin.learnable))
+            constants += tuple(twin.learnable[index] for index in unmoved)
         runner = Runner(
-            layer=twin,
+            layer=twin.layer,
             calls=calls,
-            kwargs=kwargs,
+            kwargs=self._kwargs(batch, shape, seed),
             promote=self.promote,
             seed=seed,
-            constants=tuple(constants),
+            constants=constants,
             oracle=self.options.jacobian,
             device=usable(self.options.device),
         )
@@ -107,9 +166,9 @@ class Workshop:
             warm_up = drawn(self.primed, shape, batch, "usual", generator)
             warm_up = warm_up if self.promote else warm_up.float()
         if warm_up is not None and calls.forward is not None:
-            self._warm_up(runner, warm_up)
+            self.warm_up(runner, warm_up)
         if draw:
-            _move(twin, draw, scale, self.fixed)
+            _move(twin.layer, draw, scale, self.fixed)
         return runner
 
     def runner_at(self, calls: Calls, config: Config, warm_up: Tensor) -> Runner:
@@ -131,16 +190,22 @@ class Workshop:
             _turn(runner.layer, self.fixed, config.turned)
         return runner
 
-    def _warm_up(self, runner: Runner, x: Tensor) -> None:
+    def warm_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
+        """Call the layer once, in training if it can be; return what it raised there."""
+        refused = None
         trained = self.options.params == "random" and self.options.mode != "train"
         for mode in ("train", self.options.mode) if trained else (self.options.mode,):
             set_mode(runner.layer, mode)
             try:
                 runner.run("forward", x, Frozen())
-            except (LayerRaisedError, UnexpectedReturnError):
-                continue  # what cannot be trained as it stands is warmed up as it is used
-            break
+            except LayerRaisedError as error:
+                refused = refused or error
+            except UnexpectedReturnError:
+                pass  # what cannot be trained as it stands is warmed up as it is used
+            else:
+                break
         set_mode(runner.layer, self.options.mode)
+        return refused
 
     def _kwargs(self, batch: int, shape: Shape, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)

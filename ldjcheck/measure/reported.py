@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.guard import LOW_PRECISION
+from ldjcheck.measure.precision import LOW_PRECISION
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls

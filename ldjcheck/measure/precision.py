@@ -1,0 +1,112 @@
+"""Low precision: what a call asks for in it, and float64 in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
+_TYPES = {
+    "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
+    "Char": torch.int8, "Short": torch.int16, "Int": torch.int32,
+    "Long": torch.int64, "Byte": torch.uint8,
+}  # fmt: skip
+_TYPE_NAMES = {f"torch.{name}Tensor": dtype for name, dtype in _TYPES.items()}
+_LEGACY_TYPE = type(torch.FloatTensor)
+_NAMES_A_TYPE = frozenset({torch.dtype, str, _LEGACY_TYPE})
+TO_LOW = frozenset({"float", "half", "bfloat16"})
+INTEGER_DTYPES = frozenset(
+    {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
+)
+
+
+def is_rounded(value: Any) -> bool:
+    """Return whether float32 or less may have rounded an entry: halves are exact."""
+    if not isinstance(value, Tensor) or value.dtype not in LOW_PRECISION:
+        return False
+    return bool(((value.detach().double() * 4096.0).frac() != 0.0).any())
+
+
+def promoted_call(
+    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+    """Return the call with every wish for low precision turned into one for float64."""
+    if name in TO_LOW and args and isinstance(args[0], Tensor):
+        return torch.Tensor.double, args[:1]
+    keep = _writes(name)
+    for index, value in enumerate(args):
+        if isinstance(value, Tensor):
+            if value.dtype in LOW_PRECISION and not keep:
+                args = (*args[:index], value.double(), *args[index + 1 :])
+        elif is_type_of(value, LOW_PRECISION):
+            args = (*args[:index], torch.float64, *args[index + 1 :])
+    for key, value in kwargs.items():
+        if is_type_of(value, LOW_PRECISION):
+            kwargs[key] = torch.float64
+    return func, args
+
+
+def is_low(values: Sequence[Any]) -> bool:
+    """Return whether any of these has, or names, a low precision, however deep it lies.
+
+    Asked at every operation, and nearly always in vain.
+    """
+    for value in values:
+        if isinstance(value, Tensor):
+            if value.dtype in LOW_PRECISION:
+                return True
+        elif type(value) in _NAMES_A_TYPE:
+            if is_type_of(value, LOW_PRECISION):
+                return True
+        elif type(value) in (tuple, list) and is_low(value):
+            return True
+    return False
+
+
+def asked_for(
+    name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> torch.dtype | None:
+    """Return the low precision that a call names, or None."""
+    if name in TO_LOW:
+        return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype
+    for value in (*args, *kwargs.values()):
+        if not isinstance(value, Tensor) and is_type_of(value, LOW_PRECISION):
+            kind: Any = _TYPE_NAMES.get(value) if type(value) is str else value
+            return getattr(kind, "dtype", kind)  # type: ignore[no-any-return]  # a dtype
+    return None
+
+
+def lowers(name: str, args: tuple[Any, ...]) -> bool:
+    """Return whether a call turns the float64 tensor that it is given into another."""
+    converts = name in TO_LOW or name in ("to", "type")
+    return converts and isinstance(args[0], Tensor) and args[0].dtype == torch.float64
+
+
+def _writes(name: str) -> bool:
+    """Return whether a call changes a tensor it is given, which must stay the same one."""
+    in_place = name.endswith("_") and not name.endswith("__")
+    return in_place or name.startswith(("__i", "__set", "__get__"))
+
+
+def is_type_of(wanted: Any, dtypes: frozenset[torch.dtype]) -> bool:
+    """Return whether an argument names one of these dtypes, in any of torch's ways."""
+    kind = type(wanted)
+    if kind is torch.dtype:
+        return wanted in dtypes
+    if kind is str:
+        return _TYPE_NAMES.get(wanted) in dtypes
+    return kind is _LEGACY_TYPE and wanted.dtype in dtypes
+
+
+def doubled(result: Any) -> Any:
+    """Return the result with float32 tensors, which came past `promoted_call`, as float64."""
+    if isinstance(result, Tensor):
+        return result.double() if result.dtype in LOW_PRECISION else result
+    if type(result) in (tuple, list):
+        return type(result)(doubled(part) for part in result)
+    return result

@@ -1,0 +1,154 @@
+"""Copies made from a blueprint are those that `deepcopy` makes, or there is no blueprint."""
+
+from __future__ import annotations
+
+import copy
+import types
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from small_layers import Affine, Curve
+from torch import Tensor, nn
+from torch.distributions.transforms import ExpTransform
+
+from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError
+
+
+class Rich(nn.Module):
+    """A flow that keeps a little of everything that layers keep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([Affine(), Curve()])
+        self.tied = self.parts[0].log_scale
+        self.register_buffer("steps", torch.arange(3))
+        self.hidden = [Affine(), {"array": np.ones(2), "number": np.float32(0.5)}]
+        self.dtype, self.activation = torch.float64, torch.tanh
+        self.generator = np.random.default_rng(0)
+        self.kind = type(self)
+        self.cache: dict[str, Tensor] = {"result": self.tied * 2.0}
+        self.own = self.forward
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        total = x.new_zeros(len(x))
+        for part in self.parts:
+            x, ldj = part(x)
+            total = total + ldj
+        return x, total
+
+
+def of(layer: Any) -> Any:
+    return Blueprint(layer).copy()[0]
+
+
+def test_a_copy_gives_the_same_numbers() -> None:
+    layer, x = Rich(), torch.randn(3, 4)
+    for there, here in zip(of(layer)(x), layer(x), strict=True):
+        assert torch.equal(there, here)
+
+
+def test_a_copy_holds_what_deepcopy_holds() -> None:
+    layer = Rich()
+    made, known = of(layer), copy.deepcopy(layer.state_dict())
+    assert {n: v.tolist() for n, v in made.state_dict().items()} == {
+        n: v.tolist() for n, v in known.items()
+    }
+    assert made.kind is Rich
+    assert made.activation is torch.tanh
+    assert made.dtype is torch.float64
+    assert made.hidden[1]["number"] == np.float32(0.5)
+    assert made.generator.random() == np.random.default_rng(0).random()
+
+
+def test_nothing_that_a_copy_does_reaches_another() -> None:
+    layer = Rich()
+    before = layer.tied.tolist()
+    blueprint = Blueprint(layer)
+    first, second = blueprint.copy()[0], blueprint.copy()[0]
+    with torch.no_grad():
+        first.tied.add_(1.0)
+    first.hidden[1]["array"] += 1.0
+    first.cache.clear()
+    assert layer.tied.tolist() == second.tied.tolist() == before
+    assert second.hidden[1]["array"].tolist() == [1.0, 1.0]
+    assert "result" in second.cache
+
+
+def test_what_is_one_object_stays_one() -> None:
+    made = of(Rich())
+    assert made.tied is made.parts[0].log_scale
+    assert made.own.__self__ is made
+
+
+def test_tensors_that_share_memory_still_do() -> None:
+    layer = nn.Module()
+    layer.whole = torch.zeros(4)
+    layer.half = layer.whole[:2]
+    made = of(layer)
+    made.whole += 1.0
+    assert made.half.tolist() == [1.0, 1.0]
+    assert layer.half.tolist() == [0.0, 0.0]
+
+
+def test_what_followed_tensors_became_is_told() -> None:
+    layer = Rich()
+    made, (tied,) = Blueprint(layer).copy([layer.tied])
+    assert tied is made.tied
+    assert tied is not layer.tied
+
+
+def test_a_method_that_was_put_in_its_place_stays_there() -> None:
+    def doubled(self: Affine, x: Tensor) -> tuple[Tensor, Tensor]:
+        return 2.0 * x, x.new_zeros(len(x))
+
+    layer: Any = Affine()
+    layer.forward = types.MethodType(doubled, layer)
+    made = of(layer)
+    assert made(torch.ones(1, 4))[0].tolist() == [[2.0] * 4]
+    assert made.forward.__self__ is made
+
+
+class CopiedItsOwnWay(Affine):
+    def __deepcopy__(self, memo: dict[int, Any]) -> CopiedItsOwnWay:
+        return CopiedItsOwnWay()
+
+
+class OfATensorWithMore(Affine):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale.owner = self
+
+
+class OfAClosure:
+    def __init__(self) -> None:
+        scale = torch.ones(4, requires_grad=True)
+        self.map = lambda x: x * scale
+
+
+def test_a_layer_with_its_own_way_of_being_copied_has_no_blueprint() -> None:
+    with pytest.raises(NoBlueprintError):
+        Blueprint(CopiedItsOwnWay())
+
+
+def test_a_tensor_that_holds_the_layer_leaves_it_to_deepcopy() -> None:
+    with pytest.raises(NoBlueprintError):
+        Blueprint(OfATensorWithMore())
+
+
+def test_state_in_a_closure_leaves_it_to_deepcopy() -> None:
+    with pytest.raises(NoBlueprintError):
+        Blueprint(OfAClosure())
+
+
+def test_an_inverted_transform_would_forget_what_it_inverts() -> None:
+    with pytest.raises(NoBlueprintError):
+        Blueprint(ExpTransform().inv)
+
+
+def test_what_cannot_be_written_down_has_no_blueprint() -> None:
+    layer = Affine()
+    layer.lines = (line for line in ())
+    with pytest.raises(NoBlueprintError):
+        Blueprint(layer)
