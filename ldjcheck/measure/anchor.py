@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.exact import FlatMap, directional_difference
+from ldjcheck.measure.exact import FlatMap, central_difference, extrapolated
 from ldjcheck.tolerance import MACHINE_EPSILON
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.
@@ -33,23 +33,32 @@ def anchored_samples(
     map has saturated in all dims, its differences are rounding, and confirm no more.
     """
     generator = torch.Generator().manual_seed(seed)
-    size = f(x).detach().abs().amax(dim=1)
-    rounding = _ROUNDED * MACHINE_EPSILON[dtype] * size.nan_to_num(0.0, 0.0, 0.0)
+    ulp = _ROUNDED * MACHINE_EPSILON[dtype]
     pending = torch.ones(len(x), dtype=torch.bool)
     for step in _STEPS[dtype]:
         direction = _direction(x, generator)
-        slope, error = directional_difference(f, x, direction, step)
         claimed = torch.einsum("bij,bj->bi", jacobian.to(x), direction)
-        scale = 1e-12 + torch.maximum(claimed.abs(), slope.abs()).amax(dim=1)
+        slope, size = central_difference(f, x, direction, step)
+        least = ulp * size.amax(dim=1).nan_to_num(0.0, 0.0, 0.0) / step
         off = (claimed - slope).abs().amax(dim=1)
+        scale = _scale(claimed, slope)
+        pending &= ~(off <= _RELATIVE[dtype] * scale + least)
+        if not pending.any():
+            break  # so near already: nothing is left to extrapolate
+        slope, error = extrapolated(f, x, direction, step, slope)
+        off = (claimed - slope).abs().amax(dim=1)
+        scale = _scale(claimed, slope)
         error = error.amax(dim=1)
-        least = rounding / step
         good = off <= _RELATIVE[dtype] * scale + 3.0 * error + least
         clear = error <= _UNCLEAR * scale + least
         pending &= ~(good & clear)
         if not pending.any():
             break
     return ~pending
+
+
+def _scale(claimed: Tensor, slope: Tensor) -> Tensor:
+    return 1e-12 + torch.maximum(claimed.abs(), slope.abs()).amax(dim=1)
 
 
 def _direction(x: Tensor, generator: torch.Generator) -> Tensor:

@@ -144,7 +144,8 @@ def difference_jacobian(
     for j in range(x.shape[1]):
         unit = torch.zeros_like(x)
         unit[:, j] = 1.0
-        columns.append(directional_difference(f, x, unit, step))
+        near, _ = central_difference(f, x, unit, step)
+        columns.append(extrapolated(f, x, unit, step, near))
     slopes, errors = zip(*columns, strict=True)
     return torch.stack(slopes, dim=2), torch.stack(errors, dim=2) + rounding[..., None]
 
@@ -163,20 +164,27 @@ def ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor:
     return torch.tensor(found, dtype=torch.float64)
 
 
-def directional_difference(
+def central_difference(
     f: FlatMap, x: Tensor, direction: Tensor, step: float
 ) -> tuple[Tensor, Tensor]:
-    """Return the derivative along a direction and an estimate of its error.
+    """Return the slope along a direction, and how large the values are that it is taken of.
+
+    Both `(batch, dims_out)`. Gradients stay on meanwhile: some maps differentiate inside.
+    """
+    ahead = f(x + step * direction).detach()
+    behind = f(x - step * direction).detach()
+    return (ahead - behind) / (2 * step), torch.maximum(ahead.abs(), behind.abs())
+
+
+def extrapolated(
+    f: FlatMap, x: Tensor, direction: Tensor, step: float, near: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return a better slope along a direction, and an estimate of its error.
 
     Both `(batch, dims_out)`: (4 d(h) - d(2h)) / 3 of central differences d at steps h and
-    2h, and |d(h) - d(2h)|. Gradients stay on meanwhile: some maps differentiate inside.
+    2h, the first of which is given, and |d(h) - d(2h)|.
     """
-
-    def slope(h: float) -> Tensor:
-        ahead, behind = f(x + h * direction).detach(), f(x - h * direction).detach()
-        return (ahead - behind) / (2 * h)
-
-    near, far = slope(step), slope(2 * step)
+    far, _ = central_difference(f, x, direction, 2 * step)
     return (4 * near - far) / 3, (near - far).abs()
 
 
