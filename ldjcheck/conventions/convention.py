@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
+import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,10 @@ INVERSE_METHODS = (
     "inverse_transform",
 )
 """Method names, met in the wild, of the way back."""
+_POSITIONAL = (
+    inspect.Parameter.POSITIONAL_ONLY,
+    inspect.Parameter.POSITIONAL_OR_KEYWORD,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,21 +166,16 @@ def call_signature(layer: Any) -> Signature | None:
 
 def signature_of(function: Callable[..., Any]) -> Signature | None:
     """Return the signature of a function or bound method; None when it has none."""
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
+    parameters = _parameters_of(function)
+    if parameters is None:
         return None
-    positional = (
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-    )
     required, optional, only = [], [], set()
     for parameter in parameters:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
             only.add(parameter.name)
-        if parameter.kind in positional and parameter.default is parameter.empty:
+        if parameter.kind in _POSITIONAL and parameter.default is parameter.empty:
             required.append(parameter.name)
-        elif parameter.kind in (*positional, inspect.Parameter.KEYWORD_ONLY):
+        elif parameter.kind in (*_POSITIONAL, inspect.Parameter.KEYWORD_ONLY):
             optional.append(parameter.name)
     return Signature(
         function=function,
@@ -185,6 +186,30 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         takes_any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
         takes_any_position=any(p.kind is p.VAR_POSITIONAL for p in parameters),
     )
+
+
+def _parameters_of(
+    function: Callable[..., Any],
+) -> tuple[inspect.Parameter, ...] | None:
+    """Return what a function or bound method takes; None when that cannot be found out.
+
+    A method of a class is looked at once, of however many copies of a layer it is.
+    """
+    try:
+        if isinstance(function, types.MethodType) and isinstance(
+            function.__func__, types.FunctionType
+        ):
+            own = _parameters_of_plain(function.__func__)
+            if own and own[0].kind in _POSITIONAL:
+                return own[1:]
+        return tuple(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        return None
+
+
+@functools.lru_cache(maxsize=256)
+def _parameters_of_plain(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
+    return tuple(inspect.signature(function).parameters.values())
 
 
 def total_name(signature: Signature) -> tuple[str, bool] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from ldjcheck.tape import Place
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from types import CodeType, FrameType
 
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
@@ -21,6 +21,7 @@ _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
 _CALLS_LAYERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
 
 
+@functools.lru_cache(maxsize=1024)
 def is_users(filename: str) -> bool:
     """Return whether a file is neither ours nor torch's machinery.
 
@@ -69,11 +70,8 @@ def innermost_place() -> Place | None:
 def _position(frame: FrameType) -> tuple[int, int, int, int]:
     """Return line, end line, column and end column of what the frame is running."""
     if sys.version_info >= (3, 11):
-        found = next(
-            itertools.islice(frame.f_code.co_positions(), frame.f_lasti // 2, None),
-            None,
-        )
-        if found is not None and None not in found:
+        found = _positions_of(_Same(frame.f_code))[frame.f_lasti // 2]
+        if None not in found:
             return found  # type: ignore[return-value]  # no None is left
         return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
     from executing import Source
@@ -82,3 +80,24 @@ def _position(frame: FrameType) -> tuple[int, int, int, int]:
     if node is not None and hasattr(node, "end_col_offset"):
         return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset
     return frame.f_lineno, frame.f_lineno, 0, frame.f_lasti
+
+
+class _Same:
+    """Code that equals no other, however alike: what code is by itself is slow to hash."""
+
+    __slots__ = ("code",)
+
+    def __init__(self, code: CodeType) -> None:
+        self.code = code
+
+    def __hash__(self) -> int:
+        return id(self.code)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.code is self.code
+
+
+@functools.lru_cache(maxsize=512)
+def _positions_of(same: _Same) -> tuple[tuple[int | None, ...], ...]:
+    """Return where each instruction stands; asked at every operation that is watched."""
+    return tuple(same.code.co_positions())
