@@ -26,19 +26,33 @@ class Failures:
         self._returned: list[str] = []
         self._one_batch: dict[Shape, int] = {}
         self._known: set[tuple[int, Shape, Domain, str]] = set()
+        self._met: dict[tuple[str, ...], set[tuple[Shape, Domain]]] = {}
+        self._vain: set[tuple[str, ...]] = set()
 
     def raised(
         self, calls: Calls, shape: Shape, domain: Domain, error: LayerRaisedError
     ) -> bool:
-        """Note that the layer raised here; return whether it has done so before.
+        """Note that the layer raised here; return whether another domain is no use.
 
-        It is tried again in another precision, and then in vain.
+        It is where it has raised the same in another precision, or the same by the same
+        line at other shapes, whatever the domain.
         """
         once = (id(calls), shape, domain, str(error))
-        known = once in self._known
+        met = self._met.setdefault(error.lines, set())
+        met.add((shape, domain))
+        shapes, domains = (set(each) for each in zip(*met, strict=True))
+        known = once in self._known or (len(shapes) > 1 and len(domains) > 1)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
         return known
+
+    def note_vain(self, error: LayerRaisedError) -> None:
+        """Note that a call in training raises the same, by the same line."""
+        self._vain.add(error.lines)
+
+    def trained_in_vain(self, error: LayerRaisedError) -> bool:
+        """Return whether a call in training is known to raise the same."""
+        return error.lines in self._vain
 
     def returned(self, what: str) -> None:
         """Note what came back that holds no output and ldj."""

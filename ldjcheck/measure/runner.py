@@ -34,14 +34,25 @@ _ABOUT_SIZES = re.compile(
 )
 
 
-class LayerRaisedError(Exception):
-    """The layer raised. `lines` is its traceback without a frame of ours."""
+_CHAINED = 100  # errors, each raised while another was handled: no chain is longer
 
-    def __init__(self, error: BaseException) -> None:
+
+class LayerRaisedError(Exception):
+    """The layer raised. `lines` is its traceback without a frame of ours.
+
+    Args:
+        error: what it raised.
+        before: an earlier error, in whose handling the layer was called: not its own.
+    """
+
+    def __init__(
+        self, error: BaseException, before: BaseException | None = None
+    ) -> None:
         message = message_of(error)
         said = f": {message}" if message else ""
         super().__init__(f"{type(error).__name__}{said}")
         self.error = error
+        _leave_out(before, error)
         self.lines = user_traceback(error)
 
     @property
@@ -63,6 +74,17 @@ class LayerRaisedError(Exception):
         if isinstance(self.error, (ValueError, AssertionError)):
             return "to unpack" in text
         return _ABOUT_SIZES.search(text) is not None
+
+
+def _leave_out(before: BaseException | None, error: BaseException) -> None:
+    """Take an error apart from one that was being handled when the layer was called."""
+    for _ in range(_CHAINED):
+        if error.__context__ is None:
+            return
+        if error.__context__ is before:
+            error.__context__ = None
+            return
+        error = error.__context__
 
 
 class UnexpectedReturnError(Exception):
@@ -145,6 +167,7 @@ class Runner:
             recorder.source(given, "input")
             if total is not None:
                 recorder.source(total, "incoming")
+        before_call = sys.exc_info()[1]
         guard = Guard(
             frozen,
             promote=self.promote,
@@ -185,7 +208,7 @@ class Runner:
                 )
                 if without is not None:
                     return without
-            raise LayerRaisedError(error) from None
+            raise LayerRaisedError(error, before_call) from None
         finally:
             torch.set_grad_enabled(grad)
             torch.set_default_dtype(before)

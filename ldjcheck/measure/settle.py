@@ -222,7 +222,7 @@ def _try_domains(
     folded: _Found | None = None
     for domain in choices:
         try:
-            trial = tried(workshop, calls, shape, batch, domain)
+            trial = tried(workshop, calls, shape, batch, domain, failures)
         except LayerRaisedError as error:
             known = failures.raised(calls, shape, domain, error)
             if domain == choices[0] and len(choices) > 1:
@@ -287,7 +287,7 @@ def _raises(
 ) -> bool:
     """Return whether the layer raises wherever its inputs live."""
     try:
-        tried(workshop, calls, shape, batch, TAMEST)
+        tried(workshop, calls, shape, batch, TAMEST, failures)
     except LayerRaisedError as error:
         failures.raised(calls, shape, TAMEST, error)
         return True

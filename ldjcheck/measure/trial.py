@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import couples, raises, takes_one_batch, usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import is_modal
@@ -107,9 +108,16 @@ def _fails_on_the_way_back(
 
 
 def tried(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    failures: Failures | None = None,
 ) -> Trial:
     """Return what one usual batch gives, on a copy of its own.
+
+    `failures` of earlier trials tell what need not be tried once more.
 
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
@@ -124,8 +132,9 @@ def tried(
     except LayerRaisedError as error:
         if not error.means_absent:
             refused = str(error)
-            if not error.is_about_sizes:
-                outcome = _after_training(workshop, calls, shape, domain, x)
+            known = failures or Failures()
+            if not (error.is_about_sizes or known.trained_in_vain(error)):
+                outcome = _after_training(workshop, calls, shape, x, error, known)
             if outcome is None:
                 raise
         elif calls.inverse is None or direction == "inverse":
@@ -146,7 +155,12 @@ def tried(
 
 
 def _after_training(
-    workshop: Workshop, calls: Calls, shape: Shape, domain: Domain, x: Tensor
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    x: Tensor,
+    error: LayerRaisedError,
+    failures: Failures,
 ) -> Outcome | None:
     """Return the outcome after one call in training; None where it raises all the same.
 
@@ -156,8 +170,11 @@ def _after_training(
         return None
     if not is_modal(workshop.layer.obj):
         return None
-    primed = replace(workshop, primed=domain)
-    runner = primed.runner(calls, shape, len(x), seed=workshop.options.seed)
+    runner = workshop.runner(calls, shape, len(x), seed=workshop.options.seed)
+    in_training = workshop.warm_up(runner, x)
+    if in_training is not None and in_training.lines == error.lines:
+        failures.note_vain(error)
+        return None
     try:
         return runner.run("forward", x, Frozen())
     except (LayerRaisedError, UnexpectedReturnError):
