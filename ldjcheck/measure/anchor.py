@@ -20,6 +20,7 @@ _STEPS = {
 }
 _RELATIVE = {"float64": 1e-6, "float32": 2e-2}
 _UNCLEAR = 1e-2  # an error estimate above this share of the derivative decides nothing
+_ANOTHER = 0.1  # of the slope: a kink nearby may cost that, and no rounding does
 _ROUNDED = 4.0  # units in the last place of y, that a difference of two may be off by
 
 
@@ -31,6 +32,8 @@ def anchored_samples(
     A sample that lands on a kink gets two more tries, with another direction and step;
     agreement by chance in six digits along a random direction does not happen. Where the
     map has saturated in all dims, its differences are rounding, and confirm no more.
+    Not all of several samples land on a kink: what is clearly another slope at each is
+    another derivative.
     """
     generator = torch.Generator().manual_seed(seed)
     ulp = _ROUNDED * MACHINE_EPSILON[dtype]
@@ -52,7 +55,8 @@ def anchored_samples(
         good = off <= _RELATIVE[dtype] * scale + 3.0 * error + least
         clear = error <= _UNCLEAR * scale + least
         pending &= ~(good & clear)
-        if not pending.any():
+        another = clear & (off > _ANOTHER * scale)
+        if not pending.any() or (len(x) > 1 and bool(another.all())):
             break
     return ~pending
 

@@ -1,20 +1,23 @@
 """Writes `docs/field.md`: what a check says of every layer in the tables.
 
-`PYTHONPATH=tests python -m field`, two libraries at a time; `python -m field zuko` prints
-one library's results as lines of JSON.
+`PYTHONPATH=tests python -m field`, two layers at a time; `python -m field zuko` prints one
+library's results as lines of JSON.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+
+from field.results import result_of
+from field.tables import TABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "field.md"
 PACKAGES = {
@@ -42,53 +45,18 @@ it can be neither proved nor refuted; or its library declares no log-determinant
 """
 
 
-def results_of(library: str) -> list[dict[str, Any]]:
-    """Return what a check says of each layer of one library."""
-    import torch
-
-    import ldjcheck
-    from field.tables import TABLES
-
-    found = []
-    for name, entry in TABLES[library].items():
-        torch.manual_seed(0)
-        report = ldjcheck.check(entry.build(), **entry.flags)
-        grave = [f for f in report.findings if f.severity in ("error", "unproven")]
-        worst = [c.worst for c in report.checks if c.name == "ldj" and c.worst]
-        found.append(
-            {
-                "library": library,
-                "name": name,
-                "status": report.status,
-                "flags": bool(entry.flags),
-                "code": f"{grave[0].code} {grave[0].name}" if grave else "",
-                "direction": (grave[0].direction or "") if grave else "",
-                "worst": max(worst, default=None),
-                "known": entry.known,
-                "why": entry.why,
-            }
-        )
-        print(json.dumps(found[-1]), flush=True)
-    return found
-
-
 def main() -> None:
-    """Print one library's results, or write the page about all."""
+    """Print the results of the libraries that are named, or write the page about all."""
+    libraries = sys.argv[1:] or [*PACKAGES]
+    layers = [(library, name) for library in libraries for name in TABLES[library]]
+    os.environ["OMP_NUM_THREADS"] = "1"  # the processes below share the cores
+    os.environ["PYTHONWARNINGS"] = "ignore"
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        found = list(pool.map(result_of, layers))
     if sys.argv[1:]:
-        results_of(sys.argv[1])
-        return
-    with ThreadPoolExecutor(2) as pool:
-        found = [line for lines in pool.map(_elsewhere, PACKAGES) for line in lines]
-    PAGE.write_text(page_of(found), encoding="utf-8")
-
-
-def _elsewhere(library: str) -> list[dict[str, Any]]:
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-m", "field", library],
-        stdout=subprocess.PIPE, text=True, check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},  # two of them share the cores
-    )  # fmt: skip
-    return [json.loads(line) for line in ran.stdout.splitlines() if line[:1] == "{"]
+        print(*map(json.dumps, found), sep="\n")
+    else:
+        PAGE.write_text(page_of(found), encoding="utf-8")
 
 
 def page_of(found: list[dict[str, Any]]) -> str:
