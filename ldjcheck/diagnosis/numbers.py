@@ -215,6 +215,9 @@ def _families(
     if rank == 3:
         spatial = [float(shape[1] * shape[2]) for shape in shapes]
         yield 1.35, Multiplier(family="spatial", label="H*W"), spatial
+    elif rank == 4:
+        spatial = [float(math.prod(shape[1:])) for shape in shapes]
+        yield 1.35, Multiplier(family="spatial", label="T*H*W"), spatial
     elif rank == 2:
         axis = (names_of_axes(traces, shapes) or ()).index("T")
         spatial = [float(shape[axis]) for shape in shapes]

@@ -16,6 +16,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.losses import with_losses
 from ldjcheck.measure.making_up import making_up
 from ldjcheck.measure.noise import noise_of
+from ldjcheck.measure.normalised import keep_up
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
     Calls,
@@ -86,7 +87,10 @@ def ready(
     x = draw(*at, config.region, generator).to(dtype)
     if config.reach != 1.0:
         x = config.reach * x
-    return workshop.runner_at(calls, config, warm_up), x, generator
+    runner = workshop.runner_at(calls, config, warm_up)
+    if config.draw:
+        keep_up(runner.layer)
+    return runner, x, generator
 
 
 def _measured(
