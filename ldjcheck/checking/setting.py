@@ -230,7 +230,7 @@ def _found(
         raise CannotCheckError(
             error.code, error.message, (*error.evidence, *(told if keys else ()))
         ) from None
-    better = () if asked else _better(settled, large, options)
+    better = () if asked else _better(settled, guesses, large, options)
     if better:
         with contextlib.suppress(CannotCheckError):
             again, beside = settled_with_context(layer, options, candidates, better)
@@ -240,11 +240,16 @@ def _found(
 
 
 def _better(
-    settled: Settled, large: tuple[probe.ShapeGuess, ...], options: Options
+    settled: Settled,
+    guesses: tuple[probe.ShapeGuess, ...],
+    large: tuple[probe.ShapeGuess, ...],
+    options: Options,
 ) -> tuple[probe.ShapeGuess, ...]:
     """Return shapes that the layer may rather be made for than the one that was found.
 
     A large one, where a small one was spread over it; or an image, whose one pixel it was.
+    Whole numbers that take noise are pixels, unless only vectors run: on these, whose
+    entries are channels, no count of places is ever missing.
     """
     from ldjcheck.measure import looks_for_axes
 
@@ -253,6 +258,8 @@ def _better(
     batch = probe.choose_batch(options.batch, settled.shape)
     if len(settled.shape) == 1 and looks_for_axes(settled, batch):
         return (probe.as_image(settled.shape),)
+    if len(settled.shape) == 1 and settled.domain.kind == "int":
+        return tuple(guess for guess in guesses if len(guess.shape) == 3)[:1]
     return ()
 
 
