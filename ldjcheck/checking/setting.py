@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Calls, Layer, Options, Shape
 
+_BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
+_LARGEST = 2**22  # dims of these
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -226,6 +229,8 @@ def _found(
                 settled, context = settled_with_context(layer, options, calls, shapes)
                 if shapes is large or not settled.resized:
                     return settled, context, shapes
+        if not asked:
+            _not_beyond_limit(error, layer, options, candidates, around)
         told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
         raise CannotCheckError(
             error.code, error.message, (*error.evidence, *(told if keys else ()))
@@ -281,6 +286,25 @@ def _guessed(
 
 def _given(shape: Shape, why: str) -> probe.ShapeGuess:
     return probe.ShapeGuess(shape=shape, why=why, free=frozenset())
+
+
+def _not_beyond_limit(
+    error: CannotCheckError,
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    around: object,
+) -> None:
+    """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
+    if error.code not in ("LDJ005", "LDJ006"):
+        return
+    known = layer.obj, candidates[0].event_dim, around
+    beyond = probe.guess_shapes(*known, over=options.dims_limit, limit=_LARGEST)
+    try:
+        found, _ = settled_with_context(layer, options, candidates, beyond[:_BEYOND])
+    except CannotCheckError:
+        return
+    _within_limit(found.shape, options.dims_limit)
 
 
 def _within_limit(shape: Shape, limit: int) -> None:
