@@ -299,9 +299,12 @@ def _not_beyond_limit(
     if error.code not in ("LDJ005", "LDJ006"):
         return
     known = layer.obj, candidates[0].event_dim, around
-    beyond = probe.guess_shapes(*known, over=options.dims_limit, limit=_LARGEST)
+    limits = {"over": max(options.dims_limit, probe.SMALL), "limit": _LARGEST}
+    beyond = probe.guess_shapes(*known, **limits)[:_BEYOND]
+    if not beyond:
+        return
     try:
-        found, _ = settled_with_context(layer, options, candidates, beyond[:_BEYOND])
+        found, _ = settled_with_context(layer, options, candidates, beyond)
     except CannotCheckError:
         return
     _within_limit(found.shape, options.dims_limit)

@@ -25,3 +25,13 @@ def test_its_size_is_said_to_be_beyond_the_limit() -> None:
     assert finding.code == "LDJ007"
     assert finding.message == "12288 dims are above the limit of 4096."
     assert ldjcheck.check(Pixelwise(3, 8, 8)).status == "pass"
+
+
+def test_what_takes_no_size_at_all_is_said_to_take_none() -> None:
+    class Grid(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            z = x.reshape(len(x), 33, 7)
+            return 2 * z, torch.zeros(len(x))
+
+    (finding,) = ldjcheck.check(Grid()).findings
+    assert finding.code == "LDJ006"
