@@ -24,6 +24,7 @@ _LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
 """Names of a difference that any number, set against an ldj, may have."""
 _OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
 """Alone, they are found only where the numbers, put right, add up to the exact ldj."""
+_ONE_NUMBER = "an output of shape () and no ldj"
 _NETWORKS_TOO = ("pair", "mode", "sequence")
 """The conventions by which a network that is no flow layer may be called as well."""
 _LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
@@ -47,6 +48,8 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         # an encoder's or a mixture's density is no flow's
         passes = result.status == "pass"
         return None if passes else "it has a density: name it to check it as a model"
+    if _is_one_number(result):
+        return "no flow layer: it returns one number"
     calls = recognise_conventions(layer.obj, options.convention)
     if any(c.accumulates or c.inverse is not None for c in calls):
         return None
@@ -107,6 +110,18 @@ def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, 
         kwarg=tuple(each for each in options.kwarg if each[0] not in strange),
     )
     return kept, {name: not_taken(layer.obj, ways, name) for name in strange}
+
+
+def _is_one_number(result: Result) -> bool:
+    """Return whether all that came back, however it was called, is a loss and the like."""
+    got = [
+        line.partition("got")[2].strip()
+        for finding in result.findings
+        if finding.code == "LDJ004"
+        for line in finding.evidence
+        if line.startswith("got ")
+    ]
+    return bool(got) and all(each == _ONE_NUMBER for each in got)
 
 
 def _is_left_to_subclasses(result: Result) -> bool:

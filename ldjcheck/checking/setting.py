@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Calls, Layer, Options, Shape
 
+_BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
+_LARGEST = 2**22  # dims of these
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -226,11 +229,13 @@ def _found(
                 settled, context = settled_with_context(layer, options, calls, shapes)
                 if shapes is large or not settled.resized:
                     return settled, context, shapes
+        if not asked:
+            _not_beyond_limit(error, layer, options, candidates, around)
         told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
         raise CannotCheckError(
             error.code, error.message, (*error.evidence, *(told if keys else ()))
         ) from None
-    better = () if asked else _better(settled, large, options)
+    better = () if asked else _better(settled, guesses, large, options)
     if better:
         with contextlib.suppress(CannotCheckError):
             again, beside = settled_with_context(layer, options, candidates, better)
@@ -240,11 +245,16 @@ def _found(
 
 
 def _better(
-    settled: Settled, large: tuple[probe.ShapeGuess, ...], options: Options
+    settled: Settled,
+    guesses: tuple[probe.ShapeGuess, ...],
+    large: tuple[probe.ShapeGuess, ...],
+    options: Options,
 ) -> tuple[probe.ShapeGuess, ...]:
     """Return shapes that the layer may rather be made for than the one that was found.
 
     A large one, where a small one was spread over it; or an image, whose one pixel it was.
+    Whole numbers that take noise are pixels, unless only vectors run: on these, whose
+    entries are channels, no count of places is ever missing.
     """
     from ldjcheck.measure import looks_for_axes
 
@@ -253,6 +263,8 @@ def _better(
     batch = probe.choose_batch(options.batch, settled.shape)
     if len(settled.shape) == 1 and looks_for_axes(settled, batch):
         return (probe.as_image(settled.shape),)
+    if len(settled.shape) == 1 and settled.domain.kind == "int":
+        return tuple(guess for guess in guesses if len(guess.shape) == 3)[:1]
     return ()
 
 
@@ -274,6 +286,28 @@ def _guessed(
 
 def _given(shape: Shape, why: str) -> probe.ShapeGuess:
     return probe.ShapeGuess(shape=shape, why=why, free=frozenset())
+
+
+def _not_beyond_limit(
+    error: CannotCheckError,
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    around: object,
+) -> None:
+    """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
+    if error.code not in ("LDJ005", "LDJ006"):
+        return
+    known = layer.obj, candidates[0].event_dim, around
+    limits = {"over": max(options.dims_limit, probe.SMALL), "limit": _LARGEST}
+    beyond = probe.guess_shapes(*known, **limits)[:_BEYOND]
+    if not beyond:
+        return
+    try:
+        found, _ = settled_with_context(layer, options, candidates, beyond)
+    except CannotCheckError:
+        return
+    _within_limit(found.shape, options.dims_limit)
 
 
 def _within_limit(shape: Shape, limit: int) -> None:

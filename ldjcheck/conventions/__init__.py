@@ -7,8 +7,11 @@ order of trying: the most particular first.
 from __future__ import annotations
 
 import inspect
+from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
+
+from torch.distributions import constraints
 
 from ldjcheck.conventions import (
     accumulator,
@@ -35,6 +38,7 @@ from ldjcheck.conventions.convention import Convention
 from ldjcheck.conventions.described import describe_calls, parse_description
 from ldjcheck.conventions.model import densities
 from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls
@@ -112,4 +116,23 @@ def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]
         asked = [c for c in CONVENTIONS if (c is model.CONVENTION) == is_named]
     else:
         asked = [c for c in CONVENTIONS if c.name == wanted]
-    return tuple(calls for convention in asked for calls in convention.recognise(layer))
+    found = (calls for convention in asked for calls in convention.recognise(layer))
+    return tuple(_where_declared(layer, calls) for calls in found)
+
+
+def _where_declared(layer: Any, calls: Calls) -> Calls:
+    """Return the way of calling with the domains that a layer of any kind may declare.
+
+    They are constraints of torch, under the names that its own transforms have for them.
+    """
+    there, back = (_constraint(layer, side) for side in ("domain", "codomain"))
+    return replace(
+        calls,
+        domain=calls.domain or declared_domain(there),
+        codomain=calls.codomain or declared_domain(back),
+    )
+
+
+def _constraint(layer: Any, side: str) -> constraints.Constraint | None:
+    stated = looked_up(layer, side)
+    return stated if isinstance(stated, constraints.Constraint) else None

@@ -81,7 +81,7 @@ class Signature:
 
     function: Callable[..., Any]
     required: tuple[str, ...]  # positional, without default
-    optional: tuple[str, ...]  # with default, keyword-only ones included
+    optional: tuple[str, ...]  # with default, and keyword-only ones with and without
     defaults: dict[str, Any]
     keyword_only: frozenset[str]
     takes_any_keyword: bool
@@ -127,9 +127,9 @@ class Signature:
     def contexts(self, *known: str | None) -> tuple[str, ...]:
         """Return the further arguments that a call must have: no input, and no flag."""
         flag = self.way_flag()
-        told = (*known, None if flag is None else flag.name)
-        beside = (name for name in self.required if name != self.input)
-        return tuple(name for name in beside if name not in told)
+        told = (*known, None if flag is None else flag.name, self.input)
+        by_name = (n for n in self.optional if n not in self.defaults)  # `*, context`
+        return tuple(n for n in (*self.required, *by_name) if n not in told)
 
     def extras(self, *known: str | None) -> tuple[str, ...]:
         """Return what may be None, and is where nobody gives it; the input left out."""

@@ -20,7 +20,7 @@ _NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
 def names_of_axes(
     traces: Sequence[Trace], shapes: Sequence[Shape]
 ) -> tuple[str, ...] | None:
-    """Return the names of the event's axes; None where there are more than three.
+    """Return the names of the event's axes; None where there are more than four.
 
     Sequences come as (C, T) and as (T, C). The axis whose entries the map mixes is that of
     the channels, and so is the one that a learned vector has the size of: every step of
@@ -29,7 +29,7 @@ def names_of_axes(
     rank = len(shapes[0])
     if rank == 2:
         return ("T", "C") if _last_is_channels(traces, shapes) else ("C", "T")
-    return {1: ("dims",), 3: ("C", "H", "W")}.get(rank)
+    return {1: ("dims",), 3: ("C", "H", "W"), 4: ("C", "T", "H", "W")}.get(rank)
 
 
 def _last_is_channels(traces: Sequence[Trace], shapes: Sequence[Shape]) -> bool:

@@ -170,6 +170,9 @@ def missing_statement(trace: Trace, node: Node) -> Place | None:
         return alone
     if alone is not None and apart:
         return alone  # map and ldj are computed in separate calls
+    itself = step is not None and node.place is not None and step == node.place
+    if alone is not None and itself and _is_made_for(trace, alone, step):
+        return alone  # a helper that the step's own function calls for its ldj
     return step if step is None else _returned_name(trace, step) or step
 
 
@@ -186,6 +189,17 @@ def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
             into[node.place.file, node.place.line] = node.place
     found = places or (sums if linear else {})
     return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _is_made_for(trace: Trace, line: Place, step: Place | None) -> bool:
+    """Return whether the terms on a line are made on behalf of the call that runs a step."""
+    return step is not None and any(
+        place.call == step.call
+        for own in trace.own
+        if own.place is not None
+        and (own.place.file, own.place.line) == (line.file, line.line)
+        for place in own.places
+    )
 
 
 def _adds_to_incoming(node: Node) -> bool:

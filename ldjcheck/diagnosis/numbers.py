@@ -155,6 +155,8 @@ def _counts(
     one_shape = len(set(shapes)) < 2
     slack = max((trace.slack for trace in traces), default=0.0)
     found = []
+    # What varies with the data is summed over dims already: of two dims, 2 is a number.
+    of_two = not constant and all(math.prod(shape) == 2 for shape in shapes)
     factors = (*_NUMBERS[:5], *_BASES)
     for cost, multiplier, counts in _families(traces, shapes):
         if not _in_proportion(values, counts, slack):
@@ -164,7 +166,9 @@ def _counts(
                 continue
             batch_only = multiplier.label in ("B", "1/B")
             ambiguous = one_shape and (
-                number != 1.0 or (multiplier.family == "shape" and not batch_only)
+                number != 1.0
+                or (multiplier.family == "shape" and not batch_only)
+                or (of_two and multiplier.family == "dims")
             )
             found.append(
                 Fit(
@@ -215,6 +219,9 @@ def _families(
     if rank == 3:
         spatial = [float(shape[1] * shape[2]) for shape in shapes]
         yield 1.35, Multiplier(family="spatial", label="H*W"), spatial
+    elif rank == 4:
+        spatial = [float(math.prod(shape[1:])) for shape in shapes]
+        yield 1.35, Multiplier(family="spatial", label="T*H*W"), spatial
     elif rank == 2:
         axis = (names_of_axes(traces, shapes) or ()).index("T")
         spatial = [float(shape[axis]) for shape in shapes]

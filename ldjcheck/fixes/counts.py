@@ -36,6 +36,8 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
         yield from _dims(site, names)
     if label in ("H*W", "T", "any"):
         yield from _spatial(site, names, label)
+    if label in ("T*H*W", "any"):
+        yield from (f"{name}.shape[2:].numel()" for name in names)
     if label in ("C", "any"):
         yield from (f"{name}.shape[1]" for name in names)
         yield from (f"{name}.shape[2]" for name in names)  # of a (T, C) event
@@ -44,6 +46,8 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
         yield from (f"{name}.shape[{single[label]}]" for name in names)
     if label == "T":
         yield from (f"{name}.shape[1]" for name in names)
+    elif label in ("H", "W"):  # of a video
+        yield from (f"{name}.shape[{single[label] + 1}]" for name in names)
     product = label.split("*")
     if len(product) == 2 and label != "H*W" and all(p in "CHW" for p in product):
         axes = [{"C": 1, "H": 2, "W": 3}[p] for p in product]
@@ -64,7 +68,7 @@ def _unpacked(site: Site, label: str) -> Iterator[str]:
             continue
         shape = ast.unparse(node.value)
         axes = [ast.unparse(name) for name in node.targets[0].elts]
-        letters = {4: "BCHW", 3: "BCT"}.get(len(axes))
+        letters = {5: "BCTHW", 4: "BCHW", 3: "BCT"}.get(len(axes))
         if letters is None or not shape.endswith((".shape", ".size()")):
             continue
         if all(part in letters for part in label.split("*")):

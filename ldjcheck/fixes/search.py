@@ -52,6 +52,8 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
         for change in sorted(changes, key=_plainness):
             if change.kind == "number" and guessed:
                 continue  # a number that only fits the one size that was tried
+            if change.kind == "count" and guessed and _is_a_number(question):
+                continue  # nor is a count written where a number is the better name
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
                 tried += 1
@@ -71,6 +73,12 @@ def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
         )
         for e in explanations
     )
+
+
+def _is_a_number(question: Question) -> bool:
+    """Return whether what explains the numbers best is a plain factor."""
+    multiplier = question.explanations[0].multiplier if question.explanations else None
+    return multiplier is not None and multiplier.family == "number"
 
 
 def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:

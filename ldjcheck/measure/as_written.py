@@ -73,7 +73,13 @@ def _compared(
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
     if not apart.any():
-        return side
+        if frozen.draws:
+            return side
+        fault = _only_watched(written, direction, same_x, frozen, here)
+        if fault is None:
+            return side
+        seen = side.behaviour
+        return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
     worst = int(torch.where(apart, off.nan_to_num(nan=torch.inf), 0.0).argmax())
     fault = (
         f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
@@ -83,6 +89,26 @@ def _compared(
     if overflowed[apart].all():
         return replace(side, behaviour=replace(seen, overflows=fault))
     return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+
+
+def _only_watched(
+    written: Runner, direction: Direction, x: Tensor, frozen: Frozen, here: Tensor
+) -> str | None:
+    """Return what to say of a layer that reports something else where nothing looks on."""
+    plain = written.unwatched(direction, x)
+    again, _ = _reported(written, direction, x, frozen, float("inf"))
+    if plain is None or again is None or plain.shape != here.shape:
+        return None
+    plain = plain.detach().double()
+    off = (plain - here).abs().nan_to_num(nan=0.0)
+    far = (off > _RELATIVE * (1.0 + here.abs())) & torch.isfinite(plain)
+    if not far.any() or not torch.equal(again, here):
+        return None
+    worst = int(off.argmax())
+    return (
+        f"called plainly, the layer reports {float(plain[worst]):+.6g} for sample "
+        f"{worst}, and {float(here[worst]):+.6g} where its operations are watched"
+    )
 
 
 def _hand_over(promoted: Any, written: Any) -> None:

@@ -10,12 +10,14 @@ from torch import Tensor
 
 from ldjcheck.domains import draw
 from ldjcheck.errors import NoBaseError
+from ldjcheck.measure.between import has_one_image, is_spanned_by_noise
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.losses import with_losses
 from ldjcheck.measure.making_up import making_up
 from ldjcheck.measure.noise import noise_of
+from ldjcheck.measure.normalised import keep_up
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import (
     Calls,
@@ -86,7 +88,10 @@ def ready(
     x = draw(*at, config.region, generator).to(dtype)
     if config.reach != 1.0:
         x = config.reach * x
-    return workshop.runner_at(calls, config, warm_up), x, generator
+    runner = workshop.runner_at(calls, config, warm_up)
+    if config.draw:
+        keep_up(runner.layer)
+    return runner, x, generator
 
 
 def _measured(
@@ -170,6 +175,11 @@ def _with_round_trip(
             inverse = replace(inverse, noise=noise.ends)
         if noise is not None and noise.excuses:  # the way back does nothing wrong
             inverse = replace(inverse, round_trip_allowed=off)
+        elif forward.wrt == "noise" and inverse.rounding_seen:
+            if has_one_image(runner, forward.x, inverse.y):
+                inverse = _of_dropped_bits(inverse, forward)
+        elif forward.wrt == "input" and is_spanned_by_noise(runner, forward.x, allowed):
+            inverse = replace(inverse, round_trip_allowed=off)
     derivable = inverse.method != "differences" and inverse.anchored
     if (
         (derivable and not is_apart(inverse))
@@ -196,6 +206,26 @@ def _with_round_trip(
     if derivable and (is_apart(found) or not _stops_early(inverse, found)):
         return inverse
     return found
+
+
+def _of_dropped_bits(
+    inverse: DirectionMeasured, forward: DirectionMeasured
+) -> DirectionMeasured:
+    """Return a way back to one of the numbers that have one image, which is all it can.
+
+    It stretches by the bits that were dropped as well, and may count them or not.
+    """
+    inverse = replace(inverse, round_trip=0.0, residual=0.0)  # from image to image
+    if not _is_minus(inverse, forward) or forward.exact is None:
+        return inverse
+    return replace(
+        inverse,
+        exact=-forward.exact,
+        jacobian=None,
+        shares=None if forward.shares is None else -forward.shares,
+        structure=forward.structure,
+        method="preimage",
+    )
 
 
 def _as_meant(

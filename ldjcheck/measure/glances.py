@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import draw
+from ldjcheck.measure.between import has_one_image
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
@@ -54,11 +55,14 @@ def rounds_back(
 def off_by(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> float:
-    """Return by how much the way back misses whole numbers."""
+    """Return by how much the way back misses whole numbers that the map tells apart."""
     x, back = _there_and_back(workshop, calls, shape, batch, domain)
     if back is None or back.shape != x.shape:
         return float("inf")
-    return float((back - x).abs().max())
+    if x.unique().numel() > 1 and back.unique().numel() == 1:
+        return float("inf")  # numbers that are all one to the map say nothing of it
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    return 0.0 if has_one_image(runner, x, back) else float((back - x).abs().max())
 
 
 def _there_and_back(

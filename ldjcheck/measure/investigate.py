@@ -10,7 +10,7 @@ import torch
 
 from ldjcheck.measure.configuration import is_apart, measure_config, ready
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.measure.trace import UntraceableError, record
+from ldjcheck.measure.trace import UntraceableError, numbers_alone, record
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
@@ -59,13 +59,30 @@ def record_directions(
             )
             if direction in traces
         )
+        or _by_numbers(calls, everywhere, direction)
         for direction in directions
     )
 
 
+def _by_numbers(
+    calls: Calls, everywhere: Sequence[ConfigMeasured], direction: Direction
+) -> tuple[Trace, ...]:
+    """Return traces of a direction none of whose operations can be recorded."""
+    return tuple(
+        numbers_alone(calls, item.config, side)
+        for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
+        if isinstance(side := _side(item, direction), DirectionMeasured)
+        and _is_regular(side)
+    )
+
+
+def _side(item: ConfigMeasured, direction: Direction) -> object:
+    return item.forward if direction == "forward" else item.inverse
+
+
 def _agrees(item: ConfigMeasured, direction: Direction) -> bool:
     """Return whether no number is wrong here: the first trace is the one that is shown."""
-    side = item.forward if direction == "forward" else item.inverse
+    side = _side(item, direction)
     if not isinstance(side, DirectionMeasured) or side.reported is None:
         return True
     return not bool(torch.isfinite(side.reported).all()) or not is_apart(side)

@@ -248,6 +248,30 @@ class Runner:
             single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 
+    def unwatched(self, direction: Direction, x: Tensor) -> Tensor | None:
+        """Return what the layer reports where nothing looks on: as its own users call it.
+
+        No guard is there, so this is for what was seen to draw no noise and to end.
+        """
+        call = self.calls.forward if direction == "forward" else self.calls.inverse
+        assert call is not None, "an absent direction is never run"
+        start = self.start(x) if self.calls.accumulates else None
+        self._reseed()
+        try:
+            with torch.enable_grad(), _same_settings():
+                returned = call(
+                    self.layer, self._spread(direction, x.clone()),
+                    None if start is None else start.clone(),
+                    self._fresh_kwargs(direction),
+                )  # fmt: skip
+        except Exception:  # the user's own code may raise anything
+            return None
+        if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
+            return None
+        forward = direction == "forward"
+        events = self.calls.event_dim if forward else self.calls.inverse_event_dim
+        return reported_of(_plain(returned.ldj), start, x, self.calls, events)[0]
+
     def _spread(self, direction: Direction, given: Tensor) -> Any:
         """Return what the call takes: several tensors where it takes or made several."""
         layout = self.layouts.get("forward") if direction == "inverse" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -27,7 +28,7 @@ from ldjcheck.tape.families import FACTORIES
 if TYPE_CHECKING:
     from ldjcheck.measure.callees import Watcher
     from ldjcheck.measure.runner import Runner
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import Calls, Config, DirectionMeasured
 
 _IDLE = 1e-12
 _FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
@@ -86,17 +87,8 @@ def record(
         for node in in_order(ancestors(ldj))
         if node not in of_map and (node.function is not None or node.name in FACTORIES)
     ]
-    event_dim = (
-        runner.calls.event_dim
-        if side.direction == "forward"
-        else runner.calls.inverse_event_dim
-    )
-    return Trace(
-        config=config,
-        direction=side.direction,
-        batch=batch,
-        dims=dims,
-        shape=tuple(side.x.shape[1:]),
+    return replace(
+        numbers_alone(runner.calls, config, side),
         source=source,
         output=output,
         ldj=ldj,
@@ -108,11 +100,41 @@ def record(
         own=tuple(own),
         own_set=frozenset(own),
         own_users=users_among(own),
+    )
+
+
+def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trace:
+    """Return a trace of no operations: what a call said, and what is true of it.
+
+    Laws about the whole ldj hold or not, wherever the operations are hidden.
+    """
+    assert side.reported is not None
+    assert side.exact is not None
+    event_dim = (
+        calls.event_dim if side.direction == "forward" else calls.inverse_event_dim
+    )
+    return Trace(
+        config=config,
+        direction=side.direction,
+        batch=len(side.x),
+        dims=side.x[0].numel(),
+        shape=tuple(side.x.shape[1:]),
+        source=Recorder([]).source(side.x, "input"),
+        output=None,
+        ldj=None,
+        nodes=(),
+        order=(),
+        depending=frozenset(),
+        points=(),
+        steps=(),
+        own=(),
+        own_set=frozenset(),
+        own_users={},
         reported=side.reported,
         exact=side.exact,
         jacobian=side.jacobian,
         shares=side.shares if side.structure in ("diagonal", "triangular") else None,
-        sign=runner.calls.sign,
+        sign=calls.sign,
         slack=side.slack,
         tolerance=_tolerance(side),
         promised=None

@@ -33,6 +33,7 @@ class _Free(int):
 # Height and width differ from each other and from the batch, and are even, so that
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
 HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
+FRAMES = _Free(2)  # of a video
 SMALL = 512  # dims; a first guess must be cheap to prove
 
 _FEATURE_NAMES = (
@@ -142,6 +143,8 @@ def _defaults(event_dim: int | None) -> Iterator[tuple[Shape, str]]:
     for side in (4, 6, 8, 16):
         for channels in (1, 2, 4, 3):
             yield (channels, side, side), why
+    for channels in (3, 1, 2, 4):
+        yield (channels, FRAMES, HEIGHT, WIDTH), why
     yield (), why  # one number a sample
 
 
@@ -262,6 +265,10 @@ def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
         n, why = item.in_channels, f"a Conv1d takes {item.in_channels} channels"
         yield (n, LENGTH), why
         yield (2 * n, LENGTH), why
+    elif isinstance(item, nn.Conv3d):
+        n, why = item.in_channels, f"a Conv3d takes {item.in_channels} channels"
+        yield (n, FRAMES, HEIGHT, WIDTH), why
+        yield (2 * n, FRAMES, HEIGHT, WIDTH), why
     elif isinstance(item, nn.Module):
         features = looked_up(item, "num_features")
         if isinstance(features, int):
@@ -327,6 +334,8 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
             yield (channels, HEIGHT, WIDTH), why
         else:
             yield (channels, max(height, HEIGHT), max(width, WIDTH)), why
+    elif len(shape) == 5 and shape[2:] == (1, 1, 1):
+        yield (shape[1], FRAMES, HEIGHT, WIDTH), why
 
 
 def _length_beside(size: int) -> _Free:
@@ -341,6 +350,7 @@ def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
             yield (size, HEIGHT, WIDTH), why
             yield (size, LENGTH), why
             yield (LENGTH, size), why
+            yield (size, FRAMES, HEIGHT, WIDTH), why
 
 
 def _is_permutation(tensor: torch.Tensor) -> bool:

@@ -24,6 +24,7 @@ def _explains(e: Explanation, at: Circumstances) -> bool:
 def _tell(e: Explanation) -> str:
     assert e.multiplier is not None
     where = "time step" if e.multiplier.label.endswith("T") else "pixel"
+    where += " of each frame" * e.multiplier.label.endswith("T*H*W")
     turned = ", and with the wrong sign" * is_turned(e)
     return f"{named(e, start=True)} counts once, not once per {where}{turned}."
 

@@ -23,7 +23,7 @@ PAGE = Page(
             """,
         command="ldjcheck flow.py:Grid",
         prints="""
-            None of the 43 input shapes that I tried works.
+            None of the 47 input shapes that I tried works.
 
             (4,): RuntimeError: shape '[3, 33, 7]' is invalid for input of size 12
             (6,): RuntimeError: shape '[3, 33, 7]' is invalid for input of size 18

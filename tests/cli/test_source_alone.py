@@ -84,3 +84,24 @@ def test_a_source_without_anything_is_said_to_hold_no_layer(
     ran = ldjcheck("flows.py")
     assert ran.returncode == 2
     assert "There is no flow layer in flows.py." in ran.stdout
+
+
+LOSS = """
+class Likelihood(nn.Module):
+    def forward(self, z, logdet):
+        return (0.5 * z.pow(2).flatten(1).sum(1) - logdet).mean()
+"""
+
+
+def test_a_loss_that_takes_a_log_det_is_no_flow_layer(
+    ldjcheck: Run, write: Callable[[str, str], Path]
+) -> None:
+    write("flows.py", NETWORK + LOSS + LAYERS.partition("wrong")[0])
+    ran = ldjcheck("flows.py", "--format", "json")
+    document = json.loads(ran.stdout)
+    assert [(r["target"], r["status"]) for r in document["results"]] == [
+        ("flows.py:Right", "pass")
+    ]
+    skipped = {each["target"]: each["why"] for each in document["skipped"]}
+    assert skipped["flows.py:Likelihood"] == "no flow layer: it returns one number"
+    assert ran.returncode == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,3 +92,35 @@ def test_a_scripted_layer_is_moved_off_the_identity() -> None:
     nn.init.zeros_(layer.w)
     report = ldjcheck.check(torch.jit.script(layer))
     assert report.status == "pass", report
+
+
+class Turned(nn.Module):
+    """The ldj of a scale, times a number."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(3))
+        self.times = times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.times * self.log_scale.sum()
+        return x * torch.exp(self.log_scale), ldj.expand(x.size(0))
+
+
+class InAThread(Turned):
+    """The operations run where nobody looks."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with ThreadPoolExecutor(1) as pool:
+            y, ldj = pool.submit(super().forward, x).result()
+        return y, ldj
+
+
+def test_a_law_of_the_whole_ldj_is_told_where_no_operation_is_seen() -> None:
+    for hidden in (torch.jit.script(Turned(-1.0)), InAThread(-1.0)):
+        (finding,) = ldjcheck.check(hidden).findings
+        assert finding.code == "LDJ104"
+        assert any("no line ledger" in line for line in finding.evidence)
+    assert ldjcheck.check(torch.jit.script(Turned(1.0))).status == "pass"
+    (finding,) = ldjcheck.check(InAThread(0.7)).findings
+    assert finding.code == "LDJ199"

@@ -1,0 +1,56 @@
+"""Weights that are normalised by what earlier calls in training found out about them.
+
+Spectral normalisation divides a weight by its largest singular value, which a few steps of
+a power iteration keep up with, one step a call in training. A weight that was moved in one
+leap has left them behind: divided by an old estimate it may stretch what it was built to
+shrink, and a way back that iterates a contraction leads nowhere. No training ends there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.spectral_norm import SpectralNorm
+
+from ldjcheck.holdings import reachable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_STEPS = 50  # of a power iteration that has never seen the weight
+
+
+def keep_up(layer: Any) -> None:
+    """Bring what a layer remembers of its weights up to where they are now.
+
+    A parametrization that holds buffers is asked for its weight as in training, and the
+    older form, a hook before each call, is run as it runs there.
+    """
+    normalised = list(_normalised(layer))
+    with torch.no_grad():
+        for owner, name, kept in normalised:
+            modes = [(part, part.training) for part in kept]
+            for part, _ in modes:
+                part.training = True
+            for _ in range(_STEPS):
+                getattr(owner, name)
+            for part, mode in modes:
+                part.training = mode
+        for module in (m for m in reachable(layer) if isinstance(m, nn.Module)):
+            for hook in module._forward_pre_hooks.values():
+                if isinstance(hook, SpectralNorm):
+                    for _ in range(_STEPS):
+                        hook.compute_weight(module, do_power_iteration=True)
+
+
+def _normalised(layer: Any) -> Iterator[tuple[nn.Module, str, list[nn.Module]]]:
+    """Yield modules, names of their weights, and the parts of what these are made by."""
+    for module in reachable(layer):
+        if isinstance(module, nn.Module) and parametrize.is_parametrized(module):
+            # its type says so, and a check for None would need the attribute's own type
+            for name, chain in module.parametrizations.items():  # type: ignore[union-attr, operator]
+                if any(True for _ in chain.buffers()):
+                    yield module, name, list(chain.modules())

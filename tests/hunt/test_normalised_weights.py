@@ -1,0 +1,57 @@
+"""A weight that spectral normalisation tames is as tame after it was moved."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+BY_A_HOOK = torch.nn.utils.spectral_norm
+BY_PARAMETRIZATION = torch.nn.utils.parametrizations.spectral_norm
+
+
+class Residual(nn.Module):
+    """y = x + 0.7 g(x), g a contraction, undone by iterating x = y - 0.7 g(x)."""
+
+    def __init__(self, normed: object, sign: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.g = nn.Sequential(
+            normed(nn.Linear(3, 16)),  # type: ignore[operator]  # either function
+            nn.Tanh(),
+            normed(nn.Linear(16, 3)),  # type: ignore[operator]  # either function
+        )
+        self.sign = sign
+
+    def shift(self, x: Tensor) -> Tensor:
+        return 0.7 * self.g(x)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x + self.shift(x)
+        first, _, last = self.g
+        slope = 1 - torch.tanh(first(x)) ** 2
+        jacobian = 0.7 * torch.einsum("ik,bk,kj->bij", last.weight, slope, first.weight)
+        return y, torch.linalg.slogdet(torch.eye(3) + jacobian)[1]
+
+    def inverse(self, y: Tensor) -> Tensor:
+        x = y
+        for _ in range(120):
+            x = y - self.sign * self.shift(x)
+        return x
+
+
+@pytest.mark.parametrize("normed", [BY_A_HOOK, BY_PARAMETRIZATION])
+def test_a_contraction_is_undone_by_iterating_it_wherever_its_weights_are(
+    normed: object,
+) -> None:
+    report = ldjcheck.check(Residual(normed))
+    assert report.status == "pass"
+    assert {f.code for f in report.findings} == {"LDJ303"}
+
+
+def test_iterating_with_the_wrong_sign_undoes_nothing() -> None:
+    report = ldjcheck.check(Residual(BY_PARAMETRIZATION, sign=-1.0))
+    assert "LDJ301" in {f.code for f in report.findings}
