@@ -87,6 +87,8 @@ class Calls:
     inputs: tuple[str, ...] = ()  # parameters that take them, where they are known
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
+    # What the layer declares of its contexts, where it does.
+    context_shapes: tuple[tuple[str, Shape], ...] = ()
     back_names: tuple[str, ...] = ()  # those of the way back, where it is a method
     # How else the way back may be called, and how that is written.
     other_ways_back: tuple[tuple[str, CallFunction], ...] = ()
