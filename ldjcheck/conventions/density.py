@@ -27,6 +27,7 @@ from ldjcheck.conventions.results import (
     source_of,
 )
 from ldjcheck.conventions.ways import run
+from ldjcheck.conventions.written import Memory
 from ldjcheck.parameters import is_density, is_total
 from ldjcheck.records import Calls, Returned
 
@@ -44,26 +45,28 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if found is None:
         return
     place, unit = found
-    yield Calls(
-        convention=CONVENTION.name,
-        signature=signature.show("z, log p(x)"),
-        forward=partial(_call, place, unit),
-        inverse=None,
-        context_names=signature.contexts(),
-        extra_names=signature.extras(),
-        inferred=(
-            (
-                "convention",
-                f"{CONVENTION.name}: beside z, its call returns the density of x, in "
-                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
+    for memory in (None, Memory()):
+        yield Calls(
+            convention=CONVENTION.name,
+            signature=signature.show("z, log p(x)"),
+            forward=partial(_call, place, unit, memory),
+            inverse=None,
+            context_names=signature.contexts(),
+            extra_names=signature.extras(),
+            inferred=(
+                (
+                    "convention",
+                    f"{CONVENTION.name}: beside z, its call returns the density of x, in "
+                    f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
+                ),
             ),
-        ),
-    )
+        )
 
 
 def _call(
     place: int,
     unit: Unit,
+    memory: Memory | None,
     layer: Any,
     x: Tensor,
     start: Tensor | None,
@@ -75,7 +78,7 @@ def _call(
         results.extend(run(caller(layer), x, kwargs))
         return results[place]
 
-    returned = less_base(layer, density, x, unit)
+    returned = less_base(layer, density, x, unit, memory)
     if not any(_is_same(returned.y, result) for result in results):
         raise TypeError("the density that is asked for is not that of what is returned")
     beside = [each for i, each in enumerate(results) if i != place]

@@ -75,6 +75,7 @@ class Calls:
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     one_number: bool = False  # one ldj for all samples is as promised
+    lacks_density: bool = False  # a part of the output has none in what is reported
     keeps_volume: bool = False  # no ldj comes back because it would be 0
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
