@@ -1,5 +1,8 @@
 """Models whose call returns z and the density of x: `f(x) -> z, log p(x)`.
 
+Or what they make of a draw and the density of that: `f(z0) -> z, log q(z)`, where log q(z)
+is log q(z0) - ldj. Then it is z0, the input itself, that the base is asked about.
+
 What stands beside z is no ldj then, and is judged as the `log_prob` of a model is. It is
 told by its name in the return statement, or by the density of a base that it is made of;
 that the base was asked about z itself, and not about what a split drops or a draw of noise,
@@ -9,6 +12,7 @@ is seen when the model runs.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -78,13 +82,23 @@ def _call(
         results.extend(run(caller(layer), x, kwargs))
         return results[place]
 
-    returned = less_base(layer, density, x, unit, memory)
-    if not any(_is_same(returned.y, result) for result in results):
+    returned = less_base(layer, density, x, unit, memory, results)
+    if _is_same(returned.y, x):
+        returned = _pushed(returned, results, x)
+    elif not any(_is_same(returned.y, result) for result in results):
         raise TypeError("the density that is asked for is not that of what is returned")
     beside = [each for i, each in enumerate(results) if i != place]
     if any(_is_less_than(x, each) for each in beside):
         raise TypeError("what is returned beside the density may be an ldj")
     return returned
+
+
+def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
+    """Return what the input is made into, and the ldj by which its density is reduced."""
+    made = [r for r in results if isinstance(r, torch.Tensor) and r.shape == x.shape]
+    if len(made) != 1 or torch.equal(made[0].detach(), x.detach()):
+        raise TypeError("the density that is asked for is not that of what is returned")
+    return replace(returned, y=made[0], ldj=-returned.ldj)
 
 
 def _is_less_than(x: Tensor, result: Any) -> bool:

@@ -78,6 +78,7 @@ class DensityTerms:
             end: tuple(chain(end, above)) for end in terms if end in self.depending
         }
         self.fixed = [end for end in terms if end not in self.depending]
+        self.free = list(self.through)
         self.of_map = set[Node]()  # what the parts of z that are known are made of
 
     def _linear(self) -> tuple[list[Node], list[Node]]:
@@ -172,7 +173,8 @@ class DensityTerms:
         """
         rest = copy.copy(self)
         rest.fixed = [term for term in self.fixed if term not in taken]
-        rest.of_map = ancestors(*parts)
+        rest.free = [term for term in self.through if term not in taken]
+        rest.of_map = self.of_map | ancestors(*parts)
         return rest
 
     @cached_property
@@ -186,6 +188,17 @@ class DensityTerms:
         value = node.value
         batch_first = value.dim() > 0 and len(value) == self.batch
         return batch_first and value.is_floating_point() and value.numel() > 0
+
+    @cached_property
+    def further(self) -> list[Node]:
+        """What a part of z may be, if its density is told by others, the last first."""
+        found = ancestors(*self.through) & self.depending
+        fitting = [node for node in found if self._may_be_z(node)]
+        return sorted(fitting, key=lambda node: -node.index)[:_LOOKS]
+
+    def terms_with(self, z: Node) -> tuple[Node, ...]:
+        """Return the terms that depend on z in any way."""
+        return tuple(end for end in self.through if z in ancestors(end))
 
     def terms_through(self, z: Node) -> tuple[Node, ...]:
         """Return the terms that depend on x through z alone."""

@@ -26,7 +26,7 @@ from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from torch import Tensor
@@ -233,11 +233,17 @@ def _factor(x: Tensor, unit: Unit) -> float:
 
 
 def less_base(
-    layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit, memory: Memory | None
+    layer: Any,
+    ask: Callable[[], Any],
+    x: Tensor,
+    unit: Unit,
+    memory: Memory | None,
+    results: Sequence[Any] = (),
 ) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
 
     A base that is written out is looked for where there is a `memory` of what was found.
+    Into `results` goes what is returned beside the density.
 
     Raises:
         NoBaseError: no base distribution was asked on the way, and none was written out.
@@ -257,7 +263,9 @@ def less_base(
     if memory is not None and lacking > 0 and not is_of_all:
         answers = [a.answer for a in asked]
         beside = answers, lacking, _factor(x, unit), memory
-        found = written_out(tape, x, said, *beside, is_loss=unit == "-nats")
+        found = written_out(
+            tape, x, said, *beside, is_loss=unit == "-nats", results=results
+        )
         if found is None:
             found = _of_what_is_returned(heard, density, base, x, parts)
         if found is not None:

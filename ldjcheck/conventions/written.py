@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,13 +19,15 @@ from torch import Tensor
 
 from ldjcheck.conventions.density_terms import DensityTerms
 from ldjcheck.mass import adds_up, log_mass
-from ldjcheck.tape import in_order
+from ldjcheck.tape import ancestors, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ldjcheck.tape import Node
     from ldjcheck.tape.recorder import Recorder
+
+    Reading = Callable[[DensityTerms, Node], "Base | None"]
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
@@ -38,6 +40,7 @@ class Base:
     z: Node
     terms: tuple[Node, ...]
     excess: Tensor | None = None  # log of the mass, where it is not 1, (batch,)
+    reading: Reading | None = None  # how it was found
 
     @property
     def dims(self) -> int:
@@ -55,12 +58,14 @@ def written_out(
     memory: Memory,
     *,
     is_loss: bool,
+    results: Sequence[Tensor] = (),
 ) -> tuple[list[Tensor], Tensor] | None:
     """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
 
     They have the `lacking` entries of each sample, or fewer where no more are found; None
     where none are. `known` are log-densities that are accounted for, and `factor` is what
     the density is to be multiplied by to be in nats. `memory` is of the calls before.
+    What the model returns beside the density are its `results`.
     A loss may leave the constant of a standard normal out: no gradient knows of it.
     """
     node, source = heard.find(density), heard.find(x)
@@ -70,6 +75,8 @@ def written_out(
     live = heard.living()
     with torch.no_grad(), torch._C.DisableTorchFunction():
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
+        made = [found for each in results if (found := heard.find(each)) is not None]
+        sum_.of_map = ancestors(*made)
         bases = memory.recalled(sum_)
         if bases is None:
             bases = _chosen(sum_, lacking)
@@ -96,7 +103,7 @@ class Memory:
         self.leaving = leaving  # what leaves without a density is asked for
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         self._batch, self._names = 0, list[str]()
-        self._found: list[tuple[int, tuple[int, ...], Tensor | None]] = []
+        self._found: list[tuple[int, tuple[int, ...], Base]] = []
         self._beside: list[Tensor] = []
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
@@ -106,20 +113,34 @@ class Memory:
             return None
         nodes = sum_.order
         bases = [
-            Base(nodes[z], tuple(nodes[i] for i in terms), excess)
-            for z, terms, excess in self._found
+            replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
+            for z, terms, base in self._found
         ]
         beside = _values_beside(sum_, bases)
         pairs = zip(beside, self._beside, strict=False)
         same = len(beside) == len(self._beside) and all(torch.equal(*p) for p in pairs)
-        return bases if same else None
+        return bases if same else self._found_again(sum_, bases)
+
+    def _found_again(
+        self, sum_: DensityTerms, bases: Sequence[Base]
+    ) -> list[Base] | None:
+        """Return what the same readings find of the same parts at these values."""
+        found: list[Base] = []
+        for base in bases:
+            assert base.reading is not None
+            again = _tried(base.reading, _rest(sum_, found), base.z)
+            if again is None:
+                return None
+            found.append(replace(again, reading=base.reading))
+        self.remember(sum_, found)
+        return found
 
     def remember(self, sum_: DensityTerms, bases: Sequence[Base]) -> None:
         """Keep what was found."""
         places = {node: i for i, node in enumerate(sum_.order)}
         self._batch, self._names = sum_.batch, [node.name for node in sum_.order]
         self._found = [
-            (places[base.z], tuple(places[t] for t in base.terms), base.excess)
+            (places[base.z], tuple(places[t] for t in base.terms), base)
             for base in bases
         ]
         self._beside = [value.clone() for value in _values_beside(sum_, bases)]
@@ -147,13 +168,14 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     step that is written in terms of what it returns.
     """
     accepted: list[Base] = []
-    for reading in (_normalised, _up_to_constant, _partly):
-        for z in sum_.candidates:
+    for reading in (_normalised, _up_to_constant, _partly, _told_by_others):
+        for z in sum_.further if reading is _told_by_others else sum_.candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
                 continue
             base = _tried(reading, _rest(sum_, accepted), z)
             if base is not None:
+                base = replace(base, reading=reading)
                 accepted.append(base)
                 if dims == lacking:
                     return [base]
@@ -175,9 +197,7 @@ def _is_same_part(sum_: DensityTerms, z: Node, base: Base) -> bool:
     return any(z in way for way in ways)
 
 
-def _tried(
-    reading: Callable[[DensityTerms, Node], Base | None], sum_: DensityTerms, z: Node
-) -> Base | None:
+def _tried(reading: Reading, sum_: DensityTerms, z: Node) -> Base | None:
     try:
         return reading(sum_, z)
     except Exception:  # the model's own operations, at other values, may raise anything
@@ -194,7 +214,7 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
     if mass is None:
         return None
     log, error = mass
-    beside = _constants(sum_, log, error)
+    beside = _constants(sum_, log, error, sum_.fixed)
     return None if beside is None else Base(z, (*terms, *beside))
 
 
@@ -240,6 +260,22 @@ def _partly(sum_: DensityTerms, z: Node) -> Base | None:
     return None
 
 
+def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z with terms of mass 1 whatever else they are made of: a density given that.
+
+    Its log-scale may be a term of its own then, which depends on x and not on z.
+    """
+    terms = sum_.terms_with(z)
+    if not terms or terms == sum_.terms_through(z):
+        return None
+    mass = _log_mass(sum_, z, terms)
+    if mass is None:
+        return None
+    beside = [end for end in sum_.through if end not in terms and end in sum_.free]
+    chosen = _constants(sum_, *mass, [*beside, *sum_.fixed])
+    return None if chosen is None else Base(z, (*terms, *chosen))
+
+
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
     way = sum_.through[term]
     return any(node in sum_.of_map for node in way[: way.index(z)])
@@ -266,10 +302,10 @@ def _log_mass(
 
 
 def _constants(
-    sum_: DensityTerms, log: Tensor, error: float
+    sum_: DensityTerms, log: Tensor, error: float, of: Sequence[Node]
 ) -> tuple[Node, ...] | None:
-    """Return the fewest terms without x that make a mass 1; None where none do."""
-    fixed = sum_.fixed[:_TERMS]
+    """Return the fewest of some terms without z that make a mass 1; None where none do."""
+    fixed = of[:_TERMS]
     shares = [sum_.of([term], lambda end: end.value) for term in fixed]
     for count in range(len(fixed) + 1):
         for some in itertools.combinations(range(len(fixed)), count):
