@@ -109,10 +109,9 @@ class _Asked(NamedTuple):
 class _Listener:
     """Hears what other objects' densities are asked, and what flows return."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._within: list[FrameType] = []
-        self._z: Any = None
+    def __init__(self, model: Any, x: Tensor) -> None:
+        self._model, self._x = model, x
+        self._within: list[tuple[FrameType, Any, Any, list[_Asked]]] = []
         self._since: dict[FrameType, int] = {}  # how many pairs were returned before it
         self.asked: list[_Asked] = []
         self.returned: list[tuple[Any, Any]] = []  # by the outermost calls that do
@@ -138,17 +137,28 @@ class _Listener:
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
             if owner is not self._model:
-                self._z = self._z if self._within else z
-                self._within.append(frame)
-        elif event == "return" and self._within and self._within[-1] is frame:
-            self._within.pop()
-            if not self._within:
-                self.asked.append(_Asked(self._z, result))
+                self._within.append((frame, owner, z, []))
+        elif event == "return" and self._within and self._within[-1][0] is frame:
+            _, owner, z, inner = self._within.pop()
+            heard = self._within[-1][3] if self._within else self.asked
+            heard += self._told(owner, _Asked(z, result), inner)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
                 return
             del self.returned[since:]
             self.returned.append(result)
+
+    def _told(self, owner: Any, asked: _Asked, inner: list[_Asked]) -> list[_Asked]:
+        """Return what is a base of all that an object was asked, and asked others itself.
+
+        One that is asked about x itself is a model inside of another, and hands on: its
+        base is what it asks in turn. A distribution of torch's is a base all the same.
+        """
+        from torch.distributions import Distribution
+
+        if asked.z is not self._x or (isinstance(owner, Distribution) and not inner):
+            return [asked]
+        return inner
 
     def _is_models_own(self, frame: FrameType) -> bool:
         """Return whether it is the model's call: what that returns is no layer's pair."""
@@ -249,7 +259,7 @@ def less_base(
         NoBaseError: no base distribution was asked on the way, and none was written out.
     """
     written = memory is not None
-    heard, tape = _Listener(layer), Heard()
+    heard, tape = _Listener(layer, x), Heard()
     if written:
         tape.source(x, "input")
     with heard.listening(), tape if written else contextlib.nullcontext():

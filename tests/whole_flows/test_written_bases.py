@@ -166,6 +166,45 @@ class Scales(Model):
         return log_p.sum(dim=1) + log_kept.sum(dim=1) + ldj
 
 
+class ScalesAtOnce(Scales):
+    """Writes that density so that only its whole depends on what leaves."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        kept, left = z.chunk(2, dim=1)
+        mean, log_scale = self.prior(kept).chunk(2, dim=1)
+        off = (left - mean) ** 2 * torch.exp(-2 * log_scale)
+        log_p = -0.5 * (off + 2 * log_scale + 2 * HALF_LOG_2PI)
+        log_kept = -0.5 * (kept**2 + 2 * HALF_LOG_2PI)
+        return log_p.sum(dim=1) + log_kept.sum(dim=1) + ldj
+
+
+class Posterior(nn.Module):
+    """Makes z of a draw, and returns it with its log-density, as a VAE wants it."""
+
+    def __init__(self, sign: float = -1.0) -> None:
+        super().__init__()
+        self.flow = Coupling(4)
+        self.sign = sign
+
+    def forward(self, z0: Tensor) -> tuple[Tensor, Tensor]:
+        log_q = (-0.5 * z0**2 - HALF_LOG_2PI).sum(dim=1)
+        z, ldj = self.flow(z0)
+        log_q = log_q + self.sign * ldj
+        return z, log_q
+
+
+class Training(nn.Module):
+    """Holds a model that has a density of its own, and minimises it."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.model = LearnedNormal(times)
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.model.log_prob(x).mean()
+
+
 class ScalesWithoutLogScale(Scales):
     log_scales = 0.0
 
@@ -175,14 +214,16 @@ def checked(model: Callable[[], nn.Module], **options: Any) -> ldjcheck.Report:
     return ldjcheck.check(model(), shape=(4,), kind="model", **options)
 
 
-RIGHT = [
+RIGHT: list[type[nn.Module]] = [
     Logistic, LogisticOtherwise, Laplace, Cauchy, LearnedNormal, Mixture, Squashed,
-    Halves, Loss, Scales,
+    Halves, Loss, Scales, ScalesAtOnce, Training,
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("model", every(2, RIGHT))
-def test_a_base_may_be_any_density_that_is_written_out(model: type[Model]) -> None:
+def test_a_base_may_be_any_density_that_is_written_out(
+    model: type[nn.Module],
+) -> None:
     assert checked(model).status == "pass"
 
 
@@ -222,6 +263,18 @@ def test_a_log_prob_may_not_leave_its_constant_out() -> None:
             return -0.5 * (z**2).sum(dim=1)
 
     assert checked(Lacking).status == "fail"
+
+
+def test_the_density_of_what_is_made_of_a_draw_is_reduced_by_the_ldj() -> None:
+    torch.manual_seed(0)
+    right = ldjcheck.check(Posterior(), shape=(4,))
+    assert (right.status, right.result.convention) == ("pass", "density")
+    turned = ldjcheck.check(Posterior(sign=1.0), shape=(4,))
+    assert turned.findings[0].code == "LDJ104"
+
+
+def test_a_model_inside_of_another_is_no_base() -> None:
+    assert checked(lambda: Training(times=-1.0)).status == "fail"
 
 
 def test_what_has_no_mass_of_1_is_no_base() -> None:
