@@ -221,11 +221,22 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
 def _up_to_constant(sum_: DensityTerms, z: Node) -> Base | None:
     terms = sum_.terms_through(z)
     mass = _log_mass(sum_, z, terms)
-    if mass is None or not _is_exact(*mass):
+    if mass is None or not _is_exact(*mass) or _serves_others(sum_, z, terms):
         return None  # of any other function through z, it is not known to be the base
     found = Base(z, terms, mass[0])
     usual = torch.full_like(mass[0], found.dims * _NORMAL)
     return Base(z, terms, usual) if _is_usual(found) else found
+
+
+def _serves_others(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> bool:
+    """Return whether what terms are made of, after z, makes other terms or z as well.
+
+    A log-scale does, that is linear in z: it belongs to the density of another part.
+    """
+    others = [end for end in sum_.through if end not in terms]
+    elsewhere = ancestors(*others) | sum_.of_map
+    ways = (sum_.through[term] for term in terms)
+    return any(node in elsewhere for way in ways for node in way[: way.index(z)])
 
 
 def _is_usual(base: Base) -> bool:
