@@ -22,11 +22,11 @@ LONGEST = 400
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "cells", "errors", "holdings", "parameters", "profiling", "records",
+            "cells", "errors", "holdings", "integral", "parameters", "profiling", "records",
             "tolerance", "tracebacks",
         }
     ),
-    frozenset({"domains", "revision", "tape"}),
+    frozenset({"domains", "mass", "revision", "tape"}),
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.records import Layer
+from ldjcheck.records import Layer, Verdict
 from ldjcheck.rules import name_findings
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
         Departure,
         Finding,
         Options,
-        Verdict,
     )
 
     Compared = Callable[[Layer, Options], Comparison]
@@ -40,6 +39,8 @@ def with_splits(
     `compared(layer, options)` checks a layer by itself. A direction is right only where
     every split is.
     """
+    if setting.settled.calls.lacks_density:
+        return _without_density(comparison), ()
     found: list[Finding] = []
     for departure in setting.settled.calls.departures:
         if departure.calls is None:
@@ -55,6 +56,21 @@ def with_splits(
             if f.severity not in _NOTES
         )
     return comparison, tuple(found)
+
+
+def _without_density(comparison: Comparison) -> Comparison:
+    """Return the comparison of a model that cuts dims off, and says nothing of them.
+
+    Where its density is that of the kept part and the ldj of x to both, it is constant
+    along what is cut off, and no density. Where it is not, nothing is known of it.
+    """
+    forward = comparison.forward
+    is_proved = forward.check.status == "pass"
+    check = replace(forward.check, status="fail" if is_proved else "unproven")
+    if is_proved:
+        return replace(comparison, forward=replace(forward, check=check))
+    unknown = Verdict(direction="forward", check=check, unanchored=False)
+    return replace(comparison, forward=unknown)
 
 
 def _alone(

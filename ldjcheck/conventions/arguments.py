@@ -44,6 +44,7 @@ def not_taken(layer: Any, ways: Iterable[Calls], name: str) -> str:
 
 def _known(layer: Any, ways: Iterable[Calls]) -> set[str]:
     known = {name for calls in ways for name in calls.context_names}
+    known |= {name for calls in ways for name, _ in calls.context_shapes}
     is_called = isinstance(layer, _BARE) or {"forward", "__call__"} & {
         *method_names(layer)
     }

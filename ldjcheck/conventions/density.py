@@ -1,5 +1,8 @@
 """Models whose call returns z and the density of x: `f(x) -> z, log p(x)`.
 
+Or what they make of a draw and the density of that: `f(z0) -> z, log q(z)`, where log q(z)
+is log q(z0) - ldj. Then it is z0, the input itself, that the base is asked about.
+
 What stands beside z is no ldj then, and is judged as the `log_prob` of a model is. It is
 told by its name in the return statement, or by the density of a base that it is made of;
 that the base was asked about z itself, and not about what a split drops or a draw of noise,
@@ -9,6 +12,7 @@ is seen when the model runs.
 from __future__ import annotations
 
 import ast
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +31,7 @@ from ldjcheck.conventions.results import (
     source_of,
 )
 from ldjcheck.conventions.ways import run
+from ldjcheck.conventions.written import Memory
 from ldjcheck.parameters import is_density, is_total
 from ldjcheck.records import Calls, Returned
 
@@ -44,26 +49,28 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     if found is None:
         return
     place, unit = found
-    yield Calls(
-        convention=CONVENTION.name,
-        signature=signature.show("z, log p(x)"),
-        forward=partial(_call, place, unit),
-        inverse=None,
-        context_names=signature.contexts(),
-        extra_names=signature.extras(),
-        inferred=(
-            (
-                "convention",
-                f"{CONVENTION.name}: beside z, its call returns the density of x, in "
-                f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
+    for memory in (None, Memory()):
+        yield Calls(
+            convention=CONVENTION.name,
+            signature=signature.show("z, log p(x)"),
+            forward=partial(_call, place, unit, memory),
+            inverse=None,
+            context_names=signature.contexts(),
+            extra_names=signature.extras(),
+            inferred=(
+                (
+                    "convention",
+                    f"{CONVENTION.name}: beside z, its call returns the density of x, in "
+                    f"{unit.lstrip('-')}; less log p(z) that is the ldj of x to z",
+                ),
             ),
-        ),
-    )
+        )
 
 
 def _call(
     place: int,
     unit: Unit,
+    memory: Memory | None,
     layer: Any,
     x: Tensor,
     start: Tensor | None,
@@ -75,13 +82,23 @@ def _call(
         results.extend(run(caller(layer), x, kwargs))
         return results[place]
 
-    returned = less_base(layer, density, x, unit)
-    if not any(_is_same(returned.y, result) for result in results):
+    returned = less_base(layer, density, x, unit, memory, results)
+    if _is_same(returned.y, x):
+        returned = _pushed(returned, results, x)
+    elif not any(_is_same(returned.y, result) for result in results):
         raise TypeError("the density that is asked for is not that of what is returned")
     beside = [each for i, each in enumerate(results) if i != place]
     if any(_is_less_than(x, each) for each in beside):
         raise TypeError("what is returned beside the density may be an ldj")
     return returned
+
+
+def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
+    """Return what the input is made into, and the ldj by which its density is reduced."""
+    made = [r for r in results if isinstance(r, torch.Tensor) and r.shape == x.shape]
+    if len(made) != 1 or torch.equal(made[0].detach(), x.detach()):
+        raise TypeError("the density that is asked for is not that of what is returned")
+    return replace(returned, y=made[0], ldj=-returned.ldj)
 
 
 def _is_less_than(x: Tensor, result: Any) -> bool:

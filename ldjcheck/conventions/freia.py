@@ -1,14 +1,17 @@
 """FrEIA modules: tuples of tensors in and out, `m((x,), rev=False, jac=True)`.
 
 The log-det may be a tensor, a float, a NumPy number or None. A whole INN in FrEIA takes
-and returns a bare tensor and is then a pair with `rev`.
+and returns a bare tensor and is then a pair with `rev`. Of several conditions, each goes by
+its place, as `c0`, `c1`.
 """
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions.convention import Convention, call_signature
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -16,27 +19,60 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from ldjcheck.records import Shape
+
+
+_PLACE = re.compile(r"c\d+")  # one condition of several
+
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or not {"rev", "jac"} <= set(signature.names):
         return
+    conditions = _conditions(layer)
+    several = tuple((f"c{i}", shape) for i, shape in enumerate(conditions))
+    several = several if len(several) > 1 else ()
+    alone = ("c",) if "c" in signature.names else ()
     yield Calls(
         convention=CONVENTION.name,
         signature="m((x,), rev=False, jac=True) -> (y,), ldj",
         forward=_call(rev=False),
         inverse=_call(rev=True),
         one_number=True,
-        extra_names=("c",) if "c" in signature.names else (),
+        extra_names=tuple(name for name, _ in several) or alone,
+        context_shapes=several,
         inferred=(("convention", f"{CONVENTION.name}: it takes rev and jac"),),
     )
+
+
+def _conditions(layer: Any) -> list[Shape]:
+    """Return the shapes of the conditions that a layer declares, in their order.
+
+    A sequence has them by the places that its layers look them up at.
+    """
+    places = looked_up(layer, "conditions")
+    parts = looked_up(layer, "module_list")
+    declared: dict[int, Any] = {}
+    try:
+        if places is None or parts is None:
+            declared = dict(enumerate(looked_up(layer, "dims_c") or ()))
+        else:
+            for place, part in zip(places, parts, strict=True):
+                if place is not None:
+                    declared.setdefault(place, part.dims_c[0])
+        return [tuple(declared[i]) for i in range(len(declared))]
+    except (TypeError, ValueError, LookupError, AttributeError):
+        return []  # not declared as FrEIA does
 
 
 def _call(*, rev: bool) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        named = dict(kwargs)
+        numbered = sorted(name for name in kwargs if _PLACE.fullmatch(name))
+        named = {k: v for k, v in kwargs.items() if k not in numbered}
+        if numbered:
+            named["c"] = tuple(kwargs[f"c{i}"] for i in range(len(numbered)))
         if "c" in named and not isinstance(named["c"], (tuple, list)):
             named["c"] = (named["c"],)
         several = isinstance(x, (tuple, list))

@@ -2,8 +2,9 @@
 
 What a model reports is a density; less the base density of the z that it computes on the
 way, it is the ldj of its map from x to z. The z is what the base distribution is asked
-about while the model runs, whatever either is called. A model that writes the standard
-normal out in full asks nobody: then z is what its flow returns, if that fits.
+about while the model runs, whatever either is called. A model that writes its base out
+asks nobody: then z is found on the tape, by the terms that are a density of it; or else
+it is what the flow returns, if a standard normal or a uniform base fits.
 """
 
 from __future__ import annotations
@@ -15,14 +16,17 @@ import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ldjcheck.conventions.convention import Convention, signature_of
+from ldjcheck.conventions.density_terms import Heard
+from ldjcheck.conventions.left_behind import left_behind
 from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.conventions.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from torch import Tensor
@@ -37,6 +41,10 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
+_UNSEEN = (
+    "I saw no base distribution: no log_prob(z) is called on the way, and no terms of "
+    "what is returned are a log-density of one value"
+)
 
 
 def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
@@ -58,12 +66,15 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     shown = {"-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim"}
     for name, unit, method in densities(layer):
         signature = signature_of(method)
-        if signature is not None and signature.names:
+        if signature is None or not signature.names:
+            continue
+        for memory in (None, Memory(), Memory(leaving=True)):
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=_call(name, unit),
+                forward=_call(name, unit, memory),
                 inverse=None,
+                lacks_density=memory is not None and memory.leaving,
                 context_names=signature.contexts(None),
                 domain=_support(layer),
                 inferred=(
@@ -98,10 +109,9 @@ class _Asked(NamedTuple):
 class _Listener:
     """Hears what other objects' densities are asked, and what flows return."""
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._within: list[FrameType] = []
-        self._z: Any = None
+    def __init__(self, model: Any, x: Tensor) -> None:
+        self._model, self._x = model, x
+        self._within: list[tuple[FrameType, Any, Any, list[_Asked]]] = []
         self._since: dict[FrameType, int] = {}  # how many pairs were returned before it
         self.asked: list[_Asked] = []
         self.returned: list[tuple[Any, Any]] = []  # by the outermost calls that do
@@ -127,17 +137,28 @@ class _Listener:
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
             if owner is not self._model:
-                self._z = self._z if self._within else z
-                self._within.append(frame)
-        elif event == "return" and self._within and self._within[-1] is frame:
-            self._within.pop()
-            if not self._within:
-                self.asked.append(_Asked(self._z, result))
+                self._within.append((frame, owner, z, []))
+        elif event == "return" and self._within and self._within[-1][0] is frame:
+            _, owner, z, inner = self._within.pop()
+            heard = self._within[-1][3] if self._within else self.asked
+            heard += self._told(owner, _Asked(z, result), inner)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
                 return
             del self.returned[since:]
             self.returned.append(result)
+
+    def _told(self, owner: Any, asked: _Asked, inner: list[_Asked]) -> list[_Asked]:
+        """Return what is a base of all that an object was asked, and asked others itself.
+
+        One that is asked about x itself is a model inside of another, and hands on: its
+        base is what it asks in turn. A distribution of torch's is a base all the same.
+        """
+        from torch.distributions import Distribution
+
+        if asked.z is not self._x or (isinstance(owner, Distribution) and not inner):
+            return [asked]
+        return inner
 
     def _is_models_own(self, frame: FrameType) -> bool:
         """Return whether it is the model's call: what that returns is no layer's pair."""
@@ -147,22 +168,35 @@ class _Listener:
         return code is own or frame.f_locals.get(first) is self._model
 
 
-def _call(name: str, unit: Unit) -> CallFunction:
+def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
+        is_method = inspect.ismethod(layer)
+        method = layer if is_method else getattr(layer, name)
+        model = layer.__self__ if is_method else layer
         said: list[Any] = []
 
         def ask() -> Any:
             said.append(method(x, **kwargs))
             return said[-1]
 
-        is_method = inspect.ismethod(layer)
-        method = layer if is_method else getattr(layer, name)
-        returned = less_base(layer.__self__ if is_method else layer, ask, x, unit)
+        try:
+            returned = less_base(model, ask, x, unit, memory)
+        except NoBaseError:
+            if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+                raise
+            returned = None
         if unit == "nats" or len(x) == 1 or said[0].numel() > 1:
+            assert returned is not None
             return returned
-        return _one_by_one(call, layer, x, kwargs, returned)
+        total = in_nats(said[0].detach(), x, unit)
+        apart = _one_by_one(call, layer, x, kwargs, total)
+        if apart is not None:
+            return apart
+        if returned is None:
+            raise NoBaseError(_UNSEEN)
+        return returned
 
     return call
 
@@ -172,12 +206,12 @@ def _one_by_one(
     layer: Any,
     x: Tensor,
     kwargs: Mapping[str, Any],
-    whole: Returned,
-) -> Returned:
+    total: Tensor,
+) -> Returned | None:
     """Return what a model says of each sample where it says the mean over the batch.
 
-    That is what is minimised, and no mistake. `whole` comes back where the one number
-    for all samples is neither their mean nor their sum.
+    That is what is minimised, and no mistake. None where the one number for all samples,
+    `total`, is neither their mean nor their sum.
     """
     import torch
 
@@ -193,36 +227,69 @@ def _one_by_one(
         torch.cat([getattr(each, name) for each in alone])
         for name in ("y", "ldj", "taken")
     )
-    said, mean = (whole.ldj + whole.taken).detach(), (ldj + base).detach().mean()
-    fits = torch.isclose(said, mean) | torch.isclose(said, len(x) * mean)
-    return Returned(y=y, ldj=ldj, taken=base) if bool(fits.all()) else whole
+    mean = (ldj + base).detach().mean()
+    fits = torch.isclose(total, mean) | torch.isclose(total, len(x) * mean)
+    return Returned(y=y, ldj=ldj, taken=base) if bool(fits.all()) else None
 
 
-def less_base(layer: Any, ask: Callable[[], Any], x: Tensor, unit: Unit) -> Returned:
+def in_nats(density: Any, x: Tensor, unit: Unit) -> Any:
+    """Return a density, in its own unit, as log p(x) in nats."""
+    return density * _factor(x, unit)
+
+
+def _factor(x: Tensor, unit: Unit) -> float:
+    bits = -math.log(2) * x[0].numel()
+    return {"nats": 1.0, "-nats": -1.0, "bits/dim": bits}[unit]
+
+
+def less_base(
+    layer: Any,
+    ask: Callable[[], Any],
+    x: Tensor,
+    unit: Unit,
+    memory: Memory | None,
+    results: Sequence[Any] = (),
+) -> Returned:
     """Return z, and what `ask()` says the density of x is, less that of z.
+
+    A base that is written out is looked for where there is a `memory` of what was found.
+    Into `results` goes what is returned beside the density.
 
     Raises:
         NoBaseError: no base distribution was asked on the way, and none was written out.
     """
-    heard = _Listener(layer)
-    with heard.listening():
-        density = ask()
-    if unit == "bits/dim":
-        density = density * (-math.log(2) * x[0].numel())
-    elif unit == "-nats":
-        density = -density
+    written = memory is not None
+    heard, tape = _Listener(layer, x), Heard()
+    if written:
+        tape.source(x, "input")
+    with heard.listening(), tape if written else contextlib.nullcontext():
+        said = ask()
+    density = in_nats(said, x, unit)
     asked = [a for a in heard.asked if _is_answer(a, x)]
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
-    written = _standard_normal(heard, density, base, x, parts)
-    if written is not None:
-        parts, base = [*parts, written], base + _log_normal(written, x)
-    if not parts:
-        raise NoBaseError(
-            "I saw no base distribution: no log_prob(z) is called on the way, and a "
-            "standard normal does not fit"
+    lacking = x[0].numel() - sum(map(_entries, parts))
+    is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
+    if memory is not None and lacking > 0 and not is_of_all:
+        answers = [a.answer for a in asked]
+        beside = answers, lacking, _factor(x, unit), memory
+        found = written_out(
+            tape, x, said, *beside, is_loss=unit == "-nats", results=results
         )
-    return Returned(y=_joined(parts, x), ldj=density - base, taken=base)
+        if found is None:
+            found = _of_what_is_returned(heard, density, base, x, parts)
+        if found is not None:
+            parts, base = [*parts, *found[0]], base + found[1]
+    if not parts:
+        raise NoBaseError(_UNSEEN)
+    left = 0
+    if memory is not None and memory.leaving and not is_of_all:
+        left = x[0].numel() - sum(map(_entries, parts))
+        rest = left_behind(tape, x, parts, left, memory) if left > 0 else None
+        if rest is None:
+            raise NoBaseError(_UNSEEN)
+        parts = [*parts, *rest]
+    return Returned(y=_joined(parts, x), ldj=density - base, taken=base, left=left)
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
@@ -261,24 +328,23 @@ def _log_normal(z: Tensor, x: Tensor) -> Tensor:
     return -(flat**2 / 2 + math.log(2 * math.pi) / 2).sum(1)
 
 
-def _standard_normal(
+def _of_what_is_returned(
     heard: _Listener,
     density: Tensor,
     base: Tensor | int,
     x: Tensor,
     asked: list[Tensor],
-) -> Tensor | None:
-    """Return the z whose standard normal the model writes out in full; None if none is.
+) -> tuple[list[Tensor], Tensor] | None:
+    """Return the z that a flow returns, and its density, if it is a usual one; or None.
 
     It has the entries that no distribution was `asked` about. What the model says is then
-    log N(z) and plain multiples of its layers' ldjs, to which the densities that were
-    asked, `base`, are added or not.
+    log p(z) and plain multiples of its layers' ldjs, to which the densities that were
+    asked, `base`, are added or not. The usual ones are the standard normal, and the
+    uniform density, where all entries lie between 0 and 1.
     """
     import torch
 
     lacking = x[0].numel() - sum(map(_entries, asked))
-    if not lacking:
-        return None
     pairs = [
         (z, ldj.detach().reshape(-1).expand(len(x)))
         for z, ldj in heard.returned
@@ -292,10 +358,12 @@ def _standard_normal(
         was_asked = any(z.shape == a.shape and torch.equal(z, a) for a in asked)
         if _entries(z) != lacking or was_asked:
             continue
-        rest = (density - _log_normal(z, x)).detach()
-        for said in (rest, rest - base):
-            if bool(((said - sums).abs() <= _FITS * (1 + said.abs())).all(1).any()):
-                return z
+        inside = bool(((z >= 0) & (z <= 1)).all())
+        for own in (_log_normal(z, x), *([z.new_zeros(len(x))] if inside else [])):
+            rest = (density - own).detach()
+            for said in (rest, rest - base):
+                if bool(((said - sums).abs() <= _FITS * (1 + said.abs())).all(1).any()):
+                    return [z], own
     return None
 
 

@@ -8,9 +8,10 @@ import linecache
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.diagnosis.terms import linear_positions, same_terms_chain
+from ldjcheck.diagnosis.terms import same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.families import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
+from ldjcheck.tape.linear import linear_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

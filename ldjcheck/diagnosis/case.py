@@ -11,9 +11,10 @@ from ldjcheck.diagnosis.blame import ldj_statement, place_of, statement_of
 from ldjcheck.diagnosis.numbers import fits
 from ldjcheck.diagnosis.places import argument_text, location_of, source_text
 from ldjcheck.diagnosis.targets import Target, user_node, value_node
-from ldjcheck.diagnosis.terms import ONES, Terms, linear_positions, terms_of
+from ldjcheck.diagnosis.terms import Terms, terms_of
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.families import MULTIPLY
+from ldjcheck.tape.linear import ONES, linear_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -31,10 +31,11 @@ from ldjcheck.diagnosis.numbers import (
 from ldjcheck.diagnosis.places import location_of
 from ldjcheck.diagnosis.spoken import is_spelled_out
 from ldjcheck.diagnosis.targets import Target, value_node, without
-from ldjcheck.diagnosis.terms import contribution, linear_positions
+from ldjcheck.diagnosis.terms import contribution
 from ldjcheck.records import Explanation, Location
 from ldjcheck.tape import Trace, ancestors
 from ldjcheck.tape.families import ADD, SUBTRACT
+from ldjcheck.tape.linear import linear_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,6 @@ from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere
-from ldjcheck.measure.frames import is_torchs
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.levels import with_levels
@@ -27,6 +26,7 @@ from ldjcheck.measure.settle import (
     settle,
 )
 from ldjcheck.measure.way_back import with_way_back
+from ldjcheck.tape.frames import is_torchs
 
 __all__ = [
     "Namespace",

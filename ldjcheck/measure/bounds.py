@@ -15,10 +15,10 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.measure.configuration import is_apart, measure_config, ready
-from ldjcheck.measure.frames import innermost_place
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.tape.frames import innermost_place
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.frames import is_users
 from ldjcheck.profiling import heard_by
 from ldjcheck.tape import Call
+from ldjcheck.tape.frames import is_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
-    from ldjcheck.measure.recorder import Recorder
     from ldjcheck.tape import Node, Place
+    from ldjcheck.tape.recorder import Recorder
 
 _MOST = 2000  # calls; a solver inside a layer makes many more, none of them a sublayer
 

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.measure.frames import is_users, place_of
 from ldjcheck.tape import Place
+from ldjcheck.tape.frames import is_users, place_of
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:

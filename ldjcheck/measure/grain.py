@@ -18,7 +18,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.measure.frames import calls_layers, is_torchs, is_users
 from ldjcheck.revision import (
     Live,
     Replacement,
@@ -26,6 +25,7 @@ from ldjcheck.revision import (
     StaleSourceError,
     first_line,
 )
+from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
 
 if TYPE_CHECKING:
     import types

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.recorder import Recorder
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tape import Node, location_of
+from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Runner

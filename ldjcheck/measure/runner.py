@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from ldjcheck.measure.cuts import Cuts
-    from ldjcheck.measure.recorder import Recorder
     from ldjcheck.measure.watch import Watch
     from ldjcheck.records import Calls, Direction, Oracle
+    from ldjcheck.tape.recorder import Recorder
 
 
 _ABOUT_SIZES = re.compile(

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.measure.frames import innermost_place
+from ldjcheck.tape.frames import innermost_place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.integral import log_integral
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.integral import log_integral
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import DirectionMeasured

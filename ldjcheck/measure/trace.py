@@ -12,7 +12,6 @@ from torch import Tensor
 
 from ldjcheck.measure.exact import FEW, log_abs_det
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.recorder import Recorder
 from ldjcheck.tape import (
     Node,
     Step,
@@ -24,6 +23,7 @@ from ldjcheck.tape import (
     users_among,
 )
 from ldjcheck.tape.families import FACTORIES
+from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
     from ldjcheck.measure.callees import Watcher

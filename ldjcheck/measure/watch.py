@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.frames import innermost_place
 from ldjcheck.measure.guard import RANDOM, RANDOM_IN_PLACE
 from ldjcheck.tape import location_of
+from ldjcheck.tape.families import writes
+from ldjcheck.tape.frames import innermost_place
 
 if TYPE_CHECKING:
     from ldjcheck.records import Location
@@ -142,16 +143,6 @@ class Watch:
         ):
             self.drops = True
             self._dropped = innermost_place()
-
-
-def writes(name: str) -> bool:
-    """Return whether an operation of this name writes into its first argument."""
-    if name.endswith("_") and not name.endswith("__"):
-        return True
-    return name == "__setitem__" or (
-        name.startswith("__i")
-        and name not in ("__invert__", "__iter__", "__index__", "__int__")
-    )
 
 
 def _is_write_to(name: str, args: tuple[Any, ...], tensor: Tensor) -> bool:

@@ -58,6 +58,7 @@ def guess_contexts(
 
     `known` are the arguments that the user gives already.
     """
+    yield from _declared(candidates, shapes, known)
     choices = dict.fromkeys(
         names
         for calls in candidates
@@ -69,6 +70,23 @@ def guess_contexts(
     embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
     yield from _times(choices, shapes)
     yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+
+
+def _declared(
+    candidates: tuple[Calls, ...],
+    shapes: tuple[tuple[Shape, str], ...],
+    known: set[str],
+) -> Iterator[ContextGuess]:
+    """Yield the contexts whose shapes the layer itself declares."""
+    for declared in dict.fromkeys(calls.context_shapes for calls in candidates):
+        wanted = tuple((name, shape) for name, shape in declared if name not in known)
+        for shape, why_shape in _likeliest(shapes) if wanted else ():
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=wanted,
+                why="declared by the layer",
+            )
 
 
 def _times(

@@ -75,6 +75,7 @@ class Calls:
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     one_number: bool = False  # one ldj for all samples is as promised
+    lacks_density: bool = False  # a part of the output has none in what is reported
     keeps_volume: bool = False  # no ldj comes back because it would be 0
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
@@ -87,6 +88,8 @@ class Calls:
     inputs: tuple[str, ...] = ()  # parameters that take them, where they are known
     context_names: tuple[str, ...] = ()  # parameters that take a context tensor
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
+    # What the layer declares of its contexts, where it does.
+    context_shapes: tuple[tuple[str, Shape], ...] = ()
     back_names: tuple[str, ...] = ()  # those of the way back, where it is a method
     # How else the way back may be called, and how that is written.
     other_ways_back: tuple[tuple[str, CallFunction], ...] = ()

@@ -23,6 +23,15 @@ _INSTEAD = {
 def _match(comparison: Comparison) -> Iterator[Finding]:
     if comparison.measurement.calls.departures:
         yield _on_the_way(comparison.measurement.calls.departures)
+    if comparison.measurement.calls.lacks_density:
+        if comparison.forward.check.status == "unproven":
+            yield RULE.finding(
+                "The base is asked about some of the dims: what gives the others a "
+                "density?",
+                direction="forward",
+                evidence=(_INSTEAD[None],),
+            )
+        return
     for verdict in comparison.verdicts:
         if verdict.resized is None or verdict.faults:
             continue

@@ -18,7 +18,21 @@ _OF_BOTH = "it takes off what forward adds at the same point, which is no densit
 _OF_ONE = "the forward direction says something else about the same point"
 
 
+_LACKING = (
+    "less log p(z) of the kept dims, it is the log-determinant of x to all dims:",
+    "so it stays the same however far the others are moved, and is no density",
+)
+
+
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.measurement.calls.lacks_density:
+        if comparison.forward.check.status == "fail":
+            yield RULE.finding(
+                "The density leaves out the log-density of the dims that are split off.",
+                direction="forward",
+                evidence=_LACKING,
+            )
+        return
     both = comparison.forward.check.status == "fail"
     for verdict in comparison.verdicts:
         if verdict.instead != "split" or verdict.check.status != "fail":

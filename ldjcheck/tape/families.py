@@ -74,3 +74,13 @@ UNRECORDED = frozenset(
     }
 )  # fmt: skip
 """Calls that hand back no tensor of the computation."""
+
+
+def writes(name: str) -> bool:
+    """Return whether an operation of this name writes into its first argument."""
+    if name.endswith("_") and not name.endswith("__"):
+        return True
+    return name == "__setitem__" or (
+        name.startswith("__i")
+        and name not in ("__invert__", "__iter__", "__index__", "__int__")
+    )

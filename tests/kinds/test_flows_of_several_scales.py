@@ -241,9 +241,7 @@ class Sinking(nn.Module):
 
 @pytest.mark.parametrize(("sign", "status"), [(1.0, "pass"), (-1.0, "fail")])
 def test_the_density_of_a_model_counts_what_left(sign: float, status: str) -> None:
-    report = checked(partial(Sinking, sign), kind="model")
-    assert report.status == status
-    assert any("`layers[1]` (Split)" in f.message for f in report.findings)
+    assert checked(partial(Sinking, sign), kind="model").status == status
 
 
 class Standardising(nn.Module):

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from ldjcheck.measure.recorder import Recorder
 from ldjcheck.tape import (
     Node,
     ancestors,
@@ -23,6 +22,7 @@ from ldjcheck.tape import (
     is_differentiable,
     rerun,
 )
+from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

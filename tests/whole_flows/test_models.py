@@ -261,6 +261,46 @@ def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
     ]
 
 
+@pytest.mark.parametrize("counts", [True, False])
+def test_dims_that_are_split_off_must_have_a_density(counts: bool) -> None:
+    class Splitting(Model):
+        def log_prob(self, x: Tensor) -> Tensor:
+            z, ldj = self.flow(x)
+            kept, left = z.split([2, 3], dim=1)
+            base = Normal(0.0, 1.0)
+            kept, more = self.flow(kept)
+            log_p = base.log_prob(kept).sum(dim=1) + ldj + more
+            return log_p + base.log_prob(left).sum(dim=1) if counts else log_p
+
+    report = ldjcheck.check(Splitting(), shape=(5,), kind="model")
+    expected = ("pass", []) if counts else ("fail", ["LDJ501"])
+    assert (report.status, codes(report)) == expected
+
+
+def test_dims_that_are_cut_off_as_they_came_may_be_a_condition() -> None:
+    class Conditional(Model):
+        def log_prob(self, x: Tensor) -> Tensor:
+            data = x.split([3, 2], dim=1)[0]
+            z, ldj = self.flow(data)
+            return Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+
+    assert ldjcheck.check(Conditional(), shape=(5,), kind="model").status != "fail"
+
+
+def test_dims_that_are_split_off_between_0_and_1_may_be_uniform() -> None:
+    class Uniform(Model):
+        def log_prob(self, x: Tensor) -> Tensor:
+            z, ldj = self.flow(x)
+            u = torch.sigmoid(z)
+            ldj = ldj - (z + 2 * nn.functional.softplus(-z)).sum(dim=1)
+            kept = u.split([2, 3], dim=1)[0]
+            z = torch.logit(kept)
+            ldj = ldj - (kept.log() + torch.log1p(-kept)).sum(dim=1)
+            return Normal(0.0, 1.0).log_prob(z).sum(dim=1) + ldj
+
+    assert ldjcheck.check(Uniform(), shape=(5,), kind="model").status != "fail"
+
+
 def test_a_distribution_of_torch_as_a_model() -> None:
     base = Independent(Normal(torch.zeros(3), torch.ones(3)), 1)
     parts = [transforms.AffineTransform(1.0, 2.0), transforms.TanhTransform()]
@@ -292,11 +332,10 @@ def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
     class Learned(Model):
         def __init__(self) -> None:
             super().__init__()
-            self.mean = nn.Parameter(torch.zeros(3))
+            self.power = nn.Parameter(torch.ones(()))
 
         def base(self, z: Tensor) -> Tensor:
-            z = z - self.mean
-            return -(z**2).sum(dim=1) / 2 - z.shape[1] * math.log(2 * math.pi) / 2
+            return (-z.abs().pow(self.power) - math.log(2)).sum(dim=1)
 
     report = ldjcheck.check(Learned(), shape=(3,), kind="model")
     assert (report.status, codes(report)) == ("error", ["LDJ005"])

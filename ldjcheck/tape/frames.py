@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.tape import Place
+from ldjcheck.tape.node import Place
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
 
-_CALLS_LAYERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "runner.py")
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+_CALLS_LAYERS = os.path.join(_PACKAGE, "measure", "runner.py")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -14,17 +14,16 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.measure.frames import calls_layers, is_users, place_of
-from ldjcheck.measure.watch import writes
-from ldjcheck.tape import Node
-from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED
+from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
+from ldjcheck.tape.frames import calls_layers, is_users, place_of
+from ldjcheck.tape.node import Node
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType
 
-    from ldjcheck.tape import Place
+    from ldjcheck.tape.node import Place
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
@@ -59,6 +58,14 @@ class Recorder(TorchFunctionMode):
         if not isinstance(tensor, Tensor):
             return None
         return self._node_of.get(id(tensor)) or self._twin(tensor)
+
+    def living(self) -> dict[Node, Tensor]:
+        """Return the tensors themselves, with their gradients, of all that still hold.
+
+        What was written over since is another node's.
+        """
+        known = ((self._node_of.get(id(tensor)), tensor) for tensor in self._kept)
+        return {node: tensor for node, tensor in known if node is not None}
 
     def __torch_function__(
         self,

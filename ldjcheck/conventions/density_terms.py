@@ -1,0 +1,229 @@
+"""A density on its tape: the terms that it is a sum of, and what each depends on."""
+
+from __future__ import annotations
+
+import copy
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.tape import (
+    Node,
+    ancestors,
+    dependents,
+    evaluate,
+    in_order,
+    users_among,
+)
+from ldjcheck.tape.dominance import chain, dominators
+from ldjcheck.tape.linear import linear_positions
+from ldjcheck.tape.recorder import Recorder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from ldjcheck.tape import Place
+
+_LOOKS = 40  # values that z may be, the last ones first
+_MIXED = 64  # components of a mixture
+_CHUNK = 1 << 20  # entries that are worked out at once
+_CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as"})
+
+
+class Heard(Recorder):
+    """A tape of what a model computes; where in its source is not asked."""
+
+    def _places(self) -> tuple[Place, ...]:
+        return ()
+
+    def _record(self, *args: Any) -> None:
+        with torch._C.DisableTorchFunction():  # what is noted is no part of the model
+            super()._record(*args)
+
+    def _snapshot(self, target: Tensor) -> None:
+        with torch._C.DisableTorchFunction():
+            super()._snapshot(target)
+
+    def _spread(self, *args: Any) -> None:
+        with torch._C.DisableTorchFunction():
+            super()._spread(*args)
+
+    def _node(self, tensor: Tensor) -> Node:
+        with torch._C.DisableTorchFunction():
+            return super()._node(tensor)
+
+
+class DensityTerms:
+    """A density taken apart into its terms, and what each of them depends on."""
+
+    def __init__(
+        self,
+        node: Node,
+        source: Node,
+        atoms: Collection[Node],
+        factor: float,
+        batch: int,
+    ) -> None:
+        self.node, self.source = node, source
+        self.factor, self.batch = factor, batch
+        self.order = in_order(ancestors(node))
+        self._atoms = atoms
+        self.depending = dependents(self.order, source)
+        above = dominators(self.order, self.depending, source)
+        self.inside, self.ends = self._linear()
+        terms = [end for end in self.ends if end not in atoms]
+        self.through = {
+            end: tuple(chain(end, above)) for end in terms if end in self.depending
+        }
+        self.fixed = [end for end in terms if end not in self.depending]
+        self.free = list(self.through)
+        self.of_map = set[Node]()  # what the parts of z that are known are made of
+
+    def _linear(self) -> tuple[list[Node], list[Node]]:
+        """Return the values that the density is a sum of, and those where terms end."""
+        users = users_among(self.order)
+        plain: set[Node] = set()
+        for node in reversed(self.order):
+            uses = users.get(node, ())
+            if node is self.node or (
+                uses and all(u in plain and _is_linear_in(u, node) for u in uses)
+            ):
+                plain.add(node)
+        inside: set[Node] = set()
+        ends: set[Node] = set()
+        waiting = [self.node]
+        while waiting:
+            node = waiting.pop()
+            places = linear_positions(node)
+            if node in inside or node in ends:
+                continue
+            if node in self._atoms or node not in plain or not places:
+                ends.add(node)
+                continue
+            inside.add(node)
+            waiting += [node.argument(place) for place in places]
+        return in_order(inside), in_order(ends)
+
+    def of(self, terms: Collection[Node], value_of: Callable[[Node], Tensor]) -> Tensor:
+        """Return what terms of these values come to, in nats, `(batch,)`."""
+        values: dict[Node, Tensor] = {
+            end: value_of(end) if end in terms else torch.zeros_like(end.value)
+            for end in self.ends
+        }
+        for node in self.inside:
+            values[node] = evaluate(node, lambda n: values.get(n, n.value))
+        total: Tensor = self.factor * values[self.node]
+        if total.numel() != self.batch:
+            return total.reshape(-1).expand(self.batch)
+        return total.reshape(self.batch)
+
+    def of_z(self, terms: Collection[Node], z: Node) -> Callable[[Tensor], Tensor]:
+        """Return terms as a function of z: `(points, batch, dims)` to `(points, batch)`."""
+        between = self.between(terms, z)
+
+        def alone(value: Tensor) -> Tensor:
+            values = _rerun(between, z, value)
+            return self.of(terms, lambda end: values.get(end, end.value))
+
+        return lambda points: _in_chunks(alone, points)
+
+    def between(self, terms: Collection[Node], z: Node) -> list[Node]:
+        """Return what is computed from z on the way to these terms."""
+        needed = ancestors(*terms)
+        later = [node for node in self.order if node.index > z.index]
+        depending = dependents([z, *later], z)
+        return [node for node in later if node in needed and node in depending]
+
+    def components(
+        self, terms: Collection[Node], z: Node
+    ) -> list[Callable[[Tensor], Tensor]]:
+        """Return the components of a mixture, each as a function of z, if terms are one.
+
+        That is a log of a sum of exponentials, and nothing else.
+        """
+        (term, *others) = terms
+        if others or term.name != "logsumexp" or not term.args:
+            return []
+        inner = term.args[0]
+        total = self.of(terms, lambda end: end.value)
+        own = term.value.reshape(-1)
+        if own.shape != total.shape or not torch.allclose(own, total):
+            return []
+        between = self.between([inner], z)
+
+        def alone(value: Tensor) -> Tensor:
+            inside: Tensor = _rerun(between, z, value).get(inner, inner.value)
+            return inside.reshape(self.batch, -1)
+
+        count = inner.value[0].numel()
+        if inner.value.shape[0] != self.batch or count > _MIXED:
+            return []
+
+        def component(index: int) -> Callable[[Tensor], Tensor]:
+            return lambda points: _in_chunks(alone, points)[..., index]
+
+        return [component(index) for index in range(count)]
+
+    def without(self, taken: Collection[Node], parts: Sequence[Node]) -> DensityTerms:
+        """Return it with terms taken out, so that none is counted twice.
+
+        `parts` are the parts of z that are known.
+        """
+        rest = copy.copy(self)
+        rest.fixed = [term for term in self.fixed if term not in taken]
+        rest.free = [term for term in self.through if term not in taken]
+        rest.of_map = self.of_map | ancestors(*parts)
+        return rest
+
+    @cached_property
+    def candidates(self) -> list[Node]:
+        """What z may be, the last first: a value of floats with a row for each sample."""
+        found = {node for way in self.through.values() for node in way}
+        fitting = [node for node in found if self._may_be_z(node)]
+        return sorted(fitting, key=lambda node: -node.index)[:_LOOKS]
+
+    def _may_be_z(self, node: Node) -> bool:
+        value = node.value
+        batch_first = value.dim() > 0 and len(value) == self.batch
+        return batch_first and value.is_floating_point() and value.numel() > 0
+
+    @cached_property
+    def further(self) -> list[Node]:
+        """What a part of z may be, if its density is told by others, the last first."""
+        found = ancestors(*self.through) & self.depending
+        fitting = [node for node in found if self._may_be_z(node)]
+        return sorted(fitting, key=lambda node: -node.index)[:_LOOKS]
+
+    def terms_with(self, z: Node) -> tuple[Node, ...]:
+        """Return the terms that depend on z in any way."""
+        return tuple(end for end in self.through if z in ancestors(end))
+
+    def terms_through(self, z: Node) -> tuple[Node, ...]:
+        """Return the terms that depend on x through z alone."""
+        return tuple(end for end, way in self.through.items() if z in way)
+
+
+def _is_linear_in(user: Node, node: Node) -> bool:
+    uses = sum(parent is node for parent in user.parents)
+    return uses == sum(user.argument(p) is node for p in linear_positions(user))
+
+
+def _rerun(between: Sequence[Node], z: Node, value: Tensor) -> dict[Node, Tensor]:
+    """Return the values that come after z, with z set to another value.
+
+    What casts to another precision is passed over: it is computed in what was recorded.
+    """
+    values = {z: value.reshape(z.value.shape)}
+    for node in between:
+        if node.name in _CASTS and isinstance(node.args[0], Node):
+            values[node] = values.get(node.args[0], node.args[0].value)
+        else:
+            values[node] = evaluate(node, lambda n: values.get(n, n.value))
+    return values
+
+
+def _in_chunks(function: Callable[[Tensor], Tensor], points: Tensor) -> Tensor:
+    size = max(1, _CHUNK // max(1, points[0].numel()))
+    return torch.cat([torch.vmap(function)(some) for some in points.split(size)])

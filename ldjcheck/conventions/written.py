@@ -1,0 +1,326 @@
+"""Base densities that a model writes out by hand: found on the tape of its log_prob.
+
+A log_prob is a sum of terms. Those that depend on x through one value z alone, and whose
+exponential has mass 1 over all z, are the log-density of z, whatever it is called and
+however it is written: normal, logistic, Laplace, with a mean and a scale that are learned,
+or a mixture. What is left is the ldj of x to z. The last such value is taken: of a prior
+(u - mean) / scale it is that quotient, and the scale is a part of the map.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.conventions.density_terms import DensityTerms
+from ldjcheck.mass import adds_up, log_mass
+from ldjcheck.tape import ancestors, in_order
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ldjcheck.tape import Node
+    from ldjcheck.tape.recorder import Recorder
+
+    Reading = Callable[[DensityTerms, Node], "Base | None"]
+
+_TERMS = 8  # whose subsets are tried
+_NORMAL = math.log(2 * math.pi) / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Base:
+    """A part of z, and the terms that are its log-density: their sum, less `excess`."""
+
+    z: Node
+    terms: tuple[Node, ...]
+    excess: Tensor | None = None  # log of the mass, where it is not 1, (batch,)
+    reading: Reading | None = None  # how it was found
+
+    @property
+    def dims(self) -> int:
+        """Entries of each sample."""
+        return self.z.value[0].numel()
+
+
+def written_out(
+    heard: Recorder,
+    x: Tensor,
+    density: Tensor,
+    known: Sequence[Tensor],
+    lacking: int,
+    factor: float,
+    memory: Memory,
+    *,
+    is_loss: bool,
+    results: Sequence[Tensor] = (),
+) -> tuple[list[Tensor], Tensor] | None:
+    """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
+
+    They have the `lacking` entries of each sample, or fewer where no more are found; None
+    where none are. `known` are log-densities that are accounted for, and `factor` is what
+    the density is to be multiplied by to be in nats. `memory` is of the calls before.
+    What the model returns beside the density are its `results`.
+    A loss may leave the constant of a standard normal out: no gradient knows of it.
+    """
+    node, source = heard.find(density), heard.find(x)
+    if node is None or source is None or density.numel() not in (1, len(x)):
+        return None
+    atoms = {found for each in known if (found := heard.find(each)) is not None}
+    live = heard.living()
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        sum_ = DensityTerms(node, source, atoms, factor, len(x))
+        made = [found for each in results if (found := heard.find(each)) is not None]
+        sum_.of_map = ancestors(*made)
+        bases = memory.recalled(sum_)
+        if bases is None:
+            bases = _chosen(sum_, lacking)
+            memory.remember(sum_, bases)
+    ends = {term for base in bases for term in base.terms}
+    wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]
+    if not bases or not all(node in live for node in wanted):
+        return None
+    total = sum_.of(ends, lambda end: live.get(end, end.value))
+    for base in bases:
+        if base.excess is not None and not (is_loss and _is_usual(base)):
+            total = total - base.excess
+    return [live[base.z] for base in bases], total
+
+
+class Memory:
+    """What was found in the last call: it holds where the same is computed again.
+
+    A mass is that of a function of z; it is another one only where what enters beside z
+    is, such as a parameter.
+    """
+
+    def __init__(self, *, leaving: bool = False) -> None:
+        self.leaving = leaving  # what leaves without a density is asked for
+        self.is_unbounded = False  # some of it was seen outside of 0 to 1
+        self._batch, self._names = 0, list[str]()
+        self._found: list[tuple[int, tuple[int, ...], Base]] = []
+        self._beside: list[Tensor] = []
+
+    def recalled(self, sum_: DensityTerms) -> list[Base] | None:
+        """Return the parts of z that were found, where they still are what they were."""
+        names = [node.name for node in sum_.order]
+        if not self._found or (self._batch, self._names) != (sum_.batch, names):
+            return None
+        nodes = sum_.order
+        bases = [
+            replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
+            for z, terms, base in self._found
+        ]
+        beside = _values_beside(sum_, bases)
+        pairs = zip(beside, self._beside, strict=False)
+        same = len(beside) == len(self._beside) and all(torch.equal(*p) for p in pairs)
+        return bases if same else self._found_again(sum_, bases)
+
+    def _found_again(
+        self, sum_: DensityTerms, bases: Sequence[Base]
+    ) -> list[Base] | None:
+        """Return what the same readings find of the same parts at these values."""
+        found: list[Base] = []
+        for base in bases:
+            assert base.reading is not None
+            again = _tried(base.reading, _rest(sum_, found), base.z)
+            if again is None:
+                return None
+            found.append(replace(again, reading=base.reading))
+        self.remember(sum_, found)
+        return found
+
+    def remember(self, sum_: DensityTerms, bases: Sequence[Base]) -> None:
+        """Keep what was found."""
+        places = {node: i for i, node in enumerate(sum_.order)}
+        self._batch, self._names = sum_.batch, [node.name for node in sum_.order]
+        self._found = [
+            (places[base.z], tuple(places[t] for t in base.terms), base)
+            for base in bases
+        ]
+        self._beside = [value.clone() for value in _values_beside(sum_, bases)]
+
+
+def _values_beside(sum_: DensityTerms, bases: Sequence[Base]) -> list[Tensor]:
+    """Return all that the densities of these parts are made of beside z itself."""
+    found: list[Tensor] = []
+    for base in bases:
+        within = {*sum_.between(base.terms, base.z), *sum_.inside}
+        parents = {p for node in within for p in node.parents}
+        ends = {end for end in sum_.ends if end not in base.terms}
+        fixed = {term for term in base.terms if term not in sum_.depending}
+        outside = (parents - within - ends - {base.z}) | fixed
+        found += [node.value for node in in_order(outside)]
+    return found
+
+
+def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
+    """Return the parts of z that have all lacking entries, or the most that are found.
+
+    Each way of reading the density is tried only where those before do not suffice: terms
+    that have mass 1 as they stand; a normal density whose constant is another, or left
+    out; and then some of the terms through z alone, the others being the ldj of a last
+    step that is written in terms of what it returns.
+    """
+    accepted: list[Base] = []
+    for reading in (_normalised, _up_to_constant, _partly, _told_by_others):
+        for z in sum_.further if reading is _told_by_others else sum_.candidates:
+            dims = z.value[0].numel()
+            if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
+                continue
+            base = _tried(reading, _rest(sum_, accepted), z)
+            if base is not None:
+                base = replace(base, reading=reading)
+                accepted.append(base)
+                if dims == lacking:
+                    return [base]
+        for count in range(len(accepted), 1, -1):
+            for some in itertools.combinations(accepted[:_TERMS], count):
+                if sum(base.dims for base in some) == lacking:
+                    return list(some)
+    return accepted if sum(base.dims for base in accepted) < lacking else []
+
+
+def _rest(sum_: DensityTerms, accepted: Sequence[Base]) -> DensityTerms:
+    taken = {term for base in accepted for term in base.terms}
+    return sum_.without(taken, [base.z for base in accepted])
+
+
+def _is_same_part(sum_: DensityTerms, z: Node, base: Base) -> bool:
+    """Return whether a part that is accepted already flows through z, or z through it."""
+    ways = [way for end, way in sum_.through.items() if end in base.terms]
+    return any(z in way for way in ways)
+
+
+def _tried(reading: Reading, sum_: DensityTerms, z: Node) -> Base | None:
+    try:
+        return reading(sum_, z)
+    except Exception:  # the model's own operations, at other values, may raise anything
+        return None
+
+
+def _normalised(sum_: DensityTerms, z: Node) -> Base | None:
+    return _of_terms(sum_, z, sum_.terms_through(z))
+
+
+def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | None:
+    """Return z with terms that have mass 1, constants that belong to them included."""
+    mass = _log_mass(sum_, z, terms)
+    if mass is None:
+        return None
+    log, error = mass
+    beside = _constants(sum_, log, error, sum_.fixed)
+    return None if beside is None else Base(z, (*terms, *beside))
+
+
+def _up_to_constant(sum_: DensityTerms, z: Node) -> Base | None:
+    terms = sum_.terms_through(z)
+    mass = _log_mass(sum_, z, terms)
+    if mass is None or not _is_exact(*mass) or _serves_others(sum_, z, terms):
+        return None  # of any other function through z, it is not known to be the base
+    found = Base(z, terms, mass[0])
+    usual = torch.full_like(mass[0], found.dims * _NORMAL)
+    return Base(z, terms, usual) if _is_usual(found) else found
+
+
+def _serves_others(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> bool:
+    """Return whether what terms are made of, after z, makes other terms or z as well.
+
+    A log-scale does, that is linear in z: it belongs to the density of another part.
+    """
+    others = [end for end in sum_.through if end not in terms]
+    elsewhere = ancestors(*others) | sum_.of_map
+    ways = (sum_.through[term] for term in terms)
+    return any(node in elsewhere for way in ways for node in way[: way.index(z)])
+
+
+def _is_usual(base: Base) -> bool:
+    """Return whether all that is wrong is the constant of the normal density, left out."""
+    assert base.excess is not None
+    return bool(((base.excess - base.dims * _NORMAL).abs() <= 1e-9).all())
+
+
+def _partly(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z with some of the terms through it, if the others may be an ldj.
+
+    They may where they add up over the dims, as of a last step that is written in terms of
+    what it returns; or where the map that makes other parts of z is made of them.
+    """
+    terms = sum_.terms_through(z)
+    if not 1 < len(terms) <= _TERMS:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    at = z.value.reshape(sum_.batch, -1)
+    for count in range(len(terms) - 1, 0, -1):
+        for some in itertools.combinations(terms, count):
+            others = [
+                term
+                for term in terms
+                if term not in some and not _makes_map(sum_, z, term)
+            ]
+            if others and not adds_up(sum_.of_z(others, z), at, generator):
+                continue
+            base = _of_terms(sum_, z, some)
+            if base is not None:
+                return base
+    return None
+
+
+def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z with terms of mass 1 whatever else they are made of: a density given that.
+
+    Its log-scale may be a term of its own then, which depends on x and not on z.
+    """
+    terms = sum_.terms_with(z)
+    if not terms or terms == sum_.terms_through(z):
+        return None
+    mass = _log_mass(sum_, z, terms)
+    if mass is None:
+        return None
+    beside = [end for end in sum_.through if end not in terms and end in sum_.free]
+    chosen = _constants(sum_, *mass, [*beside, *sum_.fixed])
+    return None if chosen is None else Base(z, (*terms, *chosen))
+
+
+def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
+    way = sum_.through[term]
+    return any(node in sum_.of_map for node in way[: way.index(z)])
+
+
+def _is_exact(log: Tensor, error: float) -> bool:
+    """Return whether a mass is known in closed form: the terms are quadratic in z."""
+    return error < 1e-4 and bool(torch.isfinite(log).all())
+
+
+def _log_mass(
+    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
+) -> tuple[Tensor, float] | None:
+    at = z.value.reshape(sum_.batch, -1).double()
+    components = sum_.components(terms, z)
+    if not components:
+        return log_mass(sum_.of_z(terms, z), at)
+    found = [log_mass(component, at) for component in components]
+    known = [each for each in found if each is not None]
+    if len(known) < len(found):
+        return None
+    logs = torch.stack([log for log, _ in known])
+    return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
+
+
+def _constants(
+    sum_: DensityTerms, log: Tensor, error: float, of: Sequence[Node]
+) -> tuple[Node, ...] | None:
+    """Return the fewest of some terms without z that make a mass 1; None where none do."""
+    fixed = of[:_TERMS]
+    shares = [sum_.of([term], lambda end: end.value) for term in fixed]
+    for count in range(len(fixed) + 1):
+        for some in itertools.combinations(range(len(fixed)), count):
+            off = log + sum((shares[i] for i in some), torch.zeros_like(log))
+            if bool((off.abs() <= max(error, 1e-6)).all()):
+                return tuple(fixed[i] for i in some)
+    return None

@@ -1,0 +1,45 @@
+"""What everything flows through on its way from a source to a value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from ldjcheck.tape.node import Node
+
+
+def dominators(
+    order: Iterable[Node], depending: Collection[Node], source: Node
+) -> dict[Node, Node]:
+    """Return, of each value that depends on the source, the last one before it.
+
+    That is the last of those that every path from the source to it goes through.
+    """
+    above: dict[Node, Node] = {}
+    depth = {source: 0}
+    for node in order:
+        if node is source or node not in depending:
+            continue
+        ways = [parent for parent in node.parents if parent in depth]
+        if not ways:
+            continue
+        meet = ways[0]
+        for other in ways[1:]:
+            while meet is not other:
+                if depth[meet] >= depth[other]:
+                    meet = above[meet]
+                else:
+                    other = above[other]  # both climb to where they meet
+        above[node] = meet
+        depth[node] = depth[meet] + 1
+    return above
+
+
+def chain(node: Node, above: Mapping[Node, Node]) -> Iterator[Node]:
+    """Yield a value and, backwards, all that everything on its way flows through."""
+    yield node
+    while node in above:
+        node = above[node]
+        yield node

@@ -1,0 +1,286 @@
+"""Bases that a model writes out by hand: what depends on z alone, and has mass 1."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+import torch.nn.functional as F  # as papers write it
+from thinning import every
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+
+
+class Coupling(nn.Module):
+    """Scales and shifts one half; `times` is how often it counts its ldj."""
+
+    def __init__(self, dims: int, *, flip: bool = False, times: float = 1.0) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims // 2, dims)
+        self.flip, self.times = flip, times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        if self.flip:
+            a, b = b, a
+        s, t = self.net(a).chunk(2, dim=1)
+        s = torch.tanh(s)
+        halves = (a, b * torch.exp(s) + t)
+        z = torch.cat(halves[::-1] if self.flip else halves, dim=1)
+        return z, self.times * s.sum(dim=1)
+
+
+class Model(nn.Module):
+    """Two couplings, and a base that each model writes in its own way."""
+
+    dims = 4
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.first = Coupling(self.dims)
+        self.second = Coupling(self.dims, flip=True, times=times)
+        self.mean = nn.Parameter(torch.zeros(self.dims))
+        self.log_scale = nn.Parameter(torch.zeros(self.dims))
+
+    def flow(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z, first = self.first(x)
+        z, second = self.second(z)
+        return z, first + second
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return self.base(z) + ldj
+
+    def base(self, z: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Logistic(Model):
+    def base(self, z: Tensor) -> Tensor:
+        return -(F.softplus(z) + F.softplus(-z)).sum(dim=1)
+
+
+class LogisticOtherwise(Model):
+    def base(self, z: Tensor) -> Tensor:
+        return (-z - 2 * F.softplus(-z)).sum(dim=1)
+
+
+class Laplace(Model):
+    def base(self, z: Tensor) -> Tensor:
+        return (-z.abs() - math.log(2)).sum(dim=1)
+
+
+class Cauchy(Model):
+    def base(self, z: Tensor) -> Tensor:
+        return (-math.log(math.pi) - torch.log1p(z**2)).sum(dim=1)
+
+
+class LearnedNormal(Model):
+    def base(self, z: Tensor) -> Tensor:
+        u = (z - self.mean) * torch.exp(-self.log_scale)
+        return (-0.5 * u**2 - self.log_scale - HALF_LOG_2PI).sum(dim=1)
+
+
+class WithoutLogScale(Model):
+    def base(self, z: Tensor) -> Tensor:
+        u = (z - self.mean) * torch.exp(-self.log_scale)
+        return (-0.5 * u**2 - HALF_LOG_2PI).sum(dim=1)
+
+
+class OneConstant(Model):
+    def base(self, z: Tensor) -> Tensor:
+        return -0.5 * (z**2).sum(dim=1) - HALF_LOG_2PI
+
+
+class Mixture(Model):
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__(times)
+        self.means = nn.Parameter(torch.linspace(-2.0, 2.0, 3)[:, None].repeat(1, 4))
+
+    def base(self, z: Tensor) -> Tensor:
+        each = (-0.5 * (z[:, None] - self.means) ** 2 - HALF_LOG_2PI).sum(dim=2)
+        return torch.logsumexp(each, dim=1) - math.log(3)
+
+
+class Squashed(Model):
+    """Ends in a tanh whose derivative is written in terms of what it returns."""
+
+    counts = 1.0
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        z = torch.tanh(z)
+        ldj = ldj + self.counts * torch.log(1 - z**2).sum(dim=1)
+        return (-0.5 * z**2 - HALF_LOG_2PI).sum(dim=1) + ldj
+
+
+class SquashedTwice(Squashed):
+    counts = 2.0
+
+
+class Halves(Model):
+    """Never puts the two halves of z together."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        a, b = x[:, :2], x[:, 2:]
+        s, t = self.first.net(a).chunk(2, dim=1)
+        b = b * torch.exp(s) + t
+        log_p = [(-0.5 * z**2 - HALF_LOG_2PI).sum(dim=1) for z in (a, b)]
+        return log_p[0] + log_p[1] + self.second.times * s.sum(dim=1)
+
+
+class Loss(Model):
+    """What is minimised: its constant may be left out."""
+
+    log_prob = None  # type: ignore[assignment]  # it has none
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return (0.5 * (z**2).sum(dim=1) - ldj).mean()
+
+
+class Scales(Model):
+    """Half of the dims leave under a density that the others tell."""
+
+    log_scales = 1.0
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__(times)
+        self.prior = nn.Linear(2, 4)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        kept, left = z.chunk(2, dim=1)
+        mean, log_scale = self.prior(kept).chunk(2, dim=1)
+        u = (left - mean) * torch.exp(-log_scale)
+        log_p = -0.5 * u**2 - self.log_scales * log_scale - HALF_LOG_2PI
+        log_kept = -0.5 * kept**2 - HALF_LOG_2PI
+        return log_p.sum(dim=1) + log_kept.sum(dim=1) + ldj
+
+
+class ScalesAtOnce(Scales):
+    """Writes that density so that only its whole depends on what leaves."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        kept, left = z.chunk(2, dim=1)
+        mean, log_scale = self.prior(kept).chunk(2, dim=1)
+        off = (left - mean) ** 2 * torch.exp(-2 * log_scale)
+        log_p = -0.5 * (off + 2 * log_scale + 2 * HALF_LOG_2PI)
+        log_kept = -0.5 * (kept**2 + 2 * HALF_LOG_2PI)
+        return log_p.sum(dim=1) + log_kept.sum(dim=1) + ldj
+
+
+class Posterior(nn.Module):
+    """Makes z of a draw, and returns it with its log-density, as a VAE wants it."""
+
+    def __init__(self, sign: float = -1.0) -> None:
+        super().__init__()
+        self.flow = Coupling(4)
+        self.sign = sign
+
+    def forward(self, z0: Tensor) -> tuple[Tensor, Tensor]:
+        log_q = (-0.5 * z0**2 - HALF_LOG_2PI).sum(dim=1)
+        z, ldj = self.flow(z0)
+        log_q = log_q + self.sign * ldj
+        return z, log_q
+
+
+class Training(nn.Module):
+    """Holds a model that has a density of its own, and minimises it."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.model = LearnedNormal(times)
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.model.log_prob(x).mean()
+
+
+class ScalesWithoutLogScale(Scales):
+    log_scales = 0.0
+
+
+def checked(model: Callable[[], nn.Module], **options: Any) -> ldjcheck.Report:
+    torch.manual_seed(0)
+    return ldjcheck.check(model(), shape=(4,), kind="model", **options)
+
+
+RIGHT: list[type[nn.Module]] = [
+    Logistic, LogisticOtherwise, Laplace, Cauchy, LearnedNormal, Mixture, Squashed,
+    Halves, Loss, Scales, ScalesAtOnce, Training,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("model", every(2, RIGHT))
+def test_a_base_may_be_any_density_that_is_written_out(
+    model: type[nn.Module],
+) -> None:
+    assert checked(model).status == "pass"
+
+
+@pytest.mark.parametrize(
+    "model", every(3, [Logistic, LearnedNormal, Mixture, Squashed])
+)
+def test_a_flow_under_such_a_base_is_told_what_is_wrong(model: type[Model]) -> None:
+    report = checked(lambda: model(times=-1.0))
+    assert report.findings[0].code == "LDJ104"
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [
+        (WithoutLogScale, "LDJ110"),
+        (OneConstant, "LDJ101"),
+        pytest.param(SquashedTwice, "LDJ114", marks=pytest.mark.slow),
+        pytest.param(ScalesWithoutLogScale, "LDJ110", marks=pytest.mark.slow),
+    ],
+)
+def test_a_mistake_in_the_base_is_one_of_the_density(
+    model: type[Model], code: str
+) -> None:
+    assert checked(model).findings[0].code == code
+
+
+@pytest.mark.parametrize("model", [Loss, Scales])
+def test_where_no_edit_explains_it_a_wrong_flow_is_wrong_all_the_same(
+    model: type[Model],
+) -> None:
+    assert checked(lambda: model(times=-1.0)).status == "fail"
+
+
+def test_a_log_prob_may_not_leave_its_constant_out() -> None:
+    class Lacking(Model):
+        def base(self, z: Tensor) -> Tensor:
+            return -0.5 * (z**2).sum(dim=1)
+
+    assert checked(Lacking).status == "fail"
+
+
+def test_the_density_of_what_is_made_of_a_draw_is_reduced_by_the_ldj() -> None:
+    torch.manual_seed(0)
+    right = ldjcheck.check(Posterior(), shape=(4,))
+    assert (right.status, right.result.convention) == ("pass", "density")
+    turned = ldjcheck.check(Posterior(sign=1.0), shape=(4,))
+    assert turned.findings[0].code == "LDJ104"
+
+
+def test_a_model_inside_of_another_is_no_base() -> None:
+    assert checked(lambda: Training(times=-1.0)).status == "fail"
+
+
+def test_what_has_no_mass_of_1_is_no_base() -> None:
+    class Strange(Model):
+        def base(self, z: Tensor) -> Tensor:
+            return -z.abs().sum(dim=1)
+
+    report = checked(Strange)
+    assert [finding.code for finding in report.findings] == ["LDJ004"]
