@@ -1,7 +1,8 @@
 """The numbers that say how finely a layer steps, wherever it keeps them.
 
 A count of steps or a step size is an attribute of the layer or of its class, the default
-of a parameter, a name at module level, or is simply written where it is used.
+of a parameter, a name at module level, or is simply written where it is used. Points at
+which a function is integrated may be kept as such, with their weights.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.measure.quadrature import rules_held
 from ldjcheck.revision import (
     Live,
     Replacement,
@@ -37,9 +39,9 @@ _FEWEST, _MOST = 2, 200
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A count of steps, or a step size, and what keeps it."""
+    """A count of steps or points, or a step size, and what keeps it."""
 
-    kept: Literal["held", "default", "global", "written"]
+    kept: Literal["held", "default", "global", "written", "points"]
     name: str
     value: int | float
 
@@ -87,7 +89,11 @@ class Grain:
 
     def numbers(self, layer: object) -> list[Number]:
         """Return every number, those that the layer holds first."""
-        found = [Number("held", name, value) for _, name, value in _held(layer)]
+        found = [
+            Number("points", f"{rule.points} with {rule.weights}", rule.size)
+            for rule in rules_held(layer)
+        ]
+        found += [Number("held", name, value) for _, name, value in _held(layer)]
         if self.loops:
             for function in self._functions:
                 for name, value in _defaults(function):
@@ -115,7 +121,10 @@ class Grain:
         """
         with contextlib.ExitStack() as stack:
             for number in numbers:
-                if number.kept == "held":
+                if number.kept == "points":
+                    for rule in list(rules_held(layer)):
+                        rule.refine(times)
+                elif number.kept == "held":
                     _hold_finer(layer, number, times)
                 elif number.kept == "written":
                     stack.enter_context(

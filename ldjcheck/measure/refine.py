@@ -42,6 +42,9 @@ _LONGER = 1.3  # a call with twice the steps runs so many times the operations, 
 _SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
 _TOWARDS = 1.2  # the same before the rate is steady
 _ROUNDING = 1e-9  # a difference or a miss that is no approximation's
+_DENSE = 256  # times as many points
+_HARDLY = 0.01  # of the first difference
+_SINGLE = 1e-7  # and what points and weights that were made in float32 leave
 _LEFT = 0.1  # of the finest difference: what may remain in the limit
 
 
@@ -104,14 +107,17 @@ def _candidates(
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
-    Alone first: a step size may follow from their count. Then a count together with each
+    Points of a quadrature come before: more of them are no more operations. Then numbers
+    alone: a step size may follow from their count. Then a count together with each
     step size: both may be given, and the time that they span is to stay. What leaves the
     output alone is no step size, and no count of its steps: more iterations of a solver
     change nothing, and a coefficient that is halved beside them makes another map.
     """
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     usual = _operations(runner, side)
-    known = grain.numbers(runner.layer)
+    found = grain.numbers(runner.layer)
+    yield from ((number,) for number in found if number.kept == "points")
+    known = [number for number in found if number.kept != "points"]
     longer = []
     for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
         runner, _, _ = ready(settled.workshop, settled.calls, config)
@@ -174,6 +180,8 @@ def _vanishes(
 
     Steps that are very coarse come to that rate only as they get finer.
     """
+    if any(number.kept == "points" for number in numbers):
+        return _is_gone(settled, grain, numbers, config, side)
     gaps, misses = [_gap(side)], [side.round_trip or 0.0]
     steps = max((n.value for n in numbers if n.is_count), default=_FINE)
     for times in _FINER:
@@ -205,6 +213,34 @@ def _vanishes(
         if steady and (not (proof and is_apart(side)) or _ends_at_zero(known)):
             return True
     return False
+
+
+def _is_gone(
+    settled: Settled,
+    grain: Grain,
+    numbers: tuple[Number, ...],
+    config: Config,
+    side: DirectionMeasured,
+) -> bool:
+    """Return whether with many more points hardly anything is left of what is off.
+
+    Set closer across a kink, points gain now more, now less: no rate is steady.
+    """
+    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    try:
+        with grain.refined(runner.layer, numbers, _DENSE):
+            gap = _gap_of(runner, side, settled.workshop.options)
+            miss = _miss(runner, x) if _comes_back_off(side) else 0.0
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    before = _gap(side)
+    if gap is None or before is None:
+        return False
+    off = float(before.abs().max())
+    left = max(_HARDLY * off, _SINGLE)
+    return miss <= max(_HARDLY * (side.round_trip or 0.0), _SINGLE) and (
+        not is_apart(side) or float(gap.abs().max()) <= left < off
+    )
 
 
 def _gap_of(runner: Runner, side: DirectionMeasured, options: Options) -> Tensor | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -91,3 +92,37 @@ def test_a_mistake_does_not_vanish_with_finer_steps() -> None:
     report = ldjcheck.check(Integrated(sign=-1.0), shape=(2,))
     assert report.status == "fail"
     assert not any("approximation" in what for what in report.result.inferred)
+
+
+class Summed(nn.Module):
+    """y is the integral of a positive network up to x, by points that are kept."""
+
+    def __init__(self, interval: tuple[float, float], factor: float = 1.0) -> None:
+        super().__init__()
+        at, by = (torch.tensor(n) for n in np.polynomial.legendre.leggauss(20))
+        low, high = interval
+        self.low, self.wide, self.factor = low, high - low, factor
+        self.register_buffer("points", (low + (at + 1) / 2 * self.wide).float())
+        self.by = by * self.wide / 2
+        self.net = nn.Sequential(nn.Linear(1, 12), nn.Tanh(), nn.Linear(12, 1))
+
+    def slope(self, t: Tensor) -> Tensor:
+        return nn.functional.elu(self.net(t[..., None])[..., 0]) + 1.01
+
+    def forward(self, x: Tensor) -> Pair:
+        at = x[..., None] * (self.points - self.low) / self.wide
+        y = x * (self.slope(at) * self.by).sum(-1) / self.wide
+        return y, self.factor * self.slope(x).log().sum(-1)
+
+
+@pytest.mark.parametrize("interval", [(0.0, 1.0), (-1.0, 1.0)])
+def test_an_integral_is_right_in_the_limit_of_many_points(
+    interval: tuple[float, float],
+) -> None:
+    report = ldjcheck.check(Summed(interval), shape=(2,))
+    assert report.status == "pass", report
+
+
+@pytest.mark.parametrize("factor", [-1.0, 1.001])
+def test_a_wrong_factor_does_not_vanish_with_more_points(factor: float) -> None:
+    assert ldjcheck.check(Summed((0.0, 1.0), factor), shape=(2,)).status == "fail"
