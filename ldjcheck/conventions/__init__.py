@@ -126,6 +126,7 @@ def _where_declared(layer: Any, calls: Calls) -> Calls:
     """Return the way of calling with the domains that a layer of any kind may declare.
 
     They are constraints of torch, under the names that its own transforms have for them.
+    One that bounds nothing is what a base class says of all that come from it.
     """
     there, back = (_constraint(layer, side) for side in ("domain", "codomain"))
     return replace(
@@ -137,4 +138,5 @@ def _where_declared(layer: Any, calls: Calls) -> Calls:
 
 def _constraint(layer: Any, side: str) -> constraints.Constraint | None:
     stated = looked_up(layer, side)
-    return stated if isinstance(stated, constraints.Constraint) else None
+    says_something = isinstance(stated, constraints.Constraint)
+    return stated if says_something and stated is not constraints.real else None

@@ -54,3 +54,15 @@ def test_a_pair_that_declares_its_domain_is_checked_there() -> None:
     assert (report.status, report.findings) == ("pass", ())
     assert report.result.inferred["domain"] == "positive: declared by the layer"
     assert ldjcheck.check(ProductsOfAny()).findings[0].code == "LDJ304"
+
+
+class LogarithmsOfAny(Products):
+    domain = constraints.real  # as a base class says of all bijectors
+
+    def forward(self, x: Tensor) -> Pair:
+        return x.log(), -x.log().sum(-1)
+
+
+def test_a_domain_that_bounds_nothing_is_no_declaration() -> None:
+    report = ldjcheck.check(LogarithmsOfAny())
+    assert (report.status, report.findings) == ("pass", ())
