@@ -123,6 +123,21 @@ def test_an_integral_is_right_in_the_limit_of_many_points(
     assert report.status == "pass", report
 
 
+class Trapezoids(Summed):
+    """The same by equal steps, the ends of which count half."""
+
+    def __init__(self) -> None:
+        super().__init__((0.0, 1.0))
+        self.register_buffer("points", torch.linspace(0.0, 1.0, 33))
+        self.by = torch.full((33,), 1 / 32)
+        self.by[[0, -1]] /= 2
+
+
+def test_so_is_one_by_trapezoids() -> None:
+    report = ldjcheck.check(Trapezoids(), shape=(2,))
+    assert report.status == "pass", report
+
+
 @pytest.mark.parametrize("factor", [-1.0, 1.001])
 def test_a_wrong_factor_does_not_vanish_with_more_points(factor: float) -> None:
     assert ldjcheck.check(Summed((0.0, 1.0), factor), shape=(2,)).status == "fail"
