@@ -89,8 +89,8 @@ def ready(
     if config.reach != 1.0:
         x = config.reach * x
     runner = workshop.runner_at(calls, config, warm_up)
-    if config.draw:
-        keep_up(runner.layer)
+    if config.draw and workshop.options.mode != "train":
+        keep_up(runner.layer)  # in training, each call does so itself, and is seen to
     return runner, x, generator
 
 
