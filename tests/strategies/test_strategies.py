@@ -147,7 +147,8 @@ def test_a_mistake_that_does_not_exist_is_refused() -> None:
 
 def test_shapes_shrink_to_one_entry() -> None:
     assert find(SHAPES, anything) == (1,)
-    assert find(SHAPES, lambda s: math.prod(s) > 3) == (4,)
+    same_tries = settings(derandomize=True)  # in some orders hypothesis stops at (2, 2)
+    assert find(SHAPES, lambda s: math.prod(s) > 3, settings=same_tries) == (4,)
 
 
 def test_seeds_shrink_to_zero() -> None:
