@@ -117,9 +117,11 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
     workshop, calls = flow.settled.workshop, flow.settled.calls
-    seen = []
+    seen: list[FlowParts] = []
     for config, side in (sides[i] for i in order[:_CONFIGS]):
-        parts = record_parts(workshop, calls, config, side, recognise_conventions)
+        like = seen[0] if seen else None
+        at = workshop, calls, config, side
+        parts = record_parts(*at, recognise_conventions, like)
         if parts is None:
             return []
         seen.append(parts)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from ldjcheck.measure.configuration import is_apart
 from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
-from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.everywhere import measure_everywhere, measure_values
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.levels import with_levels
@@ -17,6 +16,7 @@ from ldjcheck.measure.prepare import Workshop
 from ldjcheck.measure.rehearsal import Rehearsal, measure_again
 from ldjcheck.measure.settle import (
     Settled,
+    is_the_same_map,
     listens_to_context,
     looks_for_axes,
     otherwise,
@@ -25,6 +25,7 @@ from ldjcheck.measure.settle import (
     runs,
     settle,
 )
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.way_back import with_way_back
 from ldjcheck.tape.frames import is_torchs
 
@@ -35,12 +36,14 @@ __all__ = [
     "Workshop",
     "counted",
     "is_apart",
+    "is_the_same_map",
     "is_torchs",
     "learnable",
     "listens_to_context",
     "looks_for_axes",
     "measure_again",
     "measure_everywhere",
+    "measure_values",
     "otherwise",
     "padding_told",
     "parts_contexts",

@@ -25,13 +25,20 @@ _ROUNDED = 4.0  # units in the last place of y, that a difference of two may be 
 
 
 def anchored_samples(
-    f: FlatMap, x: Tensor, jacobian: Tensor, dtype: str, seed: int
+    f: FlatMap,
+    x: Tensor,
+    jacobian: Tensor,
+    dtype: str,
+    seed: int,
+    *,
+    once: bool = False,
 ) -> Tensor:
     """Return on which samples J agrees with central differences, `(batch,)`.
 
-    A sample that lands on a kink gets two more tries, with another direction and step;
-    agreement by chance in six digits along a random direction does not happen. Where the
-    map has saturated in all dims, its differences are rounding, and confirm no more.
+    A sample that lands on a kink gets two more tries, with another direction and step,
+    unless all are tried `once`; agreement by chance in six digits along a random direction
+    does not happen. Where the map has saturated in all dims, its differences are rounding,
+    and confirm no more.
     Not all of several samples land on a kink: what is clearly another slope at each is
     another derivative.
     """
@@ -56,7 +63,7 @@ def anchored_samples(
         clear = error <= _UNCLEAR * scale + least
         pending &= ~(good & clear)
         another = clear & (off > _ANOTHER * scale)
-        if not pending.any() or (len(x) > 1 and bool(another.all())):
+        if once or not pending.any() or (len(x) > 1 and bool(another.all())):
             break
     return ~pending
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import is_apart, measure_config
+from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import hides_mistakes
 

@@ -172,12 +172,10 @@ def accumulation_of(
     x: Tensor,
     frozen: Frozen,
     base: Outcome,
-    watch: Watch,
 ) -> Accumulation | None:
     """Return what becomes of more that goes in; None where it comes back as promised."""
     if not runner.calls.accumulates or base.reported is None:
         return None
-    location = watch.made(base.raw)
     start = runner.start(x)
     more = _MORE + 0.5 * torch.arange(len(x), dtype=torch.float64)
     larger = start + more.to(start).reshape(start.shape)
@@ -185,8 +183,10 @@ def accumulation_of(
     kept = _kept_of(more, base, moved, runner.calls.sign)
     if kept is None:
         return None
+    watch = Watch(remember=True)
     with unharmed(runner.layer):  # a layer that is another one by now says nothing
-        base = runner.run(direction, x, frozen, start=start)
+        base = runner.run(direction, x, frozen, start=start, observer=watch)
+    location = watch.made(base.raw)
     with unharmed(runner.layer):
         moved = runner.run(direction, x, frozen, start=larger)
     kept = _kept_of(more, base, moved, runner.calls.sign)

@@ -47,10 +47,15 @@ def measure_direction(
     options: Options,
     *,
     behaviour: bool = True,
+    there: Tensor | None = None,
+    apart: bool = False,
 ) -> DirectionMeasured:
     """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
 
-    Without `behaviour` only the two numbers are wanted, not what the call does besides.
+    Without `behaviour` only the two numbers are wanted, not what the call does besides;
+    samples may be known to be `apart` then. With `there`, the Jacobian of the map that this
+    one undoes, `(batch, dims, dims)`, a map that has no derivative of its own is left
+    unanchored.
 
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
@@ -61,7 +66,7 @@ def measure_direction(
         else "float32"
     )
     frozen = Frozen()
-    watch = Watch(remember=behaviour)
+    watch = Watch()
     base = runner.run(direction, x, frozen, observer=watch)
     reported = None if base.reported is None else base.reported.detach().double().cpu()
     measured = DirectionMeasured(
@@ -80,13 +85,24 @@ def measure_direction(
         seen = behaviour_of(runner, direction, x, frozen, base, watch, dtype)
         measured = replace(measured, behaviour=seen)
     if reported is not None and runner.calls.accumulates:
-        kept = accumulation_of(runner, direction, x, frozen, base, watch)
+        kept = accumulation_of(runner, direction, x, frozen, base)
         reported = own_part(reported, runner, x, kept)
         seen = replace(measured.behaviour, accumulation=kept)
         measured = replace(measured, behaviour=seen, reported=reported)
     if not base.y.dim() or len(base.y) != len(x):
         return measured
-    truth = truth_of(runner, direction, x, frozen, base, options, dtype)
+    seen = measured.behaviour
+    truth = truth_of(
+        runner,
+        direction,
+        x,
+        frozen,
+        base,
+        options,
+        dtype,
+        there,
+        apart=apart or (behaviour and are_apart(seen)),
+    )
     jacobian = truth.jacobian.double().cpu()
     measured = replace(
         measured,
@@ -134,6 +150,11 @@ def measure_direction(
     )
 
 
+def are_apart(seen: Behaviour) -> bool:
+    """Return whether companions were seen to change nothing of a sample's answers."""
+    return seen.coupling is None and seen.unrepeatable is None and seen.state is None
+
+
 def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
     """Return the behaviour with the entries of J between samples counted in."""
     known = seen.coupling or Coupling(output=0.0, ldj=0.0)
@@ -154,26 +175,42 @@ def _allowed(
     """Return the allowed difference of each sample, `(batch,)`, in nats."""
     jacobian = truth.jacobian.double().cpu()
     given = options.atol is not None or options.rtol is not None
-    noise = 0.0 if given else _scatter(truth, reported, exact, single=base.single)
     parts = structure.shares(jacobian, pivots)
     blind = None if given else truth.error
-    allowed = [
-        allowed_difference(
-            dims=jacobian.shape[1],
-            exact=float(e) if torch.isfinite(e) else 0.0,
-            reported=0.0 if reported is None else float(reported[b]),
-            condition=structure.condition(jacobian[b : b + 1], pivots),
-            dtype=dtype,
-            noise=noise if blind is None else max(noise, _SCATTERS * float(blind[b])),
-            contraction=float(parts[b].min().exp()),
-            largest=float(base.y[b].detach().abs().max()),
-            taken=0.0 if base.taken is None else float(base.taken[b]),
-            atol=options.atol,
-            rtol=options.rtol,
+
+    def allowed(noise: float) -> Tensor:
+        return torch.tensor(
+            [
+                allowed_difference(
+                    dims=jacobian.shape[1],
+                    exact=float(e) if torch.isfinite(e) else 0.0,
+                    reported=0.0 if reported is None else float(reported[b]),
+                    condition=condition[b],
+                    dtype=dtype,
+                    noise=noise
+                    if blind is None
+                    else max(noise, _SCATTERS * float(blind[b])),
+                    contraction=float(parts[b].min().exp()),
+                    largest=float(base.y[b].detach().abs().max()),
+                    taken=0.0 if base.taken is None else float(base.taken[b]),
+                    atol=options.atol,
+                    rtol=options.rtol,
+                )
+                for b, e in enumerate(exact)
+            ],
+            dtype=torch.float64,
         )
-        for b, e in enumerate(exact)
+
+    condition = [
+        structure.condition(jacobian[b : b + 1], pivots) for b in range(len(exact))
     ]
-    return torch.tensor(allowed, dtype=torch.float64)
+    least = allowed(0.0)
+    known = torch.isfinite(exact)
+    if given or (
+        reported is not None and bool(((reported - exact).abs() <= least)[known].all())
+    ):
+        return least  # nothing is left to explain
+    return allowed(_scatter(truth, reported, exact, single=base.single))
 
 
 def _scatter(

@@ -11,11 +11,12 @@ from ldjcheck.measure.as_written import compare_as_written
 from ldjcheck.measure.bearing import nearer, where_borne
 from ldjcheck.measure.bounds import beyond_bounds
 from ldjcheck.measure.conduct import with_conduct
-from ldjcheck.measure.configuration import is_apart, measure_config
+from ldjcheck.measure.configuration import measure_config
 from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import is_kept_in_place, learnable
 from ldjcheck.measure.orientation import look_for_folds, turn_around
 from ldjcheck.measure.refine import refined
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.stand_in import with_stand_ins
 from ldjcheck.measure.uninitialised import with_memory
 from ldjcheck.records import DirectionMeasured
@@ -44,11 +45,7 @@ def measure_everywhere(
     Gradients are asked at the first configuration only, as is how the layer conducts itself
     over several calls, unless its `lives` are known.
     """
-    settled, configs, measured, said = _measured(settled, configs)
-    measured = (with_memory(settled, measured[0]), *measured[1:])
-    measured, finer = refined(settled, configs, measured)
-    measured = with_stand_ins(settled, configs, measured)
-    said = {**said, **finer}
+    settled, configs, measured, said, is_refined = _values(settled, configs)
     first, more = compare_as_written(settled, configs[0], measured[0])
     if lives and settled.workshop.behaviour:
         first = with_conduct(settled, configs[0], first)
@@ -56,10 +53,34 @@ def measure_everywhere(
     turned, one_sided = turn_around(settled, configs[0])
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
-    if not finer and not turned and lives:
+    if not is_refined and not turned and lives:
         turned = beyond_bounds(settled, configs, (first, *measured[1:]))
         turned += look_for_folds(settled, configs, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
+
+
+def measure_values(
+    settled: Settled, configs: tuple[Config, ...]
+) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    """Return the measurements alone, and how they were come by: no gradients, no lives.
+
+    Enough for a layer that is known, and is called in another way.
+    """
+    _, _, measured, said, _ = _values(settled, configs)
+    return measured, (), said
+
+
+def _values(
+    settled: Settled, configs: tuple[Config, ...]
+) -> tuple[
+    Settled, tuple[Config, ...], tuple[ConfigMeasured, ...], dict[str, str], bool
+]:
+    """Return the measurements, and whether an approximation had to be refined for them."""
+    settled, configs, measured, said = _measured(settled, configs)
+    measured = (with_memory(settled, measured[0]), *measured[1:])
+    measured, finer = refined(settled, configs, measured)
+    measured = with_stand_ins(settled, configs, measured)
+    return settled, configs, measured, {**said, **finer}, bool(finer)
 
 
 def _measured(

@@ -36,12 +36,13 @@ class NoJacobianError(Exception):
 
 
 def exact_jacobian(
-    f: FlatMap, x: Tensor
+    f: FlatMap, x: Tensor, *, apart: bool = False
 ) -> tuple[Tensor, float | None, AutogradMethod]:
     """Return J `(batch, dims_out, dims_in)`, the coupling of samples, and the method.
 
-    The coupling is the largest |dy[b, i] / dx[c, j]| over b != c, or None where the batch
-    is too large for the whole Jacobian: then the caller proves independence otherwise.
+    The coupling is the largest |dy[b, i] / dx[c, j]| over b != c, or None where it is not
+    computed: the samples are known to be `apart`, or the batch is too large for the whole
+    Jacobian, and the caller proves independence otherwise.
 
     Raises:
         NoJacobianError: reverse and forward mode both raise.
@@ -49,8 +50,8 @@ def exact_jacobian(
     attempts: tuple[
         tuple[AutogradMethod, Callable[[], tuple[Tensor, float | None]]], ...
     ] = (
-        ("reverse", lambda: _reverse(f, x, vectorize=x.numel() > FEW)),
-        ("reverse-looped", lambda: _reverse(f, x, vectorize=False)),
+        ("reverse", lambda: _reverse(f, x, apart=apart, vectorize=True)),
+        ("reverse-looped", lambda: _reverse(f, x, apart=apart, vectorize=False)),
         ("forward", lambda: (_forward_mode(f, x), None)),
     )
     for method, attempt in attempts:
@@ -79,13 +80,19 @@ def _log_abs_det(matrix: Tensor) -> tuple[Tensor, Tensor]:
         # A zero that changes with a parameter counts in the derivative.
         sign, log = torch.linalg.slogdet(matrix)
         return sign, log
-    rows, columns = peeled((matrix != 0).cpu().numpy())
-    pivots = matrix[rows, columns]
-    rest_rows = sorted({*range(len(matrix))} - {*rows})
-    rest_columns = sorted({*range(len(matrix))} - {*columns})
-    sign, log = torch.linalg.slogdet(matrix[rest_rows][:, rest_columns])
+    entries = matrix.detach().cpu().numpy()
+    rows, columns = peeled(entries != 0)
+    rest_rows = sorted({*range(len(entries))} - {*rows})
+    rest_columns = sorted({*range(len(entries))} - {*columns})
+    sign, log = np.linalg.slogdet(entries[np.ix_(rest_rows, rest_columns)])
+    pivots = entries[rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
-    return sign * pivots.sign().prod() * swapped, log + pivots.abs().log().sum()
+    with np.errstate(divide="ignore"):
+        log = log + np.log(np.abs(pivots)).sum()
+    return (
+        matrix.new_tensor(sign * np.sign(pivots).prod() * swapped),
+        matrix.new_tensor(log),
+    )
 
 
 def peeled(pattern: NDArray[np.bool_]) -> tuple[list[int], list[int]]:
@@ -188,21 +195,29 @@ def extrapolated(
     return (4 * near - far) / 3, (near - far).abs()
 
 
-def _reverse(f: FlatMap, x: Tensor, *, vectorize: bool) -> tuple[Tensor, float | None]:
+def _reverse(
+    f: FlatMap, x: Tensor, *, apart: bool, vectorize: bool
+) -> tuple[Tensor, float | None]:
+    """Return J and the coupling; few rows are computed one by one in any case."""
     batch, dims = x.shape
-    if batch * dims <= _WHOLE:
-        whole = jacobian(f, x, vectorize=vectorize)
+    if batch * dims <= _WHOLE and not apart:
+        whole = jacobian(f, x, vectorize=vectorize and batch * dims > FEW)
         own = torch.stack([whole[b, :, b, :] for b in range(batch)])
         others = whole.clone()
         for b in range(batch):
             others[b, :, b, :] = 0.0
         return own, float(others.abs().max()) if others.numel() else 0.0
-    outputs = f(x.detach()).shape[1]
-    parts = []
-    for first in range(0, outputs, _CHUNK):
-        last = min(first + _CHUNK, outputs)
-        rows = jacobian(lambda v: f(v)[:, first:last].sum(0), x, vectorize=vectorize)  # noqa: B023  # called at once
+    parts: list[Tensor] = []
+    outputs = 1  # or more: a first chunk that is full tells to ask
+    while (first := _CHUNK * len(parts)) < outputs:
+        rows = jacobian(
+            lambda v: f(v)[:, first : first + _CHUNK].sum(0),  # called at once
+            x,
+            vectorize=vectorize and dims > FEW,
+        )
         parts.append(rows.transpose(0, 1))
+        if len(rows) == _CHUNK and outputs == 1:
+            outputs = f(x.detach()).shape[1]
     return torch.cat(parts, dim=1), None
 
 

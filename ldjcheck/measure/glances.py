@@ -274,6 +274,27 @@ def takes_effect(
     return not _is_close(*seen)
 
 
+def at_a_glance(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> tuple[Tensor, ...] | None:
+    """Return what both directions return of moved parameters: outputs and ldj, in turn."""
+    if calls.forward is None:
+        return None
+    x = usual_input(workshop, shape, batch, domain)
+    scale, seed = workshop.options.params_scale, workshop.options.seed
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=1, scale=scale, seed=seed
+    )
+    try:
+        seen = [there := runner.run("forward", x, Frozen())]
+        if calls.inverse is not None:
+            seen.append(runner.run("inverse", there.y.detach(), Frozen()))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    reported = (o.y.new_zeros(()) if o.reported is None else o.reported for o in seen)
+    return tuple(each.detach() for each in (*(o.y for o in seen), *reported))
+
+
 def mixes_contexts(
     workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
 ) -> bool:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import is_apart, measure_config, ready
+from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.cuts import Cuts
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.slopes import Slope, Slopes, UndefinedSlopeError
 from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
 from ldjcheck.tape import location_of

@@ -182,6 +182,8 @@ class Guard(TorchFunctionMode):
             if seen is not None:
                 return seen
         result = func(*args, **named)
+        if type(result) is Tensor and result.dtype is torch.float64:
+            return result  # nearly always
         if self._promote and not name.endswith("_") and is_low((result,)):
             self._single = self._single or is_rounded(result)
             result = doubled(result)

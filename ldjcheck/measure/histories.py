@@ -81,12 +81,22 @@ class Histories:
         self._x, self._y = x, y
         self._tolerance = SAME["float64" if x.dtype != torch.float32 else "float32"]
         self._noise, self._back_noise = Frozen(), Frozen()
+        self._watched = False
 
     def remembered(self, *, coupled: bool) -> Remembered:
         """Return what matters of what calls leave behind.
 
-        `coupled` says that samples were seen to influence each other.
+        `coupled` says that samples were seen to influence each other. Only where there is
+        something are the lives lived again, and watched.
         """
+        found = self._remembered(coupled=coupled)
+        if found.state is None and not found.stale:
+            return found
+        self._watched = True
+        self._noise, self._back_noise = Frozen(), Frozen()
+        return self._remembered(coupled=coupled)
+
+    def _remembered(self, *, coupled: bool) -> Remembered:
         nothing = Remembered(stale={})
         if self._settled.workshop.copy().layer is self._settled.workshop.layer.obj:
             return nothing  # there are no twins of what cannot be copied
@@ -146,7 +156,8 @@ class Histories:
             self._ask(life, "inverse", y, Frozen())
 
     def _ask(self, life: _Life, way: Direction, x: Tensor, frozen: Frozen) -> Outcome:
-        return life.runner.run(way, x, frozen, observer=life.watch)
+        observer = life.watch if self._watched else None
+        return life.runner.run(way, x, frozen, observer=observer)
 
     def _drawn(self, who: str, index: int) -> Tensor:
         number = 10 * ("one", "other", "shared").index(who) + index

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import is_apart, measure_config, ready
+from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.direction import are_apart
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.trace import UntraceableError, numbers_alone, record
 from ldjcheck.records import DirectionMeasured
 
@@ -46,7 +48,13 @@ def record_directions(
     if "inverse" not in directions:  # the way back is not asked about
         options = replace(options, direction="forward")
     # What is allowed was decided where the direction was found to be wrong.
-    quicker = replace(workshop, options=options, behaviour=False, losses=False)
+    quicker = replace(
+        workshop,
+        options=options,
+        behaviour=False,
+        losses=False,
+        apart=all(map(_keeps_samples_apart, measured)) and bool(measured),
+    )
     everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
     recorded = [
         (item, _recorded(workshop, calls, item, directions)) for item in everywhere
@@ -61,6 +69,14 @@ def record_directions(
         )
         or _by_numbers(calls, everywhere, direction)
         for direction in directions
+    )
+
+
+def _keeps_samples_apart(item: ConfigMeasured) -> bool:
+    return all(
+        are_apart(side.behaviour)
+        for side in (item.forward, item.inverse)
+        if isinstance(side, DirectionMeasured)
     )
 
 

@@ -39,6 +39,7 @@ class FrozenMap:
     frozen: Frozen
     reading: Reading = Reading()  # frozen, so sharing it is safe
     noise: int | None = None
+    apart: bool = False  # samples are known not to influence each other
 
     @property
     def origin(self) -> Tensor:
@@ -66,7 +67,7 @@ class FrozenMap:
         """
         oracle = self.runner.oracle
         if oracle is None:
-            return exact_jacobian(self, flat)
+            return exact_jacobian(self, flat, apart=self.apart)
         return self._given(oracle, flat), None, "given"
 
     def _given(self, oracle: Oracle, flat: Tensor) -> Tensor:

@@ -12,16 +12,22 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.configuration import is_apart, measure_config
+from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
+from ldjcheck.measure.prepare import oriented
+from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.measure.runner import Outcome
     from ldjcheck.measure.settle import Settled
-    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.records import Calls, Config, ConfigMeasured
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 _CLEARLY = 10.0  # times what hides mistakes
@@ -44,11 +50,36 @@ def turn_around(
     if first.draw == 0 or not _has_orientation(settled):
         return (), None
     shop = replace(settled.workshop, behaviour=False)
-    scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
-    if _is_nan_alone(scales) or _is_wrong_alone(scales):
-        return (scales,), None
-    everything = measure_config(shop, settled.calls, replace(first, turned="all"))
+    runner, _, _ = ready(shop, settled.calls, first)
+    if oriented(runner.layer, shop.fixed, "scales"):
+        scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
+        if _is_nan_alone(scales) or _is_wrong_alone(scales):
+            return (scales,), None
+    turned = replace(first, turned="all")
+    if not _may_lose_ldj(shop, settled.calls, turned):
+        return (), None
+    everything = measure_config(shop, settled.calls, turned)
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
+
+
+def _may_lose_ldj(workshop: Workshop, calls: Calls, turned: Config) -> bool:
+    """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
+    runner, x, _ = ready(workshop, calls, turned)
+    if calls.forward is None:
+        return True
+    try:
+        there = runner.run("forward", x, Frozen())
+        if calls.inverse is None:
+            return _is_lost(there)
+        back = runner.run("inverse", there.y.detach(), Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return True
+    return _is_lost(there) or _is_lost(back)
+
+
+def _is_lost(outcome: Outcome) -> bool:
+    reported = outcome.reported
+    return reported is not None and not bool(torch.isfinite(reported).any())
 
 
 def look_for_folds(

@@ -12,10 +12,12 @@ from torch import Tensor
 from ldjcheck.holdings import paths
 from ldjcheck.measure.callees import Watcher
 from ldjcheck.measure.configuration import ready
-from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.guard import Frozen
+from ldjcheck.measure.round_trip import way_back
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.measure.sides import measured_side
 from ldjcheck.measure.trace import UntraceableError, record
+from ldjcheck.records import Unavailable
 from ldjcheck.tape import FlowParts, Part
 
 if TYPE_CHECKING:
@@ -35,14 +37,18 @@ def record_parts(
     config: Config,
     side: DirectionMeasured,
     recognise: Callable[[Any], tuple[Calls, ...]],
+    like: FlowParts | None = None,
 ) -> FlowParts | None:
     """Return the sublayers that the flow calls in this direction, in their order.
 
-    None where the flow cannot be recorded, or calls no sublayer.
+    None where the flow cannot be recorded, or calls no sublayer. What was found at another
+    configuration (`like`) is looked at again, and nothing else.
 
     A sublayer is an object that, called by itself in one of its own conventions at the
     input that it got in the flow, gives the output that it gave in the flow, and reports
-    an ldj. Nothing else makes it one: no name, no type.
+    an ldj. Nothing else makes it one: no name, no type. Within one that reports what it
+    does, nothing is looked for, and what it calls itself for, as a solver does its own map,
+    is a step of it.
     """
     runner, _, _ = ready(workshop, calls, config)
     watcher = Watcher(runner.layer)
@@ -54,14 +60,26 @@ def record_parts(
         return None
     found: list[_Found] = []
     names = _names(runner.layer, watcher.calls)
+    if like is not None:
+        wanted = {part.path for part in like.parts}
+        names = {owner: path for owner, path in names.items() if path in wanted}
     for call in watcher.calls:
         if id(call.owner) not in names:
             continue  # made on the way, for one pass of a loop perhaps: no sublayer
         again = next((each for each in found if each.is_met_again(call)), None)
+        around = [each for each in found if _encloses(each.call, call)]
         if again is not None:
             again.count(trace, call)
+        elif any(each.call.owner is call.owner for each in around) or (
+            like is None and any(each.own.is_right() for each in around)
+        ):
+            continue
         elif (own := _own_numbers(runner, call, recognise, workshop)) is not None:
-            found.append(_Found(call, own, trace))
+            if own.exact.shape == trace.reported.shape:
+                found.append(_Found(call, own, trace))
+            elif not around:  # run on several pieces of each sample, it has a number
+                found.clear()  # for each: the flow's samples are not its own
+                break
         if len(found) >= _MOST:
             break
     if not found:
@@ -71,6 +89,11 @@ def record_parts(
         exact=trace.exact,
         parts=_oriented(_as_parts(names, found), side),
     )
+
+
+def _is_closed(outer: _Found, call: Call, like: FlowParts | None) -> bool:
+    """Return whether a call within a sublayer's is no sublayer that matters."""
+    return outer.call.owner is call.owner or (like is None and outer.own.is_right())
 
 
 class _Found:
@@ -108,6 +131,10 @@ class _Own:
         self.exact, self.claimed = side.exact, side.reported
         self.accumulates = calls.accumulates
         self.context_names = calls.context_names
+
+    def is_right(self) -> bool:
+        """Return whether the sublayer says what it does."""
+        return _agree(self.claimed, self.exact)
 
 
 def _own_numbers(
@@ -149,12 +176,17 @@ def _measured(
     x = call.x.value
     try:
         outcome = alone.run(direction, x, Frozen())
-        if outcome.reported is None or not _agree(outcome.y, call.y.value):
-            return None
-        side = measure_direction(alone, direction, x, workshop.options, behaviour=False)
     except (LayerRaisedError, UnexpectedReturnError):
         return None
-    if side.exact is None or side.reported is None:
+    if outcome.reported is None or not _agree(outcome.y, call.y.value):
+        return None
+    numbers = replace(workshop, behaviour=False)
+    if direction == "inverse" and alone.calls.forward is not None:
+        there = measured_side(alone, "forward", outcome.y.detach(), numbers)
+        side = way_back(alone, x, there, numbers)
+    else:
+        side = measured_side(alone, direction, x, numbers)
+    if isinstance(side, Unavailable) or side.exact is None or side.reported is None:
         return None
     finite = torch.isfinite(side.exact).all() and torch.isfinite(side.reported).all()
     return side if finite else None
@@ -243,15 +275,12 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
 
 
 def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...]:
-    """Return the parts as the flow runs through them; none where a batch is another.
+    """Return the parts as the flow runs through them.
 
-    A part that is run on several pieces of each sample has numbers of its own for each.
     A library may derive an inverse's ldj from the forward map, whose sublayers are then
     called forward on the way back: their numbers count the other way around.
     """
     parts = tuple(parts)
-    if any(part.exact.shape != side.y.shape[:1] for part in parts):
-        return ()
     outermost = [part.exact for part in parts if part.outer is None]
     if side.exact is None or not outermost:
         return parts

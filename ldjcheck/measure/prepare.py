@@ -79,6 +79,7 @@ class Workshop:
     fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
     labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
+    apart: bool = False  # samples are known not to influence each other
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
     at: Shape | None = None  # the event shape that the contexts' sizes go with
@@ -292,18 +293,30 @@ def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
     sign or row turned around is as good, and its ldj the same.
     """
     with torch.no_grad():
-        for index, tensor in enumerate(learnable(layer)):
-            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
-            scales = max(tensor.shape, default=1) == tensor.numel() > 1
-            square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
-            number = tensor.numel() == 1
-            if index in fixed or not (one_sign or square):
-                continue
-            if scales:
+        for tensor in oriented(layer, fixed, what):
+            if _is_vector(tensor):
                 tensor.view(-1)[:1].neg_()
-            elif what == "all" and (square or number):
+            else:
                 row = tensor[:1] if tensor.dim() else tensor
                 row.neg_()
+
+
+def oriented(layer: Any, fixed: frozenset[int], what: Turned) -> list[Tensor]:
+    """Return the learnable tensors that are turned around, those that are fixed apart."""
+    found = []
+    for index, tensor in enumerate(learnable(layer)):
+        one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
+        square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
+        number = tensor.numel() == 1
+        if index in fixed or not (one_sign or square):
+            continue
+        if _is_vector(tensor) or (what == "all" and (square or number)):
+            found.append(tensor)
+    return found
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    return max(tensor.shape, default=1) == tensor.numel() > 1
 
 
 def _nudge(layer: Any) -> None:

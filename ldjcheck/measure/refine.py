@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.measure.configuration import is_apart, ready
+from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.grain import Grain, Number
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.tolerance import SOLVER_RESIDUAL

@@ -7,6 +7,7 @@ import random
 import re
 import sys
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from ldjcheck.records import LARGEST_SEED
 from ldjcheck.tracebacks import message_of, user_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from ldjcheck.measure.cuts import Cuts
     from ldjcheck.measure.watch import Watch
@@ -38,7 +39,7 @@ _CHAINED = 100  # errors, each raised while another was handled: no chain is lon
 
 
 class LayerRaisedError(Exception):
-    """The layer raised. `lines` is its traceback without a frame of ours.
+    """The layer raised.
 
     Args:
         error: what it raised.
@@ -53,7 +54,11 @@ class LayerRaisedError(Exception):
         super().__init__(f"{type(error).__name__}{said}")
         self.error = error
         _leave_out(before, error)
-        self.lines = user_traceback(error)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The traceback as Python prints it, without a frame of ours."""
+        return user_traceback(self.error)
 
     @property
     def means_absent(self) -> bool:
@@ -186,7 +191,7 @@ class Runner:
             with (
                 recorder or watch or contextlib.nullcontext(),
                 guard,
-                _same_settings(),
+                _SameSettings(),
             ):
                 returned = call(
                     self.layer, self._spread(direction, given), total,
@@ -258,7 +263,7 @@ class Runner:
         start = self.start(x) if self.calls.accumulates else None
         self._reseed()
         try:
-            with torch.enable_grad(), _same_settings():
+            with torch.enable_grad(), _SameSettings():
                 returned = call(
                     self.layer, self._spread(direction, x.clone()),
                     None if start is None else start.clone(),
@@ -334,14 +339,15 @@ class Runner:
         }
 
 
-@contextlib.contextmanager
-def _same_settings() -> Iterator[None]:
-    """Put back what a call may change for all that comes after it, ourselves included."""
-    before, depth = torch.get_default_device(), sys.getrecursionlimit()
-    try:
-        yield
-    finally:
-        sys.setrecursionlimit(depth)
+class _SameSettings:
+    """Puts back what a call may change for all that comes after it, ourselves included."""
+
+    def __enter__(self) -> None:
+        self._device, self._depth = torch.get_default_device(), sys.getrecursionlimit()
+
+    def __exit__(self, *raised: object) -> None:
+        sys.setrecursionlimit(self._depth)
+        before = self._device
         if torch.get_default_device() != before:
             torch.set_default_device(None if before.type == "cpu" else before)
 

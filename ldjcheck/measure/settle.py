@@ -16,6 +16,7 @@ from torch import Tensor
 from ldjcheck.domains import GUESSES, TAMEST, inside, integer_guesses
 from ldjcheck.measure.failures import Failures
 from ldjcheck.measure.glances import (
+    at_a_glance,
     is_noisy,
     keeps_volume,
     leads_back_into,
@@ -171,6 +172,17 @@ def listens_to_context(settled: Settled) -> bool:
     batch = settled.workshop.options.batch
     at = settled.calls, settled.shape, batch, settled.domain
     return takes_effect(settled.workshop, *at)
+
+
+def is_the_same_map(settled: Settled, other: Settled) -> bool:
+    """Return whether the layer does and reports the very same, settled in two ways."""
+    batch = settled.workshop.options.batch
+    at = settled.shape, batch, settled.domain
+    one = at_a_glance(settled.workshop, settled.calls, *at)
+    two = at_a_glance(other.workshop, other.calls, *at)
+    if one is None or two is None:
+        return False
+    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
 def parts_contexts(settled: Settled) -> bool:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Direction, Method, Options
 
 _MOST = 0.75  # of the samples: what is left is an exception
+_UNDONE = 1e-6  # of a product that is the identity, rounding apart
 _READINGS = (Reading(), Reading(detach=True))
 _ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
 
@@ -49,15 +50,24 @@ def truth_of(
     base: Outcome,
     options: Options,
     dtype: str,
+    there: Tensor | None = None,
+    *,
+    apart: bool = False,
 ) -> Truth:
-    """Return the Jacobian that central differences confirm, in the plainest reading."""
+    """Return the Jacobian that central differences confirm, in the plainest reading.
+
+    Where they confirm none, the differences themselves stand for it. `there`, the Jacobian
+    of the map that this one undoes, confirms its inverse as well, and is the next best: a
+    derivative that neither it nor a first difference confirms is left as it is. Samples
+    that are known to be `apart` need not be looked at in pairs.
+    """
     noise = None
     if options.wrt != "input":
         noise = _noise_of_the_map(runner, direction, x, frozen, base)
     start = FrozenMap(
-        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise
+        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart
     )
-    found = _confirmed(start, base, dtype, runner.seed)
+    found = _confirmed(start, base, dtype, runner.seed, there)
     if noise is not None and options.wrt == "auto" and base.reported is not None:
         plain = FrozenMap(runner=runner, direction=direction, x=x, frozen=frozen)
         if x.is_floating_point():
@@ -65,7 +75,13 @@ def truth_of(
     return found
 
 
-def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> Truth:
+def _confirmed(
+    start: FrozenMap,
+    base: Outcome,
+    dtype: str,
+    seed: int,
+    there: Tensor | None = None,
+) -> Truth:
     whole_numbers = not base.y.is_floating_point() or bool(
         (base.y == base.y.round()).all()
     )
@@ -74,7 +90,7 @@ def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> Truth:
     for reading in _READINGS + (_ROUNDED_READINGS if whole_numbers else ()):
         map_ = FrozenMap(
             runner=start.runner, direction=start.direction, x=start.x,
-            frozen=start.frozen, noise=start.noise, reading=reading,
+            frozen=start.frozen, noise=start.noise, reading=reading, apart=start.apart,
         )  # fmt: skip
         try:
             jacobian, coupling, method = map_.jacobian(map_.origin)
@@ -85,7 +101,15 @@ def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> Truth:
             continue  # rounding is the output: its derivative says nothing as it stands
         if reading.rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
-        anchored = anchored_samples(map_, map_.origin, jacobian, dtype, seed)
+        elif best is not None and torch.equal(jacobian, best.jacobian):
+            continue  # the same values, and the same derivatives
+        if there is not None and _undoes(jacobian, there):
+            anchored = torch.ones_like(known)
+        else:
+            once = there is not None
+            anchored = anchored_samples(
+                map_, map_.origin, jacobian, dtype, seed, once=once
+            )
         truth = Truth(
             map=map_,
             jacobian=jacobian,
@@ -97,7 +121,17 @@ def _confirmed(start: FrozenMap, base: Outcome, dtype: str, seed: int) -> Truth:
             return truth
         if best is None or anchored.sum() > known.sum():
             best, known = truth, anchored
+    if best is not None and there is not None:
+        return best
     return _by_difference(start, best, known, dtype, seed)
+
+
+def _undoes(jacobian: Tensor, there: Tensor) -> bool:
+    """Return whether two Jacobians are each other's inverse, sample by sample."""
+    if jacobian.shape != there.shape or jacobian.shape[1] != jacobian.shape[2]:
+        return False
+    off = jacobian.double() @ there.double() - torch.eye(there.shape[1]).double()
+    return bool((off.abs() <= _UNDONE).all())
 
 
 def _by_difference(
