@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck import probe
 from ldjcheck.checking.feeding import with_optional_context
-from ldjcheck.checking.setting import settle_layer
+from ldjcheck.checking.setting import settle_layer, settled_otherwise
 from ldjcheck.compare.judgement import silenced
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.rules import rule_for
@@ -26,15 +26,24 @@ if TYPE_CHECKING:
     from ldjcheck.records import Config, Options, Result
 
     Checked = Callable[[Setting, Options, tuple[Config, ...]], Result]
+    GlancedAt = Callable[[Setting, Options], Result]
 
 _PADDED = 2  # configurations that must tell the same
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
 
 
 def asked_besides(
-    setting: Setting, options: Options, result: Result, checked: Checked
+    setting: Setting,
+    options: Options,
+    result: Result,
+    checked: Checked,
+    glanced_at: GlancedAt,
 ) -> Result:
-    """Return the result, or what another way of calling the layer brings to light."""
+    """Return the result, or what another way of calling the layer brings to light.
+
+    What is the same map with more beside it is `glanced_at` first, and checked as a whole
+    where its values are not right.
+    """
     if _is_left_unsummed(result):
         result = _as_density(setting, options, result, checked)
     if result.status == "pass":
@@ -44,7 +53,7 @@ def asked_besides(
     if result.status == "pass":
         result = _with_padding_too(setting, options, result)
     if result.status == "pass" or _is_idle(result):
-        result = _with_context_too(setting, options, result, checked)
+        result = _with_context_too(setting, options, result, checked, glanced_at)
     return result
 
 
@@ -76,13 +85,27 @@ def _as_density(
 
 
 def _with_context_too(
-    setting: Setting, options: Options, result: Result, checked: Checked
+    setting: Setting,
+    options: Options,
+    result: Result,
+    checked: Checked,
+    glanced_at: GlancedAt,
 ) -> Result:
-    fed = with_optional_context(setting.layer, setting.settled, options)
-    if fed is None:
+    from ldjcheck.measure import is_the_same_map
+
+    settled = with_optional_context(setting.layer, setting.settled, options)
+    if settled is None:
         return result
+    fed = settled.workshop.options
     told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
-    again = checked(settle_layer(setting.layer, fed), fed, ())
+    if is_the_same_map(setting.settled, settled):
+        said = f"right without it; {told} changes nothing"
+        return replace(result, inferred={"context": said, **result.inferred})
+    again = result
+    if result.status == "pass":
+        again = glanced_at(settled_otherwise(setting, settled), fed)
+    if again.status != "pass":
+        again = checked(settle_layer(setting.layer, fed), fed, ())
     if again.status == "fail" and _is_of_value(again):
         said = f"{told}: right without it, wrong with it"
         return replace(again, inferred={"context": said, **again.inferred})

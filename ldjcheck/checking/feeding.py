@@ -78,8 +78,8 @@ def settled_with_context(
 
 def with_optional_context(
     layer: Layer, settled: Settled, options: Options
-) -> Options | None:
-    """Return options that feed a context which the layer may take, or None.
+) -> Settled | None:
+    """Return the layer fed with a context that it may take, or None.
 
     Of sizes that the layer's own facts suggest. What is not named like a context is one
     where the output depends on it, and is no noise that the layer draws otherwise.
@@ -109,7 +109,7 @@ def with_optional_context(
             with contextlib.suppress(CannotCheckError):
                 found = settle(shop, (calls,), at, batches)
                 if wanted is named or listens_to_context(found):
-                    return fed
+                    return found
     return None
 
 

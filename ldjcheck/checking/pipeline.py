@@ -87,7 +87,7 @@ def check_layer(
             setting = settle_layer(layer, options)
             checked = partial(_checked, tell=tell)
             result = checked(setting, options, also)
-            result = asked_besides(setting, options, result, checked)
+            result = asked_besides(setting, options, result, checked, _glanced_at)
             otherwise = meant_otherwise(setting.layer, result)
             if otherwise is not None:
                 raise otherwise
@@ -163,6 +163,15 @@ def _checked(
     return _concluded(comparison, diagnoses, findings, options)
 
 
+def _glanced_at(setting: Setting, options: Options) -> Result:
+    """Return what the values alone come to of a layer that is known to be right otherwise."""
+    comparison = compare(
+        _measurement(setting, setting.layer, options, values_alone=True)
+    )
+    findings = *name_findings(comparison, None), *raised(comparison)
+    return _concluded(comparison, (), findings, options)
+
+
 def _tell_failure(tell: Tell, result: Result) -> None:
     if result.status == "fail":
         tell(result)
@@ -222,7 +231,9 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
     setting = settle_layer(layer, options)
-    comparison = _at(setting, options)
+    comparison = compare(
+        _measurement(setting, setting.layer, options, values_alone=True)
+    )
     diagnoses = _diagnoses(setting, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)
 
@@ -236,8 +247,10 @@ def _at(setting: Setting, options: Options) -> Comparison:
     return compare(_measurement(setting, setting.layer, options))
 
 
-def _measurement(setting: Setting, layer: Layer, options: Options) -> Measurement:
-    from ldjcheck.measure import measure_everywhere
+def _measurement(
+    setting: Setting, layer: Layer, options: Options, *, values_alone: bool = False
+) -> Measurement:
+    from ldjcheck.measure import measure_everywhere, measure_values
 
     settled = setting.settled
     configs = probe.plan_configs(
@@ -247,7 +260,8 @@ def _measurement(setting: Setting, layer: Layer, options: Options) -> Measuremen
         options,
         has_parameters=setting.has_parameters,
     )
-    measured, gradients, notes = measure_everywhere(settled, configs)
+    measure = measure_values if values_alone else measure_everywhere
+    measured, gradients, notes = measure(settled, configs)
     measurement = Measurement(
         layer=layer,
         calls=settled.calls,

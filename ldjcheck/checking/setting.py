@@ -71,6 +71,20 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
     return setting
 
 
+def settled_otherwise(setting: Setting, settled: Settled) -> Setting:
+    """Return the setting of the same layer, called at the same shape with more beside it."""
+    from ldjcheck.measure import runs
+
+    wanted = settled.workshop.options.batch
+    batch = probe.choose_batch(wanted, settled.shape)
+    others = tuple(
+        shape
+        for shape in setting.others
+        if runs(settled, shape, probe.choose_batch(wanted, shape), batch)
+    )
+    return replace(setting, settled=settled, others=others)
+
+
 def _inside(layer: Layer, options: Options) -> Setting | None:
     """Return how what the layer holds is called, or how its density is; or None."""
     inner = _opened(layer)
