@@ -48,6 +48,11 @@ def hides_mistakes(dims: int) -> float:
     return max(1e-4, 1e-5 * dims)
 
 
+def tells_a_mistake(dims: int) -> float:
+    """Return the difference that no rounding, and no fine approximation, explains, in nats."""
+    return 10.0 * hides_mistakes(dims)
+
+
 def allowed_difference(
     *,
     dims: int,

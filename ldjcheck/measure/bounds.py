@@ -20,7 +20,7 @@ from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.tolerance import hides_mistakes
+from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +36,6 @@ _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 10.0  # nats a dim: beyond, a layer is no longer what anybody uses
-_CLEARLY = 10.0  # times what hides mistakes
 _RETURNS = 1e-6  # a way back that misses by more is at another point
 _ASKED = 3  # places where bounds are met, each costs Jacobians
 
@@ -160,7 +159,7 @@ def _off(side: DirectionMeasured) -> Tensor:
     assert side.exact is not None
     if side.reported is None:
         return torch.zeros(len(side.exact), dtype=torch.bool)
-    least = _CLEARLY * hides_mistakes(side.x[0].numel())
+    least = tells_a_mistake(side.x[0].numel())
     return (side.reported - side.exact).abs() > least
 
 

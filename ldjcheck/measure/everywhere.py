@@ -50,7 +50,7 @@ def measure_everywhere(
     if lives and settled.workshop.behaviour:
         first = with_conduct(settled, configs[0], first)
     gradients = measure_gradients(settled, configs[0], first)
-    turned, one_sided = turn_around(settled, configs[0])
+    turned, one_sided = turn_around(settled, configs[0], approximates=is_refined)
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
     if not is_refined and not turned and lives:
@@ -62,12 +62,12 @@ def measure_everywhere(
 def measure_values(
     settled: Settled, configs: tuple[Config, ...]
 ) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
-    """Return the measurements alone, and how they were come by: no gradients, no lives.
+    """Return the measurements, the gradients, and how they were come by: no lives.
 
     Enough for a layer that is known, and is called in another way.
     """
-    _, _, measured, said, _ = _values(settled, configs)
-    return measured, (), said
+    settled, configs, measured, said, _ = _values(settled, configs)
+    return measured, measure_gradients(settled, configs[0], measured[0]), said
 
 
 def _values(

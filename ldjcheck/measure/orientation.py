@@ -19,7 +19,7 @@ from ldjcheck.measure.prepare import oriented
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
-from ldjcheck.tolerance import hides_mistakes
+from ldjcheck.tolerance import tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Config, ConfigMeasured
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
-_CLEARLY = 10.0  # times what hides mistakes
 _ONE_SIDED = (
     "where a matrix or number that is learned turns space around, the ldj is NaN; "
     "whether that is ever reached, its start does not tell"
@@ -38,12 +37,13 @@ _ONE_SIDED = (
 
 
 def turn_around(
-    settled: Settled, first: Config
+    settled: Settled, first: Config, *, approximates: bool
 ) -> tuple[tuple[ConfigMeasured, ...], str | None]:
     """Return measurements in which the log of a negative scale is NaN, or why it may be.
 
     A vector of scales may change sign in training, dim by dim: a NaN there is a mistake,
-    and so is another number, where the map is undone there as it is elsewhere.
+    and so is another number, where the map is undone there as it is elsewhere, unless the
+    layer `approximates` its ldj.
     A matrix, or a number, may be built so that its sign is known, and a determinant does
     not pass through zero; then neither right nor wrong is proved.
     """
@@ -53,7 +53,7 @@ def turn_around(
     runner, _, _ = ready(shop, settled.calls, first)
     if oriented(runner.layer, shop.fixed, "scales"):
         scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
-        if _is_nan_alone(scales) or _is_wrong_alone(scales):
+        if _is_nan_alone(scales) or (not approximates and _is_wrong_alone(scales)):
             return (scales,), None
     turned = replace(first, turned="all")
     if not _may_lose_ldj(shop, settled.calls, turned):
@@ -141,7 +141,7 @@ def _is_wrong_alone(measured: ConfigMeasured) -> bool:
 def _is_wrong(side: DirectionMeasured) -> bool:
     if side.exact is None or side.reported is None or not is_apart(side):
         return False
-    least = _CLEARLY * hides_mistakes(side.x[0].numel())
+    least = tells_a_mistake(side.x[0].numel())
     return bool(((side.reported - side.exact).abs() > least).all())
 
 

@@ -24,7 +24,7 @@ from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError
-from ldjcheck.tolerance import SOLVER_RESIDUAL
+from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +57,8 @@ def refined(
     """Return the measurements with the approximation's own error allowed, and why.
 
     At every configuration where the numbers part, they must come together. A way back
-    that is far off, from a map that approximates nothing, is a solver's that stopped early.
+    that is far off, from a map that approximates nothing, is a solver's that stopped early;
+    an ldj that is, of such a map, is that of no map.
     """
     said: dict[str, str] = {}
     for direction in ("forward", "inverse"):
@@ -96,11 +97,22 @@ def _converging(
     grain = Grain(lambda: _operations(runner, first))
     for numbers in _candidates(settled, first_config, first, grain):
         at = settled, grain, numbers
+        if _is_plainly_off(first) and not any(
+            _moves(settled, first_config, first, grain, number) for number in numbers
+        ):
+            continue
         if _vanishes(*at, first_config, first, proof=True) and all(
             _vanishes(*at, config, side, proof=False) for config, side in apart[1:]
         ):
             return " and ".join(dict.fromkeys(map(str, numbers)))
     return None
+
+
+def _is_plainly_off(side: DirectionMeasured) -> bool:
+    gap = _gap(side) if is_apart(side) else None
+    return gap is not None and bool(
+        (gap.abs() > tells_a_mistake(side.x[0].numel())).all()
+    )
 
 
 def _candidates(

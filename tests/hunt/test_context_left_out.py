@@ -35,6 +35,63 @@ def test_what_is_wrong_with_a_context_only_is_found(right: bool) -> None:
     assert "context=(3,)" in report.to_dict()["results"][0]["inferred"]["context"]
 
 
+class CountedAlone(Conditioned):
+    """The map knows nothing of the context, and the ldj counts it."""
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x)
+        if context is not None:
+            ldj = ldj + torch.tanh(self.net(context)).sum(1)
+        return y, ldj
+
+
+class CutOff(Conditioned):
+    """The number is right, and its gradient is cut off where there is a context."""
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x, context)
+        return y, ldj if context is None else ldj.detach()
+
+
+class WrongFarOut(Conditioned):
+    """With a context it is wrong where an entry is far from zero, and nowhere else."""
+
+    def forward(
+        self, x: Tensor, context: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x, context)
+        if context is not None:
+            ldj = ldj + 0.3 * (x.abs() > 2.5).any(1)
+        return y, ldj
+
+
+@pytest.mark.parametrize("layer", [CountedAlone, CutOff, WrongFarOut])
+def test_a_context_may_be_all_that_brings_a_mistake_in(
+    layer: type[Conditioned],
+) -> None:
+    report = ldjcheck.check(layer(counts_context=True), shape=(4,))
+    assert report.status == "fail", report
+    assert "wrong with it" in report.result.inferred["context"]
+
+
+def test_a_context_that_is_ignored_is_said_to_change_nothing() -> None:
+    class Ignoring(Conditioned):
+        def forward(
+            self, x: Tensor, context: Tensor | None = None
+        ) -> tuple[Tensor, Tensor]:
+            return super().forward(x)
+
+    report = ldjcheck.check(Ignoring(counts_context=True), shape=(4,))
+    assert report.status == "pass"
+    assert report.result.inferred["context"] == (
+        "right without it; context=(3,) changes nothing"
+    )
+
+
 def test_one_that_is_embedded_is_left_out() -> None:
     class Labelled(nn.Module):
         def __init__(self) -> None:

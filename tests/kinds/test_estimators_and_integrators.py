@@ -94,6 +94,37 @@ def test_a_mistake_does_not_vanish_with_finer_steps() -> None:
     assert not any("approximation" in what for what in report.result.inferred)
 
 
+class Residual(nn.Module):
+    """y = x + g(x), and the log of its determinant by so many terms of a series."""
+
+    def __init__(self, terms: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(3) + 0.3 * torch.ones(3, 3))
+        self.terms = terms
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = 0.5 * self.weight / torch.linalg.matrix_norm(self.weight, 2)
+        y = x + torch.tanh(x @ weight.T)
+        slope = (1 - torch.tanh(x @ weight.T) ** 2)[:, :, None] * weight
+        power, ldj = slope, torch.zeros(len(x))
+        for k in range(1, self.terms + 1):
+            ldj = ldj - (-1) ** k / k * power.diagonal(dim1=1, dim2=2).sum(1)
+            power = power @ slope
+        return y, ldj
+
+
+@pytest.mark.parametrize("terms", [12, 40])
+def test_a_series_of_many_terms_is_right(terms: int) -> None:
+    report = ldjcheck.check(Residual(terms), shape=(3,))
+    assert report.status == "pass", report
+
+
+def test_a_series_that_is_cut_short_is_wrong_for_a_map_that_is_exact() -> None:
+    report = ldjcheck.check(Residual(2), shape=(3,))
+    assert [f.code for f in report.findings] == ["LDJ199"], report
+    assert not any("approximation" in what for what in report.result.inferred)
+
+
 class Summed(nn.Module):
     """y is the integral of a positive network up to x, by points that are kept."""
 

@@ -395,3 +395,63 @@ def test_a_profiler_of_the_users_is_put_back() -> None:
 def test_a_list_of_layers_with_a_way_back_makes_a_flow() -> None:
     assert check(Chain(Scale(), Couple()))["kind"] == "flow"
     assert check(Couple())["kind"] == "bijection"
+
+
+class Solved(nn.Module):
+    """y = x + a tanh(x) of each dim; the way back halves an interval, by its own map."""
+
+    def __init__(self, sign: float = -1.0) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor(0.4))
+        self.sign = sign
+
+    def forward(self, x: Tensor) -> Any:
+        a = torch.sigmoid(self.a)
+        return x + a * x.tanh(), torch.log1p(a * (1 - x.tanh() ** 2)).sum(1)
+
+    def inverse(self, y: Tensor) -> Any:
+        with torch.no_grad():
+            low, high = y - 2, y + 2
+            for _ in range(40):
+                middle = (low + high) / 2
+                is_above = self(middle)[0] > y
+                high = torch.where(is_above, middle, high)
+                low = torch.where(is_above, low, middle)
+        return middle, self.sign * self(middle)[1]
+
+
+class ByDims(nn.Module):
+    """Every dim is an event of its own to the layer inside; then come scales."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = Solved()
+        self.log_scale = nn.Parameter(torch.tensor([0.4, -0.3, 0.6, 0.1]))
+
+    def forward(self, x: Tensor) -> Any:
+        y, each = self.inner(x.reshape(-1, 1))
+        ldj = each.reshape(len(x), -1).sum(1) + self.log_scale.sum()
+        return y.reshape(len(x), -1) * self.log_scale.exp(), ldj
+
+    def inverse(self, y: Tensor) -> Any:
+        y = y * (-self.log_scale).exp()
+        x, each = self.inner.inverse(y.reshape(-1, 1))
+        ldj = each.reshape(len(y), -1).sum(1) - self.log_scale.sum()
+        return x.reshape(len(y), -1), ldj
+
+
+def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
+    report = ldjcheck.check(Chain(Doubled(), ByDims()), shape=(4,))
+    assert report.status == "fail"
+    told = [line.sublayer for line in report.result.sublayers if line.is_wrong]
+    assert told == ["layers[0]"], report
+
+
+def test_the_steps_of_a_solver_are_no_sublayers() -> None:
+    report = ldjcheck.check(Chain(Scale(), Solved(sign=1.0)), shape=(4,))
+    back = [s for s in report.result.sublayers if s.direction == "inverse"]
+    assert [(s.sublayer, s.is_wrong) for s in back] == [
+        ("layers[1]", True),
+        ("layers[0]", False),
+    ], report
+    assert [f.code for f in report.findings] == ["LDJ302"], report
