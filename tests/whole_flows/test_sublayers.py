@@ -398,26 +398,26 @@ def test_a_list_of_layers_with_a_way_back_makes_a_flow() -> None:
 
 
 class Solved(nn.Module):
-    """y = x + a tanh(x) of each dim; the way back halves an interval, by its own map."""
+    """y = x + a tanh(x) of each dim; the way back solves for x by Newton's steps."""
 
     def __init__(self, sign: float = -1.0) -> None:
         super().__init__()
         self.a = nn.Parameter(torch.tensor(0.4))
         self.sign = sign
 
+    def slopes(self, x: Tensor) -> Tensor:
+        return 1 + torch.sigmoid(self.a) * (1 - x.tanh() ** 2)
+
     def forward(self, x: Tensor) -> Any:
-        a = torch.sigmoid(self.a)
-        return x + a * x.tanh(), torch.log1p(a * (1 - x.tanh() ** 2)).sum(1)
+        y = x + torch.sigmoid(self.a) * x.tanh()
+        return y, self.slopes(x).log().sum(1)
 
     def inverse(self, y: Tensor) -> Any:
+        x = y
         with torch.no_grad():
-            low, high = y - 2, y + 2
-            for _ in range(40):
-                middle = (low + high) / 2
-                is_above = self(middle)[0] > y
-                high = torch.where(is_above, middle, high)
-                low = torch.where(is_above, low, middle)
-        return middle, self.sign * self(middle)[1]
+            for _ in range(8):
+                x = x - (self(x)[0] - y) / self.slopes(x)
+        return x, self.sign * self(x)[1]
 
 
 class ByDims(nn.Module):
@@ -445,6 +445,25 @@ def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
     assert report.status == "fail"
     told = [line.sublayer for line in report.result.sublayers if line.is_wrong]
     assert told == ["layers[0]"], report
+
+
+def test_a_small_miss_of_a_solver_is_not_what_is_wrong_with_its_ldj() -> None:
+    class Halved(Solved):
+        """Halves an interval instead, and stops 1e-9 before the end."""
+
+        def inverse(self, y: Tensor) -> Any:
+            low, high = y - 2, y + 2
+            with torch.no_grad():
+                for _ in range(31):
+                    x = (low + high) / 2
+                    is_above = self(x)[0] > y
+                    high = torch.where(is_above, x, high)
+                    low = torch.where(is_above, low, x)
+            return x, self.sign * self(x)[1]
+
+    assert ldjcheck.check(Halved(), shape=(4,)).status == "pass"
+    report = ldjcheck.check(Halved(sign=1.0), shape=(4,))
+    assert [f.code for f in report.findings] == ["LDJ302"], report
 
 
 def test_the_steps_of_a_solver_are_no_sublayers() -> None:
