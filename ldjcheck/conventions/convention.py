@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.holdings import looked_up
@@ -165,10 +165,34 @@ def call_signature(layer: Any) -> Signature | None:
 
 
 def signature_of(function: Callable[..., Any]) -> Signature | None:
-    """Return the signature of a function or bound method; None when it has none."""
-    parameters = _parameters_of(function)
-    if parameters is None:
+    """Return the signature of a function or bound method; None when it has none.
+
+    A method of a class is looked at once, of however many copies of a layer it is.
+    """
+    try:
+        if isinstance(function, types.MethodType) and isinstance(
+            function.__func__, types.FunctionType
+        ):
+            own = _signature_of_method(function.__func__)
+            if own is not None:
+                return replace(own, function=function)
+        return _signature(function, [*inspect.signature(function).parameters.values()])
+    except (TypeError, ValueError):
         return None
+
+
+@functools.lru_cache(maxsize=256)
+def _signature_of_method(function: types.FunctionType) -> Signature | None:
+    """Return the signature of a method that is bound; None where it names no `self`."""
+    parameters = [*inspect.signature(function).parameters.values()]
+    if not parameters or parameters[0].kind not in _POSITIONAL:
+        return None
+    return _signature(function, parameters[1:])
+
+
+def _signature(
+    function: Callable[..., Any], parameters: list[inspect.Parameter]
+) -> Signature:
     required, optional, only = [], [], set()
     for parameter in parameters:
         if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -186,30 +210,6 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         takes_any_keyword=any(p.kind is p.VAR_KEYWORD for p in parameters),
         takes_any_position=any(p.kind is p.VAR_POSITIONAL for p in parameters),
     )
-
-
-def _parameters_of(
-    function: Callable[..., Any],
-) -> tuple[inspect.Parameter, ...] | None:
-    """Return what a function or bound method takes; None when that cannot be found out.
-
-    A method of a class is looked at once, of however many copies of a layer it is.
-    """
-    try:
-        if isinstance(function, types.MethodType) and isinstance(
-            function.__func__, types.FunctionType
-        ):
-            own = _parameters_of_plain(function.__func__)
-            if own and own[0].kind in _POSITIONAL:
-                return own[1:]
-        return tuple(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return None
-
-
-@functools.lru_cache(maxsize=256)
-def _parameters_of_plain(function: types.FunctionType) -> tuple[inspect.Parameter, ...]:
-    return tuple(inspect.signature(function).parameters.values())
 
 
 def total_name(signature: Signature) -> tuple[str, bool] | None:

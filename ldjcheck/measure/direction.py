@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -34,6 +35,11 @@ from ldjcheck.tolerance import (
     VISIBLE,
     allowed_difference,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import ConfigMeasured
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4}
@@ -101,7 +107,7 @@ def measure_direction(
         options,
         dtype,
         there,
-        apart=apart or (behaviour and are_apart(seen)),
+        apart=apart or (behaviour and _are_apart(seen)),
     )
     jacobian = truth.jacobian.double().cpu()
     measured = replace(
@@ -150,7 +156,14 @@ def measure_direction(
     )
 
 
-def are_apart(seen: Behaviour) -> bool:
+def are_all_apart(measured: Sequence[ConfigMeasured]) -> bool:
+    """Return whether samples were kept apart at all of some configurations."""
+    sides = [side for each in measured for side in (each.forward, each.inverse)]
+    known = [side for side in sides if isinstance(side, DirectionMeasured)]
+    return bool(known) and all(_are_apart(side.behaviour) for side in known)
+
+
+def _are_apart(seen: Behaviour) -> bool:
     """Return whether companions were seen to change nothing of a sample's answers."""
     return seen.coupling is None and seen.unrepeatable is None and seen.state is None
 

@@ -12,6 +12,7 @@ from ldjcheck.measure.bearing import nearer, where_borne
 from ldjcheck.measure.bounds import beyond_bounds
 from ldjcheck.measure.conduct import with_conduct
 from ldjcheck.measure.configuration import measure_config
+from ldjcheck.measure.direction import are_all_apart
 from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import is_kept_in_place, learnable
 from ldjcheck.measure.orientation import look_for_folds, turn_around
@@ -46,6 +47,8 @@ def measure_everywhere(
     over several calls, unless its `lives` are known.
     """
     settled, configs, measured, said, is_refined = _values(settled, configs)
+    if settled.workshop.behaviour and are_all_apart(measured):
+        settled = replace(settled, workshop=replace(settled.workshop, apart=True))
     first, more = compare_as_written(settled, configs[0], measured[0])
     if lives and settled.workshop.behaviour:
         first = with_conduct(settled, configs[0], first)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.configuration import measure_config, ready
-from ldjcheck.measure.direction import are_apart
+from ldjcheck.measure.direction import are_all_apart
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.trace import UntraceableError, numbers_alone, record
@@ -53,7 +53,7 @@ def record_directions(
         options=options,
         behaviour=False,
         losses=False,
-        apart=all(map(_keeps_samples_apart, measured)) and bool(measured),
+        apart=are_all_apart(measured),
     )
     everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
     recorded = [
@@ -69,14 +69,6 @@ def record_directions(
         )
         or _by_numbers(calls, everywhere, direction)
         for direction in directions
-    )
-
-
-def _keeps_samples_apart(item: ConfigMeasured) -> bool:
-    return all(
-        are_apart(side.behaviour)
-        for side in (item.forward, item.inverse)
-        if isinstance(side, DirectionMeasured)
     )
 
 

@@ -189,9 +189,9 @@ class Runner:
         torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
         try:
             with (
+                _SameSettings(),
                 recorder or watch or contextlib.nullcontext(),
                 guard,
-                _SameSettings(),
             ):
                 returned = call(
                     self.layer, self._spread(direction, given), total,
@@ -343,12 +343,13 @@ class _SameSettings:
     """Puts back what a call may change for all that comes after it, ourselves included."""
 
     def __enter__(self) -> None:
-        self._device, self._depth = torch.get_default_device(), sys.getrecursionlimit()
+        # where a new tensor lies is known at once; `get_default_device` takes its time
+        self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
 
     def __exit__(self, *raised: object) -> None:
         sys.setrecursionlimit(self._depth)
         before = self._device
-        if torch.get_default_device() != before:
+        if torch.empty(0).device != before:
             torch.set_default_device(None if before.type == "cpu" else before)
 
 

@@ -16,8 +16,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from field.results import result_of
-from field.tables import TABLES
+from field.results import layers_of, result_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "field.md"
 PACKAGES = {
@@ -48,10 +47,10 @@ it can be neither proved nor refuted; or its library declares no log-determinant
 def main() -> None:
     """Print the results of the libraries that are named, or write the page about all."""
     libraries = sys.argv[1:] or [*PACKAGES]
-    layers = [(library, name) for library in libraries for name in TABLES[library]]
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes below share the cores
     os.environ["PYTHONWARNINGS"] = "ignore"
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        layers = pool.submit(layers_of, libraries).result()
         found = list(pool.map(result_of, layers))
     if sys.argv[1:]:
         print(*map(json.dumps, found), sep="\n")
