@@ -250,7 +250,7 @@ def test_a_mistake_in_the_base_is_one_of_the_density(
     assert checked(model).findings[0].code == code
 
 
-@pytest.mark.parametrize("model", [Loss, Scales])
+@pytest.mark.parametrize("model", every(2, [Scales, Loss]))
 def test_where_no_edit_explains_it_a_wrong_flow_is_wrong_all_the_same(
     model: type[Model],
 ) -> None:
