@@ -52,6 +52,13 @@ def user_traceback(error: BaseException) -> tuple[str, ...]:
     return tuple(text.splitlines())
 
 
+def user_trail(error: BaseException) -> tuple[tuple[str, int], ...]:
+    """Return file and line of the user's frames on the way to an error."""
+    steps = traceback.walk_tb(error.__traceback__)
+    trail = ((frame.f_code.co_filename, line) for frame, line in steps)
+    return tuple((file, line) for file, line in trail if not _is_plumbing(file))
+
+
 def _raw_message(error: BaseException) -> str | None:
     try:
         return str(error)

@@ -26,8 +26,8 @@ class Failures:
         self._returned: list[str] = []
         self._one_batch: dict[Shape, int] = {}
         self._known: set[tuple[int, Shape, Domain, str]] = set()
-        self._met: dict[tuple[str, ...], set[tuple[Shape, Domain]]] = {}
-        self._vain: set[tuple[str, ...]] = set()
+        self._met: dict[tuple[object, ...], set[tuple[Shape, Domain]]] = {}
+        self._vain: set[tuple[object, ...]] = set()
 
     def raised(
         self, calls: Calls, shape: Shape, domain: Domain, error: LayerRaisedError
@@ -38,7 +38,7 @@ class Failures:
         line at other shapes, whatever the domain.
         """
         once = (id(calls), shape, domain, str(error))
-        met = self._met.setdefault(error.lines, set())
+        met = self._met.setdefault(error.trail, set())
         met.add((shape, domain))
         shapes, domains = (set(each) for each in zip(*met, strict=True))
         known = once in self._known or (len(shapes) > 1 and len(domains) > 1)
@@ -48,11 +48,11 @@ class Failures:
 
     def note_vain(self, error: LayerRaisedError) -> None:
         """Note that a call in training raises the same, by the same line."""
-        self._vain.add(error.lines)
+        self._vain.add(error.trail)
 
     def trained_in_vain(self, error: LayerRaisedError) -> bool:
         """Return whether a call in training is known to raise the same."""
-        return error.lines in self._vain
+        return error.trail in self._vain
 
     def returned(self, what: str) -> None:
         """Note what came back that holds no output and ldj."""

@@ -19,7 +19,7 @@ from ldjcheck.measure.guard import Frozen, Guard
 from ldjcheck.measure.packing import Layout, gathered
 from ldjcheck.measure.reported import reported_of
 from ldjcheck.records import LARGEST_SEED
-from ldjcheck.tracebacks import message_of, user_traceback
+from ldjcheck.tracebacks import message_of, user_traceback, user_trail
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -54,6 +54,11 @@ class LayerRaisedError(Exception):
         super().__init__(f"{type(error).__name__}{said}")
         self.error = error
         _leave_out(before, error)
+
+    @cached_property
+    def trail(self) -> tuple[object, ...]:
+        """What tells it from others: what it says, and the user's lines on the way."""
+        return str(self), *user_trail(self.error)
 
     @cached_property
     def lines(self) -> tuple[str, ...]:

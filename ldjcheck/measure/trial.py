@@ -172,7 +172,7 @@ def _after_training(
         return None
     runner = workshop.runner(calls, shape, len(x), seed=workshop.options.seed)
     in_training = workshop.warm_up(runner, x)
-    if in_training is not None and in_training.lines == error.lines:
+    if in_training is not None and in_training.trail == error.trail:
         failures.note_vain(error)
         return None
     try:
