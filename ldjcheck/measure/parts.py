@@ -70,9 +70,7 @@ def record_parts(
         around = [each for each in found if _encloses(each.call, call)]
         if again is not None:
             again.count(trace, call)
-        elif any(each.call.owner is call.owner for each in around) or (
-            like is None and any(each.own.is_right() for each in around)
-        ):
+        elif any(_is_closed(each, call, like) for each in around):
             continue
         elif (own := _own_numbers(runner, call, recognise, workshop)) is not None:
             if own.exact.shape == trace.reported.shape:
@@ -92,7 +90,7 @@ def record_parts(
 
 
 def _is_closed(outer: _Found, call: Call, like: FlowParts | None) -> bool:
-    """Return whether a call within a sublayer's is no sublayer that matters."""
+    """Return whether nothing is looked for in a call within a sublayer's own."""
     return outer.call.owner is call.owner or (like is None and outer.own.is_right())
 
 

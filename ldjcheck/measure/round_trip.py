@@ -63,7 +63,8 @@ def _at_preimage(
 
     `off` is by how much it missed. None where that value is not known.
     """
-    at = measured_side(runner, "forward", inverse.y, workshop)
+    numbers = replace(workshop, behaviour=False)
+    at = measured_side(runner, "forward", inverse.y, numbers)
     if not isinstance(at, DirectionMeasured) or at.exact is None or not at.anchored:
         return None
     assert at.allowed is not None
@@ -88,9 +89,8 @@ def with_round_trip(
 ) -> DirectionMeasured:
     """Add how far inverse(f(x)) is from x; find the exact value there where it is not known.
 
-    An inverse that solves an equation numerically has no useful derivative of its own, or
-    one that is good to the solver's last step only; the exact value is then minus the
-    forward one at the preimage that it found.
+    Nor is it where the derivative is good to the solver's last step only, and the reported
+    value to more.
     """
     if not isinstance(forward, DirectionMeasured):
         return inverse
