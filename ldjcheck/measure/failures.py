@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError, NoBaseError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
+
+_GIVEN = (Tensor, tuple, dict)  # what a layer is called with
 
 
 class Failures:
@@ -121,8 +125,10 @@ class Failures:
             )
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
+        slips = self._slips()
+        common = str(slips[0][2]) if slips else common
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
-        if explicit or times == len(self._raised):
+        if explicit or slips or times == len(self._raised):
             return CannotCheckError(
                 "LDJ005",
                 f"The layer raised {common}",
@@ -145,6 +151,23 @@ class Failures:
                 *_what_next(candidates, explicit=explicit),
             ),
         )
+
+    def _slips(self) -> list[tuple[Shape, str, LayerRaisedError]]:
+        """Return where the code itself is to blame: all that sizes do not explain is one.
+
+        A name that is known nowhere, or an attribute that the layer lacks; what a tensor
+        that it was given lacks, or a context that it was not given, may be our mistake.
+        """
+        fitting = [each for each in self._raised if not each[2].is_about_sizes]
+        errors = [error.error for _, _, error in fitting]
+        if len({str(error) for _, _, error in fitting}) != 1:
+            return []
+        if not all(isinstance(error, _OF_THE_CODE) for error in errors):
+            return []
+        lacking = [getattr(error, "obj", errors) for error in errors]
+        if any(each is None or isinstance(each, _GIVEN) for each in lacking):
+            return []
+        return fitting
 
 
 def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:

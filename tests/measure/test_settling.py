@@ -39,6 +39,40 @@ def test_an_error_is_shown_without_the_calls_that_went_before() -> None:
     assert "ldjcheck.measure" not in shown
 
 
+class Misspelt(nn.Module):
+    """Other sizes do not fit; where they do, it asks for `weights`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Pair:
+        y = self.linear(x)
+        return y, torch.slogdet(self.linear.weights)[1].expand(len(x))
+
+
+class Unfed(Misspelt):
+    """Where the sizes fit, it asks for what it was not given."""
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Pair:
+        y = self.linear(x)
+        return y, torch.slogdet(context.weight)[1].expand(len(x))  # type: ignore[union-attr]  # that is the point
+
+
+def test_a_slip_in_the_code_is_told_and_not_the_sizes_that_do_not_fit() -> None:
+    report = ldjcheck.check(Misspelt())
+    (finding,) = report.findings
+    assert (finding.code, finding.message) == (
+        "LDJ005",
+        "The layer raised AttributeError: 'Linear' object has no attribute 'weights'",
+    )
+    assert finding.evidence[-1] == "input: shape (4,), domain real"
+
+
+def test_what_was_not_given_is_no_slip_in_the_code() -> None:
+    assert [f.code for f in ldjcheck.check(Unfed()).findings] == ["LDJ006"]
+
+
 class Frozen(Affine):
     """A flow whose normalisation stays as it is while the rest is trained."""
 
