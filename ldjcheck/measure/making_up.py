@@ -14,6 +14,7 @@ import torch
 from ldjcheck.measure.direction import measure_direction
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.sides import judged_by
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,
     hides_mistakes,
@@ -69,20 +70,12 @@ def making_up(
     if off > _ANOTHER:
         return found
     allowed = _with_wobble(runner, inverse, there, again.taken)
-    exact = -there.exact
+    exact = there.exact
     if allowed is not None:  # a point that rounding has moved away is another one
         lost = allowed > hides_mistakes(there.x[0].numel())
         exact = exact.masked_fill(lost, torch.nan)
-    return replace(
-        found,
-        exact=exact,
-        allowed=allowed,
-        jacobian=None,
-        shares=None if there.shares is None else -there.shares,
-        structure=there.structure,
-        method="preimage",
-        anchored=True,
-    )
+    there = replace(there, exact=exact)
+    return replace(judged_by(found, there, allowed), anchored=True)
 
 
 def _with_wobble(

@@ -18,7 +18,7 @@ from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.noise import noise_of
 from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
-from ldjcheck.measure.sides import is_apart, measured_side
+from ldjcheck.measure.sides import is_apart, judged_by, measured_side
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allowed
 
@@ -69,16 +69,7 @@ def _at_preimage(
         return None
     assert at.allowed is not None
     residual = 10.0 * off * at.x[0].numel()
-    return replace(
-        inverse,
-        exact=-at.exact,
-        allowed=at.allowed + residual,
-        jacobian=None,
-        shares=None if at.shares is None else -at.shares,
-        structure=at.structure,
-        method="preimage",
-        anchored=True,
-    )
+    return replace(judged_by(inverse, at, at.allowed + residual), anchored=True)
 
 
 def with_round_trip(
@@ -144,14 +135,7 @@ def _of_dropped_bits(
     inverse = replace(inverse, round_trip=0.0, residual=0.0)  # from image to image
     if not _is_minus(inverse, forward) or forward.exact is None:
         return inverse
-    return replace(
-        inverse,
-        exact=-forward.exact,
-        jacobian=None,
-        shares=None if forward.shares is None else -forward.shares,
-        structure=forward.structure,
-        method="preimage",
-    )
+    return judged_by(inverse, forward, inverse.allowed)
 
 
 def as_meant(
@@ -210,15 +194,8 @@ def by_the_way_back(
         return forward
     if float(inverse.allowed.max()) > hides_mistakes(forward.x[0].numel()):
         return forward  # what proves nothing is no judge
-    found = replace(
-        forward,
-        exact=-inverse.exact,
-        allowed=inverse.allowed,  # at the point itself, so that no residual is left
-        jacobian=None,
-        shares=None if inverse.shares is None else -inverse.shares,
-        structure=inverse.structure,
-        method="preimage",
-    )
+    # at the point itself, so that no residual is left
+    found = judged_by(forward, inverse, inverse.allowed)
     wide = replace(found, allowed=inverse.allowed + 10.0 * off * forward.x[0].numel())
     return found if _stops_early(forward, wide) and not is_apart(found) else forward
 

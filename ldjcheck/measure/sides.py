@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -46,6 +47,22 @@ def measured_side(
         return Unavailable(direction=direction, why=str(error), raised=raised)
     except UnexpectedReturnError as error:
         return Unavailable(direction=direction, why=str(error), raised=(str(error),))
+
+
+def judged_by(
+    side: DirectionMeasured, other: DirectionMeasured, allowed: Tensor | None
+) -> DirectionMeasured:
+    """Return a direction whose exact value is minus that of the other at the same point."""
+    assert other.exact is not None
+    return replace(
+        side,
+        exact=-other.exact,
+        allowed=allowed,
+        jacobian=None,
+        shares=None if other.shares is None else -other.shares,
+        structure=other.structure,
+        method="preimage",
+    )
 
 
 def is_apart(side: DirectionMeasured) -> bool:
