@@ -15,6 +15,7 @@ import io
 import pickle
 import types
 import weakref
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,6 +63,7 @@ class Blueprint:
             writer.dump(layer)
             self._state = written.getvalue()
             self._kept = writer.kept
+            self._alone = _alone(writer.kept)
             self._plain = all(
                 not isinstance(item, Tensor) or item.is_leaf for item in self._kept
             )
@@ -73,7 +75,7 @@ class Blueprint:
 
     def copy(self, followed: Sequence[Tensor] = ()) -> tuple[Any, list[Tensor]]:
         """Return a copy, and what became of these tensors of the layer in it."""
-        reader = _Reader(io.BytesIO(self._state), self._kept)
+        reader = _Reader(io.BytesIO(self._state), self._kept, self._alone)
         if self._plain:
             twin = reader.load()
         else:
@@ -109,15 +111,57 @@ class _Writer(pickle.Pickler):
 class _Reader(pickle.Unpickler):
     """Makes one copy: what was kept aside is copied once, or handed on as it is."""
 
-    def __init__(self, file: io.BytesIO, kept: Sequence[Any]) -> None:
+    def __init__(
+        self, file: io.BytesIO, kept: Sequence[Any], alone: frozenset[int]
+    ) -> None:
         super().__init__(file)
-        self._kept = kept
+        self._kept, self._alone = kept, alone
         self.copies: dict[int, Any] = {}
 
     def persistent_load(self, place: int) -> Any:
         """Return what stands for something that was kept aside."""
         item = self._kept[place]
-        return copy.deepcopy(item, self.copies) if isinstance(item, _COPIED) else item
+        if place not in self._alone:
+            deep = isinstance(item, _COPIED)
+            return copy.deepcopy(item, self.copies) if deep else item
+        if id(item) not in self.copies:
+            twin = item.detach().clone()
+            if type(item) is torch.nn.Parameter:
+                twin = torch.nn.Parameter(twin, item.requires_grad)
+            self.copies[id(item)] = twin
+        return self.copies[id(item)]
+
+
+def _alone(kept: Sequence[Any]) -> frozenset[int]:
+    """Return the places of tensors that are nothing but their own numbers.
+
+    No other shares their memory, no gradient hangs on them: cloned, they are copied.
+    """
+    tensors = [item for item in kept if isinstance(item, Tensor)]
+    storages = Counter(map(_memory_of, tensors))
+    return frozenset(
+        place
+        for place, item in enumerate(kept)
+        if isinstance(item, Tensor)
+        and storages[_memory_of(item)] == 1
+        and _is_whole(item)
+        and (type(item) is torch.nn.Parameter or not item.requires_grad)
+        and item.is_leaf
+        and item.grad is None
+    )
+
+
+def _memory_of(tensor: Tensor) -> int | None:
+    is_plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
+    return tensor.untyped_storage().data_ptr() if is_plain else None
+
+
+def _is_whole(tensor: Tensor) -> bool:
+    """Return whether a tensor is all that its memory holds, in order."""
+    if _memory_of(tensor) is None:
+        return False
+    size = tensor.numel() * tensor.element_size()
+    return tensor.is_contiguous() and tensor.untyped_storage().nbytes() == size
 
 
 def _copies_itself(item: object) -> bool:

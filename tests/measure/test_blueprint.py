@@ -44,6 +44,29 @@ def of(layer: Any) -> Any:
     return Blueprint(layer).copy()[0]
 
 
+class Halves(nn.Module):
+    """A flow whose halves are views of one parameter, and of one buffer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.whole = nn.Parameter(torch.arange(4.0))
+        self.register_buffer("all", torch.arange(4.0))
+        self.first, self.last = self.all[:2], self.all[2:]
+        self.lonely = torch.arange(9.0)[3:5]
+
+
+def test_what_shares_memory_shares_it_in_a_copy() -> None:
+    layer = Halves()
+    twin = of(layer)
+    with torch.no_grad():
+        twin.all += 1.0
+        twin.whole += 1.0
+    assert twin.first.tolist() == [1.0, 2.0]
+    assert twin.last.tolist() == [3.0, 4.0]
+    assert twin.lonely.tolist() == [3.0, 4.0]
+    assert layer.all.tolist() == layer.whole.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
 def test_a_copy_gives_the_same_numbers() -> None:
     layer, x = Rich(), torch.randn(3, 4)
     for there, here in zip(of(layer)(x), layer(x), strict=True):
