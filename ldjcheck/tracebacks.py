@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sysconfig
 import traceback
 
@@ -33,6 +34,11 @@ def message_of(error: BaseException) -> str:
     if len(text) > _LONGEST:
         text = text[:_LONGEST] + " ..."
     return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+
+
+def without_numbers(text: str) -> str:
+    """Return a message without the numbers in it: of whatever sizes it speaks."""
+    return re.sub(r"\d+", "#", text)
 
 
 def user_traceback(error: BaseException) -> tuple[str, ...]:

@@ -33,14 +33,15 @@ def settled_with_context(
     """
     import torch
 
-    from ldjcheck.measure import Workshop, parts_contexts, settle
+    from ldjcheck.measure import Lessons, Workshop, parts_contexts, settle
 
     promote = options.dtype == "float64"
     shapes = tuple((guess.shape, guess.why) for guess in guesses)
     batches = {shape: probe.choose_batch(options.batch, shape) for shape, _ in shapes}
     shop = Workshop(layer=layer, options=options, promote=promote)
+    lessons = Lessons()
     try:
-        return settle(shop, candidates, shapes, batches), {}
+        return settle(shop, candidates, shapes, batches, lessons), {}
     except CannotCheckError as error:
         known = {name for name, _ in (*options.context, *options.kwarg)}
         tries = probe.guess_contexts(layer.obj, candidates, shapes, known)
@@ -58,7 +59,7 @@ def settled_with_context(
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
             try:
-                settled = settle(beside, takers, at, batches)
+                settled = settle(beside, takers, at, batches, lessons)
             except CannotCheckError:
                 continue
             found = settled, {name: f"{what}: {guess.why}" for name, what in given}

@@ -20,7 +20,7 @@ from ldjcheck.conventions.convention import (
     total_name,
 )
 from ldjcheck.conventions.results import source_of
-from ldjcheck.conventions.ways import layer_call, method_call
+from ldjcheck.conventions.ways import layer_call, method_call, only_call
 from ldjcheck.records import CallFunction, Calls
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature=signature.show(f"y, ldj; way back: {way_back}"),
         forward=layer_call({**forward, **asks}),
         inverse=inverse,
+        asks=only_call({**forward, **asks}),
         inputs=(signature.names[0], *signature.contexts()) if in_parts else (),
         context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
@@ -82,6 +83,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             signature=signature.show(f"y, ldj, of {shown}; way back: {way_back}"),
             forward=layer_call({**forward, **asks}, wrap=wrap),
             inverse=inverse,
+            asks=None,
             inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
         )
 

@@ -18,7 +18,7 @@ from ldjcheck.conventions.convention import (
     caller,
     inverse_method,
 )
-from ldjcheck.conventions.ways import taken
+from ldjcheck.conventions.ways import only_call, run, taken
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
@@ -33,11 +33,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     method = inverse_method(layer)
     if flag is None and method is None:
         return  # what has no way back may be anything
+    there = flag.forward if flag else {}
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show("y, where y holds the entries of x"),
-        forward=_call(None, flag.forward if flag else {}),
+        forward=_call(None, there),
         inverse=_call(None if flag else method, flag.inverse if flag else {}),
+        asks=only_call(there),
         keeps_volume=True,
         context_names=signature.contexts(),
         inferred=(
@@ -50,8 +52,8 @@ def _call(way: str | None, fixed: Mapping[str, Any]) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        run = caller(layer) if way is None else getattr(layer, way)
-        y = run(x, **fixed, **taken(run, kwargs))
+        function = caller(layer) if way is None else getattr(layer, way)
+        y = run(function, x, {**fixed, **taken(function, kwargs)})
         if not isinstance(y, Tensor) or not _same_entries(x, y):
             return Returned(y=y, ldj=None, bare=True)
         return Returned(y=y, ldj=0.0)

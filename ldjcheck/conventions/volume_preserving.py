@@ -18,7 +18,7 @@ from ldjcheck.conventions.convention import (
     inverse_method,
     method_names,
 )
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.conventions.ways import only_call, run, taken
 from ldjcheck.parameters import is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
@@ -36,11 +36,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return  # what has no way back may be anything
     if any(map(is_total, (*method_names(layer), *signature.required))):
         return  # it says its ldj elsewhere, or that it has none
+    there = flag.forward if flag else {}
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show("y, where volume is kept"),
-        forward=_call(None, flag.forward if flag else {}),
+        forward=_call(None, there),
         inverse=_call(None if flag else method, flag.inverse if flag else {}),
+        asks=only_call(there),
         keeps_volume=True,
         one_number=True,
         context_names=signature.contexts(),

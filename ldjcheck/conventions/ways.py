@@ -12,7 +12,7 @@ from ldjcheck.conventions.results import unpacked
 from ldjcheck.records import Calls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from ldjcheck.conventions.convention import Signature
     from ldjcheck.records import CallFunction, Returned
@@ -42,6 +42,11 @@ def layer_call(
         return _unwrapped(function(wrap(x), **named), x, function)
 
     return call
+
+
+def only_call(fixed: Mapping[str, Any]) -> Hashable:
+    """Return what stands for a call of the layer itself with these arguments."""
+    return tuple(sorted(fixed.items()))
 
 
 def _unwrapped(result: Any, x: Tensor, function: Callable[..., Any]) -> Returned:

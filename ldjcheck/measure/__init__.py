@@ -6,6 +6,7 @@ from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
 from ldjcheck.measure.everywhere import measure_everywhere, measure_values
+from ldjcheck.measure.failures import Lessons
 from ldjcheck.measure.investigate import record_directions
 from ldjcheck.measure.isolate import learnable, undisturbed, unharmed
 from ldjcheck.measure.levels import with_levels
@@ -30,6 +31,7 @@ from ldjcheck.measure.way_back import with_way_back
 from ldjcheck.tape.frames import is_torchs
 
 __all__ = [
+    "Lessons",
     "Namespace",
     "Rehearsal",
     "Settled",

@@ -13,9 +13,9 @@ import torch
 
 from ldjcheck.holdings import tensors
 from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:

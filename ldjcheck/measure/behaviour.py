@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.measure.failed_calls import LayerRaisedError
 from ldjcheck.measure.isolate import unharmed
-from ldjcheck.measure.runner import LayerRaisedError
 from ldjcheck.measure.state import changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import (

@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tape.frames import innermost_place

@@ -11,13 +11,13 @@ from ldjcheck.measure.behaviour import (
     difference,
 )
 from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.histories import Histories
 from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.meeting import where_samples_meet
 from ldjcheck.measure.moments import other_moments
 from ldjcheck.measure.randomness import reseeded
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.state import changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch

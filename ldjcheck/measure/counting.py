@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.glances import usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import copied
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -15,17 +15,18 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.glances import usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.leavings import Asked, Leavings, Left
 from ldjcheck.measure.maps import FrozenMap
 from ldjcheck.measure.packing import gathered
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import Calls, Departure, Returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ldjcheck.measure.runner import Runner
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import Shape
 

@@ -16,9 +16,9 @@ from ldjcheck.measure.exact import (
     NoJacobianError,
     log_abs_det,
 )
+from ldjcheck.measure.failed_calls import LayerRaisedError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.noise import density_of
-from ldjcheck.measure.runner import LayerRaisedError, Outcome, Runner
 from ldjcheck.measure.truth import Truth, truth_of
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import (
@@ -39,6 +39,7 @@ from ldjcheck.tolerance import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldjcheck.measure.runner import Outcome, Runner
     from ldjcheck.records import ConfigMeasured
 
 # Relative moves that leave a smooth difference alone and redo every rounding.

@@ -9,58 +9,150 @@ from torch import Tensor
 
 from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError, NoBaseError
+from ldjcheck.tracebacks import without_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Hashable, Iterator
 
-    from ldjcheck.measure.runner import LayerRaisedError
+    from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
+    from ldjcheck.measure.prepare import Workshop
     from ldjcheck.records import Calls, Domain, Shape
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
 
+_OFTEN = 2  # what was met so often, in float32 or at all, is met always
 _GIVEN = (Tensor, tuple, dict)  # what a layer is called with
 
 
-class Failures:
-    """What each try came to, for the message when none works."""
+class Lessons:
+    """What tries taught of failures: which happen again, whatever else is changed.
+
+    A failure is the same where the same lines lead to the same words, numbers aside: these
+    tell the sizes of what was given.
+    """
 
     def __init__(self) -> None:
-        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
-        self._returned: list[str] = []
-        self._one_batch: dict[Shape, int] = {}
-        self._known: set[tuple[int, Shape, Domain, str]] = set()
-        self._met: dict[tuple[object, ...], set[tuple[Shape, Domain]]] = {}
-        self._vain: set[tuple[object, ...]] = set()
+        self._met: dict[Hashable, set[tuple[Hashable, Domain]]] = {}
+        self._vain: set[Hashable] = set()
+        self._doubled: dict[Hashable, set[Hashable]] = {}
+        self._single: Counter[Hashable] = Counter()
 
-    def raised(
-        self, calls: Calls, shape: Shape, domain: Domain, error: LayerRaisedError
+    def is_met_in_any_domain(
+        self, given: Hashable, domain: Domain, error: LayerRaisedError
     ) -> bool:
-        """Note that the layer raised here; return whether another domain is no use.
-
-        It is where it has raised the same in another precision, or the same by the same
-        line at other shapes, whatever the domain.
-        """
-        once = (id(calls), shape, domain, str(error))
+        """Note an error; return whether it is met in other domains, and at other sizes."""
         met = self._met.setdefault(error.trail, set())
-        met.add((shape, domain))
-        shapes, domains = (set(each) for each in zip(*met, strict=True))
-        known = once in self._known or (len(shapes) > 1 and len(domains) > 1)
-        self._known.add(once)
-        self._raised.append((shape, describe(domain), error))
-        return known
+        met.add((given, domain))
+        sizes, domains = (set(each) for each in zip(*met, strict=True))
+        return len(sizes) > 1 and len(domains) > 1
 
     def note_vain(self, error: LayerRaisedError) -> None:
-        """Note that a call in training raises the same, by the same line."""
+        """Note that a call in training raises the same."""
         self._vain.add(error.trail)
 
     def trained_in_vain(self, error: LayerRaisedError) -> bool:
         """Return whether a call in training is known to raise the same."""
         return error.trail in self._vain
 
-    def returned(self, what: str) -> None:
+    def failed(self, at: Hashable, trail: Hashable, *, promoted: bool) -> None:
+        """Note what a try came to, in float64 where it is promoted."""
+        if promoted:
+            self._doubled.setdefault(at, set()).add(trail)
+        else:
+            self._single[trail] += 1
+
+    def precision_is_no_matter(self, at: Hashable) -> bool:
+        """Return whether what failed here in float64 fails in float32 as well.
+
+        That is known of failures that were met again wherever float32 was tried.
+        """
+        trails = self._doubled.get(at, set())
+        return bool(trails) and all(self._single[each] >= _OFTEN for each in trails)
+
+
+class Failures:
+    """What each try came to, for the message when none works.
+
+    Args:
+        lessons: what earlier tries taught, with other contexts perhaps.
+    """
+
+    def __init__(self, lessons: Lessons | None = None) -> None:
+        self.lessons = lessons or Lessons()
+        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
+        self._returned: list[str] = []
+        self._one_batch: dict[Shape, int] = {}
+        self._known: set[tuple[int, Shape, Domain, str]] = set()
+        self._foreign: Counter[int] = Counter()
+        self._by_call: dict[Hashable, LayerRaisedError] = {}
+
+    def raised(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        domain: Domain,
+        error: LayerRaisedError,
+    ) -> bool:
+        """Note that the layer raised here; return whether another domain is no use.
+
+        It is where it has raised the same in another precision, or by the same lines at
+        other sizes, whatever the domain.
+        """
+        once = (id(calls), shape, domain, str(error))
+        known = once in self._known
+        given = shape, workshop.options.context
+        known |= self.lessons.is_met_in_any_domain(given, domain, error)
+        self._known.add(once)
+        self._raised.append((shape, describe(domain), error))
+        at = id(calls), *given
+        self.lessons.failed(at, error.trail, promoted=workshop.promote)
+        return known
+
+    def raised_by_call(
+        self, workshop: Workshop, calls: Calls, shape: Shape, domain: Domain
+    ) -> LayerRaisedError | None:
+        """Return what the same call has raised, its return to be read otherwise."""
+        return self._by_call.get(_call(workshop, calls, shape, domain))
+
+    def note_call(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        domain: Domain,
+        error: LayerRaisedError,
+    ) -> None:
+        """Note what a call raised: it does however its return is read."""
+        if calls.asks is not None:
+            self._by_call[_call(workshop, calls, shape, domain)] = error
+
+    def returned(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        error: UnexpectedReturnError,
+    ) -> None:
         """Note what came back that holds no output and ldj."""
+        what = str(error)
         self._returned.append(what)
+        self._foreign[id(calls)] += error.is_foreign
+        at = id(calls), shape, workshop.options.context
+        self.lessons.failed(at, without_numbers(what), promoted=workshop.promote)
+
+    def is_no_way(self, calls: Calls) -> bool:
+        """Return whether a call hands back no tensors, whatever it is given."""
+        return self._foreign[id(calls)] >= _OFTEN
+
+    def precision_is_no_matter(
+        self, workshop: Workshop, calls: Calls, shape: Shape
+    ) -> bool:
+        """Return whether float32 is no use, where the layer failed in float64."""
+        return self.lessons.precision_is_no_matter(
+            (id(calls), shape, workshop.options.context)
+        )
 
     def one_batch(self, shape: Shape, batch: int) -> None:
         """Note that it ran with one size of the batch, and raises with another."""
@@ -168,6 +260,11 @@ class Failures:
         if any(each is None or isinstance(each, _GIVEN) for each in lacking):
             return []
         return fitting
+
+
+def _call(workshop: Workshop, calls: Calls, shape: Shape, domain: Domain) -> Hashable:
+    """Return what stands for a call and what it is given."""
+    return calls.asks, calls.parts, shape, domain, workshop.promote
 
 
 def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:

@@ -11,11 +11,11 @@ from torch import Tensor
 from ldjcheck.domains import draw
 from ldjcheck.measure.between import has_one_image
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.maps import FrozenMap
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import Domain
 
 if TYPE_CHECKING:

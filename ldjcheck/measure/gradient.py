@@ -16,7 +16,7 @@ import torch
 
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.cuts import Cuts
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.slopes import Slope, Slopes, UndefinedSlopeError
 from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart

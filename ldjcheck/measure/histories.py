@@ -16,9 +16,9 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.domains import draw
 from ldjcheck.measure.behaviour import SAME, same
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable, set_mode
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.state import Kind, State, changed, state_of, tensors_by_name
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import Returned, Stale, StateChange

@@ -10,7 +10,7 @@ import torch
 
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.direction import are_all_apart
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.trace import UntraceableError, numbers_alone, record
 from ldjcheck.records import DirectionMeasured

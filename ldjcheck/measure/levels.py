@@ -12,10 +12,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.glances import usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.maps import FrozenMap
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

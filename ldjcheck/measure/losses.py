@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.trace import UntraceableError, record
 from ldjcheck.tolerance import MACHINE_EPSILON, blurred
 

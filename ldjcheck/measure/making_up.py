@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import judged_by
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tape import Node, location_of
 from ldjcheck.tape.recorder import Recorder
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tolerance import round_trip_allowed
 
 if TYPE_CHECKING:

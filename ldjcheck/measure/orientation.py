@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.measure.configuration import measure_config, ready
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.prepare import oriented
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import tells_a_mistake

@@ -14,9 +14,9 @@ from torch import Tensor
 
 from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.maps import FrozenMap
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from torch import Tensor
 from ldjcheck.holdings import paths
 from ldjcheck.measure.callees import Watcher
 from ldjcheck.measure.configuration import ready
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.round_trip import way_back
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.measure.runner import Runner
 from ldjcheck.measure.sides import measured_side
 from ldjcheck.measure.trace import UntraceableError, record
 from ldjcheck.records import Unavailable

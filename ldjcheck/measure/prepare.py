@@ -14,6 +14,7 @@ from ldjcheck.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError
 from ldjcheck.measure.devices import moved, usable
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import (
     copied,
@@ -23,7 +24,7 @@ from ldjcheck.measure.isolate import (
     set_mode,
     switch,
 )
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.measure.runner import Runner
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping

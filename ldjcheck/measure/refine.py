@@ -18,9 +18,9 @@ from torch import Tensor
 
 from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.direction import measure_direction
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.grain import Grain, Number
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError

@@ -10,14 +10,15 @@ from torch import Tensor
 
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.everywhere import measure_everywhere
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.refine import refined
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.records import DirectionMeasured, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldjcheck.measure.runner import Runner
     from ldjcheck.measure.settle import Settled
     from ldjcheck.records import (
         Config,

@@ -14,16 +14,17 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.between import has_one_image, is_spanned_by_noise
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.folds import period_of
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.noise import noise_of
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
 from ldjcheck.measure.sides import is_apart, judged_by, measured_side
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allowed
 
 if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.measure.runner import Runner
 
 _PREIMAGE = 1e-3  # a way back that misses by more is no way to find the preimage
 

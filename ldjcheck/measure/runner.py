@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-import re
 import sys
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +13,12 @@ import torch
 from torch import Tensor
 
 from ldjcheck.measure.devices import CPU, placed
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen, Guard
 from ldjcheck.measure.packing import Layout, gathered
 from ldjcheck.measure.reported import reported_of
 from ldjcheck.records import LARGEST_SEED
-from ldjcheck.tracebacks import message_of, user_traceback, user_trail
+from ldjcheck.tracebacks import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,77 +27,6 @@ if TYPE_CHECKING:
     from ldjcheck.measure.watch import Watch
     from ldjcheck.records import Calls, Direction, Oracle
     from ldjcheck.tape.recorder import Recorder
-
-
-_ABOUT_SIZES = re.compile(
-    r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|missing \d+ required"
-)
-
-
-_CHAINED = 100  # errors, each raised while another was handled: no chain is longer
-
-
-class LayerRaisedError(Exception):
-    """The layer raised.
-
-    Args:
-        error: what it raised.
-        before: an earlier error, in whose handling the layer was called: not its own.
-    """
-
-    def __init__(
-        self, error: BaseException, before: BaseException | None = None
-    ) -> None:
-        message = message_of(error)
-        said = f": {message}" if message else ""
-        super().__init__(f"{type(error).__name__}{said}")
-        self.error = error
-        _leave_out(before, error)
-
-    @cached_property
-    def trail(self) -> tuple[object, ...]:
-        """What tells it from others: what it says, and the user's lines on the way."""
-        return str(self), *user_trail(self.error)
-
-    @cached_property
-    def lines(self) -> tuple[str, ...]:
-        """The traceback as Python prints it, without a frame of ours."""
-        return user_traceback(self.error)
-
-    @property
-    def means_absent(self) -> bool:
-        """Whether the layer says that it does not offer this direction at all."""
-        name = type(self.error).__name__
-        return isinstance(self.error, NotImplementedError) or name.endswith(
-            ("NotAvailable", "NotImplemented", "NotSupported")
-        )
-
-    @property
-    def is_about_sizes(self) -> bool:
-        """Whether what it was given has not the sizes, or not the parts, that it wants.
-
-        Neither other values nor a call in training mend that. What a check of values
-        says may well tell the shape of what it was given.
-        """
-        text = str(self)
-        if isinstance(self.error, (ValueError, AssertionError)):
-            return "to unpack" in text
-        return _ABOUT_SIZES.search(text) is not None
-
-
-def _leave_out(before: BaseException | None, error: BaseException) -> None:
-    """Take an error apart from one that was being handled when the layer was called."""
-    for _ in range(_CHAINED):
-        if error.__context__ is None:
-            return
-        if error.__context__ is before:
-            error.__context__ = None
-            return
-        error = error.__context__
-
-
-class UnexpectedReturnError(Exception):
-    """The layer handed back something that holds no output tensor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,7 +160,10 @@ class Runner:
             raise UnexpectedReturnError("nested tensors, which have no shape")
         y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
-            raise UnexpectedReturnError(_describe(returned))
+            raise UnexpectedReturnError(
+                _describe(returned),
+                is_foreign=y is not None,  # a branch that ends without a return
+            )
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
         event_dim: int | None = self.calls.inverse_event_dim

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import GUESSES, TAMEST, inside, integer_guesses
-from ldjcheck.measure.failures import Failures
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.failures import Failures, Lessons
 from ldjcheck.measure.glances import (
     at_a_glance,
     is_noisy,
@@ -29,7 +30,6 @@ from ldjcheck.measure.glances import (
     stretch,
     takes_effect,
 )
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.spreads import Spreads
 from ldjcheck.measure.trial import Quality, Trial, graded, tried
 
@@ -73,16 +73,18 @@ def settle(
     candidates: tuple[Calls, ...],
     shapes: tuple[tuple[Shape, str], ...],
     batch_of: dict[Shape, int],
+    lessons: Lessons | None = None,
 ) -> Settled:
     """Return the first way of calling that works, the best one where several do.
 
-    What does not run in float64 is tried in float32, unless no size fits at all.
+    What does not run in float64 is tried in float32, unless no size fits at all. `lessons`
+    are what tries with other contexts taught.
 
     Raises:
         CannotCheckError: LDJ004 when what came back fits no convention, LDJ005 when the
             layer raised the same at every try, LDJ006 when each try failed otherwise.
     """
-    failures = Failures()
+    failures = Failures(lessons)
     best: tuple[Quality, Settled] | None = None
     for promote in (True, False) if workshop.promote else (False,):
         if workshop.promote and not promote and failures.all_about_sizes():
@@ -92,6 +94,11 @@ def settle(
             for calls, (shape, why) in itertools.product(variants, shapes):
                 if not shape and best is not None and best[0] <= Quality.ODD:
                     continue  # a single number leaves nothing to be summed
+                if failures.is_no_way(calls):
+                    continue
+                again = workshop.promote and not promote
+                if again and failures.precision_is_no_matter(shop, calls, shape):
+                    continue
                 found = _try_domains(shop, calls, shape, batch_of[shape], failures)
                 if found is None:
                     continue
@@ -236,14 +243,14 @@ def _try_domains(
         try:
             trial = tried(workshop, calls, shape, batch, domain, failures)
         except LayerRaisedError as error:
-            known = failures.raised(calls, shape, domain, error)
+            known = failures.raised(workshop, calls, shape, domain, error)
             if domain == choices[0] and len(choices) > 1:
                 hopeless = known or error.is_about_sizes
                 if hopeless or _raises(workshop, calls, shape, batch, failures):
                     break
             continue
         except UnexpectedReturnError as error:
-            failures.returned(str(error))
+            failures.returned(workshop, calls, shape, error)
             return None
         if torch.isfinite(trial.outcome.y).all():
             if given is None and calls.forward is not None:
@@ -301,7 +308,7 @@ def _raises(
     try:
         tried(workshop, calls, shape, batch, TAMEST, failures)
     except LayerRaisedError as error:
-        failures.raised(calls, shape, TAMEST, error)
+        failures.raised(workshop, calls, shape, TAMEST, error)
         return True
     except UnexpectedReturnError:
         return False

@@ -10,11 +10,12 @@ from torch import Tensor
 
 from ldjcheck.errors import NoBaseError
 from ldjcheck.measure.direction import measure_direction
-from ldjcheck.measure.runner import LayerRaisedError, Runner, UnexpectedReturnError
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.records import Direction, DirectionMeasured, Unavailable
 
 if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.measure.runner import Runner
 
 
 def measured_side(

@@ -18,8 +18,8 @@ from torch import Tensor
 from ldjcheck.integral import log_integral
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.exact import log_abs_det
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import DirectionMeasured
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.measure.failures import Failures
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.failures import Failures, Lessons
 from ldjcheck.measure.glances import couples, raises, takes_one_batch, usual_input
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import is_modal
-from ldjcheck.measure.runner import LayerRaisedError, Outcome, UnexpectedReturnError
 from ldjcheck.measure.spreads import Spreads
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.measure.prepare import Workshop
+    from ldjcheck.measure.runner import Outcome
     from ldjcheck.records import Calls, Direction, Domain, Shape
 
 
@@ -124,6 +125,11 @@ def tried(
         CannotCheckError: LDJ004, for an output of complex numbers.
     """
     direction: Direction = "forward" if calls.forward is not None else "inverse"
+    known = failures or Failures()
+    at = workshop, calls, shape, domain
+    raised = known.raised_by_call(*at)
+    if raised is not None:
+        raise raised
     x = usual_input(workshop, shape, batch, domain)
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
     outcome, refused = None, None
@@ -132,10 +138,12 @@ def tried(
     except LayerRaisedError as error:
         if not error.means_absent:
             refused = str(error)
-            known = failures or Failures()
-            if not (error.is_about_sizes or known.trained_in_vain(error)):
-                outcome = _after_training(workshop, calls, shape, x, error, known)
+            lessons = known.lessons
+            if not (error.is_about_sizes or lessons.trained_in_vain(error)):
+                outcome = _after_training(workshop, calls, shape, x, error, lessons)
             if outcome is None:
+                if direction == "forward":
+                    known.note_call(*at, error)
                 raise
         elif calls.inverse is None or direction == "inverse":
             raise
@@ -160,7 +168,7 @@ def _after_training(
     shape: Shape,
     x: Tensor,
     error: LayerRaisedError,
-    failures: Failures,
+    lessons: Lessons,
 ) -> Outcome | None:
     """Return the outcome after one call in training; None where it raises all the same.
 
@@ -173,7 +181,7 @@ def _after_training(
     runner = workshop.runner(calls, shape, len(x), seed=workshop.options.seed)
     in_training = workshop.warm_up(runner, x)
     if in_training is not None and in_training.trail == error.trail:
-        failures.note_vain(error)
+        lessons.note_vain(error)
         return None
     try:
         return runner.run("forward", x, Frozen())

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.glances import usual_input
 from ldjcheck.measure.guard import Frozen
-from ldjcheck.measure.runner import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
     from ldjcheck.measure.settle import Settled

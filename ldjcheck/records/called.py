@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,6 +71,9 @@ class Calls:
     signature: str  # as a report shows it: "f(z, ldj, reverse=False) -> z, ldj"
     forward: CallFunction | None
     inverse: CallFunction | None
+    # The one call that is made on the way there; where it is equal to that of another way,
+    # only what is read off its return differs. None: it may be any, or several.
+    asks: Hashable = None
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj

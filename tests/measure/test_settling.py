@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import ClassVar
 
 import torch
@@ -117,3 +118,101 @@ class OutOfSight(Affine):
 
 def test_modules_that_torch_does_not_see_are_put_into_the_mode_too() -> None:
     assert ldjcheck.check(OutOfSight(), params="as-is").status == "pass"
+
+
+class Fed(Affine):
+    """A flow that wants a context of three numbers, and says so by one line."""
+
+    calls: ClassVar[list[tuple[object, ...]]] = []
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(3, 4)
+
+    def _shift(self, context: Tensor | None) -> Tensor:
+        if context is None:
+            raise RuntimeError("a context must be given")
+        shift: Tensor = self.net(context)
+        return shift
+
+    def forward(self, x: Tensor, context: Tensor | None = None) -> Pair:
+        self.calls.append((tuple(x.shape[1:]), x.dtype, context is None))
+        y, ldj = super().forward(x)
+        return y + self._shift(context), ldj
+
+    def inverse(self, y: Tensor, context: Tensor | None = None) -> Pair:
+        return super().inverse(y - self._shift(context))
+
+
+def test_a_call_that_raises_is_made_once_however_its_return_would_be_read() -> None:
+    Fed.calls.clear()
+    report = ldjcheck.check(Fed())
+    assert (report.status, report.result.convention) == ("pass", "pair")
+    without = [call for call in Fed.calls if call[2]]
+    assert max(Counter(without).values()) <= 3  # in two domains, and in training
+
+
+def test_where_precision_is_no_matter_it_is_not_varied_at_every_shape() -> None:
+    Fed.calls.clear()
+    ldjcheck.check(Fed())
+    tried = [
+        {c[0] for c in Fed.calls if c[1] == t} for t in (torch.float64, torch.float32)
+    ]
+    assert 5 * len(tried[1]) < len(tried[0])
+
+
+class OfSingles(nn.Module):
+    """A flow that runs in float32 alone, on four numbers alone."""
+
+    def forward(self, x: Tensor) -> Pair:
+        if x.shape[1:] != (4,):
+            raise RuntimeError(f"I cannot use {x[0].numel()} numbers")
+        scale = torch.frombuffer(bytearray(b"\0\0\0@" * 4), dtype=torch.float32)
+        if x.dtype != scale.dtype:
+            raise RuntimeError("I cannot use doubles")
+        return x * scale, scale.log().sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        return y / 2.0, -torch.full((len(y),), 2.0).log() * 4
+
+
+def test_a_layer_of_one_size_and_one_precision_is_found() -> None:
+    result = ldjcheck.check(OfSingles()).result
+    assert result.status == "pass"
+    assert result.inferred["dtype"].startswith("float32: in float64 it raises")
+    assert result.inferred["shape"].startswith("(4,)")
+
+
+class OfImages(nn.Module):
+    """A flow of images; a branch for all else was never written."""
+
+    def forward(self, x: Tensor) -> Pair | None:
+        if x.dim() == 4:
+            return 2.0 * x, x[0].numel() * torch.full((len(x),), 2.0).log()
+        return None
+
+    def inverse(self, y: Tensor) -> Pair | None:
+        if y.dim() == 4:
+            return y / 2.0, -y[0].numel() * torch.full((len(y),), 2.0).log()
+        return None
+
+
+def test_a_branch_that_was_never_written_hides_no_other() -> None:
+    assert ldjcheck.check(OfImages()).status == "pass"
+
+
+class Factory(nn.Module):
+    """Returns a distribution, whatever it is given."""
+
+    calls: ClassVar[list[Tensor]] = []
+
+    def forward(self, x: Tensor) -> torch.distributions.Normal:
+        self.calls.append(x)
+        return torch.distributions.Normal(x, 1.0)
+
+
+def test_what_returns_no_tensor_is_not_asked_at_every_shape() -> None:
+    Factory.calls.clear()
+    report = ldjcheck.check(Factory())
+    assert [f.code for f in report.findings] == ["LDJ004"]
+    assert len(Factory.calls) <= 12

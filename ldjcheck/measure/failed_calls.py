@@ -1,0 +1,90 @@
+"""How a call of a layer fails: it raises, or what comes back is no output."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+
+from ldjcheck.tracebacks import (
+    message_of,
+    user_traceback,
+    user_trail,
+    without_numbers,
+)
+
+_ABOUT_SIZES = re.compile(
+    r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|missing \d+ required"
+)
+_CHAINED = 100  # errors, each raised while another was handled: no chain is longer
+
+
+class LayerRaisedError(Exception):
+    """The layer raised.
+
+    Args:
+        error: what it raised.
+        before: an earlier error, in whose handling the layer was called: not its own.
+    """
+
+    def __init__(
+        self, error: BaseException, before: BaseException | None = None
+    ) -> None:
+        message = message_of(error)
+        said = f": {message}" if message else ""
+        super().__init__(f"{type(error).__name__}{said}")
+        self.error = error
+        _leave_out(before, error)
+
+    @cached_property
+    def trail(self) -> tuple[object, ...]:
+        """What tells it from others: its words, and the user's lines on the way."""
+        return without_numbers(str(self)), *user_trail(self.error)
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The traceback as Python prints it, without a frame of ours."""
+        return user_traceback(self.error)
+
+    @property
+    def means_absent(self) -> bool:
+        """Whether the layer says that it does not offer this direction at all."""
+        name = type(self.error).__name__
+        return isinstance(self.error, NotImplementedError) or name.endswith(
+            ("NotAvailable", "NotImplemented", "NotSupported")
+        )
+
+    @property
+    def is_about_sizes(self) -> bool:
+        """Whether what it was given has not the sizes, or not the parts, that it wants.
+
+        Neither other values nor a call in training mend that. What a check of values
+        says may well tell the shape of what it was given.
+        """
+        text = str(self)
+        if isinstance(self.error, (ValueError, AssertionError)):
+            return "to unpack" in text
+        return _ABOUT_SIZES.search(text) is not None
+
+
+def _leave_out(before: BaseException | None, error: BaseException) -> None:
+    """Take an error apart from one that was being handled when the layer was called."""
+    for _ in range(_CHAINED):
+        if error.__context__ is None:
+            return
+        if error.__context__ is before:
+            error.__context__ = None
+            return
+        error = error.__context__
+
+
+class UnexpectedReturnError(Exception):
+    """The layer handed back something that holds no output tensor, or no ldj.
+
+    Args:
+        said: what it handed back.
+        is_foreign: whether that is of a type of which no output is, at any shape.
+    """
+
+    def __init__(self, said: str, *, is_foreign: bool = False) -> None:
+        super().__init__(said)
+        self.is_foreign = is_foreign
