@@ -24,11 +24,10 @@ def heard_by(hears: Callable[[FrameType, str, Any], None]) -> Iterator[None]:
     is_function = callable(before)
 
     def both(frame: FrameType, event: Event, result: Any) -> None:
-        if is_function:
-            before(frame, event, result)
+        before(frame, event, result)
         hears(frame, event, result)
 
-    sys.setprofile(both)
+    sys.setprofile(both if is_function else hears)
     try:
         yield
     finally:

@@ -50,8 +50,9 @@ class Watcher:
         self._open: dict[int, _Entered] = {}
         self._seen: list[Call] = []
         self._clock = itertools.count()
-        self._methods: dict[CodeType, bool] = {}
-        self._kept: list[FrameType] = []  # ids are only unique among the living
+        self._methods: dict[int, bool] = {}  # by identity: code is slow to hash
+        self._codes: list[CodeType] = []
+        self._kept: list[FrameType] = []  # like codes: ids are unique among the living
 
     @property
     def calls(self) -> list[Call]:
@@ -60,8 +61,12 @@ class Watcher:
 
     @contextlib.contextmanager
     def watching(self, recorder: Recorder) -> Iterator[None]:
-        """Watch until the block is left; another profiler stands aside meanwhile."""
+        """Watch until the block is left; another profiler stands aside meanwhile.
+
+        What was seen before is forgotten.
+        """
         self._recorder = recorder
+        self._seen.clear()
         try:
             with heard_by(self._event):
                 yield
@@ -72,10 +77,10 @@ class Watcher:
     def _event(self, frame: FrameType, event: str, result: Any) -> None:
         if event not in ("call", "return") or len(self._seen) > _MOST:
             return
-        code = frame.f_code
-        if code not in self._methods:
-            self._methods[code] = bool(code.co_argcount) and is_users(code.co_filename)
-        if not self._methods[code] or code.co_flags & inspect.CO_GENERATOR:
+        is_method = self._methods.get(id(frame.f_code))
+        if is_method is None:
+            is_method = self._is_method(frame.f_code)
+        if not is_method:
             return
         with contextlib.suppress(Exception), torch._C.DisableTorchFunction():
             # a strange object of the user's must not end the user's own call
@@ -83,6 +88,14 @@ class Watcher:
                 self._enter(frame)
             elif id(frame) in self._open:
                 self._leave(frame, result)
+
+    def _is_method(self, code: CodeType) -> bool:
+        """Return whether code is the user's, takes an owner, and returns where it ends."""
+        found = bool(code.co_argcount) and is_users(code.co_filename)
+        found = found and not code.co_flags & inspect.CO_GENERATOR
+        self._methods[id(code)] = found
+        self._codes.append(code)
+        return found
 
     def _enter(self, frame: FrameType) -> None:
         code, values = frame.f_code, frame.f_locals

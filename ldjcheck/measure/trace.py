@@ -27,7 +27,7 @@ from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
     from ldjcheck.measure.callees import Watcher
-    from ldjcheck.measure.runner import Runner
+    from ldjcheck.measure.runner import Outcome, Runner
     from ldjcheck.records import Calls, Config, DirectionMeasured
 
 _IDLE = 1e-12
@@ -59,14 +59,9 @@ def record(
     if side.exact is None or side.reported is None:
         return None
     frozen = Frozen()
-    runner.run(side.direction, side.x, frozen, see_rounding=side.rounding_seen)
-    recorder = Recorder(frozen.draws)
-    start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
-    with watcher.watching(recorder) if watcher else contextlib.nullcontext():
-        outcome = runner.run(
-            side.direction, side.x, frozen, start=start,
-            see_rounding=side.rounding_seen, recorder=recorder,
-        )  # fmt: skip
+    recorder, outcome = _recorded(runner, side, frozen, watcher)
+    if frozen.draws or frozen.offsets:  # now it is known what is noise
+        recorder, outcome = _recorded(runner, side, frozen, watcher)
     output = recorder.find(outcome.y)
     source: Node | None = recorder.nodes[0]
     if side.wrt == "noise":
@@ -101,6 +96,23 @@ def record(
         own_set=frozenset(own),
         own_users=users_among(own),
     )
+
+
+def _recorded(
+    runner: Runner,
+    side: DirectionMeasured,
+    frozen: Frozen,
+    watcher: Watcher | None,
+) -> tuple[Recorder, Outcome]:
+    """Return what one more call recorded, and what came of it."""
+    recorder = Recorder(frozen.draws)
+    start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
+    with watcher.watching(recorder) if watcher else contextlib.nullcontext():
+        outcome = runner.run(
+            side.direction, side.x, frozen, start=start,
+            see_rounding=side.rounding_seen, recorder=recorder,
+        )  # fmt: skip
+    return recorder, outcome
 
 
 def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trace:

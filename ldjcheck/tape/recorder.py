@@ -21,7 +21,7 @@ from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from types import FrameType
+    from types import CodeType, FrameType
 
     from ldjcheck.tape.node import Place
 
@@ -44,8 +44,11 @@ class Recorder(TorchFunctionMode):
         self._node_of: dict[int, Node] = {}
         self._kept: list[Tensor] = []  # ids are only unique among the living
         self._by_storage: dict[int, list[Tensor]] = {}
-        self._frames: list[FrameType] = []  # likewise for frames
+        self._frames: list[FrameType] = []  # likewise for frames, and for their code
+        self._codes: list[CodeType] = []
         self._calls: dict[int, int] = {}
+        self._known: dict[tuple[int, int], Place] = {}
+        self._whose: dict[int, str] = {}
 
     def source(self, tensor: Tensor, name: str) -> Node:
         """Record a tensor that comes from outside."""
@@ -277,10 +280,11 @@ class Recorder(TorchFunctionMode):
         places: list[Place] = []
         frame: FrameType | None = sys._getframe(2)
         while frame is not None:
-            filename = frame.f_code.co_filename
-            if calls_layers(filename) or (places and is_ours(filename)):
+            code = frame.f_code
+            whose = self._whose.get(id(code)) or self._note(code)
+            if whose == "caller" or (places and whose == "ours"):
                 break
-            if is_users(filename):
+            if whose == "user's":
                 places.append(self._place(frame))
             frame = frame.f_back
         return tuple(places)
@@ -294,15 +298,33 @@ class Recorder(TorchFunctionMode):
             above = above.f_back
         return None
 
+    def _note(self, code: CodeType) -> str:
+        """Return whose code it is, and know it from now on."""
+        file = code.co_filename
+        whose = "user's" if is_users(file) else "torch's"
+        if is_ours(file):
+            whose = "caller" if calls_layers(file) else "ours"
+        self._codes.append(code)
+        self._whose[id(code)] = whose
+        return whose
+
     def _place(self, frame: FrameType) -> Place:
-        if id(frame) not in self._calls:
-            self._calls[id(frame)] = len(self._calls)
-            self._frames.append(frame)
-        return place_of(frame, self._calls[id(frame)])
+        """Return where a frame stands; an outer one stands there for many operations."""
+        at = id(frame), frame.f_lasti
+        place = self._known.get(at)
+        if place is None:
+            if id(frame) not in self._calls:
+                self._calls[id(frame)] = len(self._calls)
+                self._frames.append(frame)
+            place = self._known[at] = place_of(frame, self._calls[id(frame)])
+        return place
 
     def forget(self) -> None:
         """Let go of the user's frames and tensors; the nodes stay."""
         self._frames.clear()
+        self._codes.clear()
+        self._known.clear()
+        self._whose.clear()
         self._kept.clear()
         self._by_storage.clear()
 
