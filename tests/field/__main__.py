@@ -6,6 +6,7 @@ library's results as lines of JSON.
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
@@ -50,8 +51,11 @@ def main() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes below share the cores
     os.environ["PYTHONWARNINGS"] = "ignore"
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        layers = pool.submit(layers_of, libraries).result()
-        found = list(pool.map(result_of, layers))
+        layers = [*itertools.chain(*pool.map(layers_of, libraries))]
+        # What is wrong takes longest to explain: it must not be what is left at the end.
+        order = sorted(layers, key=lambda layer: layer[0])
+        running = {at: pool.submit(result_of, *at[1:]) for at in order}
+        found = [running[at].result() for at in layers]
     if sys.argv[1:]:
         print(*map(json.dumps, found), sep="\n")
     else:

@@ -8,21 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 
-def layers_of(libraries: list[str]) -> list[tuple[str, str]]:
-    """Return the library and the entry of every layer of some libraries, in order."""
+def layers_of(library: str) -> list[tuple[bool, str, str]]:
+    """Return the library and entry of each of its layers, and whether nothing is wrong."""
     from field.tables import TABLES
 
-    return [(library, name) for library in libraries for name in TABLES[library]]
+    return [(e.known is None, library, name) for name, e in TABLES[library].items()]
 
 
-def result_of(named: tuple[str, str]) -> dict[str, Any]:
+def result_of(library: str, name: str) -> dict[str, Any]:
     """Return what a check says of one layer, named by its library and its entry."""
     import torch
 
     import ldjcheck
     from field.tables import TABLES
 
-    library, name = named
     entry = TABLES[library][name]
     torch.manual_seed(0)
     report = ldjcheck.check(entry.build(), **entry.flags)
