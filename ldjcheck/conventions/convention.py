@@ -165,9 +165,17 @@ def call_signature(layer: Any) -> Signature | None:
 
 
 def signature_of(function: Callable[..., Any]) -> Signature | None:
-    """Return the signature of a function or bound method; None when it has none.
+    """Return the signature of a function or bound method; None when it has none."""
+    own = parameters_of(function)
+    if own is None or own.function is function:
+        return own
+    return replace(own, function=function)
 
-    A method of a class is looked at once, of however many copies of a layer it is.
+
+def parameters_of(function: Callable[..., Any]) -> Signature | None:
+    """Return the signature, of whichever copy of a layer it is that a method is bound to.
+
+    A method of a class is looked at once: this is asked at every call.
     """
     try:
         if isinstance(function, types.MethodType) and isinstance(
@@ -175,7 +183,7 @@ def signature_of(function: Callable[..., Any]) -> Signature | None:
         ):
             own = _signature_of_method(function.__func__)
             if own is not None:
-                return replace(own, function=function)
+                return own
         return _signature(function, [*inspect.signature(function).parameters.values()])
     except (TypeError, ValueError):
         return None

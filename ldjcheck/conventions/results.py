@@ -8,8 +8,10 @@ In a mapping the key decides, and so does the name of a field.
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import textwrap
+import types
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     """Return output and ldj of what `function` returned for the input `x`."""
+    if _is_plain_pair(result, x):
+        return Returned(y=result[0], ldj=result[1])
     held = _by_name(result)
     named = [key for key in held if isinstance(key, str) and is_total(key)]
     rest = [item for key, item in held.items() if key not in named]
@@ -55,6 +59,16 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
     numbers = [_one_number(result[i], x) for i in where]
     rest = [item for i, item in enumerate(result) if i not in where]
     return Returned(y=_outputs(rest, x), ldj=_added(numbers))
+
+
+def _is_plain_pair(result: Any, x: Any) -> bool:
+    """Return whether a result is what nearly all are: an output, and numbers for samples."""
+    if type(result) is not tuple or len(result) != 2:
+        return False
+    if not all(type(item) is Tensor for item in (*result, x)):
+        return False
+    with torch._C.DisableTorchFunction():  # nobody need hear of this
+        return bool(result[0].dim() <= x.dim() and result[1].dim() < 2)
 
 
 def _by_name(result: Any) -> dict[Any, Any]:
@@ -140,6 +154,15 @@ def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     """Return the longest tuple that the source of a function returns, in its own words."""
+    function = getattr(function, "forward", function)
+    function = getattr(function, "__func__", function)
+    if isinstance(function, types.FunctionType):
+        return _longest_tuple(function)
+    return _longest_tuple.__wrapped__(function)
+
+
+@functools.lru_cache(maxsize=64)
+def _longest_tuple(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     tree = source_of(function)
     found: tuple[ast.expr, ...] = ()
     for node in ast.walk(tree) if tree is not None else ():

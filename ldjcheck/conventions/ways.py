@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ldjcheck.conventions.convention import caller, signature_of
+from ldjcheck.conventions.convention import caller, parameters_of, signature_of
 from ldjcheck.conventions.results import unpacked
 from ldjcheck.records import Calls
 
@@ -107,10 +107,10 @@ def run(function: Callable[..., Any], x: Any, named: Mapping[str, Any]) -> Any:
     Each tensor is an argument of its own where the function has so many; else they are one
     argument, a tuple or, where the tensors have names of their own, a dict.
     """
-    signature = signature_of(getattr(function, "forward", function))
+    signature = parameters_of(getattr(function, "forward", function))
     if isinstance(x, Tensor):
-        if signature is not None and signature.names[:1]:
-            first = signature.names[0]
+        if signature is not None and (named or signature.keyword_only):
+            first = next(iter(signature.names), "")
             later = _input_behind(first, signature, named)
             if later is not None:
                 return function(**{later: x}, **named)
@@ -140,7 +140,7 @@ def _input_behind(
 
 def taken(function: Any, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     """Return the keyword arguments that a function takes."""
-    signature = signature_of(function)
+    signature = parameters_of(function)
     if signature is None or signature.takes_any_keyword:
         return dict(kwargs)
     return {name: value for name, value in kwargs.items() if name in signature.names}

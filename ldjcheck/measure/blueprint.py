@@ -28,6 +28,8 @@ from ldjcheck.measure.isolate import CopiesOfResults, holds_state
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
 _PROTOCOL = 4  # the one that `deepcopy` asks objects for
 _SHARED = (
     type, types.FunctionType, types.BuiltinFunctionType, types.ModuleType,
@@ -57,13 +59,9 @@ class Blueprint:
         held = list(reachable(layer))
         if any(_copies_itself(item) for item in held):
             raise NoBlueprintError
-        written = io.BytesIO()
-        writer = _Writer(written)
         try:
-            writer.dump(layer)
-            self._state = written.getvalue()
-            self._kept = writer.kept
-            self._alone = _alone(writer.kept)
+            self._state, self._kept = _written(layer)
+            self._alone = _alone(self._kept)
             self._plain = all(
                 not isinstance(item, Tensor) or item.is_leaf for item in self._kept
             )
@@ -82,6 +80,47 @@ class Blueprint:
             with CopiesOfResults():
                 twin = reader.load()
         return twin, [reader.copies[id(tensor)] for tensor in followed]
+
+
+class Still:
+    """What a layer that has a blueprint holds at a moment, down to the last bit.
+
+    Args:
+        layer: the layer, or a copy that was made from its blueprint.
+    """
+
+    def __init__(self, layer: Any) -> None:
+        self._state, self._kept = _written(layer)
+        self._numbers = [
+            item.detach().clone() if isinstance(item, Tensor) else item.copy()
+            for item in self._kept
+            if isinstance(item, _COPIED)
+        ]
+
+    def holds_for(self, layer: Any) -> bool:
+        """Return whether the layer still holds the very same."""
+        try:
+            state, kept = _written(layer)
+            if state != self._state or [*map(id, kept)] != [*map(id, self._kept)]:
+                return False
+            now = [item for item in kept if isinstance(item, _COPIED)]
+            return all(map(_is_equal, now, self._numbers))
+        except Exception:  # what it holds cannot be written down, or compared
+            return False
+
+
+def _is_equal(a: Tensor | NDArray[Any], b: Tensor | NDArray[Any]) -> bool:
+    if isinstance(a, Tensor) and isinstance(b, Tensor):
+        return a.shape == b.shape and torch.equal(a, b)
+    return np.array_equal(a, b)
+
+
+def _written(layer: Any) -> tuple[bytes, list[Any]]:
+    """Return a layer's state as it is written down, and what is kept aside."""
+    written = io.BytesIO()
+    writer = _Writer(written)
+    writer.dump(layer)
+    return written.getvalue(), writer.kept
 
 
 class _Writer(pickle.Pickler):

@@ -127,7 +127,7 @@ def measure_direction(
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
-    shares = structure.shares(jacobian, pivots)
+    parts = shares = structure.shares(jacobian, pivots)
     if truth.map.noise is not None and reported is not None:
         density = density_of(truth.map.origin, reported - exact)
         if density is not None:
@@ -136,7 +136,7 @@ def measure_direction(
             measured = replace(measured, density_counted=True)
     estimate = estimate_of(runner, direction, x, frozen, base)
     if estimate is not None:
-        allowed = _allowed(truth, None, exact, pivots, base, dtype, options)
+        allowed = _allowed(truth, None, exact, parts, pivots, base, dtype, options)
         return replace(
             measured,
             reported=estimate.mean,
@@ -149,7 +149,7 @@ def measure_direction(
     return replace(
         measured,
         exact=exact,
-        allowed=_allowed(truth, reported, exact, pivots, base, dtype, options),
+        allowed=_allowed(truth, reported, exact, parts, pivots, base, dtype, options),
         slack=_slack(truth, reported, exact),
         shares=shares,
         reported_shares=None if base.shares is None else base.shares.detach().double(),
@@ -181,12 +181,16 @@ def _allowed(
     truth: Truth,
     reported: Tensor | None,
     exact: Tensor,
+    parts: Tensor,
     pivots: list[tuple[int, int]] | None,
     base: Outcome,
     dtype: str,
     options: Options,
 ) -> Tensor:
-    """Return the allowed difference of each sample, `(batch,)`, in nats."""
+    """Return the allowed difference of each sample, `(batch,)`, in nats.
+
+    `parts` are the dims' shares of log|det J|, `(batch, dims)`.
+    """
     jacobian = truth.jacobian.double().cpu()
     given = options.atol is not None or options.rtol is not None
     parts = structure.shares(jacobian, pivots)

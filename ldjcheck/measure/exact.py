@@ -71,27 +71,41 @@ def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
     triangular, in whatever order, its pivots are multiplied and nothing is eliminated:
     beside the slopes of a steep network, which do not count, the pivots would drown.
     """
-    pairs = [_log_abs_det(matrix) for matrix in matrices]
-    return torch.stack([p[0] for p in pairs]), torch.stack([p[1] for p in pairs])
-
-
-def _log_abs_det(matrix: Tensor) -> tuple[Tensor, Tensor]:
-    if matrix.requires_grad or not torch.isfinite(matrix).all():
+    finite = torch.isfinite(matrices).flatten(1).all(1)
+    if matrices.requires_grad or not finite.all():
         # A zero that changes with a parameter counts in the derivative.
-        sign, log = torch.linalg.slogdet(matrix)
-        return sign, log
-    entries = matrix.detach().cpu().numpy()
-    rows, columns = peeled(entries != 0)
-    rest_rows = sorted({*range(len(entries))} - {*rows})
-    rest_columns = sorted({*range(len(entries))} - {*columns})
-    sign, log = np.linalg.slogdet(entries[np.ix_(rest_rows, rest_columns)])
-    pivots = entries[rows, columns]
+        plain = not matrices.requires_grad
+        pairs = [
+            log_abs_det(m[None]) if plain and known else torch.linalg.slogdet(m[None])
+            for m, known in zip(matrices, finite, strict=True)
+        ]
+        return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
+    entries = matrices.detach().cpu().numpy()
+    patterns = entries != 0
+    alike = bool((patterns == patterns[:1]).all())
+    groups = [slice(None)] if alike else [slice(b, b + 1) for b in range(len(entries))]
+    found = [_of_one_pattern(entries[group]) for group in groups]
+    signs, logs = (np.concatenate(each) for each in zip(*found, strict=True))
+    return matrices.new_tensor(signs), matrices.new_tensor(logs)
+
+
+def _of_one_pattern(
+    entries: NDArray[np.floating],
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Return sign and log|det| of matrices whose zeros are at the same places."""
+    rows, columns = peeled((entries != 0).any(0))
+    rest_rows = sorted({*range(entries.shape[1])} - {*rows})
+    rest_columns = sorted({*range(entries.shape[2])} - {*columns})
+    rest = entries[:, rest_rows][:, :, rest_columns]
+    pairs = [np.linalg.slogdet(matrix) for matrix in rest]
+    pivots = entries[:, rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
-        log = log + np.log(np.abs(pivots)).sum()
+        logs = np.log(np.abs(pivots)).sum(1)
+    signs = np.array([sign for sign, _ in pairs]) * np.sign(pivots).prod(1) * swapped
     return (
-        matrix.new_tensor(sign * np.sign(pivots).prod() * swapped),
-        matrix.new_tensor(log),
+        signs + 0.0,  # no minus zero
+        np.array([log for _, log in pairs]) + logs,
     )
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ldjcheck.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError
+from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.measure.devices import moved, usable
 from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
@@ -88,12 +88,13 @@ class Workshop:
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all workshops that one was made into
+    idle: set[Hashable] = field(
+        default_factory=set, compare=False, repr=False
+    )  # calls that leave a copy as it was; likewise
 
     def copy(self) -> Copy:
         """Return a copy of the layer, or what stands for one where it cannot be copied."""
-        options = self.options
-        device = usable(options.device)
-        kind = id(self.layer.obj), options.mode, device, self.promote
+        device, kind = usable(self.options.device), self._kind()
         if kind in self.masters:
             return self.masters[kind].again() or self._made(device)
         first = self._made(device)
@@ -106,6 +107,12 @@ class Workshop:
         master = _Master(original=self.layer.obj, copy=first, blueprint=blueprint)
         self.masters[kind] = master
         return master.again() or self._made(device)
+
+    def _kind(self) -> Hashable:
+        """Return what copies are alike in."""
+        options = self.options
+        device = usable(options.device)
+        return id(self.layer.obj), options.mode, device, self.promote
 
     def _made(self, device: torch.device) -> Copy:
         said = None
@@ -193,7 +200,25 @@ class Workshop:
         return runner
 
     def warm_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
-        """Call the layer once, in training if it can be; return what it raised there."""
+        """Call the layer once, in training if it can be; return what it raised there.
+
+        A call that left one copy as it was need not be made on others.
+        """
+        given = tuple(x.shape[1:]), tuple(runner.kwargs)
+        at = self._kind(), self.options.params, runner.calls.forward, given
+        if at in self.idle:
+            return None
+        master = self.masters.get(self._kind())
+        still = None
+        if master is not None and master.blueprint is not None:
+            still = Still(runner.layer)
+        refused = self._warmed_up(runner, x)
+        told = refused or runner.layouts.get("forward") or runner.handed
+        if still is not None and not told and still.holds_for(runner.layer):
+            self.idle.add(at)
+        return refused
+
+    def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
         refused = None
         trained = self.options.params == "random" and self.options.mode != "train"
         for mode in ("train", self.options.mode) if trained else (self.options.mode,):

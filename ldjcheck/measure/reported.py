@@ -26,7 +26,7 @@ def reported_of(
     """
     if raw is None:
         return None, None, None
-    batch = len(x)
+    batch = x.shape[0]
     ldj = torch.as_tensor(raw, dtype=None if isinstance(raw, Tensor) else x.dtype)
     if ldj.is_complex():
         return None, None, "the ldj is made of complex numbers"
@@ -34,7 +34,7 @@ def reported_of(
         ldj = ldj.double()
     if start is not None:
         return _beyond(ldj, start, calls)
-    ldj = calls.sign * ldj
+    ldj = ldj if calls.sign == 1 else -ldj
     if event_dim is not None:
         return _per_event(ldj, x, event_dim)
     if ldj.shape == (batch,):

@@ -303,7 +303,7 @@ def _change(now: Tensor, before: Tensor | None) -> float:
     assert before is not None
     if now.shape != before.shape:
         return float("inf")
-    if torch.equal(now.detach(), before.detach()):
+    if torch.equal(now, before):
         return 0.0
     change = (now.detach() - before.detach()).double().abs()
     return float(change.nan_to_num(nan=float("inf")).max())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import itertools
+import threading
 import types
 from typing import Any
 
@@ -13,7 +15,7 @@ from small_layers import Affine, Curve
 from torch import Tensor, nn
 from torch.distributions.transforms import ExpTransform
 
-from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError
+from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.measure.isolate import copied
 
 
@@ -182,3 +184,45 @@ def test_what_cannot_be_written_down_has_no_blueprint() -> None:
     layer.lines = (line for line in ())
     with pytest.raises(NoBlueprintError):
         Blueprint(layer)
+
+
+class Counting(Affine):
+    """A flow that keeps a count where no attribute shows it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = itertools.count()
+
+
+CHANGES: dict[str, Any] = {
+    "a parameter": lambda rich: rich.tied.data.add_(1.0),
+    "a buffer": lambda rich: rich.steps.add_(1),
+    "an array": lambda rich: rich.hidden[1]["array"].__setitem__(0, 2.0),
+    "a number": lambda rich: rich.hidden[1].update(number=1.0),
+    "an attribute": lambda rich: setattr(rich, "seen", True),
+    "a mode": lambda rich: rich.eval(),
+    "an equal tensor": lambda rich: setattr(rich, "steps", rich.steps.clone()),
+    "a generator": lambda rich: rich.generator.random(),
+    "a function": lambda rich: setattr(rich, "activation", torch.sigmoid),
+    "a type": lambda rich: setattr(rich, "dtype", torch.float32),
+    "a cache": lambda rich: rich.cache.update(result=rich.tied * 2.0),
+    "what is no state": lambda rich: setattr(rich, "lock", threading.Lock()),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_layer_is_not_what_it_was_once_anything_changes(what: str) -> None:
+    rich = Rich()
+    still = Still(rich)
+    assert still.holds_for(rich)
+    rich(torch.randn(3, 4))
+    assert still.holds_for(rich)
+    CHANGES[what](rich)
+    assert not still.holds_for(rich)
+
+
+def test_a_count_that_no_attribute_shows_is_state() -> None:
+    layer = Counting()
+    still = Still(layer)
+    next(layer.count)
+    assert not still.holds_for(layer)

@@ -216,3 +216,37 @@ def test_what_returns_no_tensor_is_not_asked_at_every_shape() -> None:
     report = ldjcheck.check(Factory())
     assert [f.code for f in report.findings] == ["LDJ004"]
     assert len(Factory.calls) <= 12
+
+
+class Trained(Affine):
+    """A flow that counts its calls in training, where nothing of it shows."""
+
+    calls: ClassVar[list[bool]] = []
+
+    def forward(self, x: Tensor) -> Pair:
+        self.calls.append(self.training)
+        return super().forward(x)
+
+
+class Learning(Trained):
+    """The same, and its first batch decides where it begins."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("begun", torch.tensor(False))
+
+    def forward(self, x: Tensor) -> Pair:
+        if not self.begun:
+            with torch.no_grad():
+                self.log_scale.copy_(-x.std(0).log())
+            self.begun.fill_(True)
+        return super().forward(x)
+
+
+def test_a_call_in_training_that_changes_nothing_is_not_made_on_every_copy() -> None:
+    in_training = []
+    for build in (Trained, Learning):
+        Trained.calls.clear()
+        assert ldjcheck.check(build(), shape=(4,)).status == "pass"
+        in_training.append(Trained.calls.count(True))
+    assert in_training[0] <= in_training[1] / 2
