@@ -218,6 +218,22 @@ def _is_tensor(item: object) -> bool:
     return isinstance(item, torch.Tensor)
 
 
+def is_alike(one: object, other: object) -> bool:
+    """Return whether two objects are of one type, and hold the same plain values."""
+    plain = (str, bool, int, float, type(None))
+    if type(one) is not type(other):
+        return False
+    own, others = (
+        {
+            name: value
+            for name, value in attributes(each).items()
+            if type(value) in plain
+        }
+        for each in (one, other)
+    )
+    return own == others
+
+
 def is_lazy(root: object) -> bool:
     """Return whether a module's parameters are still to be made, by its first call."""
     import torch

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import is_alike
 from ldjcheck.records import DirectionMeasured, Explanation, Layer
 from ldjcheck.tape import stands_in
 
@@ -102,7 +103,7 @@ def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
 def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     """Return the sublayers at the first configurations, wrong ones first."""
     from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.measure import is_apart, record_parts
+    from ldjcheck.measure import are_all_apart, is_apart, record_parts
 
     sides = [
         (item.config, side)
@@ -117,6 +118,9 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
     workshop, calls = flow.settled.workshop, flow.settled.calls
+    # Parts of a flow that keeps samples apart do so too.
+    apart = workshop.behaviour and are_all_apart(flow.measured)
+    workshop = replace(workshop, apart=apart)
     seen: list[FlowParts] = []
     for config, side in (sides[i] for i in order[:_CONFIGS]):
         like = seen[0] if seen else None
@@ -148,10 +152,14 @@ def _mistakes(
         for e in blamed.explained
     ]
     kinds: set[object] = set()
+    puzzling: list[object] = []  # what is alike is explained no better
     for index in blamed.wrong:
         part = seen[0].parts[index]
         sizes = tuple(each.parts[index].shape for each in seen)
-        alone = _alone(flow, part, sizes) if len(kinds) < _ALONE else [_unexplained()]
+        known = len(kinds) >= _ALONE or any(is_alike(part.owner, o) for o in puzzling)
+        alone = [_unexplained()] if known else _alone(flow, part, sizes)
+        if not any(mistake[0].kind != "unexplained" for mistake in alone):
+            puzzling.append(part.owner)
         for mistake in alone:
             first = mistake[0]
             mark = part.path if first.location is None else (first.kind, first.location)

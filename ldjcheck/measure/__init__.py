@@ -5,6 +5,7 @@ from __future__ import annotations
 from ldjcheck.measure.counting import counted, with_numbers
 from ldjcheck.measure.departures import with_departures
 from ldjcheck.measure.devices import said_of_device
+from ldjcheck.measure.direction import are_all_apart
 from ldjcheck.measure.everywhere import measure_everywhere, measure_values
 from ldjcheck.measure.failures import Lessons
 from ldjcheck.measure.investigate import record_directions
@@ -36,6 +37,7 @@ __all__ = [
     "Rehearsal",
     "Settled",
     "Workshop",
+    "are_all_apart",
     "counted",
     "is_apart",
     "is_the_same_map",

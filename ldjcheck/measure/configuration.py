@@ -94,8 +94,8 @@ def _with_losses(
     side: DirectionMeasured | Unavailable,
 ) -> DirectionMeasured | Unavailable:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
-    if not isinstance(side, DirectionMeasured) or not is_apart(side):
-        return side
+    if not isinstance(side, DirectionMeasured) or not is_apart(side) or side.underived:
+        return side  # of what only solves, the steps say nothing of the map
     options = workshop.options
     if not workshop.losses or (options.atol, options.rtol) != (None, None):
         return side

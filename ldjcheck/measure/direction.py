@@ -56,13 +56,14 @@ def measure_direction(
     behaviour: bool = True,
     there: Tensor | None = None,
     apart: bool = False,
+    solves: bool = False,
 ) -> DirectionMeasured:
     """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
 
     Without `behaviour` only the two numbers are wanted, not what the call does besides;
     samples may be known to be `apart` then. With `there`, the Jacobian of the map that this
     one undoes, `(batch, dims, dims)`, a map that has no derivative of its own is left
-    unanchored.
+    unanchored; where it is known that it only `solves`, nothing exact is asked of it.
 
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
@@ -98,6 +99,9 @@ def measure_direction(
         measured = replace(measured, behaviour=seen, reported=reported)
     if not base.y.dim() or len(base.y) != len(x):
         return measured
+    said = None if base.shares is None else base.shares.detach().double()
+    if solves:
+        return replace(measured, reported_shares=said)
     seen = measured.behaviour
     truth = truth_of(
         runner,
@@ -152,7 +156,7 @@ def measure_direction(
         allowed=_allowed(truth, reported, exact, parts, pivots, base, dtype, options),
         slack=_slack(truth, reported, exact),
         shares=shares,
-        reported_shares=None if base.shares is None else base.shares.detach().double(),
+        reported_shares=said,
         structure=name,
     )
 
@@ -322,9 +326,10 @@ def _gap_of_constants(truth: Truth, generator: torch.Generator) -> Tensor | None
 
 
 def _gap(truth: Truth, at: Tensor) -> Tensor | None:
+    map_ = replace(truth.map, apart=True) if truth.coupling == 0.0 else truth.map
     try:
-        there = truth.map.outcome(at).reported
-        jacobian, _, _ = truth.map.jacobian(at)
+        there = map_.outcome(at).reported
+        jacobian, _, _ = map_.jacobian(at)
     except (LayerRaisedError, NoJacobianError):
         return None
     if there is None:

@@ -17,6 +17,7 @@ from ldjcheck.measure.gradient import measure_gradients
 from ldjcheck.measure.isolate import is_kept_in_place, learnable
 from ldjcheck.measure.orientation import look_for_folds, turn_around
 from ldjcheck.measure.refine import refined
+from ldjcheck.measure.round_trip import only_solves
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.stand_in import with_stand_ins
 from ldjcheck.measure.uninitialised import with_memory
@@ -99,6 +100,8 @@ def _measured(
     """
     said: dict[str, str] = {}
     first = measure_config(settled.workshop, settled.calls, configs[0])
+    if only_solves((first,)):
+        settled = replace(settled, workshop=replace(settled.workshop, solves=True))
     closer = nearer(settled, configs, first)
     if closer is not None:
         configs, said["parameters"] = closer

@@ -11,6 +11,7 @@ import torch
 from ldjcheck.measure.configuration import measure_config, ready
 from ldjcheck.measure.direction import are_all_apart
 from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.measure.round_trip import only_solves
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.measure.trace import UntraceableError, numbers_alone, record
 from ldjcheck.records import DirectionMeasured
@@ -54,6 +55,7 @@ def record_directions(
         behaviour=False,
         losses=False,
         apart=are_all_apart(measured),
+        solves=only_solves(measured),
     )
     everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
     recorded = [

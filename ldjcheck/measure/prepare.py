@@ -81,6 +81,7 @@ class Workshop:
     labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
     apart: bool = False  # samples are known not to influence each other
+    solves: bool = False  # the way back is known to have no derivative of its own
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
     at: Shape | None = None  # the event shape that the contexts' sizes go with

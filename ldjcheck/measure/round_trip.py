@@ -23,9 +23,15 @@ from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allowed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldjcheck.measure.prepare import Workshop
     from ldjcheck.measure.runner import Runner
+    from ldjcheck.records import ConfigMeasured
 
+_NEARLY = (
+    1e-2  # of the exact value: a solver's own derivative, however early it stopped
+)
 _PREIMAGE = 1e-3  # a way back that misses by more is no way to find the preimage
 
 
@@ -49,12 +55,38 @@ def way_back(
     if there is None or not isinstance(inverse, DirectionMeasured) or inverse.anchored:
         return inverse
     assert isinstance(forward, DirectionMeasured)
-    found = None
     if inverse.y.shape == forward.x.shape and not inverse.rounding_seen:
         off = _gap(inverse.y, forward.x)
+        found = None
         if off <= _PREIMAGE:
             found = _at_preimage(runner, inverse, off, workshop)
-    return found or measured_side(runner, "inverse", y, workshop)
+        if found is not None:
+            return replace(found, underived=not _follows(inverse, found))
+    return measured_side(runner, "inverse", y, replace(workshop, solves=False))
+
+
+def only_solves(measured: Sequence[ConfigMeasured]) -> bool:
+    """Return whether the way back had no derivative of its own, wherever it was measured.
+
+    One of an estimate, or of constants that rounding leaves open, is looked at as a whole.
+    """
+    sides = [each.inverse for each in measured]
+    return bool(sides) and all(
+        isinstance(side, DirectionMeasured)
+        and side.underived
+        and not side.estimated
+        and not side.slack
+        for side in sides
+    )
+
+
+def _follows(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
+    """Return whether the derivative of a way back is nearly that of what it solves for."""
+    if inverse.exact is None or found.exact is None:
+        return False
+    known = torch.isfinite(found.exact)
+    near = (inverse.exact - found.exact).abs() <= _NEARLY * (1.0 + found.exact.abs())
+    return bool((near | ~known).all())
 
 
 def _at_preimage(

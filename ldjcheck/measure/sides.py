@@ -39,6 +39,7 @@ def measured_side(
             behaviour=workshop.behaviour,
             there=there,
             apart=workshop.apart,
+            solves=workshop.solves and there is not None,
         )
     except LayerRaisedError as error:
         if isinstance(error.error, NoBaseError):

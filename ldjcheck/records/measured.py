@@ -94,6 +94,7 @@ class DirectionMeasured:
     density_counted: bool = False  # `exact` is less the log-density of the noise
     approximate: bool = False  # finer steps make the difference vanish
     round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
+    underived: bool = False  # its own derivative is another map's: it solves for one
     meant: bool = False  # it is wrong, and `reported` right for one that is not
     residual: float = 0.0  # the same for either direction, which may be a solver's
     round_trip_allowed: float | None = None
