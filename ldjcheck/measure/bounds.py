@@ -64,18 +64,20 @@ def beyond_bounds(
     apart = any(is_apart(s) for m in measured for s in _told(m))
     if settled.calls.forward is None or apart or not settled.workshop.promote:
         return ()
-    seen = _sides(settled, first)
+    there, seen = _sides(settled, first)
     if not seen:
         return ()
     for config in configs[1:]:
-        _merge(seen, _sides(settled, config))
+        more, all_of_them = _sides(settled, config)
+        there |= more
+        _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
     found: list[ConfigMeasured] = []
     asked = 0
     for config, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        now = _sides(settled, config)
+        _, now = _sides(settled, config, back=not unmet <= there)
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
@@ -168,20 +170,27 @@ def _told(measured: ConfigMeasured) -> list[DirectionMeasured]:
     return [side for side in sides if isinstance(side, DirectionMeasured)]
 
 
-def _sides(settled: Settled, config: Config) -> dict[Side, Tensor]:
-    """Return which samples are beyond each bound that a call there and back compares with."""
-    seen: dict[Side, Tensor] = {}
+def _sides(
+    settled: Settled, config: Config, *, back: bool = True
+) -> tuple[set[Side], dict[Side, Tensor]]:
+    """Return which samples are beyond each bound that a call there and back compares with.
+
+    Before them come the bounds of the way there; the way back need not be asked. One that
+    only solves has bounds of its own steps.
+    """
     runner, x, _ = ready(settled.workshop, settled.calls, config)
     noted = _Sides(len(x))
+    there: set[Side] = set()
+    back = back and settled.calls.inverse is not None and not settled.workshop.solves
     try:
         with noted:
             y = runner.run("forward", x, Frozen()).y.detach()
-            if settled.calls.inverse is not None and len(y) == len(x):
+            there = set(noted.seen)
+            if back and len(y) == len(x):
                 runner.run("inverse", y, Frozen())
     except (LayerRaisedError, UnexpectedReturnError):
         pass  # what was seen before counts
-    _merge(seen, noted.seen)
-    return seen
+    return there, noted.seen
 
 
 def _merge(seen: dict[Side, Tensor], more: Mapping[Side, Tensor]) -> None:

@@ -179,7 +179,16 @@ class _Codes(TorchFunctionMode):
 
     def __init__(self) -> None:
         super().__init__()
-        self.run: set[types.CodeType] = set()
+        self._seen: dict[int, types.CodeType] = {}  # by identity: code is slow to hash
+
+    @property
+    def run(self) -> set[types.CodeType]:
+        """The codes of the user's; torch's take no steps."""
+        return {
+            code
+            for code in self._seen.values()
+            if is_users(code.co_filename) and not is_torchs(code.co_filename)
+        }
 
     def __torch_function__(
         self,
@@ -189,10 +198,12 @@ class _Codes(TorchFunctionMode):
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
         frame: FrameType | None = sys._getframe(1)
-        while frame is not None and not calls_layers(frame.f_code.co_filename):
-            file = frame.f_code.co_filename
-            if is_users(file) and not is_torchs(file):  # torch's take no steps
-                self.run.add(frame.f_code)
+        while frame is not None:
+            code = frame.f_code
+            if id(code) not in self._seen:
+                if calls_layers(code.co_filename):
+                    break
+                self._seen[id(code)] = code
             frame = frame.f_back
         return func(*args, **(kwargs or {}))
 

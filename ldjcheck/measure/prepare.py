@@ -89,9 +89,9 @@ class Workshop:
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all workshops that one was made into
-    idle: set[Hashable] = field(
-        default_factory=set, compare=False, repr=False
-    )  # calls that leave a copy as it was; likewise
+    idle: dict[Hashable, bool] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # whether a call leaves a copy as it was; likewise
 
     def copy(self) -> Copy:
         """Return a copy of the layer, or what stands for one where it cannot be copied."""
@@ -207,16 +207,15 @@ class Workshop:
         """
         given = tuple(x.shape[1:]), tuple(runner.kwargs)
         at = self._kind(), self.options.params, runner.calls.forward, given
-        if at in self.idle:
+        if self.idle.get(at, False):
             return None
         master = self.masters.get(self._kind())
-        still = None
-        if master is not None and master.blueprint is not None:
-            still = Still(runner.layer)
+        if at in self.idle or master is None or master.blueprint is None:
+            return self._warmed_up(runner, x)
+        still = Still(runner.layer)
         refused = self._warmed_up(runner, x)
         told = refused or runner.layouts.get("forward") or runner.handed
-        if still is not None and not told and still.holds_for(runner.layer):
-            self.idle.add(at)
+        self.idle[at] = not told and still.holds_for(runner.layer)
         return refused
 
     def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
