@@ -143,7 +143,7 @@ class Guard(TorchFunctionMode):
         self._operations += 1
         if self._operations > self._patience:
             raise EndlessError
-        named = dict(kwargs or {})
+        named = dict(kwargs) if kwargs else {}
         name = getattr(func, "__name__", "")
         if self._watch is None:
             return self._run(func, name, args, named)
@@ -171,7 +171,10 @@ class Guard(TorchFunctionMode):
                 return args[0].view_as(args[0])
             if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
                 return args[0].view_as(args[0])
-        if self._promote and (name in TO_LOW or is_low((*args, *named.values()))):
+        low = self._promote and (
+            is_low(args) or name in TO_LOW or (named and is_low(named.values()))
+        )
+        if low:
             if not self._single:
                 self._single = any(is_rounded(value) for value in args)
             func, args = promoted_call(func, name, args, named)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
 _TYPES = {
@@ -19,6 +19,8 @@ _TYPES = {
 _TYPE_NAMES = {f"torch.{name}Tensor": dtype for name, dtype in _TYPES.items()}
 _LEGACY_TYPE = type(torch.FloatTensor)
 _NAMES_A_TYPE = frozenset({torch.dtype, str, _LEGACY_TYPE})
+_NUMBERS = frozenset({int, float, bool, type(None)})
+_SEQUENCES = frozenset({tuple, list})
 TO_LOW = frozenset({"float", "half", "bfloat16"})
 INTEGER_DTYPES = frozenset(
     {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
@@ -51,19 +53,22 @@ def promoted_call(
     return func, args
 
 
-def is_low(values: Sequence[Any]) -> bool:
+def is_low(values: Iterable[Any]) -> bool:
     """Return whether any of these has, or names, a low precision, however deep it lies.
 
     Asked at every operation, and nearly always in vain.
     """
     for value in values:
+        kind = type(value)
+        if kind in _NUMBERS:
+            continue
         if isinstance(value, Tensor):
             if value.dtype in LOW_PRECISION:
                 return True
-        elif type(value) in _NAMES_A_TYPE:
+        elif kind in _NAMES_A_TYPE:
             if is_type_of(value, LOW_PRECISION):
                 return True
-        elif type(value) in (tuple, list) and is_low(value):
+        elif kind in _SEQUENCES and is_low(value):
             return True
     return False
 
