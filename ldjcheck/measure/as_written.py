@@ -96,13 +96,15 @@ def _only_watched(
 ) -> str | None:
     """Return what to say of a layer that reports something else where nothing looks on."""
     plain = written.unwatched(direction, x)
-    again, _ = _reported(written, direction, x, frozen, float("inf"))
-    if plain is None or again is None or plain.shape != here.shape:
+    if plain is None or plain.shape != here.shape:
         return None
     plain = plain.detach().double()
     off = (plain - here).abs().nan_to_num(nan=0.0)
     far = (off > _RELATIVE * (1.0 + here.abs())) & torch.isfinite(plain)
-    if not far.any() or not torch.equal(again, here):
+    if not far.any():
+        return None
+    again, _ = _reported(written, direction, x, frozen, float("inf"))
+    if again is None or not torch.equal(again, here):
         return None
     worst = int(off.argmax())
     return (

@@ -87,6 +87,9 @@ def repeats_every(
     if calls.inverse is None or domain.kind != "real":
         return None
     regions: tuple[Region, ...] = ("usual", "far")
+    far = _input(workshop, shape, batch, "far", domain)
+    if _comes_back(workshop, calls, shape, batch, far):
+        return None  # from beyond a turn it would lead to another point
     found = (
         _period(
             workshop, calls, shape, batch, _input(workshop, shape, batch, r, domain)
@@ -94,6 +97,17 @@ def repeats_every(
         for r in regions
     )
     return next((period for period in found if period is not None), None)
+
+
+def _comes_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
+) -> bool:
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+        return _is_close(runner.run("inverse", y, Frozen()).y.detach(), x)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
 
 
 def _period(

@@ -213,6 +213,9 @@ class Histories:
         """
         usual = self._settled.workshop.options.mode
         for mode in dict.fromkeys((usual, "train")):
+            stays = self._settled.workshop.stays(life.runner, self._config.shape)
+            if mode != usual and stays:
+                continue
             try:
                 states = life.states if mode == usual else self._begun("one", mode)
                 names = self._once(states, ("learned", "buffer"))

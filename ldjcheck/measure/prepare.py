@@ -205,8 +205,7 @@ class Workshop:
 
         A call that left one copy as it was need not be made on others.
         """
-        given = tuple(x.shape[1:]), tuple(runner.kwargs)
-        at = self._kind(), self.options.params, runner.calls.forward, given
+        at = self._call(runner, tuple(x.shape[1:]))
         if self.idle.get(at, False):
             return None
         master = self.masters.get(self._kind())
@@ -217,6 +216,16 @@ class Workshop:
         told = refused or runner.layouts.get("forward") or runner.handed
         self.idle[at] = not told and still.holds_for(runner.layer)
         return refused
+
+    def stays(self, runner: Runner, shape: Shape) -> bool:
+        """Return whether a call in training is known to leave the layer as it was."""
+        is_trained = self.options.params == "random"
+        return is_trained and self.idle.get(self._call(runner, shape), False)
+
+    def _call(self, runner: Runner, shape: Shape) -> Hashable:
+        """Return what calls that leave copies alike behind are alike in."""
+        given = runner.calls.forward, tuple(runner.kwargs), shape
+        return self._kind(), self.options.params, given
 
     def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
         refused = None
