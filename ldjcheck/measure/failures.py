@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -19,9 +19,8 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Domain, Shape
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
+_OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
-
-_OFTEN = 2  # what was met so often, in float32 or at all, is met always
 _GIVEN = (Tensor, tuple, dict)  # what a layer is called with
 
 
@@ -33,18 +32,19 @@ class Lessons:
     """
 
     def __init__(self) -> None:
-        self._met: dict[Hashable, set[tuple[Hashable, Domain]]] = {}
+        self._sizes: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        self._domains: defaultdict[Hashable, set[Domain]] = defaultdict(set)
         self._vain: set[Hashable] = set()
-        self._doubled: dict[Hashable, set[Hashable]] = {}
-        self._single: Counter[Hashable] = Counter()
+        self._doubled: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        self._single: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
 
     def is_met_in_any_domain(
         self, given: Hashable, domain: Domain, error: LayerRaisedError
     ) -> bool:
         """Note an error; return whether it is met in other domains, and at other sizes."""
-        met = self._met.setdefault(error.trail, set())
-        met.add((given, domain))
-        sizes, domains = (set(each) for each in zip(*met, strict=True))
+        sizes, domains = self._sizes[error.trail], self._domains[error.trail]
+        sizes.add(given)
+        domains.add(domain)
         return len(sizes) > 1 and len(domains) > 1
 
     def note_vain(self, error: LayerRaisedError) -> None:
@@ -55,20 +55,24 @@ class Lessons:
         """Return whether a call in training is known to raise the same."""
         return error.trail in self._vain
 
-    def failed(self, at: Hashable, trail: Hashable, *, promoted: bool) -> None:
-        """Note what a try came to, in float64 where it is promoted."""
+    def failed(
+        self, calls: Calls, given: Hashable, trail: Hashable, *, promoted: bool
+    ) -> None:
+        """Note what a call came to that was given this, in float64 where it is promoted."""
         if promoted:
-            self._doubled.setdefault(at, set()).add(trail)
+            self._doubled[id(calls), given].add(trail)
         else:
-            self._single[trail] += 1
+            self._single[trail].add(given)
 
-    def precision_is_no_matter(self, at: Hashable) -> bool:
+    def precision_is_no_matter(self, calls: Calls, given: Hashable) -> bool:
         """Return whether what failed here in float64 fails in float32 as well.
 
-        That is known of failures that were met again wherever float32 was tried.
+        That is known of failures that float32 has met at other sizes.
         """
-        trails = self._doubled.get(at, set())
-        return bool(trails) and all(self._single[each] >= _OFTEN for each in trails)
+        trails = self._doubled[id(calls), given]
+        return bool(trails) and all(
+            len(self._single[each]) >= _OFTEN for each in trails
+        )
 
 
 class Failures:
@@ -106,8 +110,7 @@ class Failures:
         known |= self.lessons.is_met_in_any_domain(given, domain, error)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
-        at = id(calls), *given
-        self.lessons.failed(at, error.trail, promoted=workshop.promote)
+        self.lessons.failed(calls, given, error.trail, promoted=workshop.promote)
         return known
 
     def raised_by_call(
@@ -139,8 +142,8 @@ class Failures:
         what = str(error)
         self._returned.append(what)
         self._foreign[id(calls)] += error.is_foreign
-        at = id(calls), shape, workshop.options.context
-        self.lessons.failed(at, without_numbers(what), promoted=workshop.promote)
+        given, words = (shape, workshop.options.context), without_numbers(what)
+        self.lessons.failed(calls, given, words, promoted=workshop.promote)
 
     def is_no_way(self, calls: Calls) -> bool:
         """Return whether a call hands back no tensors, whatever it is given."""
@@ -150,9 +153,8 @@ class Failures:
         self, workshop: Workshop, calls: Calls, shape: Shape
     ) -> bool:
         """Return whether float32 is no use, where the layer failed in float64."""
-        return self.lessons.precision_is_no_matter(
-            (id(calls), shape, workshop.options.context)
-        )
+        given = shape, workshop.options.context
+        return self.lessons.precision_is_no_matter(calls, given)
 
     def one_batch(self, shape: Shape, batch: int) -> None:
         """Note that it ran with one size of the batch, and raises with another."""
