@@ -9,6 +9,7 @@ differ, there is no blueprint.
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import enum
 import io
@@ -90,7 +91,9 @@ class Still:
     """
 
     def __init__(self, layer: Any) -> None:
-        self._state, self._kept = _written(layer)
+        self._state, self._kept = b"", list[Any]()  # what no layer is written down as
+        with contextlib.suppress(Exception):  # its own state may do anything about it
+            self._state, self._kept = _written(layer)
         self._numbers = [
             item.detach().clone() if isinstance(item, Tensor) else item.copy()
             for item in self._kept

@@ -226,3 +226,23 @@ def test_a_count_that_no_attribute_shows_is_state() -> None:
     still = Still(layer)
     next(layer.count)
     assert not still.holds_for(layer)
+
+
+class Once(Affine):
+    """A flow that can be written down so many times only."""
+
+    left = 3
+
+    def __getstate__(self) -> dict[str, Any]:
+        type(self).left -= 1
+        if type(self).left < 0:
+            raise RuntimeError("not again")
+        return self.__dict__
+
+
+def test_what_can_not_be_written_down_any_more_is_not_known_to_be_the_same() -> None:
+    layer = Once()
+    Once.left = 0
+    still = Still(layer)
+    Once.left = 1
+    assert not still.holds_for(layer)
