@@ -101,7 +101,7 @@ def _of_one_pattern(
     pivots = entries[:, rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
-        logs = np.log(np.abs(pivots)).sum(1)
+        logs = np.array([np.log(np.abs(each)).sum() for each in pivots])
     signs = np.array([sign for sign, _ in pairs]) * np.sign(pivots).prod(1) * swapped
     return (
         signs + 0.0,  # no minus zero

@@ -105,9 +105,10 @@ def _comes_back(
     runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
-        return _is_close(runner.run("inverse", y, Frozen()).y.detach(), x)
+        back = runner.run("inverse", y, Frozen()).y.detach()
     except (LayerRaisedError, UnexpectedReturnError):
         return False
+    return back.shape == x.shape and _is_close(back, x)
 
 
 def _period(
