@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules import RULES, Rule, rule_for, sections
+from ldjcheck.mistakes import RULES, Rule, rule_for, sections
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -173,7 +173,7 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
 def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
     from torch import Tensor
 
-    from ldjcheck.measure.exact import NoJacobianError, exact_jacobian, log_abs_det
+    from ldjcheck.oracle.jacobian import NoJacobianError, exact_jacobian, log_abs_det
 
     __tracebackhide__ = True
     y: Any = f(x.clone().requires_grad_())

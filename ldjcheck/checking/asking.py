@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.domains import parse_domain
+from ldjcheck.mistakes.choosing import codes_for, ignorable_codes_for
 from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
-from ldjcheck.rules.choosing import codes_for, ignorable_codes_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

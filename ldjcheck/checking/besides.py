@@ -12,18 +12,19 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck import probe
-from ldjcheck.checking.feeding import with_optional_context
-from ldjcheck.checking.setting import settle_layer, settled_otherwise
-from ldjcheck.compare.judgement import silenced
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.rules import rule_for
+from ldjcheck.judging.status import silenced
+from ldjcheck.mistakes import rule_for
+from ldjcheck.settling.contexts import with_optional_context
+from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.guesses.contexts import guess_contexts
+from ldjcheck.settling.setting import settle_layer, settled_otherwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.checking.setting import Setting
     from ldjcheck.records import Config, Options, Result
+    from ldjcheck.settling.setting import Setting
 
     Checked = Callable[[Setting, Options, tuple[Config, ...]], Result]
     GlancedAt = Callable[[Setting, Options], Result]
@@ -91,7 +92,7 @@ def _with_context_too(
     checked: Checked,
     glanced_at: GlancedAt,
 ) -> Result:
-    from ldjcheck.measure import is_the_same_map
+    from ldjcheck.settling.settle import is_the_same_map
 
     settled = with_optional_context(setting.layer, setting.settled, options)
     if settled is None:
@@ -120,7 +121,7 @@ def _in_training_too(
     setting: Setting, options: Options, result: Result, checked: Checked
 ) -> Result:
     """Return what is wrong in training alone, where the map is the same and the ldj is not."""
-    from ldjcheck.measure import otherwise
+    from ldjcheck.settling.settle import otherwise
 
     if options.mode == "train" or otherwise(setting.settled, "training") is None:
         return result
@@ -136,7 +137,7 @@ def _without_gradients_too(
     setting: Setting, options: Options, result: Result
 ) -> Result:
     """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
-    from ldjcheck.measure import otherwise
+    from ldjcheck.settling.settle import otherwise
 
     told = otherwise(setting.settled, "without gradients")
     if told is None:
@@ -161,13 +162,13 @@ def _without_gradients_too(
 
 def _with_padding_too(setting: Setting, options: Options, result: Result) -> Result:
     """Return what is wrong where a mask leaves out the end of a sample."""
-    from ldjcheck.measure import padding_told
+    from ldjcheck.experiments.padding import padding_told
 
     masked = _masked(setting, options)
     if masked is None:
         return result
     settled = masked.settled
-    configs = probe.plan_configs(
+    configs = plan_configs(
         settled.shape,
         masked.others,
         settled.domain,
@@ -205,7 +206,7 @@ def _masked(setting: Setting, options: Options) -> Setting | None:
         return None
     at = ((settled.shape, settled.why_shape),)
     known = {name for name, _ in options.kwarg}
-    for guess in probe.guess_contexts(setting.layer.obj, (calls,), at, known):
+    for guess in guess_contexts(setting.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
             with contextlib.suppress(CannotCheckError):
                 masked = replace(options, context=guess.contexts)

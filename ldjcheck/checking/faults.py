@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
+from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Layer, Result
-from ldjcheck.rules import rule_for
 from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
-    from ldjcheck.measure import Namespace
+    from ldjcheck.running.snapshot.namespace import Namespace
 
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
 

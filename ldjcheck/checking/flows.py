@@ -13,8 +13,7 @@ from ldjcheck.tape import stands_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ldjcheck.diagnosis import Blamed
-    from ldjcheck.measure import Settled
+    from ldjcheck.mistakes.engine import Blamed
     from ldjcheck.records import (
         Comparison,
         ConfigMeasured,
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
         Options,
         Shape,
     )
+    from ldjcheck.settling.settle import Settled
     from ldjcheck.tape import FlowParts, Part
 
     Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
@@ -87,7 +87,7 @@ def is_flow(layer: Any) -> bool:
 
 
 def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
-    from ldjcheck.diagnosis import blame_sublayers, sublayer_lines
+    from ldjcheck.mistakes.engine import blame_sublayers, sublayer_lines
 
     seen = _seen(flow, diagnosis.direction)
     if not seen:
@@ -103,7 +103,9 @@ def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
 def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     """Return the sublayers at the first configurations, wrong ones first."""
     from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.measure import are_all_apart, is_apart, record_parts
+    from ldjcheck.oracle.direction import are_all_apart
+    from ldjcheck.oracle.sides import is_apart
+    from ldjcheck.settling.sublayers import record_parts
 
     sides = [
         (item.config, side)

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.checking.setting import Setting
-    from ldjcheck.measure.counting import Counted
     from ldjcheck.records import Comparison, Options, Shape
+    from ldjcheck.settling.held_sizes import Counted
+    from ldjcheck.settling.setting import Setting
 
     Compared = Callable[[Setting, Options], Comparison]
 
@@ -33,7 +33,7 @@ def at_its_own_size(
     size at which both are moved together. A number that is the size of an axis which the
     layer fixes is that axis's, and never taken for another's.
     """
-    from ldjcheck.measure import counted
+    from ldjcheck.settling.held_sizes import counted
 
     settled = setting.settled
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
@@ -69,7 +69,7 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
 
 def _held(setting: Setting, taken: dict[int, Counted], shape: Shape) -> Setting | None:
     """Return the setting at one shape of a copy that holds the sizes of its axes."""
-    from ldjcheck.measure import with_numbers
+    from ldjcheck.settling.held_sizes import with_numbers
 
     sizes = {number: shape[axis] for axis, number in taken.items()}
     settled = with_numbers(setting.settled, sizes)

@@ -10,16 +10,15 @@ from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ldjcheck import probe
 from ldjcheck.checking.besides import asked_besides
 from ldjcheck.checking.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
 from ldjcheck.checking.raised import raised
-from ldjcheck.checking.setting import settle_layer
 from ldjcheck.checking.splits import with_splits
-from ldjcheck.compare import compare
-from ldjcheck.compare.judgement import (
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.judging import compare
+from ldjcheck.judging.status import (
     forgiven,
     kind_of,
     said_of_comparison,
@@ -29,7 +28,7 @@ from ldjcheck.compare.judgement import (
     status_of,
     with_shares,
 )
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.mistakes import name_findings, rule_for
 from ldjcheck.records import (
     Finding,
     Ignored,
@@ -39,12 +38,17 @@ from ldjcheck.records import (
     Result,
     Shape,
 )
-from ldjcheck.rules import name_findings, rule_for
+from ldjcheck.settling.design import (
+    choose_batch,
+    plan_as_built,
+    plan_configs,
+    plan_investigation,
+)
+from ldjcheck.settling.setting import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.checking.setting import Setting
     from ldjcheck.records import (
         Comparison,
         Config,
@@ -54,6 +58,7 @@ if TYPE_CHECKING:
         Verdict,
         Wrt,
     )
+    from ldjcheck.settling.setting import Setting
     from ldjcheck.tape import Trace
 
     Tell = Callable[[Result], None]
@@ -76,7 +81,8 @@ def check_layer(
     `tell` hears of a failing layer as soon as it is known to fail, and once more when it
     is known why: whoever cannot wait for the end has a result all the same.
     """
-    from ldjcheck.measure import Namespace, undisturbed, unharmed
+    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
+    from ldjcheck.running.snapshot.namespace import Namespace
 
     started = perf_counter() if started is None else started
     torch_before = Namespace()
@@ -115,7 +121,7 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
     Raises:
         CannotCheckError: the layer cannot be called.
     """
-    from ldjcheck.measure import undisturbed, unharmed
+    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
 
     with undisturbed(), unharmed(layer.obj):
         setting = settle_layer(layer, options)
@@ -126,13 +132,14 @@ def returned_shapes(
     layer: Layer, options: Options, shape: Shape
 ) -> tuple[Shape, Shape, Shape] | None:
     """Return the shapes of a batch of events, of its output and of the ldj beside it."""
-    from ldjcheck.measure import returned_shapes, undisturbed, unharmed
+    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
+    from ldjcheck.settling.settle import returned_shapes
 
     sized = replace(options, shape=((None, shape),))
     try:
         with undisturbed(), unharmed(layer.obj):
             settled = settle_layer(layer, sized).settled
-            return returned_shapes(settled, probe.choose_batch(options.batch, shape))
+            return returned_shapes(settled, choose_batch(options.batch, shape))
     except CannotCheckError:
         return None
 
@@ -250,10 +257,10 @@ def _at(setting: Setting, options: Options) -> Comparison:
 def _measurement(
     setting: Setting, layer: Layer, options: Options, *, values_alone: bool = False
 ) -> Measurement:
-    from ldjcheck.measure import measure_everywhere, measure_values
+    from ldjcheck.experiments.everywhere import measure_everywhere, measure_values
 
     settled = setting.settled
-    configs = probe.plan_configs(
+    configs = plan_configs(
         settled.shape,
         setting.others,
         settled.domain,
@@ -295,8 +302,8 @@ def _diagnoses(
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.diagnosis import diagnose_estimate, trace_ledger
-    from ldjcheck.measure import record_directions
+    from ldjcheck.mistakes.engine import diagnose_estimate, trace_ledger
+    from ldjcheck.mistakes.engine.investigation import record_directions
 
     wrong = [
         v.direction
@@ -316,7 +323,7 @@ def _diagnoses(
         first = measurement.measured[:1]
         traced = record_directions(settled.workshop, settled.calls, right, first)
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
-    more = probe.plan_investigation(
+    more = plan_investigation(
         settled.shape,
         setting.others,
         settled.domain,
@@ -335,15 +342,15 @@ def _diagnosed(
     traces: tuple[Trace, ...], setting: Setting, config: Config
 ) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.diagnosis import (
+    from ldjcheck.mistakes.engine import (
         diagnose_traces,
         explained_as_built,
         is_unexplained,
     )
-    from ldjcheck.measure import record_directions
+    from ldjcheck.mistakes.engine.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
-    as_built = probe.plan_as_built(config)
+    as_built = plan_as_built(config)
     if not as_built or not is_unexplained(diagnosis):
         return diagnosis
     settled, direction = setting.settled, diagnosis.direction
@@ -372,15 +379,15 @@ def _fixed(
         return findings
     if setting.settled.calls.departures:
         return findings  # what a split says is taken off: any density would agree
-    from ldjcheck.fixes import Plans, with_fixes
+    from ldjcheck.mistakes.mending import Plans, with_fixes
 
     settled, options = setting.settled, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
     at = settled.shape, setting.others, settled.domain, fresh
     moves = setting.has_parameters
-    plan = probe.plan_configs(*at, has_parameters=moves)
+    plan = plan_configs(*at, has_parameters=moves)
     seen = {config.shape for config in plan} - {settled.shape}
-    more = probe.plan_investigation(*at, has_parameters=moves)
+    more = plan_investigation(*at, has_parameters=moves)
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
     further = (c for c in usual if c.shape not in seen)

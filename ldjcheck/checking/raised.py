@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules import rule_for
+from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from ldjcheck.checking import pipeline
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
-from ldjcheck.probe import plan_configs
 from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
+from ldjcheck.settling.design import plan_configs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

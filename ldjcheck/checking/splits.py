@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
+from ldjcheck.mistakes import name_findings
 from ldjcheck.records import Layer, Verdict
-from ldjcheck.rules import name_findings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.checking.setting import Setting
     from ldjcheck.records import (
         CheckStatus,
         Comparison,
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
         Finding,
         Options,
     )
+    from ldjcheck.settling.setting import Setting
 
     Compared = Callable[[Layer, Options], Comparison]
 

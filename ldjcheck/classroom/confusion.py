@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ldjcheck.rules import rule_for
+from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

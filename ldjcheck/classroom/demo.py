@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking.pipeline import measure_layer
 from ldjcheck.classroom.judging import built, examine
+from ldjcheck.mistakes import rule_for
 from ldjcheck.records import DirectionMeasured, Layer, Options
 from ldjcheck.report import Style, figures
 from ldjcheck.report import finding as about
 from ldjcheck.report.layout import shorten, wrap
 from ldjcheck.report.ledger import ledger
-from ldjcheck.rules import rule_for
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal
     from ldjcheck.classroom.lessons import Lesson
+    from ldjcheck.mistakes import Rule
     from ldjcheck.records import Check, Direction, Finding, Measurement, Result
     from ldjcheck.report import Report
-    from ldjcheck.rules import Rule
 
 _PLAIN = Style(color=False, verbosity=0)
 _WIDTH = _PLAIN.width

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.api import check
-from ldjcheck.rules import rule_for
+from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ from ldjcheck.classroom.animals import (
     unusual,
     vectors,
 )
-from ldjcheck.rules import RULES
+from ldjcheck.mistakes import RULES
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal

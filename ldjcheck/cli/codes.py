@@ -8,7 +8,7 @@ import click
 @click.command("codes", short_help="List every mistake that is known, one line each.")
 def codes() -> None:
     """List every mistake that is known: code, name, severity, and what it is."""
-    from ldjcheck.rules import RULES
+    from ldjcheck.mistakes import RULES
 
     names = max(len(rule.name) for rule in RULES)
     severities = max(len(rule.severity) for rule in RULES)

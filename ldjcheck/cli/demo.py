@@ -13,7 +13,7 @@ import click
 from ldjcheck.cli.explain import unknown_mistake
 
 if TYPE_CHECKING:
-    from ldjcheck.rules import Rule
+    from ldjcheck.mistakes import Rule
 
 _WIDTH = 80
 _PATIENCE = 60  # seconds for a command that is run for show
@@ -27,7 +27,7 @@ def demo(mistake: str | None) -> None:
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped. Without one, all
     lessons are listed, in the order in which they are best taught.
     """
-    from ldjcheck.rules import rule_for
+    from ldjcheck.mistakes import rule_for
 
     if mistake is None:
         click.echo(listing())
@@ -41,8 +41,8 @@ def demo(mistake: str | None) -> None:
 def listing() -> str:
     """Return all lessons by topic, one line each."""
     from ldjcheck.classroom.lessons import TOPICS
+    from ldjcheck.mistakes import rule_for
     from ldjcheck.report.layout import shorten
-    from ldjcheck.rules import rule_for
 
     blocks = []
     for topic in TOPICS:
@@ -75,7 +75,7 @@ def lesson(rule: Rule) -> str:
 def _command(rule: Rule) -> str:
     """Return what a rule's command prints, run in a folder with its file."""
     from ldjcheck.classroom.lessons import after
-    from ldjcheck.rules import rule_for, shown_by
+    from ldjcheck.mistakes import rule_for, shown_by
 
     source, command = shown_by(rule.page)
     left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from ldjcheck.rules import Rule
+    from ldjcheck.mistakes import Rule
 
 _WIDTH = 80
 _HARD_SPACE = "\N{NO-BREAK SPACE}"
@@ -26,7 +26,7 @@ def explain(mistake: str) -> None:
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped; `ldjcheck codes`
     lists them.
     """
-    from ldjcheck.rules import rule_for
+    from ldjcheck.mistakes import rule_for
 
     rule = rule_for(mistake)
     if rule is None:
@@ -36,7 +36,7 @@ def explain(mistake: str) -> None:
 
 def page_of(rule: Rule) -> str:
     """Return the page of a rule as text of at most 80 columns."""
-    from ldjcheck.rules import sections
+    from ldjcheck.mistakes import sections
 
     blocks = [_title(rule), _filled(rule.page.what)]
     for section in sections(rule.page):
@@ -54,7 +54,7 @@ def _title(rule: Rule) -> str:
 
 
 def _confused(rule: Rule) -> list[str]:
-    from ldjcheck.rules import rule_for
+    from ldjcheck.mistakes import rule_for
 
     others = [(rule_for(code), difference) for code, difference in rule.page.confused]
     named = [(f"{r.code} {r.name}", text) for r, text in others if r is not None]
@@ -78,7 +78,7 @@ def _filled(text: str, first: str = "", margin: str | None = None) -> str:
 
 def unknown_mistake(mistake: str) -> str:
     """Return what to type instead: the codes and names that look like it."""
-    from ldjcheck.rules import RULES
+    from ldjcheck.mistakes import RULES
 
     words = {word.lower(): word for r in RULES for word in (r.code, r.name)}
     wanted = mistake.strip().lower().replace("_", "-")

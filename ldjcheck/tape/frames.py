@@ -19,7 +19,7 @@ _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_CALLS_LAYERS = os.path.join(_PACKAGE, "measure", "runner.py")
+_CALLS_LAYERS = os.path.join(_PACKAGE, "running", "runner.py")
 
 
 @functools.lru_cache(maxsize=1024)

@@ -36,7 +36,7 @@ class Expected:
             TypeError: no mapping.
             ValueError: a finding that does not exist, or no reason.
         """
-        from ldjcheck.rules import rule_for
+        from ldjcheck.mistakes import rule_for
 
         if not isinstance(reasons, Mapping):
             raise TypeError("expected gives the reason of each: {'LDJ303': 'why'}")

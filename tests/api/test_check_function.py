@@ -238,7 +238,7 @@ def test_no_mistake_of_the_layer_is_raised(error: type[BaseException]) -> None:
     assert report.findings[0].code == "LDJ005"
     assert "the layer's own fault" in evidence
     assert "raise self.error" in evidence, "the user's line is shown"
-    assert "ldjcheck" + "/measure" not in evidence, "and none of ours"
+    assert "ldjcheck" + "/running" not in evidence, "and none of ours"
 
 
 class Module(nn.Module):

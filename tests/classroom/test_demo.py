@@ -14,7 +14,7 @@ from thinning import every
 from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
 from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.cli import main
-from ldjcheck.rules import RULES, rule_for
+from ldjcheck.mistakes import RULES, rule_for
 
 LESSONS = [
     lesson for t in TOPICS for lesson in t.lessons if rule_for(lesson.code) is not None

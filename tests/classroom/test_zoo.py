@@ -12,7 +12,7 @@ import pytest
 from ldjcheck.classroom.confusion import counts, figures, picture, table
 from ldjcheck.classroom.judging import judge
 from ldjcheck.classroom.zoo import ANIMALS, FAMILIES, right_ones, wrong_ones
-from ldjcheck.rules import RULES
+from ldjcheck.mistakes import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from ldjcheck.cli import main
-from ldjcheck.rules import RULES
+from ldjcheck.mistakes import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ldjcheck.rules import RULES
+from ldjcheck.mistakes import RULES
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "mistake_pages.py"
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import ldjcheck
 from ldjcheck.classroom.judging import examine
 from ldjcheck.classroom.zoo import ANIMALS
-from ldjcheck.rules import RULES
+from ldjcheck.mistakes import RULES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 import ldjcheck
 from ldjcheck import strategies
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.measure import Workshop, is_apart
-from ldjcheck.measure.direction import measure_direction
+from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import Layer, Options
+from ldjcheck.running.bench import Workshop
 from ldjcheck.strategies.flow import MISTAKES, Scale
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from small_layers import Affine, Curve
 from torch import Tensor, nn
 from torch.distributions.transforms import ExpTransform
 
-from ldjcheck.measure.blueprint import Blueprint, NoBlueprintError, Still
-from ldjcheck.measure.isolate import copied
+from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
+from ldjcheck.running.snapshot.isolation import copied
 
 
 class Rich(nn.Module):

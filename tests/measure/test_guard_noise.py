@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.distributions import Normal, Uniform
 
 import ldjcheck
-from ldjcheck.measure.guard import Frozen, Guard
+from ldjcheck.running.guard import Frozen, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from small_layers import Affine, Curve, Pair
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.measure.guard import Frozen, Guard
+from ldjcheck.running.guard import Frozen, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.measure.guard import Frozen, Guard
+from ldjcheck.running.guard import Frozen, Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -37,7 +37,7 @@ def test_an_error_is_shown_without_the_calls_that_went_before() -> None:
     shown = str(ldjcheck.check(AskingForMore()))
     assert "no table was loaded" in shown
     assert "During handling" not in shown
-    assert "ldjcheck.measure" not in shown
+    assert "ldjcheck.running" not in shown
 
 
 class Misspelt(nn.Module):

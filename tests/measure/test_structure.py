@@ -9,7 +9,7 @@ from small_layers import Affine, Coupling
 from torch import Tensor
 
 import ldjcheck
-from ldjcheck.measure.structure import condition, describe_structure, shares
+from ldjcheck.oracle.structure import condition, describe_structure, shares
 
 few = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 2**31)

@@ -87,5 +87,5 @@ def test_whoever_wants_every_frame_sees_the_raise_and_not_the_measuring(
     shown = run(WRONG, option).stdout.str()
     assert "raise failure" in shown
     assert "test_it.py" in shown
-    assert "ldjcheck/measure" not in shown
+    assert "ldjcheck/running" not in shown
     assert "During handling" not in shown

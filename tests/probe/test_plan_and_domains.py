@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.domains import describe, draw, integer_guesses, parse_domain
-from ldjcheck.probe import plan_configs, resized
 from ldjcheck.records import Config, Domain, Options
+from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.guesses.sizes import resized
 
 REAL = Domain(kind="real")
 

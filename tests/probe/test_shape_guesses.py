@@ -14,8 +14,10 @@ from small_layers import Affine, Coupling, Curve, Pair
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.probe import guess_shapes, plan_configs, resized, sizes_held
 from ldjcheck.records import Domain, Options
+from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.guesses.shapes import guess_shapes, sizes_held
+from ldjcheck.settling.guesses.sizes import resized
 
 
 def holding(**attributes: Any) -> nn.Module:

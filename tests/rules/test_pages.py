@@ -17,7 +17,7 @@ from click.testing import CliRunner
 import ldjcheck
 from ldjcheck.cli import main
 from ldjcheck.cli.explain import page_of
-from ldjcheck.rules import RULES, Rule, rule_for, sections
+from ldjcheck.mistakes import RULES, Rule, rule_for, sections
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-import ldjcheck.rules
-from ldjcheck.rules import RULES, Rule, rule_for
+import ldjcheck.mistakes
+from ldjcheck.mistakes import RULES, Rule, rule_for
 
-FOLDER = Path(ldjcheck.rules.__file__).parent
+FOLDER = Path(ldjcheck.mistakes.__file__).parent
 
 
 def files_of_rules() -> list[str]:
@@ -41,7 +41,7 @@ def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
     by_name = {rule.name.replace("-", "_"): rule for rule in RULES}
     assert sorted(by_name) == files_of_rules()
     for name, rule in by_name.items():
-        assert import_module(f"ldjcheck.rules.{name}").RULE is rule
+        assert import_module(f"ldjcheck.mistakes.{name}").RULE is rule
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
@@ -53,7 +53,9 @@ def test_a_rule_is_well_formed(rule: Rule) -> None:
     assert rule.summary
     assert not rule.summary.endswith(".")
     assert "\n" not in rule.summary
-    docstring = import_module(f"ldjcheck.rules.{rule.name.replace('-', '_')}").__doc__
+    docstring = import_module(
+        f"ldjcheck.mistakes.{rule.name.replace('-', '_')}"
+    ).__doc__
     assert docstring is not None
     assert docstring.startswith(f"{rule.code}: ")
 

@@ -162,7 +162,7 @@ def test_the_command_line_says_what_to_type(tmp_path: Path) -> None:
 
 
 def made_up(fails: Any) -> Any:
-    from ldjcheck.rules import rule_for
+    from ldjcheck.mistakes import rule_for
 
     rule = rule_for("LDJ199")
     assert rule is not None

@@ -1,0 +1,1 @@
+"""What is tried with a layer, one question a file."""

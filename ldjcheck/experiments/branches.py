@@ -1,0 +1,266 @@
+"""Bounds that no number has met so far: beyond one, a mistake may show.
+
+A log-scale that is clipped at 5 is never 5 while parameters are near their start, and a
+straight tail outside of 10 is no more than inputs that stay inside. Parameters are moved
+further, and inputs reach further out, until the bound is met; there the ldj is compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.sides import is_apart
+from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tape.frames import innermost_place
+from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.settling.settle import Settled
+    from ldjcheck.tape import Place
+
+    Side = tuple[Place | None, str, str]
+
+_FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
+_OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
+_MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
+_GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
+_STEEPEST = 10.0  # nats a dim: beyond, a layer is no longer what anybody uses
+_RETURNS = 1e-6  # a way back that misses by more is at another point
+_ASKED = 3  # places where bounds are met, each costs Jacobians
+
+_CLAMPS = frozenset(
+    {"clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_max", "hardtanh"}
+)
+_COMPARES = frozenset(
+    {
+        "lt", "gt", "le", "ge", "__lt__", "__gt__", "__le__", "__ge__",
+        "less", "greater", "less_equal", "greater_equal",
+    }
+)  # fmt: skip
+
+
+def beyond_bounds(
+    settled: Settled,
+    configs: tuple[Config, ...],
+    measured: tuple[ConfigMeasured, ...],
+) -> tuple[ConfigMeasured, ...]:
+    """Return measurements where a bound is met that was not, if the ldj is wrong there.
+
+    Only a layer that is right within its bounds is asked, and only what is wrong beyond
+    and right this side of it counts: further out, much else may go wrong.
+    """
+    first = configs[0]
+    apart = any(is_apart(s) for m in measured for s in _told(m))
+    if settled.calls.forward is None or apart or not settled.workshop.promote:
+        return ()
+    there, seen = _sides(settled, first)
+    if not seen:
+        return ()
+    for config in configs[1:]:
+        more, all_of_them = _sides(settled, config)
+        there |= more
+        _merge(seen, all_of_them)
+    unmet = {side for side, samples in seen.items() if not samples.any()}
+    found: list[ConfigMeasured] = []
+    asked = 0
+    for config, nearer in _further(first):
+        if not unmet or asked == _ASKED:
+            break
+        _, now = _sides(settled, config, back=not unmet <= there)
+        met = [side for side in unmet if side in now and bool(now[side].any())]
+        if not met:
+            continue
+        unmet -= set(met)
+        asked += 1
+        beyond = torch.stack([now[side] for side in met]).any(0)
+        wrong = _wrong(settled, config, beyond)
+        if wrong is not None and (nearer is None or _agrees(settled, nearer)):
+            found.append(wrong)
+            break
+    return tuple(found)
+
+
+def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
+    """Yield configurations further out, each with the one half as far, if that is new.
+
+    First comes a larger batch: of three samples none may have been on the other side.
+    """
+    many = next(batch for batch in _MANY if batch not in first.shape)
+    crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
+    yield crowd, None
+    nearer: Config | None = None
+    for times in _OUT if first.domain.kind == "real" else ():
+        config = replace(crowd, region="far", reach=times)
+        yield config, nearer
+        nearer = config
+    nearer = None
+    for times in _FURTHER if first.draw else ():
+        config = replace(first, scale=times * first.scale)
+        yield config, nearer
+        nearer = config
+
+
+def _wrong(settled: Settled, config: Config, beyond: Tensor) -> ConfigMeasured | None:
+    """Return what is measured, if samples beyond a bound are wrong, and no other is."""
+    measured = _measured(settled, config)
+    wrong = False
+    for side in _told(measured):
+        off = _off(side)
+        if bool((off & ~beyond).any()):
+            return None
+        wrong |= bool(off.any())
+    return measured if wrong else None
+
+
+def _agrees(settled: Settled, config: Config) -> bool:
+    told = _told(_measured(settled, config))
+    return bool(told) and not any(bool(_off(side).any()) for side in told)
+
+
+def _measured(settled: Settled, config: Config) -> ConfigMeasured:
+    """Return the directions at a configuration, samples that say nothing left out."""
+    shop = replace(settled.workshop, behaviour=False)
+    measured = measure_config(shop, settled.calls, config)
+    forward, inverse = measured.forward, measured.inverse
+    if isinstance(inverse, DirectionMeasured):
+        trip = inverse.round_trip
+        if trip is None or trip > _RETURNS:
+            why = "it does not lead back from so far out"
+            inverse = Unavailable(direction="inverse", why=why)
+    return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
+
+
+def _clear(
+    side: DirectionMeasured | Unavailable,
+) -> DirectionMeasured | Unavailable:
+    if not isinstance(side, DirectionMeasured):
+        return side
+    if side.exact is None or side.allowed is None or not side.anchored:
+        return Unavailable(direction=side.direction, why="nothing is known so far out")
+    dims = side.x[0].numel()
+    steep = (side.exact / dims).abs()
+    if side.shares is not None:
+        steep = side.shares.abs().amax(dim=1)
+    clear = (side.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
+    return replace(side, exact=side.exact.masked_fill(~clear, torch.nan))
+
+
+def _off(side: DirectionMeasured) -> Tensor:
+    """Return which samples are clearly wrong, `(batch,)`."""
+    assert side.exact is not None
+    if side.reported is None:
+        return torch.zeros(len(side.exact), dtype=torch.bool)
+    least = tells_a_mistake(side.x[0].numel())
+    return (side.reported - side.exact).abs() > least
+
+
+def _told(measured: ConfigMeasured) -> list[DirectionMeasured]:
+    sides = measured.forward, measured.inverse
+    return [side for side in sides if isinstance(side, DirectionMeasured)]
+
+
+def _sides(
+    settled: Settled, config: Config, *, back: bool = True
+) -> tuple[set[Side], dict[Side, Tensor]]:
+    """Return which samples are beyond each bound that a call there and back compares with.
+
+    Before them come the bounds of the way there; the way back need not be asked. One that
+    only solves has bounds of its own steps.
+    """
+    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    noted = _Sides(len(x))
+    there: set[Side] = set()
+    back = back and settled.calls.inverse is not None and not settled.workshop.solves
+    try:
+        with noted:
+            y = runner.run("forward", x, Frozen()).y.detach()
+            there = set(noted.seen)
+            if back and len(y) == len(x):
+                runner.run("inverse", y, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        pass  # what was seen before counts
+    return there, noted.seen
+
+
+def _merge(seen: dict[Side, Tensor], more: Mapping[Side, Tensor]) -> None:
+    for side, samples in more.items():
+        met = bool(samples.any())
+        if side not in seen or met:
+            seen[side] = samples
+
+
+class _Sides(TorchFunctionMode):
+    """Notes which samples were beyond the bounds that statements of the user's set."""
+
+    def __init__(self, batch: int) -> None:
+        super().__init__()
+        self._batch = batch
+        self.seen: dict[Side, Tensor] = {}
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        given = dict(kwargs or {})
+        if name in _CLAMPS and args and isinstance(args[0], Tensor):
+            low, high = _ends(name, args[1:], given)
+            value = args[0].detach()
+            if _means_something(low):
+                self._note(name, "below", value < low)
+            if _means_something(high):
+                self._note(name, "above", value > high)
+        result = func(*args, **given)
+        if name in _COMPARES and len(args) == 2 and isinstance(result, Tensor):
+            numbers = [a for a in args if not isinstance(a, Tensor) or a.numel() == 1]
+            if any(_means_something(number) for number in numbers):
+                self._note(name, "holds", result)
+                self._note(name, "fails", ~result)
+        return result
+
+    def _note(self, name: str, word: str, where: Tensor) -> None:
+        side = innermost_place(), name, word
+        where = where.detach().cpu()
+        if where.shape[:1] == (self._batch,):
+            samples = where.reshape(self._batch, -1).any(dim=1)
+        else:
+            samples = where.any().expand(self._batch)
+        known = self.seen.get(side)
+        self.seen[side] = samples if known is None else known | samples
+
+
+def _ends(
+    name: str, args: tuple[Any, ...], given: Mapping[str, Any]
+) -> tuple[Any, Any]:
+    """Return the lower and the upper bound of a clamp, None where there is none."""
+    if name == "clamp_max":
+        return None, args[0] if args else given.get("max")
+    default = (-1.0, 1.0) if name == "hardtanh" else (None, None)
+    words = ("min_val", "max_val") if name == "hardtanh" else ("min", "max")
+    low, high = (
+        args[index] if len(args) > index else given.get(word, default[index])
+        for index, word in enumerate(words)
+    )
+    return low, high
+
+
+def _means_something(bound: Any) -> bool:
+    """Return whether a bound is more than a guard against zero or overflow."""
+    if bound is None or (isinstance(bound, Tensor) and bound.numel() != 1):
+        return bound is not None
+    size = abs(float(bound))
+    return size == 0.0 or _GUARD <= size <= _LARGEST

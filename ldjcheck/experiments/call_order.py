@@ -1,0 +1,95 @@
+"""Whether the ldj is the same at the first call, at the next, and after a way back.
+
+All ask the same of one layer, whose parameters training does not move between. Where the
+outputs agree and the ldj do not, one of them is another moment's: what a first call sets is
+in the output already, and what training does to a layer is asked of it in training.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.records import Stale
+from ldjcheck.running.behaviour import SAME, same
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.snapshot.isolation import set_mode
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from torch import Tensor
+
+    from ldjcheck.records import Config, Direction
+    from ldjcheck.running.runner import Outcome, Runner
+    from ldjcheck.settling.settle import Settled
+
+    Moment = Literal["first call", "first call in training", "way back"]
+
+_VISIBLE = (
+    1e-4  # relative: a solver that starts where it ended last time is off by less
+)
+
+
+def other_moments(
+    settled: Settled, config: Config, way: Direction, x: Tensor
+) -> Stale | None:
+    """Return how the ldj of one input is another at another moment; None if it is not."""
+    shop, calls = settled.workshop, settled.calls
+    if shop.copy().layer is shop.layer.obj:
+        return None  # it is not new any more
+    tolerance = 100.0 * SAME["float64" if x.is_floating_point() else "float32"]
+
+    def told(of: Moment, before: Outcome, after: Outcome, watch: Watch) -> Stale | None:
+        a, b = before.reported, after.reported
+        if a is None or b is None or not same(before.y, after.y, tolerance):
+            return None
+        if same(a, b, _VISIBLE):
+            return None
+        gap = (a - b).detach().abs().nan_to_num(nan=0.0)
+        worst = int(gap.argmax())
+        late = of == "way back"
+        return Stale(
+            of=of,
+            output=False,
+            got=float((b if late else a)[worst]),
+            fresh=float((a if late else b)[worst]),
+            location=watch.made((after if late else before).raw),
+        )
+
+    try:
+        for mode in dict.fromkeys((shop.options.mode, "train")):
+            runner, watch = _new(settled, config, mode), Watch(remember=True)
+            if mode != shop.options.mode and shop.stays(runner, config.shape):
+                continue  # the next call is the same as the first
+            first = runner.run(way, x, Frozen(), observer=watch)
+            second = runner.run(way, x, Frozen(), observer=watch)
+            asked = mode == shop.options.mode
+            of: Moment = "first call" if asked else "first call in training"
+            if (found := told(of, first, second, watch)) is not None:
+                return found
+            if not asked or way == "inverse" or calls.inverse is None:
+                continue
+            if len(second.y) == len(x) and bool(second.y.isfinite().all()):
+                runner.run("inverse", second.y.detach(), Frozen())
+                third = runner.run(way, x, Frozen(), observer=watch)
+                if (found := told("way back", second, third, watch)) is not None:
+                    return found
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    return None
+
+
+def _new(settled: Settled, config: Config, mode: str) -> Runner:
+    """Return a runner on a copy that was never called."""
+    runner = settled.workshop.runner(
+        settled.calls,
+        config.shape,
+        config.batch,
+        draw=config.draw,
+        scale=config.scale,
+        seed=config.seed,
+    )
+    set_mode(runner.layer, mode)
+    return runner

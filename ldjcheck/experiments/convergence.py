@@ -1,0 +1,338 @@
+"""Layers that approximate: their difference goes to zero as they take finer steps.
+
+A flow that integrates an ODE with fixed steps adds up traces, and a series is cut off
+somewhere. The exact ldj of the map that really ran then differs from what is reported, by
+less and less as the number of steps grows. A mistake stays.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.experiments.step_size import Grain, Number
+from ldjcheck.oracle.both_directions import ready
+from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.oracle.sides import is_apart
+from ldjcheck.records import DirectionMeasured
+from ldjcheck.revision import StaleSourceError
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Config, ConfigMeasured, Direction, Options
+    from ldjcheck.running.runner import Runner
+    from ldjcheck.settling.settle import Settled
+
+_TRIED = 6  # numbers
+_PAIRED = 2  # counts that are tried together with step sizes
+_SPANS = 0.1  # of how far a step size moves the output, its count does as well
+_FINER = 2, 4, 8, 16, 32  # the latter where the first do not say yet where it ends
+_ALWAYS = 4
+_FINE = 400  # steps that are enough to see it
+_LONGER = 1.3  # a call with twice the steps runs so many times the operations, at least
+_SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
+_TOWARDS = 1.2  # the same before the rate is steady
+_ROUNDING = 1e-9  # a difference or a miss that is no approximation's
+_DENSE = 256  # times as many points
+_HARDLY = 0.01  # of the first difference
+_SINGLE = 1e-7  # and what points and weights that were made in float32 leave
+_LEFT = 0.1  # of the finest difference: what may remain in the limit
+
+
+def refined(
+    settled: Settled,
+    configs: tuple[Config, ...],
+    measured: tuple[ConfigMeasured, ...],
+) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+    """Return the measurements with the approximation's own error allowed, and why.
+
+    At every configuration where the numbers part, they must come together. A way back
+    that is far off, from a map that approximates nothing, is a solver's that stopped early;
+    an ldj that is, of such a map, is that of no map.
+    """
+    said: dict[str, str] = {}
+    for direction in ("forward", "inverse"):
+        names = _converging(settled, configs, measured, direction)
+        if names is None or (
+            direction == "inverse" and any(map(_stopped_early, measured))
+        ):
+            continue
+        measured = tuple(_allowing(each, direction) for each in measured)
+        said[f"approximation {direction}"] = (
+            f"the difference goes to zero as {names} takes finer steps: no mistake"
+        )
+    return measured, said
+
+
+def _converging(
+    settled: Settled,
+    configs: tuple[Config, ...],
+    measured: tuple[ConfigMeasured, ...],
+    direction: Direction,
+) -> str | None:
+    """Return the numbers that make all differences vanish, or None."""
+    apart = [
+        (config, side)
+        for config, each in zip(configs, measured, strict=True)
+        if isinstance(side := _side(each, direction), DirectionMeasured)
+        and side.estimated == 0
+        and (is_apart(side) or _comes_back_off(side))
+    ]
+    if not apart:
+        return None
+    first_config, first = apart[0]
+    runner, _, _ = ready(settled.workshop, settled.calls, first_config)
+    if runner.layer is settled.workshop.layer.obj:
+        return None  # what cannot be copied is left as it is
+    grain = Grain(lambda: _operations(runner, first))
+    for numbers in _candidates(settled, first_config, first, grain):
+        at = settled, grain, numbers
+        if _is_plainly_off(first) and not any(
+            _moves(settled, first_config, first, grain, number) for number in numbers
+        ):
+            continue
+        if _vanishes(*at, first_config, first, proof=True) and all(
+            _vanishes(*at, config, side, proof=False) for config, side in apart[1:]
+        ):
+            return " and ".join(dict.fromkeys(map(str, numbers)))
+    return None
+
+
+def _is_plainly_off(side: DirectionMeasured) -> bool:
+    gap = _gap(side) if is_apart(side) else None
+    return gap is not None and bool(
+        (gap.abs() > tells_a_mistake(side.x[0].numel())).all()
+    )
+
+
+def _candidates(
+    settled: Settled, config: Config, side: DirectionMeasured, grain: Grain
+) -> Iterator[tuple[Number, ...]]:
+    """Yield the numbers that make a call longer when they are made finer.
+
+    Points of a quadrature come before: more of them are no more operations. Then numbers
+    alone: a step size may follow from their count. Then a count together with each
+    step size: both may be given, and the time that they span is to stay. What leaves the
+    output alone is no step size, and no count of its steps: more iterations of a solver
+    change nothing, and a coefficient that is halved beside them makes another map.
+    """
+    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    usual = _operations(runner, side)
+    found = grain.numbers(runner.layer)
+    yield from ((number,) for number in found if number.kept == "points")
+    known = [number for number in found if number.kept != "points"]
+    longer = []
+    for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
+        runner, _, _ = ready(settled.workshop, settled.calls, config)
+        with (
+            contextlib.suppress(StaleSourceError, SyntaxError),
+            grain.refined(runner.layer, (number,), 2),
+        ):
+            if usual and _operations(runner, side) > _LONGER * usual:
+                longer.append(number)
+    yield from ((number,) for number in longer[:_TRIED])
+    if not any(number.is_count for number in longer[:_PAIRED]):
+        return
+    at = settled, config, side, grain
+    moves = {n: _moves(*at, n) for n in known if not n.is_count}
+    sizes = [number for number, far in moves.items() if far][:_TRIED]
+    for count in longer[:_PAIRED]:
+        spanned = _moves(*at, count) / _SPANS if count.is_count else 0.0
+        yield from ((count, size) for size in sizes if moves[size] <= spanned)
+
+
+def _moves(
+    settled: Settled,
+    config: Config,
+    side: DirectionMeasured,
+    grain: Grain,
+    number: Number,
+) -> float:
+    """Return how far the output is from what it was when a number alone is made finer."""
+    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    with (
+        contextlib.suppress(
+            StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
+        ),
+        grain.refined(runner.layer, (number,), 2),
+    ):
+        y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
+        if y.shape != side.y.shape:
+            return math.inf
+        return float((y - side.y.to(y)).abs().nan_to_num(math.inf).max())
+    return 0.0
+
+
+def _operations(runner: Runner, side: DirectionMeasured) -> int:
+    try:
+        return runner.run(side.direction, side.x, Frozen()).operations
+    except (LayerRaisedError, UnexpectedReturnError):
+        return 0
+
+
+def _vanishes(
+    settled: Settled,
+    grain: Grain,
+    numbers: tuple[Number, ...],
+    config: Config,
+    side: DirectionMeasured,
+    *,
+    proof: bool,
+) -> bool:
+    """Return whether what is off shrinks at a steady rate; as a `proof`, towards zero.
+
+    Steps that are very coarse come to that rate only as they get finer.
+    """
+    if any(number.kept == "points" for number in numbers):
+        return _is_gone(settled, grain, numbers, config, side)
+    gaps, misses = [_gap(side)], [side.round_trip or 0.0]
+    steps = max((n.value for n in numbers if n.is_count), default=_FINE)
+    for times in _FINER:
+        if times > _ALWAYS and times * steps > _FINE:
+            return False
+        runner, x, _ = ready(settled.workshop, settled.calls, config)
+        try:
+            with grain.refined(runner.layer, numbers, times):
+                gaps.append(_gap_of(runner, side, settled.workshop.options))
+                if side.round_trip is not None:
+                    misses.append(_miss(runner, x))
+        except (
+            LayerRaisedError, UnexpectedReturnError, StaleSourceError, SyntaxError,
+        ):  # fmt: skip
+            return False
+        known = [gap for gap in gaps[-3:] if gap is not None]
+        if len(known) < min(3, len(gaps)):
+            return False
+        rows = []
+        if is_apart(side):
+            rows.append([float(gap.abs().max()) for gap in known])
+        if _comes_back_off(side):
+            rows.append(misses[-3:])
+        if not all(_shrink(row[-2:], _TOWARDS) for row in rows):
+            return False
+        if times < _ALWAYS and proof:
+            continue
+        steady = all(_shrink(row if proof else row[-2:], _SHRINKS) for row in rows)
+        if steady and (not (proof and is_apart(side)) or _ends_at_zero(known)):
+            return True
+    return False
+
+
+def _is_gone(
+    settled: Settled,
+    grain: Grain,
+    numbers: tuple[Number, ...],
+    config: Config,
+    side: DirectionMeasured,
+) -> bool:
+    """Return whether with many more points hardly anything is left of what is off.
+
+    Set closer across a kink, points gain now more, now less: no rate is steady.
+    """
+    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    try:
+        with grain.refined(runner.layer, numbers, _DENSE):
+            gap = _gap_of(runner, side, settled.workshop.options)
+            miss = _miss(runner, x) if _comes_back_off(side) else 0.0
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    before = _gap(side)
+    if gap is None or before is None:
+        return False
+    off = float(before.abs().max())
+    left = max(_HARDLY * off, _SINGLE)
+    return miss <= max(_HARDLY * (side.round_trip or 0.0), _SINGLE) and (
+        not is_apart(side) or float(gap.abs().max()) <= left < off
+    )
+
+
+def _gap_of(runner: Runner, side: DirectionMeasured, options: Options) -> Tensor | None:
+    if not is_apart(side):
+        return _gap(side)
+    wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
+    return _gap(
+        measure_direction(runner, side.direction, side.x, wanted, behaviour=False)
+    )
+
+
+def _miss(runner: Runner, x: Tensor) -> float:
+    """Return by how much the way back misses x."""
+    y = runner.run("forward", x, Frozen()).y.detach()
+    back = runner.run("inverse", y, Frozen()).y.detach()
+    return float((back - x).abs().max())
+
+
+def _comes_back_off(side: DirectionMeasured) -> bool:
+    off, allowed = side.round_trip, side.round_trip_allowed
+    return off is not None and allowed is not None and allowed < off < math.inf
+
+
+def _stopped_early(measured: ConfigMeasured) -> bool:
+    """Return whether the way back misses by more than a solver may, and the map is exact."""
+    there, back = measured.forward, measured.inverse
+    if not isinstance(there, DirectionMeasured) or there.approximate:
+        return False
+    if not isinstance(back, DirectionMeasured) or not _comes_back_off(back):
+        return False
+    is_exact = there.reported is not None and not is_apart(there)
+    return is_exact and (back.round_trip or 0.0) > SOLVER_RESIDUAL
+
+
+def _shrink(sizes: list[float], rate: float) -> bool:
+    """Return whether each size is well below the one before, or is rounding."""
+    return all(
+        after <= _ROUNDING or before >= rate * after
+        for before, after in itertools.pairwise(sizes)
+    )
+
+
+def _ends_at_zero(gaps: list[Tensor]) -> bool:
+    """Return whether the sequence, extrapolated by Aitken, ends near zero."""
+    coarse, middle, fine = gaps
+    first, second = middle - coarse, fine - middle
+    bent = second - first
+    safe = torch.where(bent == 0, torch.ones_like(bent), bent)
+    limit = torch.where(bent == 0, fine, fine - second**2 / safe)
+    return float(limit.abs().max()) <= _LEFT * float(fine.abs().max()) + _ROUNDING
+
+
+def _gap(side: DirectionMeasured) -> Tensor | None:
+    if side.reported is None or side.exact is None:
+        return None
+    gap = side.reported - side.exact
+    return gap if bool(torch.isfinite(gap).all()) else None
+
+
+def _allowing(measured: ConfigMeasured, direction: Direction) -> ConfigMeasured:
+    """Return the measurement with what the approximation is off by allowed."""
+    side = _side(measured, direction)
+    if not isinstance(side, DirectionMeasured):
+        return measured
+    if is_apart(side):
+        gap = _gap(side)
+        assert gap is not None
+        assert side.allowed is not None
+        allowed = torch.maximum(side.allowed, 1.01 * gap.abs())
+        side = replace(side, allowed=allowed, approximate=True)
+    if _comes_back_off(side):
+        assert side.round_trip is not None
+        side = replace(
+            side, round_trip_allowed=1.01 * side.round_trip, approximate=True
+        )
+    if direction == "forward":
+        return replace(measured, forward=side)
+    return replace(measured, inverse=side)
+
+
+def _side(measured: ConfigMeasured, direction: Direction) -> object:
+    return measured.forward if direction == "forward" else measured.inverse

@@ -1,0 +1,328 @@
+"""Directional derivatives of a layer's ldj: by autograd, and by central differences."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.flat_map import FrozenMap, Reading
+from ldjcheck.oracle.jacobian import (
+    NoJacobianError,
+    difference_jacobian,
+    exact_jacobian,
+    log_abs_det,
+)
+from ldjcheck.records import GradientPart
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.observers.gradient_cuts import place_of_code
+from ldjcheck.running.snapshot.isolation import learnable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import DirectionMeasured
+    from ldjcheck.running.observers.gradient_cuts import Cuts
+    from ldjcheck.running.runner import Runner
+    from ldjcheck.tape import Place
+
+_STEPS = (1e-5, 1e-6, 1e-4)  # one for each attempt
+_RELATIVE = 1e-6
+_ROUNDING = 1e-14  # of the sum, before it is divided by the step
+_UNCLEAR = 1e-2  # an error estimate above this share of the slope decides nothing
+_INPUT = "x"
+_INCOMING = "incoming ldj"
+_PASSES = 1e-6  # relative: how much of a derivative may be lost to rounding
+
+
+class UndefinedSlopeError(Exception):
+    """Autograd raised, or there is no number to differentiate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slope:
+    """A weighted sum of the ldj over the samples, differentiated along one direction."""
+
+    by_autograd: float
+    by_differences: float
+    error: float  # how far differences may be off, estimated from two steps
+    scale: float  # the sizes of the parts that add up
+
+    @property
+    def off(self) -> float:
+        """How far the two are apart."""
+        return abs(self.by_autograd - self.by_differences)
+
+    @property
+    def allowed(self) -> float:
+        """How far they may be apart by rounding and by the step."""
+        return _RELATIVE * self.scale + 3.0 * self.error
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the differences decide anything."""
+        return self.error <= _UNCLEAR * self.scale + 1e-7
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both are the same, and clearly so."""
+        return self.is_clear and self.off <= self.allowed
+
+    @property
+    def parts(self) -> bool:
+        """Whether they clearly part ways."""
+        return self.is_clear and self.off > 10.0 * self.allowed
+
+
+class Slopes:
+    """Slopes of one direction's ldj at one input, by `x` and by every learnable tensor.
+
+    The layer runs as it is written: nothing is seen through. All noise is held fixed.
+    """
+
+    def __init__(
+        self, runner: Runner, side: DirectionMeasured, *, moves_x: bool
+    ) -> None:
+        self._runner = runner
+        self._side = side
+        self._frozen = Frozen()
+        runner.run(side.direction, side.x, self._frozen)
+        self._tensors = dict(_named(runner.layer))
+        moves_x = moves_x and side.x.is_floating_point()
+        self.names = ((_INPUT,) if moves_x else ()) + tuple(self._tensors)
+        generator = torch.Generator().manual_seed(1)
+        self._weights = _signed(side.y.new_zeros(len(side.x)), generator)
+        self._output_weights = _signed(side.y.double(), generator)
+        self.incoming: GradientPart | None = None  # where its derivative is lost
+
+    def along(
+        self, names: tuple[str, ...], attempt: int, cuts: Cuts | None = None
+    ) -> Slope:
+        """Return the slope when the named tensors move together along a random direction.
+
+        Raises:
+            UndefinedSlopeError: autograd raises, or the sum is not finite.
+        """
+        calls = self._runner.calls
+        start = self._runner.start(self._side.x) if calls.accumulates else None
+        start = None if start is None else start.requires_grad_()
+        x, outcome = self._run_tracked(cuts, start)
+        if outcome.reported is None:
+            raise UndefinedSlopeError("the call reports no ldj")
+        total = (outcome.reported * self._weights).sum()
+        if start is not None:
+            self.incoming = self._lost(total, start, calls.sign)
+        return self._slope(names, attempt, x, total, self._ldj)
+
+    def exact_along(self, names: tuple[str, ...], attempt: int) -> tuple[float, float]:
+        """Return the same slope of the exact value by differences, and its error."""
+        steps = self._directions(names, attempt)
+        size = 1e-4 if self._side.method != "differences" else 1e-2
+        return self._difference(lambda h: self._displaced(steps, h, self._exact), size)
+
+    def tracks_output(self) -> bool:
+        """Return whether autograd follows the output itself: it does not in a sampler."""
+        x, outcome = self._run_tracked(None)
+        if not (outcome.y.requires_grad or _requires(outcome.reported)):
+            return False
+        if not outcome.y.is_floating_point() or self._side.rounding_seen:
+            return True
+        total = (outcome.y * self._output_weights).sum()
+        return any(
+            self._slope(self.names, attempt, x, total, self._output).agrees
+            for attempt in range(len(_STEPS))
+        )
+
+    def custom_backward(self, *, of_output: bool = False) -> Place | None:
+        """Return where the user wrote a backward that the ldj, or y, goes through."""
+        _, outcome = self._run_tracked(None)
+        result = outcome.y if of_output else outcome.reported
+        seen: set[Any] = set()
+        stack = [getattr(result, "grad_fn", None)]
+        while stack:
+            node = stack.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            function = getattr(node, "_forward_cls", None)
+            if function is not None:
+                try:
+                    code = inspect.unwrap(function.backward).__code__
+                except AttributeError:
+                    code = None
+                if code is not None:
+                    return place_of_code(code, decorators=False)
+            stack.extend(parent for parent, _ in node.next_functions)
+        return None
+
+    # --- the numbers --------------------------------------------------------------
+
+    def _lost(self, total: Tensor, start: Tensor, sign: int) -> GradientPart | None:
+        """Return the derivative by the incoming ldj, where less comes out than goes in.
+
+        `total` is of the layer's own part, without what came in: it does not depend on it.
+        """
+        (gradient,) = _grad(total, [start])
+        if gradient is None:
+            return None
+        weights = self._weights.reshape(start.shape)
+        whole = float((weights**2).sum())
+        lost = sign * float((gradient.double() * weights).sum())
+        if abs(lost) <= _PASSES * whole:
+            return None
+        return GradientPart(name=_INCOMING, reported=whole + lost, exact=whole)
+
+    def _run_tracked(
+        self, cuts: Cuts | None, start: Tensor | None = None
+    ) -> tuple[Tensor, Any]:
+        x = self._side.x.clone()
+        if x.is_floating_point():
+            x.requires_grad_()
+        direction = self._side.direction
+        outcome = self._runner.run(direction, x, self._frozen, start=start, watch=cuts)
+        return x, outcome
+
+    def _slope(
+        self,
+        names: tuple[str, ...],
+        attempt: int,
+        x: Tensor,
+        total: Tensor,
+        value: Callable[[Tensor], float],
+    ) -> Slope:
+        """Return the slope of `total`, made at `x`, and of `value` by differences."""
+        steps = self._directions(names, attempt)
+        held = [x if name == _INPUT else self._tensors[name] for name in names]
+        products = [
+            float((gradient.double() * steps[name]).sum())
+            for name, gradient in zip(names, _grad(total, held), strict=True)
+            if gradient is not None
+        ]
+        slope, error = self._difference(
+            lambda size: self._displaced(steps, size, value), _STEPS[attempt]
+        )
+        return Slope(
+            by_autograd=sum(products),
+            by_differences=slope,
+            error=error,
+            scale=max(abs(slope), sum(map(abs, products))),
+        )
+
+    def _directions(self, names: tuple[str, ...], attempt: int) -> dict[str, Tensor]:
+        generator = torch.Generator().manual_seed(100 + attempt)
+        held = {_INPUT: self._side.x, **self._tensors}
+        return {name: _signed(held[name], generator) for name in names}
+
+    def _difference(
+        self, value: Callable[[float], float], size: float
+    ) -> tuple[float, float]:
+        """Return the slope, extrapolated from two steps, and how far it may be off."""
+        ends = [value(h) for h in (size, -size, 2 * size, -2 * size)]
+        near, far = (ends[0] - ends[1]) / (2 * size), (ends[2] - ends[3]) / (4 * size)
+        if not all(abs(end) < float("inf") for end in ends):
+            raise UndefinedSlopeError("the ldj is not finite a step aside")
+        rounding = _ROUNDING * (1.0 + max(map(abs, ends))) / size
+        return (4 * near - far) / 3, abs(near - far) + rounding
+
+    def _displaced(
+        self,
+        steps: dict[str, Tensor],
+        size: float,
+        value: Callable[[Tensor], float],
+    ) -> float:
+        moved = [(self._tensors[n], s) for n, s in steps.items() if n != _INPUT]
+        saved = [tensor.detach().clone() for tensor, _ in moved]
+        x = self._side.x
+        if _INPUT in steps:
+            x = x + size * steps[_INPUT]
+        try:
+            with torch.no_grad():
+                for tensor, step in moved:
+                    tensor.add_(size * step)
+            placed = [tensor.detach().clone() for tensor, _ in moved]
+            found = value(x)
+            if not all(map(torch.equal, placed, (tensor for tensor, _ in moved))):
+                raise UndefinedSlopeError("the call itself writes into its parameters")
+            return found
+        finally:
+            with torch.no_grad():
+                for (tensor, _), old in zip(moved, saved, strict=True):
+                    tensor.copy_(old)
+
+    def _ldj(self, x: Tensor) -> float:
+        reported = self._runner.run(self._side.direction, x, self._frozen).reported
+        if reported is None:
+            raise UndefinedSlopeError("the call reports no ldj")
+        return float((reported.detach().double() * self._weights).sum())
+
+    def _output(self, x: Tensor) -> float:
+        y = self._runner.run(self._side.direction, x, self._frozen).y
+        return float((y.detach().double() * self._output_weights).sum())
+
+    def _exact(self, x: Tensor) -> float:
+        side = self._side
+        map_ = FrozenMap(
+            runner=self._runner, direction=side.direction, x=x, frozen=self._frozen,
+            reading=Reading(detach=side.detach_seen, rounding=side.rounding_seen),
+            noise=self._noise(),
+        )  # fmt: skip
+        if side.rounding_seen:
+            map_(map_.origin)
+        if side.method == "differences":
+            jacobian, _ = difference_jacobian(map_, map_.origin, 1e-4)
+        else:
+            try:
+                jacobian, _, _ = exact_jacobian(map_, map_.origin)
+            except NoJacobianError:
+                raise UndefinedSlopeError("no Jacobian a step aside") from None
+        exact = log_abs_det(jacobian.double())[1]
+        return float((exact * self._weights).sum())
+
+    def _noise(self) -> int | None:
+        if self._side.wrt != "noise":
+            return None
+        entries = self._side.y.numel()
+        return next(
+            i
+            for i, draw in enumerate(self._frozen.draws)
+            if draw.is_floating_point() and draw.numel() == entries
+        )
+
+
+def _named(layer: Any) -> list[tuple[str, Tensor]]:
+    """Return the learnable tensors with the names that their owners give them."""
+    names: dict[int, str] = {}
+    if isinstance(layer, torch.nn.Module):
+        names = {id(p): name for name, p in layer.named_parameters()}
+    own = getattr(layer, "__dict__", {})
+    names |= {id(t): name for name, t in own.items() if isinstance(t, Tensor)}
+    found: dict[str, Tensor] = {}
+    for index, tensor in enumerate(learnable(layer)):
+        name = names.get(id(tensor), f"parameter {index}")
+        found[name if name != _INPUT else f"self.{name}"] = tensor
+    return list(found.items())
+
+
+def _grad(total: Tensor, held: list[Tensor]) -> tuple[Tensor | None, ...]:
+    if not total.requires_grad:
+        return (None,) * len(held)
+    try:
+        return torch.autograd.grad(total, held, allow_unused=True, retain_graph=True)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[0]
+        raise UndefinedSlopeError(f"autograd raised: {reason}") from None
+
+
+def _requires(tensor: Tensor | None) -> bool:
+    return tensor is not None and tensor.requires_grad
+
+
+def _signed(like: Tensor, generator: torch.Generator) -> Tensor:
+    """Return random entries between 1/2 and 3/2 of either sign: none is left out."""
+    at = like.shape
+    size = 0.5 + torch.rand(at, generator=generator, dtype=torch.float64)
+    sign = torch.randint(0, 2, at, generator=generator, dtype=torch.float64) * 2 - 1
+    return size * sign

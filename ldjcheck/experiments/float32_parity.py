@@ -1,0 +1,167 @@
+"""The layer as written, in float32: it must say what it says when promoted to float64.
+
+Everything else is measured on the promoted layer. Where code tells dtypes apart, or does
+what promotion cannot follow, that would be another layer than the user's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ldjcheck.holdings import tensors
+from ldjcheck.oracle.both_directions import ready
+from ldjcheck.records import DirectionMeasured
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.snapshot.isolation import learnable
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
+    from ldjcheck.running.runner import Runner
+    from ldjcheck.settling.settle import Settled
+
+_LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
+_PATIENCE = 10  # times the operations that the same call took in float64
+_HELD = 87.0  # nats: exp(-87.3) is the smallest number that float32 holds in full
+_RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
+
+
+def compare_as_written(
+    settled: Settled, config: Config, measured: ConfigMeasured
+) -> tuple[ConfigMeasured, dict[str, str]]:
+    """Return the measurement, with a fault for each direction that says otherwise.
+
+    The second value is what to say about it under `inferred`.
+    """
+    workshop = settled.workshop
+    if not workshop.promote or any(
+        p.dtype != torch.float32 for p in learnable(workshop.layer.obj)
+    ):
+        return measured, {}
+    promoted, _, _ = ready(workshop, settled.calls, config)
+    written, _, _ = ready(replace(workshop, promote=False), settled.calls, config)
+    _hand_over(promoted.layer, written.layer)
+    compared = replace(
+        measured,
+        forward=_compared(promoted, written, measured.forward),
+        inverse=_compared(promoted, written, measured.inverse),
+    )
+    return compared, {}
+
+
+def _compared(
+    promoted: Runner, written: Runner, side: DirectionMeasured | Unavailable
+) -> DirectionMeasured | Unavailable:
+    if not isinstance(side, DirectionMeasured) or not side.anchored:
+        return side  # absent, or erratic: rounding alone may then change all
+    if side.allowed is None or float(side.allowed.max()) > _LOSES_ALL:
+        return side  # what float64 cannot tell, float32 has lost altogether
+    direction, x = side.direction, side.x
+    frozen = Frozen()  # the same noise for both
+    there, steps = _reported(promoted, direction, x, frozen, float("inf"))
+    same_x = x.float() if _is_real(x) else x
+    here, _ = _reported(written, direction, same_x, frozen, _PATIENCE * (1000 + steps))
+    if there is None or here is None or here.shape != there.shape:
+        return side
+    off = (here - there).abs()
+    overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
+    far = off > _RELATIVE * (1.0 + there.abs())
+    apart = torch.where(torch.isfinite(here), far, overflowed)
+    if not apart.any():
+        if frozen.draws:
+            return side
+        fault = _only_watched(written, direction, same_x, frozen, here)
+        if fault is None:
+            return side
+        seen = side.behaviour
+        return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+    worst = int(torch.where(apart, off.nan_to_num(nan=torch.inf), 0.0).argmax())
+    fault = (
+        f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
+        f"sample {worst}, and {float(there[worst]):+.6g} in float64"
+    )
+    seen = side.behaviour
+    if overflowed[apart].all():
+        return replace(side, behaviour=replace(seen, overflows=fault))
+    return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+
+
+def _only_watched(
+    written: Runner, direction: Direction, x: Tensor, frozen: Frozen, here: Tensor
+) -> str | None:
+    """Return what to say of a layer that reports something else where nothing looks on."""
+    plain = written.unwatched(direction, x)
+    if plain is None or plain.shape != here.shape:
+        return None
+    plain = plain.detach().double()
+    off = (plain - here).abs().nan_to_num(nan=0.0)
+    far = (off > _RELATIVE * (1.0 + here.abs())) & torch.isfinite(plain)
+    if not far.any():
+        return None
+    again, _ = _reported(written, direction, x, frozen, float("inf"))
+    if again is None or not torch.equal(again, here):
+        return None
+    worst = int(off.argmax())
+    return (
+        f"called plainly, the layer reports {float(plain[worst]):+.6g} for sample "
+        f"{worst}, and {float(here[worst]):+.6g} where its operations are watched"
+    )
+
+
+def _hand_over(promoted: Any, written: Any) -> None:
+    """Give one copy the numbers of the other: noise of a first call depends on the dtype.
+
+    A layer that initialises itself from it would otherwise be two.
+    """
+    pairs = list(zip(tensors(promoted), tensors(written), strict=False))
+    if promoted is written or any(a.shape != b.shape for a, b in pairs):
+        return
+    with torch.no_grad():
+        for known, tensor in pairs:
+            if not _is_real(tensor):
+                continue
+            if 0 in tensor.stride():  # expanded: its entries are one number in memory
+                tensor.data = known.data.to(tensor.dtype)
+            else:
+                tensor.data.copy_(known.data)
+
+
+def _too_small(side: DirectionMeasured) -> Tensor:
+    """Return of which samples a factor of the volume is beyond what float32 holds at all.
+
+    Its logarithm is infinite there, whatever the code does to take it. The factor is that
+    of a row or a column where dims are mixed after it or before it.
+    """
+    beyond = torch.zeros(len(side.x), dtype=torch.bool)
+    if side.shares is not None:
+        beyond |= (side.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
+    if side.jacobian is not None:
+        for axis in (1, 2):
+            sizes = side.jacobian.abs().amax(dim=axis).log()
+            beyond |= (sizes.abs() > _HELD).any(dim=1)
+    return beyond
+
+
+def _reported(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, patience: float
+) -> tuple[Tensor | None, int]:
+    """Return what the layer reports, as float64, and in how many operations.
+
+    None when it does not run so: a solver may wait for a precision that float32 has not.
+    """
+    try:
+        outcome = runner.run(direction, x, frozen, patience=patience)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None, 0
+    reported = outcome.reported
+    known = None if reported is None else reported.detach().double().cpu()
+    return known, outcome.operations
+
+
+def _is_real(x: Tensor) -> bool:
+    return x.is_floating_point()

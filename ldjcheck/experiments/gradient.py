@@ -1,0 +1,254 @@
+"""Whether training a layer on its ldj follows the exact value: d r / d theta, d r / d x.
+
+A derivative that autograd gives for r, the reported ldj, is compared with central
+differences. Where r agrees with e, the exact value, differences of r are differences of e
+and cost four calls; only where autograd disagrees with them is e itself asked, from the
+Jacobian at displaced parameters. Nothing is differentiated twice: a custom function may
+be silently wrong there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.experiments.directional_derivatives import (
+    Slope,
+    Slopes,
+    UndefinedSlopeError,
+)
+from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.sides import is_apart
+from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.observers.gradient_cuts import Cuts
+from ldjcheck.tape import location_of
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Config, ConfigMeasured, Location
+    from ldjcheck.running.runner import Runner
+    from ldjcheck.settling.settle import Settled
+
+_TRIES = 3  # a direction that crosses a kink proves nothing
+_CONFIRMED = 2  # so many directions must show a cut
+_NEARER = 0.1  # of how far parameters are moved
+_ASKED = 8  # tensors whose exact value is differentiated: each costs Jacobians
+_STATEMENTS = 64  # cuts that are tried one by one
+
+
+def measure_gradients(
+    settled: Settled, config: Config, measured: ConfigMeasured
+) -> tuple[GradientMeasured, ...]:
+    """Return how the gradient of each direction's ldj compares, where its value is right."""
+    found = [
+        _measured(settled, config, side)
+        for side in (measured.forward, measured.inverse)
+        if _is_worth_asking(side) and not _makes_up(settled, side)
+    ]
+    known = [gradient for gradient in found if gradient is not None]
+    if config.draw and any(gradient.wrong for gradient in known):
+        known = _looked_at_again(settled, config, known)
+    return tuple(known)
+
+
+def _looked_at_again(
+    settled: Settled, config: Config, found: list[GradientMeasured]
+) -> list[GradientMeasured]:
+    """Return the gradients, right where they are so with parameters moved less.
+
+    What cuts a gradient cuts it everywhere. A clip that hands on the gradient of what it
+    has clipped, as a straight-through estimator does, changes nothing nearer by.
+    """
+    near = replace(config, scale=config.scale * _NEARER)
+    shop = replace(settled.workshop, behaviour=False)
+    measured = measure_config(shop, settled.calls, near)
+    sides = {"forward": measured.forward, "inverse": measured.inverse}
+    judged = []
+    for gradient in found:
+        side = sides[gradient.direction]
+        again = None
+        if gradient.wrong and _is_worth_asking(side):
+            again = _measured(settled, near, side)
+        if again is None or again.why is not None or again.wrong or again.map_off:
+            judged.append(gradient)
+        else:
+            judged.append(replace(again, nearer=True))
+    return judged
+
+
+def _is_worth_asking(side: object) -> bool:
+    return (
+        isinstance(side, DirectionMeasured)
+        and side.reported is not None
+        and side.exact is not None
+        and side.form is None
+        and not side.behaviour.faults
+        and side.behaviour.accumulation is None
+        and side.anchored
+        and bool(torch.isfinite(side.exact).all())
+        and not is_apart(side)
+        and not side.approximate
+        and side.instead is None
+    )
+
+
+def _makes_up(settled: Settled, side: object) -> bool:
+    """Return whether a way back makes up what left: it is no map of all dims."""
+    back = isinstance(side, DirectionMeasured) and side.direction == "inverse"
+    return back and bool(settled.calls.departures)
+
+
+def _measured(
+    settled: Settled, config: Config, side: object
+) -> GradientMeasured | None:
+    assert isinstance(side, DirectionMeasured)
+    direction = side.direction
+    if not settled.workshop.promote:
+        return GradientMeasured(direction=direction, why="it needs float64")
+    try:
+        runner, _, _ = ready(settled.workshop, settled.calls, config)
+        return _judged(runner, side, whole=_is_whole(side, config))
+    except UndefinedSlopeError as error:
+        return GradientMeasured(direction=direction, why=str(error))
+    except (LayerRaisedError, UnexpectedReturnError) as error:
+        return GradientMeasured(direction=direction, why=str(error), raised=True)
+
+
+def _is_whole(side: DirectionMeasured, config: Config) -> bool:
+    """Return whether whole numbers went in: nothing is differentiated by them."""
+    return config.domain.kind == "int" and side.direction == "forward"
+
+
+def _judged(
+    runner: Runner, side: DirectionMeasured, *, whole: bool
+) -> GradientMeasured | None:
+    """Return how the gradient came out; None where there is nothing to pass it on to."""
+    result = GradientMeasured(direction=side.direction)
+    if side.estimated:
+        return replace(result, why="the ldj is an estimate, and so is its gradient")
+    slopes = Slopes(runner, side, moves_x=not whole and side.wrt == "input")
+    if not slopes.names:
+        return None
+    if side.direction == "inverse" and not slopes.tracks_output():
+        return replace(result, why="it does not track gradients: made for sampling")
+    if side.method == "differences" and not slopes.tracks_output():
+        backward = slopes.custom_backward(of_output=True)
+        if backward is not None:
+            return replace(
+                result, map_off=True, cut="backward", location=location_of(backward)
+            )
+    together = _best(slopes, slopes.names)
+    if together.agrees:
+        result = replace(result, worst=together.off, allowed=together.allowed)
+        return result if slopes.incoming is None else _of_incoming(slopes, result)
+    suspects = [name for name in slopes.names if not _best(slopes, (name,)).agrees]
+    wrong = [p for name in suspects[:_ASKED] if (p := _wrong(slopes, name)) is not None]
+    if not wrong:
+        return replace(result, why="differences of the ldj are too rough to tell")
+    cut, location = _cut(slopes, tuple(part.name for part in wrong))
+    return replace(
+        result,
+        worst=together.off,
+        allowed=together.allowed,
+        wrong=tuple(wrong),
+        untouched=len(slopes.names) - len(suspects),
+        cut=cut,
+        location=location,
+    )
+
+
+def _of_incoming(slopes: Slopes, result: GradientMeasured) -> GradientMeasured:
+    """Return the result for a layer that cuts the derivative of what came in.
+
+    Its own is right, and those of all layers before it are lost.
+    """
+    part = slopes.incoming
+    assert part is not None
+    seen = Cuts()
+    slopes.along(slopes.names, 0, seen)
+    places = [
+        place
+        for place in seen.passable
+        if _heals(slopes, slopes.names, 0, Cuts(frozenset((place,))))
+        and slopes.incoming is None
+    ]
+    places += list(seen.numbers)[-1:]
+    return replace(
+        result,
+        worst=abs(part.exact - part.reported),
+        wrong=(part,),
+        untouched=len(slopes.names),
+        cut=None if not places else {**seen.numbers, **seen.passable}[places[0]],
+        location=None if not places else location_of(places[0]),
+    )
+
+
+def _best(slopes: Slopes, names: tuple[str, ...]) -> Slope:
+    """Return a slope along a direction that decides, where one of a few does."""
+    tried = []
+    for attempt in range(_TRIES):
+        slope = slopes.along(names, attempt)
+        if slope.agrees:
+            return slope
+        tried.append(slope)
+    return min(tried, key=lambda slope: slope.error)
+
+
+def _wrong(slopes: Slopes, name: str) -> GradientPart | None:
+    """Return the two derivatives where they clearly part ways, else None.
+
+    Differences of r and of e must agree with each other, and be no zero: a derivative that
+    autograd makes up where the value does not move at all is a deliberate one, such as that
+    of a straight-through estimator.
+    """
+    found = None
+    shown = 0
+    for attempt in range(_TRIES):
+        slope = slopes.along((name,), attempt)
+        if not slope.parts:
+            continue
+        exact, error = slopes.exact_along((name,), attempt)
+        unsure = 10.0 * (error + slope.error) + slope.allowed
+        if abs(exact - slope.by_differences) > unsure:
+            continue
+        if abs(exact) <= unsure or abs(exact - slope.by_autograd) <= unsure:
+            continue
+        shown += 1
+        found = found or GradientPart(
+            name=name, reported=slope.by_autograd, exact=exact
+        )
+    return found if shown >= _CONFIRMED else None
+
+
+def _cut(slopes: Slopes, names: tuple[str, ...]) -> tuple[str | None, Location | None]:
+    """Return the word that cuts the derivative, and where it stands."""
+    attempt = next((a for a in range(_TRIES) if slopes.along(names, a).parts), 0)
+    seen = Cuts()
+    slopes.along(names, attempt, seen)
+    through_all = Cuts(None)
+    if _heals(slopes, names, attempt, through_all):
+        needed = list(through_all.passable)[:_STATEMENTS]
+        for place in tuple(needed):
+            fewer = [p for p in needed if p != place]
+            if _heals(slopes, names, attempt, Cuts(frozenset(fewer))):
+                needed = fewer
+        if needed:
+            return through_all.passable[needed[0]], location_of(needed[0])
+        return "no_grad", None  # around the call, where no statement of the user's is
+    backward = slopes.custom_backward()
+    # What is seen through may raise, as `detach().numpy()` does: then the last is shown.
+    for words in (seen.numbers, {} if backward else seen.passable):
+        if words:
+            place = list(words)[-1]
+            return words[place], location_of(place)
+    return (None, None) if backward is None else ("backward", location_of(backward))
+
+
+def _heals(slopes: Slopes, names: tuple[str, ...], attempt: int, cuts: Cuts) -> bool:
+    """Return whether the gradient is right once these statements are seen through."""
+    try:
+        return slopes.along(names, attempt, cuts).agrees
+    except (LayerRaisedError, UnexpectedReturnError, UndefinedSlopeError):
+        return False

@@ -1,0 +1,95 @@
+"""What is left of the map where a mask leaves out the end of a sample.
+
+Sequences of several lengths are padded, and what is padded is set to zero on the way out.
+The exact ldj is that of the entries that the mask keeps, and counts none of the others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.both_directions import ready
+from ldjcheck.oracle.flat_map import FrozenMap
+from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tolerance import hides_mistakes
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Config
+    from ldjcheck.settling.settle import Settled
+
+_SAME = 1e-9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Padded:
+    """Reported and exact ldj of padded samples, in nats, all of them wrong."""
+
+    numbers: tuple[tuple[float, float], ...]
+    counted: bool  # what is reported is what it is without padding
+
+
+def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None:
+    """Return what is reported of padded samples, where that is wrong, and only there.
+
+    None where what the mask leaves out goes through the map: then it may be no padding.
+    """
+    masks = [name for name, _ in settled.workshop.options.context if "mask" in name]
+    if settled.calls.forward is None or len(masks) != 1:
+        return None
+    found: list[tuple[float, float]] = []
+    counted = True
+    for config in configs:
+        told = _told(settled, config, masks[0])
+        if told is None:
+            return None
+        reported, exact, whole, padded = told
+        least = 10.0 * hides_mistakes(exact.numel())
+        off = (reported - exact).abs() > least
+        if not bool(padded.any()) or not torch.equal(off, padded):
+            return None
+        counted &= torch.allclose(reported, whole, rtol=_SAME, atol=_SAME)
+        pairs = zip(reported[padded].tolist(), exact[padded].tolist(), strict=True)
+        found += pairs
+    return Padded(numbers=tuple(found), counted=counted)
+
+
+def _told(
+    settled: Settled, config: Config, mask: str
+) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
+    """Return reported, exact, reported without padding, and where it is, `(batch,)`."""
+    shop = replace(settled.workshop, padded=True)
+    runner, x, _ = ready(shop, settled.calls, config)
+    try:
+        kept = runner.kwargs[mask].expand_as(x) != 0
+    except RuntimeError:  # it is no mask of the event's entries
+        return None
+    x = x * kept
+    try:
+        outcome = runner.run("forward", x, Frozen())
+        unpadded, _, _ = ready(settled.workshop, settled.calls, config)
+        whole = unpadded.run("forward", x, Frozen()).reported
+        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+        jacobian = map_.jacobian(map_.origin)[0].double()
+    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+        return None
+    reported, kept = outcome.reported, kept.flatten(1)
+    if outcome.y.shape != x.shape or outcome.draws or reported is None or whole is None:
+        return None
+    exact = []
+    for matrix, keep in zip(jacobian, kept, strict=True):
+        if not bool(keep.any()) or bool(matrix[~keep].any()):
+            return None
+        exact.append(log_abs_det(matrix[keep][:, keep][None])[1][0])
+    padded = ~kept.all(dim=1)
+    return (
+        reported.detach().double(),
+        torch.stack(exact),
+        whole.detach().double(),
+        padded,
+    )

@@ -1,0 +1,195 @@
+"""How far a layer's parameters can be moved and its ldj still be proved.
+
+A deep flow that starts at the identity bears less than a layer alone: moved too far its
+scales saturate or overflow, and rounding hides every mistake, or the layer refuses. Such
+numbers say nothing of the layer, so it is looked at again nearer to how it was built.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.oracle.both_directions import measure_config
+from ldjcheck.oracle.sides import is_apart
+from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.tolerance import hides_mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.settling.settle import Settled
+
+_NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
+_ROUNDING = "rounding hides the ldj"
+_COARSER = 1e3  # float32 lets more hide, and is told of by a note
+
+
+def nearer(
+    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
+) -> tuple[tuple[Config, ...], str] | None:
+    """Return configurations that the layer bears, and what to say; None to stay.
+
+    `first` is what was measured at the first configuration. One that nothing can be
+    proved at, however little is moved, stays as it is: then the layer is the reason. So
+    does one for which the user has said what to allow.
+    """
+    options = settled.workshop.options
+    if (options.atol, options.rtol) != (None, None):
+        return None
+    told = is_telling(first)
+    if not configs[0].draw or (told and not _shows(first) and _proves_back(first)):
+        return None
+    if _shows(first):
+        return _shown_plainly(settled, configs, first)
+    there: tuple[float, ConfigMeasured] | None = None  # of the map itself only
+    both: tuple[float, ConfigMeasured] | None = None
+    for factor, again in _brought_nearer(settled, configs[0]):
+        if _proves(again):
+            there = there or (factor, again)
+            if _proves_back(again):
+                both = factor, again
+                break
+    found = both or (None if told else there)
+    if found is None:
+        return None
+    return _scaled(configs, found[0], _why(first.inverse if told else first.forward))
+
+
+def _shown_plainly(
+    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
+) -> tuple[tuple[Config, ...], str] | None:
+    """Return configurations where the mistake shows on samples that rounding leaves alone.
+
+    It shows already; but of a map that saturates, numbers tell less of which mistake it is.
+    """
+    if _is_plain(first):
+        return None
+    for factor, again in _brought_nearer(settled, configs[0]):
+        if _shows(again) and _is_plain(again):
+            return _scaled(configs, factor, _ROUNDING)
+    return None
+
+
+def _is_plain(measured: ConfigMeasured) -> bool:
+    """Return whether rounding hides the ldj of no sample, in either direction."""
+    return all(
+        _share_told(side) == 1.0
+        for side in (measured.forward, measured.inverse)
+        if isinstance(side, DirectionMeasured) and side.reported is not None
+    )
+
+
+def _scaled(
+    configs: tuple[Config, ...], factor: float, why: str
+) -> tuple[tuple[Config, ...], str]:
+    """Return the configurations nearer by, and what to say of it."""
+    closer = tuple(replace(c, scale=c.scale * factor) for c in configs)
+    moved = f"moved by {closer[0].scale:.2g}: moved by {configs[0].scale:g}, {why}"
+    return closer, moved
+
+
+def where_borne(
+    settled: Settled, measured: tuple[ConfigMeasured, ...]
+) -> tuple[ConfigMeasured, ...]:
+    """Return the measurements, those of a map that has saturated taken nearer by.
+
+    The first is as the layer bears it. At another draw, or farther out, its scales may
+    still be beyond all numbers, and that says nothing of the layer either.
+    """
+    options = settled.workshop.options
+    if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
+        return measured
+    return (measured[0], *(_borne(settled, each) for each in measured[1:]))
+
+
+def _borne(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
+    if not measured.config.draw or not _has_saturated(measured):
+        return measured
+    nearby = (again for _, again in _brought_nearer(settled, measured.config))
+    return next((again for again in nearby if is_telling(again)), measured)
+
+
+def _brought_nearer(
+    settled: Settled, config: Config
+) -> Iterator[tuple[float, ConfigMeasured]]:
+    for factor in _NEARER:
+        near = replace(config, scale=config.scale * factor)
+        yield factor, measure_config(settled.workshop, settled.calls, near)
+
+
+def _has_saturated(measured: ConfigMeasured) -> bool:
+    """Return whether the map itself is flat, or beyond all numbers, on most samples."""
+    side = measured.forward
+    if not isinstance(side, DirectionMeasured) or side.exact is None:
+        return False
+    return not is_telling(measured) and not _is_finite(side)
+
+
+def is_telling(measured: ConfigMeasured) -> bool:
+    """Return whether a mistake would show in what was measured, or one does."""
+    return _shows(measured) or _proves(measured)
+
+
+def _shows(measured: ConfigMeasured) -> bool:
+    return any(
+        isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
+        for side in (measured.forward, measured.inverse)
+    )
+
+
+def _proves_back(measured: ConfigMeasured) -> bool:
+    """Return whether rounding leaves the ldj of the way back no room, if it reports one.
+
+    One that raises may do so at images that lie where the map has come to its end.
+    """
+    inverse = measured.inverse
+    if isinstance(inverse, Unavailable) and inverse.raised:
+        return False
+    if not isinstance(inverse, DirectionMeasured) or inverse.reported is None:
+        return True
+    return _leaves_no_room(inverse)
+
+
+def _proves(measured: ConfigMeasured) -> bool:
+    """Return whether rounding leaves a mistake no room."""
+    forward, inverse = measured.forward, measured.inverse
+    if isinstance(forward, DirectionMeasured):
+        return _leaves_no_room(forward)
+    if forward.raised:
+        return False
+    return not isinstance(inverse, DirectionMeasured) or _leaves_no_room(inverse)
+
+
+def _is_finite(side: DirectionMeasured) -> bool:
+    return side.exact is not None and bool(torch.isfinite(side.exact).all())
+
+
+def _leaves_no_room(side: DirectionMeasured) -> bool:
+    """Return whether a mistake would show in half of the samples at least."""
+    return 2 * _share_told(side) >= 1.0
+
+
+def _share_told(side: DirectionMeasured) -> float:
+    """Return the share of the samples in which a mistake would show."""
+    if not bool(torch.isfinite(side.y).all()):
+        return 0.0
+    if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
+        return 0.0
+    if side.exact is None or side.allowed is None or side.estimated:
+        return 1.0  # what has no determinant has none nearer by either
+    if not side.anchored:
+        return 0.0
+    limit = hides_mistakes(side.x[0].numel())
+    limit *= 1.0 if side.dtype == "float64" else _COARSER
+    telling = torch.isfinite(side.exact) & (side.allowed <= limit)
+    return float(telling.double().mean())
+
+
+def _why(side: DirectionMeasured | Unavailable) -> str:
+    if isinstance(side, DirectionMeasured):
+        return _ROUNDING
+    return f"it raises {side.why}"

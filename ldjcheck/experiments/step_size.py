@@ -1,0 +1,271 @@
+"""The numbers that say how finely a layer steps, wherever it keeps them.
+
+A count of steps or a step size is an attribute of the layer or of its class, the default
+of a parameter, a name at module level, or is simply written where it is used. Points at
+which a function is integrated may be kept as such, with their weights.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import dis
+import math
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.experiments.quadrature import rules_held
+from ldjcheck.holdings import attributes, reachable
+from ldjcheck.revision import (
+    Live,
+    Replacement,
+    SourceText,
+    StaleSourceError,
+    first_line,
+)
+from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
+
+if TYPE_CHECKING:
+    import types
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+_FEWEST, _MOST = 2, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A count of steps or points, or a step size, and what keeps it."""
+
+    kept: Literal["held", "default", "global", "written", "points"]
+    name: str
+    value: int | float
+
+    @property
+    def is_count(self) -> bool:
+        """Whether more of it is finer; else less is."""
+        return type(self.value) is int
+
+    def finer(self, value: int | float, times: int) -> int | float:
+        """Return what it, or its reciprocal, is where steps are so many times finer."""
+        more = value * times if value >= 1 else value / times
+        return int(more) if type(value) is int else more
+
+    def __str__(self) -> str:
+        return f"the {self.value} in its code" if self.kept == "written" else self.name
+
+
+class Grain:
+    """The numbers of a layer, and of the functions of the user's that a call runs."""
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        with _Codes() as noted:
+            run()
+        codes = noted.run
+        # What is written counts only where something is done more than once.
+        self.loops = any(map(_goes_back, codes))
+        self._live = Live(
+            sorted({code.co_filename for code in codes} if self.loops else ())
+        )
+        self._functions = self._live.functions_of(codes) if self.loops else []
+        self._written: list[tuple[SourceText, ast.Constant]] = []
+        names = {(c.co_filename, c.co_name, c.co_firstlineno) for c in codes}
+        for source in self._live.sources.values():
+            for node in source.functions:
+                name = "<lambda>" if isinstance(node, ast.Lambda) else node.name
+                if (source.file, name, first_line(node)) in names:
+                    self._read(source, node)
+
+    def _read(self, source: SourceText, function: ast.AST) -> None:
+        body = getattr(function, "body", [])
+        for statement in body if isinstance(body, list) else [body]:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Constant) and _is_grain(node.value):
+                    self._written.append((source, node))
+
+    def numbers(self, layer: object) -> list[Number]:
+        """Return every number, those that the layer holds first."""
+        found = [
+            Number("points", f"{rule.points} with {rule.weights}", rule.size)
+            for rule in rules_held(layer)
+        ]
+        found += [Number("held", name, value) for _, name, value in _held(layer)]
+        if self.loops:
+            for function in self._functions:
+                for name, value in _defaults(function):
+                    found.append(Number("default", name, value))
+                for name in function.__code__.co_names:
+                    known = function.__globals__.get(name)
+                    if known is not None and _is_grain(known):
+                        found.append(Number("global", name, known))
+            for _, node in self._written:
+                assert isinstance(node.value, (int, float))
+                found.append(Number("written", str(node.value), node.value))
+        return list(dict.fromkeys(found))
+
+    @contextlib.contextmanager
+    def refined(
+        self, layer: object, numbers: Iterable[Number], times: int
+    ) -> Iterator[None]:
+        """Let numbers be so many times finer, inside the `with`; the layer's stay so.
+
+        A step size that is written as the reciprocal of a count goes with it.
+
+        Raises:
+            StaleSourceError: what is written is not what runs.
+            SyntaxError: it does not compile with other numbers.
+        """
+        with contextlib.ExitStack() as stack:
+            for number in numbers:
+                if number.kept == "points":
+                    for rule in list(rules_held(layer)):
+                        rule.refine(times)
+                elif number.kept == "held":
+                    _hold_finer(layer, number, times)
+                elif number.kept == "written":
+                    stack.enter_context(
+                        self._live.edited(self._rewritten(number, times))
+                    )
+                else:
+                    stack.enter_context(self._rebound(number, times))
+            yield
+
+    def _rewritten(self, number: Number, times: int) -> list[Replacement]:
+        changes = {
+            source.put(node, repr(number.finer(node.value, times)))
+            for source, node in self._written
+            if isinstance(node.value, (int, float))
+            and (
+                node.value == number.value
+                or (number.is_count and math.isclose(node.value * number.value, 1.0))
+            )
+        }
+        if not changes:
+            raise StaleSourceError
+        return sorted(changes)
+
+    @contextlib.contextmanager
+    def _rebound(self, number: Number, times: int) -> Iterator[None]:
+        value = number.finer(number.value, times)
+        saved = [
+            (f, f.__defaults__, dict(f.__kwdefaults__ or {})) for f in self._functions
+        ]
+        scopes = [
+            f.__globals__
+            for f in self._functions
+            if number.kept == "global"
+            and f.__globals__.get(number.name) == number.value
+        ]
+        try:
+            for scope in scopes:
+                scope[number.name] = value
+            for function, *_ in saved if number.kept == "default" else ():
+                _default(function, number, value)
+            yield
+        finally:
+            for scope in scopes:
+                scope[number.name] = number.value
+            for function, defaults, keywords in saved:
+                function.__defaults__ = defaults
+                function.__kwdefaults__ = keywords or None
+
+
+class _Codes(TorchFunctionMode):
+    """Notes which functions of the layer are running whenever torch is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: dict[int, types.CodeType] = {}  # by identity: code is slow to hash
+
+    @property
+    def run(self) -> set[types.CodeType]:
+        """The codes of the user's; torch's take no steps."""
+        return {
+            code
+            for code in self._seen.values()
+            if is_users(code.co_filename) and not is_torchs(code.co_filename)
+        }
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            code = frame.f_code
+            if id(code) not in self._seen:
+                if calls_layers(code.co_filename):
+                    break
+                self._seen[id(code)] = code
+            frame = frame.f_back
+        return func(*args, **(kwargs or {}))
+
+
+def _goes_back(code: types.CodeType) -> bool:
+    """Return whether the code loops: an instruction jumps to an earlier one."""
+    jumps = {*dis.hasjrel, *dis.hasjabs}
+    return any(
+        i.opcode in jumps and i.argval <= i.offset for i in dis.get_instructions(code)
+    )
+
+
+def _is_grain(value: object) -> bool:
+    if type(value) is int:
+        return _FEWEST <= value <= _MOST
+    return type(value) is float and 0.0 < value < 1.0
+
+
+def _held(layer: object) -> list[tuple[Any, str, int | float]]:
+    """Return the numbers that the layer's parts or their classes hold."""
+    found: list[tuple[Any, str, int | float]] = []
+    for item in reachable(layer):
+        if isinstance(item, (Tensor, dict, list, tuple)):
+            continue
+        own = attributes(item)
+        for cls in type(item).__mro__:
+            if not cls.__module__.startswith(("torch", "builtins")):
+                own = {**vars(cls), **own}
+        found += [
+            (item, name, value) for name, value in own.items() if _is_grain(value)
+        ]
+    return found
+
+
+def _hold_finer(layer: object, number: Number, times: int) -> None:
+    for item, name, value in _held(layer):
+        if name == number.name:
+            with contextlib.suppress(AttributeError, TypeError):
+                setattr(item, name, number.finer(value, times))
+
+
+def _defaults(function: types.FunctionType) -> Iterator[tuple[str, int | float]]:
+    code, given = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    pairs = [*zip(names[len(names) - len(given) :], given, strict=True)]
+    for name, value in (*pairs, *(function.__kwdefaults__ or {}).items()):
+        if _is_grain(value):
+            yield name, value
+
+
+def _default(function: types.FunctionType, number: Number, value: int | float) -> None:
+    """Give a parameter's default another value where it has this name and number."""
+    if (number.name, number.value) not in list(_defaults(function)):
+        return
+    if number.name in (function.__kwdefaults__ or {}):
+        function.__kwdefaults__ = {
+            **(function.__kwdefaults__ or {}), number.name: value
+        }  # fmt: skip
+        return
+    code, given = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount][-len(given) :]
+    function.__defaults__ = tuple(
+        value if name == number.name else old
+        for name, old in zip(names, given, strict=True)
+    )

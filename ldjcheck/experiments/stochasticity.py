@@ -1,0 +1,144 @@
+"""Randomness that is no noise of the map: a dropout, a mask drawn anew at each call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+
+from ldjcheck.records import Unrepeatable
+from ldjcheck.running.behaviour import SAME, difference, same
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.snapshot.isolation import set_mode
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records import Direction, DirectionMeasured, Options
+    from ldjcheck.running.runner import Outcome, Runner
+
+
+def reseeded(
+    runner: Runner, side: DirectionMeasured, options: Options
+) -> Unrepeatable | None:
+    """Return what another random state changes, unless it is noise that the map transforms.
+
+    Dequantization draws noise, and its map is one of that noise. An estimator draws too,
+    for the ldj alone, which then scatters about the exact value. A dropout is neither: it
+    makes another map of each call, and the way back cannot know which.
+    """
+    try:
+        found = _Draws(runner, side).found(counted=options.wrt != "auto")
+        if found is None or options.mode != "train":
+            return found
+        set_mode(runner.layer, "eval")
+        calm = _Draws(runner, side).found(counted=options.wrt != "auto") is None
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    finally:
+        set_mode(runner.layer, options.mode)
+    return replace(found, by_mode=calm)
+
+
+@dataclass
+class _Draws:
+    """One call made again with other random states."""
+
+    runner: Runner
+    side: DirectionMeasured
+
+    def found(self, *, counted: bool) -> Unrepeatable | None:
+        frozen, watch = Frozen(), Watch()
+        base = self._run(self.runner, frozen, watch)
+        other = replace(self.runner, seed=self.runner.seed + 1)
+        drawn = Frozen(
+            list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips)
+        )
+        moved = self._run(other, drawn)
+        # Only what the guard does not hold still can differ now, such as a dropout.
+        what = self._moved(base, moved)
+        if what == "output" and (watch.drops or not self._same(base, moved)):
+            return self._told(what, base, moved, watch)
+        if what == "ldj" and watch.drops:
+            return self._told(what, base, moved, watch)
+        if counted or not base.draws or self.side.wrt == "noise":
+            return None
+        if base.y.numel() != self.side.x.numel():
+            return None
+        moved = self._run(other, Frozen())
+        if self._moved(base, moved) != "output":
+            return None
+        near = self._nearby(frozen)
+        in_steps = torch.equal(base.y.detach(), near.y.detach())
+        if in_steps or self._bends(base, near, frozen):
+            return self._told("output", base, moved, watch)
+        return None
+
+    def _run(
+        self, runner: Runner, frozen: Frozen, watch: Watch | None = None
+    ) -> Outcome:
+        way: Direction = self.side.direction
+        return runner.run(way, self.side.x, frozen, observer=watch)
+
+    def _moved(self, a: Outcome, b: Outcome) -> Literal["output", "ldj"] | None:
+        if not same(a.y, b.y, self._tolerance):
+            return "output"
+        return None if self._same(a, b) else "ldj"
+
+    def _same(self, a: Outcome, b: Outcome) -> bool:
+        """Return whether the ldj is the same: then both maps have one volume."""
+        return same(a.reported, b.reported, self._tolerance)
+
+    @property
+    def _tolerance(self) -> float:
+        return 100.0 * SAME[self.side.dtype]
+
+    def _nearby(self, frozen: Frozen) -> Outcome:
+        """Return the outcome for draws that are a little different.
+
+        A mask that is drawn by comparing does not follow: its output moves in steps.
+        """
+        draws = [
+            d * (1 - 1e-4) + 1e-5 if d.is_floating_point() else d for d in frozen.draws
+        ]
+        near = Frozen(draws, list(frozen.offsets), list(frozen.idle_clips))
+        return self._run(self.runner, near)
+
+    def _bends(self, base: Outcome, near: Outcome, frozen: Frozen) -> bool:
+        """Return whether the draw makes another map, instead of moving its input.
+
+        Noise n that is added on the way in, y = g(x + n), does what another x would have
+        done: the x that leads to the same output then has the same ldj as well.
+        """
+        jacobian = self.side.jacobian
+        if jacobian is None or base.reported is None or near.reported is None:
+            return False
+        change = (near.y - base.y).detach().reshape(len(self.side.x), -1).double()
+        off = (near.reported - base.reported).detach().double()
+        try:
+            step = torch.linalg.solve(jacobian, change.unsqueeze(2)).squeeze(2)
+        except RuntimeError:  # singular: no x leads there
+            return False
+        x = self.side.x + step.reshape(self.side.x.shape).to(self.side.x)
+        held = Frozen(list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips))
+        there = self.runner.run(self.side.direction, x, held)
+        if there.reported is None:
+            return False
+        left = (there.reported - near.reported).detach().double()
+        return bool(left.abs().max() > 0.1 * off.abs().max() + 1e-9)
+
+    def _told(
+        self, what: Literal["output", "ldj"], a: Outcome, b: Outcome, watch: Watch
+    ) -> Unrepeatable:
+        pair: tuple[Tensor | None, Tensor | None] = (a.y, b.y)
+        if what == "ldj":
+            pair = a.reported, b.reported
+        return Unrepeatable(
+            what=what,
+            change=difference(*pair),
+            reseeded=True,
+            location=watch.drop,
+        )

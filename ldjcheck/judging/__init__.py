@@ -1,0 +1,75 @@
+"""Comparing: what the layer says against what is true, sample by sample.
+
+Nothing is named here. A verdict says whether a direction agrees everywhere, and if it
+does, whether that proves anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.judging.contract import breaks_contract, contract_check
+from ldjcheck.judging.gradients import gradient_checks
+from ldjcheck.judging.round_trip import round_trip_check
+from ldjcheck.judging.verdict import verdict_on
+from ldjcheck.records import Check, CheckStatus, Comparison, Measurement, Verdict
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records import DirectionMeasured
+
+__all__ = ["breaks_contract", "compare"]
+
+
+def compare(measurement: Measurement) -> Comparison:
+    """Return what agrees, what does not, and what proves nothing."""
+    forward = verdict_on(measurement, "forward")
+    inverse = verdict_on(measurement, "inverse")
+    round_trip = round_trip_check(measurement, forward, inverse)
+    if measurement.calls.inverse_derived and not forward.mismatched:
+        inverse = _of_the_map_alone(inverse, round_trip, "not-available")
+    inverse = _as_meant(inverse, round_trip)
+    return Comparison(
+        measurement=measurement,
+        forward=forward,
+        inverse=inverse,
+        round_trip=round_trip,
+        contract=contract_check(forward, inverse),
+        gradients=tuple(gradient_checks(measurement, (forward, inverse))),
+    )
+
+
+def _as_meant(inverse: Verdict, round_trip: Check) -> Verdict:
+    """Return the verdict on a way back that leads elsewhere, with the ldj of one that does not.
+
+    Its map is to blame, and once that is mended the ldj is right.
+    """
+    apart = [side for _, side, good in inverse.usable if _is_apart(side, good)]
+    if not apart or not all(side.meant for side in apart):
+        return inverse
+    found = _of_the_map_alone(inverse, round_trip, "unproven")
+    return replace(found, meant=not found.mismatched)
+
+
+def _is_apart(side: DirectionMeasured, good: Tensor) -> bool:
+    """Return whether a sample that counts is off by more than is allowed."""
+    if side.reported is None or side.exact is None or side.allowed is None:
+        return False
+    off = (side.reported - side.exact).abs()
+    return not bool((off <= side.allowed)[good].all())
+
+
+def _of_the_map_alone(
+    inverse: Verdict, round_trip: Check, status: CheckStatus
+) -> Verdict:
+    """Return the verdict on a way back whose ldj a library makes of the forward one.
+
+    Minus a right formula is wrong where the way back leads elsewhere. It is the map that is
+    to blame then, and no one has claimed anything about its ldj.
+    """
+    if not inverse.mismatched or round_trip.status != "fail":
+        return inverse
+    check = replace(inverse.check, status=status)
+    return replace(inverse, check=check, mismatched=False)

@@ -1,0 +1,86 @@
+"""LDJ115: the absolute value is taken of the logarithm, not of its argument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind in ("remove-abs", "absolute")
+
+
+def _tell(e: Explanation) -> str:
+    return (
+        "The absolute value is taken of the logarithm, so contractions count as growth."
+    )
+
+
+PAGE = Page(
+    what="""
+        The bars stand around the logarithm instead of inside it, so that shrinking
+        counts as growth.
+        """,
+    rule="""
+        log|s| = log(abs(s)),   which may well be negative
+        |log s| >= 0 always; for s = 1/2 it says +0.69 where -0.69 is right.
+        """,
+    shows="""
+        Never negative. Right where every scale is above 1; elsewhere off by twice the
+        logs of the scales below 1.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned number of either sign.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
+
+            def forward(self, x):
+                y = x * self.scale
+                ldj = self.scale.log().abs().sum().expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned number of either sign.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
+
+            def forward(self, x):
+                y = x * self.scale
+                ldj = self.scale.abs().log().sum().expand(len(x))
+                return y, ldj
+        """,
+    costs="""
+        Twice the sum of |log2 s| over the scales below 1, divided by D, too low.
+        Training is then paid for shrinking instead of being charged for it.
+        """,
+    confused=(
+        ("LDJ104", "the sign is wrong everywhere"),
+        ("LDJ109", "the abs is missing altogether"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ115",
+    name="abs-of-log",
+    severity="error",
+    summary="abs of the log, not log of the abs",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,98 @@
+"""LDJ403: both directions report the other one's ldj, which may be what is meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Example, Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding, Verdict
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    if all(_is_turned(verdict) for verdict in comparison.verdicts):
+        yield RULE.finding(
+            "Both directions report the negative of their ldj, as if each meant the other.",
+            evidence=(
+                "if the total is a log-density that the ldj reduces, call it logp: a",
+                "layer f(x, logp, reverse=False) is read that way",
+                "otherwise negate the ldj in both directions",
+            ),
+        )
+
+
+def _is_turned(verdict: Verdict) -> bool:
+    """Return whether reported = -exact on all samples, and that is no coincidence."""
+    if not verdict.mismatched or verdict.faults or verdict.flat or not verdict.usable:
+        return False
+    for _, side, good in verdict.usable:
+        if side.reported is None or side.exact is None or side.allowed is None:
+            return False
+        off = (side.reported + side.exact).abs() > side.allowed
+        if bool((off | ~side.reported.isfinite())[good].any()):
+            return False
+    return True
+
+
+PAGE = Page(
+    what="""
+        The ldj has the wrong sign both ways (LDJ104). Numbers cannot tell a slip that
+        was made twice from a layer whose ldj is meant to be that of the other
+        direction, or that hands back what is to be subtracted from a log-density.
+        """,
+    rule="""
+        log|det of the inverse at y| = -log|det of the map at x|
+        So r = -e in both directions is the right pair of numbers, exchanged.
+        """,
+    shows="""
+        A note beside two findings of LDJ104. The status is fail: unless the layer says
+        otherwise, an ldj belongs to the direction that was run.
+        """,
+    example=Example(
+        source="""
+            import torch
+            from torch import nn
+
+            class Scale(nn.Module):
+                def __init__(self):
+                    super().__init__()
+                    self.a = nn.Parameter(torch.tensor([0.5, -0.2, 1.0]))
+
+                def forward(self, x):
+                    return x * self.a.exp(), -self.a.sum().expand(len(x))
+
+                def inverse(self, y):
+                    return y * torch.exp(-self.a), self.a.sum().expand(len(y))
+            """,
+        command="ldjcheck flow.py:Scale",
+        prints="""
+            flow.py:Scale
+            ...
+            note LDJ403: Both directions report the negative of their ldj, as if each
+            ...
+            """,
+    ),
+    todo="""
+        Decide what the number is. If it is added to log p of the output, negate it. If
+        the layer keeps a log-density instead, name that argument logp, or declare the
+        convention with `--convention`.
+        """,
+    costs="As LDJ104, if it is a mistake; nothing, if the caller subtracts.",
+    confused=(
+        ("LDJ104", "the finding that it stands beside"),
+        ("LDJ302", "only the way back is turned: it repeats the forward ldj"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ403",
+    name="direction-ambiguous",
+    severity="note",
+    summary="the sign is turned both ways",
+    page=PAGE,
+    match=_match,
+)

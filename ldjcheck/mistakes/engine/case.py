@@ -1,0 +1,105 @@
+"""The case of one direction: its traces, and what every explanation asks of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.blame import ldj_statement, place_of, statement_of
+from ldjcheck.mistakes.engine.numbers import fits
+from ldjcheck.mistakes.engine.places import argument_text, location_of, source_text
+from ldjcheck.mistakes.engine.targets import Target, user_node, value_node
+from ldjcheck.mistakes.engine.terms import Terms, terms_of
+from ldjcheck.tape import Node, Trace
+from ldjcheck.tape.families import MULTIPLY
+from ldjcheck.tape.linear import ONES, linear_positions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from ldjcheck.records import Location
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Case:
+    """The traces of one direction, with what every explanation needs to know of them."""
+
+    traces: tuple[Trace, ...]
+    terms: tuple[Terms, ...]
+    agree: tuple[bool, ...]
+    finite: bool
+
+    @property
+    def differences(self) -> list[Tensor]:
+        """Exact - reported, `(batch,)`, per trace."""
+        return [trace.exact - trace.reported for trace in self.traces]
+
+
+def make_case(traces: Sequence[Trace]) -> Case:
+    """Return the case of these traces."""
+    return Case(
+        traces=tuple(traces),
+        terms=tuple(terms_of(trace) for trace in traces),
+        agree=tuple(fits(trace, trace.reported, trace.exact) for trace in traces),
+        finite=all(bool(torch.isfinite(trace.reported).all()) for trace in traces),
+    )
+
+
+def roundabout(trace: Trace, target: Target) -> int:
+    """Return 0 for a use of a value from outside, 1 for a term, 2 for a sum of them."""
+    first = target.first
+    assert first is not None
+    node = value_node(first)
+    if not isinstance(first, Node) and node not in trace.own_set:
+        return 2 if node.name == "incoming" else 0
+    bare = isinstance(first, Node) and node.name in ONES  # its use says more
+    return 2 if bare or linear_positions(node) else 1
+
+
+def target_location(case: Case, target: Target | None) -> Location | None:
+    """Return the statement to point at for a target; None means the whole ldj."""
+    trace = case.traces[0]
+    if target is None:
+        return location_of(ldj_statement(trace))
+    first = target.first
+    assert first is not None
+    used = value_node(first)
+    if used in trace.own_set:
+        place = statement_of(trace, used)
+        if place is not None:
+            return location_of(place)
+    return location_of(place_of(trace, user_node(first)))
+
+
+def operand(target: Target | None) -> str | None:
+    """Return how the source writes a target, where it can be told."""
+    if target is None or target.first is None:
+        return None
+    first = target.first
+    if isinstance(first, Node):
+        return source_text(first.place)
+    node, position = first
+    if node.name in MULTIPLY and value_node(first).name in ONES:
+        position = 1 - int(position == 1)  # c * ones: the constant is the term
+    return argument_text(node, position) or source_text(value_node(first).place)
+
+
+def has_mean(trace: Trace, target: Target) -> bool:
+    """Return whether a target's own arithmetic averages in so many words."""
+    first = target.first
+    if first is None:
+        return False
+    stack, seen = [value_node(first)], set()
+    while stack:
+        node = stack.pop()
+        if node in seen or node not in trace.own_set:
+            continue
+        seen.add(node)
+        if node.name == "mean":
+            return True
+        stack.extend(node.parents)
+    return False

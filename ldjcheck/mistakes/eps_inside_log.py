@@ -1,0 +1,86 @@
+"""LDJ117: a small number inside a logarithm shifts the ldj."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind == "number-in-log"
+
+
+def _tell(e: Explanation) -> str:
+    return "A small number inside the logarithm shifts the log-determinant."
+
+
+PAGE = Page(
+    what="""
+        A small number keeps a logarithm from being infinite, and shifts it
+        everywhere else. Below 1e-4 nats in all this is a note, and the layer passes.
+        """,
+    rule="""
+        log(s + eps) = log s + log(1 + eps/s)   which is about   log s + eps/s
+        If the map scales by s + eps as well, all is right: put eps in both.
+        """,
+    shows="""
+        exp(reported) - exp(exact), per element, is the same small number. The smaller
+        the scale, the larger the difference.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Gate(nn.Module):
+            # Scale one half of the dims by a gate that the other half sets.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims // 2)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                gate = torch.sigmoid(self.net(a))
+                y = torch.cat([a, b * gate], dim=1)
+                ldj = torch.log(gate + 1e-3).sum(dim=1)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Gate(nn.Module):
+            # Scale one half of the dims by a gate that the other half sets.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims // 2)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                gate = torch.sigmoid(self.net(a))
+                y = torch.cat([a, b * gate], dim=1)
+                ldj = torch.log(gate).sum(dim=1)
+                return y, ldj
+        """,
+    costs="The mean of eps / (s * ln 2): little at s = 1, everything where s nears 0.",
+    confused=(
+        ("LDJ111", "a constant term of its own, outside the log"),
+        ("LDJ110", "a constant factor of the map is missing in the ldj"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ117",
+    name="eps-inside-log",
+    severity="error",
+    summary="a small number inside a log",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+    harmless_below=1e-4,  # it guards a logarithm, and costs next to nothing
+)

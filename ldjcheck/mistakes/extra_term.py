@@ -1,0 +1,82 @@
+"""LDJ111: the ldj has a term that no step of the map accounts for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind == "unneeded"
+
+
+def _tell(e: Explanation) -> str:
+    return f"The log-determinant has a term too many: {named(e)}."
+
+
+PAGE = Page(
+    what="The ldj has a term that no step of the map accounts for.",
+    rule="""
+        y = x + t   =>   log|det J| = 0,   whatever t depends on outside x_i
+        Shifts, permutations and reshapes keep volume.
+        """,
+    shows="""
+        reported - exact is the term itself. In an additive coupling layer the exact
+        value is 0 on every sample.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class AdditiveCoupling(nn.Module):
+            # Shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims // 2)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                shift = self.net(a)
+                y = torch.cat([a, b + shift], dim=1)
+                return y, shift.sum(dim=1)
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class AdditiveCoupling(nn.Module):
+            # Shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims // 2)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                shift = self.net(a)
+                y = torch.cat([a, b + shift], dim=1)
+                return y, torch.zeros(len(x))
+        """,
+    costs="The term's share. Training then pays the layer for shifting its inputs.",
+    confused=(
+        ("LDJ114", "the term belongs there, but not twice"),
+        ("LDJ118", "the extra term is the number 1"),
+        ("LDJ113", "the term is right, for too many dimensions"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ111",
+    name="extra-term",
+    severity="error",
+    summary="a term that belongs to no step",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,99 @@
+"""LDJ402: rounding may hide more than a mistake would cost."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Example, Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    for verdict in comparison.verdicts:
+        if not verdict.ill_conditioned or verdict.mismatched:
+            continue
+        if verdict.usable and verdict.usable[0][1].estimated:
+            yield RULE.finding(
+                "The ldj is an estimate that scatters too much to prove anything.",
+                direction=verdict.direction,
+                evidence=(
+                    f"averaged over {verdict.usable[0][1].estimated} calls, chance alone "
+                    f"allows {verdict.check.tolerance:.2g}",
+                    "give the estimator more samples or terms, or a smaller --shape",
+                ),
+            )
+        else:
+            yield RULE.finding(
+                "The Jacobian is too ill-conditioned to prove the log-determinant.",
+                direction=verdict.direction,
+                evidence=(
+                    f"rounding alone allows a difference of {verdict.check.tolerance:.2g}",
+                    "try smaller parameters, --params-scale 0.1, or a smaller --shape",
+                ),
+            )
+
+
+PAGE = Page(
+    what="""
+        The map squeezes space so hard in one direction that rounding alone moves the
+        exact value by more than a mistake would cost.
+        """,
+    rule="""
+        error of log|det J|  is about  D * machine epsilon * condition number of J
+        In float64 epsilon is 2e-16: from a condition number of 1e14 on, digits
+        of the ldj are lost.
+        """,
+    shows="""
+        The allowed difference beside the numbers is large, and the status unproven.
+        The layer loses the same digits when it is trained or inverted.
+        """,
+    example=Example(
+        source="""
+            import torch
+            from torch import nn
+
+            class Mix(nn.Module):
+                # Multiply by a matrix that is almost singular.
+                def __init__(self):
+                    super().__init__()
+                    near = [[1, 1], [1, 1 + 1e-12]]
+                    self.weight = torch.tensor(near, dtype=torch.float64)
+
+                def forward(self, x):
+                    y = x @ self.weight
+                    ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+                    return y, ldj
+            """,
+        command="ldjcheck flow.py:Mix --shape 2",
+        prints="""
+            The Jacobian is too ill-conditioned to prove the log-determinant.
+            ...
+              rounding alone allows a difference of 0.0071
+            ...
+            1 layer: 1 unproven
+            """,
+    ),
+    todo="""
+        Check nearer to the initial values (`--params-scale 0.1`), at a smaller shape,
+        or give inputs where the map is steeper (`--domain`).
+        """,
+    costs="Nothing yet: nothing was proved.",
+    confused=(
+        ("LDJ401", "the map changes nothing at all"),
+        ("LDJ301", "the inverse is wrong by more than rounding explains"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ402",
+    name="ill-conditioned",
+    severity="unproven",
+    summary="rounding may hide a mistake",
+    page=PAGE,
+    match=_match,
+)

@@ -1,0 +1,94 @@
+"""LDJ301: the way back does not undo the map."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+_MEANT = "the ldj that it reports is right for a way back that does"
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    check = comparison.round_trip
+    if check.status not in ("fail", "unproven") or check.worst is None:
+        return
+    finding = RULE.finding(
+        "The inverse does not undo the forward map.",
+        direction="inverse",
+        evidence=(
+            f"largest |inverse(f(x)) - x|: {check.worst:.6g}, "
+            f"allowed {check.tolerance:.1g}",
+            *((_MEANT,) if comparison.inverse.meant else ()),
+        ),
+    )
+    if check.status == "fail":
+        yield finding
+
+
+PAGE = Page(
+    what="Going forward and back does not return to the start.",
+    rule="f_inv(f(x)) = x.   Undo the last step first: y = x*s + t gives (y - t) / s",
+    shows="""
+        |inverse(f(x)) - x| far above rounding. Each ldj may be right for the map of
+        its own direction. Iterative inverses stop early: up to 1e-4 is unproven.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = y * torch.exp(-self.log_s) - self.t
+                return x, -self.log_s.sum().expand(len(y))
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = (y - self.t) * torch.exp(-self.log_s)
+                return x, -self.log_s.sum().expand(len(y))
+        """,
+    costs="Densities are right, samples are not: they come from another distribution.",
+    confused=(
+        ("LDJ302", "the map is undone, only its ldj is wrong"),
+        ("LDJ402", "rounding in an ill-conditioned map"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ301",
+    name="inverse-mismatch",
+    severity="error",
+    summary="the inverse does not undo the map",
+    page=PAGE,
+    match=_match,
+)

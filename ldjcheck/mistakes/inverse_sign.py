@@ -1,0 +1,91 @@
+"""LDJ302: the inverse reports the forward map's ldj instead of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    minus = (
+        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
+    )
+    return minus and e.whole and at.direction == "inverse" and at.forward_agrees
+
+
+def _tell(e: Explanation) -> str:
+    return "The inverse reports the ldj of the forward map: its sign is wrong."
+
+
+PAGE = Page(
+    what="The inverse reports the log-determinant of the forward map, sign included.",
+    rule="log|det J of f_inv|(y) = -log|det J of f|(x)   at y = f(x)",
+    shows="""
+        Forward is right; the inverse reports minus its exact value, so that the two
+        do not cancel. Some libraries define it so: name that convention instead.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = (y - self.t) * torch.exp(-self.log_s)
+                return x, self.log_s.sum().expand(len(y))
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+
+            def inverse(self, y):
+                x = (y - self.t) * torch.exp(-self.log_s)
+                return x, -self.log_s.sum().expand(len(y))
+        """,
+    costs="""
+        2 * |forward share| in whatever trains or scores through the inverse;
+        sampling shows nothing.
+        """,
+    confused=(
+        ("LDJ104", "both directions are flipped, or one term is"),
+        ("LDJ303", "the inverse reports none, or 0"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ302",
+    name="inverse-sign",
+    severity="error",
+    summary="inverse reports the forward ldj",
+    page=PAGE,
+    explains=_explains,
+    asked_first=True,
+    points_at="last statement",
+    tell=_tell,
+)

@@ -1,0 +1,45 @@
+"""LDJ007: the check would take too much time or memory."""
+
+from __future__ import annotations
+
+from ldjcheck.mistakes.page import Example, Page
+from ldjcheck.mistakes.rule import Rule
+
+PAGE = Page(
+    what="The check would take too much memory, or did take too much time.",
+    example=Example(
+        source="""
+            import math
+            import torch
+            from torch import nn
+
+            class Double(nn.Module):
+                def forward(self, x):
+                    ldj = x[0].numel() * math.log(2)
+                    return 2 * x, torch.full((len(x),), ldj)
+            """,
+        command="ldjcheck flow.py:Double --shape 3,64,64",
+        prints="""
+            12288 dims are above the limit of 4096.
+
+            The Jacobian of one sample alone takes 1.2 GB in float64.
+            A mistake shows at small sizes too: try --shape 1,4,4
+            """,
+    ),
+    todo="""
+        Check at a small shape: what is wrong at 64x64 is wrong at 4x4. Otherwise
+        raise the limit: `--dims-limit`, or `--timeout` in seconds.
+        """,
+    confused=(
+        ("LDJ005", "the layer itself runs out of memory"),
+        ("LDJ402", "the value was computed, and is not exact enough"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ007",
+    name="limit-reached",
+    severity="error",
+    summary="too much time or memory",
+    page=PAGE,
+)

@@ -1,0 +1,91 @@
+"""LDJ105: a term is averaged over dimensions instead of summed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    if e.kind == "sum-for-mean":
+        return True
+    if e.kind != "times" or e.multiplier is None:
+        return False
+    counts = e.multiplier.family in ("dims", "active")
+    return counts and (e.mean_written or not e.constant)
+
+
+def _tell(e: Explanation) -> str:
+    return f"{named(e, start=True)} is averaged over the dimensions, not summed."
+
+
+PAGE = Page(
+    what="""
+        Log-scales are averaged over the dimensions. The log of a product is a sum, so
+        the average is too small by the number of terms.
+        """,
+    rule="log|det J| = sum_i log|s_i|,   not   (1/n) * sum_i log|s_i|",
+    shows="""
+        exact / reported = n, the number of averaged entries, on every sample; in a
+        coupling layer n counts the half that moves. At n = 1 nothing shows.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.mean(dim=1)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1)
+                return y, ldj
+        """,
+    costs="""
+        (1 - 1/n) of the term's whole share. The loss still falls, but the density is
+        not normalized, and no comparison with another model means anything.
+        """,
+    confused=(
+        ("LDJ101", "a constant that was never summed: same numbers, no mean"),
+        ("LDJ106", "the mean or sum runs over the batch as well"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ105",
+    name="mean-not-sum",
+    severity="error",
+    summary="averaged over dims instead of summed",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

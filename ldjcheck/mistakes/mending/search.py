@@ -1,0 +1,177 @@
+"""Looking for the plainest edit of the source that makes reported and exact agree."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import re
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.mending import ways
+from ldjcheck.mistakes.mending.sites import Change, Site, sites_for
+from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ldjcheck.mistakes.engine.rerun import Rehearsal
+    from ldjcheck.records import Diagnosis, Explanation, Finding
+
+MOST = 480  # candidates that are run, most of them at one input
+MOST_OF_ONE = 120  # candidates for one explanation
+RIVALS = 40
+VERIFIED = 4  # candidates that are measured anew
+LEAST = 24  # candidates that are run however long the layer takes
+WORK = 60_000  # operations of small tensors in all: longer layers are given fewer tries
+_EXPLANATIONS = 5  # ways to explain that are looked at
+_ALIKE = 3
+_SITES = 30
+_COUNTS = ("dims", "spatial", "active", "shape")
+_SCALED = re.compile(r"-?(1/)?\d+\*|.*ln ")  # a count times a number: far-fetched
+_COUNTING = ("sum-for-mean", "leave-idle-out", "events-only")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """One finding to be mended: what explains it, and how to run its direction again."""
+
+    finding: Finding
+    explanations: Sequence[Explanation]
+    diagnosis: Diagnosis
+    rehearsal: Rehearsal
+
+
+def candidates(live: Live, question: Question) -> Iterator[Change]:
+    """Yield edits for one finding, the plainest first, no edit twice."""
+    seen: set[tuple[Replacement, ...]] = set()
+    guessed = question.rehearsal.sizes < 2 and _may_be_a_count(question.explanations)
+    for changes in _rounds(live, question):
+        tried = 0
+        for change in sorted(changes, key=_plainness):
+            if change.kind == "number" and guessed:
+                continue  # a number that only fits the one size that was tried
+            if change.kind == "count" and guessed and _is_a_number(question):
+                continue  # nor is a count written where a number is the better name
+            if change.replacements not in seen and is_disjoint(change.replacements):
+                seen.add(change.replacements)
+                tried += 1
+                yield change
+            if tried == MOST_OF_ONE:
+                break
+
+
+def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
+    """Return whether a plain factor may stand for a count, at the sizes that were tried."""
+    return not explanations or any(
+        e.kind in _COUNTING
+        or (
+            e.multiplier is not None
+            and e.multiplier.family in _COUNTS
+            and _SCALED.match(e.multiplier.label) is None
+        )
+        for e in explanations
+    )
+
+
+def _is_a_number(question: Question) -> bool:
+    """Return whether what explains the numbers best is a plain factor."""
+    multiplier = question.explanations[0].multiplier if question.explanations else None
+    return multiplier is not None and multiplier.family == "number"
+
+
+def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
+    """Yield what the diagnosis suggests, explanation by explanation, then anything."""
+    finding, touched = question.finding, question.diagnosis.touched
+    form = ways.FORM.get(finding.name)
+    anywhere = sites_for(live, finding.location, None, touched)[:_SITES]
+    if form is not None:
+        yield [c for site in anywhere for way in form for c in _ranked(site, way(site))]
+    if finding.name == "gradient-cut":
+        return  # the value is right: everything else would agree as well
+    for explanation in _telling(question.explanations):
+        place = explanation.location or finding.location
+        sites = sites_for(live, place, explanation, touched)[:_SITES]
+        yield [
+            change
+            for site in sites
+            for change in _ranked(site, ways.changes(site, explanation))
+        ]
+    yield [
+        change
+        for site in anywhere
+        for way in ways.ANYTHING
+        for change in _ranked(site, way(site))
+    ]
+
+
+def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
+    """Yield the first explanations, of each way to explain no more than a few."""
+    seen: Counter[tuple[str, str]] = Counter()
+    for explanation in explanations:
+        multiplier = explanation.multiplier
+        key = explanation.kind, "" if multiplier is None else multiplier.label
+        seen[key] += 1
+        if seen[key] <= _ALIKE and len(seen) <= _EXPLANATIONS:
+            yield explanation
+
+
+def _ranked(site: Site, changes: Iterator[Change]) -> Iterator[Change]:
+    for change in changes:
+        yield replace(change, cost=change.cost + site.rank)
+
+
+def _plainness(change: Change) -> tuple[float, int]:
+    return round(change.cost, 6), sum(len(c.text) for c in change.replacements)
+
+
+def working(
+    live: Live, question: Question, base: Sequence[Replacement] = ()
+) -> Iterator[Change]:
+    """Yield edits with which the direction agrees wherever it was measured.
+
+    How many are tried follows from the work of a call, never from the clock: the same
+    seed must find the same on a busy machine.
+    """
+    found = 0
+    tries = max(LEAST, min(MOST, WORK // question.rehearsal.work))
+    for change in itertools.islice(candidates(live, question), tries):
+        if found >= VERIFIED:
+            return
+        together = (*base, *change.replacements)
+        if base and not is_disjoint(together):
+            continue
+        if runs_with(live, together, question.rehearsal.agrees):
+            found += 1
+            yield change
+
+
+def is_contested(live: Live, question: Question, change: Change) -> bool:
+    """Return whether another edit fits as well, and would part from it at other sizes.
+
+    Asked where the layer takes one size only: there a number may be a count by chance. So it
+    may where one axis never varies; a number that is written and superfluous is then rather
+    taken away than a count of that axis changed.
+    """
+    rehearsal = question.rehearsal
+    many = rehearsal.sizes > 1
+    if change.kind not in ("literal", "count"):
+        return False
+    if many and (change.kind == "literal" or not rehearsal.has_fixed_axis):
+        return False
+    other = "count" if change.kind == "literal" else "literal"
+    rivals = [c for c in candidates(live, question) if c.kind == other][:RIVALS]
+    return any(
+        runs_with(live, rival.replacements, question.rehearsal.agrees)
+        for rival in rivals
+    )
+
+
+def runs_with(
+    live: Live, changes: Sequence[Replacement], question: Callable[[], bool]
+) -> bool:
+    """Return the answer to a question that is asked while edited code runs."""
+    with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+        return question()
+    return False

@@ -1,0 +1,121 @@
+"""Measuring an edited layer anew, where nothing was concluded from before."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.judging import breaks_contract, compare
+from ldjcheck.mistakes.engine.rerun import Rehearsal, measure_again
+from ldjcheck.revision import StaleSourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from ldjcheck.records import Comparison, Config, Verdict
+    from ldjcheck.revision import Live, Replacement
+    from ldjcheck.settling.settle import Settled
+
+
+_ALIKE = 0.1  # of a difference: what is left of it is no other one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plans:
+    """Configurations that nothing was concluded from: looked at closely, and by value."""
+
+    closely: tuple[Config, ...]
+    by_value: tuple[Config, ...]
+
+    def with_values_at(self, more: Iterable[Config]) -> Plans:
+        """Return the plans with further configurations where the values are compared."""
+        further = (c for c in more if c not in (*self.closely, *self.by_value))
+        return replace(self, by_value=(*self.by_value, *dict.fromkeys(further)))
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Asks whether a whole layer agrees once its source is edited."""
+
+    settled: Settled
+    before: Comparison
+    plans: Plans
+    refuted: list[tuple[Rehearsal, float]] = field(default_factory=list)
+    """Where earlier edits left a difference, and how much: exact values are known there."""
+
+    def residual(self, live: Live, changes: Sequence[Replacement]) -> float | None:
+        """Return the largest difference that is left, in nats; None if it does not agree."""
+        after = None
+        with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+            if not self._is_refuted():
+                after = self._compared()
+        if after is None:
+            return None
+        if not self._agrees(after):
+            self._remember(after)
+            return None
+        return max(_largest(verdict) for verdict in after.verdicts)
+
+    def _compared(self) -> Comparison:
+        plans = self.plans
+        measured, gradients = measure_again(self.settled, plans.closely, plans.by_value)
+        before = self.before.measurement
+        return compare(replace(before, measured=measured, gradients=gradients))
+
+    def _remember(self, after: Comparison) -> None:
+        for verdict in after.verdicts:
+            measured = after.measurement.measured
+            rehearsal = Rehearsal(self.settled, measured, verdict.direction)
+            if verdict.mismatched and rehearsal.shows_mistake:
+                self.refuted.append((rehearsal, _largest(verdict)))
+
+    def _is_refuted(self) -> bool:
+        """Return whether about as much is left as an earlier edit left, at some input."""
+        for rehearsal, before in self.refuted:
+            for number in range(len(rehearsal)):
+                gap = rehearsal.gap(number)
+                if (
+                    gap is None
+                    or float(gap.abs().nan_to_num(0.0).max()) > _ALIKE * before
+                ):
+                    return True
+        return False
+
+    def _agrees(self, after: Comparison) -> bool:
+        pairs = zip(after.verdicts, self.before.verdicts, strict=True)
+        if not all(_is_mended(now, before) for now, before in pairs):
+            return False
+        if any(check.status == "fail" for check in after.gradients):
+            return False
+        cut = {c.direction for c in self.before.gradients if c.status == "fail"}
+        if cut - {c.direction for c in after.gradients if c.status == "pass"}:
+            return False
+        if any(gradient.raised for gradient in after.measurement.gradients):
+            return False  # as NumPy does of what wants a gradient
+        # The edit is of the ldj alone: nothing else may come out otherwise.
+        return after.round_trip.status == self.before.round_trip.status
+
+
+def _is_mended(now: Verdict, before: Verdict) -> bool:
+    if now.mismatched or now.form is not None or set(now.raised) - set(before.raised):
+        return False
+    if set(now.faults) - set(before.faults):
+        return False
+    if breaks_contract(now.behaviour) and not breaks_contract(before.behaviour):
+        return False
+    was_wrong = before.mismatched or before.form is not None
+    if was_wrong:
+        return now.check.status == "pass"
+    return now.check.status in ("pass", "not-available", before.check.status)
+
+
+def _largest(verdict: Verdict) -> float:
+    worst = 0.0
+    for _, side, good in verdict.usable:
+        if side.reported is not None and side.exact is not None:
+            off = (side.reported - side.exact)[good].abs()
+            worst = max([worst, *off[torch.isfinite(off)].tolist()])
+    return worst

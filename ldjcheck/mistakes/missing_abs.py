@@ -1,0 +1,82 @@
+"""LDJ109: the logarithm of a negative determinant or scale is NaN."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind == "add-abs"
+
+
+def _tell(e: Explanation) -> str:
+    return "The logarithm misses an absolute value: it is NaN where its argument is negative."
+
+
+PAGE = Page(
+    what="The logarithm is taken of a determinant or a scale that may be negative.",
+    rule="""
+        log|det J|, with the bars: volumes have no sign
+        `torch.logdet(A)` is NaN where det A < 0; `torch.linalg.slogdet(A)[1]` is
+        log|det A|. For scales: `s.abs().log()`.
+        """,
+    shows="""
+        NaN wherever the map turns space around, right everywhere else. Half of all
+        random matrices have a negative determinant, so it depends on the seed. It
+        may come up in the middle of training, when a weight changes sign.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Mix(nn.Module):
+            # Mix the dims by a learned matrix that starts as a reversal.
+            def __init__(self, dims=3):
+                super().__init__()
+                self.weight = nn.Parameter(torch.eye(dims).flip(0))
+
+            def forward(self, x):
+                y = x @ self.weight
+                ldj = torch.logdet(self.weight).expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Mix(nn.Module):
+            # Mix the dims by a learned matrix that starts as a reversal.
+            def __init__(self, dims=3):
+                super().__init__()
+                self.weight = nn.Parameter(torch.eye(dims).flip(0))
+
+            def forward(self, x):
+                y = x @ self.weight
+                ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+                return y, ldj
+        """,
+    costs="""
+        Everything: one NaN in a batch makes the loss NaN, and all weights with it.
+        """,
+    confused=(
+        ("LDJ115", "the bars stand around the logarithm"),
+        ("LDJ116", "wrong or NaN on a region of inputs"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ109",
+    name="missing-abs",
+    severity="error",
+    summary="NaN: the log of a negative number",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,97 @@
+"""LDJ101: a constant term counts once per sample, not once per dimension."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import is_turned, named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return (
+        e.kind == "times"
+        and e.multiplier is not None
+        and e.multiplier.family == "dims"
+        and e.constant
+        and not e.mean_written
+    )
+
+
+def _tell(e: Explanation) -> str:
+    told = f"The log-determinant counts {named(e)} once, not once per dimension"
+    return f"{told}{', and with the wrong sign' * is_turned(e)}."
+
+
+PAGE = Page(
+    what="""
+        A constant scale changes the volume once per dimension, but the layer adds its
+        logarithm only once per sample.
+        """,
+    rule="""
+        z = a * x with D dimensions   =>   log|det J| = D * log|a|
+        J is a times the identity. Its determinant is a**D, not a.
+        """,
+    shows="""
+        reported - exact = (1 - D) * log|a|: the same for every sample, zero at D = 1,
+        and changing by -log|a| with each dimension that is added. Where both
+        directions forget the factor, their sum is 0 all the same: a round trip
+        cannot see it. Terms that depend on the data need no factor: they are summed
+        over the dimensions already.
+        """,
+    wrong="""
+        import math
+
+        from torch import nn
+
+        class Rescale(nn.Module):
+            # Bring pixels from 0..256 to 0..1.
+            quants = 256
+
+            def forward(self, z, ldj):
+                z = z / self.quants
+                ldj = ldj - math.log(self.quants)
+                return z, ldj
+        """,
+    right="""
+        import math
+
+        from torch import nn
+
+        class Rescale(nn.Module):
+            # Bring pixels from 0..256 to 0..1.
+            quants = 256
+
+            def forward(self, z, ldj):
+                z = z / self.quants
+                ldj = ldj - math.log(self.quants) * z[0].numel()
+                return z, ldj
+        """,
+    shape=(1, 28, 28),
+    costs="""
+        (1 - 1/D) * log2|a|, nearly log2(256) = 8 for pixels. A model that reports
+        negative bits per dimension usually has this mistake.
+        """,
+    bits=7.99,
+    confused=(
+        ("LDJ102", "only the pixels are missing: the term sums over channels"),
+        ("LDJ103", "there is a factor, but it counts the wrong axes"),
+        ("LDJ105", "the term is averaged; on constants the numbers are the same"),
+        ("LDJ110", "the whole term is absent, not only its factor"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ101",
+    name="missing-dims-factor",
+    severity="error",
+    summary="constant counted once, not per dim",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,88 @@
+"""LDJ108: a scale or determinant is added without its logarithm."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind in ("add-log", "remove-exp", "exponential", "trace")
+
+
+def _tell(e: Explanation) -> str:
+    if e.kind == "trace":
+        return "The trace of the Jacobian is reported, not its log-determinant."
+    if e.kind == "exponential":
+        return "The determinant itself is reported, not its logarithm."
+    return f"{named(e, start=True)} is added without its logarithm."
+
+
+PAGE = Page(
+    what="""
+        The determinant, a scale or the trace was added where its logarithm belongs.
+        """,
+    rule="""
+        y = s * x   =>   log|det J| = sum log|s_i|,   not   sum s_i
+        log of a product = sum of logs; a sum of scales is the trace of J.
+        """,
+    shows="""
+        With scales near 1 every dimension reports about 1 too much. exp(exact), or
+        the trace of the Jacobian, is what was reported.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned positive number.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.raw = nn.Parameter(torch.randn(dims))
+
+            def forward(self, x):
+                scale = nn.functional.softplus(self.raw)
+                y = x * scale
+                ldj = scale.sum().expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned positive number.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.raw = nn.Parameter(torch.randn(dims))
+
+            def forward(self, x):
+                scale = nn.functional.softplus(self.raw)
+                y = x * scale
+                ldj = scale.log().sum().expand(len(x))
+                return y, ldj
+        """,
+    costs="The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.",
+    confused=(
+        ("LDJ111", "a term that belongs nowhere, logged or not"),
+        ("LDJ118", "the number 1 where the ldj is 0"),
+        ("LDJ107", "a logarithm, but of another base"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ108",
+    name="missing-log",
+    severity="error",
+    summary="a scale is added without its log",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,98 @@
+"""LDJ110: a step of the map contributes nothing to the ldj."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+_KINDS = ("step-unaccounted", "overwritten", "part-unaccounted", "dims-left-out")
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind in _KINDS
+
+
+def _tell(e: Explanation) -> str:
+    if e.kind == "dims-left-out":
+        return f"The log-determinant leaves out {e.detail}."
+    if e.kind == "overwritten" and e.sublayers:
+        return "The flow keeps only the log-determinant of its last sublayer."
+    if e.whole and e.within:
+        return f"Sublayer {e.within} reports no log-determinant at all."
+    if e.sublayers:
+        return f"The flow leaves out {named(e)}."
+    if e.kind == "overwritten":
+        return "Only the last of several log-determinants is kept; the others are lost."
+    times = f"{e.detail} * " if e.kind == "part-unaccounted" and e.detail else ""
+    what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
+    return f"The log-determinant leaves out {what}."
+
+
+PAGE = Page(
+    what="A step of the map changes volume, but nothing in the ldj stands for it.",
+    rule="""
+        y = f2(f1(x))   =>   log|det J| = log|det J1|(x) + log|det J2|(f1(x))
+        Each step gives one term. A constant factor a is a step too: D * log|a|.
+        """,
+    shows="""
+        exact - reported equals the log-determinant of one step. A constant close to 1
+        such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
+        shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
+        too soon, leaves out the first or the last dims.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Logit(nn.Module):
+            # Squeeze (0, 1) a little, then stretch it to the real line.
+            alpha = 0.05
+
+            def forward(self, x):
+                z = x * (1 - self.alpha) + self.alpha / 2
+                y = torch.log(z) - torch.log(1 - z)
+                ldj = -torch.log(z) - torch.log(1 - z)
+                return y, ldj.sum(dim=1)
+        """,
+    right="""
+        import math
+
+        import torch
+        from torch import nn
+
+        class Logit(nn.Module):
+            # Squeeze (0, 1) a little, then stretch it to the real line.
+            alpha = 0.05
+
+            def forward(self, x):
+                z = x * (1 - self.alpha) + self.alpha / 2
+                y = torch.log(z) - torch.log(1 - z)
+                ldj = -torch.log(z) - torch.log(1 - z)
+                ldj = ldj + math.log(1 - self.alpha)
+                return y, ldj.sum(dim=1)
+        """,
+    shape=(4,),
+    costs="The step's share. For z * (1 - alpha): -log2(1 - alpha).",
+    bits=0.074,
+    confused=(
+        ("LDJ101", "the term is there, without its number of dimensions"),
+        ("LDJ119", "no term is there at all: the ldj is 0"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ110",
+    name="missing-term",
+    severity="error",
+    summary="a step of the map is not counted",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,82 @@
+"""LDJ213: the ldj is NaN or infinite where its exact value is an ordinary number."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    """Yield an ldj that float32 loses; what float64 loses too the diagnosis has to tell."""
+    for verdict in comparison.verdicts:
+        lost = verdict.behaviour.overflows
+        if lost is not None and not verdict.mismatched:
+            yield RULE.finding(
+                "The log-determinant is not finite in float32, in which it is written.",
+                direction=verdict.direction,
+                evidence=(lost,),
+            )
+
+
+PAGE = Page(
+    what="""
+        The map is fine here, and so is its exact ldj, but the way in which the layer
+        computes it overflows, underflows or meets 0/0 on the way.
+        """,
+    rule="""
+        log prod s = sum log s        log det A = slogdet(A)[1]
+        A product of D numbers leaves the range of floats long before its logarithm
+        does: 2**-1074 is the smallest number in float64, 2**-149 in float32.
+        """,
+    shows="""
+        The ldj is inf, -inf or NaN, at some sizes or inputs only, and right wherever
+        it is finite. No sign and no region of inputs explains it (LDJ109, LDJ116).
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class ToNanometres(nn.Module):
+            # Lengths in metres become lengths in nanometres.
+            def forward(self, x):
+                scale = torch.full_like(x, 1e9)
+                ldj = scale.prod(dim=1).log()
+                return x * scale, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class ToNanometres(nn.Module):
+            # Lengths in metres become lengths in nanometres.
+            def forward(self, x):
+                scale = torch.full_like(x, 1e9)
+                ldj = scale.log().sum(dim=1)
+                return x * scale, ldj
+        """,
+    shape=(40,),
+    costs="""
+        Everything: one infinite or NaN loss and all weights are NaN after the next step.
+        """,
+    confused=(
+        ("LDJ109", "the log of a negative number: only orientation makes it NaN"),
+        ("LDJ116", "a whole region of inputs is wrong or NaN"),
+        ("LDJ304", "the exact value is not finite either"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ213",
+    name="non-finite",
+    severity="error",
+    summary="NaN or inf, the exact value finite",
+    page=PAGE,
+    match=_match,
+)

@@ -1,0 +1,117 @@
+"""LDJ304: the map cannot be undone: it loses dims, or folds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding, Verdict
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.forward.faults or comparison.inverse.faults:
+        return
+    learns = comparison.measurement.has_parameters
+    for verdict in comparison.verdicts:
+        if verdict.flat:
+            yield _lost(verdict)
+            return  # the other direction could only repeat it
+        if verdict.folds:
+            finding = RULE.finding(
+                "The map folds: the determinant of its Jacobian has both signs.",
+                direction=verdict.direction,
+                evidence=(
+                    "between two such points it is 0, and two inputs have one image there",
+                    "if inputs live on one side only, say so with --domain",
+                ),
+            )
+            # Other values of its parameters may make an invertible map of it.
+            yield replace(finding, severity="unproven") if learns else finding
+            return
+        if verdict.singular and not verdict.mismatched:
+            yield replace(
+                RULE.finding(
+                    "The Jacobian is singular at the inputs tried first.",
+                    direction=verdict.direction,
+                    evidence=(
+                        "elsewhere it is not: the map may be flat here, or saturate",
+                        "give inputs where it is steeper, with --domain",
+                    ),
+                ),
+                severity="unproven",
+            )
+
+
+def _lost(verdict: Verdict) -> Finding:
+    return RULE.finding(
+        "The map is not invertible: its Jacobian is singular at every input tried.",
+        direction=verdict.direction,
+        evidence=(
+            "the determinant is 0, so there is no log-determinant to report",
+            "some output is a function of the others, or some input is not used",
+        ),
+    )
+
+
+PAGE = Page(
+    what="""
+        Different inputs have the same output, so no inverse exists and no density can
+        be carried over. Either a dim is lost everywhere, or the map folds.
+        """,
+    rule="""
+        invertible and smooth   =>   det J is nowhere 0, and of one sign
+        Where det J has both signs there is a fold between. Where it is 0 everywhere
+        the outputs depend on each other.
+        """,
+    shows="""
+        slogdet says -inf on all inputs, or the signs of the determinants differ while
+        the parameters are the same. The formula of the ldj may well be right; a round
+        trip fails. At isolated inputs, or for some parameters only, nothing is proved.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Bend(nn.Module):
+            # Bend each dim.
+            def forward(self, x):
+                y = x + 2 * torch.sin(x)
+                ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Bend(nn.Module):
+            # Bend each dim.
+            def forward(self, x):
+                y = x + 0.5 * torch.sin(x)
+                ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
+                return y, ldj
+        """,
+    shape=(3,),
+    costs="""
+        The model's density no longer sums to one: parts of the data are counted twice.
+        """,
+    confused=(
+        ("LDJ301", "the map can be undone, but the inverse does something else"),
+        ("LDJ402", "regular, but too close to singular to prove anything"),
+        ("LDJ109", "the map is invertible, and only the log of its sign is NaN"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ304",
+    name="not-invertible",
+    severity="error",
+    summary="a singular Jacobian, or a fold",
+    page=PAGE,
+    match=_match,
+)

@@ -1,0 +1,96 @@
+"""LDJ202: the ldj is not summed over all event axes."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import is_of_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    for verdict in comparison.verdicts:
+        if verdict.form is None or not verdict.usable:
+            continue
+        config, side, _ = verdict.usable[0]
+        shape = side.ldj_shape or ()
+        if math.prod(shape) == config.batch or is_of_pairs(comparison, verdict):
+            continue  # an entry per sample, or per pair of them: that is LDJ201
+        summed = "all its entries"  # which are those of any sample
+        if shape[:1] == (config.batch,):
+            axes = ", ".join(str(axis) for axis in range(1, len(shape)))
+            summed = f"axes {axes}"
+        right = "right on every sample"
+        if verdict.mismatched:
+            right = "still wrong, which is a mistake of its own"
+        yield RULE.finding(
+            f"The log-determinant is not summed: its shape is {shape}.",
+            direction=verdict.direction,
+            evidence=(f"summed over {summed} it is {right}",),
+        )
+
+
+PAGE = Page(
+    what="The log-scales are returned one by one instead of summed over the sample.",
+    rule="ldj[b] = sum over all axes but the batch;   `t.flatten(1).sum(dim=1)`",
+    shows="""
+        The shape is (B, D) or (B, H, W); summed over the axes left over it is right.
+        With B = D it even broadcasts, silently, along the wrong axis.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1)
+                return y, ldj
+        """,
+    costs="A mean over what is left counts 1/D of the layer's share, as if averaged.",
+    confused=(
+        ("LDJ105", "reduced, but by a mean"),
+        ("LDJ201", "one number per sample, in a column"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ202",
+    name="not-reduced",
+    severity="error",
+    summary="not summed over all event axes",
+    page=PAGE,
+    match=_match,
+    points_at="reduction",
+)

@@ -1,0 +1,70 @@
+"""LDJ118: 1 is reported where the ldj is 0."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind == "one"
+
+
+def _tell(e: Explanation) -> str:
+    if e.detail is not None:
+        return "The log-determinant is 1 too large: a sum of logs starts at 0."
+    return (
+        "The log-determinant is reported as 1; a map that keeps volume has log 1 = 0."
+    )
+
+
+PAGE = Page(
+    what="""
+        The determinant, 1, is reported for a map that keeps volume. Its logarithm is 0.
+        """,
+    rule="|det J| = 1   =>   log|det J| = 0",
+    shows="reported = exact + 1 on every sample, at every shape.",
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Flip(nn.Module):
+            # Reverse the order of the dims.
+            def forward(self, x):
+                y = x.flip(1)
+                return y, torch.ones(len(x))
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Flip(nn.Module):
+            # Reverse the order of the dims.
+            def forward(self, x):
+                y = x.flip(1)
+                return y, torch.zeros(len(x))
+        """,
+    shape=(4,),
+    costs="1 / (D * ln 2) too low for each such layer in the flow.",
+    bits=0.361,
+    confused=(
+        ("LDJ108", "the determinant was reported, and it is not 1"),
+        ("LDJ111", "another number than 1 is too much"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ118",
+    name="one-for-zero",
+    severity="error",
+    summary="1 is reported where the ldj is 0",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,95 @@
+"""LDJ203: one number is returned for the whole batch, and it is right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.measurement.calls.one_number:
+        return
+    found = []
+    for verdict in comparison.verdicts:
+        if verdict.mismatched or verdict.untracked or not verdict.usable:
+            continue
+        config, side, _ = verdict.usable[0]
+        if side.reported is not None and side.ldj_shape in ((), (1,)):
+            found.append((verdict.direction, side.ldj_shape, config.batch))
+    if not found or found[0][1:] == ((1,), 1):
+        return
+    _, shape, batch = found[0]
+    yield RULE.finding(
+        f"The log-determinant is one number, of shape {shape}, not one per sample.",
+        evidence=(
+            f"right for every sample: {', '.join(way for way, *_ in found)}",
+            f"`ldj.expand({batch})` or a sum per sample would say so in its shape",
+        ),
+    )
+
+
+PAGE = Page(
+    what="""
+        The volume changes alike for all samples, and the layer returns that one number
+        instead of one for each sample. Nothing is wrong with it.
+        """,
+    rule="""
+        y = x * exp(a)   =>   log|det J| = sum(a), whatever x is
+        A number adds to a (B,) total by broadcasting: every sample gets it.
+        """,
+    shows="""
+        Reported and exact agree on every sample. A note only: some code that takes
+        layers apart (`ldj.shape[0]`, `torch.stack`, `ldj[mask]`) expects (B,).
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum()
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Affine(nn.Module):
+            # Scale and shift each dimension.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_s = nn.Parameter(torch.zeros(dims))
+                self.t = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * self.log_s.exp() + self.t
+                return y, self.log_s.sum().expand(len(x))
+        """,
+    costs="Nothing.",
+    confused=(
+        ("LDJ106", "one number for all samples that is wrong: their sum or mean"),
+        ("LDJ201", "one number per sample, in another shape than (B,)"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ203",
+    name="scalar-ldj",
+    severity="note",
+    summary="one right number for all samples",
+    page=PAGE,
+    match=_match,
+)

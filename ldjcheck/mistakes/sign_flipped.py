@@ -1,0 +1,94 @@
+"""LDJ104: the ldj, or one of its terms, has the wrong sign."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return (
+        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
+    )
+
+
+def _tell(e: Explanation) -> str:
+    return f"{named(e, start=True)} has the wrong sign."
+
+
+PAGE = Page(
+    what="""
+        The logarithm is right but its sign is not: growth is reported as shrinking.
+        One term may be flipped, or all of them.
+        """,
+    rule="""
+        y = x * a   =>   log|det J| = +sum log|a|
+        y = x / a   =>   log|det J| = -sum log|a|
+        The ldj belongs to the map as it is run here, x to y: what makes y spread out
+        counts positive.
+        """,
+    shows="""
+        reported = -exact on every sample, of either sign; or the difference is minus
+        twice one term. Flipped in both directions it survives every round trip.
+        Behind a network that starts at zero it stays hidden until parameters move.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Standardize(nn.Module):
+            # Subtract a learned mean and divide by a learned deviation.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.mean = nn.Parameter(torch.zeros(dims))
+                self.log_std = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = (x - self.mean) * torch.exp(-self.log_std)
+                ldj = self.log_std.sum().expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Standardize(nn.Module):
+            # Subtract a learned mean and divide by a learned deviation.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.mean = nn.Parameter(torch.zeros(dims))
+                self.log_std = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = (x - self.mean) * torch.exp(-self.log_std)
+                ldj = -self.log_std.sum().expand(len(x))
+                return y, ldj
+        """,
+    costs="""
+        2 * |log2 a| on average over the dimensions. Training then drives the flow to
+        shrink its inputs where it should spread them, and the likelihood it reports
+        grows without bound.
+        """,
+    confused=(
+        ("LDJ302", "only the inverse is flipped: it repeats the forward ldj"),
+        ("LDJ115", "only negative values are flipped"),
+        ("LDJ114", "another factor than -1"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ104",
+    name="sign-flipped",
+    severity="error",
+    summary="the ldj or a term has the wrong sign",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

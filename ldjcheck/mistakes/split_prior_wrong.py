@@ -1,0 +1,142 @@
+"""LDJ501: a split layer adds a log-density of what it drops, and it is none."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding, Verdict
+
+_OF_BOTH = "it takes off what forward adds at the same point, which is no density"
+_OF_ONE = "the forward direction says something else about the same point"
+
+
+_LACKING = (
+    "less log p(z) of the kept dims, it is the log-determinant of x to all dims:",
+    "so it stays the same however far the others are moved, and is no density",
+)
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    if comparison.measurement.calls.lacks_density:
+        if comparison.forward.check.status == "fail":
+            yield RULE.finding(
+                "The density leaves out the log-density of the dims that are split off.",
+                direction="forward",
+                evidence=_LACKING,
+            )
+        return
+    both = comparison.forward.check.status == "fail"
+    for verdict in comparison.verdicts:
+        if verdict.instead != "split" or verdict.check.status != "fail":
+            continue
+        back = verdict.direction == "inverse"
+        finding = RULE.finding(
+            "The log-determinant is not minus the log-density of the part made up."
+            if back
+            else "The log-determinant is not a log-density of the part that is dropped.",
+            direction=verdict.direction,
+            evidence=(_OF_BOTH if both else _OF_ONE,)
+            if back
+            else tuple(_evidence(verdict)),
+        )
+        yield replace(finding, location=verdict.ldj_at)
+
+
+def _evidence(verdict: Verdict) -> Iterator[str]:
+    differences = [
+        s.difference for s in verdict.check.samples if s.difference is not None
+    ]
+    if not differences:
+        return
+    assert verdict.resized is not None
+    dropped = verdict.resized[0] - verdict.resized[1]
+    total = differences[0]
+    shown = f"exp({total:.4g})" if abs(total) < 1e6 else "no finite number"
+    yield f"exp(ldj) integrates to {shown} over the {dropped} dropped dims, and not to 1"
+    if not math.isfinite(total):
+        yield "it grows towards the ends, as the log of one over a density does"
+    elif all(abs(d - total) < 1e-3 for d in differences):
+        yield f"that is {total / dropped:+.4g} nats for each dropped dim, in every sample"
+        if abs(abs(total / dropped) - 0.5 * math.log(2 * math.pi)) < 1e-3:
+            yield "log(2 pi) / 2 = 0.9189: the constant of the normal density"
+    else:
+        yield "it depends on what is kept: a scale, or the wrong half, is in the density"
+
+
+PAGE = Page(
+    what="""
+        A multi-scale flow splits dims off and adds their log-density under a prior, at
+        once, to the ldj. Here the number that is added is no log-density of them: a
+        constant or a scale is missing, it is averaged, or it is taken of the kept half.
+        """,
+    rule="""
+        x = (kept, dropped)     ldj += log p(dropped | kept)
+        integral of p(u | kept) du = 1   for whatever is kept
+        """,
+    shows="""
+        The integral of exp(ldj) over the dropped dims is not 1. It is taken dim by
+        dim, so the prior may depend on the kept part in any way.
+        """,
+    wrong="""
+        import math
+        import torch
+        from torch import nn
+
+        class Split(nn.Module):
+            # Drop the second half, with a learned normal density.
+            def __init__(self):
+                super().__init__()
+                self.net = nn.Linear(2, 4)
+
+            def forward(self, x):
+                kept, dropped = x.chunk(2, dim=1)
+                mean, log_std = self.net(kept).chunk(2, dim=1)
+                z = (dropped - mean) * torch.exp(-log_std)
+                log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+                return kept, log_p.sum(dim=1)
+        """,
+    right="""
+        import math
+        import torch
+        from torch import nn
+
+        class Split(nn.Module):
+            # Drop the second half, with a learned normal density.
+            def __init__(self):
+                super().__init__()
+                self.net = nn.Linear(2, 4)
+
+            def forward(self, x):
+                kept, dropped = x.chunk(2, dim=1)
+                mean, log_std = self.net(kept).chunk(2, dim=1)
+                z = (dropped - mean) * torch.exp(-log_std)
+                log_p = -0.5 * z**2 - log_std - 0.5 * math.log(2 * math.pi)
+                return kept, log_p.sum(dim=1)
+        """,
+    shape=(4,),
+    costs="""
+        The logarithm of the integral, spread over all dims: the model promises more or
+        less than all the probability there is.
+        """,
+    confused=(
+        ("LDJ305", "the note that tells of the dropped dims"),
+        ("LDJ110", "a term of a determinant is missing, where there is one"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ501",
+    name="split-prior-wrong",
+    severity="error",
+    summary="no log-density of what a split drops",
+    page=PAGE,
+    match=_match,
+)

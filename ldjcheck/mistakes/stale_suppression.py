@@ -1,0 +1,53 @@
+"""LDJ490: an ignored finding no longer occurs."""
+
+from __future__ import annotations
+
+from ldjcheck.mistakes.page import Example, Page
+from ldjcheck.mistakes.rule import Rule
+
+PAGE = Page(
+    what="""
+        A finding is ignored, and it does not occur (any more). The mistake may be mended;
+        what is left hides the next one of its kind.
+        """,
+    rule="""
+        What is ignored must be found, or the entry is stale. This is asked where
+        one layer is meant: of `per-target-ignore` in pyproject.toml, of
+        `--ignore` beside a single target, and of `ignore=` in Python.
+        """,
+    shows="""
+        The layer was checked as always, and what is ignored was not found.
+        """,
+    example=Example(
+        source="""
+            import math
+
+            from torch import nn
+
+            class Double(nn.Module):
+                def forward(self, x):
+                    dims = x[0].numel()
+                    return 2 * x, x.new_full((len(x),), dims * math.log(2))
+            """,
+        command="ldjcheck flow.py:Double --ignore LDJ101 --strict",
+        prints="""
+            warning LDJ490: LDJ101 missing-dims-factor is ignored, and does not occur.
+            """,
+    ),
+    todo="""
+        Take the entry out. If the layer shows the finding only with certain weights or at
+        certain sizes, give `--seed`, `--shape` or `--params` as when it was seen.
+        """,
+    confused=(
+        ("LDJ401", "the check could not have shown anything"),
+        ("LDJ402", "the numbers are too rough to show a mistake"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ490",
+    name="stale-suppression",
+    severity="warning",
+    summary="an ignored finding no longer occurs",
+    page=PAGE,
+)

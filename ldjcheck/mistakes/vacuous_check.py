@@ -1,0 +1,101 @@
+"""LDJ401: everything agrees, and a mistake would have agreed too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+_WHY = {
+    "identity": "the layer returned its input unchanged on every input tried",
+    "zero": "the exact ldj is 0 on every input tried, and nothing proves that it must be",
+}
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    vacuous = next((v.vacuous for v in comparison.verdicts if v.vacuous), None)
+    if vacuous is None:
+        return
+    measurement = comparison.measurement
+    if measurement.has_parameters and measurement.options.params == "as-is":
+        message = (
+            "With its parameters as built this layer is the identity: ldj = 0 is right "
+            "whatever its formula says."
+            if vacuous == "identity"
+            else "With its parameters as built the ldj is 0, whatever its formula says."
+        )
+        next_step = "drop --params as-is: then a copy with moved parameters is checked"
+    else:
+        message = "Here ldj = 0 is right whatever the layer's formula says."
+        next_step = (
+            "give inputs that it changes, with --domain or --shape, if there are any"
+        )
+    yield RULE.finding(
+        message, evidence=(f"{_WHY[vacuous]}; a flipped sign would pass", next_step)
+    )
+
+
+PAGE = Page(
+    what="""
+        Every number agrees, and would have agreed with a wrong formula as well: here
+        the layer changes nothing, so its ldj is 0 whatever is computed.
+        """,
+    rule="y = x   =>   log|det J| = 0 = -0 = 2 * 0 = D * 0",
+    shows="""
+        The status is unproven, and the exit code 3. The usual causes: a mask of ones,
+        `--params as-is` with a last layer that starts at zero, inputs that all lie
+        where the map is flat. Parameters are moved by default to avoid it.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class MaskedCoupling(nn.Module):
+            # Move the dims where the mask is 0; the others decide how.
+            def __init__(self):
+                super().__init__()
+                self.mask = torch.ones(5)
+                self.net = nn.Linear(5, 10)
+
+            def forward(self, x):
+                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+                return x * log_s.exp() + t, log_s.sum(dim=1)
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class MaskedCoupling(nn.Module):
+            # Move the dims where the mask is 0; the others decide how.
+            def __init__(self):
+                super().__init__()
+                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+                self.net = nn.Linear(5, 10)
+
+            def forward(self, x):
+                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+                return x * log_s.exp() + t, log_s.sum(dim=1)
+        """,
+    costs="Nothing yet: nothing was proved.",
+    confused=(
+        ("LDJ119", "0 is reported and is wrong"),
+        ("LDJ402", "the map does change, but rounding hides by how much"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ401",
+    name="vacuous-check",
+    severity="unproven",
+    summary="nothing proved: any ldj would agree",
+    page=PAGE,
+    match=_match,
+)

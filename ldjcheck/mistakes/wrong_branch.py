@@ -1,0 +1,80 @@
+"""LDJ116: the ldj is right on part of the inputs only."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    return e.kind in ("other-condition", "region")
+
+
+def _tell(e: Explanation) -> str:
+    if e.kind == "other-condition":
+        return "The log-determinant does not follow the condition that the map follows."
+    return f"The log-determinant is right only {e.detail or 'on part of the inputs'}."
+
+
+PAGE = Page(
+    what="""
+        The map treats regions of its input differently, and the ldj does not follow:
+        a bound, a kink or a tail is forgotten or tested in another place.
+        """,
+    rule="""
+        y_i = f(x_i) where c(x_i), else g(x_i)
+        log|det J| = sum of log|f'(x_i)| where c(x_i), else log|g'(x_i)|
+        The same condition, at the same point, in both lines.
+        """,
+    shows="""
+        Difference 0 on every sample that stays inside one region, not 0 beyond it.
+        Checks on small inputs pass: the tails are never reached.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Ripple(nn.Module):
+            # Bend the line inside [-3, 3] and leave the tails alone.
+            def forward(self, x):
+                inside = x.abs() < 3
+                y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
+                slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
+                ldj = torch.log(slope).sum(dim=1)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Ripple(nn.Module):
+            # Bend the line inside [-3, 3] and leave the tails alone.
+            def forward(self, x):
+                inside = x.abs() < 3
+                y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
+                slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
+                ldj = torch.where(inside, slope.log(), 0.0).sum(dim=1)
+                return y, ldj
+        """,
+    costs="Nothing inside; outside, the mean of log2|f'/g'| over those dimensions.",
+    confused=(
+        ("LDJ112", "one formula, taken at another point"),
+        ("LDJ109", "NaN by the sign of a parameter, not by the input"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ116",
+    name="wrong-branch",
+    severity="error",
+    summary="right on part of the inputs only",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

@@ -1,0 +1,57 @@
+"""LDJ120: one statement holds the whole difference, and no known mistake fits it."""
+
+from __future__ import annotations
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+
+PAGE = Page(
+    what="""
+        One statement holds the whole difference, and it is not the log-derivative of
+        its step; no law in this catalogue says how it came about.
+        """,
+    rule="""
+        A line that computes f needs, in the ldj, sum log|f'| of that very f
+        tanh'(x) = 1 - tanh(x)**2,   sigmoid'(x) = s * (1 - s),   exp'(x) = exp(x)
+        """,
+    shows="""
+        The line ledger balances everywhere but at one statement. Work the derivative
+        out again, or let autograd compute it for one number and compare.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Tanh(nn.Module):
+            # Squeeze the real line into (-1, 1).
+            def forward(self, x):
+                y = torch.tanh(x)
+                ldj = torch.log(1 - y.abs()).sum(dim=1)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Tanh(nn.Module):
+            # Squeeze the real line into (-1, 1).
+            def forward(self, x):
+                y = torch.tanh(x)
+                ldj = torch.log(1 - y**2).sum(dim=1)
+                return y, ldj
+        """,
+    costs="No formula: it depends on where the data lie.",
+    confused=(
+        ("LDJ112", "the right formula, at another point"),
+        ("LDJ114", "the right formula, times a number"),
+        ("LDJ199", "the difference is spread over several statements"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ120",
+    name="wrong-derivative",
+    severity="error",
+    summary="a line is not its step's derivative",
+    page=PAGE,
+)

@@ -1,0 +1,101 @@
+"""LDJ103: a term is multiplied by the wrong count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    if e.kind != "times" or e.multiplier is None:
+        return False
+    return e.multiplier.family == "shape" or (
+        e.multiplier.family == "active" and e.constant
+    )
+
+
+def _tell(e: Explanation) -> str:
+    assert e.multiplier is not None
+    right, divided, used = e.multiplier.label.rpartition("/")
+    if divided and used == "dims" and "/" not in right:
+        return (
+            f"{named(e, start=True)} is multiplied by the wrong count: dims instead of "
+            f"{right.strip('()')}."
+        )
+    return (
+        f"{named(e, start=True)} is multiplied by the wrong count: it needs "
+        f"{e.multiplier.label} times as much."
+    )
+
+
+PAGE = Page(
+    what="""
+        A constant term is multiplied by a count, but by the wrong one: the batch is in
+        it, an axis is missing, or it is one too large or too small.
+        """,
+    rule="""
+        log|det J| of one sample = D * log|a|,   D = C * H * W
+        The batch B is not a dimension: each sample has a Jacobian of its own.
+        `x.numel()` is B*D, `x[0].numel()` is D; `x.shape[1]` is C alone.
+        """,
+    shows="""
+        reported / exact is a product of sizes. With the batch in it, the ldj changes
+        with the batch size; with an axis missing, with the shape only.
+        """,
+    wrong="""
+        import math
+
+        from torch import nn
+
+        class Rescale(nn.Module):
+            # Bring pixels from 0..256 to 0..1.
+            quants = 256
+
+            def forward(self, z, ldj):
+                z = z / self.quants
+                ldj = ldj - math.log(self.quants) * z.numel()
+                return z, ldj
+        """,
+    right="""
+        import math
+
+        from torch import nn
+
+        class Rescale(nn.Module):
+            # Bring pixels from 0..256 to 0..1.
+            quants = 256
+
+            def forward(self, z, ldj):
+                z = z / self.quants
+                ldj = ldj - math.log(self.quants) * z[0].numel()
+                return z, ldj
+        """,
+    shape=(1, 28, 28),
+    costs="""
+        (m - 1) * log2|a| for a count that is m times too large: with the batch in
+        it, m = B.
+        """,
+    confused=(
+        ("LDJ101", "there is no factor at all"),
+        ("LDJ102", "exactly the pixels are missing"),
+        ("LDJ106", "a sum over data runs over the batch too"),
+        ("LDJ113", "the count includes dimensions that a mask leaves alone"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ103",
+    name="wrong-dims-factor",
+    severity="error",
+    summary="multiplied by the wrong count",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

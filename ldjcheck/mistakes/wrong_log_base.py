@@ -1,0 +1,90 @@
+"""LDJ107: a logarithm to base 2 or 10 stands where nats are meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    if e.kind == "natural-log":
+        return True
+    return (
+        e.kind == "times"
+        and e.multiplier is not None
+        and e.multiplier.family == "log-base"
+    )
+
+
+def _tell(e: Explanation) -> str:
+    return f"{named(e, start=True)} is not in nats: its logarithm has another base."
+
+
+PAGE = Page(
+    what="A logarithm to base 2 or 10 was taken, but densities are in nats.",
+    rule="""
+        log|det J| is a natural logarithm: log2(s) = ln(s) / ln 2
+        Bits are made at the very end: bits per dim = -log p(x) / (D * ln 2).
+        """,
+    shows="""
+        reported / exact (or one term's) is 1/ln 2 = 1.4427 for log2 and 1/ln 10 =
+        0.4343 for log10, on every sample and at every shape.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned positive number.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.raw = nn.Parameter(torch.randn(dims))
+
+            def forward(self, x):
+                scale = nn.functional.softplus(self.raw)
+                y = x * scale
+                ldj = torch.log2(scale).sum().expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Scale(nn.Module):
+            # Multiply each dimension by a learned positive number.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.raw = nn.Parameter(torch.randn(dims))
+
+            def forward(self, x):
+                scale = nn.functional.softplus(self.raw)
+                y = x * scale
+                ldj = torch.log(scale).sum().expand(len(x))
+                return y, ldj
+        """,
+    costs="""
+        With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too
+        little.
+        """,
+    confused=(
+        ("LDJ114", "the ratio is a plain number such as 2 or 1/2"),
+        ("LDJ108", "there is no logarithm at all"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ107",
+    name="wrong-log-base",
+    severity="error",
+    summary="log to base 2 or 10 instead of e",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

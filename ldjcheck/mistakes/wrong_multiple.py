@@ -1,0 +1,88 @@
+"""LDJ114: the ldj, or one of its terms, is a plain multiple of the right one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import named
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.records import Explanation
+
+
+def _explains(e: Explanation, at: Circumstances) -> bool:
+    if e.kind == "twice":
+        return True
+    return (
+        e.kind == "times"
+        and e.multiplier is not None
+        and e.multiplier.family == "number"
+    )
+
+
+def _tell(e: Explanation) -> str:
+    if e.kind == "twice" or e.multiplier is None:
+        return f"{named(e, start=True)} is counted twice."
+    return f"{named(e, start=True)} must be multiplied by {e.multiplier.label}."
+
+
+PAGE = Page(
+    what="""
+        The ldj, or one term, is a plain multiple of the right one: counted twice, or a
+        log-variance stands where a log-deviation belongs.
+        """,
+    rule="y = x * exp(v / 2)   =>   log|det J| = sum v / 2,   not   sum v",
+    shows="""
+        reported / exact, or one term's, is 2, 1/2, 3, ... on every sample and at
+        every shape.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Spread(nn.Module):
+            # Multiply each dimension by a deviation, kept as a log-variance.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_var = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * torch.exp(self.log_var / 2)
+                ldj = self.log_var.sum().expand(len(x))
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Spread(nn.Module):
+            # Multiply each dimension by a deviation, kept as a log-variance.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.log_var = nn.Parameter(torch.zeros(dims))
+
+            def forward(self, x):
+                y = x * torch.exp(self.log_var / 2)
+                ldj = (self.log_var / 2).sum().expand(len(x))
+                return y, ldj
+        """,
+    costs="(q - 1) times the term's share, for q times the right value.",
+    confused=(
+        ("LDJ103", "the multiple is a size: it changes with the shape"),
+        ("LDJ104", "the multiple is -1"),
+        ("LDJ107", "the multiple is ln 2, ln 10 or one over them"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ114",
+    name="wrong-multiple",
+    severity="error",
+    summary="a plain multiple of the right value",
+    page=PAGE,
+    explains=_explains,
+    tell=_tell,
+)

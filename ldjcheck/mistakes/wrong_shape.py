@@ -1,0 +1,118 @@
+"""LDJ201: the ldj is right, but does not have the shape (batch,)."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.page import Page
+from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.wording import is_of_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Finding
+
+
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    for verdict in comparison.verdicts:
+        if verdict.form is None or not verdict.usable:
+            continue
+        config, side, _ = verdict.usable[0]
+        shape, batch = side.ldj_shape or (), config.batch
+        values = "right"
+        if verdict.mismatched:
+            values = "still wrong, which is a mistake of its own"
+        accumulates = comparison.measurement.calls.accumulates
+        if is_of_pairs(comparison, verdict) and not accumulates:
+            evidence: tuple[str, ...] = (
+                f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
+                "error: each sample met each other one",
+                f"on the diagonal, where it meets itself, its values are {values}",
+            )
+        elif is_of_pairs(comparison, verdict):
+            evidence = (
+                "what is added to the incoming total has another shape than it:",
+                f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
+                "error",
+                f"once both have one shape its values are {values}",
+            )
+        elif math.prod(shape) == batch:
+            evidence = (
+                f"once reshaped its values are {values}",
+                f"added to a ({batch},) log-density it gives a ({batch}, {batch}) "
+                "matrix, without an error",
+            )
+        else:
+            continue  # more than one entry per sample: that is LDJ202
+        yield RULE.finding(
+            f"The log-determinant has shape {shape}, not ({batch},).",
+            direction=verdict.direction,
+            evidence=evidence,
+        )
+
+
+PAGE = Page(
+    what="One number per sample, and the right one, but not in the shape (batch,).",
+    rule="""
+        ldj.shape == (B,)
+        (B, 1) + (B,) broadcasts to (B, B): every sample is added to every other.
+        """,
+    shows="""
+        Values agree once reshaped. The loss is a mean over B*B numbers, equal to the
+        right one in value, so nobody notices until single likelihoods are read.
+        """,
+    wrong="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1, keepdim=True)
+                return y, ldj
+        """,
+    right="""
+        import torch
+        from torch import nn
+
+        class Coupling(nn.Module):
+            # Scale and shift one half of the dims by what the other half says.
+            def __init__(self, dims=4):
+                super().__init__()
+                self.net = nn.Linear(dims // 2, dims)
+
+            def forward(self, x):
+                a, b = x.chunk(2, dim=1)
+                log_s, t = self.net(a).chunk(2, dim=1)
+                y = torch.cat([a, b * log_s.exp() + t], dim=1)
+                ldj = log_s.sum(dim=1)
+                return y, ldj
+        """,
+    costs="""
+        Nothing on the mean; any per-sample likelihood, any importance weight and any
+        outlier score is wrong.
+        """,
+    confused=(
+        ("LDJ202", "more than one number per sample: axes are left to sum"),
+        ("LDJ106", "one number for all samples"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ201",
+    name="wrong-shape",
+    severity="error",
+    summary="right values in the wrong shape",
+    page=PAGE,
+    match=_match,
+    points_at="reduction",
+)

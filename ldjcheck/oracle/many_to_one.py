@@ -1,0 +1,65 @@
+"""What lies between x and where the way back leads, when neither of them is to blame.
+
+A map that drops bits before it adds noise has one image for several whole numbers, and a
+way back leads to one of these. One that adds noise to real numbers is undone up to that
+noise: x lies within what noise of any size would bring back.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.running.runner import Runner
+
+_SAME = 1e-9  # relative: two images that are one
+
+
+def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
+    """Return whether the map takes x and back to one point, under the same noise.
+
+    It then has to tell the points themselves apart: one image for all would say nothing.
+    """
+    if back.shape != x.shape or torch.equal(back.double(), x.double()):
+        return False
+    if x.unique().numel() > 1 and back.unique().numel() == 1:
+        return False
+    noise = Frozen()
+    try:
+        there = runner.run("forward", x, noise).y.detach()
+        again = runner.run("forward", back.detach().to(x.dtype), Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    close = torch.allclose(again.double(), there.double(), rtol=_SAME, atol=_SAME)
+    return bool(noise.draws) and again.shape == there.shape and close
+
+
+def is_spanned_by_noise(runner: Runner, x: Tensor, allowed: float) -> bool:
+    """Return whether x lies between what comes back without noise and with all of it.
+
+    Only noise from 0 to 1 has such ends.
+    """
+    drawn = Frozen()
+    try:
+        runner.run("forward", x, drawn)
+        noise = [d for d in drawn.draws if d.is_floating_point()]
+        if not noise or not all(bool(((d >= 0) & (d <= 1)).all()) for d in noise):
+            return False
+        ends = []
+        for end in (0.0, 1.0):
+            at = Frozen([torch.full_like(d, end) for d in drawn.draws])
+            y = runner.run("forward", x, at).y.detach()
+            ends.append(runner.run("inverse", y, Frozen()).y.detach().double())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    low, high = torch.minimum(*ends) - allowed, torch.maximum(*ends) + allowed
+    if low.shape != x.shape:
+        return False
+    return bool(((low <= x) & (x <= high)).all())

@@ -1,0 +1,263 @@
+"""Recording one call and taking it apart into the steps of its map."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.jacobian import FEW, log_abs_det
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tape import (
+    Node,
+    Step,
+    Trace,
+    ancestors,
+    dependents,
+    in_order,
+    rerun,
+    users_among,
+)
+from ldjcheck.tape.families import FACTORIES
+from ldjcheck.tape.recorder import Recorder
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Calls, Config, DirectionMeasured
+    from ldjcheck.running.observers.sublayer_calls import Watcher
+    from ldjcheck.running.runner import Outcome, Runner
+
+_IDLE = 1e-12
+_FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
+_CLEARLY = 1e-2  # of the mistake: what is off by less is the same number
+
+
+class UntraceableError(Exception):
+    """An operation of the map cannot be run again by itself."""
+
+
+def record(
+    runner: Runner,
+    config: Config,
+    side: DirectionMeasured,
+    watcher: Watcher | None = None,
+    *,
+    doubled: bool = True,
+) -> Trace | None:
+    """Return the trace of a call that was measured; None when its output is untraceable.
+
+    The call is made again at the same input, with the same noise and rounding. A watcher
+    sees which sublayers are called meanwhile. The steps' own numbers are taken in float64
+    unless they are not `doubled`: not every operation of float32 takes both.
+
+    Raises:
+        UntraceableError: a step of the map cannot be run again by itself.
+    """
+    if side.exact is None or side.reported is None:
+        return None
+    frozen = Frozen()
+    recorder, outcome = _recorded(runner, side, frozen, watcher)
+    if frozen.draws or frozen.offsets:  # now it is known what is noise
+        recorder, outcome = _recorded(runner, side, frozen, watcher)
+    output = recorder.find(outcome.y)
+    source: Node | None = recorder.nodes[0]
+    if side.wrt == "noise":
+        source = _noise(recorder, frozen, side)
+    if output is None or source is None:
+        return None
+    ldj = recorder.find(outcome.raw)
+    if ldj is None and isinstance(outcome.raw, Tensor):
+        ldj = recorder.source(outcome.raw, "source")
+    recorder.forget()
+    order = in_order(ancestors(output))
+    depending = dependents(order, source)
+    batch, dims = len(side.x), side.x[0].numel()
+    points = _points(order, depending, source, output, batch * dims, batch)
+    of_map = set(order)
+    own = [
+        node
+        for node in in_order(ancestors(ldj))
+        if node not in of_map and (node.function is not None or node.name in FACTORIES)
+    ]
+    return replace(
+        numbers_alone(runner.calls, config, side),
+        source=source,
+        output=output,
+        ldj=ldj,
+        nodes=tuple(recorder.nodes),
+        order=tuple(order),
+        depending=frozenset(depending),
+        points=points,
+        steps=_steps(order, points, batch, dims, doubled=doubled),
+        own=tuple(own),
+        own_set=frozenset(own),
+        own_users=users_among(own),
+    )
+
+
+def _recorded(
+    runner: Runner,
+    side: DirectionMeasured,
+    frozen: Frozen,
+    watcher: Watcher | None,
+) -> tuple[Recorder, Outcome]:
+    """Return what one more call recorded, and what came of it."""
+    recorder = Recorder(frozen.draws)
+    start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
+    with watcher.watching(recorder) if watcher else contextlib.nullcontext():
+        outcome = runner.run(
+            side.direction, side.x, frozen, start=start,
+            see_rounding=side.rounding_seen, recorder=recorder,
+        )  # fmt: skip
+    return recorder, outcome
+
+
+def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trace:
+    """Return a trace of no operations: what a call said, and what is true of it.
+
+    Laws about the whole ldj hold or not, wherever the operations are hidden.
+    """
+    assert side.reported is not None
+    assert side.exact is not None
+    event_dim = (
+        calls.event_dim if side.direction == "forward" else calls.inverse_event_dim
+    )
+    return Trace(
+        config=config,
+        direction=side.direction,
+        batch=len(side.x),
+        dims=side.x[0].numel(),
+        shape=tuple(side.x.shape[1:]),
+        source=Recorder([]).source(side.x, "input"),
+        output=None,
+        ldj=None,
+        nodes=(),
+        order=(),
+        depending=frozenset(),
+        points=(),
+        steps=(),
+        own=(),
+        own_set=frozenset(),
+        own_users={},
+        reported=side.reported,
+        exact=side.exact,
+        jacobian=side.jacobian,
+        shares=side.shares if side.structure in ("diagonal", "triangular") else None,
+        sign=calls.sign,
+        slack=side.slack,
+        tolerance=_tolerance(side),
+        promised=None
+        if event_dim is None
+        else tuple(side.x.shape[: max(1, side.x.dim() - event_dim)]),
+    )
+
+
+def _tolerance(side: DirectionMeasured) -> Tensor:
+    """Return how well numbers must agree, relative and by sample, to be called the same.
+
+    Well enough that rounding does not matter, and much better than the reported ldj does
+    where that is off: an epsilon in a logarithm may shift it by 1e-8 only. A sample whose
+    numbers are large or cancel is known less well than others are.
+    """
+    if side.reported is None or side.exact is None or side.allowed is None:
+        return torch.tensor(_FITS, dtype=torch.float64)
+    size = 1.0 + side.exact.abs()
+    gap, rounding = (side.reported - side.exact).abs() / size, side.allowed / size
+    clearly = _CLEARLY * torch.where(gap > rounding, gap, torch.inf)
+    strictest = clearly.amin().clamp(max=_FITS)
+    return torch.minimum(rounding, clearly).clamp(max=_FITS).maximum(strictest)
+
+
+def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:
+    for draw in frozen.draws:
+        if draw.is_floating_point() and draw.numel() == side.y.numel():
+            return recorder.find(draw)
+    return None
+
+
+def _points(
+    order: list[Node],
+    depending: set[Node],
+    source: Node,
+    output: Node,
+    entries: int,
+    batch: int,
+) -> tuple[Node, ...]:
+    """Return the values that every path from source to output goes through.
+
+    They are the dominators of the output in the graph of differentiable dependence that
+    have one entry per dim.
+    """
+    if output not in depending:
+        return ()
+    through: dict[Node, frozenset[Node]] = {source: frozenset([source])}
+    for node in order:
+        if node is source or node not in depending:
+            continue
+        ways = [through[parent] for parent in node.parents if parent in depending]
+        through[node] = frozenset.intersection(*ways) | {node}
+    whole = {
+        node
+        for node in through[output]
+        if node.value.dim()
+        and len(node.value) == batch
+        and node.value.numel() == entries
+    }
+    return tuple(in_order(whole))
+
+
+def _steps(
+    order: list[Node],
+    points: tuple[Node, ...],
+    batch: int,
+    dims: int,
+    *,
+    doubled: bool,
+) -> tuple[Step, ...]:
+    steps = []
+    for begin, end in itertools.pairwise(points):
+        between = [node for node in order if begin.index < node.index <= end.index]
+        depending = dependents(between, begin)
+        jacobian = _jacobian(between, depending, begin, end, batch, doubled=doubled)
+        eye = torch.eye(dims, dtype=jacobian.dtype)
+        idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
+        blur = _blur(jacobian, end.value.detach().reshape(batch, -1))
+        steps.append(Step(end, log_abs_det(jacobian)[1], idle, blur))
+    return tuple(steps)
+
+
+def _blur(jacobian: Tensor, y: Tensor) -> Tensor:
+    """Return the largest |y_i| / max_k |J_ik| of each sample, `(batch,)`."""
+    return (y.abs() / jacobian.abs().amax(dim=2)).nan_to_num(0.0).amax(dim=1)
+
+
+def _jacobian(
+    between: list[Node],
+    depending: set[Node],
+    begin: Node,
+    end: Node,
+    batch: int,
+    *,
+    doubled: bool,
+) -> Tensor:
+    """Return the step's Jacobian, `(batch, dims, dims)`, by replaying its operations."""
+
+    def step(value: Tensor) -> Tensor:
+        result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)
+        return result.reshape(batch, -1).sum(0)
+
+    at = begin.value.detach().clone()
+    if doubled or not at.is_floating_point():
+        at = at.double()
+    many = at[0].numel() > FEW
+    for vectorize in (many, False):  # vmap does not go through custom backwards
+        try:
+            rows = torch.autograd.functional.jacobian(step, at, vectorize=vectorize)
+        except Exception:  # the user's own operations may raise anything
+            continue
+        by_sample: Tensor = rows.reshape(len(rows), batch, -1).transpose(0, 1)
+        return by_sample.double()
+    raise UntraceableError

@@ -1,0 +1,380 @@
+"""Copies of the layer that are ready to be measured: warmed up, moved, in float64."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.domains import draw as drawn
+from ldjcheck.holdings import attributes, reachable
+from ldjcheck.running.devices import moved, usable
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Runner
+from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
+from ldjcheck.running.snapshot.isolation import (
+    copied,
+    learnable,
+    movable,
+    promoted,
+    set_mode,
+    switch,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Mapping
+
+    from ldjcheck.records import Calls, Config, Domain, Layer, Options, Shape, Turned
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Copy:
+    """A copy of a layer on its device, in its mode and precision."""
+
+    layer: Any
+    said: str | None = None  # what to say when it is no deep copy
+    constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
+    learnable: tuple[Tensor, ...] = ()  # as long as the layer makes no more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Master:
+    """A copy that is ready and is never run, and what all others are made from."""
+
+    original: Any
+    copy: Copy
+    blueprint: Blueprint | None
+
+    def again(self) -> Copy | None:
+        """Return another copy; None where it takes the layer's own way."""
+        if self.blueprint is None:
+            return None
+        constants, movable = self.copy.constants, self.copy.learnable
+        twin, followed = self.blueprint.copy((*constants, *movable))
+        return Copy(
+            layer=twin,
+            constants=tuple(followed[: len(constants)]),
+            learnable=tuple(followed[len(constants) :]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """Makes runners on fresh copies of one layer.
+
+    Args:
+        layer: the user's; itself never run unless it can neither be copied nor rebuilt.
+        options: mode, seed, context and keyword arguments are taken from here.
+        promote: float64 throughout; False runs the layer as written.
+        labels: contexts that are class labels, whole numbers.
+    """
+
+    layer: Layer
+    options: Options
+    promote: bool
+    fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
+    labels: frozenset[str] = frozenset()
+    behaviour: bool = True  # also measured: repeatability, coupling, the contract
+    apart: bool = False  # samples are known not to influence each other
+    solves: bool = False  # the way back is known to have no derivative of its own
+    losses: bool = True  # also allowed: digits that are lost on the way
+    primed: Domain | None = None  # where the call lives that must go before all others
+    at: Shape | None = None  # the event shape that the contexts' sizes go with
+    padded: bool = False  # masks leave out the end of all samples but the first
+    masters: dict[Hashable, _Master] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # shared by all workshops that one was made into
+    idle: dict[Hashable, bool] = field(
+        default_factory=dict, compare=False, repr=False
+    )  # whether a call leaves a copy as it was; likewise
+
+    def copy(self) -> Copy:
+        """Return a copy of the layer, or what stands for one where it cannot be copied."""
+        device, kind = usable(self.options.device), self._kind()
+        if kind in self.masters:
+            return self.masters[kind].again() or self._made(device)
+        first = self._made(device)
+        if first.said is not None:
+            return first
+        try:
+            blueprint = Blueprint(first.layer)
+        except NoBlueprintError:
+            blueprint = None
+        master = _Master(original=self.layer.obj, copy=first, blueprint=blueprint)
+        self.masters[kind] = master
+        return master.again() or self._made(device)
+
+    def _kind(self) -> Hashable:
+        """Return what copies are alike in."""
+        options = self.options
+        device = usable(options.device)
+        return id(self.layer.obj), options.mode, device, self.promote
+
+    def _made(self, device: torch.device) -> Copy:
+        said = None
+        try:
+            twin = copied(self.layer.obj)
+        except Exception as error:  # the layer's own copying may fail anyhow
+            reason = f"it cannot be copied ({type(error).__name__})"
+            if self.layer.rebuild is not None:
+                twin = self.layer.rebuild()
+                said = f"built anew for each run: {reason}"
+            else:
+                twin = self.layer.obj
+                said = f"run in place and restored afterwards: {reason}"
+        moved(twin, device)
+        held = list(reachable(twin))
+        switch(held, self.options.mode)
+        return Copy(
+            layer=twin,
+            said=said,
+            constants=tuple(promoted(held)) if self.promote else (),
+            learnable=tuple(movable(held)),
+        )
+
+    def runner(
+        self,
+        calls: Calls,
+        shape: Shape,
+        batch: int,
+        *,
+        warm_up: Tensor | None = None,
+        draw: int = 0,
+        scale: float = 0.0,
+        seed: int = 0,
+    ) -> Runner:
+        """Return a runner on a copy whose parameters are at their draw number `draw`.
+
+        The layer is first called once on `warm_up`, in training unless its parameters
+        stay as they are: many layers initialise themselves from their first batch, and
+        running averages leave the values at which a wrong formula is right. Some refuse
+        to run without: they are `primed`. Then every learnable tensor is moved by `scale`
+        times standard normal noise. Draw 0 moves nothing.
+        """
+        twin = self.copy()
+        constants = twin.constants
+        if self.promote:
+            unmoved = self.fixed if draw else range(len(twin.learnable))
+            constants += tuple(twin.learnable[index] for index in unmoved)
+        runner = Runner(
+            layer=twin.layer,
+            calls=calls,
+            kwargs=self._kwargs(batch, shape, seed),
+            promote=self.promote,
+            seed=seed,
+            constants=constants,
+            oracle=self.options.jacobian,
+            device=usable(self.options.device),
+        )
+        if warm_up is None and self.primed is not None:
+            generator = torch.Generator().manual_seed(seed)
+            warm_up = drawn(self.primed, shape, batch, "usual", generator)
+            warm_up = warm_up if self.promote else warm_up.float()
+        if warm_up is not None and calls.forward is not None:
+            self.warm_up(runner, warm_up)
+        if draw:
+            _move(twin.layer, draw, scale, self.fixed)
+        return runner
+
+    def runner_at(self, calls: Calls, config: Config, warm_up: Tensor) -> Runner:
+        """Return a runner set up as a configuration says."""
+        runner = self.runner(
+            calls,
+            config.shape,
+            config.batch,
+            warm_up=warm_up,
+            draw=config.draw,
+            scale=config.scale,
+            seed=config.seed,
+        )
+        if config.nudged and runner.layer is not self.layer.obj:
+            _nudge(runner.layer)
+        if config.reflected:
+            _reflect(runner.layer, self.fixed)
+        if config.turned is not None:
+            _turn(runner.layer, self.fixed, config.turned)
+        return runner
+
+    def warm_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
+        """Call the layer once, in training if it can be; return what it raised there.
+
+        A call that left one copy as it was need not be made on others.
+        """
+        at = self._call(runner, tuple(x.shape[1:]))
+        if self.idle.get(at, False):
+            return None
+        master = self.masters.get(self._kind())
+        if at in self.idle or master is None or master.blueprint is None:
+            return self._warmed_up(runner, x)
+        still = Still(runner.layer)
+        refused = self._warmed_up(runner, x)
+        told = refused or runner.layouts.get("forward") or runner.handed
+        self.idle[at] = not told and still.holds_for(runner.layer)
+        return refused
+
+    def stays(self, runner: Runner, shape: Shape) -> bool:
+        """Return whether a call in training is known to leave the layer as it was."""
+        is_trained = self.options.params == "random"
+        return is_trained and self.idle.get(self._call(runner, shape), False)
+
+    def _call(self, runner: Runner, shape: Shape) -> Hashable:
+        """Return what calls that leave copies alike behind are alike in."""
+        given = runner.calls.forward, tuple(runner.kwargs), shape
+        return self._kind(), self.options.params, given
+
+    def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
+        refused = None
+        trained = self.options.params == "random" and self.options.mode != "train"
+        for mode in ("train", self.options.mode) if trained else (self.options.mode,):
+            set_mode(runner.layer, mode)
+            try:
+                runner.run("forward", x, Frozen())
+            except LayerRaisedError as error:
+                refused = refused or error
+            except UnexpectedReturnError:
+                pass  # what cannot be trained as it stands is warmed up as it is used
+            else:
+                break
+        set_mode(runner.layer, self.options.mode)
+        return refused
+
+    def _kwargs(self, batch: int, shape: Shape, seed: int) -> Mapping[str, Any]:
+        generator = torch.Generator().manual_seed(seed + 1)
+        dtype = torch.float64 if self.promote else torch.float32
+        sized = {
+            name: (batch, *self._resized(name, own, shape))
+            for name, own in self.options.context
+        }
+        contexts = {
+            name: self._mask(size, dtype)
+            if "mask" in name
+            else torch.randn(size, generator=generator, dtype=torch.float64).to(
+                dtype
+            )  # the same numbers in either precision
+            for name, size in sized.items()
+            if name not in self.labels
+        }
+        labels = {
+            name: torch.randint(self._classes(), size, generator=generator)
+            for name, size in sized.items()
+            if name in self.labels
+        }
+        return {**dict(self.options.kwarg), **contexts, **labels}
+
+    def _resized(self, name: str, own: Shape, shape: Shape) -> Shape:
+        """Return the shape of a context beside an event: it has the places of the event."""
+        at = self.at
+        if at is None or shape == at or len(own) != len(at):
+            return own
+        if own == at and (len(at) > 1 or "mask" in name):
+            return shape
+        return (own[0], *shape[1:]) if own[1:] == at[1:] else own
+
+    def _mask(self, size: Shape, dtype: torch.dtype) -> Tensor:
+        """Return ones, or a mask that leaves out a quarter more of each further sample."""
+        mask = torch.ones(size, dtype=dtype)
+        if self.padded:
+            for index, sample in enumerate(mask.flatten(1)):
+                left = len(sample) * (index % 4) // 4
+                sample[len(sample) - left :] = 0.0
+        return mask
+
+    def _classes(self) -> int:
+        """Return a number of classes that every embedding has; two are always told apart."""
+        held = [
+            item.num_embeddings
+            for item in reachable(self.layer.obj)
+            if isinstance(item, torch.nn.Embedding)
+        ]
+        return min(held, default=2)
+
+
+def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
+    """Move the parameters in place, as an optimiser does.
+
+    A cache that asks for their version, which `.data` leaves as it is, must see it.
+    """
+    generator = torch.Generator().manual_seed(7919 * draw)
+    with torch.no_grad():
+        for index, tensor in enumerate(learnable(layer)):
+            step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
+            if index not in fixed:
+                tensor.add_((scale * step).to(tensor))
+
+
+def _reflect(layer: Any, fixed: frozenset[int]) -> None:
+    """Turn around the first row of every learnable tensor, and with it orientations.
+
+    A vector or number of one sign stays: it is a scale that is positive by construction.
+    """
+    with torch.no_grad():
+        for index, tensor in enumerate(learnable(layer)):
+            one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
+            if index in fixed or (tensor.dim() < 2 and one_sign):
+                continue
+            row = tensor[:1] if tensor.dim() else tensor
+            row.neg_()
+
+
+def _turn(layer: Any, fixed: frozenset[int], what: Turned) -> None:
+    """Turn around the first entry, or row, of learnable tensors that have an orientation.
+
+    A vector of one sign is a scale a dim, a square matrix mixes dims: the map with one
+    sign or row turned around is as good, and its ldj the same.
+    """
+    with torch.no_grad():
+        for tensor in oriented(layer, fixed, what):
+            if _is_vector(tensor):
+                tensor.view(-1)[:1].neg_()
+            else:
+                row = tensor[:1] if tensor.dim() else tensor
+                row.neg_()
+
+
+def oriented(layer: Any, fixed: frozenset[int], what: Turned) -> list[Tensor]:
+    """Return the learnable tensors that are turned around, those that are fixed apart."""
+    found = []
+    for index, tensor in enumerate(learnable(layer)):
+        one_sign = bool((tensor > 0).all()) or bool((tensor < 0).all())
+        square = tensor.dim() >= 2 and tensor.shape[0] == tensor.shape[1]
+        number = tensor.numel() == 1
+        if index in fixed or not (one_sign or square):
+            continue
+        if _is_vector(tensor) or (what == "all" and (square or number)):
+            found.append(tensor)
+    return found
+
+
+def _is_vector(tensor: Tensor) -> bool:
+    return max(tensor.shape, default=1) == tensor.numel() > 1
+
+
+def _nudge(layer: Any) -> None:
+    """Move the numbers that a layer holds: fractions by a quarter, large counts twofold.
+
+    Small integers are sizes and switches and stay. Where a moved number does not fit, the
+    configuration fails and counts for nothing.
+    """
+    sizes = {
+        size
+        for item in reachable(layer)
+        if isinstance(item, Tensor)
+        for size in item.shape
+    }
+    for item in reachable(layer):
+        if isinstance(item, (Tensor, dict, list, tuple)):
+            continue
+        for name, value in attributes(item).items():
+            if type(value) is float and math.isfinite(value):
+                moved: float = value * 1.25
+            elif type(value) is int and value > 16 and value not in sizes:
+                moved = value * 2
+            else:
+                continue
+            with contextlib.suppress(Exception):  # a read-only attribute stays
+                setattr(item, name, moved)

@@ -1,0 +1,320 @@
+"""The only place where a layer's operations are intercepted while it runs.
+
+Flow layers hard-code float32, draw noise, round, detach and switch gradients off. Each of
+these hides the truth about the map: precision, repeatability, derivatives. `Guard` stands
+between the layer and torch for the length of one call and takes them out of the way, one
+by one, as it is told to. It never changes what an exact real-number evaluation of the
+layer would give, `see_rounding` apart, which is for maps whose very output is rounded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.running.precision import (
+    INTEGER_DTYPES,
+    LOW_PRECISION,
+    TO_LOW,
+    asked_for,
+    doubled,
+    is_low,
+    is_rounded,
+    is_type_of,
+    lowers,
+    promoted_call,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from ldjcheck.running.observers.writes import Watch
+
+RANDOM = frozenset(
+    {
+        "rand", "rand_like", "randn", "randn_like", "randint", "randint_like",
+        "randperm", "bernoulli", "normal", "poisson", "multinomial",
+    }
+)  # fmt: skip
+RANDOM_IN_PLACE = frozenset(
+    {
+        "uniform_", "normal_", "random_", "exponential_", "bernoulli_", "log_normal_",
+        "cauchy_", "geometric_",
+    }
+)  # fmt: skip
+_RANDOM = RANDOM | RANDOM_IN_PLACE
+_ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
+_TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
+_FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
+_DIVISION = frozenset({"div", "divide"})
+_CLIPS = frozenset({"clamp", "clip", "clamp_", "clip_"})
+
+
+@dataclass
+class Frozen:
+    """What the first call at one input drew and rounded; later calls get it again.
+
+    `draws` are the random tensors in the order they were drawn, `offsets` the amounts by
+    which values were rounded, `idle_clips` the entries that a clip left as they were.
+    """
+
+    draws: list[Tensor] = field(default_factory=list)
+    offsets: list[Tensor] = field(default_factory=list)
+    idle_clips: list[Tensor] = field(default_factory=list)
+
+
+class EndlessError(RuntimeError):
+    """A call ran out of patience: it loops for as long as it is let."""
+
+
+class Guard(TorchFunctionMode):
+    """Runs a layer's operations with noise frozen and, when told, seen through.
+
+    Args:
+        frozen: noise and rounding of this input; extended by what is met for the first
+            time, replayed afterwards.
+        promote: turn every request for float32 or less into float64.
+        see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
+        see_rounding: make rounding add a constant, so that its derivative is one.
+        patience: the number of operations after which a call counts as endless.
+        watch: notes what the operations do to what the call was given.
+    """
+
+    def __init__(
+        self,
+        frozen: Frozen,
+        *,
+        promote: bool = True,
+        see_detach: bool = False,
+        see_rounding: bool = False,
+        patience: float = float("inf"),
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__()
+        self._watch = watch
+        self._patience = patience
+        self._operations = 0
+        self._frozen = frozen
+        self._promote = promote
+        self._see_detach = see_detach
+        self._see_rounding = see_rounding
+        self._draw = self._round = self._clip = 0
+        self._inference = _InferenceAsNoGrad()
+        self._single = False
+
+    def __enter__(self) -> Guard:
+        """Begin to stand between the layer and torch."""
+        self._inference.__enter__()
+        super().__enter__()  # type: ignore[no-untyped-call]  # untyped in torch
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """Step aside."""
+        super().__exit__(*raised)  # type: ignore[no-untyped-call]  # untyped in torch
+        self._inference.__exit__(*raised)
+
+    @property
+    def draws(self) -> int:
+        """The number of random tensors drawn so far in this call."""
+        return self._draw
+
+    @property
+    def operations(self) -> int:
+        """The number of torch operations of this call so far."""
+        return self._operations
+
+    @property
+    def single(self) -> bool:
+        """Whether a number that float32 has rounded entered this call from outside."""
+        return self._single
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what the layer gets instead of `func(*args, **kwargs)`."""
+        self._operations += 1
+        if self._operations > self._patience:
+            raise EndlessError
+        named = dict(kwargs) if kwargs else {}
+        name = getattr(func, "__name__", "")
+        if self._watch is None:
+            return self._run(func, name, args, named)
+        asked = asked_for(name, args, named) if self._promote else None
+        if asked is not None and lowers(name, args):
+            self._watch.lowers(asked)
+            asked = None
+        result = self._run(func, name, args, named)
+        if asked is not None:
+            self._watch.makes(result, asked)
+        self._watch.after(name, args, result)
+        return result
+
+    def _run(
+        self,
+        func: Callable[..., Any],
+        name: str,
+        args: tuple[Any, ...],
+        named: dict[str, Any],
+    ) -> Any:
+        if self._see_detach:
+            if name == "_set_grad_enabled":
+                return func(True)
+            if name in ("detach", "detach_"):
+                return args[0].view_as(args[0])
+            if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
+                return args[0].view_as(args[0])
+        low = self._promote and (
+            is_low(args) or name in TO_LOW or (named and is_low(named.values()))
+        )
+        if low:
+            if not self._single:
+                self._single = any(is_rounded(value) for value in args)
+            func, args = promoted_call(func, name, args, named)
+        if name in _RANDOM:
+            return self._drawn(func, name, args, named)
+        if self._see_rounding:
+            seen = self._seen_through(func, name, args, named)
+            if seen is not None:
+                return seen
+        result = func(*args, **named)
+        if type(result) is Tensor and result.dtype is torch.float64:
+            return result  # nearly always
+        if self._promote and not name.endswith("_") and is_low((result,)):
+            self._single = self._single or is_rounded(result)
+            result = doubled(result)
+        return result
+
+    def _drawn(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Any:
+        """Draw, or hand out again what was drawn at this place before."""
+        index, self._draw = self._draw, self._draw + 1
+        draws = self._frozen.draws
+        if index >= len(draws):
+            drawn = func(*args, **kwargs)
+            if not isinstance(drawn, Tensor):
+                return drawn
+            drawn = (
+                drawn
+                if name in RANDOM_IN_PLACE or not self._promote
+                else doubled(drawn)
+            )
+            draws.append(drawn.detach().clone())
+            return drawn
+        kept = draws[index]
+        if name in RANDOM_IN_PLACE:
+            target: Tensor = args[0] if args else kwargs["tensor"]  # `nn.init` names it
+            if target.shape != kept.shape:
+                return func(*args, **kwargs)
+            return target.copy_(kept)
+        fresh: Tensor = func(*args, **kwargs)  # keeps shape and dtype honest
+        if fresh.shape != kept.shape:
+            return doubled(fresh) if self._promote else fresh
+        if fresh.dtype in LOW_PRECISION and self._promote:
+            return kept.clone()
+        return kept.to(fresh.dtype, copy=True)
+
+    def _seen_through(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Tensor | None:
+        """Return value + (rounded - value), the bracket held constant; None: no rounding."""
+        if name in _CLIPS and isinstance(args[0], Tensor):
+            return self._clipped(func, name, args, kwargs)
+        value = _rounded_argument(func, name, args, kwargs)
+        if value is None:
+            return None
+        index, self._round = self._round, self._round + 1
+        if index >= len(self._frozen.offsets):
+            bare = (a.detach() if isinstance(a, Tensor) else a for a in args)
+            rounded = func(*bare, **kwargs)
+            self._frozen.offsets.append(
+                rounded.detach().to(value.dtype) - value.detach()
+            )
+        if name.endswith("_") and not name.endswith("__"):
+            in_place: Tensor = args[0]
+            return in_place.add_(self._frozen.offsets[index])
+        return value + self._frozen.offsets[index]
+
+    def _clipped(
+        self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+    ) -> Tensor | None:
+        """Return the value with those entries clipped that were so at first.
+
+        What is clipped to a whole number, by one at most, counts as rounded: the levels end
+        there. None where all is clipped.
+        """
+        value: Tensor = args[0]
+        clip, self._clip = self._clip, self._clip + 1
+        index, self._round = self._round, self._round + 1
+        frozen = self._frozen
+        if clip >= len(frozen.idle_clips):
+            given = value.detach()
+            clipped = torch.clamp(given, *args[1:], **kwargs)
+            off = clipped - given
+            whole = (clipped == clipped.round()) & (off.abs() <= 1.0)
+            frozen.idle_clips.append((off == 0) | whole)
+            frozen.offsets.append(torch.where(whole, off, torch.zeros_like(off)))
+        idle, offset = frozen.idle_clips[clip], frozen.offsets[index]
+        if idle.shape != value.shape or not idle.any():
+            return None
+        in_place = name.endswith("_")
+        kept = value + offset if bool(offset.any()) else value
+        if not idle.all():
+            bare = value.clone() if in_place else value
+            kept = torch.where(idle, kept, func(bare, *args[1:], **kwargs))
+        return value.copy_(kept) if in_place and kept is not value else kept
+
+
+class _InferenceAsNoGrad:
+    """Lets `inference_mode` do what `no_grad` does, for the length of one call.
+
+    The values are the same. The mode itself is no torch function, so it could not be seen
+    through, and its tensors can never take part in a derivative.
+    """
+
+    def __enter__(self) -> None:
+        self._kept = torch.inference_mode.__enter__, torch.inference_mode.__exit__
+        before: list[bool] = []
+
+        def enter(mode: torch.inference_mode) -> None:
+            before.append(torch.is_grad_enabled())
+            if mode.mode:
+                torch.set_grad_enabled(False)
+
+        def leave(mode: torch.inference_mode, *raised: object) -> None:
+            torch.set_grad_enabled(before.pop())
+
+        torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
+
+    def __exit__(self, *raised: object) -> None:
+        enter, leave = self._kept
+        torch.inference_mode.__enter__ = enter  # type: ignore[method-assign]
+        torch.inference_mode.__exit__ = leave  # type: ignore[method-assign]
+
+
+def _rounded_argument(
+    func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
+) -> Tensor | None:
+    """Return the real value that this call is about to round, or None."""
+    if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
+        return None
+    value: Tensor = args[0]
+    if name.removesuffix("_") in _ROUNDING or name in _TO_INTEGER:
+        return value
+    floors = name in _FLOOR_DIVISION
+    if floors or (name in _DIVISION and kwargs.get("rounding_mode") is not None):
+        quotient: Tensor = value / args[1]
+        return quotient
+    if name in ("to", "type"):
+        wanted = (*args[1:], kwargs.get("dtype"))
+        return value if any(is_type_of(w, INTEGER_DTYPES) for w in wanted) else None
+    return None

@@ -1,0 +1,1 @@
+"""What is watched while a layer runs, one thing a file."""

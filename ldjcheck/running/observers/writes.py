@@ -1,0 +1,166 @@
+"""What a call does to the tensors that it is given, and to their precision, and where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.running.guard import RANDOM, RANDOM_IN_PLACE
+from ldjcheck.tape import location_of
+from ldjcheck.tape.families import writes
+from ldjcheck.tape.frames import innermost_place
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Location
+    from ldjcheck.tape import Place
+
+
+class Watch:
+    """Notes the statements of one call that write into its arguments, or lower precision.
+
+    Whether a write changed anything is for the caller to see: values tell. A version
+    counter also counts writes through views; `.data` has a counter of its own.
+
+    Args:
+        remember: also note where every tensor was made, or written last.
+    """
+
+    def __init__(self, *, remember: bool = False) -> None:
+        self._remember = remember
+        self._made: dict[int, tuple[Tensor, Place | None]] = {}
+        self._call = 0
+        self._results: dict[int, int] = {}  # the call that computed a tensor
+        self._kept: Tensor | None = None
+        self._given: dict[str, Tensor] = {}
+        self._also: dict[str, Tensor] = {}
+        self._versions: dict[str, int] = {}
+        self._written: dict[str, Place | None] = {}
+        self._low: dict[int, tuple[Tensor, str, Place | None]] = {}
+        self._cast: tuple[str, Place | None] | None = None
+        self._dropped: Place | None = None
+        self._drawn: Place | None = None
+        self.drops = False  # a dropout changed something
+
+    def begin(self, **given: Tensor | None) -> None:
+        """Watch the tensors that the call is about to be given, each by its name."""
+        named = {name: t for name, t in given.items() if t is not None}
+        self._given = {**self._also, **named}
+        self._versions = {name: t._version for name, t in self._given.items()}
+        self._written.clear()
+        self._call += 1
+        self._kept = None
+
+    def also(self, held: dict[str, Tensor]) -> None:
+        """Watch these too, at every call."""
+        self._also = dict(held)
+
+    def after(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        """Look at the operation that has just run."""
+        for key, tensor in self._given.items():
+            if tensor._version != self._versions[key] or _is_write_to(
+                name, args, tensor
+            ):
+                self._versions[key] = tensor._version
+                self._written.setdefault(key, innermost_place())
+        if self._low and writes(name) and args:
+            self._stays_low(args)
+        if "dropout" in name and not self.drops:
+            self._drop(args, result)
+        elif self._drawn is None and (name in RANDOM or name in RANDOM_IN_PLACE):
+            self._drawn = innermost_place()
+        if self._remember:
+            self._remembers(name, args, result)
+
+    def lowers(self, dtype: torch.dtype) -> None:
+        """Note that the statement that is running turns float64 into less."""
+        if self._cast is None:
+            self._cast = _named(dtype), innermost_place()
+
+    def makes(self, made: Any, dtype: torch.dtype) -> None:
+        """Note a tensor that was asked for in a low precision, and is empty so far."""
+        if isinstance(made, Tensor):
+            self._low[id(made)] = made, _named(dtype), innermost_place()
+
+    def returns(self, *values: Any) -> None:
+        """Look at what the call returns: a tensor made in low precision may be it."""
+        for value in values:
+            self._stays_low((value,))
+
+    @property
+    def cast(self) -> tuple[str, Location | None] | None:
+        """The first dtype below float64 that the source insists on, and where."""
+        return (
+            None if self._cast is None else (self._cast[0], location_of(self._cast[1]))
+        )
+
+    @property
+    def drop(self) -> Location | None:
+        """Where a dropout set something to zero, else where something was drawn."""
+        return location_of(self._dropped or self._drawn)
+
+    def made(self, value: Any) -> Location | None:
+        """Return where a tensor was made, or last written into."""
+        return location_of(self._made.get(id(value), (None, None))[1])
+
+    def kept(self, raw: Any) -> Location | None:
+        """Return where the tensor was computed that this call has from an earlier one."""
+        if self._results.get(id(raw), self._call) < self._call:
+            return self.made(raw)
+        return self.made(self._kept)
+
+    def written(self, name: str) -> Location | None:
+        """Return the first statement that wrote into a tensor that was given."""
+        return location_of(self._written.get(name))
+
+    def _remembers(self, name: str, args: tuple[Any, ...], result: Any) -> None:
+        for tensor in args:
+            if isinstance(tensor, Tensor):
+                computed = self._results.get(id(tensor), self._call)
+                self._kept = tensor if computed < self._call else self._kept
+        is_write = writes(name) and bool(args)
+        made = args[0] if is_write else result
+        for tensor in made if isinstance(made, (tuple, list)) else (made,):
+            if isinstance(tensor, Tensor):
+                self._made[id(tensor)] = tensor, innermost_place()
+                if not is_write:
+                    self._results[id(tensor)] = self._call
+
+    def _stays_low(self, args: tuple[Any, ...]) -> None:
+        if self._cast is None and id(args[0]) in self._low:
+            _, dtype, place = self._low[id(args[0])]
+            self._cast = dtype, place
+
+    def _drop(self, args: tuple[Any, ...], result: Any) -> None:
+        if (
+            args
+            and isinstance(args[0], Tensor)
+            and isinstance(result, Tensor)
+            and (
+                result is args[0] or not torch.equal(args[0].detach(), result.detach())
+            )
+        ):
+            self.drops = True
+            self._dropped = innermost_place()
+
+
+def _is_write_to(name: str, args: tuple[Any, ...], tensor: Tensor) -> bool:
+    if (
+        not (writes(name) or name == "__set__")
+        or not args
+        or not isinstance(args[0], Tensor)
+    ):
+        return False
+    return _storage(args[0]) == _storage(tensor)
+
+
+def _storage(tensor: Tensor) -> int:
+    try:
+        return int(tensor.untyped_storage().data_ptr())
+    except (RuntimeError, NotImplementedError):
+        return id(tensor)
+
+
+def _named(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

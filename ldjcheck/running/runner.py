@@ -1,0 +1,329 @@
+"""The one place where the user's layer is called."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import sys
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ldjcheck.records import LARGEST_SEED
+from ldjcheck.running.devices import CPU, placed
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen, Guard
+from ldjcheck.running.packing import Layout, gathered
+from ldjcheck.running.reported import reported_of
+from ldjcheck.tracebacks import message_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.records import Calls, Direction, Oracle
+    from ldjcheck.running.observers.gradient_cuts import Cuts
+    from ldjcheck.running.observers.writes import Watch
+    from ldjcheck.tape.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """One call's output and its ldj, brought to `(batch,)` where that is possible."""
+
+    y: Tensor
+    raw: Any  # the ldj as the layer gave it
+    reported: Tensor | None  # (batch,), nats, direction's own sign; None: none reported
+    shares: Tensor | None  # (batch, dims) where the convention reports elementwise
+    form: str | None  # how the ldj's form breaks the promise; None: as promised
+    draws: int
+    operations: int  # torch's, in this call
+    bare: bool = False  # the call has no place for an ldj
+    left: int = 0  # entries of each sample of y that left on the way
+    taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
+    single: bool = False  # a number that float32 has rounded entered the call
+    x_change: float = 0.0  # how far the call moved its own input
+    start_change: float = 0.0  # and the total that was passed in
+    eager: bool = False  # autograd refused; it ran without gradients
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runner:
+    """Calls one copy of a layer, guarded and repeatable.
+
+    Args:
+        layer: the copy.
+        calls: how it is called.
+        kwargs: keyword arguments of every call; tensors are cloned each time.
+        promote: whether float64 is enforced inside.
+        seed: the state of all random generators at the start of each call.
+        device: where the copy is; what goes in and comes out is on the CPU.
+    """
+
+    layer: Any
+    calls: Calls
+    kwargs: Mapping[str, Any]
+    promote: bool = True
+    seed: int = 0
+    constants: tuple[Tensor, ...] = ()  # made in float32, and not moved by training
+    layouts: dict[Direction, Layout | None] = field(default_factory=dict)  # last seen
+    handed: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # contexts, on the way there
+    oracle: Oracle | None = None  # the user's, instead of automatic differentiation
+    device: torch.device = CPU  # a constant, so sharing it is safe
+
+    def run(
+        self,
+        direction: Direction,
+        x: Tensor,
+        frozen: Frozen,
+        *,
+        start: Tensor | None = None,
+        see_detach: bool = False,
+        see_rounding: bool = False,
+        patience: float = float("inf"),
+        recorder: Recorder | None = None,
+        watch: Cuts | None = None,
+        observer: Watch | None = None,
+    ) -> Outcome:
+        """Return what the layer makes of `x`, shape `(batch, *event)`.
+
+        Raises:
+            LayerRaisedError: the layer raised.
+            UnexpectedReturnError: what came back holds no output tensor.
+        """
+        call = self.calls.forward if direction == "forward" else self.calls.inverse
+        assert call is not None, "an absent direction is never run"
+        if self.calls.accumulates and start is None:
+            start = self.start(x)
+        given = x.clone().to(self.device)
+        total = None if start is None else start.clone().to(self.device)
+        if recorder is not None:
+            recorder.source(given, "input")
+            if total is not None:
+                recorder.source(total, "incoming")
+        before_call = sys.exc_info()[1]
+        guard = Guard(
+            frozen,
+            promote=self.promote,
+            see_detach=see_detach,
+            see_rounding=see_rounding,
+            patience=patience,
+            watch=observer,
+        )
+        if observer is not None:
+            observer.begin(input=given, incoming=total)
+        self._reseed()
+        grad = torch.is_grad_enabled()
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
+        try:
+            with (
+                _SameSettings(),
+                recorder or watch or contextlib.nullcontext(),
+                guard,
+            ):
+                returned = call(
+                    self.layer, self._spread(direction, given), total,
+                    self._fresh_kwargs(direction),
+                )  # fmt: skip
+                gathered_y, layout = gathered(returned.y)
+        except (Exception, SystemExit) as error:
+            if isinstance(error, MemoryError):
+                raise
+            if (
+                grad
+                and recorder is None
+                and watch is None
+                and isinstance(error, RuntimeError)
+                and "inplace" in message_of(error).replace("-", "")
+            ):
+                without = self._eagerly(
+                    direction, x, frozen, start, see_rounding, patience, observer
+                )
+                if without is not None:
+                    return without
+            raise LayerRaisedError(error, before_call) from None
+        finally:
+            torch.set_grad_enabled(grad)
+            torch.set_default_dtype(before)
+        self.layouts[direction] = layout
+        if direction == "forward":
+            self.handed.clear()
+            self.handed.update({n: t.detach() for n, t in returned.handed_on.items()})
+        if any(getattr(t, "is_meta", False) for t in (gathered_y, returned.ldj)):
+            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
+        if any(getattr(t, "is_nested", False) for t in (gathered_y, returned.ldj)):
+            raise UnexpectedReturnError("nested tensors, which have no shape")
+        y = placed(_plain(gathered_y), CPU)
+        if not isinstance(y, Tensor):
+            raise UnexpectedReturnError(
+                _describe(returned),
+                is_foreign=y is not None,  # a branch that ends without a return
+            )
+        if not (returned.ldj is None or _is_number(returned.ldj)):
+            raise UnexpectedReturnError(_describe(returned))
+        event_dim: int | None = self.calls.inverse_event_dim
+        if returned.event_dim is not None:
+            event_dim = returned.event_dim
+        elif direction == "forward":
+            event_dim = self.calls.event_dim
+        said = placed(_plain(returned.ldj), CPU)
+        reported, shares, form = reported_of(said, start, x, self.calls, event_dim)
+        return Outcome(
+            y=y,
+            raw=returned.ldj,
+            reported=reported,
+            shares=shares,
+            form=form,
+            x_change=_change(given.to(CPU), x),
+            start_change=0.0 if total is None else _change(total.to(CPU), start),
+            draws=guard.draws,
+            operations=guard.operations,
+            bare=returned.bare,
+            left=returned.left,
+            taken=None if returned.taken is None else placed(returned.taken, CPU),
+            single=self.promote and (guard.single or _is_single(returned.ldj)),
+        )
+
+    def unwatched(self, direction: Direction, x: Tensor) -> Tensor | None:
+        """Return what the layer reports where nothing looks on: as its own users call it.
+
+        No guard is there, so this is for what was seen to draw no noise and to end.
+        """
+        call = self.calls.forward if direction == "forward" else self.calls.inverse
+        assert call is not None, "an absent direction is never run"
+        start = self.start(x) if self.calls.accumulates else None
+        self._reseed()
+        try:
+            with torch.enable_grad(), _SameSettings():
+                returned = call(
+                    self.layer, self._spread(direction, x.clone()),
+                    None if start is None else start.clone(),
+                    self._fresh_kwargs(direction),
+                )  # fmt: skip
+        except Exception:  # the user's own code may raise anything
+            return None
+        if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
+            return None
+        forward = direction == "forward"
+        events = self.calls.event_dim if forward else self.calls.inverse_event_dim
+        return reported_of(_plain(returned.ldj), start, x, self.calls, events)[0]
+
+    def _spread(self, direction: Direction, given: Tensor) -> Any:
+        """Return what the call takes: several tensors where it takes or made several."""
+        layout = self.layouts.get("forward") if direction == "inverse" else None
+        if layout is None and self.calls.parts:
+            names, shapes = zip(*self.calls.parts, strict=True)
+            layout = Layout(shapes, None if None in names else names)
+        if layout is None or layout.dims * len(given) != given.numel():
+            return given
+        return layout.spread(given)
+
+    def _eagerly(
+        self,
+        direction: Direction,
+        x: Tensor,
+        frozen: Frozen,
+        start: Tensor | None,
+        see_rounding: bool,
+        patience: float,
+        observer: Watch | None,
+    ) -> Outcome | None:
+        """Return the outcome without gradients, if the layer writes into its input.
+
+        Autograd refuses such writes where they go through several views at once. Any
+        other layer that raises is left to raise.
+        """
+        with torch.no_grad():
+            try:
+                outcome = self.run(
+                    direction, x, frozen, start=start, see_rounding=see_rounding,
+                    patience=patience, observer=observer,
+                )  # fmt: skip
+            except (LayerRaisedError, UnexpectedReturnError):
+                return None
+        return replace(outcome, eager=True) if outcome.x_change else None
+
+    def start(self, x: Tensor) -> Tensor:
+        """Return a running total to add to: one per sample, of both signs, never zero."""
+        steps = torch.arange(
+            1, len(x) + 1, dtype=x.dtype if x.is_floating_point() else None
+        )
+        total = 0.75 * steps * (-1.0) ** steps
+        return total[:, None] if self.calls.column else total
+
+    def _reseed(self) -> None:
+        # `torch.manual_seed` would also format a stack trace for each absent accelerator.
+        torch.default_generator.manual_seed(self.seed)
+        if self.device != CPU:
+            torch.get_device_module(self.device).manual_seed_all(self.seed)
+        # Layers use the global generator. Seeds are counted on from the largest, too.
+        np.random.seed(self.seed % (LARGEST_SEED + 1))
+        random.seed(self.seed)
+
+    def _fresh_kwargs(self, direction: Direction) -> dict[str, Any]:
+        handed = self.handed if direction == "inverse" else {}
+        return {
+            name: placed(value.clone(), self.device)
+            if isinstance(value, Tensor)
+            else value
+            for name, value in {**self.kwargs, **handed}.items()
+        }
+
+
+class _SameSettings:
+    """Puts back what a call may change for all that comes after it, ourselves included."""
+
+    def __enter__(self) -> None:
+        # where a new tensor lies is known at once; `get_default_device` takes its time
+        self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
+
+    def __exit__(self, *raised: object) -> None:
+        sys.setrecursionlimit(self._depth)
+        before = self._device
+        if torch.empty(0).device != before:
+            torch.set_default_device(None if before.type == "cpu" else before)
+
+
+def _plain(value: Any) -> Any:
+    """Return a tensor subclass, or a sparse one, as a plain tensor of numbers."""
+    if isinstance(value, Tensor) and type(value) is not Tensor:
+        value = value.as_subclass(Tensor)
+    if isinstance(value, Tensor) and value.layout is not torch.strided:
+        value = value.to_dense()
+    return value
+
+
+def _change(now: Tensor, before: Tensor | None) -> float:
+    """Return the largest change of an entry; infinite for another shape."""
+    assert before is not None
+    if now.shape != before.shape:
+        return float("inf")
+    if torch.equal(now, before):
+        return 0.0
+    change = (now.detach() - before.detach()).double().abs()
+    return float(change.nan_to_num(nan=float("inf")).max())
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(
+        value, (Tensor, int, float, np.number, np.ndarray)
+    ) and not isinstance(value, bool)
+
+
+def _is_single(ldj: Any) -> bool:
+    return isinstance(ldj, np.generic) and ldj.dtype in (np.float16, np.float32)
+
+
+def _describe(returned: Any) -> str:
+    return f"output of type {_kind(returned.y)}, ldj of type {_kind(returned.ldj)}"
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, Tensor):
+        return f"Tensor of shape {tuple(value.shape)}"
+    return type(value).__name__

@@ -1,0 +1,1 @@
+"""Copies of a layer and of what surrounds it, and what changed since."""

@@ -1,0 +1,332 @@
+"""Copies of the user's layer, and a process that is afterwards as it was before."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import os
+import random
+import types
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.distributions.transforms import _InverseTransform
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.holdings import attributes, module_level, reachable
+from ldjcheck.running.precision import LOW_PRECISION, is_rounded
+
+if TYPE_CHECKING:
+    from collections.abc import (
+        Callable,
+        Collection,
+        Iterable,
+        Iterator,
+        Mapping,
+        Sequence,
+    )
+
+
+@contextlib.contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put back all process-wide state that running a layer may change.
+
+    Random generators, default dtype and device, gradient mode, thread count, anomaly and
+    deterministic modes, the working folder and the warning filters.
+    """
+    generators = (
+        torch.get_rng_state(),
+        np.random.get_state(),
+        random.getstate(),
+    )  # the global generator is what is restored
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+    dtype, grad = torch.get_default_dtype(), torch.is_grad_enabled()
+    threads, anomaly = torch.get_num_threads(), torch.is_anomaly_enabled()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    folder = os.getcwd()
+    try:
+        with torch.inference_mode(False), warnings.catch_warnings(), _at_home():
+            warnings.simplefilter("ignore")
+            torch.set_grad_enabled(True)
+            yield
+    finally:
+        torch.set_rng_state(generators[0])
+        np.random.set_state(generators[1])
+        random.setstate(generators[2])
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+        torch.set_default_dtype(dtype)
+        torch.set_grad_enabled(grad)
+        if torch.get_num_threads() != threads:  # the layer changed it, we never do
+            torch.set_num_threads(threads)
+        torch.autograd.set_detect_anomaly(anomaly)
+        if torch.are_deterministic_algorithms_enabled() != deterministic:
+            torch.use_deterministic_algorithms(deterministic)  # slow: loads a compiler
+        if os.getcwd() != folder:
+            os.chdir(folder)
+
+
+def _at_home() -> contextlib.AbstractContextManager[Any]:
+    """Make new tensors on the CPU, where the program at hand makes them elsewhere."""
+    home = torch.device("cpu")
+    return contextlib.nullcontext() if torch.empty(0).device == home else home
+
+
+@contextlib.contextmanager
+def unharmed(layer: object) -> Iterator[None]:
+    """Put back every tensor, gradient, mode and attribute that the layer holds.
+
+    Checks run on copies; this is for what a copy still shares with the original, such as
+    tensors at module level, and for layers that cannot be copied.
+    """
+    roots = (layer, *module_level(layer))
+    held = list(reachable(roots))
+    own = [(i, c) for i in held if (c := _contents(i)) is not None]
+    saved = [
+        (t, t.detach().clone(), _kept_grad(t), t.requires_grad, t.data)
+        for t in held
+        if isinstance(t, Tensor) and not t.is_meta  # which holds nothing to put back
+    ]
+    try:
+        yield
+    finally:
+        for item, contents in own:
+            _put_back(item, contents)
+        for tensor, value, grad, requires_grad, storage in saved:
+            if (tensor.dtype, tensor.device) != (value.dtype, value.device):
+                tensor.data = storage
+            if not torch.equal(tensor.detach().nan_to_num(), value.nan_to_num()):
+                with torch.no_grad():
+                    tensor.detach().copy_(value)
+            if tensor.is_leaf:
+                tensor.grad = None if grad is None else grad[0]
+                if grad is not None and not torch.equal(*grad):
+                    grad[0].detach().copy_(grad[1])
+                if tensor.requires_grad != requires_grad:
+                    tensor.requires_grad_(requires_grad)
+
+
+def _kept_grad(tensor: Tensor) -> tuple[Tensor, Tensor] | None:
+    if not tensor.is_leaf or tensor.grad is None:
+        return None
+    return tensor.grad, tensor.grad.detach().clone()
+
+
+def _contents(item: Any) -> dict[Any, Any] | list[Any] | set[Any] | None:
+    """Return what an object or a container holds now, one level deep."""
+    if isinstance(item, (dict, list, set)):
+        return item.copy()
+    if isinstance(item, Tensor):
+        return None
+    try:
+        return dict(object.__getattribute__(item, "__dict__"))
+    except (AttributeError, TypeError):
+        return None
+
+
+def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> None:
+    """Give an object what it held before, unless it still does."""
+    now = _contents(item)
+    assert now is not None
+    if isinstance(contents, dict) and isinstance(now, dict):
+        if [(k, id(v)) for k, v in now.items()] != [
+            (k, id(v)) for k, v in contents.items()
+        ]:
+            own = item if isinstance(item, dict) else item.__dict__
+            own.clear()
+            own.update(contents)
+    elif isinstance(contents, list):
+        if list(map(id, now)) != list(map(id, contents)):
+            item[:] = contents
+    elif set(map(id, now)) != set(map(id, contents)):
+        item.clear()
+        item.update(contents)
+
+
+class CopiesOfResults(TorchFunctionMode):
+    """Lets `deepcopy` copy tensors that are results of a computation, by value."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is Tensor.__deepcopy__ and not args[0].is_leaf:
+            tensor, memo = args
+            memo[id(tensor)] = tensor.detach().clone()
+            return memo[id(tensor)]
+        return func(*args, **(kwargs or {}))
+
+
+def copied(layer: Any) -> Any:
+    """Return a deep copy of the layer, with the closures that it holds copied too.
+
+    Raises:
+        Exception: whatever the layer's own copying raises.
+    """
+    memo: dict[int, Any] = {}
+    held = list(reachable(layer))
+    for item in held:
+        if isinstance(item, _InverseTransform) and item._inv is not None:
+            # Its own copying forgets the transform that it inverts.
+            with CopiesOfResults():
+                memo[id(item)] = copy.deepcopy(item._inv, memo).inv
+    functions = [
+        item
+        for item in held
+        if isinstance(item, types.FunctionType)
+        and item.__closure__
+        and holds_state(item)
+    ]
+    for function in functions:
+        cells = tuple(types.CellType() for _ in function.__closure__ or ())
+        twin = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__,
+            function.__defaults__, cells,
+        )  # fmt: skip
+        twin.__kwdefaults__ = function.__kwdefaults__
+        twin.__dict__.update(function.__dict__)
+        memo[id(function)] = twin
+    with CopiesOfResults():
+        for function in functions:
+            for old, new in zip(
+                function.__closure__ or (), memo[id(function)].__closure__, strict=True
+            ):
+                with contextlib.suppress(ValueError):  # an empty cell stays empty
+                    new.cell_contents = copy.deepcopy(old.cell_contents, memo)
+        twin = copy.deepcopy(layer, memo)
+    _cut_off(twin)
+    return twin
+
+
+def _cut_off(twin: Any) -> None:
+    """Make leaves of a scripted copy's parameters: torch copies them as results of others."""
+    for item in reachable(twin):
+        if isinstance(item, torch.jit.ScriptModule):
+            for parameter in item.parameters():
+                if not parameter.is_leaf:
+                    parameter.detach_().requires_grad_()
+
+
+def holds_state(function: types.FunctionType) -> bool:
+    """Return whether tensors or modules can be reached from a function's closure."""
+    return any(isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function))
+
+
+def promoted(held: Sequence[Any]) -> list[Tensor]:
+    """Turn every float32 or half tensor among what a layer holds into float64.
+
+    Returns those that training does not move: they keep the rounding of the precision
+    that they were made in, and so does what the layer computes from them.
+    """
+    constants = []
+    for tensor in (item for item in held if isinstance(item, Tensor)):
+        if tensor.dtype in LOW_PRECISION:
+            inexact = not tensor.requires_grad and is_rounded(tensor)
+            tensor.data = tensor.data.double()
+            if inexact:
+                constants.append(tensor)
+    _promote_numpy(held)
+    return constants
+
+
+def _promote_numpy(held: Sequence[Any]) -> None:
+    """Turn float32 NumPy numbers and arrays into float64, wherever the layer keeps them."""
+    for item in held:
+        if isinstance(item, (dict, list)):
+            places = item.items() if isinstance(item, dict) else enumerate(item)
+            for key, value in [(k, v) for k, v in places if _is_narrow(v)]:
+                item[key] = value.astype(np.float64)
+        elif not isinstance(item, Tensor):
+            for name, value in attributes(item).items():
+                if _is_narrow(value):
+                    with contextlib.suppress(AttributeError, TypeError):
+                        object.__setattr__(item, name, value.astype(np.float64))
+
+
+def _is_narrow(value: Any) -> bool:
+    return isinstance(value, (np.floating, np.ndarray)) and value.dtype in (
+        np.float16,
+        np.float32,
+    )
+
+
+def learnable(layer: Any) -> list[Tensor]:
+    """Return the tensors that training would move, in a fixed order."""
+    return movable(reachable(layer))
+
+
+def movable(held: Iterable[Any]) -> list[Tensor]:
+    """Return those among what a layer holds that training would move."""
+    return [
+        t
+        for t in held
+        if isinstance(t, Tensor)
+        and t.requires_grad
+        and t.is_leaf
+        and t.is_floating_point()
+        and t.numel()
+    ]
+
+
+def is_kept_in_place(layer: Any, which: Collection[int]) -> bool:
+    """Return whether something may take learnable tensors back to where they belong.
+
+    A hook does, that runs around each call or step; or a kind of parameter of its own,
+    which optimisers of manifolds know.
+    """
+    if any(
+        name.endswith("_hooks") and value
+        for module in reachable(layer)
+        if isinstance(module, torch.nn.Module)
+        for name, value in vars(module).items()
+    ):
+        return True
+    held = [tensor for i, tensor in enumerate(learnable(layer)) if i in which]
+    return any(
+        type(tensor) not in (Tensor, torch.nn.Parameter)
+        or tensor._backward_hooks
+        or tensor._post_accumulate_grad_hooks
+        for tensor in held
+    )
+
+
+def set_mode(layer: Any, mode: str) -> None:
+    """Put every module that the layer holds into `eval` or `train` mode."""
+    switch(reachable(layer), mode)
+
+
+def switch(held: Iterable[Any], mode: str) -> None:
+    """Put every module among what a layer holds into `eval` or `train` mode.
+
+    A module passes it on to its own, or does with them what its author wants; only those
+    that a layer keeps out of torch's sight are told by us.
+    """
+    told: set[int] = set()
+    for module in held:
+        if isinstance(module, torch.nn.Module) and id(module) not in told:
+            module.train(mode == "train")
+            told.update(map(id, module.modules()))
+
+
+def is_modal(layer: Any) -> bool:
+    """Return whether the user's code in what a layer holds asks whether it is trained."""
+    return any(
+        "training" in code.co_names
+        for item in reachable(layer)
+        if isinstance(item, torch.nn.Module)
+        for code in _codes(type(item))
+    )
+
+
+def _codes(kind: type) -> Iterator[types.CodeType]:
+    for cls in kind.__mro__:
+        if not cls.__module__.startswith(("torch.", "builtins")):
+            for member in vars(cls).values():
+                if isinstance(member, types.FunctionType):
+                    yield member.__code__

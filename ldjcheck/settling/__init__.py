@@ -1,0 +1,1 @@
+"""How a layer is called and on what: its convention, shape, domain and contexts."""

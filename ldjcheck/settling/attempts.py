@@ -1,0 +1,302 @@
+"""What came of the tries to call a layer, and the message when none worked."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ldjcheck.domains import describe
+from ldjcheck.errors import CannotCheckError, NoBaseError
+from ldjcheck.tracebacks import without_numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterator
+
+    from ldjcheck.records import Calls, Domain, Shape
+    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+
+_SHOWN = 8  # lines of what was tried; the rest is more of the same
+_OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always
+_OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
+_GIVEN = (Tensor, tuple, dict)  # what a layer is called with
+
+
+class Lessons:
+    """What tries taught of failures: which happen again, whatever else is changed.
+
+    A failure is the same where the same lines lead to the same words, numbers aside: these
+    tell the sizes of what was given.
+    """
+
+    def __init__(self) -> None:
+        self._sizes: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        self._domains: defaultdict[Hashable, set[Domain]] = defaultdict(set)
+        self._vain: set[Hashable] = set()
+        self._doubled: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+        self._single: defaultdict[Hashable, set[Hashable]] = defaultdict(set)
+
+    def is_met_in_any_domain(
+        self, given: Hashable, domain: Domain, error: LayerRaisedError
+    ) -> bool:
+        """Note an error; return whether it is met in other domains, and at other sizes."""
+        sizes, domains = self._sizes[error.trail], self._domains[error.trail]
+        sizes.add(given)
+        domains.add(domain)
+        return len(sizes) > 1 and len(domains) > 1
+
+    def note_vain(self, error: LayerRaisedError) -> None:
+        """Note that a call in training raises the same."""
+        self._vain.add(error.trail)
+
+    def trained_in_vain(self, error: LayerRaisedError) -> bool:
+        """Return whether a call in training is known to raise the same."""
+        return error.trail in self._vain
+
+    def failed(
+        self, calls: Calls, given: Hashable, trail: Hashable, *, promoted: bool
+    ) -> None:
+        """Note what a call came to that was given this, in float64 where it is promoted."""
+        if promoted:
+            self._doubled[id(calls), given].add(trail)
+        else:
+            self._single[trail].add(given)
+
+    def precision_is_no_matter(self, calls: Calls, given: Hashable) -> bool:
+        """Return whether what failed here in float64 fails in float32 as well.
+
+        That is known of failures that float32 has met at other sizes.
+        """
+        trails = self._doubled[id(calls), given]
+        return bool(trails) and all(
+            len(self._single[each]) >= _OFTEN for each in trails
+        )
+
+
+class Failures:
+    """What each try came to, for the message when none works.
+
+    Args:
+        lessons: what earlier tries taught, with other contexts perhaps.
+    """
+
+    def __init__(self, lessons: Lessons | None = None) -> None:
+        self.lessons = lessons or Lessons()
+        self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
+        self._returned: list[str] = []
+        self._one_batch: dict[Shape, int] = {}
+        self._known: set[tuple[int, Shape, Domain, str]] = set()
+        self._foreign: Counter[int] = Counter()
+        self._by_call: dict[Hashable, LayerRaisedError] = {}
+
+    def raised(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        domain: Domain,
+        error: LayerRaisedError,
+    ) -> bool:
+        """Note that the layer raised here; return whether another domain is no use.
+
+        It is where it has raised the same in another precision, or by the same lines at
+        other sizes, whatever the domain.
+        """
+        once = (id(calls), shape, domain, str(error))
+        known = once in self._known
+        given = shape, workshop.options.context
+        known |= self.lessons.is_met_in_any_domain(given, domain, error)
+        self._known.add(once)
+        self._raised.append((shape, describe(domain), error))
+        self.lessons.failed(calls, given, error.trail, promoted=workshop.promote)
+        return known
+
+    def raised_by_call(
+        self, workshop: Workshop, calls: Calls, shape: Shape, domain: Domain
+    ) -> LayerRaisedError | None:
+        """Return what the same call has raised, its return to be read otherwise."""
+        return self._by_call.get(_call(workshop, calls, shape, domain))
+
+    def note_call(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        domain: Domain,
+        error: LayerRaisedError,
+    ) -> None:
+        """Note what a call raised: it does however its return is read."""
+        if calls.asks is not None:
+            self._by_call[_call(workshop, calls, shape, domain)] = error
+
+    def returned(
+        self,
+        workshop: Workshop,
+        calls: Calls,
+        shape: Shape,
+        error: UnexpectedReturnError,
+    ) -> None:
+        """Note what came back that holds no output and ldj."""
+        what = str(error)
+        self._returned.append(what)
+        self._foreign[id(calls)] += error.is_foreign
+        given, words = (shape, workshop.options.context), without_numbers(what)
+        self.lessons.failed(calls, given, words, promoted=workshop.promote)
+
+    def is_no_way(self, calls: Calls) -> bool:
+        """Return whether a call hands back no tensors, whatever it is given."""
+        return self._foreign[id(calls)] >= _OFTEN
+
+    def precision_is_no_matter(
+        self, workshop: Workshop, calls: Calls, shape: Shape
+    ) -> bool:
+        """Return whether float32 is no use, where the layer failed in float64."""
+        given = shape, workshop.options.context
+        return self.lessons.precision_is_no_matter(calls, given)
+
+    def one_batch(self, shape: Shape, batch: int) -> None:
+        """Note that it ran with one size of the batch, and raises with another."""
+        self._one_batch[shape] = batch
+
+    def all_about_sizes(self) -> bool:
+        """Return whether nothing was returned, and no size fitted wherever it was tried."""
+        known = bool(self._raised) and not self._returned and not self._one_batch
+        return known and all(error.is_about_sizes for _, _, error in self._raised)
+
+    def first_reason(self) -> str:
+        """Return why the first try did not work."""
+        if self._raised:
+            return str(self._raised[0][2])
+        return "the layer does not run in float64"
+
+    def error(
+        self, candidates: tuple[Calls, ...], *, explicit: bool
+    ) -> CannotCheckError:
+        """Return the error that tells the user what was tried, and what to type."""
+        absent = next((e for _, _, e in self._raised if e.means_absent), None)
+        if self._returned and absent is not None:
+            return CannotCheckError(
+                "LDJ004",
+                "This layer declares no ldj, so there is nothing to check.",
+                (f"Asked for it, it raises {absent}",),
+            )
+        if self._returned:
+            return CannotCheckError(
+                "LDJ004",
+                "I can call this layer, but what it returns holds no output and ldj.",
+                (
+                    *(f"tried  {calls.signature}" for calls in candidates),
+                    *_some([f"got    {it}" for it in dict.fromkeys(self._returned)]),
+                    "A flow layer returns y and its ldj, one number per sample.",
+                ),
+            )
+        if any(isinstance(error.error, NoBaseError) for _, _, error in self._raised):
+            return no_base(candidates)
+        for shape, domain, error in self._raised:
+            if "allocate memory" in str(error):
+                return CannotCheckError(
+                    "LDJ007",
+                    f"The layer ran out of memory: {error}",
+                    (*error.lines, f"input: shape {shape}, domain {domain}"),
+                )
+        if self._one_batch:
+            return CannotCheckError(
+                "LDJ006",
+                "The layer takes a batch of one size only, at all shapes that work.",
+                (
+                    *_some(
+                        [
+                            f"{shape}: runs with {batch} samples, raises with {batch + 1}"
+                            for shape, batch in self._one_batch.items()
+                        ]
+                    ),
+                    "If it takes its input apart, as in `x, ldj = inputs`, it wants no",
+                    "tensor: name a function of x alone that calls it.",
+                    *_what_next(candidates, explicit=explicit),
+                ),
+            )
+        reasons = Counter(str(error) for _, _, error in self._raised)
+        common, times = reasons.most_common(1)[0]
+        slips = self._slips()
+        common = str(slips[0][2]) if slips else common
+        shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
+        if explicit or slips or times == len(self._raised):
+            return CannotCheckError(
+                "LDJ005",
+                f"The layer raised {common}",
+                (
+                    *error.lines,
+                    f"input: shape {shape}, domain {domain}",
+                    *(
+                        ()
+                        if isinstance(error.error, _OF_THE_CODE)
+                        else _what_next(candidates, explicit=explicit)
+                    ),
+                ),
+            )
+        tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)
+        return CannotCheckError(
+            "LDJ006",
+            f"None of the {len(tried)} input shapes that I tried works.",
+            (
+                *_some([f"{shape}: {reason}" for shape, reason in tried]),
+                *_what_next(candidates, explicit=explicit),
+            ),
+        )
+
+    def _slips(self) -> list[tuple[Shape, str, LayerRaisedError]]:
+        """Return where the code itself is to blame: all that sizes do not explain is one.
+
+        A name that is known nowhere, or an attribute that the layer lacks; what a tensor
+        that it was given lacks, or a context that it was not given, may be our mistake.
+        """
+        fitting = [each for each in self._raised if not each[2].is_about_sizes]
+        errors = [error.error for _, _, error in fitting]
+        if len({str(error) for _, _, error in fitting}) != 1:
+            return []
+        if not all(isinstance(error, _OF_THE_CODE) for error in errors):
+            return []
+        lacking = [getattr(error, "obj", errors) for error in errors]
+        if any(each is None or isinstance(each, _GIVEN) for each in lacking):
+            return []
+        return fitting
+
+
+def _call(workshop: Workshop, calls: Calls, shape: Shape, domain: Domain) -> Hashable:
+    """Return what stands for a call and what it is given."""
+    return calls.asks, calls.parts, shape, domain, workshop.promote
+
+
+def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:
+    """Return what to say where the density of z is seen nowhere."""
+    return CannotCheckError(
+        "LDJ004",
+        "The density runs, but I saw no base density to take off it.",
+        (
+            *(f"tried  {calls.signature}" for calls in candidates),
+            "No log_prob(z) is called on the way, and a standard normal that is",
+            "written out in full, its constant too, does not fit.",
+            "Ask a distribution for it, as in Normal(0, 1).log_prob(z).",
+        ),
+    )
+
+
+def _some(lines: list[str]) -> list[str]:
+    """Return the first lines, and how many more there are."""
+    more = len(lines) - _SHOWN
+    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+
+
+def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
+    wanted = [name for calls in candidates for name in calls.context_names]
+    if wanted:
+        name = wanted[0]
+        yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
+        yield f"tensor, say its shape per sample: --context {name}=4"
+        yield f"If it is a flag or a number, say what it is: --kwarg {name}=True"
+    if explicit:
+        yield "Is the shape that of one sample, without the batch? --shape 1,4,4"
+    else:
+        yield "Say the shape of one sample, without the batch: --shape 1,4,4"

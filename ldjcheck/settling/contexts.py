@@ -1,0 +1,127 @@
+"""Further tensors beside the input: asked for where they are needed, or may be given."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.parameters import is_about_context
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.guesses.contexts import guess_contexts
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Calls, Layer, Options
+    from ldjcheck.settling.guesses.shapes import ShapeGuess
+    from ldjcheck.settling.settle import Settled
+
+_CONTEXTS = 6  # sizes that are tried for a context that may be left out
+_OTHERS = 3  # arguments that may be one, and are not named like it
+
+
+def settled_with_context(
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    guesses: tuple[ShapeGuess, ...],
+) -> tuple[Settled, dict[str, str]]:
+    """Return a way of calling that works, and what to say of a context that it needs.
+
+    Only where none works without one is a context tried, of the sizes that the layer's
+    own facts suggest.
+    """
+    import torch
+
+    from ldjcheck.running.bench import Workshop
+    from ldjcheck.settling.attempts import Lessons
+    from ldjcheck.settling.settle import parts_contexts, settle
+
+    promote = options.dtype == "float64"
+    shapes = tuple((guess.shape, guess.why) for guess in guesses)
+    batches = {shape: choose_batch(options.batch, shape) for shape, _ in shapes}
+    shop = Workshop(layer=layer, options=options, promote=promote)
+    lessons = Lessons()
+    try:
+        return settle(shop, candidates, shapes, batches, lessons), {}
+    except CannotCheckError as error:
+        known = {name for name, _ in (*options.context, *options.kwarg)}
+        tries = guess_contexts(layer.obj, candidates, shapes, known)
+        alone: tuple[Settled, dict[str, str]] | None = None
+        odd: tuple[Settled, dict[str, str]] | None = None
+        for guess in tries:
+            times = ((name, torch.tensor(at).double()) for name, at in guess.times)
+            fed = replace(
+                options,
+                context=(*options.context, *guess.contexts),
+                kwarg=(*options.kwarg, *times),
+            )
+            beside = replace(shop, options=fed, labels=guess.labels)
+            at = ((guess.shape, guess.why_shape),)
+            given = (*guess.contexts, *guess.times)
+            takers = _taking({name for name, _ in given}, candidates)
+            try:
+                settled = settle(beside, takers, at, batches, lessons)
+            except CannotCheckError:
+                continue
+            found = settled, {name: f"{what}: {guess.why}" for name, what in given}
+            if not parts_contexts(settled):
+                continue
+            if settled.odd:
+                odd = odd or found
+            elif math.prod(guess.shape) == 1:  # what is counted once fits there as well
+                alone = alone or found
+            else:
+                return found
+        best = alone or odd
+        if best is None:
+            raise error from None
+        return best
+
+
+def with_optional_context(
+    layer: Layer, settled: Settled, options: Options
+) -> Settled | None:
+    """Return the layer fed with a context that it may take, or None.
+
+    Of sizes that the layer's own facts suggest. What is not named like a context is one
+    where the output depends on it, and is no noise that the layer draws otherwise.
+    """
+    from ldjcheck.settling.settle import listens_to_context, settle
+
+    calls = settled.calls
+    known = {name for name, _ in (*options.context, *options.kwarg)}
+    if known or settled.workshop.options.context:
+        return None
+    named = {n for n in calls.extra_names if is_about_context(n)}
+    others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
+    at = ((settled.shape, settled.why_shape),)
+    batches = {settled.shape: choose_batch(options.batch, settled.shape)}
+    for wanted in (*([named] if named else ()), *others[:_OTHERS]):
+        tries = guess_contexts(layer.obj, (calls,), at, known)
+        fitting = (
+            guess.contexts
+            for guess in tries
+            if guess.contexts
+            and not guess.labels
+            and {name for name, _ in guess.contexts} <= wanted
+        )
+        for contexts in itertools.islice(fitting, _CONTEXTS):
+            fed = replace(options, context=contexts)
+            shop = replace(settled.workshop, options=fed)
+            with contextlib.suppress(CannotCheckError):
+                found = settle(shop, (calls,), at, batches)
+                if wanted is named or listens_to_context(found):
+                    return found
+    return None
+
+
+def _taking(names: set[str], candidates: tuple[Calls, ...]) -> tuple[Calls, ...]:
+    """Return the ways of calling that have a place for these arguments."""
+    return tuple(
+        calls
+        for calls in candidates
+        if names.issubset((*calls.context_names, *calls.extra_names))
+    )

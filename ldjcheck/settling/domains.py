@@ -1,0 +1,393 @@
+"""What a layer does at a glance, there and back, that tells where its inputs live."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from ldjcheck.domains import draw
+from ldjcheck.oracle.flat_map import FrozenMap
+from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.oracle.many_to_one import has_one_image
+from ldjcheck.oracle.periodicity import period_of
+from ldjcheck.records import Domain
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.snapshot.isolation import set_mode
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Calls, Direction, Region, Shape
+    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.runner import Outcome, Runner
+
+_KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
+_NEAR_END = 1e-4  # of a domain
+_STEEP = 100.0  # a slope there that nothing but an end explains
+_SAME = 1e-8  # relative: what rounding does to a sample whose companions change
+
+
+def is_noisy(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether what is drawn enters the output, and not the ldj alone."""
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    drawn = Frozen()
+    try:
+        y = runner.run("forward", x, drawn).y
+        other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
+        return not torch.equal(y, runner.run("forward", x, other).y)
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+
+
+def rounds_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the way back returns whole numbers."""
+    _, back = _there_and_back(workshop, calls, shape, batch, domain)
+    return back is not None and bool((back == back.round()).all())
+
+
+def off_by(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> float:
+    """Return by how much the way back misses whole numbers that the map tells apart."""
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape:
+        return float("inf")
+    if x.unique().numel() > 1 and back.unique().numel() == 1:
+        return float("inf")  # numbers that are all one to the map say nothing of it
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    return 0.0 if has_one_image(runner, x, back) else float((back - x).abs().max())
+
+
+def _there_and_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> tuple[Tensor, Tensor | None]:
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+        return x, runner.run("inverse", y, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return x, None
+
+
+def repeats_every(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> float | None:
+    """Return after how much the map, or its way back, repeats itself; None: they do not.
+
+    Either way it is there and back that does: what leaves its stretch comes back to it.
+    """
+    if calls.inverse is None or domain.kind != "real":
+        return None
+    regions: tuple[Region, ...] = ("usual", "far")
+    far = _input(workshop, shape, batch, "far", domain)
+    if _comes_back(workshop, calls, shape, batch, far):
+        return None  # from beyond a turn it would lead to another point
+    found = (
+        _period(
+            workshop, calls, shape, batch, _input(workshop, shape, batch, r, domain)
+        )
+        for r in regions
+    )
+    return next((period for period in found if period is not None), None)
+
+
+def _comes_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
+) -> bool:
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+        back = runner.run("inverse", y, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return back.shape == x.shape and _is_close(back, x)
+
+
+def _period(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
+) -> float | None:
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+
+    def there_and_back(at: Tensor) -> Tensor:
+        y = runner.run("forward", at, Frozen()).y.detach()
+        return runner.run("inverse", y, Frozen()).y.detach()
+
+    try:
+        period = period_of(there_and_back, x, there_and_back(x))
+        if period is None:
+            return None
+        inside = usual_input(workshop, shape, batch, stretch(period))
+        return period if _is_close(there_and_back(inside), inside) else None
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+
+
+def stretch(period: float) -> Domain:
+    """Return the domain on which a map that repeats itself is one to one."""
+    return Domain(kind="interval", low=-period / 2, high=period / 2)
+
+
+def leaves_domain(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    outcome: Outcome,
+) -> bool:
+    """Return whether the layer itself says that inputs were outside its domain.
+
+    Its ldj is not a number there, and its way back knows of no such point either: it leads
+    nowhere, or to another point that has the same image.
+    """
+    reported = outcome.reported
+    if calls.inverse is None or reported is None:
+        return False
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape:
+        return False
+    outside = ~torch.isfinite(reported)
+    lost = ~torch.isfinite(back.reshape(batch, -1)).all(1)
+    if bool(lost[outside].all()):
+        return True
+    back = torch.where(torch.isfinite(back), back, x)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    try:
+        y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return _is_close(y, again) and not _is_close(x, back)
+
+
+def leads_back_into(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> Domain | None:
+    """Return the smaller domain into which the way back leads from everywhere, if one is.
+
+    The layer then holds its inputs there, by a clamp: what is outside has the same image.
+    It has reason to where the map is ever steeper towards the domain's ends; else it is a
+    map that loses its inputs, as a ReLU does.
+    """
+    if calls.inverse is None:
+        return None
+    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    if back is None or back.shape != x.shape or not (back >= 0).all():
+        return None
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    is_unit = bool((back <= 1).all())
+    ends = [x.new_full(x.shape, near) for near in (_NEAR_END, 2 * _NEAR_END)]
+    ends += [1 - end for end in ends] if is_unit else []
+    try:
+        y, again, *at_ends = (
+            runner.run("forward", at, Frozen()).y.detach() for at in (x, back, *ends)
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    if not _is_close(y, again) or _is_close(x, back):
+        return None
+    pairs = zip(at_ends[::2], at_ends[1::2], strict=True)
+    steep = (float((a - b).abs().max()) > _STEEP * _NEAR_END for a, b in pairs)
+    if not all(steep):
+        return None
+    return Domain(kind="unit" if is_unit else "positive")
+
+
+def couples(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the first sample's output moves when only its companions change."""
+    if calls.forward is None or batch < 2:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y, moved = (
+            runner.run("forward", at, Frozen()).y.detach()
+            for at in (x, torch.cat([x[:1], x[:-1]]))
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return len(y) == batch and not _is_close(y[:1], moved[:1])
+
+
+def takes_one_batch(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the layer raises at another size of the batch: an axis met its own."""
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch + 1, domain)
+    runner = workshop.runner(calls, shape, batch + 1, seed=workshop.options.seed)
+    return raises(runner, "forward", x)
+
+
+def raises(runner: Runner, direction: Direction, x: Tensor) -> bool:
+    """Return whether a direction that the layer offers raises at an input."""
+    try:
+        runner.run(direction, x, Frozen())
+    except LayerRaisedError as error:
+        return not error.means_absent
+    except UnexpectedReturnError:
+        return False
+    return False
+
+
+def keeps_volume(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the map has determinant 1 or -1, its parameters moved as well."""
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    moved = workshop.options.params == "random"
+    scale = workshop.options.params_scale
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=int(moved), scale=scale
+    )
+    map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+    try:
+        if runner.run("forward", x, Frozen()).raw is None:
+            return False
+        jacobian = map_.jacobian(map_.origin)[0].double()
+    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+        return False
+    if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
+        return False
+    return bool((log_abs_det(jacobian)[1].abs() < _KEPT).all())
+
+
+def takes_effect(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether the output is another one beside another context, and nothing is drawn.
+
+    A total that is handed on leaves the output as it is.
+    """
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    seen = []
+    for seed in (workshop.options.seed, workshop.options.seed + 1):
+        runner = workshop.runner(
+            calls, shape, batch, draw=1, scale=workshop.options.params_scale, seed=seed
+        )
+        try:
+            outcome = runner.run("forward", x, Frozen())
+        except (LayerRaisedError, UnexpectedReturnError):
+            return False
+        if outcome.draws or not bool(torch.isfinite(outcome.y).all()):
+            return False
+        seen.append(outcome.y.detach())
+    return not _is_close(*seen)
+
+
+def at_a_glance(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> tuple[Tensor, ...] | None:
+    """Return what both directions return of moved parameters: outputs and ldj, in turn."""
+    if calls.forward is None:
+        return None
+    x = usual_input(workshop, shape, batch, domain)
+    scale, seed = workshop.options.params_scale, workshop.options.seed
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=1, scale=scale, seed=seed
+    )
+    try:
+        seen = [there := runner.run("forward", x, Frozen())]
+        if calls.inverse is not None:
+            seen.append(runner.run("inverse", there.y.detach(), Frozen()))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    reported = (o.y.new_zeros(()) if o.reported is None else o.reported for o in seen)
+    return tuple(each.detach() for each in (*(o.y for o in seen), *reported))
+
+
+def mixes_contexts(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether another context beside the first sample moves the others' outputs.
+
+    What is fed then has no entry for each sample, where the layer looks for one.
+    """
+    if calls.forward is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    fed = {name for name, _ in workshop.options.context}
+    others = {
+        name: torch.cat([_another(value[:1], value[1:2]), value[1:]])
+        for name, value in runner.kwargs.items()
+        if name in fed and value.shape[:1] == (batch,)
+    }
+    beside = replace(runner, kwargs={**runner.kwargs, **others})
+    try:
+        y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return len(y) == batch and not _is_close(y[1:], moved[1:])
+
+
+def _another(own: Tensor, next_one: Tensor) -> Tensor:
+    """Return another context than a sample's own: its neighbour's, or another class."""
+    return next_one if own.is_floating_point() else (own == 0).to(own.dtype)
+
+
+def reported_otherwise(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    how: Literal["training", "without gradients"],
+) -> tuple[Tensor, Tensor] | None:
+    """Return the usual ldj and that of a call made otherwise, if they are two numbers.
+
+    None where the output is another one as well, or where random numbers are drawn.
+    """
+    if calls.forward is None:
+        return None
+    x = usual_input(workshop, shape, batch, domain)
+    options = workshop.options
+    runner = workshop.runner(
+        calls, shape, batch, warm_up=x, draw=1, scale=options.params_scale
+    )
+    try:
+        a = runner.run("forward", x, Frozen())
+        set_mode(runner.layer, "train" if how == "training" else options.mode)
+        with torch.set_grad_enabled(how == "training"):
+            b = runner.run("forward", x, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    if a.reported is None or b.reported is None or a.y.shape != b.y.shape:
+        return None
+    one_map = _is_close(a.y.detach(), b.y.detach())
+    before, after = a.reported.detach().double(), b.reported.detach().double()
+    if not one_map or _is_close(before, after):
+        return None
+    drawn = how != "training" and bool(a.draws or b.draws)
+    return None if drawn else (before, after)
+
+
+def _is_close(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
+
+
+def usual_input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
+    """Return inputs as a first look takes them, shape `(batch, *shape)`."""
+    return _input(workshop, shape, batch, "usual", domain)
+
+
+def _input(
+    workshop: Workshop, shape: Shape, batch: int, region: Region, domain: Domain
+) -> Tensor:
+    generator = torch.Generator().manual_seed(workshop.options.seed)
+    x = draw(domain, shape, batch, region, generator)
+    return x if workshop.promote else x.float()

@@ -1,0 +1,1 @@
+"""What a layer's own facts suggest of its shapes and contexts."""

@@ -1,0 +1,261 @@
+"""Further tensors that a layer needs besides its input, of sizes that its facts suggest.
+
+A context net says how much it takes in its first Linear or convolution; other facts stand
+in attributes such as `context_features` or `dims_c`. A mask is all ones, and has the size of
+an event of one channel. A class label is a whole number, and a time one number, of each
+sample; what belongs to an image has its height and width.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from ldjcheck.holdings import attributes, looked_up, reachable
+from ldjcheck.parameters import is_time, speaks_of_context
+from ldjcheck.settling.guesses.shapes import LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from ldjcheck.records import Calls, Shape
+
+    Named = tuple[tuple[str, Shape], ...]
+
+_TRIES = (
+    120  # calls that may be made in search of a context; each is a few milliseconds
+)
+_ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
+_SCALAR_TRIES = 60  # of those, with one number for each sample
+_EVENTS = 6  # event shapes that are tried with each context,
+_USUAL = 8  # besides vectors up to this size
+_TIME = 0.7  # of no layer's first or last step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextGuess:
+    """An event shape, what to feed beside it, and the facts that suggest them."""
+
+    shape: Shape
+    why_shape: str
+    contexts: Named
+    why: str
+    labels: frozenset[str] = frozenset()  # those that are whole numbers
+    times: tuple[tuple[str, float], ...] = ()  # one number for the whole batch each
+
+
+def guess_contexts(
+    layer: Any,
+    candidates: tuple[Calls, ...],
+    shapes: tuple[tuple[Shape, str], ...],
+    known: set[str],
+) -> Iterator[ContextGuess]:
+    """Yield event shapes with the contexts to feed beside them, and why those.
+
+    `known` are the arguments that the user gives already.
+    """
+    yield from _declared(candidates, shapes, known)
+    choices = dict.fromkeys(
+        names
+        for calls in candidates
+        for names in _names(calls, known)
+        if names and not known.issuperset(names)
+    )
+    of_sizes = islice(_guesses(layer, choices, shapes), _TRIES)
+    of_numbers = islice(_numbers(choices, shapes), _SCALAR_TRIES)
+    embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
+    yield from _times(choices, shapes)
+    yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+
+
+def _declared(
+    candidates: tuple[Calls, ...],
+    shapes: tuple[tuple[Shape, str], ...],
+    known: set[str],
+) -> Iterator[ContextGuess]:
+    """Yield the contexts whose shapes the layer itself declares."""
+    for declared in dict.fromkeys(calls.context_shapes for calls in candidates):
+        wanted = tuple((name, shape) for name, shape in declared if name not in known)
+        for shape, why_shape in _likeliest(shapes) if wanted else ():
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=wanted,
+                why="declared by the layer",
+            )
+
+
+def _times(
+    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[ContextGuess]:
+    """Yield one time for the whole batch, where no other argument is wanted."""
+    for names in choices:
+        for shape, why_shape in _likeliest(shapes) if all(map(is_time, names)) else ():
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=(),
+                why="one time for the whole batch",
+                times=tuple((name, _TIME) for name in names),
+            )
+
+
+def _guesses(
+    layer: Any,
+    choices: Iterable[tuple[str, ...]],
+    shapes: tuple[tuple[Shape, str], ...],
+) -> Iterator[ContextGuess]:
+    facts = tuple(dict.fromkeys(_sizes(layer)))
+    for names in choices:
+        masks = tuple(name for name in names if "mask" in name)
+        others = tuple(name for name in names if name not in masks)
+        events = dict(_likeliest(shapes) if others else shapes)
+        images = tuple(_of_images(layer, shapes)) if others else ()
+        sized: tuple[tuple[Shape | None, str], ...] = (((), "ones: nothing is masked"),)
+        if others:
+            sized = (*facts, (None, "as large as the input"))
+        for size, why, shape, why_shape in (
+            *((*fact, *event) for fact in sized for event in events.items()),
+            *images,
+        ):
+            own = shape if size is None else size
+            held = tuple((name, own) for name in others)
+            ones = tuple((name, _mask_for(shape)) for name in masks)
+            yield ContextGuess(
+                shape=shape, why_shape=why_shape, contexts=held + ones, why=why
+            )
+
+
+def _numbers(
+    choices: Iterable[tuple[str, ...]], shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[ContextGuess]:
+    """Yield contexts that are one number for each sample: a class label, or a time."""
+    for names in choices:
+        others = frozenset(name for name in names if "mask" not in name)
+        if not others:
+            continue
+        vectors = [each for each in shapes if len(each[0]) == 1]
+        for shape, why_shape in dict([*_likeliest(shapes), *vectors]).items():
+            contexts = tuple(
+                (name, () if name in others else _mask_for(shape)) for name in names
+            )
+            for labels in (others, frozenset[str]()):
+                yield ContextGuess(
+                    shape=shape,
+                    why_shape=why_shape,
+                    contexts=contexts,
+                    why="a class label" if labels else "a number for each sample",
+                    labels=labels,
+                )
+        for shape, why_shape in vectors:
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=tuple(
+                    (name, (1,) if name in others else _mask_for(shape))
+                    for name in names
+                ),
+                why="a number for each sample, in a column",
+            )
+
+
+def _of_images(
+    layer: Any, shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[tuple[Shape, str, Shape, str]]:
+    """Yield contexts of an image's size, as many channels as a convolution has left.
+
+    Scales that have fewer channels than what they scale would be spread over it: what the
+    net returns, for a half or for both, says how many channels the image has.
+    """
+    nets = [item for item in reachable(layer) if isinstance(item, nn.Conv2d)]
+    fitting = dict.fromkeys(
+        channels
+        for net in reversed(nets)
+        for channels in (net.out_channels, net.out_channels // 2)
+    )
+    images = [each for each in shapes if len(each[0]) == 3]
+    # Where a net returns several numbers for each channel, the layer's facts may say more.
+    founded = [shape[0] for shape, _ in images[:_EVENTS]]
+    for channels in dict.fromkeys([*list(fitting)[:4], *founded]):
+        events = [each for each in images if each[0][0] == channels][:2]
+        for width in dict.fromkeys(net.in_channels for net in nets):
+            why = f"a Conv2d takes {width} channels"
+            for less in (channels // 2, channels, 0):
+                for event, why_event in events if width > less else ():
+                    yield (width - less, *event[1:]), why, event, why_event
+
+
+def _likeliest(
+    shapes: tuple[tuple[Shape, str], ...],
+) -> tuple[tuple[Shape, str], ...]:
+    """Return the best founded event shapes, and vectors of all usual sizes."""
+    vectors = [
+        (shape, why)
+        for shape, why in shapes[_EVENTS:]
+        if len(shape) == 1 and shape[0] <= _USUAL
+    ]
+    return (*shapes[:_EVENTS], *vectors)
+
+
+def _names(calls: Calls, known: set[str]) -> Iterator[tuple[str, ...]]:
+    """Yield which arguments to feed: those that must be, then those that may be."""
+    must = tuple(name for name in calls.context_names if name not in known)
+    yield must
+    may = [name for name in calls.extra_names if name not in known]
+    for name in sorted(may, key=lambda name: "mask" not in name):
+        yield (*must, name)
+    if len(may) > 1:
+        yield (*must, *may)
+
+
+def _mask_for(shape: Shape) -> Shape:
+    return shape if len(shape) == 1 else (1, *shape[1:])
+
+
+def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
+    """Yield shapes that a context may have, the best founded first."""
+    items = list(reachable(layer))
+    for item in items[:1]:
+        for name in filter(_ABOUT_PARAMETERS.search, dir(item)):
+            yield from _as_shape(looked_up(item, name), name)
+    for item in items:
+        for name, value in attributes(item).items():
+            if speaks_of_context(name):
+                yield from _as_shape(value, name)
+    layers = [item for item in items if isinstance(item, nn.Module)]
+    widths: dict[int, str] = {}
+    for item in layers:
+        width = looked_up(item, "in_features") or looked_up(item, "input_size")
+        if isinstance(width, int):
+            widths.setdefault(width, f"a {type(item).__name__} takes {width} features")
+        if isinstance(item, nn.Conv1d):
+            yield (item.in_channels, LENGTH), f"a Conv1d takes {item.in_channels}"
+            yield (item.in_channels, 1), f"a Conv1d takes {item.in_channels}"
+            why = f"a Conv1d takes {item.in_channels}, half of it perhaps"
+            yield (2 * item.in_channels, LENGTH), why
+    for width, why in widths.items():
+        yield (width,), why
+    # A net that takes the input and the context side by side is wider than either.
+    for width, why in list(widths.items())[:3]:
+        for less in (1, 2, 3, 4):
+            if width > less:
+                yield (width - less,), f"{why}, the input's among them"
+
+
+def _as_shape(value: Any, name: str) -> Iterator[tuple[Shape, str]]:
+    why = f"{name} = {value}"
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int) and 0 < value <= 4096:
+        yield (value,), why
+    elif isinstance(value, (tuple, list)) and value:
+        if all(isinstance(v, int) and not isinstance(v, bool) for v in value):
+            yield tuple(value), why
+        else:
+            for each in value:
+                if isinstance(each, (tuple, list)):
+                    yield from _as_shape(each, name)

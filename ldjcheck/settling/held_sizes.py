@@ -1,0 +1,110 @@
+"""Whole numbers that a layer holds and its ldj counts with, as the height of an image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from ldjcheck.holdings import attributes, reachable
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.snapshot.isolation import copied
+from ldjcheck.settling.domains import usual_input
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from torch import Tensor
+
+    from ldjcheck.settling.settle import Settled
+
+_BATCH = 5
+_LARGEST = 100_000  # of an axis
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A whole number that the layer holds: in which object, and under which name."""
+
+    owner: int  # among all that the layer holds, nearest first
+    name: str
+    index: int | None  # of an entry, where it is a tuple that has the name
+    value: int
+
+
+def counted(settled: Settled) -> tuple[Counted, ...]:
+    """Return the numbers that the ldj depends on, and the output does not."""
+    before = _outcome(settled)
+    if before is None:
+        return ()
+    found = []
+    for number in _numbers(settled.workshop.layer.obj):
+        other = with_numbers(settled, {number: number.value + 1})
+        after = None if other is None else _outcome(other)
+        if after is None or not torch.equal(before[0], after[0]):
+            continue
+        if not torch.equal(before[1], after[1]):
+            found.append(number)
+    return tuple(found)
+
+
+def with_numbers(settled: Settled, values: Mapping[Counted, int]) -> Settled | None:
+    """Return how a copy is called that holds other numbers; None where it cannot."""
+    workshop = settled.workshop
+    try:
+        twin = copied(workshop.layer.obj)
+        held = list(reachable(twin))
+        for number, value in values.items():
+            owner = held[number.owner]
+            new: Any = value
+            if number.index is not None:
+                entries = list(attributes(owner)[number.name])
+                entries[number.index] = value
+                new = type(attributes(owner)[number.name])(entries)
+            setattr(owner, number.name, new)
+    except Exception:  # the layer's own copying, and setting, may fail anyhow
+        return None
+    layer = replace(workshop.layer, obj=twin, rebuild=None)
+    return replace(settled, workshop=replace(workshop, layer=layer))
+
+
+def _numbers(layer: Any) -> Iterator[Counted]:
+    for owner, item in enumerate(reachable(layer)):
+        if type(item).__module__.startswith(("torch.", "builtins")):
+            continue
+        for name, value in attributes(item).items():
+            if _is_size(value):
+                yield Counted(owner, name, None, value)
+            elif isinstance(value, tuple | list) and len(value) <= 4:
+                sizes = ((i, each) for i, each in enumerate(value) if _is_size(each))
+                yield from (Counted(owner, name, i, each) for i, each in sizes)
+
+
+def _is_size(value: Any) -> bool:
+    return type(value) is int and 1 < value < _LARGEST  # a count of 1 counts nothing
+
+
+def _outcome(settled: Settled) -> tuple[Tensor, Tensor] | None:
+    """Return output and ldj of one batch, the same batch each time."""
+    calls, shape, workshop = settled.calls, settled.shape, settled.workshop
+    x = usual_input(workshop, shape, _BATCH, settled.domain)
+    options = workshop.options
+    moved = options.params == "random"  # as built, many a layer is the identity
+    runner = workshop.runner(
+        calls,
+        shape,
+        _BATCH,
+        draw=options.seed * 100 + 1 if moved else 0,
+        scale=options.params_scale,
+        seed=options.seed,
+    )
+    try:
+        outcome = runner.run(
+            "inverse" if calls.forward is None else "forward", x, Frozen()
+        )
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+    reported = outcome.reported
+    return None if reported is None else (outcome.y.detach(), reported.detach())

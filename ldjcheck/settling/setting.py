@@ -1,0 +1,347 @@
+"""How a layer is called, and on what: a convention, a shape, a domain, and a context.
+
+Wrappers that change nothing are taken off first. A distribution or model that holds a
+transform, and is none itself, is opened where it cannot be called like one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.domains import describe
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.settling.contexts import settled_with_context
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.guesses.shapes import (
+    SMALL,
+    ShapeGuess,
+    as_image,
+    guess_shapes,
+    sizes_held,
+)
+from ldjcheck.settling.guesses.sizes import resized
+from ldjcheck.settling.several_inputs import guessed_parts, of_several
+from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Calls, Layer, Options, Shape
+    from ldjcheck.settling.settle import Settled
+
+_BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
+_LARGEST = 2**22  # dims of these
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How the layer is called, and at which sizes."""
+
+    layer: Layer  # what is checked; it may have been inside of what was given
+    settled: Settled
+    others: tuple[Shape, ...]
+    has_parameters: bool
+    inferred: dict[str, str]
+
+
+def settle_layer(typed: Layer, options: Options) -> Setting:
+    """Return how the layer is called, or what it holds, and at which sizes.
+
+    Raises:
+        CannotCheckError: no way of calling it works.
+    """
+    if isinstance(typed.obj, type):
+        raise CannotCheckError(
+            "LDJ003",
+            f"{typed.name} is a class, and a layer is wanted.",
+            (f"Give one that is built, as in {typed.name}(...).",),
+        )
+    if is_lazy(typed.obj):
+        raise CannotCheckError(
+            "LDJ006",
+            f"The first call of {typed.name} makes its parameters, and there was none.",
+            ("Call it once before, with a batch: then it has sizes and numbers.",),
+        )
+    layer = _unwrapped(typed)
+    try:
+        setting = _at(layer, options)
+    except CannotCheckError as error:
+        found = _inside(layer, options)
+        if found is None:
+            raise with_parts(error, layer, options) from None
+        setting = found
+    if setting.layer is not typed:
+        inside = type(setting.layer.obj).__name__
+        said = f"{inside}, inside {type(typed.obj).__name__}"
+        setting.inferred["unwrapped"] = said
+    return setting
+
+
+def settled_otherwise(setting: Setting, settled: Settled) -> Setting:
+    """Return the setting of the same layer, called at the same shape with more beside it."""
+    from ldjcheck.settling.settle import runs
+
+    wanted = settled.workshop.options.batch
+    batch = choose_batch(wanted, settled.shape)
+    others = tuple(
+        shape
+        for shape in setting.others
+        if runs(settled, shape, choose_batch(wanted, shape), batch)
+    )
+    return replace(setting, settled=settled, others=others)
+
+
+def _inside(layer: Layer, options: Options) -> Setting | None:
+    """Return how what the layer holds is called, or how its density is; or None."""
+    inner = _opened(layer)
+    if inner is not None:
+        with contextlib.suppress(CannotCheckError):
+            return _at(inner, options, around=layer.obj)
+    asked = options.kind == "auto" and options.convention == "auto"
+    if asked and options.adapter is None and _holds_flow(layer):
+        with contextlib.suppress(CannotCheckError):
+            return _at(layer, replace(options, kind="model"))
+    return None
+
+
+def _holds_flow(layer: Layer) -> bool:
+    """Return whether something that the layer holds has a way back, or keeps a total.
+
+    An encoder and a mixture have densities as well, which are no flow's.
+    """
+    from ldjcheck.conventions import recognise_conventions
+
+    return any(
+        calls.accumulates or calls.inverse is not None
+        for item in made_by_users(layer)
+        for calls in recognise_conventions(item)
+    )
+
+
+def _opened(layer: Layer) -> Layer | None:
+    """Return the transform that a distribution or model holds, or None."""
+    found = held_transform(layer.obj)
+    if found is None:
+        return None
+    rebuild = layer.rebuild
+    return replace(
+        layer,
+        obj=found,
+        rebuild=None if rebuild is None else lambda: held_transform(rebuild()),
+    )
+
+
+def _unwrapped(layer: Layer) -> Layer:
+    inner, rebuild = unwrapped(layer.obj), layer.rebuild
+    if inner is layer.obj:
+        return layer
+    return replace(
+        layer,
+        obj=inner,
+        rebuild=None if rebuild is None else lambda: unwrapped(rebuild()),
+    )
+
+
+def _at(layer: Layer, options: Options, around: object = None) -> Setting:
+    """Return a way of calling the layer that works, and the other sizes that it takes.
+
+    `around` is what the layer was taken out of, if it was.
+    """
+    from ldjcheck.conventions import adapted_calls, recognise_conventions
+    from ldjcheck.running.devices import said_of_device
+    from ldjcheck.running.snapshot.isolation import learnable
+    from ldjcheck.settling.bit_depth import with_levels
+    from ldjcheck.settling.inverse_call import with_way_back
+    from ldjcheck.settling.multiscale import with_departures
+    from ldjcheck.settling.settle import runs
+
+    if options.adapter is not None:
+        candidates = adapted_calls(options.adapter)
+    else:
+        wanted = "model" if options.kind == "model" else options.convention
+        candidates = recognise_conventions(layer.obj, wanted)
+    if not candidates:
+        raise uncallable(layer, options.convention)
+    settled, context, guesses = _found(layer, options, candidates, around)
+    _within_limit(settled.shape, options.dims_limit)
+    batch = choose_batch(options.batch, settled.shape)
+    settled = with_way_back(settled, batch)
+    if settled.resized and options.kind != "split":
+        settled = with_departures(settled, batch, recognise_conventions)
+    settled = with_levels(settled, batch)
+    free = {guess.shape: guess.free for guess in guesses}.get(
+        settled.shape, frozenset()
+    ) | _axes_that_vary(settled.shape, layer.sizes)
+    reached = [shape for shape in layer.sizes if shape != settled.shape]
+    varied = resized(settled.shape, sizes_held(layer.obj), free)
+    of_one_size = settled.calls.parts or (options.search and options.shape)
+    others = tuple(
+        shape
+        for shape in dict.fromkeys((*reached, *varied))
+        if not of_one_size
+        and runs(settled, shape, choose_batch(options.batch, shape), batch)
+    )
+    copy = settled.workshop.copy()
+    inferred = {**dict(settled.calls.inferred), **context}
+    inferred |= _unasked(layer, settled.calls, options)
+    inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
+    inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
+    if copy.said is not None:
+        inferred["copy"] = copy.said
+    if (device := said_of_device(layer.obj, options.device)) is not None:
+        inferred["device"] = device
+    if settled.refused is not None:
+        inferred["warm-up"] = (
+            f"one call in training: before, it raises {settled.refused}"
+        )
+    if settled.float32_only is not None:
+        inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
+    return Setting(layer, settled, others, bool(learnable(copy.layer)), inferred)
+
+
+def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
+    """Return which densities of the layer were not asked for, and how to ask for them."""
+    from ldjcheck.conventions import densities
+
+    if inspect.ismethod(layer.obj) or options.convention != "auto":
+        return {}
+    return {
+        name: f"not checked here: name {layer.name}.{name} to check it"
+        for name, _, _ in densities(layer.obj)
+        if not calls.signature.startswith(f"m.{name}(")
+    }
+
+
+def _found(
+    layer: Layer, options: Options, candidates: tuple[Calls, ...], around: object
+) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]]:
+    """Return a way of calling that works, what to say of a context, and the shapes tried.
+
+    Those are the shapes that were asked for, or the small ones that the layer's own facts
+    suggest; then the large ones, and several inputs of one size.
+    """
+    from ldjcheck.conventions import untaken
+
+    asked = dict(options.shape)
+    # What is the name of no argument is a key of the one that the layer takes.
+    keys = untaken(layer.obj, candidates, [name for name in asked if name is not None])
+    guesses: tuple[ShapeGuess, ...]
+    if len(asked) > 1 or keys:
+        candidates, whole = of_several(candidates, options.shape)
+        guesses = (whole,)
+    elif asked:
+        guesses = (_given(next(iter(asked.values())), "as you said"),)
+    else:
+        guesses = _guessed(layer, candidates, around)
+    # It may be made for one size only, and a large one.
+    large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
+    try:
+        settled, context = settled_with_context(layer, options, candidates, guesses)
+    except CannotCheckError as error:
+        ways = [(candidates, large)] if large else []
+        if not asked:
+            several = guessed_parts(candidates, guesses)
+            ways += [(calls, (whole,)) for calls, whole in several]
+        for calls, shapes in ways:
+            with contextlib.suppress(CannotCheckError):
+                settled, context = settled_with_context(layer, options, calls, shapes)
+                if shapes is large or not settled.resized:
+                    return settled, context, shapes
+        if not asked:
+            _not_beyond_limit(error, layer, options, candidates, around)
+        told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
+        raise CannotCheckError(
+            error.code, error.message, (*error.evidence, *(told if keys else ()))
+        ) from None
+    better = () if asked else _better(settled, guesses, large, options)
+    if better:
+        with contextlib.suppress(CannotCheckError):
+            again, beside = settled_with_context(layer, options, candidates, better)
+            if not (again.odd or again.resized):
+                return again, beside, better
+    return settled, context, guesses
+
+
+def _better(
+    settled: Settled,
+    guesses: tuple[ShapeGuess, ...],
+    large: tuple[ShapeGuess, ...],
+    options: Options,
+) -> tuple[ShapeGuess, ...]:
+    """Return shapes that the layer may rather be made for than the one that was found.
+
+    A large one, where a small one was spread over it; or an image, whose one pixel it was.
+    Whole numbers that take noise are pixels, unless only vectors run: on these, whose
+    entries are channels, no count of places is ever missing.
+    """
+    from ldjcheck.settling.settle import looks_for_axes
+
+    if settled.odd or settled.resized:
+        return large
+    batch = choose_batch(options.batch, settled.shape)
+    if len(settled.shape) == 1 and looks_for_axes(settled, batch):
+        return (as_image(settled.shape),)
+    if len(settled.shape) == 1 and settled.domain.kind == "int":
+        return tuple(guess for guess in guesses if len(guess.shape) == 3)[:1]
+    return ()
+
+
+def _axes_that_vary(shape: Shape, sizes: tuple[Shape, ...]) -> frozenset[int]:
+    """Return the axes on which events of the layer are known to have other sizes."""
+    alike = [other for other in sizes if len(other) == len(shape)]
+    return frozenset(i for i, n in enumerate(shape) if any(o[i] != n for o in alike))
+
+
+def _guessed(
+    layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
+) -> tuple[ShapeGuess, ...]:
+    """Return the small shapes to try and why, or the large ones up to a limit of dims."""
+    known = layer.obj, candidates[0].event_dim, around
+    if limit is None:
+        return guess_shapes(*known)
+    return guess_shapes(*known, over=SMALL, limit=limit)
+
+
+def _given(shape: Shape, why: str) -> ShapeGuess:
+    return ShapeGuess(shape=shape, why=why, free=frozenset())
+
+
+def _not_beyond_limit(
+    error: CannotCheckError,
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    around: object,
+) -> None:
+    """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
+    if error.code not in ("LDJ005", "LDJ006"):
+        return
+    known = layer.obj, candidates[0].event_dim, around
+    limits = {"over": max(options.dims_limit, SMALL), "limit": _LARGEST}
+    beyond = guess_shapes(*known, **limits)[:_BEYOND]
+    if not beyond:
+        return
+    try:
+        found, _ = settled_with_context(layer, options, candidates, beyond)
+    except CannotCheckError:
+        return
+    _within_limit(found.shape, options.dims_limit)
+
+
+def _within_limit(shape: Shape, limit: int) -> None:
+    dims = 1
+    for size in shape:
+        dims *= size
+    if dims > limit:
+        gigabytes = 8 * dims * dims / 1e9
+        raise CannotCheckError(
+            "LDJ007",
+            f"{dims} dims are above the limit of {limit}.",
+            (
+                f"The Jacobian of one sample alone takes {gigabytes:.2g} GB in float64.",
+                "A mistake shows at small sizes too: try --shape 1,4,4",
+                f"Or allow it: --dims-limit {dims}",
+            ),
+        )

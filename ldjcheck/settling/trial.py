@@ -1,0 +1,205 @@
+"""Trial runs: whether a layer runs when it is called so, and how well it reports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.observers.broadcasting import Spreads
+from ldjcheck.running.snapshot.isolation import is_modal
+from ldjcheck.settling.attempts import Failures, Lessons
+from ldjcheck.settling.domains import couples, raises, takes_one_batch, usual_input
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records import Calls, Direction, Domain, Shape
+    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.runner import Outcome
+
+
+class Quality(IntEnum):
+    """How well a trial went, the best first."""
+
+    GOOD = 0
+    SCALAR = 1  # one number for the whole batch
+    ONE_WAY = 2  # the way back raises
+    COUPLED = 3  # the batch was taken for the event, it may be
+    ODD = 4  # what comes back has not the promised form
+    RESIZED = 5  # other dims come out than went in
+    RESIZED_ONE_WAY = 6
+    EMPTY = 7  # a part of the event has no entries, or it is left alone, one entry wide
+    ONE_BATCH = 8  # an axis of the layer's own met the batch: no shape of an event
+
+    @property
+    def is_fit(self) -> bool:
+        """Whether it is what the convention promises, both ways."""
+        return self <= Quality.SCALAR
+
+    @property
+    def is_resized(self) -> bool:
+        """Whether other dims come out than went in."""
+        return self in (Quality.RESIZED, Quality.RESIZED_ONE_WAY)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What a trial run returned, and how well it went."""
+
+    quality: Quality
+    outcome: Outcome
+    refused: str | None = None
+
+
+def graded(
+    quality: Quality,
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+) -> Quality:
+    """Return how well a trial went, the way back and other batches looked at as well."""
+    at = workshop, calls, shape, batch, domain
+    if takes_one_batch(*at):
+        return Quality.ONE_BATCH
+    if quality.is_fit and couples(*at):
+        return Quality.COUPLED  # the batch was taken for the event, it may be
+    if quality.is_fit and _has_nothing_to_do(*at):
+        return Quality.EMPTY
+    if quality.is_fit and _fails_on_the_way_back(*at):
+        return Quality.ONE_WAY
+    if quality == Quality.RESIZED and _fails_on_the_way_back(*at):
+        return Quality.RESIZED_ONE_WAY
+    return quality
+
+
+def _has_nothing_to_do(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether so small an event cannot be parted, or sorted, as the layer does it."""
+    noted = Spreads(batch)
+    with noted:
+        y = tried(workshop, calls, shape, batch, domain).outcome.y
+    if 1 not in shape:
+        return noted.empty
+    x = usual_input(workshop, shape, batch, domain)
+    return noted.empty or torch.equal(y.reshape(x.shape).double(), x.double())
+
+
+def _fails_on_the_way_back(
+    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
+) -> bool:
+    """Return whether only the way back raises: it may be made for another kind of input."""
+    if calls.forward is None or calls.inverse is None:
+        return False
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    try:
+        y = runner.run("forward", x, Frozen()).y.detach()
+    except (LayerRaisedError, UnexpectedReturnError):
+        return False
+    return raises(runner, "inverse", y)
+
+
+def tried(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    batch: int,
+    domain: Domain,
+    failures: Failures | None = None,
+) -> Trial:
+    """Return what one usual batch gives, on a copy of its own.
+
+    `failures` of earlier trials tell what need not be tried once more.
+
+    Raises:
+        LayerRaisedError, UnexpectedReturnError: from running the layer.
+        CannotCheckError: LDJ004, for an output of complex numbers.
+    """
+    direction: Direction = "forward" if calls.forward is not None else "inverse"
+    known = failures or Failures()
+    at = workshop, calls, shape, domain
+    raised = known.raised_by_call(*at)
+    if raised is not None:
+        raise raised
+    x = usual_input(workshop, shape, batch, domain)
+    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    outcome, refused = None, None
+    try:
+        outcome = runner.run(direction, x, Frozen())
+    except LayerRaisedError as error:
+        if not error.means_absent:
+            refused = str(error)
+            lessons = known.lessons
+            if not (error.is_about_sizes or lessons.trained_in_vain(error)):
+                outcome = _after_training(workshop, calls, shape, x, error, lessons)
+            if outcome is None:
+                if direction == "forward":
+                    known.note_call(*at, error)
+                raise
+        elif calls.inverse is None or direction == "inverse":
+            raise
+    if outcome is None:
+        outcome = runner.run("inverse", x, Frozen())
+    if outcome.y.is_complex():
+        raise CannotCheckError(
+            "LDJ004",
+            "The layer returns complex numbers, and only real maps are checked.",
+            ("View them as pairs of real ones: torch.view_as_real, torch.stack.",),
+        )
+    if outcome.raw is None:
+        raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
+    if not outcome.y.numel():  # all of so small an event was dropped
+        raise UnexpectedReturnError(_shown(outcome.y))
+    return Trial(quality=_quality(calls, outcome, x), outcome=outcome, refused=refused)
+
+
+def _after_training(
+    workshop: Workshop,
+    calls: Calls,
+    shape: Shape,
+    x: Tensor,
+    error: LayerRaisedError,
+    lessons: Lessons,
+) -> Outcome | None:
+    """Return the outcome after one call in training; None where it raises all the same.
+
+    Layers that initialise themselves from their first batch may refuse to be used before.
+    """
+    if workshop.primed is not None or calls.forward is None:
+        return None
+    if not is_modal(workshop.layer.obj):
+        return None
+    runner = workshop.runner(calls, shape, len(x), seed=workshop.options.seed)
+    in_training = workshop.warm_up(runner, x)
+    if in_training is not None and in_training.trail == error.trail:
+        lessons.note_vain(error)
+        return None
+    try:
+        return runner.run("forward", x, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return None
+
+
+def _shown(y: Tensor) -> str:
+    return f"an output of shape {tuple(y.shape)}"
+
+
+def _quality(calls: Calls, outcome: Outcome, x: Tensor) -> Quality:
+    if outcome.y.numel() != x.numel():
+        return Quality.RESIZED
+    if outcome.form is not None or outcome.y.shape[:1] != x.shape[:1]:
+        return Quality.ODD
+    entries: int = getattr(outcome.raw, "ndim", 0)
+    if calls.column and entries > 2:
+        return Quality.COUPLED  # an entry for each event, of which there may be several
+    one_number = entries == 0
+    return Quality.SCALAR if one_number else Quality.GOOD
