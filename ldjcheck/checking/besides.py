@@ -16,17 +16,17 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.status import silenced
 from ldjcheck.mistakes import rule_for
 from ldjcheck.settling.contexts import with_optional_context
-from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.design import plan_probes
 from ldjcheck.settling.guesses.contexts import guess_contexts
 from ldjcheck.settling.setting import settle_layer, settled_otherwise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Config, Options, Result
+    from ldjcheck.records import Options, Probe, Result
     from ldjcheck.settling.setting import Setting
 
-    Checked = Callable[[Setting, Options, tuple[Config, ...]], Result]
+    Checked = Callable[[Setting, Options, tuple[Probe, ...]], Result]
     GlancedAt = Callable[[Setting, Options], Result]
 
 _PADDED = 2  # configurations that must tell the same
@@ -168,14 +168,14 @@ def _with_padding_too(setting: Setting, options: Options, result: Result) -> Res
     if masked is None:
         return result
     settled = masked.settled
-    configs = plan_configs(
+    probes = plan_probes(
         settled.shape,
         masked.others,
         settled.domain,
         options,
         has_parameters=setting.has_parameters,
     )
-    longest = sorted(configs, key=lambda config: -math.prod(config.shape))
+    longest = sorted(probes, key=lambda probe: -math.prod(probe.shape))
     told = padding_told(settled, tuple(longest[:_PADDED]))
     if told is None:
         return result

@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.engine import Blamed
     from ldjcheck.records import (
         Comparison,
-        ConfigMeasured,
         Diagnosis,
         Direction,
         Location,
         Options,
         Shape,
+        Sides,
     )
     from ldjcheck.settling.settle import Settled
     from ldjcheck.tape import FlowParts, Part
 
     Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
 
-_CONFIGS = 3  # at so many configurations the sublayers are looked at
+_PROBES = 3  # at so many configurations the sublayers are looked at
 _ALONE = 3  # so many wrong sublayers are diagnosed by themselves
 
 
@@ -38,7 +38,7 @@ class _Flow:
 
     layer: Layer
     settled: Settled
-    measured: Sequence[ConfigMeasured]
+    measured: Sequence[Sides]
     diagnose_alone: Alone
 
 
@@ -108,7 +108,7 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     from ldjcheck.settling.sublayers import record_parts
 
     sides = [
-        (item.config, side)
+        (item.probe, side)
         for item in flow.measured
         if isinstance(side := getattr(item, direction), DirectionMeasured)
         and side.exact is not None
@@ -116,7 +116,7 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
         and bool(side.exact.isfinite().all() and side.reported.isfinite().all())
     ]
     sides.sort(key=lambda pair: not is_apart(pair[1]))
-    shapes = [config.shape for config, _ in sides]
+    shapes = [probe.shape for probe, _ in sides]
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
     workshop, calls = flow.settled.workshop, flow.settled.calls
@@ -124,9 +124,9 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     apart = workshop.behaviour and are_all_apart(flow.measured)
     workshop = replace(workshop, apart=apart)
     seen: list[FlowParts] = []
-    for config, side in (sides[i] for i in order[:_CONFIGS]):
+    for probe, side in (sides[i] for i in order[:_PROBES]):
         like = seen[0] if seen else None
-        at = workshop, calls, config, side
+        at = workshop, calls, probe, side
         parts = record_parts(*at, recognise_conventions, like)
         if parts is None:
             return []

@@ -41,8 +41,8 @@ from ldjcheck.records import (
 from ldjcheck.settling.design import (
     choose_batch,
     plan_as_built,
-    plan_configs,
     plan_investigation,
+    plan_probes,
 )
 from ldjcheck.settling.setting import settle_layer
 
@@ -51,10 +51,10 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import (
         Comparison,
-        Config,
         Diagnosis,
         Direction,
         Kind,
+        Probe,
         Verdict,
         Wrt,
     )
@@ -72,7 +72,7 @@ def check_layer(
     layer: Layer,
     options: Options,
     started: float | None = None,
-    also: tuple[Config, ...] = (),
+    also: tuple[Probe, ...] = (),
     tell: Tell | None = None,
 ) -> Result:
     """Return the result of one layer; the layer's own faults never raise.
@@ -147,7 +147,7 @@ def returned_shapes(
 def _checked(
     setting: Setting,
     options: Options,
-    also: tuple[Config, ...],
+    also: tuple[Probe, ...],
     tell: Tell | None = None,
 ) -> Result:
     layer = setting.layer
@@ -260,7 +260,7 @@ def _measurement(
     from ldjcheck.experiments.everywhere import measure_everywhere, measure_values
 
     settled = setting.settled
-    configs = plan_configs(
+    probes = plan_probes(
         settled.shape,
         setting.others,
         settled.domain,
@@ -268,12 +268,12 @@ def _measurement(
         has_parameters=setting.has_parameters,
     )
     measure = measure_values if values_alone else measure_everywhere
-    measured, gradients, notes = measure(settled, configs)
+    measured, gradients, notes = measure(settled, probes)
     measurement = Measurement(
         layer=layer,
         calls=settled.calls,
         # what is measured later is moved no further than the layer bears
-        options=replace(options, params_scale=measured[0].config.scale),
+        options=replace(options, params_scale=measured[0].probe.scale),
         measured=measured,
         gradients=gradients,
         has_parameters=setting.has_parameters,
@@ -296,7 +296,7 @@ def _on_the_cpu(setting: Setting) -> Setting:
 
 
 def _diagnoses(
-    setting: Setting, comparison: Comparison, also: tuple[Config, ...] = ()
+    setting: Setting, comparison: Comparison, also: tuple[Probe, ...] = ()
 ) -> tuple[Diagnosis, ...]:
     """Return what explains each direction that disagrees.
 
@@ -338,9 +338,7 @@ def _diagnoses(
     )
 
 
-def _diagnosed(
-    traces: tuple[Trace, ...], setting: Setting, config: Config
-) -> Diagnosis:
+def _diagnosed(traces: tuple[Trace, ...], setting: Setting, probe: Probe) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
     from ldjcheck.mistakes.engine import (
         diagnose_traces,
@@ -350,7 +348,7 @@ def _diagnosed(
     from ldjcheck.mistakes.engine.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
-    as_built = plan_as_built(config)
+    as_built = plan_as_built(probe)
     if not as_built or not is_unexplained(diagnosis):
         return diagnosis
     settled, direction = setting.settled, diagnosis.direction
@@ -369,7 +367,7 @@ def _fixed(
     diagnoses: tuple[Diagnosis, ...],
     setting: Setting,
     comparison: Comparison,
-    also: tuple[Config, ...],
+    also: tuple[Probe, ...],
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
 
@@ -385,16 +383,16 @@ def _fixed(
     fresh = replace(options, seed=options.seed + _FRESH)
     at = settled.shape, setting.others, settled.domain, fresh
     moves = setting.has_parameters
-    plan = plan_configs(*at, has_parameters=moves)
-    seen = {config.shape for config in plan} - {settled.shape}
+    plan = plan_probes(*at, has_parameters=moves)
+    seen = {probe.shape for probe in plan} - {settled.shape}
     more = plan_investigation(*at, has_parameters=moves)
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
     further = (c for c in usual if c.shape not in seen)
     beyond = (
-        m.config
+        m.probe
         for m in comparison.measurement.measured
-        if m.config.reach > 1.0 or m.config.scale > options.params_scale
+        if m.probe.reach > 1.0 or m.probe.scale > options.params_scale
     )
     values = *plan[1:], *further, *beyond, *also
     plans = Plans(closely=plan[:1], by_value=values)

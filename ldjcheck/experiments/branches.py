@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -25,7 +25,7 @@ from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.records import Probe, Sides
     from ldjcheck.settling.settle import Settled
     from ldjcheck.tape import Place
 
@@ -52,46 +52,46 @@ _COMPARES = frozenset(
 
 def beyond_bounds(
     settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[ConfigMeasured, ...]:
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[Sides, ...]:
     """Return measurements where a bound is met that was not, if the ldj is wrong there.
 
     Only a layer that is right within its bounds is asked, and only what is wrong beyond
     and right this side of it counts: further out, much else may go wrong.
     """
-    first = configs[0]
+    first = probes[0]
     apart = any(is_apart(s) for m in measured for s in _told(m))
     if settled.calls.forward is None or apart or not settled.workshop.promote:
         return ()
     there, seen = _sides(settled, first)
     if not seen:
         return ()
-    for config in configs[1:]:
-        more, all_of_them = _sides(settled, config)
+    for probe in probes[1:]:
+        more, all_of_them = _sides(settled, probe)
         there |= more
         _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
-    found: list[ConfigMeasured] = []
+    found: list[Sides] = []
     asked = 0
-    for config, nearer in _further(first):
+    for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        _, now = _sides(settled, config, back=not unmet <= there)
+        _, now = _sides(settled, probe, back=not unmet <= there)
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
         unmet -= set(met)
         asked += 1
         beyond = torch.stack([now[side] for side in met]).any(0)
-        wrong = _wrong(settled, config, beyond)
+        wrong = _wrong(settled, probe, beyond)
         if wrong is not None and (nearer is None or _agrees(settled, nearer)):
             found.append(wrong)
             break
     return tuple(found)
 
 
-def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
+def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     """Yield configurations further out, each with the one half as far, if that is new.
 
     First comes a larger batch: of three samples none may have been on the other side.
@@ -99,21 +99,21 @@ def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
     many = next(batch for batch in _MANY if batch not in first.shape)
     crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
     yield crowd, None
-    nearer: Config | None = None
+    nearer: Probe | None = None
     for times in _OUT if first.domain.kind == "real" else ():
-        config = replace(crowd, region="far", reach=times)
-        yield config, nearer
-        nearer = config
+        probe = replace(crowd, region="far", reach=times)
+        yield probe, nearer
+        nearer = probe
     nearer = None
     for times in _FURTHER if first.draw else ():
-        config = replace(first, scale=times * first.scale)
-        yield config, nearer
-        nearer = config
+        probe = replace(first, scale=times * first.scale)
+        yield probe, nearer
+        nearer = probe
 
 
-def _wrong(settled: Settled, config: Config, beyond: Tensor) -> ConfigMeasured | None:
+def _wrong(settled: Settled, probe: Probe, beyond: Tensor) -> Sides | None:
     """Return what is measured, if samples beyond a bound are wrong, and no other is."""
-    measured = _measured(settled, config)
+    measured = _measured(settled, probe)
     wrong = False
     for side in _told(measured):
         off = _off(side)
@@ -123,15 +123,15 @@ def _wrong(settled: Settled, config: Config, beyond: Tensor) -> ConfigMeasured |
     return measured if wrong else None
 
 
-def _agrees(settled: Settled, config: Config) -> bool:
-    told = _told(_measured(settled, config))
+def _agrees(settled: Settled, probe: Probe) -> bool:
+    told = _told(_measured(settled, probe))
     return bool(told) and not any(bool(_off(side).any()) for side in told)
 
 
-def _measured(settled: Settled, config: Config) -> ConfigMeasured:
+def _measured(settled: Settled, probe: Probe) -> Sides:
     """Return the directions at a configuration, samples that say nothing left out."""
     shop = replace(settled.workshop, behaviour=False)
-    measured = measure_config(shop, settled.calls, config)
+    measured = measure_sides(shop, settled.calls, probe)
     forward, inverse = measured.forward, measured.inverse
     if isinstance(inverse, DirectionMeasured):
         trip = inverse.round_trip
@@ -165,20 +165,20 @@ def _off(side: DirectionMeasured) -> Tensor:
     return (side.reported - side.exact).abs() > least
 
 
-def _told(measured: ConfigMeasured) -> list[DirectionMeasured]:
+def _told(measured: Sides) -> list[DirectionMeasured]:
     sides = measured.forward, measured.inverse
     return [side for side in sides if isinstance(side, DirectionMeasured)]
 
 
 def _sides(
-    settled: Settled, config: Config, *, back: bool = True
+    settled: Settled, probe: Probe, *, back: bool = True
 ) -> tuple[set[Side], dict[Side, Tensor]]:
     """Return which samples are beyond each bound that a call there and back compares with.
 
     Before them come the bounds of the way there; the way back need not be asked. One that
     only solves has bounds of its own steps.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    runner, x, _ = ready(settled.workshop, settled.calls, probe)
     noted = _Sides(len(x))
     there: set[Side] = set()
     back = back and settled.calls.inverse is not None and not settled.workshop.solves

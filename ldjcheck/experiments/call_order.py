@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records import Config, Direction
+    from ldjcheck.records import Direction, Probe
     from ldjcheck.running.runner import Outcome, Runner
     from ldjcheck.settling.settle import Settled
 
@@ -33,7 +33,7 @@ _VISIBLE = (
 
 
 def other_moments(
-    settled: Settled, config: Config, way: Direction, x: Tensor
+    settled: Settled, probe: Probe, way: Direction, x: Tensor
 ) -> Stale | None:
     """Return how the ldj of one input is another at another moment; None if it is not."""
     shop, calls = settled.workshop, settled.calls
@@ -60,8 +60,8 @@ def other_moments(
 
     try:
         for mode in dict.fromkeys((shop.options.mode, "train")):
-            runner, watch = _new(settled, config, mode), Watch(remember=True)
-            if mode != shop.options.mode and shop.stays(runner, config.shape):
+            runner, watch = _new(settled, probe, mode), Watch(remember=True)
+            if mode != shop.options.mode and shop.stays(runner, probe.shape):
                 continue  # the next call is the same as the first
             first = runner.run(way, x, Frozen(), observer=watch)
             second = runner.run(way, x, Frozen(), observer=watch)
@@ -81,15 +81,15 @@ def other_moments(
     return None
 
 
-def _new(settled: Settled, config: Config, mode: str) -> Runner:
+def _new(settled: Settled, probe: Probe, mode: str) -> Runner:
     """Return a runner on a copy that was never called."""
     runner = settled.workshop.runner(
         settled.calls,
-        config.shape,
-        config.batch,
-        draw=config.draw,
-        scale=config.scale,
-        seed=config.seed,
+        probe.shape,
+        probe.batch,
+        draw=probe.draw,
+        scale=probe.scale,
+        seed=probe.seed,
     )
     set_mode(runner.layer, mode)
     return runner

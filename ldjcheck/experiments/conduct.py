@@ -26,11 +26,11 @@ from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
 if TYPE_CHECKING:
     from ldjcheck.records import (
         Behaviour,
-        Config,
-        ConfigMeasured,
         Coupling,
         Direction,
         Options,
+        Probe,
+        Sides,
     )
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
@@ -38,11 +38,9 @@ if TYPE_CHECKING:
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
 
-def with_conduct(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> ConfigMeasured:
+def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     """Return the measurement with what only further calls can tell."""
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = ready(settled.workshop, settled.calls, probe)
     options = settled.workshop.options
     sides: dict[Direction, DirectionMeasured] = {}
     for side in (measured.forward, measured.inverse):
@@ -55,7 +53,7 @@ def with_conduct(
     if _repeats(first.behaviour):
         back = sides.get("inverse") if way == "forward" else None
         histories = Histories(
-            settled, config, way, first.x, None if back is None else back.x
+            settled, probe, way, first.x, None if back is None else back.x
         )
         coupled = first.behaviour.coupling is not None and bool(
             first.behaviour.coupling.output > _COUPLED
@@ -67,7 +65,7 @@ def with_conduct(
         stales = dict(found.stale)
         # what is wrong at all moments is no other moment's
         if not stales and not every and not is_apart(first):
-            other = other_moments(settled, config, way, first.x)
+            other = other_moments(settled, probe, way, first.x)
             stales = {} if other is None else {way: other}
         for direction, stale in stales.items():
             if direction in sides:

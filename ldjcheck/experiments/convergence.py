@@ -29,7 +29,7 @@ from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Config, ConfigMeasured, Direction, Options
+    from ldjcheck.records import Direction, Options, Probe, Sides
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 
@@ -51,9 +51,9 @@ _LEFT = 0.1  # of the finest difference: what may remain in the limit
 
 def refined(
     settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[tuple[Sides, ...], dict[str, str]]:
     """Return the measurements with the approximation's own error allowed, and why.
 
     At every configuration where the numbers part, they must come together. A way back
@@ -62,7 +62,7 @@ def refined(
     """
     said: dict[str, str] = {}
     for direction in ("forward", "inverse"):
-        names = _converging(settled, configs, measured, direction)
+        names = _converging(settled, probes, measured, direction)
         if names is None or (
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
@@ -76,33 +76,33 @@ def refined(
 
 def _converging(
     settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
     direction: Direction,
 ) -> str | None:
     """Return the numbers that make all differences vanish, or None."""
     apart = [
-        (config, side)
-        for config, each in zip(configs, measured, strict=True)
+        (probe, side)
+        for probe, each in zip(probes, measured, strict=True)
         if isinstance(side := _side(each, direction), DirectionMeasured)
         and side.estimated == 0
         and (is_apart(side) or _comes_back_off(side))
     ]
     if not apart:
         return None
-    first_config, first = apart[0]
-    runner, _, _ = ready(settled.workshop, settled.calls, first_config)
+    first_probe, first = apart[0]
+    runner, _, _ = ready(settled.workshop, settled.calls, first_probe)
     if runner.layer is settled.workshop.layer.obj:
         return None  # what cannot be copied is left as it is
     grain = Grain(lambda: _operations(runner, first))
-    for numbers in _candidates(settled, first_config, first, grain):
+    for numbers in _candidates(settled, first_probe, first, grain):
         at = settled, grain, numbers
         if _is_plainly_off(first) and not any(
-            _moves(settled, first_config, first, grain, number) for number in numbers
+            _moves(settled, first_probe, first, grain, number) for number in numbers
         ):
             continue
-        if _vanishes(*at, first_config, first, proof=True) and all(
-            _vanishes(*at, config, side, proof=False) for config, side in apart[1:]
+        if _vanishes(*at, first_probe, first, proof=True) and all(
+            _vanishes(*at, probe, side, proof=False) for probe, side in apart[1:]
         ):
             return " and ".join(dict.fromkeys(map(str, numbers)))
     return None
@@ -116,7 +116,7 @@ def _is_plainly_off(side: DirectionMeasured) -> bool:
 
 
 def _candidates(
-    settled: Settled, config: Config, side: DirectionMeasured, grain: Grain
+    settled: Settled, probe: Probe, side: DirectionMeasured, grain: Grain
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -126,14 +126,14 @@ def _candidates(
     output alone is no step size, and no count of its steps: more iterations of a solver
     change nothing, and a coefficient that is halved beside them makes another map.
     """
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = ready(settled.workshop, settled.calls, probe)
     usual = _operations(runner, side)
     found = grain.numbers(runner.layer)
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
     longer = []
     for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
-        runner, _, _ = ready(settled.workshop, settled.calls, config)
+        runner, _, _ = ready(settled.workshop, settled.calls, probe)
         with (
             contextlib.suppress(StaleSourceError, SyntaxError),
             grain.refined(runner.layer, (number,), 2),
@@ -143,7 +143,7 @@ def _candidates(
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    at = settled, config, side, grain
+    at = settled, probe, side, grain
     moves = {n: _moves(*at, n) for n in known if not n.is_count}
     sizes = [number for number, far in moves.items() if far][:_TRIED]
     for count in longer[:_PAIRED]:
@@ -153,13 +153,13 @@ def _candidates(
 
 def _moves(
     settled: Settled,
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured,
     grain: Grain,
     number: Number,
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = ready(settled.workshop, settled.calls, probe)
     with (
         contextlib.suppress(
             StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
@@ -184,7 +184,7 @@ def _vanishes(
     settled: Settled,
     grain: Grain,
     numbers: tuple[Number, ...],
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured,
     *,
     proof: bool,
@@ -194,13 +194,13 @@ def _vanishes(
     Steps that are very coarse come to that rate only as they get finer.
     """
     if any(number.kept == "points" for number in numbers):
-        return _is_gone(settled, grain, numbers, config, side)
+        return _is_gone(settled, grain, numbers, probe, side)
     gaps, misses = [_gap(side)], [side.round_trip or 0.0]
     steps = max((n.value for n in numbers if n.is_count), default=_FINE)
     for times in _FINER:
         if times > _ALWAYS and times * steps > _FINE:
             return False
-        runner, x, _ = ready(settled.workshop, settled.calls, config)
+        runner, x, _ = ready(settled.workshop, settled.calls, probe)
         try:
             with grain.refined(runner.layer, numbers, times):
                 gaps.append(_gap_of(runner, side, settled.workshop.options))
@@ -232,14 +232,14 @@ def _is_gone(
     settled: Settled,
     grain: Grain,
     numbers: tuple[Number, ...],
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured,
 ) -> bool:
     """Return whether with many more points hardly anything is left of what is off.
 
     Set closer across a kink, points gain now more, now less: no rate is steady.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    runner, x, _ = ready(settled.workshop, settled.calls, probe)
     try:
         with grain.refined(runner.layer, numbers, _DENSE):
             gap = _gap_of(runner, side, settled.workshop.options)
@@ -277,7 +277,7 @@ def _comes_back_off(side: DirectionMeasured) -> bool:
     return off is not None and allowed is not None and allowed < off < math.inf
 
 
-def _stopped_early(measured: ConfigMeasured) -> bool:
+def _stopped_early(measured: Sides) -> bool:
     """Return whether the way back misses by more than a solver may, and the map is exact."""
     there, back = measured.forward, measured.inverse
     if not isinstance(there, DirectionMeasured) or there.approximate:
@@ -313,7 +313,7 @@ def _gap(side: DirectionMeasured) -> Tensor | None:
     return gap if bool(torch.isfinite(gap).all()) else None
 
 
-def _allowing(measured: ConfigMeasured, direction: Direction) -> ConfigMeasured:
+def _allowing(measured: Sides, direction: Direction) -> Sides:
     """Return the measurement with what the approximation is off by allowed."""
     side = _side(measured, direction)
     if not isinstance(side, DirectionMeasured):
@@ -334,5 +334,5 @@ def _allowing(measured: ConfigMeasured, direction: Direction) -> ConfigMeasured:
     return replace(measured, inverse=side)
 
 
-def _side(measured: ConfigMeasured, direction: Direction) -> object:
+def _side(measured: Sides, direction: Direction) -> object:
     return measured.forward if direction == "forward" else measured.inverse

@@ -16,7 +16,7 @@ from ldjcheck.experiments.orientation import look_for_folds, turn_around
 from ldjcheck.experiments.perturbation import nearer, where_borne
 from ldjcheck.experiments.split_density import with_stand_ins
 from ldjcheck.experiments.uninitialised_memory import with_memory
-from ldjcheck.oracle.both_directions import measure_config
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.sides import is_apart
@@ -26,7 +26,7 @@ from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 if TYPE_CHECKING:
     from typing import Any
 
-    from ldjcheck.records import Config, ConfigMeasured, GradientMeasured
+    from ldjcheck.records import GradientMeasured, Probe, Sides
     from ldjcheck.settling.settle import Settled
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
@@ -40,56 +40,54 @@ _FREE = (
 
 
 def measure_everywhere(
-    settled: Settled, configs: tuple[Config, ...], *, lives: bool = True
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    settled: Settled, probes: tuple[Probe, ...], *, lives: bool = True
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by.
 
     Gradients are asked at the first configuration only, as is how the layer conducts itself
     over several calls, unless its `lives` are known.
     """
-    settled, configs, measured, said, is_refined = _values(settled, configs)
+    settled, probes, measured, said, is_refined = _values(settled, probes)
     if settled.workshop.behaviour and are_all_apart(measured):
         settled = replace(settled, workshop=replace(settled.workshop, apart=True))
-    first, more = compare_as_written(settled, configs[0], measured[0])
+    first, more = compare_as_written(settled, probes[0], measured[0])
     if lives and settled.workshop.behaviour:
-        first = with_conduct(settled, configs[0], first)
-    gradients = measure_gradients(settled, configs[0], first)
-    turned, one_sided = turn_around(settled, configs[0], approximates=is_refined)
+        first = with_conduct(settled, probes[0], first)
+    gradients = measure_gradients(settled, probes[0], first)
+    turned, one_sided = turn_around(settled, probes[0], approximates=is_refined)
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
     if not is_refined and not turned and lives:
-        turned = beyond_bounds(settled, configs, (first, *measured[1:]))
-        turned += look_for_folds(settled, configs, (first, *measured[1:]))
+        turned = beyond_bounds(settled, probes, (first, *measured[1:]))
+        turned += look_for_folds(settled, probes, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
 def measure_values(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    settled: Settled, probes: tuple[Probe, ...]
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by: no lives.
 
     Enough for a layer that is known, and is called in another way.
     """
-    settled, configs, measured, said, _ = _values(settled, configs)
-    return measured, measure_gradients(settled, configs[0], measured[0]), said
+    settled, probes, measured, said, _ = _values(settled, probes)
+    return measured, measure_gradients(settled, probes[0], measured[0]), said
 
 
 def _values(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[
-    Settled, tuple[Config, ...], tuple[ConfigMeasured, ...], dict[str, str], bool
-]:
+    settled: Settled, probes: tuple[Probe, ...]
+) -> tuple[Settled, tuple[Probe, ...], tuple[Sides, ...], dict[str, str], bool]:
     """Return the measurements, and whether an approximation had to be refined for them."""
-    settled, configs, measured, said = _measured(settled, configs)
+    settled, probes, measured, said = _measured(settled, probes)
     measured = (with_memory(settled, measured[0]), *measured[1:])
-    measured, finer = refined(settled, configs, measured)
-    measured = with_stand_ins(settled, configs, measured)
-    return settled, configs, measured, {**said, **finer}, bool(finer)
+    measured, finer = refined(settled, probes, measured)
+    measured = with_stand_ins(settled, probes, measured)
+    return settled, probes, measured, {**said, **finer}, bool(finer)
 
 
 def _measured(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[Settled, tuple[Config, ...], tuple[ConfigMeasured, ...], dict[str, str]]:
+    settled: Settled, probes: tuple[Probe, ...]
+) -> tuple[Settled, tuple[Probe, ...], tuple[Sides, ...], dict[str, str]]:
     """Return the measurements, parameters moved as far as the layer can bear.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
@@ -99,51 +97,51 @@ def _measured(
     it is the way back that is wrong.
     """
     said: dict[str, str] = {}
-    first = measure_config(settled.workshop, settled.calls, configs[0])
+    first = measure_sides(settled.workshop, settled.calls, probes[0])
     if only_solves((first,)):
         settled = replace(settled, workshop=replace(settled.workshop, solves=True))
-    closer = nearer(settled, configs, first)
+    closer = nearer(settled, probes, first)
     if closer is not None:
-        configs, said["parameters"] = closer
-    measured = _at(settled, configs, first if closer is None else None)
+        probes, said["parameters"] = closer
+    measured = _at(settled, probes, first if closer is None else None)
     measured = where_borne(settled, measured)
-    if not configs[0].draw or not _is_broken(measured[0]):
-        return settled, configs, measured, said
+    if not probes[0].draw or not _is_broken(measured[0]):
+        return settled, probes, measured, said
     fixed = _orthogonal(settled.workshop.copy().layer)
     if not fixed:
-        return settled, configs, measured, said
+        return settled, probes, measured, said
     careful = replace(settled, workshop=replace(settled.workshop, fixed=fixed))
-    again = _at(careful, configs)
+    again = _at(careful, probes)
     if _is_broken(again[0]):
-        return settled, configs, measured, said
+        return settled, probes, measured, said
     if _follows(measured[0], again[0]):
-        return settled, configs, measured, {**said, "round trip": _AS_BUILT}
+        return settled, probes, measured, {**said, "round trip": _AS_BUILT}
     said["parameters"] = _STAY
     if not is_kept_in_place(settled.workshop.layer.obj, fixed):
         said["orthogonal"] = _FREE
-    return careful, configs, again, said
+    return careful, probes, again, said
 
 
 def _at(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured | None = None
-) -> tuple[ConfigMeasured, ...]:
+    settled: Settled, probes: tuple[Probe, ...], first: Sides | None = None
+) -> tuple[Sides, ...]:
     """Return the measurements; the first, where it is known already."""
     known = () if first is None else (first,)
-    rest = configs[len(known) :]
+    rest = probes[len(known) :]
     return (
         *known,
-        *(measure_config(settled.workshop, settled.calls, c) for c in rest),
+        *(measure_sides(settled.workshop, settled.calls, c) for c in rest),
     )
 
 
-def _is_broken(measured: ConfigMeasured) -> bool:
+def _is_broken(measured: Sides) -> bool:
     inverse = measured.inverse
     if not isinstance(inverse, DirectionMeasured) or inverse.round_trip is None:
         return False
     return inverse.round_trip > _BROKEN
 
 
-def _follows(measured: ConfigMeasured, fixed: ConfigMeasured) -> bool:
+def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
     if not isinstance(side, DirectionMeasured) or not side.anchored or is_apart(side):

@@ -21,7 +21,7 @@ from ldjcheck.running.snapshot.isolation import learnable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
+    from ldjcheck.records import Direction, Probe, Sides, Unavailable
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 
@@ -32,8 +32,8 @@ _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong t
 
 
 def compare_as_written(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> tuple[ConfigMeasured, dict[str, str]]:
+    settled: Settled, probe: Probe, measured: Sides
+) -> tuple[Sides, dict[str, str]]:
     """Return the measurement, with a fault for each direction that says otherwise.
 
     The second value is what to say about it under `inferred`.
@@ -43,8 +43,8 @@ def compare_as_written(
         p.dtype != torch.float32 for p in learnable(workshop.layer.obj)
     ):
         return measured, {}
-    promoted, _, _ = ready(workshop, settled.calls, config)
-    written, _, _ = ready(replace(workshop, promote=False), settled.calls, config)
+    promoted, _, _ = ready(workshop, settled.calls, probe)
+    written, _, _ = ready(replace(workshop, promote=False), settled.calls, probe)
     _hand_over(promoted.layer, written.layer)
     compared = replace(
         measured,

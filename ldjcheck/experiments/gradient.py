@@ -19,7 +19,7 @@ from ldjcheck.experiments.directional_derivatives import (
     Slopes,
     UndefinedSlopeError,
 )
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -27,7 +27,7 @@ from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, ConfigMeasured, Location
+    from ldjcheck.records import Location, Probe, Sides
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 
@@ -39,31 +39,31 @@ _STATEMENTS = 64  # cuts that are tried one by one
 
 
 def measure_gradients(
-    settled: Settled, config: Config, measured: ConfigMeasured
+    settled: Settled, probe: Probe, measured: Sides
 ) -> tuple[GradientMeasured, ...]:
     """Return how the gradient of each direction's ldj compares, where its value is right."""
     found = [
-        _measured(settled, config, side)
+        _measured(settled, probe, side)
         for side in (measured.forward, measured.inverse)
         if _is_worth_asking(side) and not _makes_up(settled, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
-    if config.draw and any(gradient.wrong for gradient in known):
-        known = _looked_at_again(settled, config, known)
+    if probe.draw and any(gradient.wrong for gradient in known):
+        known = _looked_at_again(settled, probe, known)
     return tuple(known)
 
 
 def _looked_at_again(
-    settled: Settled, config: Config, found: list[GradientMeasured]
+    settled: Settled, probe: Probe, found: list[GradientMeasured]
 ) -> list[GradientMeasured]:
     """Return the gradients, right where they are so with parameters moved less.
 
     What cuts a gradient cuts it everywhere. A clip that hands on the gradient of what it
     has clipped, as a straight-through estimator does, changes nothing nearer by.
     """
-    near = replace(config, scale=config.scale * _NEARER)
+    near = replace(probe, scale=probe.scale * _NEARER)
     shop = replace(settled.workshop, behaviour=False)
-    measured = measure_config(shop, settled.calls, near)
+    measured = measure_sides(shop, settled.calls, near)
     sides = {"forward": measured.forward, "inverse": measured.inverse}
     judged = []
     for gradient in found:
@@ -100,25 +100,23 @@ def _makes_up(settled: Settled, side: object) -> bool:
     return back and bool(settled.calls.departures)
 
 
-def _measured(
-    settled: Settled, config: Config, side: object
-) -> GradientMeasured | None:
+def _measured(settled: Settled, probe: Probe, side: object) -> GradientMeasured | None:
     assert isinstance(side, DirectionMeasured)
     direction = side.direction
     if not settled.workshop.promote:
         return GradientMeasured(direction=direction, why="it needs float64")
     try:
-        runner, _, _ = ready(settled.workshop, settled.calls, config)
-        return _judged(runner, side, whole=_is_whole(side, config))
+        runner, _, _ = ready(settled.workshop, settled.calls, probe)
+        return _judged(runner, side, whole=_is_whole(side, probe))
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))
     except (LayerRaisedError, UnexpectedReturnError) as error:
         return GradientMeasured(direction=direction, why=str(error), raised=True)
 
 
-def _is_whole(side: DirectionMeasured, config: Config) -> bool:
+def _is_whole(side: DirectionMeasured, probe: Probe) -> bool:
     """Return whether whole numbers went in: nothing is differentiated by them."""
-    return config.domain.kind == "int" and side.direction == "forward"
+    return probe.domain.kind == "int" and side.direction == "forward"
 
 
 def _judged(

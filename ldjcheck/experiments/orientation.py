@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.bench import oriented
@@ -24,7 +24,7 @@ from ldjcheck.tolerance import tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Config, ConfigMeasured
+    from ldjcheck.records import Calls, Probe, Sides
     from ldjcheck.running.bench import Workshop
     from ldjcheck.running.runner import Outcome
     from ldjcheck.settling.settle import Settled
@@ -37,8 +37,8 @@ _ONE_SIDED = (
 
 
 def turn_around(
-    settled: Settled, first: Config, *, approximates: bool
-) -> tuple[tuple[ConfigMeasured, ...], str | None]:
+    settled: Settled, first: Probe, *, approximates: bool
+) -> tuple[tuple[Sides, ...], str | None]:
     """Return measurements in which the log of a negative scale is NaN, or why it may be.
 
     A vector of scales may change sign in training, dim by dim: a NaN there is a mistake,
@@ -52,17 +52,17 @@ def turn_around(
     shop = replace(settled.workshop, behaviour=False)
     runner, _, _ = ready(shop, settled.calls, first)
     if oriented(runner.layer, shop.fixed, "scales"):
-        scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
+        scales = measure_sides(shop, settled.calls, replace(first, turned="scales"))
         if _is_nan_alone(scales) or (not approximates and _is_wrong_alone(scales)):
             return (scales,), None
     turned = replace(first, turned="all")
     if not _may_lose_ldj(shop, settled.calls, turned):
         return (), None
-    everything = measure_config(shop, settled.calls, turned)
+    everything = measure_sides(shop, settled.calls, turned)
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
 
 
-def _may_lose_ldj(workshop: Workshop, calls: Calls, turned: Config) -> bool:
+def _may_lose_ldj(workshop: Workshop, calls: Calls, turned: Probe) -> bool:
     """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
     runner, x, _ = ready(workshop, calls, turned)
     if calls.forward is None:
@@ -83,8 +83,8 @@ def _is_lost(outcome: Outcome) -> bool:
 
 
 def look_for_folds(
-    settled: Settled, configs: tuple[Config, ...], measured: tuple[ConfigMeasured, ...]
-) -> tuple[ConfigMeasured, ...]:
+    settled: Settled, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
+) -> tuple[Sides, ...]:
     """Return more samples at each draw of the parameters, where one draw folds the map.
 
     A few samples may all lie on one side of a fold, and parameters that were moved may fold
@@ -93,9 +93,9 @@ def look_for_folds(
     if not any(_has_both_signs(each.forward) for each in measured):
         return ()
     shop = replace(settled.workshop, behaviour=False)
-    draws = {(config.draw, config.shape): config for config in configs}
+    draws = {(probe.draw, probe.shape): probe for probe in probes}
     return tuple(
-        measure_config(shop, settled.calls, replace(c, batch=_MANY, region="usual"))
+        measure_sides(shop, settled.calls, replace(c, batch=_MANY, region="usual"))
         for c in draws.values()
     )
 
@@ -120,7 +120,7 @@ def _has_orientation(settled: Settled) -> bool:
     )
 
 
-def _is_nan_alone(measured: ConfigMeasured) -> bool:
+def _is_nan_alone(measured: Sides) -> bool:
     """Return whether only an ldj is lost: the map is finite, and nowhere folded."""
     return any(
         side.reported is not None and not bool(torch.isfinite(side.reported).any())
@@ -128,7 +128,7 @@ def _is_nan_alone(measured: ConfigMeasured) -> bool:
     )
 
 
-def _is_wrong_alone(measured: ConfigMeasured) -> bool:
+def _is_wrong_alone(measured: Sides) -> bool:
     """Return whether every ldj is another number, and the way back, if any, leads back."""
     back = measured.inverse
     if isinstance(back, DirectionMeasured):
@@ -145,7 +145,7 @@ def _is_wrong(side: DirectionMeasured) -> bool:
     return bool(((side.reported - side.exact).abs() > least).all())
 
 
-def _regular_sides(measured: ConfigMeasured) -> Iterator[DirectionMeasured]:
+def _regular_sides(measured: Sides) -> Iterator[DirectionMeasured]:
     """Yield the directions that report an ldj of a map that is well where it was turned.
 
     A way back that reports nothing but zeros tracks none.

@@ -20,7 +20,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config
+    from ldjcheck.records import Probe
     from ldjcheck.settling.settle import Settled
 
 _SAME = 1e-9
@@ -34,7 +34,7 @@ class Padded:
     counted: bool  # what is reported is what it is without padding
 
 
-def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None:
+def padding_told(settled: Settled, probes: tuple[Probe, ...]) -> Padded | None:
     """Return what is reported of padded samples, where that is wrong, and only there.
 
     None where what the mask leaves out goes through the map: then it may be no padding.
@@ -44,8 +44,8 @@ def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None
         return None
     found: list[tuple[float, float]] = []
     counted = True
-    for config in configs:
-        told = _told(settled, config, masks[0])
+    for probe in probes:
+        told = _told(settled, probe, masks[0])
         if told is None:
             return None
         reported, exact, whole, padded = told
@@ -60,11 +60,11 @@ def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None
 
 
 def _told(
-    settled: Settled, config: Config, mask: str
+    settled: Settled, probe: Probe, mask: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
     """Return reported, exact, reported without padding, and where it is, `(batch,)`."""
     shop = replace(settled.workshop, padded=True)
-    runner, x, _ = ready(shop, settled.calls, config)
+    runner, x, _ = ready(shop, settled.calls, probe)
     try:
         kept = runner.kwargs[mask].expand_as(x) != 0
     except RuntimeError:  # it is no mask of the event's entries
@@ -72,7 +72,7 @@ def _told(
     x = x * kept
     try:
         outcome = runner.run("forward", x, Frozen())
-        unpadded, _, _ = ready(settled.workshop, settled.calls, config)
+        unpadded, _, _ = ready(settled.workshop, settled.calls, probe)
         whole = unpadded.run("forward", x, Frozen()).reported
         map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
         jacobian = map_.jacobian(map_.origin)[0].double()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_config
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import hides_mistakes
@@ -20,7 +20,7 @@ from ldjcheck.tolerance import hides_mistakes
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Config, ConfigMeasured
+    from ldjcheck.records import Probe, Sides
     from ldjcheck.settling.settle import Settled
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
@@ -29,8 +29,8 @@ _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
 def nearer(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
-) -> tuple[tuple[Config, ...], str] | None:
+    settled: Settled, probes: tuple[Probe, ...], first: Sides
+) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations that the layer bears, and what to say; None to stay.
 
     `first` is what was measured at the first configuration. One that nothing can be
@@ -41,13 +41,13 @@ def nearer(
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
-    if not configs[0].draw or (told and not _shows(first) and _proves_back(first)):
+    if not probes[0].draw or (told and not _shows(first) and _proves_back(first)):
         return None
     if _shows(first):
-        return _shown_plainly(settled, configs, first)
-    there: tuple[float, ConfigMeasured] | None = None  # of the map itself only
-    both: tuple[float, ConfigMeasured] | None = None
-    for factor, again in _brought_nearer(settled, configs[0]):
+        return _shown_plainly(settled, probes, first)
+    there: tuple[float, Sides] | None = None  # of the map itself only
+    both: tuple[float, Sides] | None = None
+    for factor, again in _brought_nearer(settled, probes[0]):
         if _proves(again):
             there = there or (factor, again)
             if _proves_back(again):
@@ -56,25 +56,25 @@ def nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    return _scaled(configs, found[0], _why(first.inverse if told else first.forward))
+    return _scaled(probes, found[0], _why(first.inverse if told else first.forward))
 
 
 def _shown_plainly(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
-) -> tuple[tuple[Config, ...], str] | None:
+    settled: Settled, probes: tuple[Probe, ...], first: Sides
+) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations where the mistake shows on samples that rounding leaves alone.
 
     It shows already; but of a map that saturates, numbers tell less of which mistake it is.
     """
     if _is_plain(first):
         return None
-    for factor, again in _brought_nearer(settled, configs[0]):
+    for factor, again in _brought_nearer(settled, probes[0]):
         if _shows(again) and _is_plain(again):
-            return _scaled(configs, factor, _ROUNDING)
+            return _scaled(probes, factor, _ROUNDING)
     return None
 
 
-def _is_plain(measured: ConfigMeasured) -> bool:
+def _is_plain(measured: Sides) -> bool:
     """Return whether rounding hides the ldj of no sample, in either direction."""
     return all(
         _share_told(side) == 1.0
@@ -84,17 +84,15 @@ def _is_plain(measured: ConfigMeasured) -> bool:
 
 
 def _scaled(
-    configs: tuple[Config, ...], factor: float, why: str
-) -> tuple[tuple[Config, ...], str]:
+    probes: tuple[Probe, ...], factor: float, why: str
+) -> tuple[tuple[Probe, ...], str]:
     """Return the configurations nearer by, and what to say of it."""
-    closer = tuple(replace(c, scale=c.scale * factor) for c in configs)
-    moved = f"moved by {closer[0].scale:.2g}: moved by {configs[0].scale:g}, {why}"
+    closer = tuple(replace(c, scale=c.scale * factor) for c in probes)
+    moved = f"moved by {closer[0].scale:.2g}: moved by {probes[0].scale:g}, {why}"
     return closer, moved
 
 
-def where_borne(
-    settled: Settled, measured: tuple[ConfigMeasured, ...]
-) -> tuple[ConfigMeasured, ...]:
+def where_borne(settled: Settled, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     """Return the measurements, those of a map that has saturated taken nearer by.
 
     The first is as the layer bears it. At another draw, or farther out, its scales may
@@ -106,22 +104,20 @@ def where_borne(
     return (measured[0], *(_borne(settled, each) for each in measured[1:]))
 
 
-def _borne(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
-    if not measured.config.draw or not _has_saturated(measured):
+def _borne(settled: Settled, measured: Sides) -> Sides:
+    if not measured.probe.draw or not _has_saturated(measured):
         return measured
-    nearby = (again for _, again in _brought_nearer(settled, measured.config))
+    nearby = (again for _, again in _brought_nearer(settled, measured.probe))
     return next((again for again in nearby if is_telling(again)), measured)
 
 
-def _brought_nearer(
-    settled: Settled, config: Config
-) -> Iterator[tuple[float, ConfigMeasured]]:
+def _brought_nearer(settled: Settled, probe: Probe) -> Iterator[tuple[float, Sides]]:
     for factor in _NEARER:
-        near = replace(config, scale=config.scale * factor)
-        yield factor, measure_config(settled.workshop, settled.calls, near)
+        near = replace(probe, scale=probe.scale * factor)
+        yield factor, measure_sides(settled.workshop, settled.calls, near)
 
 
-def _has_saturated(measured: ConfigMeasured) -> bool:
+def _has_saturated(measured: Sides) -> bool:
     """Return whether the map itself is flat, or beyond all numbers, on most samples."""
     side = measured.forward
     if not isinstance(side, DirectionMeasured) or side.exact is None:
@@ -129,19 +125,19 @@ def _has_saturated(measured: ConfigMeasured) -> bool:
     return not is_telling(measured) and not _is_finite(side)
 
 
-def is_telling(measured: ConfigMeasured) -> bool:
+def is_telling(measured: Sides) -> bool:
     """Return whether a mistake would show in what was measured, or one does."""
     return _shows(measured) or _proves(measured)
 
 
-def _shows(measured: ConfigMeasured) -> bool:
+def _shows(measured: Sides) -> bool:
     return any(
         isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
         for side in (measured.forward, measured.inverse)
     )
 
 
-def _proves_back(measured: ConfigMeasured) -> bool:
+def _proves_back(measured: Sides) -> bool:
     """Return whether rounding leaves the ldj of the way back no room, if it reports one.
 
     One that raises may do so at images that lie where the map has come to its end.
@@ -154,7 +150,7 @@ def _proves_back(measured: ConfigMeasured) -> bool:
     return _leaves_no_room(inverse)
 
 
-def _proves(measured: ConfigMeasured) -> bool:
+def _proves(measured: Sides) -> bool:
     """Return whether rounding leaves a mistake no room."""
     forward, inverse = measured.forward, measured.inverse
     if isinstance(forward, DirectionMeasured):

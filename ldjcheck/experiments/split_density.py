@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.integral import log_integral
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.jacobian import log_abs_det
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -24,7 +24,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, ConfigMeasured, Unavailable
+    from ldjcheck.records import Probe, Sides, Unavailable
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 
@@ -38,24 +38,24 @@ _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 def with_stand_ins(
     settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[ConfigMeasured, ...]:
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[Sides, ...]:
     """Return the measurements with what stands in for the exact ldj of resizing maps."""
     if not any(_is_resizing(s) for m in measured for s in (m.forward, m.inverse)):
         return measured
-    pairs = zip(configs[:_ASKED], measured, strict=False)
-    changed = tuple(_stood_in(settled, config, each) for config, each in pairs)
-    smaller = _smaller(configs[0], changed[0])
+    pairs = zip(probes[:_ASKED], measured, strict=False)
+    changed = tuple(_stood_in(settled, probe, each) for probe, each in pairs)
+    smaller = _smaller(probes[0], changed[0])
     if smaller is not None:
-        again = measure_config(settled.workshop, settled.calls, smaller)
+        again = measure_sides(settled.workshop, settled.calls, smaller)
         measured = (*measured, _stood_in(settled, smaller, again))
     return (*changed, *measured[_ASKED:])
 
 
-def _smaller(config: Config, measured: ConfigMeasured) -> Config | None:
+def _smaller(probe: Probe, measured: Sides) -> Probe | None:
     """Return the configuration on smaller images, where a split drops too many dims."""
-    side, shape = measured.forward, config.shape
+    side, shape = measured.forward, probe.shape
     if not isinstance(side, DirectionMeasured) or side.jacobian is None:
         return None
     if side.instead != "split" or side.exact is not None or len(shape) < 2:
@@ -64,14 +64,12 @@ def _smaller(config: Config, measured: ConfigMeasured) -> Config | None:
     while math.prod(shape) * (1 - kept) > _MOST_DROPPED and max(shape[1:]) > 1:
         shape = (shape[0], *(max(1, size // 2) for size in shape[1:]))
     fits = math.prod(shape) * (1 - kept) <= _MOST_DROPPED
-    return replace(config, shape=shape) if fits and shape != config.shape else None
+    return replace(probe, shape=shape) if fits and shape != probe.shape else None
 
 
-def _stood_in(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> ConfigMeasured:
+def _stood_in(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     forward, inverse = measured.forward, measured.inverse
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = ready(settled.workshop, settled.calls, probe)
     if isinstance(forward, DirectionMeasured) and _is_resizing(forward):
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             forward = _of_direction(runner, forward)

@@ -32,7 +32,7 @@ from ldjcheck.running.snapshot.state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Config, Direction
+    from ldjcheck.records import Direction, Probe
     from ldjcheck.running.runner import Outcome, Runner
     from ldjcheck.settling.settle import Settled
 
@@ -78,12 +78,12 @@ class Histories:
     def __init__(
         self,
         settled: Settled,
-        config: Config,
+        probe: Probe,
         way: Direction,
         x: Tensor,
         y: Tensor | None,
     ) -> None:
-        self._settled, self._config, self._way = settled, config, way
+        self._settled, self._probe, self._way = settled, probe, way
         self._x, self._y = x, y
         self._tolerance = SAME["float64" if x.dtype != torch.float32 else "float32"]
         self._noise, self._back_noise = Frozen(), Frozen()
@@ -128,9 +128,9 @@ class Histories:
     # --- lives --------------------------------------------------------------------
 
     def _born(self, parameters: str) -> _Life:
-        shop, config = self._settled.workshop, self._config
+        shop, probe = self._settled.workshop, self._probe
         runner = shop.runner(
-            self._settled.calls, config.shape, config.batch, seed=config.seed
+            self._settled.calls, probe.shape, probe.batch, seed=probe.seed
         )
         base = [t.detach().clone() for t in learnable(runner.layer)]
         life = _Life(runner=runner, base=base, watch=Watch(remember=True), states=[])
@@ -168,17 +168,17 @@ class Histories:
     def _drawn(self, who: str, index: int) -> Tensor:
         number = 10 * ("one", "other", "shared").index(who) + index
         generator = torch.Generator().manual_seed(7_000_003 + number)
-        config, calls = self._config, self._settled.calls
-        domain = config.domain
+        probe, calls = self._probe, self._settled.calls
+        domain = probe.domain
         if self._way == "inverse" and calls.codomain is not None:
             domain = calls.codomain
-        x = draw(domain, config.shape, config.batch, "usual", generator)
+        x = draw(domain, probe.shape, probe.batch, "usual", generator)
         return x.to(self._x.dtype)
 
     def _move(self, life: _Life, number: int) -> None:
         """Put the parameters at a draw of their own, whatever they were before."""
-        shop, scale = self._settled.workshop, self._config.scale
-        if not self._config.draw:
+        shop, scale = self._settled.workshop, self._probe.scale
+        if not self._probe.draw:
             return  # they are to stay as they are
         generator = torch.Generator().manual_seed(7919 * number)
         with torch.no_grad():
@@ -219,7 +219,7 @@ class Histories:
         """
         usual = self._settled.workshop.options.mode
         for mode in dict.fromkeys((usual, "train")):
-            stays = self._settled.workshop.stays(life.runner, self._config.shape)
+            stays = self._settled.workshop.stays(life.runner, self._probe.shape)
             if mode != usual and stays:
                 continue
             try:

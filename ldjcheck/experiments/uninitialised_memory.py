@@ -13,7 +13,7 @@ from ldjcheck.running.snapshot.state import tensors_by_name
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import ConfigMeasured, Unavailable
+    from ldjcheck.records import Sides, Unavailable
     from ldjcheck.settling.settle import Settled
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
@@ -21,7 +21,7 @@ _SHOWN = 3
 _HINT = "torch.empty and torch.Tensor(n) hold what was in memory: give it numbers"
 
 
-def with_memory(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
+def with_memory(settled: Settled, measured: Sides) -> Sides:
     """Return the measurement; where nothing finite comes out, with what the layer holds.
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import DirectionMeasured, Probe
 
     _Map = tuple[object, ...]
 
@@ -25,7 +25,7 @@ _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
 _ENOUGH = 2  # configurations, of different parameters or inputs
 
 
-def is_singular_everywhere(sides: Sequence[tuple[Config, DirectionMeasured]]) -> bool:
+def is_singular_everywhere(sides: Sequence[tuple[Probe, DirectionMeasured]]) -> bool:
     """Return whether the Jacobian is singular on every sample of every configuration.
 
     A map that saturates is singular on some: far out, or where a parameter is large.
@@ -55,7 +55,7 @@ def _is_singular(side: DirectionMeasured) -> bool:
 
 
 def changes_orientation(
-    sides: Sequence[tuple[Config, DirectionMeasured]], *, learns: bool
+    sides: Sequence[tuple[Probe, DirectionMeasured]], *, learns: bool
 ) -> bool:
     """Return whether the sign of det J differs although the parameters are the same.
 
@@ -63,9 +63,9 @@ def changes_orientation(
     show it. Inputs far out, where many maps are straight, are as good as those near.
     """
     by_map: dict[_Map, set[float]] = {}
-    for config, side in sides:
+    for probe, side in sides:
         if _is_square(side.jacobian) and side.anchored:
-            drawn = config.draw, config.scale, config.turned, config.reflected
+            drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
             by_map.setdefault(at, set()).update(_signs(side))
     split = sum(len(signs) > 1 for signs in by_map.values())

@@ -10,11 +10,11 @@ from torch import Tensor
 from ldjcheck.tolerance import VISIBLE
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import DirectionMeasured, Probe
 
 
 def vacuous(
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, DirectionMeasured, Tensor], ...],
 ) -> str | None:
     """Return why agreement proves nothing, or None when it does.
 

@@ -17,12 +17,12 @@ from ldjcheck.judging.vacuous import vacuous
 from ldjcheck.records import (
     Check,
     CheckStatus,
-    Config,
-    ConfigMeasured,
     Direction,
     DirectionMeasured,
     Measurement,
+    Probe,
     Shape,
+    Sides,
     Unavailable,
     Verdict,
 )
@@ -56,7 +56,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
             why=first.why,
         )
     sides = [
-        (m.config, side)
+        (m.probe, side)
         for m in measurement.measured
         if isinstance(side := _side(m, direction), DirectionMeasured)
     ]
@@ -83,7 +83,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
 
 
 def _by_numbers(
-    sides: list[tuple[Config, DirectionMeasured]],
+    sides: list[tuple[Probe, DirectionMeasured]],
     faults: tuple[str, ...],
     measurement: Measurement,
 ) -> Verdict:
@@ -135,7 +135,7 @@ def _by_numbers(
 def _invertible(
     verdict: Verdict,
     first: DirectionMeasured,
-    sides: list[tuple[Config, DirectionMeasured]],
+    sides: list[tuple[Probe, DirectionMeasured]],
     *,
     learns: bool,
 ) -> Verdict:
@@ -152,7 +152,7 @@ def _invertible(
 def _judged(
     direction: Direction,
     first: DirectionMeasured,
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, DirectionMeasured, Tensor], ...],
     faults: tuple[str, ...],
     measurement: Measurement,
     *,
@@ -228,7 +228,7 @@ def _hides(allowed: Tensor, dims: int) -> bool:
 
 
 def _estimates(
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, DirectionMeasured, Tensor], ...],
 ) -> Iterator[tuple[float, float, float]]:
     """Yield reported, exact, and the standard error of reported, of every sample."""
     for _, side, good in usable:
@@ -240,26 +240,26 @@ def _estimates(
 
 
 def _usable(
-    sides: list[tuple[Config, DirectionMeasured]],
-) -> Iterator[tuple[Config, DirectionMeasured, Tensor]]:
+    sides: list[tuple[Probe, DirectionMeasured]],
+) -> Iterator[tuple[Probe, DirectionMeasured, Tensor]]:
     """Yield the configurations that say something, with the samples that do.
 
     Away from the first configuration a layer may saturate, or a size may not be meant:
     what is singular or not square there is left out. A sample without a finite exact value
     proves nothing either way.
     """
-    for config, side in sides:
+    for probe, side in sides:
         if side.exact is None or side.allowed is None:
             continue
         good = torch.isfinite(side.exact)
         if good.any():
-            yield config, side, good
+            yield probe, side, good
 
 
 def _untracked(
     direction: Direction,
     first: DirectionMeasured,
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, DirectionMeasured, Tensor], ...],
 ) -> bool:
     """Return whether a way back reports nothing: None, zeros, or what was passed in."""
     if direction == "forward":
@@ -274,9 +274,7 @@ def _untracked(
     return bool(usable) and zero and moves
 
 
-def _side(
-    measured: ConfigMeasured, direction: Direction
-) -> DirectionMeasured | Unavailable:
+def _side(measured: Sides, direction: Direction) -> DirectionMeasured | Unavailable:
     return measured.forward if direction == "forward" else measured.inverse
 
 

@@ -20,10 +20,10 @@ from ldjcheck.oracle.resampled import making_up
 from ldjcheck.oracle.sides import is_apart, measured_side
 from ldjcheck.records import (
     Calls,
-    Config,
-    ConfigMeasured,
     DirectionMeasured,
     Domain,
+    Probe,
+    Sides,
     Unavailable,
 )
 from ldjcheck.running.spectral_norm import keep_up
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 
-def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMeasured:
+def measure_sides(workshop: Workshop, calls: Calls, probe: Probe) -> Sides:
     """Return what both directions say and what is true; raises nothing of the layer's."""
     options = workshop.options
-    runner, x, generator = ready(workshop, calls, config)
+    runner, x, generator = ready(workshop, calls, probe)
     wants_forward = options.direction in ("both", "forward")
     wants_inverse = options.direction in ("both", "inverse")
     forward: DirectionMeasured | Unavailable = Unavailable(
@@ -44,15 +44,15 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
     )
     if calls.forward is not None:
         forward = measured_side(runner, "forward", x, workshop)
-        forward = _with_losses(runner, workshop, config, forward)
+        forward = _with_losses(runner, workshop, probe, forward)
     inverse: DirectionMeasured | Unavailable = Unavailable(
         direction="inverse", why="there is no way back"
     )
     if calls.inverse is not None and wants_inverse:
-        y = _inverse_input(forward, calls, config, generator, x.dtype)
+        y = _inverse_input(forward, calls, probe, generator, x.dtype)
         if y is not None:
             inverse = way_back(runner, y, forward, workshop)
-            inverse = _with_losses(runner, workshop, config, inverse)
+            inverse = _with_losses(runner, workshop, probe, inverse)
             if isinstance(inverse, DirectionMeasured) and calls.departures:
                 inverse = making_up(runner, inverse, workshop.options)
             elif isinstance(inverse, DirectionMeasured):
@@ -65,24 +65,24 @@ def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMe
         forward = replace(forward, anchored=False)
     if not wants_forward:
         forward = Unavailable(direction="forward", why="not asked for")
-    return ConfigMeasured(config=config, forward=forward, inverse=inverse)
+    return Sides(probe=probe, forward=forward, inverse=inverse)
 
 
 def ready(
-    workshop: Workshop, calls: Calls, config: Config
+    workshop: Workshop, calls: Calls, probe: Probe
 ) -> tuple[Runner, Tensor, torch.Generator]:
     """Return a runner set up as the configuration says, its inputs, and what drew them."""
     generator = torch.Generator().manual_seed(
-        1_000_003 * (config.seed + 1) + config.batch
+        1_000_003 * (probe.seed + 1) + probe.batch
     )
     dtype = torch.float64 if workshop.promote else torch.float32
-    at = config.domain, config.shape, config.batch
+    at = probe.domain, probe.shape, probe.batch
     warm_up = draw(*at, "usual", generator).to(dtype)
-    x = draw(*at, config.region, generator).to(dtype)
-    if config.reach != 1.0:
-        x = config.reach * x
-    runner = workshop.runner_at(calls, config, warm_up)
-    if config.draw and workshop.options.mode != "train":
+    x = draw(*at, probe.region, generator).to(dtype)
+    if probe.reach != 1.0:
+        x = probe.reach * x
+    runner = workshop.runner_at(calls, probe, warm_up)
+    if probe.draw and workshop.options.mode != "train":
         keep_up(runner.layer)  # in training, each call does so itself, and is seen to
     return runner, x, generator
 
@@ -90,7 +90,7 @@ def ready(
 def _with_losses(
     runner: Runner,
     workshop: Workshop,
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured | Unavailable,
 ) -> DirectionMeasured | Unavailable:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
@@ -99,23 +99,23 @@ def _with_losses(
     options = workshop.options
     if not workshop.losses or (options.atol, options.rtol) != (None, None):
         return side
-    return with_losses(runner, config, side)
+    return with_losses(runner, probe, side)
 
 
 def _inverse_input(
     forward: DirectionMeasured | Unavailable,
     calls: Calls,
-    config: Config,
+    probe: Probe,
     generator: torch.Generator,
     dtype: torch.dtype,
 ) -> Tensor | None:
     """Return points for the way back: images of the forward map where there is one."""
     if isinstance(forward, DirectionMeasured):
         y = forward.y
-        usable = y.dim() and len(y) == config.batch and bool(torch.isfinite(y).all())
+        usable = y.dim() and len(y) == probe.batch and bool(torch.isfinite(y).all())
         return y.clone() if usable else None
     domain = calls.codomain or Domain(kind="real")
-    return draw(domain, config.shape, config.batch, config.region, generator).to(dtype)
+    return draw(domain, probe.shape, probe.batch, probe.region, generator).to(dtype)
 
 
 def _may_round(

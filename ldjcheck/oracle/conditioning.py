@@ -17,7 +17,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 from ldjcheck.tolerance import MACHINE_EPSILON, blurred
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import DirectionMeasured, Probe
     from ldjcheck.running.runner import Runner
     from ldjcheck.tape import Trace
 
@@ -25,7 +25,7 @@ _ADDS_UP = 1e-4  # digits are lost: the sum of the steps need not have them all
 
 
 def with_losses(
-    runner: Runner, config: Config, side: DirectionMeasured
+    runner: Runner, probe: Probe, side: DirectionMeasured
 ) -> DirectionMeasured:
     """Return the measurement with what its steps blur allowed, sample by sample.
 
@@ -34,7 +34,7 @@ def with_losses(
     """
     assert side.allowed is not None
     try:
-        trace = record(runner, config, side, doubled=side.dtype == "float64")
+        trace = record(runner, probe, side, doubled=side.dtype == "float64")
     except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
         return side
     if trace is None or not trace.steps or not _is_followed(trace, side):

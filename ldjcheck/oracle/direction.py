@@ -39,7 +39,7 @@ from ldjcheck.tolerance import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import ConfigMeasured
+    from ldjcheck.records import Sides
     from ldjcheck.running.runner import Outcome, Runner
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
@@ -161,7 +161,7 @@ def measure_direction(
     )
 
 
-def are_all_apart(measured: Sequence[ConfigMeasured]) -> bool:
+def are_all_apart(measured: Sequence[Sides]) -> bool:
     """Return whether samples were kept apart at all of some configurations."""
     sides = [side for each in measured for side in (each.forward, each.inverse)]
     known = [side for side in sides if isinstance(side, DirectionMeasured)]

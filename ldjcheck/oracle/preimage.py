@@ -25,7 +25,7 @@ from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import ConfigMeasured
+    from ldjcheck.records import Sides
     from ldjcheck.running.bench import Workshop
     from ldjcheck.running.runner import Runner
 
@@ -65,7 +65,7 @@ def way_back(
     return measured_side(runner, "inverse", y, replace(workshop, solves=False))
 
 
-def only_solves(measured: Sequence[ConfigMeasured]) -> bool:
+def only_solves(measured: Sequence[Sides]) -> bool:
     """Return whether the way back had no derivative of its own, wherever it was measured.
 
     One of an estimate, or of constants that rounding leaves open, is looked at as a whole.

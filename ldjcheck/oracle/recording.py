@@ -26,7 +26,7 @@ from ldjcheck.tape.families import FACTORIES
 from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Config, DirectionMeasured
+    from ldjcheck.records import Calls, DirectionMeasured, Probe
     from ldjcheck.running.observers.sublayer_calls import Watcher
     from ldjcheck.running.runner import Outcome, Runner
 
@@ -41,7 +41,7 @@ class UntraceableError(Exception):
 
 def record(
     runner: Runner,
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured,
     watcher: Watcher | None = None,
     *,
@@ -83,7 +83,7 @@ def record(
         if node not in of_map and (node.function is not None or node.name in FACTORIES)
     ]
     return replace(
-        numbers_alone(runner.calls, config, side),
+        numbers_alone(runner.calls, probe, side),
         source=source,
         output=output,
         ldj=ldj,
@@ -115,7 +115,7 @@ def _recorded(
     return recorder, outcome
 
 
-def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trace:
+def numbers_alone(calls: Calls, probe: Probe, side: DirectionMeasured) -> Trace:
     """Return a trace of no operations: what a call said, and what is true of it.
 
     Laws about the whole ldj hold or not, wherever the operations are hidden.
@@ -126,7 +126,7 @@ def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trac
         calls.event_dim if side.direction == "forward" else calls.inverse_event_dim
     )
     return Trace(
-        config=config,
+        probe=probe,
         direction=side.direction,
         batch=len(side.x),
         dims=side.x[0].numel(),

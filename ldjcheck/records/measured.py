@@ -32,7 +32,7 @@ Turned = Literal["scales", "all"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
+class Probe:
     """One set of circumstances under which the layer is measured.
 
     `draw` numbers the draw of parameters (0: as built), `region` says which part of the
@@ -110,10 +110,10 @@ class Unavailable:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigMeasured:
+class Sides:
     """Both directions at one configuration."""
 
-    config: Config
+    probe: Probe
     forward: DirectionMeasured | Unavailable
     inverse: DirectionMeasured | Unavailable
 
@@ -125,7 +125,7 @@ class Measurement:
     layer: Layer
     calls: Calls
     options: Options
-    measured: tuple[ConfigMeasured, ...]
+    measured: tuple[Sides, ...]
     has_parameters: bool
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
@@ -143,7 +143,7 @@ class Verdict:
 
     direction: Direction
     check: Check
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...] = ()
+    usable: tuple[tuple[Probe, DirectionMeasured, Tensor], ...] = ()
     mismatched: bool = False
     form: str | None = None  # how the ldj's form breaks the convention's promise
     untracked: bool = False

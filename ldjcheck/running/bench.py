@@ -29,7 +29,7 @@ from ldjcheck.running.snapshot.isolation import (
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from ldjcheck.records import Calls, Config, Domain, Layer, Options, Shape, Turned
+    from ldjcheck.records import Calls, Domain, Layer, Options, Probe, Shape, Turned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,23 +181,23 @@ class Workshop:
             _move(twin.layer, draw, scale, self.fixed)
         return runner
 
-    def runner_at(self, calls: Calls, config: Config, warm_up: Tensor) -> Runner:
+    def runner_at(self, calls: Calls, probe: Probe, warm_up: Tensor) -> Runner:
         """Return a runner set up as a configuration says."""
         runner = self.runner(
             calls,
-            config.shape,
-            config.batch,
+            probe.shape,
+            probe.batch,
             warm_up=warm_up,
-            draw=config.draw,
-            scale=config.scale,
-            seed=config.seed,
+            draw=probe.draw,
+            scale=probe.scale,
+            seed=probe.seed,
         )
-        if config.nudged and runner.layer is not self.layer.obj:
+        if probe.nudged and runner.layer is not self.layer.obj:
             _nudge(runner.layer)
-        if config.reflected:
+        if probe.reflected:
             _reflect(runner.layer, self.fixed)
-        if config.turned is not None:
-            _turn(runner.layer, self.fixed, config.turned)
+        if probe.turned is not None:
+            _turn(runner.layer, self.fixed, probe.turned)
         return runner
 
     def warm_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:

@@ -24,7 +24,7 @@ from ldjcheck.tape import FlowParts, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ldjcheck.records import Calls, Config, Direction, DirectionMeasured
+    from ldjcheck.records import Calls, Direction, DirectionMeasured, Probe
     from ldjcheck.running.bench import Workshop
     from ldjcheck.tape import Call, Node, Trace
 
@@ -35,7 +35,7 @@ _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 def record_parts(
     workshop: Workshop,
     calls: Calls,
-    config: Config,
+    probe: Probe,
     side: DirectionMeasured,
     recognise: Callable[[Any], tuple[Calls, ...]],
     like: FlowParts | None = None,
@@ -51,10 +51,10 @@ def record_parts(
     does, nothing is looked for, and what it calls itself for, as a solver does its own map,
     is a step of it.
     """
-    runner, _, _ = ready(workshop, calls, config)
+    runner, _, _ = ready(workshop, calls, probe)
     watcher = Watcher(runner.layer)
     try:
-        trace = record(runner, config, side, watcher)
+        trace = record(runner, probe, side, watcher)
     except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
         return None
     if trace is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import (
         Calls,
-        Config,
-        ConfigMeasured,
         Direction,
+        Probe,
+        Sides,
     )
     from ldjcheck.running.bench import Workshop
     from ldjcheck.tape import Trace
@@ -37,8 +37,8 @@ def record_directions(
     workshop: Workshop,
     calls: Calls,
     directions: Sequence[Direction],
-    measured: Sequence[ConfigMeasured],
-    more: Sequence[Config] = (),
+    measured: Sequence[Sides],
+    more: Sequence[Probe] = (),
 ) -> tuple[tuple[Trace, ...], ...]:
     """Return traces of each direction, at the measured configurations and further ones.
 
@@ -57,7 +57,7 @@ def record_directions(
         apart=are_all_apart(measured),
         solves=only_solves(measured),
     )
-    everywhere = [*measured, *(measure_config(quicker, calls, c) for c in more)]
+    everywhere = [*measured, *(measure_sides(quicker, calls, c) for c in more)]
     recorded = [
         (item, _recorded(workshop, calls, item, directions)) for item in everywhere
     ]
@@ -75,22 +75,22 @@ def record_directions(
 
 
 def _by_numbers(
-    calls: Calls, everywhere: Sequence[ConfigMeasured], direction: Direction
+    calls: Calls, everywhere: Sequence[Sides], direction: Direction
 ) -> tuple[Trace, ...]:
     """Return traces of a direction none of whose operations can be recorded."""
     return tuple(
-        numbers_alone(calls, item.config, side)
+        numbers_alone(calls, item.probe, side)
         for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
         if isinstance(side := _side(item, direction), DirectionMeasured)
         and _is_regular(side)
     )
 
 
-def _side(item: ConfigMeasured, direction: Direction) -> object:
+def _side(item: Sides, direction: Direction) -> object:
     return item.forward if direction == "forward" else item.inverse
 
 
-def _agrees(item: ConfigMeasured, direction: Direction) -> bool:
+def _agrees(item: Sides, direction: Direction) -> bool:
     """Return whether no number is wrong here: the first trace is the one that is shown."""
     side = _side(item, direction)
     if not isinstance(side, DirectionMeasured) or side.reported is None:
@@ -101,7 +101,7 @@ def _agrees(item: ConfigMeasured, direction: Direction) -> bool:
 def _recorded(
     workshop: Workshop,
     calls: Calls,
-    item: ConfigMeasured,
+    item: Sides,
     directions: Sequence[Direction],
 ) -> dict[Direction, Trace]:
     """Return what can be recorded at one configuration, on one copy of the layer."""
@@ -110,12 +110,12 @@ def _recorded(
     usable = [s for s in sides if isinstance(s, DirectionMeasured) and _is_regular(s)]
     if not usable:
         return traces
-    runner, _, _ = ready(workshop, calls, item.config)
+    runner, _, _ = ready(workshop, calls, item.probe)
     for side in usable:
         with contextlib.suppress(
             LayerRaisedError, UnexpectedReturnError, UntraceableError
         ):
-            trace = record(runner, item.config, side)
+            trace = record(runner, item.probe, side)
             if trace is not None:
                 traces[side.direction] = trace
     return traces

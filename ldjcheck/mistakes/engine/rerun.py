@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldjcheck.experiments.convergence import refined
 from ldjcheck.experiments.everywhere import measure_everywhere
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.records import (
-        Config,
-        ConfigMeasured,
         Direction,
         GradientMeasured,
+        Probe,
+        Sides,
     )
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
@@ -60,7 +60,7 @@ class Rehearsal:
     """
 
     def __init__(
-        self, settled: Settled, measured: Sequence[ConfigMeasured], direction: Direction
+        self, settled: Settled, measured: Sequence[Sides], direction: Direction
     ) -> None:
         self.direction = direction
         self._scenes = []
@@ -70,7 +70,7 @@ class Rehearsal:
             if scene is not None:
                 self._scenes.append(scene)
             elif _is_wrong(self._side(item)):
-                self._left_out.append(item.config)
+                self._left_out.append(item.probe)
 
     @property
     def sizes(self) -> int:
@@ -88,7 +88,7 @@ class Rehearsal:
         )
 
     @property
-    def left_out(self) -> tuple[Config, ...]:
+    def left_out(self) -> tuple[Probe, ...]:
         """Where the numbers were seen to disagree, and the call cannot be run again."""
         return tuple(self._left_out)
 
@@ -110,16 +110,16 @@ class Rehearsal:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def _side(self, item: ConfigMeasured) -> DirectionMeasured | Unavailable:
+    def _side(self, item: Sides) -> DirectionMeasured | Unavailable:
         return item.forward if self.direction == "forward" else item.inverse
 
-    def _scene(self, settled: Settled, item: ConfigMeasured) -> _Scene | None:
+    def _scene(self, settled: Settled, item: Sides) -> _Scene | None:
         side = self._side(item)
         if not isinstance(side, DirectionMeasured) or side.exact is None:
             return None
         if side.allowed is None or not bool(torch.isfinite(side.exact).any()):
             return None
-        runner, _, _ = ready(settled.workshop, settled.calls, item.config)
+        runner, _, _ = ready(settled.workshop, settled.calls, item.probe)
         try:
             outcome = runner.run(self.direction, side.x, Frozen())
         except (LayerRaisedError, UnexpectedReturnError):
@@ -181,8 +181,8 @@ def _is_wrong(side: DirectionMeasured | Unavailable) -> bool:
 
 
 def measure_again(
-    settled: Settled, configs: Sequence[Config], more: Sequence[Config]
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...]]:
+    settled: Settled, configs: Sequence[Probe], more: Sequence[Probe]
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
     """Return the layer and its gradients measured anew, as its code is now.
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
@@ -190,7 +190,7 @@ def measure_again(
     """
     measured, gradients, _ = measure_everywhere(settled, tuple(configs), lives=False)
     quicker = replace(settled.workshop, behaviour=False)
-    further = tuple(measure_config(quicker, settled.calls, config) for config in more)
+    further = tuple(measure_sides(quicker, settled.calls, config) for config in more)
     further, _ = refined(settled, tuple(more), further)
     return (*measured, *further), gradients
 

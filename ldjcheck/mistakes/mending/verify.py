@@ -15,7 +15,7 @@ from ldjcheck.revision import StaleSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ldjcheck.records import Comparison, Config, Verdict
+    from ldjcheck.records import Comparison, Probe, Verdict
     from ldjcheck.revision import Live, Replacement
     from ldjcheck.settling.settle import Settled
 
@@ -27,10 +27,10 @@ _ALIKE = 0.1  # of a difference: what is left of it is no other one
 class Plans:
     """Configurations that nothing was concluded from: looked at closely, and by value."""
 
-    closely: tuple[Config, ...]
-    by_value: tuple[Config, ...]
+    closely: tuple[Probe, ...]
+    by_value: tuple[Probe, ...]
 
-    def with_values_at(self, more: Iterable[Config]) -> Plans:
+    def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
         further = (c for c in more if c not in (*self.closely, *self.by_value))
         return replace(self, by_value=(*self.by_value, *dict.fromkeys(further)))
