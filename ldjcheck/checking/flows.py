@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import is_alike
-from ldjcheck.records import DirectionMeasured, Explanation, Layer
+from ldjcheck.records import Explanation, Layer
 from ldjcheck.tape import stands_in
 
 if TYPE_CHECKING:
@@ -110,10 +110,10 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     sides = [
         (item.probe, side)
         for item in flow.measured
-        if isinstance(side := getattr(item, direction), DirectionMeasured)
-        and side.exact is not None
-        and side.reported is not None
-        and bool(side.exact.isfinite().all() and side.reported.isfinite().all())
+        if (side := item.of(direction)).answered
+        and side.exact.ldj is not None
+        and side.said.ldj is not None
+        and bool(side.exact.ldj.isfinite().all() and side.said.ldj.isfinite().all())
     ]
     sides.sort(key=lambda pair: not is_apart(pair[1]))
     shapes = [probe.shape for probe, _ in sides]

@@ -359,7 +359,7 @@ def _diagnosed(traces: tuple[Trace, ...], setting: Setting, probe: Probe) -> Dia
 
 
 def _is_estimate(verdict: Verdict) -> bool:
-    return any(side.estimated for _, side, _ in verdict.usable)
+    return any(side.said.estimated for _, side, _ in verdict.usable)
 
 
 def _fixed(

@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ldjcheck.settling.settle import Settled
     from ldjcheck.tape import Place
 
-    Side = tuple[Place | None, str, str]
+    Bound = tuple[Place | None, str, str]
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
@@ -64,11 +64,11 @@ def beyond_bounds(
     apart = any(is_apart(s) for m in measured for s in _told(m))
     if settled.calls.forward is None or apart or not settled.workshop.promote:
         return ()
-    there, seen = _sides(settled, first)
+    there, seen = _bounds_met(settled, first)
     if not seen:
         return ()
     for probe in probes[1:]:
-        more, all_of_them = _sides(settled, probe)
+        more, all_of_them = _bounds_met(settled, probe)
         there |= more
         _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
@@ -77,7 +77,7 @@ def beyond_bounds(
     for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        _, now = _sides(settled, probe, back=not unmet <= there)
+        _, now = _bounds_met(settled, probe, back=not unmet <= there)
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
@@ -133,54 +133,57 @@ def _measured(settled: Settled, probe: Probe) -> Sides:
     shop = replace(settled.workshop, behaviour=False)
     measured = measure_sides(shop, settled.calls, probe)
     forward, inverse = measured.forward, measured.inverse
-    if isinstance(inverse, DirectionMeasured):
-        trip = inverse.round_trip
+    if inverse.answered:
+        trip = inverse.round_trip.off
         if trip is None or trip > _RETURNS:
             why = "it does not lead back from so far out"
-            inverse = Unavailable(direction="inverse", why=why)
+            inverse = Side.absent("inverse", why)
     return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
 
 
 def _clear(
-    side: DirectionMeasured | Unavailable,
-) -> DirectionMeasured | Unavailable:
-    if not isinstance(side, DirectionMeasured):
+    side: Side,
+) -> Side:
+    if not side.answered:
         return side
-    if side.exact is None or side.allowed is None or not side.anchored:
-        return Unavailable(direction=side.direction, why="nothing is known so far out")
+    if side.exact.ldj is None or side.exact.allowed is None or not side.exact.anchored:
+        return Side.absent(side.direction, "nothing is known so far out")
     dims = side.x[0].numel()
-    steep = (side.exact / dims).abs()
-    if side.shares is not None:
-        steep = side.shares.abs().amax(dim=1)
-    clear = (side.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
-    return replace(side, exact=side.exact.masked_fill(~clear, torch.nan))
+    steep = (side.exact.ldj / dims).abs()
+    if side.exact.shares is not None:
+        steep = side.exact.shares.abs().amax(dim=1)
+    clear = (side.exact.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
+    return replace(
+        side,
+        exact=replace(side.exact, ldj=side.exact.ldj.masked_fill(~clear, torch.nan)),
+    )
 
 
-def _off(side: DirectionMeasured) -> Tensor:
+def _off(side: Side) -> Tensor:
     """Return which samples are clearly wrong, `(batch,)`."""
-    assert side.exact is not None
-    if side.reported is None:
-        return torch.zeros(len(side.exact), dtype=torch.bool)
+    assert side.exact.ldj is not None
+    if side.said.ldj is None:
+        return torch.zeros(len(side.exact.ldj), dtype=torch.bool)
     least = tells_a_mistake(side.x[0].numel())
-    return (side.reported - side.exact).abs() > least
+    return (side.said.ldj - side.exact.ldj).abs() > least
 
 
-def _told(measured: Sides) -> list[DirectionMeasured]:
+def _told(measured: Sides) -> list[Side]:
     sides = measured.forward, measured.inverse
-    return [side for side in sides if isinstance(side, DirectionMeasured)]
+    return [side for side in sides if side.answered]
 
 
-def _sides(
+def _bounds_met(
     settled: Settled, probe: Probe, *, back: bool = True
-) -> tuple[set[Side], dict[Side, Tensor]]:
+) -> tuple[set[Bound], dict[Bound, Tensor]]:
     """Return which samples are beyond each bound that a call there and back compares with.
 
     Before them come the bounds of the way there; the way back need not be asked. One that
     only solves has bounds of its own steps.
     """
     runner, x, _ = ready(settled.workshop, settled.calls, probe)
-    noted = _Sides(len(x))
-    there: set[Side] = set()
+    noted = _Bounds(len(x))
+    there: set[Bound] = set()
     back = back and settled.calls.inverse is not None and not settled.workshop.solves
     try:
         with noted:
@@ -193,20 +196,20 @@ def _sides(
     return there, noted.seen
 
 
-def _merge(seen: dict[Side, Tensor], more: Mapping[Side, Tensor]) -> None:
+def _merge(seen: dict[Bound, Tensor], more: Mapping[Bound, Tensor]) -> None:
     for side, samples in more.items():
         met = bool(samples.any())
         if side not in seen or met:
             seen[side] = samples
 
 
-class _Sides(TorchFunctionMode):
+class _Bounds(TorchFunctionMode):
     """Notes which samples were beyond the bounds that statements of the user's set."""
 
     def __init__(self, batch: int) -> None:
         super().__init__()
         self._batch = batch
-        self.seen: dict[Side, Tensor] = {}
+        self.seen: dict[Bound, Tensor] = {}
 
     def __torch_function__(
         self,

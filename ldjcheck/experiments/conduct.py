@@ -11,7 +11,7 @@ from ldjcheck.experiments.statefulness import Histories
 from ldjcheck.experiments.stochasticity import reseeded
 from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, StateChange
+from ldjcheck.records import Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,
     coupling_of,
@@ -42,9 +42,9 @@ def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     """Return the measurement with what only further calls can tell."""
     runner, _, _ = ready(settled.workshop, settled.calls, probe)
     options = settled.workshop.options
-    sides: dict[Direction, DirectionMeasured] = {}
+    sides: dict[Direction, Side] = {}
     for side in (measured.forward, measured.inverse):
-        if isinstance(side, DirectionMeasured):
+        if side.answered:
             sides[side.direction] = _asked(runner, side, options)
     if not sides:
         return measured
@@ -84,9 +84,7 @@ def _repeats(seen: Behaviour) -> bool:
     return seen.unrepeatable is None and seen.state is None and seen.stale is None
 
 
-def _asked(
-    runner: Runner, side: DirectionMeasured, options: Options
-) -> DirectionMeasured:
+def _asked(runner: Runner, side: Side, options: Options) -> Side:
     seen = side.behaviour
     if seen.unrepeatable is not None and not seen.unrepeatable.reseeded:
         state = _settling(runner, side)
@@ -103,7 +101,7 @@ def _asked(
     return replace(side, behaviour=seen)
 
 
-def _settling(runner: Runner, side: DirectionMeasured) -> StateChange | None:
+def _settling(runner: Runner, side: Side) -> StateChange | None:
     """Return what early calls change of what the layer holds, though later ones do not.
 
     One that splits its own matrices anew has nothing left to split after a few calls.
@@ -133,19 +131,19 @@ def _settling(runner: Runner, side: DirectionMeasured) -> StateChange | None:
     )
 
 
-def _drifts_in_eval(runner: Runner, side: DirectionMeasured) -> bool:
+def _drifts_in_eval(runner: Runner, side: Side) -> bool:
     set_mode(runner.layer, "eval")
     way, x, frozen = side.direction, side.x, Frozen()
     try:
         base = runner.run(way, x, frozen)
-        other = changes_between_calls(runner, way, x, frozen, base, side.dtype)
+        other = changes_between_calls(runner, way, x, frozen, base, side.said.dtype)
     except (LayerRaisedError, UnexpectedReturnError):
         return True
     return other is not None
 
 
 def _located(
-    runner: Runner, side: DirectionMeasured, coupling: Coupling, options: Options
+    runner: Runner, side: Side, coupling: Coupling, options: Options
 ) -> Coupling:
     where = where_samples_meet(runner, side)
     by_mode = False

@@ -20,7 +20,6 @@ from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -29,7 +28,7 @@ from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Direction, Options, Probe, Sides
+    from ldjcheck.records import Direction, Options, Probe, Side, Sides
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 
@@ -84,8 +83,8 @@ def _converging(
     apart = [
         (probe, side)
         for probe, each in zip(probes, measured, strict=True)
-        if isinstance(side := _side(each, direction), DirectionMeasured)
-        and side.estimated == 0
+        if (side := _side(each, direction)).answered
+        and side.said.estimated == 0
         and (is_apart(side) or _comes_back_off(side))
     ]
     if not apart:
@@ -108,7 +107,7 @@ def _converging(
     return None
 
 
-def _is_plainly_off(side: DirectionMeasured) -> bool:
+def _is_plainly_off(side: Side) -> bool:
     gap = _gap(side) if is_apart(side) else None
     return gap is not None and bool(
         (gap.abs() > tells_a_mistake(side.x[0].numel())).all()
@@ -116,7 +115,7 @@ def _is_plainly_off(side: DirectionMeasured) -> bool:
 
 
 def _candidates(
-    settled: Settled, probe: Probe, side: DirectionMeasured, grain: Grain
+    settled: Settled, probe: Probe, side: Side, grain: Grain
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -154,7 +153,7 @@ def _candidates(
 def _moves(
     settled: Settled,
     probe: Probe,
-    side: DirectionMeasured,
+    side: Side,
     grain: Grain,
     number: Number,
 ) -> float:
@@ -173,7 +172,7 @@ def _moves(
     return 0.0
 
 
-def _operations(runner: Runner, side: DirectionMeasured) -> int:
+def _operations(runner: Runner, side: Side) -> int:
     try:
         return runner.run(side.direction, side.x, Frozen()).operations
     except (LayerRaisedError, UnexpectedReturnError):
@@ -185,7 +184,7 @@ def _vanishes(
     grain: Grain,
     numbers: tuple[Number, ...],
     probe: Probe,
-    side: DirectionMeasured,
+    side: Side,
     *,
     proof: bool,
 ) -> bool:
@@ -195,7 +194,7 @@ def _vanishes(
     """
     if any(number.kept == "points" for number in numbers):
         return _is_gone(settled, grain, numbers, probe, side)
-    gaps, misses = [_gap(side)], [side.round_trip or 0.0]
+    gaps, misses = [_gap(side)], [side.round_trip.off or 0.0]
     steps = max((n.value for n in numbers if n.is_count), default=_FINE)
     for times in _FINER:
         if times > _ALWAYS and times * steps > _FINE:
@@ -204,7 +203,7 @@ def _vanishes(
         try:
             with grain.refined(runner.layer, numbers, times):
                 gaps.append(_gap_of(runner, side, settled.workshop.options))
-                if side.round_trip is not None:
+                if side.round_trip.off is not None:
                     misses.append(_miss(runner, x))
         except (
             LayerRaisedError, UnexpectedReturnError, StaleSourceError, SyntaxError,
@@ -233,7 +232,7 @@ def _is_gone(
     grain: Grain,
     numbers: tuple[Number, ...],
     probe: Probe,
-    side: DirectionMeasured,
+    side: Side,
 ) -> bool:
     """Return whether with many more points hardly anything is left of what is off.
 
@@ -251,12 +250,12 @@ def _is_gone(
         return False
     off = float(before.abs().max())
     left = max(_HARDLY * off, _SINGLE)
-    return miss <= max(_HARDLY * (side.round_trip or 0.0), _SINGLE) and (
+    return miss <= max(_HARDLY * (side.round_trip.off or 0.0), _SINGLE) and (
         not is_apart(side) or float(gap.abs().max()) <= left < off
     )
 
 
-def _gap_of(runner: Runner, side: DirectionMeasured, options: Options) -> Tensor | None:
+def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
     if not is_apart(side):
         return _gap(side)
     wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
@@ -272,20 +271,20 @@ def _miss(runner: Runner, x: Tensor) -> float:
     return float((back - x).abs().max())
 
 
-def _comes_back_off(side: DirectionMeasured) -> bool:
-    off, allowed = side.round_trip, side.round_trip_allowed
+def _comes_back_off(side: Side) -> bool:
+    off, allowed = side.round_trip.off, side.round_trip.allowed
     return off is not None and allowed is not None and allowed < off < math.inf
 
 
 def _stopped_early(measured: Sides) -> bool:
     """Return whether the way back misses by more than a solver may, and the map is exact."""
     there, back = measured.forward, measured.inverse
-    if not isinstance(there, DirectionMeasured) or there.approximate:
+    if not there.answered or there.exact.approximate:
         return False
-    if not isinstance(back, DirectionMeasured) or not _comes_back_off(back):
+    if not back.answered or not _comes_back_off(back):
         return False
-    is_exact = there.reported is not None and not is_apart(there)
-    return is_exact and (back.round_trip or 0.0) > SOLVER_RESIDUAL
+    is_exact = there.said.ldj is not None and not is_apart(there)
+    return is_exact and (back.round_trip.off or 0.0) > SOLVER_RESIDUAL
 
 
 def _shrink(sizes: list[float], rate: float) -> bool:
@@ -306,33 +305,37 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
     return float(limit.abs().max()) <= _LEFT * float(fine.abs().max()) + _ROUNDING
 
 
-def _gap(side: DirectionMeasured) -> Tensor | None:
-    if side.reported is None or side.exact is None:
+def _gap(side: Side) -> Tensor | None:
+    if side.said.ldj is None or side.exact.ldj is None:
         return None
-    gap = side.reported - side.exact
+    gap = side.said.ldj - side.exact.ldj
     return gap if bool(torch.isfinite(gap).all()) else None
 
 
 def _allowing(measured: Sides, direction: Direction) -> Sides:
     """Return the measurement with what the approximation is off by allowed."""
     side = _side(measured, direction)
-    if not isinstance(side, DirectionMeasured):
+    if not side.answered:
         return measured
     if is_apart(side):
         gap = _gap(side)
         assert gap is not None
-        assert side.allowed is not None
-        allowed = torch.maximum(side.allowed, 1.01 * gap.abs())
-        side = replace(side, allowed=allowed, approximate=True)
-    if _comes_back_off(side):
-        assert side.round_trip is not None
+        assert side.exact.allowed is not None
+        allowed = torch.maximum(side.exact.allowed, 1.01 * gap.abs())
         side = replace(
-            side, round_trip_allowed=1.01 * side.round_trip, approximate=True
+            side, exact=replace(side.exact, allowed=allowed, approximate=True)
+        )
+    if _comes_back_off(side):
+        assert side.round_trip.off is not None
+        side = replace(
+            side,
+            round_trip=replace(side.round_trip, allowed=1.01 * side.round_trip.off),
+            exact=replace(side.exact, approximate=True),
         )
     if direction == "forward":
         return replace(measured, forward=side)
     return replace(measured, inverse=side)
 
 
-def _side(measured: Sides, direction: Direction) -> object:
+def _side(measured: Sides, direction: Direction) -> Side:
     return measured.forward if direction == "forward" else measured.inverse

@@ -20,7 +20,6 @@ from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
@@ -136,21 +135,21 @@ def _at(
 
 def _is_broken(measured: Sides) -> bool:
     inverse = measured.inverse
-    if not isinstance(inverse, DirectionMeasured) or inverse.round_trip is None:
+    if not inverse.answered or inverse.round_trip.off is None:
         return False
-    return inverse.round_trip > _BROKEN
+    return inverse.round_trip.off > _BROKEN
 
 
 def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
-    if not isinstance(side, DirectionMeasured) or not side.anchored or is_apart(side):
+    if not side.answered or not side.exact.anchored or is_apart(side):
         return False
-    if not isinstance(still, DirectionMeasured) or side.exact is None:
+    if not still.answered or side.exact.ldj is None:
         return False
-    if side.reported is None or still.reported is None:
+    if side.said.ldj is None or still.said.ldj is None:
         return False
-    return not torch.allclose(side.reported, still.reported)
+    return not torch.allclose(side.said.ldj, still.said.ldj)
 
 
 def _orthogonal(layer: Any) -> frozenset[int]:

@@ -21,7 +21,7 @@ from ldjcheck.experiments.directional_derivatives import (
 )
 from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
+from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
@@ -78,30 +78,30 @@ def _looked_at_again(
     return judged
 
 
-def _is_worth_asking(side: object) -> bool:
+def _is_worth_asking(side: Side) -> bool:
     return (
-        isinstance(side, DirectionMeasured)
-        and side.reported is not None
-        and side.exact is not None
-        and side.form is None
+        side.answered
+        and side.said.ldj is not None
+        and side.exact.ldj is not None
+        and side.said.form is None
         and not side.behaviour.faults
         and side.behaviour.accumulation is None
-        and side.anchored
-        and bool(torch.isfinite(side.exact).all())
+        and side.exact.anchored
+        and bool(torch.isfinite(side.exact.ldj).all())
         and not is_apart(side)
-        and not side.approximate
-        and side.instead is None
+        and not side.exact.approximate
+        and side.exact.instead is None
     )
 
 
-def _makes_up(settled: Settled, side: object) -> bool:
+def _makes_up(settled: Settled, side: Side) -> bool:
     """Return whether a way back makes up what left: it is no map of all dims."""
-    back = isinstance(side, DirectionMeasured) and side.direction == "inverse"
+    back = side.answered and side.direction == "inverse"
     return back and bool(settled.calls.departures)
 
 
-def _measured(settled: Settled, probe: Probe, side: object) -> GradientMeasured | None:
-    assert isinstance(side, DirectionMeasured)
+def _measured(settled: Settled, probe: Probe, side: Side) -> GradientMeasured | None:
+    assert side.answered
     direction = side.direction
     if not settled.workshop.promote:
         return GradientMeasured(direction=direction, why="it needs float64")
@@ -114,24 +114,22 @@ def _measured(settled: Settled, probe: Probe, side: object) -> GradientMeasured 
         return GradientMeasured(direction=direction, why=str(error), raised=True)
 
 
-def _is_whole(side: DirectionMeasured, probe: Probe) -> bool:
+def _is_whole(side: Side, probe: Probe) -> bool:
     """Return whether whole numbers went in: nothing is differentiated by them."""
     return probe.domain.kind == "int" and side.direction == "forward"
 
 
-def _judged(
-    runner: Runner, side: DirectionMeasured, *, whole: bool
-) -> GradientMeasured | None:
+def _judged(runner: Runner, side: Side, *, whole: bool) -> GradientMeasured | None:
     """Return how the gradient came out; None where there is nothing to pass it on to."""
     result = GradientMeasured(direction=side.direction)
-    if side.estimated:
+    if side.said.estimated:
         return replace(result, why="the ldj is an estimate, and so is its gradient")
-    slopes = Slopes(runner, side, moves_x=not whole and side.wrt == "input")
+    slopes = Slopes(runner, side, moves_x=not whole and side.exact.wrt == "input")
     if not slopes.names:
         return None
     if side.direction == "inverse" and not slopes.tracks_output():
         return replace(result, why="it does not track gradients: made for sampling")
-    if side.method == "differences" and not slopes.tracks_output():
+    if side.exact.method == "differences" and not slopes.tracks_output():
         backward = slopes.custom_backward(of_output=True)
         if backward is not None:
             return replace(

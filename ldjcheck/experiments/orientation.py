@@ -14,7 +14,6 @@ import torch
 
 from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -24,7 +23,7 @@ from ldjcheck.tolerance import tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Probe, Sides
+    from ldjcheck.records import Calls, Probe, Side, Sides
     from ldjcheck.running.bench import Workshop
     from ldjcheck.running.runner import Outcome
     from ldjcheck.settling.settle import Settled
@@ -100,12 +99,12 @@ def look_for_folds(
     )
 
 
-def _has_both_signs(side: object) -> bool:
-    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+def _has_both_signs(side: Side) -> bool:
+    if not side.answered or side.exact.jacobian is None:
         return False
-    if side.jacobian.shape[1] != side.jacobian.shape[2]:
+    if side.exact.jacobian.shape[1] != side.exact.jacobian.shape[2]:
         return False
-    finite = [matrix for matrix in side.jacobian if torch.isfinite(matrix).all()]
+    finite = [matrix for matrix in side.exact.jacobian if torch.isfinite(matrix).all()]
     signs = {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
     return {-1.0, 1.0} <= signs
 
@@ -123,7 +122,7 @@ def _has_orientation(settled: Settled) -> bool:
 def _is_nan_alone(measured: Sides) -> bool:
     """Return whether only an ldj is lost: the map is finite, and nowhere folded."""
     return any(
-        side.reported is not None and not bool(torch.isfinite(side.reported).any())
+        side.said.ldj is not None and not bool(torch.isfinite(side.said.ldj).any())
         for side in _regular_sides(measured)
     )
 
@@ -131,41 +130,41 @@ def _is_nan_alone(measured: Sides) -> bool:
 def _is_wrong_alone(measured: Sides) -> bool:
     """Return whether every ldj is another number, and the way back, if any, leads back."""
     back = measured.inverse
-    if isinstance(back, DirectionMeasured):
-        trip, allowed = back.round_trip, back.round_trip_allowed
+    if back.answered:
+        trip, allowed = back.round_trip.off, back.round_trip.allowed
         if trip is None or allowed is None or trip > allowed:
             return False
     return any(map(_is_wrong, _regular_sides(measured)))
 
 
-def _is_wrong(side: DirectionMeasured) -> bool:
-    if side.exact is None or side.reported is None or not is_apart(side):
+def _is_wrong(side: Side) -> bool:
+    if side.exact.ldj is None or side.said.ldj is None or not is_apart(side):
         return False
     least = tells_a_mistake(side.x[0].numel())
-    return bool(((side.reported - side.exact).abs() > least).all())
+    return bool(((side.said.ldj - side.exact.ldj).abs() > least).all())
 
 
-def _regular_sides(measured: Sides) -> Iterator[DirectionMeasured]:
+def _regular_sides(measured: Sides) -> Iterator[Side]:
     """Yield the directions that report an ldj of a map that is well where it was turned.
 
     A way back that reports nothing but zeros tracks none.
     """
     side, back = measured.forward, measured.inverse
-    if isinstance(side, DirectionMeasured) and side.reported is not None:
+    if side.answered and side.said.ldj is not None:
         if not _is_regular(side):
             return
         yield side
-    if not isinstance(back, DirectionMeasured) or back.reported is None:
+    if not back.answered or back.said.ldj is None:
         return
-    if bool(back.reported.any()) and _is_regular(back):
+    if bool(back.said.ldj.any()) and _is_regular(back):
         yield back
 
 
-def _is_regular(side: DirectionMeasured) -> bool:
+def _is_regular(side: Side) -> bool:
     """Return whether the map is known, finite, and nowhere folded."""
-    if side.exact is None or side.jacobian is None or not side.anchored:
+    if side.exact.ldj is None or side.exact.jacobian is None or not side.exact.anchored:
         return False
-    if not torch.isfinite(side.exact).all():
+    if not torch.isfinite(side.exact.ldj).all():
         return False
-    signs = [float(torch.linalg.slogdet(j).sign) for j in side.jacobian]
+    signs = [float(torch.linalg.slogdet(j).sign) for j in side.exact.jacobian]
     return len(set(signs)) == 1 and signs[0] != 0.0

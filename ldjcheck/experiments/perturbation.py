@@ -14,13 +14,12 @@ import torch
 
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Probe, Sides
+    from ldjcheck.records import Probe, Side, Sides
     from ldjcheck.settling.settle import Settled
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
@@ -79,7 +78,7 @@ def _is_plain(measured: Sides) -> bool:
     return all(
         _share_told(side) == 1.0
         for side in (measured.forward, measured.inverse)
-        if isinstance(side, DirectionMeasured) and side.reported is not None
+        if side.answered and side.said.ldj is not None
     )
 
 
@@ -120,7 +119,7 @@ def _brought_nearer(settled: Settled, probe: Probe) -> Iterator[tuple[float, Sid
 def _has_saturated(measured: Sides) -> bool:
     """Return whether the map itself is flat, or beyond all numbers, on most samples."""
     side = measured.forward
-    if not isinstance(side, DirectionMeasured) or side.exact is None:
+    if not side.answered or side.exact.ldj is None:
         return False
     return not is_telling(measured) and not _is_finite(side)
 
@@ -132,7 +131,7 @@ def is_telling(measured: Sides) -> bool:
 
 def _shows(measured: Sides) -> bool:
     return any(
-        isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
+        side.answered and _is_finite(side) and is_apart(side)
         for side in (measured.forward, measured.inverse)
     )
 
@@ -143,9 +142,9 @@ def _proves_back(measured: Sides) -> bool:
     One that raises may do so at images that lie where the map has come to its end.
     """
     inverse = measured.inverse
-    if isinstance(inverse, Unavailable) and inverse.raised:
+    if not inverse.answered and inverse.said.raised:
         return False
-    if not isinstance(inverse, DirectionMeasured) or inverse.reported is None:
+    if not inverse.answered or inverse.said.ldj is None:
         return True
     return _leaves_no_room(inverse)
 
@@ -153,39 +152,41 @@ def _proves_back(measured: Sides) -> bool:
 def _proves(measured: Sides) -> bool:
     """Return whether rounding leaves a mistake no room."""
     forward, inverse = measured.forward, measured.inverse
-    if isinstance(forward, DirectionMeasured):
+    if forward.answered:
         return _leaves_no_room(forward)
-    if forward.raised:
+    if forward.said.raised:
         return False
-    return not isinstance(inverse, DirectionMeasured) or _leaves_no_room(inverse)
+    return not inverse.answered or _leaves_no_room(inverse)
 
 
-def _is_finite(side: DirectionMeasured) -> bool:
-    return side.exact is not None and bool(torch.isfinite(side.exact).all())
+def _is_finite(side: Side) -> bool:
+    return side.exact.ldj is not None and bool(torch.isfinite(side.exact.ldj).all())
 
 
-def _leaves_no_room(side: DirectionMeasured) -> bool:
+def _leaves_no_room(side: Side) -> bool:
     """Return whether a mistake would show in half of the samples at least."""
     return 2 * _share_told(side) >= 1.0
 
 
-def _share_told(side: DirectionMeasured) -> float:
+def _share_told(side: Side) -> float:
     """Return the share of the samples in which a mistake would show."""
     if not bool(torch.isfinite(side.y).all()):
         return 0.0
-    if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
+    if side.exact.jacobian is not None and not bool(
+        torch.isfinite(side.exact.jacobian).all()
+    ):
         return 0.0
-    if side.exact is None or side.allowed is None or side.estimated:
+    if side.exact.ldj is None or side.exact.allowed is None or side.said.estimated:
         return 1.0  # what has no determinant has none nearer by either
-    if not side.anchored:
+    if not side.exact.anchored:
         return 0.0
     limit = hides_mistakes(side.x[0].numel())
-    limit *= 1.0 if side.dtype == "float64" else _COARSER
-    telling = torch.isfinite(side.exact) & (side.allowed <= limit)
+    limit *= 1.0 if side.said.dtype == "float64" else _COARSER
+    telling = torch.isfinite(side.exact.ldj) & (side.exact.allowed <= limit)
     return float(telling.double().mean())
 
 
-def _why(side: DirectionMeasured | Unavailable) -> str:
-    if isinstance(side, DirectionMeasured):
+def _why(side: Side) -> str:
+    if side.answered:
         return _ROUNDING
-    return f"it raises {side.why}"
+    return f"it raises {side.said.why_absent}"

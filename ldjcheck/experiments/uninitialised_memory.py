@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.snapshot.state import tensors_by_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Sides, Unavailable
+    from ldjcheck.records import Side, Sides
     from ldjcheck.settling.settle import Settled
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
@@ -42,16 +41,12 @@ def with_memory(settled: Settled, measured: Sides) -> Sides:
     return replace(measured, forward=forward, inverse=inverse)
 
 
-def _is_lost(side: DirectionMeasured | Unavailable) -> bool:
-    return isinstance(side, DirectionMeasured) and not bool(
-        torch.isfinite(side.y.detach()).all()
-    )
+def _is_lost(side: Side) -> bool:
+    return side.answered and not bool(torch.isfinite(side.y.detach()).all())
 
 
-def _with_faults(
-    side: DirectionMeasured | Unavailable, faults: tuple[str, ...]
-) -> DirectionMeasured | Unavailable:
-    if not isinstance(side, DirectionMeasured) or not _is_lost(side):
+def _with_faults(side: Side, faults: tuple[str, ...]) -> Side:
+    if not side.answered or not _is_lost(side):
         return side
     seen = side.behaviour
     return replace(side, behaviour=replace(seen, faults=(*faults, *seen.faults)))

@@ -18,7 +18,7 @@ from ldjcheck.records import Check, CheckStatus, Comparison, Measurement, Verdic
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import DirectionMeasured
+    from ldjcheck.records import Side
 
 __all__ = ["breaks_contract", "compare"]
 
@@ -47,18 +47,18 @@ def _as_meant(inverse: Verdict, round_trip: Check) -> Verdict:
     Its map is to blame, and once that is mended the ldj is right.
     """
     apart = [side for _, side, good in inverse.usable if _is_apart(side, good)]
-    if not apart or not all(side.meant for side in apart):
+    if not apart or not all(side.round_trip.meant for side in apart):
         return inverse
     found = _of_the_map_alone(inverse, round_trip, "unproven")
     return replace(found, meant=not found.mismatched)
 
 
-def _is_apart(side: DirectionMeasured, good: Tensor) -> bool:
+def _is_apart(side: Side, good: Tensor) -> bool:
     """Return whether a sample that counts is off by more than is allowed."""
-    if side.reported is None or side.exact is None or side.allowed is None:
+    if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
         return False
-    off = (side.reported - side.exact).abs()
-    return not bool((off <= side.allowed)[good].all())
+    off = (side.said.ldj - side.exact.ldj).abs()
+    return not bool((off <= side.exact.allowed)[good].all())
 
 
 def _of_the_map_alone(

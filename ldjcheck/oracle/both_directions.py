@@ -20,11 +20,10 @@ from ldjcheck.oracle.resampled import making_up
 from ldjcheck.oracle.sides import is_apart, measured_side
 from ldjcheck.records import (
     Calls,
-    DirectionMeasured,
     Domain,
     Probe,
+    Side,
     Sides,
-    Unavailable,
 )
 from ldjcheck.running.spectral_norm import keep_up
 
@@ -39,32 +38,28 @@ def measure_sides(workshop: Workshop, calls: Calls, probe: Probe) -> Sides:
     runner, x, generator = ready(workshop, calls, probe)
     wants_forward = options.direction in ("both", "forward")
     wants_inverse = options.direction in ("both", "inverse")
-    forward: DirectionMeasured | Unavailable = Unavailable(
-        direction="forward", why="there is no forward direction"
-    )
+    forward: Side = Side.absent("forward", "there is no forward direction")
     if calls.forward is not None:
         forward = measured_side(runner, "forward", x, workshop)
         forward = _with_losses(runner, workshop, probe, forward)
-    inverse: DirectionMeasured | Unavailable = Unavailable(
-        direction="inverse", why="there is no way back"
-    )
+    inverse: Side = Side.absent("inverse", "there is no way back")
     if calls.inverse is not None and wants_inverse:
         y = _inverse_input(forward, calls, probe, generator, x.dtype)
         if y is not None:
             inverse = way_back(runner, y, forward, workshop)
             inverse = _with_losses(runner, workshop, probe, inverse)
-            if isinstance(inverse, DirectionMeasured) and calls.departures:
+            if inverse.answered and calls.departures:
                 inverse = making_up(runner, inverse, workshop.options)
-            elif isinstance(inverse, DirectionMeasured):
+            elif inverse.answered:
                 inverse = with_round_trip(runner, inverse, forward, workshop)
                 inverse = as_meant(runner, inverse, forward, workshop)
                 forward = by_the_way_back(forward, inverse)
     elif not wants_inverse:
-        inverse = Unavailable(direction="inverse", why="not asked for")
-    if isinstance(forward, DirectionMeasured) and not _may_round(forward, inverse):
-        forward = replace(forward, anchored=False)
+        inverse = Side.absent("inverse", "not asked for")
+    if forward.answered and not _may_round(forward, inverse):
+        forward = replace(forward, exact=replace(forward.exact, anchored=False))
     if not wants_forward:
-        forward = Unavailable(direction="forward", why="not asked for")
+        forward = Side.absent("forward", "not asked for")
     return Sides(probe=probe, forward=forward, inverse=inverse)
 
 
@@ -91,10 +86,10 @@ def _with_losses(
     runner: Runner,
     workshop: Workshop,
     probe: Probe,
-    side: DirectionMeasured | Unavailable,
-) -> DirectionMeasured | Unavailable:
+    side: Side,
+) -> Side:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
-    if not isinstance(side, DirectionMeasured) or not is_apart(side) or side.underived:
+    if not side.answered or not is_apart(side) or side.exact.underived:
         return side  # of what only solves, the steps say nothing of the map
     options = workshop.options
     if not workshop.losses or (options.atol, options.rtol) != (None, None):
@@ -103,14 +98,14 @@ def _with_losses(
 
 
 def _inverse_input(
-    forward: DirectionMeasured | Unavailable,
+    forward: Side,
     calls: Calls,
     probe: Probe,
     generator: torch.Generator,
     dtype: torch.dtype,
 ) -> Tensor | None:
     """Return points for the way back: images of the forward map where there is one."""
-    if isinstance(forward, DirectionMeasured):
+    if forward.answered:
         y = forward.y
         usable = y.dim() and len(y) == probe.batch and bool(torch.isfinite(y).all())
         return y.clone() if usable else None
@@ -118,12 +113,10 @@ def _inverse_input(
     return draw(domain, probe.shape, probe.batch, probe.region, generator).to(dtype)
 
 
-def _may_round(
-    forward: DirectionMeasured, inverse: DirectionMeasured | Unavailable
-) -> bool:
+def _may_round(forward: Side, inverse: Side) -> bool:
     """Return whether rounding may be seen through: where the way back adds the noise.
 
     A map that rounds real numbers, and that nothing undoes, has no Jacobian but zero.
     """
-    undone = isinstance(inverse, DirectionMeasured) and inverse.wrt == "noise"
-    return undone or not forward.rounding_seen
+    undone = inverse.answered and inverse.exact.wrt == "noise"
+    return undone or not forward.exact.rounding_seen

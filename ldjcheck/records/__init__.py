@@ -1,6 +1,6 @@
 """The frozen records that stages hand to one another, in the order of the way through.
 
-Records hold facts and compute nothing.
+Records hold facts, and derive others from them; they hold no state.
 """
 
 from __future__ import annotations
@@ -39,16 +39,8 @@ from ldjcheck.records.explained import (
     Span,
 )
 from ldjcheck.records.gradient import GradientMeasured, GradientPart
-from ldjcheck.records.measured import (
-    Comparison,
-    DirectionMeasured,
-    Measurement,
-    Probe,
-    Sides,
-    Turned,
-    Unavailable,
-    Verdict,
-)
+from ldjcheck.records.measured import Comparison, Measurement, Verdict
+from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Check,
     Dimension,
@@ -66,6 +58,7 @@ from ldjcheck.records.result import (
     Skipped,
     SublayerLine,
 )
+from ldjcheck.records.side import Exact, RoundTrip, Said, Side, Sides
 from ldjcheck.records.words import (
     CheckName,
     CheckStatus,
@@ -98,10 +91,10 @@ __all__ = [
     "Diagnosis",
     "Dimension",
     "Direction",
-    "DirectionMeasured",
     "Domain",
     "Edit",
     "EditKind",
+    "Exact",
     "Explanation",
     "Finding",
     "Fix",
@@ -125,10 +118,13 @@ __all__ = [
     "Region",
     "Result",
     "Returned",
+    "RoundTrip",
     "Run",
+    "Said",
     "Sample",
     "Severity",
     "Shape",
+    "Side",
     "Sides",
     "Skipped",
     "Span",
@@ -140,7 +136,6 @@ __all__ = [
     "Suppression",
     "Target",
     "Turned",
-    "Unavailable",
     "Unrepeatable",
     "Verdict",
     "Wrt",

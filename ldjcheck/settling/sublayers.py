@@ -14,7 +14,6 @@ from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.preimage import way_back
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
-from ldjcheck.records import Unavailable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
@@ -24,7 +23,7 @@ from ldjcheck.tape import FlowParts, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ldjcheck.records import Calls, Direction, DirectionMeasured, Probe
+    from ldjcheck.records import Calls, Direction, Probe, Side
     from ldjcheck.running.bench import Workshop
     from ldjcheck.tape import Call, Node, Trace
 
@@ -36,7 +35,7 @@ def record_parts(
     workshop: Workshop,
     calls: Calls,
     probe: Probe,
-    side: DirectionMeasured,
+    side: Side,
     recognise: Callable[[Any], tuple[Calls, ...]],
     like: FlowParts | None = None,
 ) -> FlowParts | None:
@@ -123,11 +122,11 @@ class _Found:
 class _Own:
     """What a sublayer does and says by itself."""
 
-    def __init__(self, side: DirectionMeasured, calls: Calls) -> None:
-        assert side.exact is not None
-        assert side.reported is not None
+    def __init__(self, side: Side, calls: Calls) -> None:
+        assert side.exact.ldj is not None
+        assert side.said.ldj is not None
         self.direction: Direction = side.direction
-        self.exact, self.claimed = side.exact, side.reported
+        self.exact, self.claimed = side.exact.ldj, side.said.ldj
         self.accumulates = calls.accumulates
         self.context_names = calls.context_names
 
@@ -170,7 +169,7 @@ def _own_numbers(
 
 def _measured(
     alone: Runner, direction: Direction, call: Call, workshop: Workshop
-) -> DirectionMeasured | None:
+) -> Side | None:
     """Return the sublayer's own measurement, if it does by itself what it did there."""
     x = call.x.value
     try:
@@ -185,9 +184,11 @@ def _measured(
         side = way_back(alone, x, there, numbers)
     else:
         side = measured_side(alone, direction, x, numbers)
-    if isinstance(side, Unavailable) or side.exact is None or side.reported is None:
+    if not side.answered or side.exact.ldj is None or side.said.ldj is None:
         return None
-    finite = torch.isfinite(side.exact).all() and torch.isfinite(side.reported).all()
+    finite = (
+        torch.isfinite(side.exact.ldj).all() and torch.isfinite(side.said.ldj).all()
+    )
     return side if finite else None
 
 
@@ -273,7 +274,7 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
     return tuple(parts)
 
 
-def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...]:
+def _oriented(parts: Iterable[Part], side: Side) -> tuple[Part, ...]:
     """Return the parts as the flow runs through them.
 
     A library may derive an inverse's ldj from the forward map, whose sublayers are then
@@ -281,10 +282,10 @@ def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...
     """
     parts = tuple(parts)
     outermost = [part.exact for part in parts if part.outer is None]
-    if side.exact is None or not outermost:
+    if side.exact.ldj is None or not outermost:
         return parts
     total = torch.stack(outermost).sum(0)
-    if _agree(total, side.exact) or not _agree(-total, side.exact):
+    if _agree(total, side.exact.ldj) or not _agree(-total, side.exact.ldj):
         return parts
     return tuple(
         replace(part, exact=-part.exact, claimed=-part.claimed) for part in parts

@@ -13,7 +13,6 @@ from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
 from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
         Calls,
         Direction,
         Probe,
+        Side,
         Sides,
     )
     from ldjcheck.running.bench import Workshop
@@ -81,21 +81,20 @@ def _by_numbers(
     return tuple(
         numbers_alone(calls, item.probe, side)
         for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
-        if isinstance(side := _side(item, direction), DirectionMeasured)
-        and _is_regular(side)
+        if (side := _side(item, direction)).answered and _is_regular(side)
     )
 
 
-def _side(item: Sides, direction: Direction) -> object:
+def _side(item: Sides, direction: Direction) -> Side:
     return item.forward if direction == "forward" else item.inverse
 
 
 def _agrees(item: Sides, direction: Direction) -> bool:
     """Return whether no number is wrong here: the first trace is the one that is shown."""
     side = _side(item, direction)
-    if not isinstance(side, DirectionMeasured) or side.reported is None:
+    if not side.answered or side.said.ldj is None:
         return True
-    return not bool(torch.isfinite(side.reported).all()) or not is_apart(side)
+    return not bool(torch.isfinite(side.said.ldj).all()) or not is_apart(side)
 
 
 def _recorded(
@@ -107,7 +106,7 @@ def _recorded(
     """Return what can be recorded at one configuration, on one copy of the layer."""
     traces: dict[Direction, Trace] = {}
     sides = [item.forward if way == "forward" else item.inverse for way in directions]
-    usable = [s for s in sides if isinstance(s, DirectionMeasured) and _is_regular(s)]
+    usable = [s for s in sides if s.answered and _is_regular(s)]
     if not usable:
         return traces
     runner, _, _ = ready(workshop, calls, item.probe)
@@ -121,12 +120,12 @@ def _recorded(
     return traces
 
 
-def _is_regular(side: DirectionMeasured) -> bool:
-    if side.exact is None or side.reported is None or not side.anchored:
+def _is_regular(side: Side) -> bool:
+    if side.exact.ldj is None or side.said.ldj is None or not side.exact.anchored:
         return False
-    if not torch.isfinite(side.exact).all():
+    if not torch.isfinite(side.exact.ldj).all():
         return False
-    if side.jacobian is None:
+    if side.exact.jacobian is None:
         return True  # known by the preimage alone
-    singular = torch.linalg.svdvals(side.jacobian)
+    singular = torch.linalg.svdvals(side.exact.jacobian)
     return bool((singular.amin(1) > _SMALLEST * singular.amax(1)).all())

@@ -11,7 +11,6 @@ from torch import Tensor
 from ldjcheck.experiments.convergence import refined
 from ldjcheck.experiments.everywhere import measure_everywhere
 from ldjcheck.oracle.both_directions import measure_sides, ready
-from ldjcheck.records import DirectionMeasured, Unavailable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
         Direction,
         GradientMeasured,
         Probe,
+        Side,
         Sides,
     )
     from ldjcheck.running.runner import Runner
@@ -42,7 +42,7 @@ class _Scene:
     """A layer ready to be run at an input that was measured before."""
 
     runner: Runner
-    side: DirectionMeasured
+    side: Side
     y: Tensor
     operations: int  # of the call as it was measured
 
@@ -110,14 +110,14 @@ class Rehearsal:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def _side(self, item: Sides) -> DirectionMeasured | Unavailable:
+    def _side(self, item: Sides) -> Side:
         return item.forward if self.direction == "forward" else item.inverse
 
     def _scene(self, settled: Settled, item: Sides) -> _Scene | None:
         side = self._side(item)
-        if not isinstance(side, DirectionMeasured) or side.exact is None:
+        if not side.answered or side.exact.ldj is None:
             return None
-        if side.allowed is None or not bool(torch.isfinite(side.exact).any()):
+        if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
             return None
         runner, _, _ = ready(settled.workshop, settled.calls, item.probe)
         try:
@@ -139,20 +139,22 @@ class Rehearsal:
             return None
         scene = self._scenes[number]
         reported = self._reported(scene)
-        assert scene.side.exact is not None
-        return None if reported is None else reported - scene.side.exact
+        assert scene.side.exact.ldj is not None
+        return None if reported is None else reported - scene.side.exact.ldj
 
     def _is_right(self, scene: _Scene) -> bool:
         side = scene.side
         reported = self._reported(scene)
         if reported is None:
             return False
-        assert side.exact is not None
-        assert side.allowed is not None
-        finite = torch.isfinite(side.exact)
+        assert side.exact.ldj is not None
+        assert side.exact.allowed is not None
+        finite = torch.isfinite(side.exact.ldj)
         # Constants made in float32 leave a right ldj off by a little more.
-        known = _ROUNDING * (1 + side.exact.abs()) + _SLACKS * side.slack
-        near = (reported - side.exact).abs() <= torch.maximum(side.allowed, known)
+        known = _ROUNDING * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
+        near = (reported - side.exact.ldj).abs() <= torch.maximum(
+            side.exact.allowed, known
+        )
         return bool(near[finite].all())
 
     def _reported(self, scene: _Scene) -> Tensor | None:
@@ -169,14 +171,14 @@ class Rehearsal:
         return outcome.reported.detach().double().cpu()
 
 
-def _is_wrong(side: DirectionMeasured | Unavailable) -> bool:
+def _is_wrong(side: Side) -> bool:
     """Return whether reported and exact were seen to disagree, or the form is broken."""
-    if isinstance(side, Unavailable) or side.exact is None or side.allowed is None:
+    if not side.answered or side.exact.ldj is None or side.exact.allowed is None:
         return False
-    if side.form is not None or side.reported is None:
+    if side.said.form is not None or side.said.ldj is None:
         return True
-    finite = torch.isfinite(side.exact)
-    near = (side.reported - side.exact).abs() <= side.allowed
+    finite = torch.isfinite(side.exact.ldj)
+    near = (side.said.ldj - side.exact.ldj).abs() <= side.exact.allowed
     return not bool(near[finite].all())
 
 

@@ -115,7 +115,7 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
 def _largest(verdict: Verdict) -> float:
     worst = 0.0
     for _, side, good in verdict.usable:
-        if side.reported is not None and side.exact is not None:
-            off = (side.reported - side.exact)[good].abs()
+        if side.said.ldj is not None and side.exact.ldj is not None:
+            off = (side.said.ldj - side.exact.ldj)[good].abs()
             worst = max([worst, *off[torch.isfinite(off)].tolist()])
     return worst
