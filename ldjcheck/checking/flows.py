@@ -104,18 +104,16 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     """Return the sublayers at the first configurations, wrong ones first."""
     from ldjcheck.conventions import recognise_conventions
     from ldjcheck.oracle.direction import are_all_apart
-    from ldjcheck.oracle.sides import is_apart
     from ldjcheck.settling.sublayers import record_parts
 
     sides = [
         (item.probe, side)
         for item in flow.measured
-        if (side := item.of(direction)).answered
-        and side.exact.ldj is not None
+        if (side := item.of(direction)).exact.ldj is not None
         and side.said.ldj is not None
         and bool(side.exact.ldj.isfinite().all() and side.said.ldj.isfinite().all())
     ]
-    sides.sort(key=lambda pair: not is_apart(pair[1]))
+    sides.sort(key=lambda pair: not pair[1].disagrees)
     shapes = [probe.shape for probe, _ in sides]
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))

@@ -146,7 +146,7 @@ def _numbers(result: Result, side: Side | None, direction: Direction) -> list[Bl
     gap = None if reported is None else reported - exact
     way = "" if direction == "forward" else f", {direction}"
     # A matrix that is not square has no determinant: what stands in is the exact ldj.
-    of = "log|det J|" if side.x[0].numel() == side.y[0].numel() else "ldj       "
+    of = "log|det J|" if side.dims == side.y[0].numel() else "ldj       "
     lines = [
         f"  The volume{way}",
         f"    exact      {of} = {number(exact)}",

@@ -15,7 +15,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.oracle.both_directions import measure_sides, ready
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -61,7 +60,7 @@ def beyond_bounds(
     and right this side of it counts: further out, much else may go wrong.
     """
     first = probes[0]
-    apart = any(is_apart(s) for m in measured for s in _told(m))
+    apart = any(side.disagrees for each in measured for side in each.both)
     if settled.calls.forward is None or apart or not settled.workshop.promote:
         return ()
     there, seen = _bounds_met(settled, first)
@@ -115,7 +114,7 @@ def _wrong(settled: Settled, probe: Probe, beyond: Tensor) -> Sides | None:
     """Return what is measured, if samples beyond a bound are wrong, and no other is."""
     measured = _measured(settled, probe)
     wrong = False
-    for side in _told(measured):
+    for side in measured.answered:
         off = _off(side)
         if bool((off & ~beyond).any()):
             return None
@@ -124,7 +123,7 @@ def _wrong(settled: Settled, probe: Probe, beyond: Tensor) -> Sides | None:
 
 
 def _agrees(settled: Settled, probe: Probe) -> bool:
-    told = _told(_measured(settled, probe))
+    told = _measured(settled, probe).answered
     return bool(told) and not any(bool(_off(side).any()) for side in told)
 
 
@@ -148,7 +147,7 @@ def _clear(
         return side
     if side.exact.ldj is None or side.exact.allowed is None or not side.exact.anchored:
         return Side.absent(side.direction, "nothing is known so far out")
-    dims = side.x[0].numel()
+    dims = side.dims
     steep = (side.exact.ldj / dims).abs()
     if side.exact.shares is not None:
         steep = side.exact.shares.abs().amax(dim=1)
@@ -164,13 +163,8 @@ def _off(side: Side) -> Tensor:
     assert side.exact.ldj is not None
     if side.said.ldj is None:
         return torch.zeros(len(side.exact.ldj), dtype=torch.bool)
-    least = tells_a_mistake(side.x[0].numel())
+    least = tells_a_mistake(side.dims)
     return (side.said.ldj - side.exact.ldj).abs() > least
-
-
-def _told(measured: Sides) -> list[Side]:
-    sides = measured.forward, measured.inverse
-    return [side for side in sides if side.answered]
 
 
 def _bounds_met(

@@ -10,7 +10,6 @@ from ldjcheck.experiments.call_order import other_moments
 from ldjcheck.experiments.statefulness import Histories
 from ldjcheck.experiments.stochasticity import reseeded
 from ldjcheck.oracle.both_directions import ready
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,
@@ -43,9 +42,8 @@ def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     runner, _, _ = ready(settled.workshop, settled.calls, probe)
     options = settled.workshop.options
     sides: dict[Direction, Side] = {}
-    for side in (measured.forward, measured.inverse):
-        if side.answered:
-            sides[side.direction] = _asked(runner, side, options)
+    for side in measured.answered:
+        sides[side.direction] = _asked(runner, side, options)
     if not sides:
         return measured
     way: Direction = "forward" if "forward" in sides else "inverse"
@@ -64,7 +62,7 @@ def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
         every = found.state is not None and found.state.every_call
         stales = dict(found.stale)
         # what is wrong at all moments is no other moment's
-        if not stales and not every and not is_apart(first):
+        if not stales and not every and not first.disagrees:
             other = other_moments(settled, probe, way, first.x)
             stales = {} if other is None else {way: other}
         for direction, stale in stales.items():

@@ -19,7 +19,6 @@ from torch import Tensor
 from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -83,9 +82,9 @@ def _converging(
     apart = [
         (probe, side)
         for probe, each in zip(probes, measured, strict=True)
-        if (side := _side(each, direction)).answered
+        if (side := each.of(direction)).answered
         and side.said.estimated == 0
-        and (is_apart(side) or _comes_back_off(side))
+        and (side.disagrees or _comes_back_off(side))
     ]
     if not apart:
         return None
@@ -108,10 +107,8 @@ def _converging(
 
 
 def _is_plainly_off(side: Side) -> bool:
-    gap = _gap(side) if is_apart(side) else None
-    return gap is not None and bool(
-        (gap.abs() > tells_a_mistake(side.x[0].numel())).all()
-    )
+    gap = _gap(side) if side.disagrees else None
+    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).all())
 
 
 def _candidates(
@@ -213,7 +210,7 @@ def _vanishes(
         if len(known) < min(3, len(gaps)):
             return False
         rows = []
-        if is_apart(side):
+        if side.disagrees:
             rows.append([float(gap.abs().max()) for gap in known])
         if _comes_back_off(side):
             rows.append(misses[-3:])
@@ -222,7 +219,7 @@ def _vanishes(
         if times < _ALWAYS and proof:
             continue
         steady = all(_shrink(row if proof else row[-2:], _SHRINKS) for row in rows)
-        if steady and (not (proof and is_apart(side)) or _ends_at_zero(known)):
+        if steady and (not (proof and side.disagrees) or _ends_at_zero(known)):
             return True
     return False
 
@@ -251,12 +248,12 @@ def _is_gone(
     off = float(before.abs().max())
     left = max(_HARDLY * off, _SINGLE)
     return miss <= max(_HARDLY * (side.round_trip.off or 0.0), _SINGLE) and (
-        not is_apart(side) or float(gap.abs().max()) <= left < off
+        not side.disagrees or float(gap.abs().max()) <= left < off
     )
 
 
 def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
-    if not is_apart(side):
+    if not side.disagrees:
         return _gap(side)
     wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
     return _gap(
@@ -272,8 +269,7 @@ def _miss(runner: Runner, x: Tensor) -> float:
 
 
 def _comes_back_off(side: Side) -> bool:
-    off, allowed = side.round_trip.off, side.round_trip.allowed
-    return off is not None and allowed is not None and allowed < off < math.inf
+    return side.round_trip.misses and side.round_trip.off != math.inf
 
 
 def _stopped_early(measured: Sides) -> bool:
@@ -281,9 +277,9 @@ def _stopped_early(measured: Sides) -> bool:
     there, back = measured.forward, measured.inverse
     if not there.answered or there.exact.approximate:
         return False
-    if not back.answered or not _comes_back_off(back):
+    if not _comes_back_off(back):
         return False
-    is_exact = there.said.ldj is not None and not is_apart(there)
+    is_exact = there.said.ldj is not None and not there.disagrees
     return is_exact and (back.round_trip.off or 0.0) > SOLVER_RESIDUAL
 
 
@@ -306,18 +302,16 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
 
 
 def _gap(side: Side) -> Tensor | None:
-    if side.said.ldj is None or side.exact.ldj is None:
+    gap = side.difference
+    if gap is None or not bool(torch.isfinite(gap).all()):
         return None
-    gap = side.said.ldj - side.exact.ldj
-    return gap if bool(torch.isfinite(gap).all()) else None
+    return gap
 
 
 def _allowing(measured: Sides, direction: Direction) -> Sides:
     """Return the measurement with what the approximation is off by allowed."""
-    side = _side(measured, direction)
-    if not side.answered:
-        return measured
-    if is_apart(side):
+    side = measured.of(direction)
+    if side.disagrees:
         gap = _gap(side)
         assert gap is not None
         assert side.exact.allowed is not None
@@ -335,7 +329,3 @@ def _allowing(measured: Sides, direction: Direction) -> Sides:
     if direction == "forward":
         return replace(measured, forward=side)
     return replace(measured, inverse=side)
-
-
-def _side(measured: Sides, direction: Direction) -> Side:
-    return measured.forward if direction == "forward" else measured.inverse

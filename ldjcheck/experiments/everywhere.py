@@ -19,7 +19,6 @@ from ldjcheck.experiments.uninitialised_memory import with_memory
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
@@ -135,7 +134,7 @@ def _at(
 
 def _is_broken(measured: Sides) -> bool:
     inverse = measured.inverse
-    if not inverse.answered or inverse.round_trip.off is None:
+    if inverse.round_trip.off is None:
         return False
     return inverse.round_trip.off > _BROKEN
 
@@ -143,9 +142,9 @@ def _is_broken(measured: Sides) -> bool:
 def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
-    if not side.answered or not side.exact.anchored or is_apart(side):
+    if not side.exact.anchored or side.disagrees:
         return False
-    if not still.answered or side.exact.ldj is None:
+    if side.exact.ldj is None:
         return False
     if side.said.ldj is None or still.said.ldj is None:
         return False

@@ -54,7 +54,7 @@ def compare_as_written(
 
 
 def _compared(promoted: Runner, written: Runner, side: Side) -> Side:
-    if not side.answered or not side.exact.anchored:
+    if not side.exact.anchored:
         return side  # absent, or erratic: rounding alone may then change all
     if side.exact.allowed is None or float(side.exact.allowed.max()) > _LOSES_ALL:
         return side  # what float64 cannot tell, float32 has lost altogether

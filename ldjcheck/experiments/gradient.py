@@ -20,7 +20,6 @@ from ldjcheck.experiments.directional_derivatives import (
     UndefinedSlopeError,
 )
 from ldjcheck.oracle.both_directions import measure_sides, ready
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.observers.gradient_cuts import Cuts
@@ -44,7 +43,7 @@ def measure_gradients(
     """Return how the gradient of each direction's ldj compares, where its value is right."""
     found = [
         _measured(settled, probe, side)
-        for side in (measured.forward, measured.inverse)
+        for side in measured.both
         if _is_worth_asking(side) and not _makes_up(settled, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
@@ -64,10 +63,9 @@ def _looked_at_again(
     near = replace(probe, scale=probe.scale * _NEARER)
     shop = replace(settled.workshop, behaviour=False)
     measured = measure_sides(shop, settled.calls, near)
-    sides = {"forward": measured.forward, "inverse": measured.inverse}
     judged = []
     for gradient in found:
-        side = sides[gradient.direction]
+        side = measured.of(gradient.direction)
         again = None
         if gradient.wrong and _is_worth_asking(side):
             again = _measured(settled, near, side)
@@ -80,15 +78,14 @@ def _looked_at_again(
 
 def _is_worth_asking(side: Side) -> bool:
     return (
-        side.answered
-        and side.said.ldj is not None
+        side.said.ldj is not None
         and side.exact.ldj is not None
         and side.said.form is None
         and not side.behaviour.faults
         and side.behaviour.accumulation is None
         and side.exact.anchored
         and bool(torch.isfinite(side.exact.ldj).all())
-        and not is_apart(side)
+        and not side.disagrees
         and not side.exact.approximate
         and side.exact.instead is None
     )
@@ -96,12 +93,10 @@ def _is_worth_asking(side: Side) -> bool:
 
 def _makes_up(settled: Settled, side: Side) -> bool:
     """Return whether a way back makes up what left: it is no map of all dims."""
-    back = side.answered and side.direction == "inverse"
-    return back and bool(settled.calls.departures)
+    return side.direction == "inverse" and bool(settled.calls.departures)
 
 
 def _measured(settled: Settled, probe: Probe, side: Side) -> GradientMeasured | None:
-    assert side.answered
     direction = side.direction
     if not settled.workshop.promote:
         return GradientMeasured(direction=direction, why="it needs float64")

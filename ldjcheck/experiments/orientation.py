@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.oracle.both_directions import measure_sides, ready
-from ldjcheck.oracle.sides import is_apart
+from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -100,13 +100,12 @@ def look_for_folds(
 
 
 def _has_both_signs(side: Side) -> bool:
-    if not side.answered or side.exact.jacobian is None:
-        return False
-    if side.exact.jacobian.shape[1] != side.exact.jacobian.shape[2]:
-        return False
-    finite = [matrix for matrix in side.exact.jacobian if torch.isfinite(matrix).all()]
-    signs = {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
-    return {-1.0, 1.0} <= signs
+    jacobian = side.exact.jacobian
+    return (
+        jacobian is not None
+        and side.exact.is_square
+        and {-1.0, 1.0} <= signs_of(jacobian)
+    )
 
 
 def _has_orientation(settled: Settled) -> bool:
@@ -130,17 +129,16 @@ def _is_nan_alone(measured: Sides) -> bool:
 def _is_wrong_alone(measured: Sides) -> bool:
     """Return whether every ldj is another number, and the way back, if any, leads back."""
     back = measured.inverse
-    if back.answered:
-        trip, allowed = back.round_trip.off, back.round_trip.allowed
-        if trip is None or allowed is None or trip > allowed:
-            return False
+    trip = back.round_trip
+    if back.answered and (trip.off is None or trip.allowed is None or trip.misses):
+        return False
     return any(map(_is_wrong, _regular_sides(measured)))
 
 
 def _is_wrong(side: Side) -> bool:
-    if side.exact.ldj is None or side.said.ldj is None or not is_apart(side):
+    if side.exact.ldj is None or side.said.ldj is None or not side.disagrees:
         return False
-    least = tells_a_mistake(side.x[0].numel())
+    least = tells_a_mistake(side.dims)
     return bool(((side.said.ldj - side.exact.ldj).abs() > least).all())
 
 
@@ -150,11 +148,11 @@ def _regular_sides(measured: Sides) -> Iterator[Side]:
     A way back that reports nothing but zeros tracks none.
     """
     side, back = measured.forward, measured.inverse
-    if side.answered and side.said.ldj is not None:
+    if side.said.ldj is not None:
         if not _is_regular(side):
             return
         yield side
-    if not back.answered or back.said.ldj is None:
+    if back.said.ldj is None:
         return
     if bool(back.said.ldj.any()) and _is_regular(back):
         yield back
@@ -162,9 +160,8 @@ def _regular_sides(measured: Sides) -> Iterator[Side]:
 
 def _is_regular(side: Side) -> bool:
     """Return whether the map is known, finite, and nowhere folded."""
-    if side.exact.ldj is None or side.exact.jacobian is None or not side.exact.anchored:
+    exact = side.exact
+    if exact.jacobian is None or not exact.anchored or not exact.is_finite:
         return False
-    if not torch.isfinite(side.exact.ldj).all():
-        return False
-    signs = [float(torch.linalg.slogdet(j).sign) for j in side.exact.jacobian]
-    return len(set(signs)) == 1 and signs[0] != 0.0
+    signs = signs_of(exact.jacobian)
+    return len(signs) == 1 and signs != {0.0}

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def _is_plain(measured: Sides) -> bool:
     return all(
         _share_told(side) == 1.0
         for side in (measured.forward, measured.inverse)
-        if side.answered and side.said.ldj is not None
+        if side.said.ldj is not None
     )
 
 
@@ -119,9 +118,9 @@ def _brought_nearer(settled: Settled, probe: Probe) -> Iterator[tuple[float, Sid
 def _has_saturated(measured: Sides) -> bool:
     """Return whether the map itself is flat, or beyond all numbers, on most samples."""
     side = measured.forward
-    if not side.answered or side.exact.ldj is None:
+    if side.exact.ldj is None:
         return False
-    return not is_telling(measured) and not _is_finite(side)
+    return not is_telling(measured) and not side.exact.is_finite
 
 
 def is_telling(measured: Sides) -> bool:
@@ -131,7 +130,7 @@ def is_telling(measured: Sides) -> bool:
 
 def _shows(measured: Sides) -> bool:
     return any(
-        side.answered and _is_finite(side) and is_apart(side)
+        side.exact.is_finite and side.disagrees
         for side in (measured.forward, measured.inverse)
     )
 
@@ -142,9 +141,9 @@ def _proves_back(measured: Sides) -> bool:
     One that raises may do so at images that lie where the map has come to its end.
     """
     inverse = measured.inverse
-    if not inverse.answered and inverse.said.raised:
+    if inverse.said.raised:
         return False
-    if not inverse.answered or inverse.said.ldj is None:
+    if inverse.said.ldj is None:
         return True
     return _leaves_no_room(inverse)
 
@@ -157,10 +156,6 @@ def _proves(measured: Sides) -> bool:
     if forward.said.raised:
         return False
     return not inverse.answered or _leaves_no_room(inverse)
-
-
-def _is_finite(side: Side) -> bool:
-    return side.exact.ldj is not None and bool(torch.isfinite(side.exact.ldj).all())
 
 
 def _leaves_no_room(side: Side) -> bool:
@@ -180,7 +175,7 @@ def _share_told(side: Side) -> float:
         return 1.0  # what has no determinant has none nearer by either
     if not side.exact.anchored:
         return 0.0
-    limit = hides_mistakes(side.x[0].numel())
+    limit = hides_mistakes(side.dims)
     limit *= 1.0 if side.said.dtype == "float64" else _COARSER
     telling = torch.isfinite(side.exact.ldj) & (side.exact.allowed <= limit)
     return float(telling.double().mean())

@@ -41,7 +41,7 @@ def with_stand_ins(
     measured: tuple[Sides, ...],
 ) -> tuple[Sides, ...]:
     """Return the measurements with what stands in for the exact ldj of resizing maps."""
-    if not any(_is_resizing(s) for m in measured for s in (m.forward, m.inverse)):
+    if not any(side.exact.is_resizing for each in measured for side in each.both):
         return measured
     pairs = zip(probes[:_ASKED], measured, strict=False)
     changed = tuple(_stood_in(settled, probe, each) for probe, each in pairs)
@@ -55,7 +55,7 @@ def with_stand_ins(
 def _smaller(probe: Probe, measured: Sides) -> Probe | None:
     """Return the configuration on smaller images, where a split drops too many dims."""
     side, shape = measured.forward, probe.shape
-    if not side.answered or side.exact.jacobian is None:
+    if side.exact.jacobian is None:
         return None
     if side.exact.instead != "split" or side.exact.ldj is not None or len(shape) < 2:
         return None
@@ -69,10 +69,10 @@ def _smaller(probe: Probe, measured: Sides) -> Probe | None:
 def _stood_in(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     forward, inverse = measured.forward, measured.inverse
     runner, _, _ = ready(settled.workshop, settled.calls, probe)
-    if forward.answered and _is_resizing(forward):
+    if forward.exact.is_resizing:
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             forward = _of_direction(runner, forward)
-    if inverse.answered and _is_resizing(inverse):
+    if inverse.exact.is_resizing:
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             inverse = _of_inverse(runner, forward, inverse)
     return replace(
@@ -82,7 +82,7 @@ def _stood_in(settled: Settled, probe: Probe, measured: Sides) -> Sides:
 
 def _placed(runner: Runner, side: Side) -> Side:
     """Return the measurement with where the ldj was made, which no trace can tell."""
-    if not side.answered or not _is_resizing(side):
+    if not side.exact.is_resizing:
         return side
     watch = Watch(remember=True)
     try:
@@ -90,12 +90,6 @@ def _placed(runner: Runner, side: Side) -> Side:
     except (LayerRaisedError, UnexpectedReturnError):
         return side
     return replace(side, said=replace(side.said, made_at=watch.made(raw)))
-
-
-def _is_resizing(side: Side) -> bool:
-    if not side.answered or side.exact.jacobian is None:
-        return False
-    return side.exact.jacobian.shape[1] != side.exact.jacobian.shape[2]
 
 
 def _of_direction(runner: Runner, side: Side) -> Side:
@@ -207,10 +201,9 @@ def _of_inverse(runner: Runner, forward: Side, inverse: Side) -> Side:
     Where that is no density there is nothing to hold the way back against: it repeats the
     mistake, or it may well be right.
     """
-    is_split = forward.answered and forward.exact.instead is not None
+    is_split = forward.exact.instead is not None
     if not is_split or inverse.said.ldj is None:
         return _of_direction(runner, inverse)
-    assert forward.answered
     there = runner.run("forward", inverse.y, Frozen())
     same = there.y.shape == inverse.x.shape and torch.allclose(
         there.y.detach().double(), inverse.x.double(), atol=1e-9

@@ -46,7 +46,7 @@ def _is_lost(side: Side) -> bool:
 
 
 def _with_faults(side: Side, faults: tuple[str, ...]) -> Side:
-    if not side.answered or not _is_lost(side):
+    if not _is_lost(side):
         return side
     seen = side.behaviour
     return replace(side, behaviour=replace(seen, faults=(*faults, *seen.faults)))

@@ -7,18 +7,12 @@ does, whether that proves anything.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.judging.contract import breaks_contract, contract_check
 from ldjcheck.judging.gradients import gradient_checks
 from ldjcheck.judging.round_trip import round_trip_check
 from ldjcheck.judging.verdict import verdict_on
 from ldjcheck.records import Check, CheckStatus, Comparison, Measurement, Verdict
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Side
 
 __all__ = ["breaks_contract", "compare"]
 
@@ -46,19 +40,12 @@ def _as_meant(inverse: Verdict, round_trip: Check) -> Verdict:
 
     Its map is to blame, and once that is mended the ldj is right.
     """
-    apart = [side for _, side, good in inverse.usable if _is_apart(side, good)]
+    told = [side for _, side, _ in inverse.usable if side.said.ldj is not None]
+    apart = [side for side in told if not side.agrees]
     if not apart or not all(side.round_trip.meant for side in apart):
         return inverse
     found = _of_the_map_alone(inverse, round_trip, "unproven")
     return replace(found, meant=not found.mismatched)
-
-
-def _is_apart(side: Side, good: Tensor) -> bool:
-    """Return whether a sample that counts is off by more than is allowed."""
-    if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
-        return False
-    off = (side.said.ldj - side.exact.ldj).abs()
-    return not bool((off <= side.exact.allowed)[good].all())
 
 
 def _of_the_map_alone(

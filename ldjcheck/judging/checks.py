@@ -17,8 +17,8 @@ def ldj_check(side: Side, status: CheckStatus, worst: float | None) -> Check:
         direction=side.direction,
         status=status,
         wrt=side.exact.wrt,
-        shape=tuple(side.x.shape[1:]),
-        dims=side.x[0].numel(),
+        shape=side.shape,
+        dims=side.dims,
         dtype=side.said.dtype,
         tolerance=None
         if side.exact.allowed is None

@@ -37,7 +37,7 @@ def resized_verdict(sides: Sequence[Side], faults: tuple[str, ...]) -> Verdict:
         if s.exact.instead == known.exact.instead and s.exact.ldj is not None
     ]
     off = max([_off(side) for side in told], default=0.0)
-    agrees = bool(told) and all(_agrees(side) for side in told)
+    agrees = bool(told) and all(side.exact.is_finite and side.agrees for side in told)
     apart = off > _CLEAR and not agrees
     wrong = known.exact.instead == "split" and bool(told) and apart
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
@@ -80,9 +80,3 @@ def _off(side: Side) -> float:
         return 0.0
     off = (side.said.ldj - side.exact.ldj).abs()
     return float(off.nan_to_num(float("inf")).max())
-
-
-def _agrees(side: Side) -> bool:
-    if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
-        return False
-    return bool(((side.said.ldj - side.exact.ldj).abs() <= side.exact.allowed).all())

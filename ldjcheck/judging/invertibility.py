@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.oracle.jacobian import signs_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -30,7 +32,7 @@ def is_singular_everywhere(sides: Sequence[tuple[Probe, Side]]) -> bool:
 
     A map that saturates is singular on some: far out, or where a parameter is large.
     """
-    known = [side for _, side in sides if _is_square(side.exact.jacobian)]
+    known = [side for _, side in sides if side.exact.is_square]
     if any(_says_saturated(side) for side in known):
         return False
     return len(known) >= _ENOUGH and all(_is_singular(side) for side in known)
@@ -69,7 +71,7 @@ def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) ->
     """
     by_map: dict[_Map, set[float]] = {}
     for probe, side in sides:
-        if _is_square(side.exact.jacobian) and side.exact.anchored:
+        if side.exact.is_square and side.exact.anchored:
             drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
             by_map.setdefault(at, set()).update(_signs(side))
@@ -82,12 +84,7 @@ def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) ->
 
 def _signs(side: Side) -> set[float]:
     assert side.exact.jacobian is not None
-    clear = [m for m in side.exact.jacobian if _condition(m) < _DOUBTFUL]
-    return {float(torch.linalg.slogdet(matrix).sign) for matrix in clear}
-
-
-def _is_square(jacobian: Tensor | None) -> bool:
-    return jacobian is not None and jacobian.shape[1] == jacobian.shape[2]
+    return signs_of(m for m in side.exact.jacobian if _condition(m) < _DOUBTFUL)
 
 
 def _loses(matrix: Tensor) -> bool:

@@ -26,7 +26,7 @@ def round_trip_check(
     ways = [
         (m.inverse, m.forward)
         for m in measurement.measured
-        if m.inverse.answered and m.inverse.round_trip.off is not None
+        if m.inverse.round_trip.off is not None
     ]
     if not ways or ways[0][0] is not measurement.measured[0].inverse:
         return Check(name="round-trip", direction=None, status="not-available")
@@ -46,8 +46,8 @@ def round_trip_check(
         name="round-trip",
         direction=None,
         status=status,
-        shape=tuple(first.x.shape[1:]),
-        dims=first.x[0].numel(),
+        shape=first.shape,
+        dims=first.dims,
         dtype=first.said.dtype,
         tolerance=allowed,
         worst=worst,

@@ -22,7 +22,6 @@ from ldjcheck.records import (
     Probe,
     Shape,
     Side,
-    Sides,
     Verdict,
 )
 from ldjcheck.tolerance import (
@@ -42,7 +41,7 @@ _HALF = 0.45  # what is left open of a factor must be less than half of it
 
 def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     """Return how a direction came out over all configurations."""
-    first = _side(measurement.measured[0], direction)
+    first = measurement.measured[0].of(direction)
     if not first.answered:
         return Verdict(
             direction=direction,
@@ -57,7 +56,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     sides = [
         (m.probe, side)
         for m in measurement.measured
-        if (side := _side(m, direction)).answered
+        if (side := m.of(direction)).answered
     ]
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
@@ -93,11 +92,7 @@ def _by_numbers(
             first.said.form,
             *faults,
         )  # no way of reading it gives one value per sample
-    square = (
-        first.exact.jacobian is None
-        or first.exact.jacobian.shape[1] == first.exact.jacobian.shape[2]
-    )
-    if first.exact.jacobian is not None and not square:
+    if first.exact.is_resizing:
         return resized_verdict([side for _, side in sides], faults)
     if first.exact.ldj is None or first.exact.allowed is None:
         status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
@@ -175,13 +170,13 @@ def _judged(
         unanchored |= not side.exact.anchored
         if apart and side.exact.anchored:
             mismatched = True
-            failing.append(tuple(side.x.shape[1:]))
+            failing.append(side.shape)
             shown = shown or side  # numbers that agree are no evidence of a mistake
         elif (
             not apart
             and not side.said.estimated
             and not side.exact.approximate
-            and _hides(allowed, side.x[0].numel())
+            and _hides(allowed, side.dims)
             and side.said.dtype == "float64"
         ):
             given = (measurement.options.atol, measurement.options.rtol)
@@ -276,10 +271,6 @@ def _untracked(
         for _, s, g in usable
     )
     return bool(usable) and zero and moves
-
-
-def _side(measured: Sides, direction: Direction) -> Side:
-    return measured.forward if direction == "forward" else measured.inverse
 
 
 def _finite(y: Tensor) -> bool:

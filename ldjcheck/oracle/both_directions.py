@@ -17,7 +17,7 @@ from ldjcheck.oracle.preimage import (
     with_round_trip,
 )
 from ldjcheck.oracle.resampled import making_up
-from ldjcheck.oracle.sides import is_apart, measured_side
+from ldjcheck.oracle.sides import measured_side
 from ldjcheck.records import (
     Calls,
     Domain,
@@ -89,7 +89,7 @@ def _with_losses(
     side: Side,
 ) -> Side:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
-    if not side.answered or not is_apart(side) or side.exact.underived:
+    if not side.disagrees or side.exact.underived:
         return side  # of what only solves, the steps say nothing of the map
     options = workshop.options
     if not workshop.losses or (options.atol, options.rtol) != (None, None):
@@ -118,5 +118,5 @@ def _may_round(forward: Side, inverse: Side) -> bool:
 
     A map that rounds real numbers, and that nothing undoes, has no Jacobian but zero.
     """
-    undone = inverse.answered and inverse.exact.wrt == "noise"
+    undone = inverse.exact.wrt == "noise"
     return undone or not forward.exact.rounding_seen

@@ -38,7 +38,7 @@ def with_losses(runner: Runner, probe: Probe, side: Side) -> Side:
     if trace is None or not trace.steps or not _is_followed(trace, side):
         return side
     blur = torch.stack([step.blur for step in trace.steps]).amax(dim=0)
-    lost = blurred(side.x[0].numel(), blur, MACHINE_EPSILON[side.said.dtype])
+    lost = blurred(side.dims, blur, MACHINE_EPSILON[side.said.dtype])
     return replace(
         side, exact=replace(side.exact, allowed=torch.maximum(side.exact.allowed, lost))
     )

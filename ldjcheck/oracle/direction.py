@@ -178,8 +178,7 @@ def measure_direction(
 
 def are_all_apart(measured: Sequence[Sides]) -> bool:
     """Return whether samples were kept apart at all of some configurations."""
-    sides = [side for each in measured for side in (each.forward, each.inverse)]
-    known = [side for side in sides if side.answered]
+    known = [side for each in measured for side in each.answered]
     return bool(known) and all(_are_apart(side.behaviour) for side in known)
 
 

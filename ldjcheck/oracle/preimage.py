@@ -16,7 +16,7 @@ from torch import Tensor
 from ldjcheck.oracle.dequantization import noise_of
 from ldjcheck.oracle.many_to_one import has_one_image, is_spanned_by_noise
 from ldjcheck.oracle.periodicity import period_of
-from ldjcheck.oracle.sides import is_apart, judged_by, measured_side
+from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allowed
@@ -47,13 +47,12 @@ def way_back(
     """
     there = None
     exact = runner.promote and not runner.calls.departures
-    if forward.answered and exact:
+    if exact:
         plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
         there = forward.exact.jacobian if plain and forward.exact.anchored else None
     inverse = measured_side(runner, "inverse", y, workshop, there)
     if there is None or not inverse.answered or inverse.exact.anchored:
         return inverse
-    assert forward.answered
     if inverse.y.shape == forward.x.shape and not inverse.exact.rounding_seen:
         off = _gap(inverse.y, forward.x)
         found = None
@@ -74,10 +73,7 @@ def only_solves(measured: Sequence[Sides]) -> bool:
     """
     sides = [each.inverse for each in measured]
     return bool(sides) and all(
-        side.answered
-        and side.exact.underived
-        and not side.said.estimated
-        and not side.exact.slack
+        side.exact.underived and not side.said.estimated and not side.exact.slack
         for side in sides
     )
 
@@ -102,10 +98,10 @@ def _at_preimage(
     """
     numbers = replace(workshop, behaviour=False)
     at = measured_side(runner, "forward", inverse.y, numbers)
-    if not at.answered or at.exact.ldj is None or not at.exact.anchored:
+    if at.exact.ldj is None or not at.exact.anchored:
         return None
     assert at.exact.allowed is not None
-    residual = 10.0 * off * at.x[0].numel()
+    residual = 10.0 * off * at.dims
     judged = judged_by(inverse, at, at.exact.allowed + residual)
     return replace(judged, exact=replace(judged.exact, anchored=True))
 
@@ -137,7 +133,7 @@ def with_round_trip(
     )
     if off > allowed:
         noise = None
-        if not is_apart(inverse):
+        if not inverse.disagrees:
             epsilon = MACHINE_EPSILON[forward.said.dtype]
             noise = noise_of(runner, forward, inverse, epsilon)
         if noise is not None:
@@ -159,7 +155,7 @@ def with_round_trip(
             )
     derivable = inverse.exact.method != "differences" and inverse.exact.anchored
     if (
-        (derivable and not is_apart(inverse))
+        (derivable and not inverse.disagrees)
         or inverse.exact.method == "preimage"
         or inverse.exact.rounding_seen
         or forward.exact.wrt == "noise"
@@ -168,7 +164,7 @@ def with_round_trip(
         return inverse
     found = _at_preimage(runner, inverse, off, workshop)
     if found is None or (
-        derivable and (is_apart(found) or not _stops_early(inverse, found))
+        derivable and (found.disagrees or not _stops_early(inverse, found))
     ):
         return inverse
     return found
@@ -198,17 +194,14 @@ def as_meant(
     Minus the forward ldj at the right point, or where a solver stopped, is what it is meant
     to be: it is the map that is wrong then, and not its ldj.
     """
-    off, allowed = inverse.round_trip.off, inverse.round_trip.allowed
-    if off is None or allowed is None or off <= allowed or not is_apart(inverse):
-        return inverse
-    if not forward.answered:
+    if not inverse.round_trip.misses or not inverse.disagrees or not forward.answered:
         return inverse
     meant = _is_minus(inverse, forward)
     if not meant:
         at = measured_side(
             runner, "forward", inverse.y, replace(workshop, behaviour=False)
         )
-        meant = at.answered and _is_minus(inverse, at)
+        meant = _is_minus(inverse, at)
     return replace(inverse, round_trip=replace(inverse.round_trip, meant=meant))
 
 
@@ -237,7 +230,7 @@ def by_the_way_back(forward: Side, inverse: Side) -> Side:
     if not forward.answered or off is None or off > _PREIMAGE:
         return forward
     forward = replace(forward, round_trip=replace(forward.round_trip, residual=off))
-    if not is_apart(forward):
+    if not forward.disagrees:
         return forward
     if (
         inverse.exact.ldj is None
@@ -245,9 +238,9 @@ def by_the_way_back(forward: Side, inverse: Side) -> Side:
         or not inverse.exact.anchored
     ):
         return forward
-    if inverse.exact.method in ("preimage", "differences") or is_apart(inverse):
+    if inverse.exact.method in ("preimage", "differences") or inverse.disagrees:
         return forward
-    if float(inverse.exact.allowed.max()) > hides_mistakes(forward.x[0].numel()):
+    if float(inverse.exact.allowed.max()) > hides_mistakes(forward.dims):
         return forward  # what proves nothing is no judge
     # at the point itself, so that no residual is left
     found = judged_by(forward, inverse, inverse.exact.allowed)
@@ -255,10 +248,10 @@ def by_the_way_back(forward: Side, inverse: Side) -> Side:
         found,
         exact=replace(
             found.exact,
-            allowed=inverse.exact.allowed + 10.0 * off * forward.x[0].numel(),
+            allowed=inverse.exact.allowed + 10.0 * off * forward.dims,
         ),
     )
-    return found if _stops_early(forward, wide) and not is_apart(found) else forward
+    return found if _stops_early(forward, wide) and not found.disagrees else forward
 
 
 def _stops_early(inverse: Side, found: Side) -> bool:
@@ -312,7 +305,7 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
 
 def _drops_dims(side: Side) -> bool:
     """Return whether the output has fewer entries: what is dropped cannot come back."""
-    return side.y[0].numel() < side.x[0].numel()
+    return side.y[0].numel() < side.dims
 
 
 def _gap(a: Tensor, b: Tensor) -> float:

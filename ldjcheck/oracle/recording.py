@@ -74,7 +74,7 @@ def record(
     recorder.forget()
     order = in_order(ancestors(output))
     depending = dependents(order, source)
-    batch, dims = len(side.x), side.x[0].numel()
+    batch, dims = len(side.x), side.dims
     points = _points(order, depending, source, output, batch * dims, batch)
     of_map = set(order)
     own = [
@@ -129,8 +129,8 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
         probe=probe,
         direction=side.direction,
         batch=len(side.x),
-        dims=side.x[0].numel(),
-        shape=tuple(side.x.shape[1:]),
+        dims=side.dims,
+        shape=side.shape,
         source=Recorder([]).source(side.x, "input"),
         output=None,
         ldj=None,

@@ -45,7 +45,7 @@ def making_up(runner: Runner, inverse: Side, options: Options) -> Side:
         )
     except (LayerRaisedError, UnexpectedReturnError):
         return _unknown(inverse, 0)
-    total = inverse.x[0].numel()
+    total = inverse.dims
     known = (
         there.exact.ldj is not None
         and there.exact.jacobian is not None
@@ -80,7 +80,7 @@ def making_up(runner: Runner, inverse: Side, options: Options) -> Side:
     allowed = _with_wobble(runner, inverse, there, again.taken)
     exact = there.exact.ldj
     if allowed is not None:  # a point that rounding has moved away is another one
-        lost = allowed > hides_mistakes(there.x[0].numel())
+        lost = allowed > hides_mistakes(there.dims)
         exact = exact.masked_fill(lost, torch.nan)
     there = replace(there, exact=replace(there.exact, ldj=exact))
     judged = judged_by(found, there, allowed)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Direction, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from ldjcheck.running.bench import Workshop
     from ldjcheck.running.runner import Runner
 
@@ -66,14 +65,3 @@ def judged_by(side: Side, other: Side, allowed: Tensor | None) -> Side:
             method="preimage",
         ),
     )
-
-
-def is_apart(side: Side) -> bool:
-    """Return whether a sample's reported and exact value part by more than is allowed.
-
-    A sample that has no finite exact value says nothing: its map has saturated there.
-    """
-    if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
-        return False
-    off = (side.said.ldj - side.exact.ldj).abs() > side.exact.allowed
-    return bool((off & torch.isfinite(side.exact.ldj)).any())

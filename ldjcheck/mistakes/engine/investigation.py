@@ -12,7 +12,6 @@ from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
-from ldjcheck.oracle.sides import is_apart
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
@@ -81,20 +80,16 @@ def _by_numbers(
     return tuple(
         numbers_alone(calls, item.probe, side)
         for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
-        if (side := _side(item, direction)).answered and _is_regular(side)
+        if _is_regular(side := item.of(direction))
     )
-
-
-def _side(item: Sides, direction: Direction) -> Side:
-    return item.forward if direction == "forward" else item.inverse
 
 
 def _agrees(item: Sides, direction: Direction) -> bool:
     """Return whether no number is wrong here: the first trace is the one that is shown."""
-    side = _side(item, direction)
-    if not side.answered or side.said.ldj is None:
+    side = item.of(direction)
+    if side.said.ldj is None:
         return True
-    return not bool(torch.isfinite(side.said.ldj).all()) or not is_apart(side)
+    return not bool(torch.isfinite(side.said.ldj).all()) or not side.disagrees
 
 
 def _recorded(
@@ -105,8 +100,7 @@ def _recorded(
 ) -> dict[Direction, Trace]:
     """Return what can be recorded at one configuration, on one copy of the layer."""
     traces: dict[Direction, Trace] = {}
-    sides = [item.forward if way == "forward" else item.inverse for way in directions]
-    usable = [s for s in sides if s.answered and _is_regular(s)]
+    usable = [side for way in directions if _is_regular(side := item.of(way))]
     if not usable:
         return traces
     runner, _, _ = ready(workshop, calls, item.probe)

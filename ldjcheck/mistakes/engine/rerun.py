@@ -69,18 +69,18 @@ class Rehearsal:
             scene = self._scene(settled, item)
             if scene is not None:
                 self._scenes.append(scene)
-            elif _is_wrong(self._side(item)):
+            elif _is_wrong(item.of(self.direction)):
                 self._left_out.append(item.probe)
 
     @property
     def sizes(self) -> int:
         """How many event shapes there are among the inputs."""
-        return len({tuple(scene.side.x.shape[1:]) for scene in self._scenes})
+        return len({scene.side.shape for scene in self._scenes})
 
     @property
     def has_fixed_axis(self) -> bool:
         """Whether an axis is of one size, and not 1, at all inputs: it may be any number."""
-        shapes = {tuple(scene.side.x.shape[1:]) for scene in self._scenes}
+        shapes = {scene.side.shape for scene in self._scenes}
         if len({len(shape) for shape in shapes}) != 1:
             return False
         return any(
@@ -110,12 +110,9 @@ class Rehearsal:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def _side(self, item: Sides) -> Side:
-        return item.forward if self.direction == "forward" else item.inverse
-
     def _scene(self, settled: Settled, item: Sides) -> _Scene | None:
-        side = self._side(item)
-        if not side.answered or side.exact.ldj is None:
+        side = item.of(self.direction)
+        if side.exact.ldj is None:
             return None
         if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
             return None
@@ -173,13 +170,11 @@ class Rehearsal:
 
 def _is_wrong(side: Side) -> bool:
     """Return whether reported and exact were seen to disagree, or the form is broken."""
-    if not side.answered or side.exact.ldj is None or side.exact.allowed is None:
+    if side.exact.ldj is None or side.exact.allowed is None:
         return False
     if side.said.form is not None or side.said.ldj is None:
         return True
-    finite = torch.isfinite(side.exact.ldj)
-    near = (side.said.ldj - side.exact.ldj).abs() <= side.exact.allowed
-    return not bool(near[finite].all())
+    return not side.agrees
 
 
 def measure_again(
