@@ -4,8 +4,9 @@ Run from the repository root, with the tests importable:
 
     PYTHONPATH=tests python -m gate REVISION [LATER]
 
-LATER is a revision too, or else this tree as it stands. Exit status 0: every document is the same, byte for byte. It takes some four minutes on two
-cores, half of them for the revision, whose documents are kept in the temporary folder.
+LATER is a revision too, or else this tree as it stands. Exit status 0: every document is
+the same, byte for byte. It takes some four minutes on two cores; the documents of a
+revision are kept in the temporary folder.
 `python -m gate --write FILE` writes the documents of this tree, by name.
 """
 
