@@ -21,11 +21,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "cells", "errors", "holdings", "integral", "parameters", "profiling", "records",
+            "cells", "errors", "holdings", "profiling", "records",
             "tolerance", "tracebacks",
         }
     ),
-    frozenset({"domains", "mass", "revision", "tape"}),
+    frozenset({"calling", "domains", "revision", "tape"}),
+    frozenset({"densities"}),
     frozenset({"running", "conventions", "targets", "strategies"}),
     frozenset({"oracle"}),
     frozenset({"settling"}),

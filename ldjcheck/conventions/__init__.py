@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch.distributions import constraints
 
+from ldjcheck.calling.adapter import adapted_calls
+from ldjcheck.calling.arguments import not_taken, untaken
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.described import describe_calls, parse_description
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,
@@ -33,10 +37,6 @@ from ldjcheck.conventions import (
     two_methods,
     volume_preserving,
 )
-from ldjcheck.conventions.adapter import adapted_calls
-from ldjcheck.conventions.arguments import not_taken, untaken
-from ldjcheck.conventions.convention import Convention
-from ldjcheck.conventions.described import describe_calls, parse_description
 from ldjcheck.conventions.model import densities
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up

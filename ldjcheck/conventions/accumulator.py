@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.results import unpacked
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
@@ -19,8 +20,7 @@ from ldjcheck.conventions.convention import (
     signature_of,
     total_name,
 )
-from ldjcheck.conventions.results import unpacked
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch.distributions.transforms import Transform
 
-from ldjcheck.conventions.convention import Convention, method_names, signature_of
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transform import run_transform
 from ldjcheck.holdings import held_transform
 from ldjcheck.records import CallFunction, Calls, Returned

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, call_signature
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import call_signature
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned
 

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.results import returned_names, source_of, unpacked
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
     inverse_method,
     signature_of,
 )
-from ldjcheck.conventions.results import returned_names, source_of, unpacked
-from ldjcheck.parameters import is_density, is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import Transform
 
-from ldjcheck.conventions.convention import Convention
+from ldjcheck.calling.convention import Convention
 from ldjcheck.conventions.transform import run_transform, transform_calls
 from ldjcheck.records import Calls, Returned
 

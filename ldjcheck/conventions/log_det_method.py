@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_about_context, is_total
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
@@ -19,9 +20,8 @@ from ldjcheck.conventions.convention import (
     method_names,
     signature_of,
 )
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import is_about_context, is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, Signature, call_signature
-from ldjcheck.conventions.ways import layer_call
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import Signature, call_signature
+from ldjcheck.calling.ways import layer_call
 from ldjcheck.records import Calls
 
 if TYPE_CHECKING:

@@ -15,11 +15,12 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ldjcheck.conventions.convention import Convention, signature_of
-from ldjcheck.conventions.density_terms import Heard
-from ldjcheck.conventions.left_behind import left_behind
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.transform import declared_domain
-from ldjcheck.conventions.written import Memory, written_out
+from ldjcheck.densities.cut_off import left_behind
+from ldjcheck.densities.terms import Heard
+from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by

@@ -11,22 +11,22 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.results import source_of
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     inverse_method,
     signature_of,
     total_name,
 )
-from ldjcheck.conventions.results import source_of
-from ldjcheck.conventions.ways import layer_call, method_call, only_call
+from ldjcheck.calling.ways import layer_call, method_call, only_call
 from ldjcheck.records import CallFunction, Calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.conventions.ways import Wrap
+    from ldjcheck.calling.ways import Wrap
 
 _RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")
 """Keyword names, met in the wild, that tell the way back to draw nothing anew."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ldjcheck.conventions.convention import Convention
+from ldjcheck.calling.convention import Convention
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-)
-from ldjcheck.conventions.ways import run
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import call_signature, caller
+from ldjcheck.calling.ways import run
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

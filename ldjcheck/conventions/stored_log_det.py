@@ -10,15 +10,11 @@ import dis
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-    inverse_method,
-)
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_total
+from ldjcheck.calling.signature import call_signature, caller, inverse_method
+from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import is_total
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from torch.distributions import constraints
 from torch.distributions.transforms import StackTransform, Transform
 
-from ldjcheck.conventions.convention import Convention
+from ldjcheck.calling.convention import Convention
 from ldjcheck.records import Calls, Domain, Returned
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.integral import log_integral
+from ldjcheck.densities.integral import log_integral
 from ldjcheck.oracle.both_directions import measure_sides, ready
 from ldjcheck.oracle.jacobian import log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ldjcheck.conventions.convention import caller, parameters_of, signature_of
-from ldjcheck.conventions.results import unpacked
+from ldjcheck.calling.results import unpacked
+from ldjcheck.calling.signature import caller, parameters_of, signature_of
 from ldjcheck.records import Calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
-    from ldjcheck.conventions.convention import Signature
+    from ldjcheck.calling.signature import Signature
     from ldjcheck.records import CallFunction, Returned
 
     Wrap = Callable[[Tensor], Any]

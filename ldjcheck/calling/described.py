@@ -14,10 +14,15 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.conventions.convention import (
+from ldjcheck.calling.parameter_names import (
+    REVERSE_FLAGS,
+    is_density,
+    is_total,
+    is_way_back,
+)
+from ldjcheck.calling.signature import (
     caller,
 )
-from ldjcheck.parameters import REVERSE_FLAGS, is_density, is_total, is_way_back
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.ways import taken
+from ldjcheck.calling.ways import taken
 from ldjcheck.records import CallFunction, Calls, Returned
 
 if TYPE_CHECKING:
