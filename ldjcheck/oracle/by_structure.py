@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle import dense, diagonal, identity_rows, permutation
+from ldjcheck.oracle import blocks, dense, diagonal, identity_rows, permutation
 from ldjcheck.oracle.block import Block, Glimpse
 from ldjcheck.oracle.cost import Afford, cost_of_dense
 from ldjcheck.oracle.determinant import (
@@ -34,6 +34,7 @@ ORACLES: tuple[Oracle, ...] = (
     diagonal.propose,
     identity_rows.propose,
     permutation.propose,
+    blocks.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 

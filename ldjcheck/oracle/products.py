@@ -90,6 +90,11 @@ class Products(ABC):
         """The event shape of what vectors live on."""
         return tuple(self.x.shape[1:])
 
+    @property
+    def line_event(self) -> tuple[int, ...]:
+        """The event shape of products."""
+        return tuple(self.x.shape[1:] if self.is_transposed else self.event_out)
+
     def times(self, w: Tensor) -> Tensor:
         """Return A w of one vector per sample, `(batch, dims)`, or of k of them.
 
@@ -135,7 +140,10 @@ class Products(ABC):
         if y[0].numel() != self.dims:
             raise UnequalDimsError(y[0].numel())
         if not self.event_out:
-            self.y, self.event_out = y.detach().reshape(self.batch, -1), y.shape[1:]
+            self.y, self.event_out = (
+                y.detach().reshape(self.batch, -1),
+                tuple(y.shape[1:]),
+            )
         return y.reshape(self.batch, -1)
 
 
