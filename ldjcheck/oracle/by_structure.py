@@ -13,7 +13,14 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle import blocks, dense, diagonal, identity_rows, permutation
+from ldjcheck.oracle import (
+    blocks,
+    dense,
+    diagonal,
+    identity_rows,
+    low_rank,
+    permutation,
+)
 from ldjcheck.oracle.block import Block, Glimpse
 from ldjcheck.oracle.cost import Afford, cost_of_dense
 from ldjcheck.oracle.determinant import (
@@ -35,6 +42,7 @@ ORACLES: tuple[Oracle, ...] = (
     identity_rows.propose,
     permutation.propose,
     blocks.propose,
+    low_rank.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 

@@ -238,7 +238,7 @@ class ReverseProducts(Products):
         """
         w = torch.rand_like(self.y) + 0.5
         back = self.times(w)
-        for way in (self._forward, self._doubled):
+        for way in (self._doubled, self._forward):  # the latter calls the map
             try:
                 found = torch.stack([way(each) for each in v])
             except Exception:  # each way breaks on other layers
