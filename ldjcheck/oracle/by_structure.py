@@ -32,7 +32,7 @@ from ldjcheck.oracle.determinant import (
 )
 from ldjcheck.oracle.directional_derivative import Stage, anchored
 from ldjcheck.oracle.permutation import Permutation
-from ldjcheck.oracle.products import FEW, EventMap, Products, opened
+from ldjcheck.oracle.products import AUTOGRAD, FEW, WAYS, EventMap, Products, opened
 from ldjcheck.oracle.proof import Claim, Proposal, prove
 
 Oracle = Callable[[Block], Proposal[Claim] | None]
@@ -57,6 +57,7 @@ class Wanted:
     anchor: bool = True  # hold what is claimed against differences: 2 calls or more
     bounds: bool = True  # say how far the numbers may be off
     afford: Afford | None = None  # may all entries of the Jacobian be worked out?
+    differences: bool = True  # may they serve where nothing else differentiates?
 
 
 def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determinant:
@@ -70,11 +71,13 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
 
     Raises:
         NoProductsError: nothing differentiates through f.
+        NoTensorError: f returns something else than a tensor.
         UnequalDimsError: J is not square.
     """
     wanted = wanted or Wanted()
     generator = torch.Generator().manual_seed(wanted.seed)
-    products, glimpses = _looked_at(f, x, generator)
+    ways = WAYS if wanted.differences else AUTOGRAD
+    products, glimpses = _looked_at(f, x, generator, ways)
     every = torch.arange(products.dims, device=products.x.device)
     whole = Block(
         products=products,
@@ -89,7 +92,7 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
 
 
 def _looked_at(
-    f: EventMap, x: Tensor, generator: torch.Generator
+    f: EventMap, x: Tensor, generator: torch.Generator, ways: tuple[type[Products], ...]
 ) -> tuple[Products, tuple[Glimpse, ...]]:
     """Return the products of f, and some columns of A."""
     batch, dims = len(x), x[0].numel()
@@ -102,7 +105,7 @@ def _looked_at(
         units[torch.arange(batch), sources] = 1.0
         units, sources = units.to(x.device), sources.to(x.device)
         if products is None:
-            products, columns = opened(f, x, units)
+            products, columns = opened(f, x, units, ways)
         else:
             columns = products.times(units)
         glimpses.append(Glimpse(sources=sources, columns=columns))

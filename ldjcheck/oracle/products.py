@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
@@ -36,8 +36,15 @@ class NoProductsError(Exception):
     """Neither automatic differentiation nor differences go through this map."""
 
 
+class NoTensorError(TypeError):
+    """A map returned something else than a tensor."""
+
+
 class UnequalDimsError(ValueError):
     """The output of a map has another number of entries per sample than its input."""
+
+
+_IN_ANY_CASE = (UnequalDimsError, NoTensorError)  # however the map is called
 
 
 class CountedMap:
@@ -47,8 +54,8 @@ class CountedMap:
         self.calls = 0
         self._f = f
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return y of one call."""
+    def __call__(self, x: Tensor) -> Any:
+        """Return what one call returns."""
         self.calls += 1
         return self._f(x)
 
@@ -131,14 +138,17 @@ class Products(ABC):
         """Return y, flat, of one counted call.
 
         Raises:
+            NoTensorError: something else came back.
             NoProductsError: what comes back is no batch of real numbers.
             UnequalDimsError: it has another number of dims.
         """
         y = self._f(x)
+        if not isinstance(y, Tensor):
+            raise NoTensorError(type(y).__name__)
         if not y.is_floating_point() or not y.dim() or len(y) != self.batch:
             raise NoProductsError
         if y[0].numel() != self.dims:
-            raise UnequalDimsError(y[0].numel())
+            raise UnequalDimsError(self.dims, y[0].numel())
         if not self.event_out:
             self.y, self.event_out = (
                 y.detach().reshape(self.batch, -1),
@@ -280,7 +290,7 @@ class ForwardProducts(Products):
             return torch.stack(
                 [forward_product(self._called, self.x, each) for each in w]
             )
-        except UnequalDimsError:
+        except _IN_ANY_CASE:
             raise
         except Exception as error:  # whatever the map makes of a dual number
             raise NoProductsError from error
@@ -317,11 +327,8 @@ class DifferenceProducts(Products):
         raise NoProductsError
 
 
-WAYS: tuple[type[Products], ...] = (
-    ReverseProducts,
-    ForwardProducts,
-    DifferenceProducts,
-)
+AUTOGRAD: tuple[type[Products], ...] = (ReverseProducts, ForwardProducts)
+WAYS: tuple[type[Products], ...] = (*AUTOGRAD, DifferenceProducts)
 """From the exact and cheap one to the one that always serves."""
 
 
@@ -332,6 +339,7 @@ def opened(
 
     Raises:
         NoProductsError: none does.
+        NoTensorError: the map returns something else.
         UnequalDimsError: the Jacobians are not square.
     """
     counted = CountedMap(f)
@@ -339,7 +347,7 @@ def opened(
         try:
             products = way(counted, x)
             return products, products.times(w)
-        except UnequalDimsError:
+        except _IN_ANY_CASE:
             raise
         except Exception:  # what a layer raises under differentiation is its own
             continue
