@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from ldjcheck.measure.exact import exact_jacobian, log_abs_det
 from torch import Tensor, nn
+
+from ldjcheck.oracle.jacobian import exact_jacobian, log_abs_det
 
 Map = Callable[[Tensor], Tensor]
 
