@@ -152,7 +152,7 @@ def test_imports_go_down_and_never_sideways(path: Path) -> None:
         (
             "ldjcheck.checking.search",
             "from ldjcheck.checking import pipeline\n"
-            "from ldjcheck.settling.setting import settle_layer",
+            "from ldjcheck.settling.subject import settle_layer",
             0,
         ),
         ("ldjcheck.checking.flows", "from ldjcheck.checking import pipeline", 1),

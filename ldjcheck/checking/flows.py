@@ -23,7 +23,7 @@ if TYPE_CHECKING:
         Shape,
         Sides,
     )
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import FlowParts, Part
 
     Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
@@ -37,7 +37,7 @@ class _Flow:
     """A flow that was found wrong, and how its sublayers can be looked into."""
 
     layer: Layer
-    settled: Settled
+    bench: Bench
     measured: Sequence[Sides]
     diagnose_alone: Alone
 
@@ -45,7 +45,7 @@ class _Flow:
 def with_sublayers(
     diagnoses: tuple[Diagnosis, ...],
     comparison: Comparison,
-    settled: Settled,
+    bench: Bench,
     diagnose_alone: Alone,
 ) -> tuple[Diagnosis, ...]:
     """Return the diagnoses of a wrong layer with what its sublayers show, if it has any.
@@ -57,7 +57,7 @@ def with_sublayers(
         return diagnoses
     flow = _Flow(
         layer=comparison.measurement.layer,
-        settled=settled,
+        bench=bench,
         measured=comparison.measurement.measured,
         diagnose_alone=diagnose_alone,
     )
@@ -117,14 +117,14 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     shapes = [probe.shape for probe, _ in sides]
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
-    workshop, calls = flow.settled.workshop, flow.settled.calls
+    bench = flow.bench
     # Parts of a flow that keeps samples apart do so too.
-    apart = workshop.behaviour and are_all_apart(flow.measured)
-    workshop = replace(workshop, apart=apart)
+    apart = bench.behaviour and are_all_apart(flow.measured)
+    bench = replace(bench, apart=apart)
     seen: list[FlowParts] = []
     for probe, side in (sides[i] for i in order[:_PROBES]):
         like = seen[0] if seen else None
-        at = workshop, calls, probe, side
+        at = bench, probe, side
         parts = record_parts(*at, recognise_conventions, like)
         if parts is None:
             return []
@@ -228,7 +228,7 @@ def _alone(
     name = f"{flow.layer.name}.{part.path}".replace(".[", "[")
     layer = Layer(target=name, name=name, obj=part.owner, sizes=sizes)
     options = replace(
-        flow.settled.workshop.options,
+        flow.bench.options,
         shape=((None, part.shape),),
         domain=None,
         context=part.contexts,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ldjcheck.records import Probe, Sides
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Place
 
     Bound = tuple[Place | None, str, str]
@@ -50,7 +50,7 @@ _COMPARES = frozenset(
 
 
 def beyond_bounds(
-    settled: Settled,
+    bench: Bench,
     probes: tuple[Probe, ...],
     measured: tuple[Sides, ...],
 ) -> tuple[Sides, ...]:
@@ -61,13 +61,13 @@ def beyond_bounds(
     """
     first = probes[0]
     apart = any(side.disagrees for each in measured for side in each.both)
-    if settled.calls.forward is None or apart or not settled.workshop.promote:
+    if bench.calls.forward is None or apart or not bench.promote:
         return ()
-    there, seen = _bounds_met(settled, first)
+    there, seen = _bounds_met(bench, first)
     if not seen:
         return ()
     for probe in probes[1:]:
-        more, all_of_them = _bounds_met(settled, probe)
+        more, all_of_them = _bounds_met(bench, probe)
         there |= more
         _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
@@ -76,15 +76,15 @@ def beyond_bounds(
     for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        _, now = _bounds_met(settled, probe, back=not unmet <= there)
+        _, now = _bounds_met(bench, probe, back=not unmet <= there)
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
         unmet -= set(met)
         asked += 1
         beyond = torch.stack([now[side] for side in met]).any(0)
-        wrong = _wrong(settled, probe, beyond)
-        if wrong is not None and (nearer is None or _agrees(settled, nearer)):
+        wrong = _wrong(bench, probe, beyond)
+        if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             found.append(wrong)
             break
     return tuple(found)
@@ -110,9 +110,9 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
         nearer = probe
 
 
-def _wrong(settled: Settled, probe: Probe, beyond: Tensor) -> Sides | None:
+def _wrong(bench: Bench, probe: Probe, beyond: Tensor) -> Sides | None:
     """Return what is measured, if samples beyond a bound are wrong, and no other is."""
-    measured = _measured(settled, probe)
+    measured = _measured(bench, probe)
     wrong = False
     for side in measured.answered:
         off = _off(side)
@@ -122,15 +122,15 @@ def _wrong(settled: Settled, probe: Probe, beyond: Tensor) -> Sides | None:
     return measured if wrong else None
 
 
-def _agrees(settled: Settled, probe: Probe) -> bool:
-    told = _measured(settled, probe).answered
+def _agrees(bench: Bench, probe: Probe) -> bool:
+    told = _measured(bench, probe).answered
     return bool(told) and not any(bool(_off(side).any()) for side in told)
 
 
-def _measured(settled: Settled, probe: Probe) -> Sides:
+def _measured(bench: Bench, probe: Probe) -> Sides:
     """Return the directions at a configuration, samples that say nothing left out."""
-    shop = replace(settled.workshop, behaviour=False)
-    measured = measure_sides(shop, settled.calls, probe)
+    shop = replace(bench, behaviour=False)
+    measured = measure_sides(shop, probe)
     forward, inverse = measured.forward, measured.inverse
     if inverse.answered:
         trip = inverse.round_trip.off
@@ -168,17 +168,17 @@ def _off(side: Side) -> Tensor:
 
 
 def _bounds_met(
-    settled: Settled, probe: Probe, *, back: bool = True
+    bench: Bench, probe: Probe, *, back: bool = True
 ) -> tuple[set[Bound], dict[Bound, Tensor]]:
     """Return which samples are beyond each bound that a call there and back compares with.
 
     Before them come the bounds of the way there; the way back need not be asked. One that
     only solves has bounds of its own steps.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, probe)
+    runner, x, _ = bench.ready(probe)
     noted = _Bounds(len(x))
     there: set[Bound] = set()
-    back = back and settled.calls.inverse is not None and not settled.workshop.solves
+    back = back and bench.calls.inverse is not None and not bench.solves
     try:
         with noted:
             y = runner.run("forward", x, Frozen()).y.detach()

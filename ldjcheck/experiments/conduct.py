@@ -9,7 +9,6 @@ from ldjcheck.experiments.batch_independence import where_samples_meet
 from ldjcheck.experiments.call_order import other_moments
 from ldjcheck.experiments.statefulness import Histories
 from ldjcheck.experiments.stochasticity import reseeded
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.records import Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,
@@ -31,16 +30,16 @@ if TYPE_CHECKING:
         Probe,
         Sides,
     )
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
 
-def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
+def with_conduct(bench: Bench, probe: Probe, measured: Sides) -> Sides:
     """Return the measurement with what only further calls can tell."""
-    runner, _, _ = ready(settled.workshop, settled.calls, probe)
-    options = settled.workshop.options
+    runner, _, _ = bench.ready(probe)
+    options = bench.options
     sides: dict[Direction, Side] = {}
     for side in measured.answered:
         sides[side.direction] = _asked(runner, side, options)
@@ -51,7 +50,7 @@ def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
     if _repeats(first.behaviour):
         back = sides.get("inverse") if way == "forward" else None
         histories = Histories(
-            settled, probe, way, first.x, None if back is None else back.x
+            bench, probe, way, first.x, None if back is None else back.x
         )
         coupled = first.behaviour.coupling is not None and bool(
             first.behaviour.coupling.output > _COUPLED
@@ -63,7 +62,7 @@ def with_conduct(settled: Settled, probe: Probe, measured: Sides) -> Sides:
         stales = dict(found.stale)
         # what is wrong at all moments is no other moment's
         if not stales and not every and not first.disagrees:
-            other = other_moments(settled, probe, way, first.x)
+            other = other_moments(bench, probe, way, first.x)
             stales = {} if other is None else {way: other}
         for direction, stale in stales.items():
             if direction in sides:

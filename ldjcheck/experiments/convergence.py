@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from ldjcheck.experiments.step_size import Grain, Number
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -28,8 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Direction, Options, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes
@@ -48,7 +47,7 @@ _LEFT = 0.1  # of the finest difference: what may remain in the limit
 
 
 def refined(
-    settled: Settled,
+    bench: Bench,
     probes: tuple[Probe, ...],
     measured: tuple[Sides, ...],
 ) -> tuple[tuple[Sides, ...], dict[str, str]]:
@@ -60,7 +59,7 @@ def refined(
     """
     said: dict[str, str] = {}
     for direction in ("forward", "inverse"):
-        names = _converging(settled, probes, measured, direction)
+        names = _converging(bench, probes, measured, direction)
         if names is None or (
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
@@ -73,7 +72,7 @@ def refined(
 
 
 def _converging(
-    settled: Settled,
+    bench: Bench,
     probes: tuple[Probe, ...],
     measured: tuple[Sides, ...],
     direction: Direction,
@@ -89,14 +88,14 @@ def _converging(
     if not apart:
         return None
     first_probe, first = apart[0]
-    runner, _, _ = ready(settled.workshop, settled.calls, first_probe)
-    if runner.layer is settled.workshop.layer.obj:
+    runner, _, _ = bench.ready(first_probe)
+    if runner.layer is bench.layer.obj:
         return None  # what cannot be copied is left as it is
     grain = Grain(lambda: _operations(runner, first))
-    for numbers in _candidates(settled, first_probe, first, grain):
-        at = settled, grain, numbers
+    for numbers in _candidates(bench, first_probe, first, grain):
+        at = bench, grain, numbers
         if _is_plainly_off(first) and not any(
-            _moves(settled, first_probe, first, grain, number) for number in numbers
+            _moves(bench, first_probe, first, grain, number) for number in numbers
         ):
             continue
         if _vanishes(*at, first_probe, first, proof=True) and all(
@@ -112,7 +111,7 @@ def _is_plainly_off(side: Side) -> bool:
 
 
 def _candidates(
-    settled: Settled, probe: Probe, side: Side, grain: Grain
+    bench: Bench, probe: Probe, side: Side, grain: Grain
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -122,14 +121,14 @@ def _candidates(
     output alone is no step size, and no count of its steps: more iterations of a solver
     change nothing, and a coefficient that is halved beside them makes another map.
     """
-    runner, _, _ = ready(settled.workshop, settled.calls, probe)
+    runner, _, _ = bench.ready(probe)
     usual = _operations(runner, side)
     found = grain.numbers(runner.layer)
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
     longer = []
     for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
-        runner, _, _ = ready(settled.workshop, settled.calls, probe)
+        runner, _, _ = bench.ready(probe)
         with (
             contextlib.suppress(StaleSourceError, SyntaxError),
             grain.refined(runner.layer, (number,), 2),
@@ -139,7 +138,7 @@ def _candidates(
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    at = settled, probe, side, grain
+    at = bench, probe, side, grain
     moves = {n: _moves(*at, n) for n in known if not n.is_count}
     sizes = [number for number, far in moves.items() if far][:_TRIED]
     for count in longer[:_PAIRED]:
@@ -148,14 +147,14 @@ def _candidates(
 
 
 def _moves(
-    settled: Settled,
+    bench: Bench,
     probe: Probe,
     side: Side,
     grain: Grain,
     number: Number,
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
-    runner, _, _ = ready(settled.workshop, settled.calls, probe)
+    runner, _, _ = bench.ready(probe)
     with (
         contextlib.suppress(
             StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
@@ -177,7 +176,7 @@ def _operations(runner: Runner, side: Side) -> int:
 
 
 def _vanishes(
-    settled: Settled,
+    bench: Bench,
     grain: Grain,
     numbers: tuple[Number, ...],
     probe: Probe,
@@ -190,16 +189,16 @@ def _vanishes(
     Steps that are very coarse come to that rate only as they get finer.
     """
     if any(number.kept == "points" for number in numbers):
-        return _is_gone(settled, grain, numbers, probe, side)
+        return _is_gone(bench, grain, numbers, probe, side)
     gaps, misses = [_gap(side)], [side.round_trip.off or 0.0]
     steps = max((n.value for n in numbers if n.is_count), default=_FINE)
     for times in _FINER:
         if times > _ALWAYS and times * steps > _FINE:
             return False
-        runner, x, _ = ready(settled.workshop, settled.calls, probe)
+        runner, x, _ = bench.ready(probe)
         try:
             with grain.refined(runner.layer, numbers, times):
-                gaps.append(_gap_of(runner, side, settled.workshop.options))
+                gaps.append(_gap_of(runner, side, bench.options))
                 if side.round_trip.off is not None:
                     misses.append(_miss(runner, x))
         except (
@@ -225,7 +224,7 @@ def _vanishes(
 
 
 def _is_gone(
-    settled: Settled,
+    bench: Bench,
     grain: Grain,
     numbers: tuple[Number, ...],
     probe: Probe,
@@ -235,10 +234,10 @@ def _is_gone(
 
     Set closer across a kink, points gain now more, now less: no rate is steady.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, probe)
+    runner, x, _ = bench.ready(probe)
     try:
         with grain.refined(runner.layer, numbers, _DENSE):
-            gap = _gap_of(runner, side, settled.workshop.options)
+            gap = _gap_of(runner, side, bench.options)
             miss = _miss(runner, x) if _comes_back_off(side) else 0.0
     except (LayerRaisedError, UnexpectedReturnError):
         return False

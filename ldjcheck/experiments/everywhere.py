@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ldjcheck.records import GradientMeasured, Probe, Sides
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
@@ -38,97 +38,97 @@ _FREE = (
 
 
 def measure_everywhere(
-    settled: Settled, probes: tuple[Probe, ...], *, lives: bool = True
+    bench: Bench, probes: tuple[Probe, ...], *, lives: bool = True
 ) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by.
 
     Gradients are asked at the first configuration only, as is how the layer conducts itself
     over several calls, unless its `lives` are known.
     """
-    settled, probes, measured, said, is_refined = _values(settled, probes)
-    if settled.workshop.behaviour and are_all_apart(measured):
-        settled = replace(settled, workshop=replace(settled.workshop, apart=True))
-    first, more = compare_as_written(settled, probes[0], measured[0])
-    if lives and settled.workshop.behaviour:
-        first = with_conduct(settled, probes[0], first)
-    gradients = measure_gradients(settled, probes[0], first)
-    turned, one_sided = turn_around(settled, probes[0], approximates=is_refined)
+    bench, probes, measured, said, is_refined = _values(bench, probes)
+    if bench.behaviour and are_all_apart(measured):
+        bench = replace(bench, apart=True)
+    first, more = compare_as_written(bench, probes[0], measured[0])
+    if lives and bench.behaviour:
+        first = with_conduct(bench, probes[0], first)
+    gradients = measure_gradients(bench, probes[0], first)
+    turned, one_sided = turn_around(bench, probes[0], approximates=is_refined)
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
     if not is_refined and not turned and lives:
-        turned = beyond_bounds(settled, probes, (first, *measured[1:]))
-        turned += look_for_folds(settled, probes, (first, *measured[1:]))
+        turned = beyond_bounds(bench, probes, (first, *measured[1:]))
+        turned += look_for_folds(bench, probes, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
 def measure_values(
-    settled: Settled, probes: tuple[Probe, ...]
+    bench: Bench, probes: tuple[Probe, ...]
 ) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by: no lives.
 
     Enough for a layer that is known, and is called in another way.
     """
-    settled, probes, measured, said, _ = _values(settled, probes)
-    return measured, measure_gradients(settled, probes[0], measured[0]), said
+    bench, probes, measured, said, _ = _values(bench, probes)
+    return measured, measure_gradients(bench, probes[0], measured[0]), said
 
 
 def _values(
-    settled: Settled, probes: tuple[Probe, ...]
-) -> tuple[Settled, tuple[Probe, ...], tuple[Sides, ...], dict[str, str], bool]:
+    bench: Bench, probes: tuple[Probe, ...]
+) -> tuple[Bench, tuple[Probe, ...], tuple[Sides, ...], dict[str, str], bool]:
     """Return the measurements, and whether an approximation had to be refined for them."""
-    settled, probes, measured, said = _measured(settled, probes)
-    measured = (with_memory(settled, measured[0]), *measured[1:])
-    measured, finer = refined(settled, probes, measured)
-    measured = with_stand_ins(settled, probes, measured)
-    return settled, probes, measured, {**said, **finer}, bool(finer)
+    bench, probes, measured, said = _measured(bench, probes)
+    measured = (with_memory(bench, measured[0]), *measured[1:])
+    measured, finer = refined(bench, probes, measured)
+    measured = with_stand_ins(bench, probes, measured)
+    return bench, probes, measured, {**said, **finer}, bool(finer)
 
 
 def _measured(
-    settled: Settled, probes: tuple[Probe, ...]
-) -> tuple[Settled, tuple[Probe, ...], tuple[Sides, ...], dict[str, str]]:
+    bench: Bench, probes: tuple[Probe, ...]
+) -> tuple[Bench, tuple[Probe, ...], tuple[Sides, ...], dict[str, str]]:
     """Return the measurements, parameters moved as far as the layer can bear.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then
-    left where they are, while everything else is moved; the workshop returned does so.
+    left where they are, while everything else is moved; the bench returned does so.
     An ldj that follows them wherever they go says that they are meant to be moved: then
     it is the way back that is wrong.
     """
     said: dict[str, str] = {}
-    first = measure_sides(settled.workshop, settled.calls, probes[0])
+    first = measure_sides(bench, probes[0])
     if only_solves((first,)):
-        settled = replace(settled, workshop=replace(settled.workshop, solves=True))
-    closer = nearer(settled, probes, first)
+        bench = replace(bench, solves=True)
+    closer = nearer(bench, probes, first)
     if closer is not None:
         probes, said["parameters"] = closer
-    measured = _at(settled, probes, first if closer is None else None)
-    measured = where_borne(settled, measured)
+    measured = _at(bench, probes, first if closer is None else None)
+    measured = where_borne(bench, measured)
     if not probes[0].draw or not _is_broken(measured[0]):
-        return settled, probes, measured, said
-    fixed = _orthogonal(settled.workshop.copy().layer)
+        return bench, probes, measured, said
+    fixed = _orthogonal(bench.copy().layer)
     if not fixed:
-        return settled, probes, measured, said
-    careful = replace(settled, workshop=replace(settled.workshop, fixed=fixed))
+        return bench, probes, measured, said
+    careful = replace(bench, fixed=fixed)
     again = _at(careful, probes)
     if _is_broken(again[0]):
-        return settled, probes, measured, said
+        return bench, probes, measured, said
     if _follows(measured[0], again[0]):
-        return settled, probes, measured, {**said, "round trip": _AS_BUILT}
+        return bench, probes, measured, {**said, "round trip": _AS_BUILT}
     said["parameters"] = _STAY
-    if not is_kept_in_place(settled.workshop.layer.obj, fixed):
+    if not is_kept_in_place(bench.layer.obj, fixed):
         said["orthogonal"] = _FREE
     return careful, probes, again, said
 
 
 def _at(
-    settled: Settled, probes: tuple[Probe, ...], first: Sides | None = None
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
 ) -> tuple[Sides, ...]:
     """Return the measurements; the first, where it is known already."""
     known = () if first is None else (first,)
     rest = probes[len(known) :]
     return (
         *known,
-        *(measure_sides(settled.workshop, settled.calls, c) for c in rest),
+        *(measure_sides(bench, c) for c in rest),
     )
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.holdings import tensors
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
@@ -21,8 +20,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records import Direction, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64
@@ -31,19 +30,19 @@ _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong t
 
 
 def compare_as_written(
-    settled: Settled, probe: Probe, measured: Sides
+    bench: Bench, probe: Probe, measured: Sides
 ) -> tuple[Sides, dict[str, str]]:
     """Return the measurement, with a fault for each direction that says otherwise.
 
     The second value is what to say about it under `inferred`.
     """
-    workshop = settled.workshop
-    if not workshop.promote or any(
-        p.dtype != torch.float32 for p in learnable(workshop.layer.obj)
+    bench = bench
+    if not bench.promote or any(
+        p.dtype != torch.float32 for p in learnable(bench.layer.obj)
     ):
         return measured, {}
-    promoted, _, _ = ready(workshop, settled.calls, probe)
-    written, _, _ = ready(replace(workshop, promote=False), settled.calls, probe)
+    promoted, _, _ = bench.ready(probe)
+    written, _, _ = replace(bench, promote=False).ready(probe)
     _hand_over(promoted.layer, written.layer)
     compared = replace(
         measured,

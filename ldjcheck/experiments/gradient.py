@@ -19,7 +19,7 @@ from ldjcheck.experiments.directional_derivatives import (
     Slopes,
     UndefinedSlopeError,
 )
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.observers.gradient_cuts import Cuts
@@ -27,8 +27,8 @@ from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
     from ldjcheck.records import Location, Probe, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
@@ -38,22 +38,22 @@ _STATEMENTS = 64  # cuts that are tried one by one
 
 
 def measure_gradients(
-    settled: Settled, probe: Probe, measured: Sides
+    bench: Bench, probe: Probe, measured: Sides
 ) -> tuple[GradientMeasured, ...]:
     """Return how the gradient of each direction's ldj compares, where its value is right."""
     found = [
-        _measured(settled, probe, side)
+        _measured(bench, probe, side)
         for side in measured.both
-        if _is_worth_asking(side) and not _makes_up(settled, side)
+        if _is_worth_asking(side) and not _makes_up(bench, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
     if probe.draw and any(gradient.wrong for gradient in known):
-        known = _looked_at_again(settled, probe, known)
+        known = _looked_at_again(bench, probe, known)
     return tuple(known)
 
 
 def _looked_at_again(
-    settled: Settled, probe: Probe, found: list[GradientMeasured]
+    bench: Bench, probe: Probe, found: list[GradientMeasured]
 ) -> list[GradientMeasured]:
     """Return the gradients, right where they are so with parameters moved less.
 
@@ -61,14 +61,14 @@ def _looked_at_again(
     has clipped, as a straight-through estimator does, changes nothing nearer by.
     """
     near = replace(probe, scale=probe.scale * _NEARER)
-    shop = replace(settled.workshop, behaviour=False)
-    measured = measure_sides(shop, settled.calls, near)
+    shop = replace(bench, behaviour=False)
+    measured = measure_sides(shop, near)
     judged = []
     for gradient in found:
         side = measured.of(gradient.direction)
         again = None
         if gradient.wrong and _is_worth_asking(side):
-            again = _measured(settled, near, side)
+            again = _measured(bench, near, side)
         if again is None or again.why is not None or again.wrong or again.map_off:
             judged.append(gradient)
         else:
@@ -91,17 +91,17 @@ def _is_worth_asking(side: Side) -> bool:
     )
 
 
-def _makes_up(settled: Settled, side: Side) -> bool:
+def _makes_up(bench: Bench, side: Side) -> bool:
     """Return whether a way back makes up what left: it is no map of all dims."""
-    return side.direction == "inverse" and bool(settled.calls.departures)
+    return side.direction == "inverse" and bool(bench.calls.departures)
 
 
-def _measured(settled: Settled, probe: Probe, side: Side) -> GradientMeasured | None:
+def _measured(bench: Bench, probe: Probe, side: Side) -> GradientMeasured | None:
     direction = side.direction
-    if not settled.workshop.promote:
+    if not bench.promote:
         return GradientMeasured(direction=direction, why="it needs float64")
     try:
-        runner, _, _ = ready(settled.workshop, settled.calls, probe)
+        runner, _, _ = bench.ready(probe)
         return _judged(runner, side, whole=_is_whole(side, probe))
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))

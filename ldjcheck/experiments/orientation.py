@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -24,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Calls, Probe, Side, Sides
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome
-    from ldjcheck.settling.settle import Settled
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 _ONE_SIDED = (
@@ -36,7 +35,7 @@ _ONE_SIDED = (
 
 
 def turn_around(
-    settled: Settled, first: Probe, *, approximates: bool
+    bench: Bench, first: Probe, *, approximates: bool
 ) -> tuple[tuple[Sides, ...], str | None]:
     """Return measurements in which the log of a negative scale is NaN, or why it may be.
 
@@ -46,24 +45,24 @@ def turn_around(
     A matrix, or a number, may be built so that its sign is known, and a determinant does
     not pass through zero; then neither right nor wrong is proved.
     """
-    if first.draw == 0 or not _has_orientation(settled):
+    if first.draw == 0 or not _has_orientation(bench):
         return (), None
-    shop = replace(settled.workshop, behaviour=False)
-    runner, _, _ = ready(shop, settled.calls, first)
+    shop = replace(bench, behaviour=False)
+    runner, _, _ = shop.ready(first)
     if oriented(runner.layer, shop.fixed, "scales"):
-        scales = measure_sides(shop, settled.calls, replace(first, turned="scales"))
+        scales = measure_sides(shop, replace(first, turned="scales"))
         if _is_nan_alone(scales) or (not approximates and _is_wrong_alone(scales)):
             return (scales,), None
     turned = replace(first, turned="all")
-    if not _may_lose_ldj(shop, settled.calls, turned):
+    if not _may_lose_ldj(shop, bench.calls, turned):
         return (), None
-    everything = measure_sides(shop, settled.calls, turned)
+    everything = measure_sides(shop, turned)
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
 
 
-def _may_lose_ldj(workshop: Workshop, calls: Calls, turned: Probe) -> bool:
+def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
     """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
-    runner, x, _ = ready(workshop, calls, turned)
+    runner, x, _ = bench.ready(turned)
     if calls.forward is None:
         return True
     try:
@@ -82,7 +81,7 @@ def _is_lost(outcome: Outcome) -> bool:
 
 
 def look_for_folds(
-    settled: Settled, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
+    bench: Bench, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
 ) -> tuple[Sides, ...]:
     """Return more samples at each draw of the parameters, where one draw folds the map.
 
@@ -91,10 +90,10 @@ def look_for_folds(
     """
     if not any(_has_both_signs(each.forward) for each in measured):
         return ()
-    shop = replace(settled.workshop, behaviour=False)
+    shop = replace(bench, behaviour=False)
     draws = {(probe.draw, probe.shape): probe for probe in probes}
     return tuple(
-        measure_sides(shop, settled.calls, replace(c, batch=_MANY, region="usual"))
+        measure_sides(shop, replace(c, batch=_MANY, region="usual"))
         for c in draws.values()
     )
 
@@ -108,13 +107,13 @@ def _has_both_signs(side: Side) -> bool:
     )
 
 
-def _has_orientation(settled: Settled) -> bool:
+def _has_orientation(bench: Bench) -> bool:
     """Return whether a parameter is a vector or number of one sign, or a square matrix."""
     return any(
         bool((tensor > 0).all()) or bool((tensor < 0).all())
         if tensor.numel() == max(tensor.shape, default=1)
         else tensor.shape[0] == tensor.shape[1]
-        for tensor in learnable(settled.workshop.layer.obj)
+        for tensor in learnable(bench.layer.obj)
     )
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Probe, Side, Sides
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
@@ -27,7 +27,7 @@ _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
 def nearer(
-    settled: Settled, probes: tuple[Probe, ...], first: Sides
+    bench: Bench, probes: tuple[Probe, ...], first: Sides
 ) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations that the layer bears, and what to say; None to stay.
 
@@ -35,17 +35,17 @@ def nearer(
     proved at, however little is moved, stays as it is: then the layer is the reason. So
     does one for which the user has said what to allow.
     """
-    options = settled.workshop.options
+    options = bench.options
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
     if not probes[0].draw or (told and not _shows(first) and _proves_back(first)):
         return None
     if _shows(first):
-        return _shown_plainly(settled, probes, first)
+        return _shown_plainly(bench, probes, first)
     there: tuple[float, Sides] | None = None  # of the map itself only
     both: tuple[float, Sides] | None = None
-    for factor, again in _brought_nearer(settled, probes[0]):
+    for factor, again in _brought_nearer(bench, probes[0]):
         if _proves(again):
             there = there or (factor, again)
             if _proves_back(again):
@@ -58,7 +58,7 @@ def nearer(
 
 
 def _shown_plainly(
-    settled: Settled, probes: tuple[Probe, ...], first: Sides
+    bench: Bench, probes: tuple[Probe, ...], first: Sides
 ) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations where the mistake shows on samples that rounding leaves alone.
 
@@ -66,7 +66,7 @@ def _shown_plainly(
     """
     if _is_plain(first):
         return None
-    for factor, again in _brought_nearer(settled, probes[0]):
+    for factor, again in _brought_nearer(bench, probes[0]):
         if _shows(again) and _is_plain(again):
             return _scaled(probes, factor, _ROUNDING)
     return None
@@ -90,29 +90,29 @@ def _scaled(
     return closer, moved
 
 
-def where_borne(settled: Settled, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
+def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     """Return the measurements, those of a map that has saturated taken nearer by.
 
     The first is as the layer bears it. At another draw, or farther out, its scales may
     still be beyond all numbers, and that says nothing of the layer either.
     """
-    options = settled.workshop.options
+    options = bench.options
     if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
         return measured
-    return (measured[0], *(_borne(settled, each) for each in measured[1:]))
+    return (measured[0], *(_borne(bench, each) for each in measured[1:]))
 
 
-def _borne(settled: Settled, measured: Sides) -> Sides:
+def _borne(bench: Bench, measured: Sides) -> Sides:
     if not measured.probe.draw or not _has_saturated(measured):
         return measured
-    nearby = (again for _, again in _brought_nearer(settled, measured.probe))
+    nearby = (again for _, again in _brought_nearer(bench, measured.probe))
     return next((again for again in nearby if is_telling(again)), measured)
 
 
-def _brought_nearer(settled: Settled, probe: Probe) -> Iterator[tuple[float, Sides]]:
+def _brought_nearer(bench: Bench, probe: Probe) -> Iterator[tuple[float, Sides]]:
     for factor in _NEARER:
         near = replace(probe, scale=probe.scale * factor)
-        yield factor, measure_sides(settled.workshop, settled.calls, near)
+        yield factor, measure_sides(bench, near)
 
 
 def _has_saturated(measured: Sides) -> bool:

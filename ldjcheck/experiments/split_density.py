@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.jacobian import log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -24,8 +24,8 @@ from ldjcheck.running.observers.writes import Watch
 
 if TYPE_CHECKING:
     from ldjcheck.records import Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _ASKED = 2  # configurations: each costs an integral per sample and dropped dim
 _MOST_DROPPED = 64
@@ -36,7 +36,7 @@ _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 
 def with_stand_ins(
-    settled: Settled,
+    bench: Bench,
     probes: tuple[Probe, ...],
     measured: tuple[Sides, ...],
 ) -> tuple[Sides, ...]:
@@ -44,11 +44,11 @@ def with_stand_ins(
     if not any(side.exact.is_resizing for each in measured for side in each.both):
         return measured
     pairs = zip(probes[:_ASKED], measured, strict=False)
-    changed = tuple(_stood_in(settled, probe, each) for probe, each in pairs)
+    changed = tuple(_stood_in(bench, probe, each) for probe, each in pairs)
     smaller = _smaller(probes[0], changed[0])
     if smaller is not None:
-        again = measure_sides(settled.workshop, settled.calls, smaller)
-        measured = (*measured, _stood_in(settled, smaller, again))
+        again = measure_sides(bench, smaller)
+        measured = (*measured, _stood_in(bench, smaller, again))
     return (*changed, *measured[_ASKED:])
 
 
@@ -66,9 +66,9 @@ def _smaller(probe: Probe, measured: Sides) -> Probe | None:
     return replace(probe, shape=shape) if fits and shape != probe.shape else None
 
 
-def _stood_in(settled: Settled, probe: Probe, measured: Sides) -> Sides:
+def _stood_in(bench: Bench, probe: Probe, measured: Sides) -> Sides:
     forward, inverse = measured.forward, measured.inverse
-    runner, _, _ = ready(settled.workshop, settled.calls, probe)
+    runner, _, _ = bench.ready(probe)
     if forward.exact.is_resizing:
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             forward = _of_direction(runner, forward)

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ldjcheck.records import Direction, Probe
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
-    from ldjcheck.settling.settle import Settled
 
 _GIVES_UP = (LayerRaisedError, UnexpectedReturnError)
 _VISIBLE = (
@@ -68,7 +68,7 @@ class Histories:
     """Lives of one layer's twins at one configuration.
 
     Args:
-        settled: how the layer is called.
+        bench: how the layer is called.
         config: sizes, domain and scale of the parameters' moves.
         way: the direction that is asked, forward where there is one.
         x: the inputs of the question, `(batch, *event)`.
@@ -77,13 +77,13 @@ class Histories:
 
     def __init__(
         self,
-        settled: Settled,
+        bench: Bench,
         probe: Probe,
         way: Direction,
         x: Tensor,
         y: Tensor | None,
     ) -> None:
-        self._settled, self._probe, self._way = settled, probe, way
+        self._bench, self._probe, self._way = bench, probe, way
         self._x, self._y = x, y
         self._tolerance = SAME["float64" if x.dtype != torch.float32 else "float32"]
         self._noise, self._back_noise = Frozen(), Frozen()
@@ -104,7 +104,7 @@ class Histories:
 
     def _remembered(self, *, coupled: bool) -> Remembered:
         nothing = Remembered(stale={})
-        if self._settled.workshop.copy().layer is self._settled.workshop.layer.obj:
+        if self._bench.copy().layer is self._bench.layer.obj:
             return nothing  # there are no twins of what cannot be copied
         try:
             one = self._life("one", "one")
@@ -128,10 +128,7 @@ class Histories:
     # --- lives --------------------------------------------------------------------
 
     def _born(self, parameters: str) -> _Life:
-        shop, probe = self._settled.workshop, self._probe
-        runner = shop.runner(
-            self._settled.calls, probe.shape, probe.batch, seed=probe.seed
-        )
+        runner = self._bench.at(self._probe).runner(seed=self._probe.seed)
         base = [t.detach().clone() for t in learnable(runner.layer)]
         life = _Life(runner=runner, base=base, watch=Watch(remember=True), states=[])
         self._move(life, _FIRST[parameters])
@@ -145,7 +142,7 @@ class Histories:
             y = self._ask(life, self._way, x, Frozen()).y.detach()
             life.states.append(state_of(life.runner.layer))
         self._inverted(life, y)
-        mode = self._settled.workshop.options.mode
+        mode = self._bench.options.mode
         set_mode(life.runner.layer, "train")
         if trains:
             self._ask(life, self._way, self._drawn("shared", 0), Frozen())
@@ -168,7 +165,7 @@ class Histories:
     def _drawn(self, who: str, index: int) -> Tensor:
         number = 10 * ("one", "other", "shared").index(who) + index
         generator = torch.Generator().manual_seed(7_000_003 + number)
-        probe, calls = self._probe, self._settled.calls
+        probe, calls = self._probe, self._bench.calls
         domain = probe.domain
         if self._way == "inverse" and calls.codomain is not None:
             domain = calls.codomain
@@ -177,7 +174,7 @@ class Histories:
 
     def _move(self, life: _Life, number: int) -> None:
         """Put the parameters at a draw of their own, whatever they were before."""
-        shop, scale = self._settled.workshop, self._probe.scale
+        shop, scale = self._bench, self._probe.scale
         if not self._probe.draw:
             return  # they are to stay as they are
         generator = torch.Generator().manual_seed(7919 * number)
@@ -195,7 +192,7 @@ class Histories:
         """Return what every call changes of what the layer holds, if it matters."""
         _, first, second, third = life.states
         every = changed(first, second, ("learned",))
-        if not every and coupled and self._settled.workshop.options.mode == "eval":
+        if not every and coupled and self._bench.options.mode == "eval":
             # Overwritten from each batch, and what the batch has in common is used.
             every = tuple(
                 name
@@ -217,9 +214,9 @@ class Histories:
         Of what is held `beside` parameters and buffers, only what is another number after
         another batch: what is the same whatever the batch is a cache.
         """
-        usual = self._settled.workshop.options.mode
+        usual = self._bench.options.mode
         for mode in dict.fromkeys((usual, "train")):
-            stays = self._settled.workshop.stays(life.runner, self._probe.shape)
+            stays = self._bench.stays(life.runner, self._probe.shape)
             if mode != usual and stays:
                 continue
             try:

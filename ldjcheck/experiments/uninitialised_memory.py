@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records import Side, Sides
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
 _SHOWN = 3
 _HINT = "torch.empty and torch.Tensor(n) hold what was in memory: give it numbers"
 
 
-def with_memory(settled: Settled, measured: Sides) -> Sides:
+def with_memory(bench: Bench, measured: Sides) -> Sides:
     """Return the measurement; where nothing finite comes out, with what the layer holds.
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.
@@ -30,7 +30,7 @@ def with_memory(settled: Settled, measured: Sides) -> Sides:
         return measured
     held = [
         f"`{name}` holds {what}"
-        for name, tensor in tensors_by_name(settled.workshop.layer.obj).items()
+        for name, tensor in tensors_by_name(bench.layer.obj).items()
         if (what := _strange(tensor)) is not None
     ]
     if not held:

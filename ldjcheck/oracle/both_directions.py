@@ -25,34 +25,33 @@ from ldjcheck.records import (
     Side,
     Sides,
 )
-from ldjcheck.running.spectral_norm import keep_up
 
 if TYPE_CHECKING:
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 
-def measure_sides(workshop: Workshop, calls: Calls, probe: Probe) -> Sides:
+def measure_sides(bench: Bench, probe: Probe) -> Sides:
     """Return what both directions say and what is true; raises nothing of the layer's."""
-    options = workshop.options
-    runner, x, generator = ready(workshop, calls, probe)
+    options, calls = bench.options, bench.calls
+    runner, x, generator = bench.ready(probe)
     wants_forward = options.direction in ("both", "forward")
     wants_inverse = options.direction in ("both", "inverse")
     forward: Side = Side.absent("forward", "there is no forward direction")
     if calls.forward is not None:
-        forward = measured_side(runner, "forward", x, workshop)
-        forward = _with_losses(runner, workshop, probe, forward)
+        forward = measured_side(runner, "forward", x, bench)
+        forward = _with_losses(runner, bench, probe, forward)
     inverse: Side = Side.absent("inverse", "there is no way back")
     if calls.inverse is not None and wants_inverse:
         y = _inverse_input(forward, calls, probe, generator, x.dtype)
         if y is not None:
-            inverse = way_back(runner, y, forward, workshop)
-            inverse = _with_losses(runner, workshop, probe, inverse)
+            inverse = way_back(runner, y, forward, bench)
+            inverse = _with_losses(runner, bench, probe, inverse)
             if inverse.answered and calls.departures:
-                inverse = making_up(runner, inverse, workshop.options)
+                inverse = making_up(runner, inverse, bench.options)
             elif inverse.answered:
-                inverse = with_round_trip(runner, inverse, forward, workshop)
-                inverse = as_meant(runner, inverse, forward, workshop)
+                inverse = with_round_trip(runner, inverse, forward, bench)
+                inverse = as_meant(runner, inverse, forward, bench)
                 forward = by_the_way_back(forward, inverse)
     elif not wants_inverse:
         inverse = Side.absent("inverse", "not asked for")
@@ -63,36 +62,17 @@ def measure_sides(workshop: Workshop, calls: Calls, probe: Probe) -> Sides:
     return Sides(probe=probe, forward=forward, inverse=inverse)
 
 
-def ready(
-    workshop: Workshop, calls: Calls, probe: Probe
-) -> tuple[Runner, Tensor, torch.Generator]:
-    """Return a runner set up as the configuration says, its inputs, and what drew them."""
-    generator = torch.Generator().manual_seed(
-        1_000_003 * (probe.seed + 1) + probe.batch
-    )
-    dtype = torch.float64 if workshop.promote else torch.float32
-    at = probe.domain, probe.shape, probe.batch
-    warm_up = draw(*at, "usual", generator).to(dtype)
-    x = draw(*at, probe.region, generator).to(dtype)
-    if probe.reach != 1.0:
-        x = probe.reach * x
-    runner = workshop.runner_at(calls, probe, warm_up)
-    if probe.draw and workshop.options.mode != "train":
-        keep_up(runner.layer)  # in training, each call does so itself, and is seen to
-    return runner, x, generator
-
-
 def _with_losses(
     runner: Runner,
-    workshop: Workshop,
+    bench: Bench,
     probe: Probe,
     side: Side,
 ) -> Side:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
     if not side.disagrees or side.exact.underived:
         return side  # of what only solves, the steps say nothing of the map
-    options = workshop.options
-    if not workshop.losses or (options.atol, options.rtol) != (None, None):
+    options = bench.options
+    if not bench.losses or (options.atol, options.rtol) != (None, None):
         return side
     return with_losses(runner, probe, side)
 

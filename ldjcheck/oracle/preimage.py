@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.records import Side, Sides
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 _NEARLY = (
@@ -38,7 +38,7 @@ def way_back(
     runner: Runner,
     y: Tensor,
     forward: Side,
-    workshop: Workshop,
+    bench: Bench,
 ) -> Side:
     """Return the way back; where it has no derivative, by the way there that it solves.
 
@@ -50,20 +50,20 @@ def way_back(
     if exact:
         plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
         there = forward.exact.jacobian if plain and forward.exact.anchored else None
-    inverse = measured_side(runner, "inverse", y, workshop, there)
+    inverse = measured_side(runner, "inverse", y, bench, there)
     if there is None or not inverse.answered or inverse.exact.anchored:
         return inverse
     if inverse.y.shape == forward.x.shape and not inverse.exact.rounding_seen:
         off = _gap(inverse.y, forward.x)
         found = None
         if off <= _PREIMAGE:
-            found = _at_preimage(runner, inverse, off, workshop)
+            found = _at_preimage(runner, inverse, off, bench)
         if found is not None:
             return replace(
                 found,
                 exact=replace(found.exact, underived=not _follows(inverse, found)),
             )
-    return measured_side(runner, "inverse", y, replace(workshop, solves=False))
+    return measured_side(runner, "inverse", y, replace(bench, solves=False))
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:
@@ -90,13 +90,13 @@ def _follows(inverse: Side, found: Side) -> bool:
 
 
 def _at_preimage(
-    runner: Runner, inverse: Side, off: float, workshop: Workshop
+    runner: Runner, inverse: Side, off: float, bench: Bench
 ) -> Side | None:
     """Return a way back with minus the exact value of the way there, where it ended.
 
     `off` is by how much it missed. None where that value is not known.
     """
-    numbers = replace(workshop, behaviour=False)
+    numbers = replace(bench, behaviour=False)
     at = measured_side(runner, "forward", inverse.y, numbers)
     if at.exact.ldj is None or not at.exact.anchored:
         return None
@@ -110,7 +110,7 @@ def with_round_trip(
     runner: Runner,
     inverse: Side,
     forward: Side,
-    workshop: Workshop,
+    bench: Bench,
 ) -> Side:
     """Add how far inverse(f(x)) is from x; find the exact value there where it is not known.
 
@@ -162,7 +162,7 @@ def with_round_trip(
         or off > _PREIMAGE
     ):
         return inverse
-    found = _at_preimage(runner, inverse, off, workshop)
+    found = _at_preimage(runner, inverse, off, bench)
     if found is None or (
         derivable and (found.disagrees or not _stops_early(inverse, found))
     ):
@@ -187,7 +187,7 @@ def as_meant(
     runner: Runner,
     inverse: Side,
     forward: Side,
-    workshop: Workshop,
+    bench: Bench,
 ) -> Side:
     """Return a way back that leads elsewhere, and whether its ldj is that of one that does not.
 
@@ -199,7 +199,7 @@ def as_meant(
     meant = _is_minus(inverse, forward)
     if not meant:
         at = measured_side(
-            runner, "forward", inverse.y, replace(workshop, behaviour=False)
+            runner, "forward", inverse.y, replace(bench, behaviour=False)
         )
         meant = _is_minus(inverse, at)
     return replace(inverse, round_trip=replace(inverse.round_trip, meant=meant))

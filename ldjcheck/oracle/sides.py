@@ -13,7 +13,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 
@@ -21,7 +21,7 @@ def measured_side(
     runner: Runner,
     direction: Direction,
     x: Tensor,
-    workshop: Workshop,
+    bench: Bench,
     there: Tensor | None = None,
 ) -> Side:
     """Return both numbers of one direction at inputs `(batch, *event)`; nothing raises.
@@ -34,11 +34,11 @@ def measured_side(
             runner,
             direction,
             x,
-            workshop.options,
-            behaviour=workshop.behaviour,
+            bench.options,
+            behaviour=bench.behaviour,
             there=there,
-            apart=workshop.apart,
-            solves=workshop.solves and there is not None,
+            apart=bench.apart,
+            solves=bench.solves and there is not None,
         )
     except LayerRaisedError as error:
         if isinstance(error.error, NoBaseError):

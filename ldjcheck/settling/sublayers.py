@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import paths
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.preimage import way_back
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ldjcheck.records import Calls, Direction, Probe, Side
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Call, Node, Trace
 
 _SAME = 1e-9
@@ -32,8 +31,7 @@ _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 
 
 def record_parts(
-    workshop: Workshop,
-    calls: Calls,
+    bench: Bench,
     probe: Probe,
     side: Side,
     recognise: Callable[[Any], tuple[Calls, ...]],
@@ -50,7 +48,7 @@ def record_parts(
     does, nothing is looked for, and what it calls itself for, as a solver does its own map,
     is a step of it.
     """
-    runner, _, _ = ready(workshop, calls, probe)
+    runner, _, _ = bench.ready(probe)
     watcher = Watcher(runner.layer)
     try:
         trace = record(runner, probe, side, watcher)
@@ -72,7 +70,7 @@ def record_parts(
             again.count(trace, call)
         elif any(_is_closed(each, call, like) for each in around):
             continue
-        elif (own := _own_numbers(runner, call, recognise, workshop)) is not None:
+        elif (own := _own_numbers(runner, call, recognise, bench)) is not None:
             if own.exact.shape == trace.reported.shape:
                 found.append(_Found(call, own, trace))
             elif not around:  # run on several pieces of each sample, it has a number
@@ -139,7 +137,7 @@ def _own_numbers(
     runner: Runner,
     call: Call,
     recognise: Callable[[Any], tuple[Calls, ...]],
-    workshop: Workshop,
+    bench: Bench,
 ) -> _Own | None:
     if _is_ready_made(call.owner) or call.x.value.dim() < 1:
         return None
@@ -152,7 +150,7 @@ def _own_numbers(
         alone = Runner(
             layer=call.owner,
             calls=calls,
-            kwargs={**dict(workshop.options.kwarg), **kwargs} if kwargs else {},
+            kwargs={**dict(bench.options.kwarg), **kwargs} if kwargs else {},
             promote=runner.promote,
             seed=runner.seed,
             constants=runner.constants,
@@ -161,14 +159,14 @@ def _own_numbers(
         for direction in directions:
             if (calls.forward if direction == "forward" else calls.inverse) is None:
                 continue
-            side = _measured(alone, direction, call, workshop)
+            side = _measured(alone, direction, call, bench)
             if side is not None:
                 return _Own(side, calls)
     return None
 
 
 def _measured(
-    alone: Runner, direction: Direction, call: Call, workshop: Workshop
+    alone: Runner, direction: Direction, call: Call, bench: Bench
 ) -> Side | None:
     """Return the sublayer's own measurement, if it does by itself what it did there."""
     x = call.x.value
@@ -178,7 +176,7 @@ def _measured(
         return None
     if outcome.reported is None or not _agree(outcome.y, call.y.value):
         return None
-    numbers = replace(workshop, behaviour=False)
+    numbers = replace(bench, behaviour=False)
     if direction == "inverse" and alone.calls.forward is not None:
         there = measured_side(alone, "forward", outcome.y.detach(), numbers)
         side = way_back(alone, x, there, numbers)

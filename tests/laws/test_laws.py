@@ -19,8 +19,8 @@ import ldjcheck
 from ldjcheck import strategies
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.records import Layer, Options
-from ldjcheck.running.bench import Workshop
+from ldjcheck.records import Domain, Layer, Options
+from ldjcheck.running.bench import Bench
 from ldjcheck.strategies.flow import MISTAKES, Scale
 
 if TYPE_CHECKING:
@@ -46,8 +46,11 @@ def measured(
     calls = recognise_conventions(flow)[0]
     layer = Layer(target="flow", name="flow", obj=flow)
     options = Options()
-    workshop = Workshop(layer=layer, options=options, promote=True)
-    runner = workshop.runner(calls, tuple(x.shape[1:]), len(x))
+    bench = Bench(
+        layer=layer, options=options, promote=True, calls=calls,
+        shape=tuple(x.shape[1:]), batch=len(x), domain=Domain(kind="real"),
+    )  # fmt: skip
+    runner = bench.runner()
     return measure_direction(runner, direction, x, options, behaviour=False)
 
 

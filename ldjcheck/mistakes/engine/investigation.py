@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Side,
         Sides,
     )
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Trace
 
 _SMALLEST = (
@@ -33,8 +33,7 @@ _SMALLEST = (
 
 
 def record_directions(
-    workshop: Workshop,
-    calls: Calls,
+    bench: Bench,
     directions: Sequence[Direction],
     measured: Sequence[Sides],
     more: Sequence[Probe] = (),
@@ -44,22 +43,20 @@ def record_directions(
     A configuration counts only where the map is square, regular and finite: a layer that is
     fed a size it was not made for may silently drop or merge dims.
     """
-    options = workshop.options
+    options = bench.options
     if "inverse" not in directions:  # the way back is not asked about
         options = replace(options, direction="forward")
     # What is allowed was decided where the direction was found to be wrong.
     quicker = replace(
-        workshop,
+        bench,
         options=options,
         behaviour=False,
         losses=False,
         apart=are_all_apart(measured),
         solves=only_solves(measured),
     )
-    everywhere = [*measured, *(measure_sides(quicker, calls, c) for c in more)]
-    recorded = [
-        (item, _recorded(workshop, calls, item, directions)) for item in everywhere
-    ]
+    everywhere = [*measured, *(measure_sides(quicker, c) for c in more)]
+    recorded = [(item, _recorded(bench, item, directions)) for item in everywhere]
     return tuple(
         tuple(
             traces[direction]
@@ -68,7 +65,7 @@ def record_directions(
             )
             if direction in traces
         )
-        or _by_numbers(calls, everywhere, direction)
+        or _by_numbers(bench.calls, everywhere, direction)
         for direction in directions
     )
 
@@ -93,8 +90,7 @@ def _agrees(item: Sides, direction: Direction) -> bool:
 
 
 def _recorded(
-    workshop: Workshop,
-    calls: Calls,
+    bench: Bench,
     item: Sides,
     directions: Sequence[Direction],
 ) -> dict[Direction, Trace]:
@@ -103,7 +99,7 @@ def _recorded(
     usable = [side for way in directions if _is_regular(side := item.of(way))]
     if not usable:
         return traces
-    runner, _, _ = ready(workshop, calls, item.probe)
+    runner, _, _ = bench.ready(item.probe)
     for side in usable:
         with contextlib.suppress(
             LayerRaisedError, UnexpectedReturnError, UntraceableError

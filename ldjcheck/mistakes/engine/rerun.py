@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ldjcheck.experiments.convergence import refined
 from ldjcheck.experiments.everywhere import measure_everywhere
-from ldjcheck.oracle.both_directions import measure_sides, ready
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
         Side,
         Sides,
     )
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _ROUNDING = 4e-7  # relative: an edit is looked at closely only later
 _SLACKS = 4.0
@@ -60,13 +60,13 @@ class Rehearsal:
     """
 
     def __init__(
-        self, settled: Settled, measured: Sequence[Sides], direction: Direction
+        self, bench: Bench, measured: Sequence[Sides], direction: Direction
     ) -> None:
         self.direction = direction
         self._scenes = []
         self._left_out = []
         for item in measured:
-            scene = self._scene(settled, item)
+            scene = self._scene(bench, item)
             if scene is not None:
                 self._scenes.append(scene)
             elif _is_wrong(item.of(self.direction)):
@@ -110,13 +110,13 @@ class Rehearsal:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def _scene(self, settled: Settled, item: Sides) -> _Scene | None:
+    def _scene(self, bench: Bench, item: Sides) -> _Scene | None:
         side = item.of(self.direction)
         if side.exact.ldj is None:
             return None
         if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
             return None
-        runner, _, _ = ready(settled.workshop, settled.calls, item.probe)
+        runner, _, _ = bench.ready(item.probe)
         try:
             outcome = runner.run(self.direction, side.x, Frozen())
         except (LayerRaisedError, UnexpectedReturnError):
@@ -178,17 +178,17 @@ def _is_wrong(side: Side) -> bool:
 
 
 def measure_again(
-    settled: Settled, configs: Sequence[Probe], more: Sequence[Probe]
+    bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
 ) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
     """Return the layer and its gradients measured anew, as its code is now.
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
     """
-    measured, gradients, _ = measure_everywhere(settled, tuple(configs), lives=False)
-    quicker = replace(settled.workshop, behaviour=False)
-    further = tuple(measure_sides(quicker, settled.calls, config) for config in more)
-    further, _ = refined(settled, tuple(more), further)
+    measured, gradients, _ = measure_everywhere(bench, tuple(configs), lives=False)
+    quicker = replace(bench, behaviour=False)
+    further = tuple(measure_sides(quicker, config) for config in more)
+    further, _ = refined(bench, tuple(more), further)
     return (*measured, *further), gradients
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Comparison, Probe, Verdict
     from ldjcheck.revision import Live, Replacement
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 
 _ALIKE = 0.1  # of a difference: what is left of it is no other one
@@ -40,7 +40,7 @@ class Plans:
 class Verification:
     """Asks whether a whole layer agrees once its source is edited."""
 
-    settled: Settled
+    bench: Bench
     before: Comparison
     plans: Plans
     refuted: list[tuple[Rehearsal, float]] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Verification:
 
     def _compared(self) -> Comparison:
         plans = self.plans
-        measured, gradients = measure_again(self.settled, plans.closely, plans.by_value)
+        measured, gradients = measure_again(self.bench, plans.closely, plans.by_value)
         before = self.before.measurement
         return compare(replace(before, measured=measured, gradients=gradients))
 
     def _remember(self, after: Comparison) -> None:
         for verdict in after.verdicts:
             measured = after.measurement.measured
-            rehearsal = Rehearsal(self.settled, measured, verdict.direction)
+            rehearsal = Rehearsal(self.bench, measured, verdict.direction)
             if verdict.mismatched and rehearsal.shows_mistake:
                 self.refuted.append((rehearsal, _largest(verdict)))
 
