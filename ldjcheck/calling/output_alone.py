@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.signature import call_signature, caller, inverse_method
 from ldjcheck.calling.ways import only_call, run, taken
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,9 +38,10 @@ def volume_kept(
     return signature, Calls(
         convention=convention,
         signature=signature.show(f"y, where {where}"),
-        forward=_call(None, there, says),
-        inverse=_call(None if flag else method, flag.inverse if flag else {}, says),
-        asks=only_call(there),
+        forward=Way(call=_call(None, there, says), asks=only_call(there)),
+        inverse=Way(
+            call=_call(None if flag else method, flag.inverse if flag else {}, says)
+        ),
         keeps_volume=True,
         context_names=signature.contexts(),
         inferred=(("convention", f"{convention}: {because}, and reports no ldj"),),

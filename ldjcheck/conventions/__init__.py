@@ -42,7 +42,7 @@ from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls
+    from ldjcheck.records import Calls, Way
 
 CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,
@@ -128,12 +128,17 @@ def _where_declared(layer: Any, calls: Calls) -> Calls:
     They are constraints of torch, under the names that its own transforms have for them.
     One that bounds nothing is what a base class says of all that come from it.
     """
-    there, back = (_constraint(layer, side) for side in ("domain", "codomain"))
     return replace(
         calls,
-        domain=calls.domain or declared_domain(there),
-        codomain=calls.codomain or declared_domain(back),
+        forward=_of_domain(calls.forward, _constraint(layer, "domain")),
+        inverse=_of_domain(calls.inverse, _constraint(layer, "codomain")),
     )
+
+
+def _of_domain(way: Way | None, declared: constraints.Constraint | None) -> Way | None:
+    if way is None or way.domain is not None:
+        return way
+    return replace(way, domain=declared_domain(declared))
 
 
 def _constraint(layer: Any, side: str) -> constraints.Constraint | None:

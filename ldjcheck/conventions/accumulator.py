@@ -21,7 +21,7 @@ from ldjcheck.calling.signature import (
     total_name,
 )
 from ldjcheck.calling.ways import run, taken
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,8 +51,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"{signature.input}, {total}"),
-        forward=_call(signature, total, flag.forward if flag else {}),
-        inverse=inverse,
+        forward=Way(call=_call(signature, total, flag.forward if flag else {})),
+        inverse=Way.of(inverse),
         accumulates=True,
         sign=sign,
         context_names=signature.contexts(total),

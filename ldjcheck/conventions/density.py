@@ -29,7 +29,7 @@ from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.calling.ways import run
 from ldjcheck.conventions.model import DENSITIES, Unit, less_base
 from ldjcheck.densities.written import Memory
-from ldjcheck.records import Calls, Returned
+from ldjcheck.records import Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -49,7 +49,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield Calls(
             convention=CONVENTION.name,
             signature=signature.show("z, log p(x)"),
-            forward=partial(_call, place, unit, memory),
+            forward=Way(call=partial(_call, place, unit, memory)),
             inverse=None,
             context_names=signature.contexts(),
             extra_names=signature.extras(),

@@ -21,7 +21,7 @@ from ldjcheck.calling.signature import (
     inverse_method,
     signature_of,
 )
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +45,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f((x, {total})) -> (y, {total})",
-        forward=_call(flag.forward if flag else {}),
-        inverse=inverse,
+        forward=Way(call=_call(flag.forward if flag else {})),
+        inverse=Way.of(inverse),
         accumulates=True,
         sign=-1 if is_density(total) else 1,
         context_names=signature.contexts(),

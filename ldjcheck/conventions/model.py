@@ -24,7 +24,7 @@ from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
-from ldjcheck.records import CallFunction, Calls, Domain, Returned
+from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -73,11 +73,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=_call(name, unit, memory),
+                forward=Way(call=_call(name, unit, memory), domain=_support(layer)),
                 inverse=None,
                 lacks_density=memory is not None and memory.leaving,
                 context_names=signature.contexts(None),
-                domain=_support(layer),
                 inferred=(
                     (
                         "convention",

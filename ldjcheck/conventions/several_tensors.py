@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import call_signature, caller
 from ldjcheck.calling.ways import run
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,8 +28,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f(*xs) -> *ys, ldj; way back: {flag}",
-        forward=_call(flag.forward),
-        inverse=_call(flag.inverse),
+        forward=Way(call=_call(flag.forward)),
+        inverse=Way(call=_call(flag.inverse)),
         column=True,
         context_names=first[1:],
         inferred=(

@@ -167,8 +167,9 @@ class Histories:
         generator = torch.Generator().manual_seed(7_000_003 + number)
         probe, calls = self._probe, self._bench.calls
         domain = probe.domain
-        if self._way == "inverse" and calls.codomain is not None:
-            domain = calls.codomain
+        back = calls.inverse
+        if self._way == "inverse" and back is not None and back.domain is not None:
+            domain = back.domain
         x = draw(domain, probe.shape, probe.batch, "usual", generator)
         return x.to(self._x.dtype)
 

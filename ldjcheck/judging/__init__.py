@@ -22,7 +22,8 @@ def compare(measurement: Measurement) -> Comparison:
     forward = verdict_on(measurement, "forward")
     inverse = verdict_on(measurement, "inverse")
     round_trip = round_trip_check(measurement, forward, inverse)
-    if measurement.calls.inverse_derived and not forward.mismatched:
+    back = measurement.calls.inverse
+    if back is not None and back.derived and not forward.mismatched:
         inverse = _of_the_map_alone(inverse, round_trip, "not-available")
     inverse = _as_meant(inverse, round_trip)
     return Comparison(

@@ -24,7 +24,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if first.exact.ldj is None
         else (f"; its exact value is {float(first.exact.ldj[0]):+.6g} on sample 0")
     )
-    promised = comparison.measurement.calls.inverse_tracked
+    back = comparison.measurement.calls.inverse
+    promised = back is not None and back.tracked
     expected = not promised or first.said.bare
     finding = RULE.finding(
         "The inverse does not track its ldj, so only the map itself was checked.",

@@ -84,7 +84,8 @@ def value_findings(
 
 def _follows_forward(comparison: Comparison) -> bool:
     """Return whether the way back is wrong because the forward ldj is: it is made of it."""
-    derived = comparison.measurement.calls.inverse_derived
+    back = comparison.measurement.calls.inverse
+    derived = back is not None and back.derived
     return derived and comparison.forward.mismatched
 
 

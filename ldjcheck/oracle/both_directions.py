@@ -89,7 +89,9 @@ def _inverse_input(
         y = forward.y
         usable = y.dim() and len(y) == probe.batch and bool(torch.isfinite(y).all())
         return y.clone() if usable else None
-    domain = calls.codomain or Domain(kind="real")
+    back = calls.inverse
+    declared = None if back is None else back.domain
+    domain = declared or Domain(kind="real")
     return draw(domain, probe.shape, probe.batch, probe.region, generator).to(dtype)
 
 

@@ -122,9 +122,8 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
     """
     assert side.said.ldj is not None
     assert side.exact.ldj is not None
-    event_dim = (
-        calls.event_dim if side.direction == "forward" else calls.inverse_event_dim
-    )
+    way = calls.way(side.direction)
+    event_dim = None if way is None else way.event_dim
     return Trace(
         probe=probe,
         direction=side.direction,

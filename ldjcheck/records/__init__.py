@@ -30,6 +30,7 @@ from ldjcheck.records.called import (
     Departure,
     Layer,
     Returned,
+    Way,
 )
 from ldjcheck.records.explained import (
     Diagnosis,
@@ -138,5 +139,6 @@ __all__ = [
     "Turned",
     "Unrepeatable",
     "Verdict",
+    "Way",
     "Wrt",
 ]

@@ -263,7 +263,9 @@ class Bench:
 
     def _call(self, runner: Runner, shape: Shape) -> Hashable:
         """Return what calls that leave copies alike behind are alike in."""
-        given = runner.calls.forward, tuple(runner.kwargs), shape
+        there = runner.calls.forward
+        call = None if there is None else there.call
+        given = call, tuple(runner.kwargs), shape
         return self._kind(), self.options.params, given
 
     def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:

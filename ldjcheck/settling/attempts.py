@@ -121,7 +121,8 @@ class Failures:
         error: LayerRaisedError,
     ) -> None:
         """Note what a call raised: it does however its return is read."""
-        if bench.calls.asks is not None:
+        there = bench.calls.forward
+        if there is not None and there.asks is not None:
             self._by_call[_call(bench)] = error
 
     def returned(
@@ -256,7 +257,8 @@ class Failures:
 def _call(bench: Bench) -> Hashable:
     """Return what stands for a call and what it is given."""
     calls = bench.calls
-    return calls.asks, calls.parts, bench.shape, bench.domain, bench.promote
+    asks = None if calls.forward is None else calls.forward.asks
+    return asks, calls.parts, bench.shape, bench.domain, bench.promote
 
 
 def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:

@@ -50,7 +50,7 @@ def with_levels(bench: Bench) -> Bench:
         bench,
         calls=replace(
             calls,
-            forward=_set_aside(calls.forward, bits),
+            forward=replace(calls.forward, call=_set_aside(calls.forward.call, bits)),
             inferred=(*calls.inferred, ("levels", said)),
         ),
     )

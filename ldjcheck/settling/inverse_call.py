@@ -25,11 +25,16 @@ def with_way_back(bench: Bench) -> Bench:
     """Return the bench with a way back that leads back, if another call of it does."""
     calls = bench.calls
     usual = calls.forward is not None and calls.inverse is not None and not calls.parts
-    if not usual or not calls.other_ways_back or _leads_back(bench):
+    if (
+        calls.inverse is None
+        or not usual
+        or not calls.inverse.others
+        or _leads_back(bench)
+    ):
         return bench
     told: Bench | None = None
-    for shown, inverse in calls.other_ways_back:
-        other = replace(calls, inverse=inverse)
+    for shown, inverse in calls.inverse.others:
+        other = replace(calls, inverse=replace(calls.inverse, call=inverse))
         leads = _leads_back(replace(bench, calls=other))
         why = "only so it leads back to x" if leads else "told to, it should lead back"
         said = ("way back", f"{shown}: {why}")

@@ -49,8 +49,11 @@ def with_departures(
     if not found:
         return bench
     whole = _Whole(calls, found)
-    back = None if calls.inverse is None else whole.inverse
-    opened = replace(calls, forward=whole.forward, inverse=back, departures=found)
+    back = None
+    if calls.inverse is not None:
+        back = replace(calls.inverse, call=whole.inverse)
+    there = replace(calls.forward, call=whole.forward)
+    opened = replace(calls, forward=there, inverse=back, departures=found)
     if any(each.calls is None for each in found):
         regular = whole.is_regular(replace(bench, calls=opened))
         return replace(bench, calls=opened) if regular else bench
@@ -141,7 +144,7 @@ def _kept(left: Left, calls: Calls, contexts: Mapping[str, Any]) -> list[int] | 
     assert calls.forward is not None
     start = x.new_zeros((len(x), 1) if calls.column else (len(x),))
     with torch.no_grad():
-        returned = calls.forward(
+        returned = calls.forward.call(
             left.owner, x, start if calls.accumulates else None, contexts
         )
     y, _ = gathered(returned.y)
@@ -208,7 +211,7 @@ class _Whole:
         assert self._calls.forward is not None
         heard = Leavings(flow=layer, wanted=self._by_path)
         with heard.listening():
-            returned = self._calls.forward(layer, x, start, kwargs)
+            returned = self._calls.forward.call(layer, x, start, kwargs)
         y, _ = gathered(returned.y)
         parts = self._parts(heard, x)
         whole = torch.cat([y.flatten(1), *(part.rest for part in parts)], dim=1)
@@ -224,10 +227,10 @@ class _Whole:
         assert self._calls.forward is not None
         shape = self._kept.get(y[0].numel(), tuple(y.shape[1:]))
         kept = y.flatten(1)[:, : torch.Size(shape).numel()].reshape(len(y), *shape)
-        returned = self._calls.inverse(layer, kept, start, kwargs)
+        returned = self._calls.inverse.call(layer, kept, start, kwargs)
         heard = Leavings(flow=layer, wanted=self._by_path)
         with heard.listening():
-            self._calls.forward(layer, returned.y, start, kwargs)
+            self._calls.forward.call(layer, returned.y, start, kwargs)
         parts = self._parts(heard, returned.y)
         ldj = self._less(returned.ldj, parts, start, back=True)
         return replace(returned, ldj=ldj, taken=_sum(parts))
@@ -264,7 +267,7 @@ class _Whole:
         rest = [i for i in range(left.x[0].numel()) if i not in kept]
         assert calls.forward is not None
         start = left.x.new_zeros((len(left.x), 1) if calls.column else (len(left.x),))
-        said = calls.forward(
+        said = calls.forward.call(
             left.owner, left.x, start if calls.accumulates else None, contexts
         )
         claimed = torch.as_tensor(said.ldj, dtype=left.x.dtype)

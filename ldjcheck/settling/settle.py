@@ -218,12 +218,13 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
     """Return how well the layer runs at this shape, and in which domain."""
     given, calls = start.options.domain, start.calls
     choices: tuple[Domain, ...]
-    declared = calls.domain if calls.forward is not None else calls.codomain
+    first = calls.forward or calls.inverse
+    declared = None if first is None else first.domain
     if given is not None:
         choices, why = (given,), "as you said"
     elif declared is not None:
         choices, why = (declared,), "declared by the layer"
-        if calls.domain_derived:
+        if first is not None and first.domain_derived:
             choices += inside(declared)
     else:
         choices, why = GUESSES, "the first domain where the output is finite"

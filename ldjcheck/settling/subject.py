@@ -332,10 +332,14 @@ def _guessed(
     layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
 ) -> tuple[ShapeGuess, ...]:
     """Return the small shapes to try and why, or the large ones up to a limit of dims."""
-    known = layer.obj, candidates[0].event_dim, around
+    known = layer.obj, _event_dim(candidates[0]), around
     if limit is None:
         return guess_shapes(*known)
     return guess_shapes(*known, over=SMALL, limit=limit)
+
+
+def _event_dim(calls: Calls) -> int | None:
+    return None if calls.forward is None else calls.forward.event_dim
 
 
 def _given(shape: Shape, why: str) -> ShapeGuess:
@@ -352,7 +356,7 @@ def _not_beyond_limit(
     """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
     if error.code not in ("LDJ005", "LDJ006"):
         return
-    known = layer.obj, candidates[0].event_dim, around
+    known = layer.obj, _event_dim(candidates[0]), around
     limits = {"over": max(options.dims_limit, SMALL), "limit": _LARGEST}
     beyond = guess_shapes(*known, **limits)[:_BEYOND]
     if not beyond:
