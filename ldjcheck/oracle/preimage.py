@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.dequantization import noise_of
+from ldjcheck.oracle.inverse_function import by_inversion
 from ldjcheck.oracle.many_to_one import has_one_image, is_spanned_by_noise
 from ldjcheck.oracle.periodicity import period_of
 from ldjcheck.oracle.sides import judged_by, measured_side
@@ -50,6 +51,10 @@ def way_back(
     if exact:
         plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
         there = forward.exact.jacobian if plain and forward.exact.anchored else None
+    if exact and forward.exact.method == "products":
+        undone = _shown_to_undo(runner, y, forward, bench)
+        if undone is not None:
+            return undone
     inverse = measured_side(runner, "inverse", y, bench, there)
     if there is None or not inverse.answered or inverse.exact.anchored:
         return inverse
@@ -64,6 +69,17 @@ def way_back(
                 exact=replace(found.exact, underived=not _follows(inverse, found)),
             )
     return measured_side(runner, "inverse", y, replace(bench, solves=False))
+
+
+def _shown_to_undo(
+    runner: Runner, y: Tensor, forward: Side, bench: Bench
+) -> Side | None:
+    """Return a way back of many dims judged by the way there, where it undoes it."""
+    plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
+    if not plain or forward.said.estimated:
+        return None
+    said = measured_side(runner, "inverse", y, bench, said_alone=True)
+    return by_inversion(runner, said, forward) if said.answered else said
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:

@@ -61,6 +61,8 @@ class Exact:
     method: Method | None = None
     jacobian: Tensor | None = None
     structure: Structure | None = None
+    products: int | None = None  # of J and vectors, by which its structure was proved
+    sign: Tensor | None = None  # of det J, `(batch,)`, where it is known without J
     shares: Tensor | None = None
     anchored: bool = False  # the Jacobian agrees with central differences
     wrt: Wrt = "input"  # what the Jacobian is taken against
