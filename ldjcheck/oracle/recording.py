@@ -22,8 +22,8 @@ from ldjcheck.tape import (
     rerun,
     users_among,
 )
-from ldjcheck.tape.families import FACTORIES
 from ldjcheck.tape.recorder import Recorder
+from ldjcheck.torch_ops import FACTORIES
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls, Probe, Side
