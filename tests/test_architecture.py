@@ -245,6 +245,34 @@ def test_the_test_above_sees_circles(
     assert circles(graph) == found
 
 
+def sets_what_is_exact(source: str) -> list[int]:
+    """Return the lines that write an exact value, or what may differ from it."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and (
+            ast.unparse(node.func) == "Exact"
+            or (
+                ast.unparse(node.func) == "replace"
+                and ast.unparse(node.args[0]).endswith("exact")
+            )
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_only_oracles_set_what_is_exact(path: Path) -> None:
+    if part_of(dotted(path)) in ("oracle", "records"):
+        pytest.skip("these do")
+    assert sets_what_is_exact(path.read_text()) == []
+
+
+def test_the_test_above_sees_how_it_is_set() -> None:
+    source = "a = Exact(ldj=x)\nreplace(side, exact=replace(side.exact, ldj=x))"
+    assert sets_what_is_exact(source) == [1, 2]
+
+
 RECORDS = {
     "calls", "comparison", "diagnosis", "exact", "measured", "measurement", "probe", "said",
     "side", "sides", "subject", "verdict",

@@ -143,10 +143,7 @@ def _clear(
     if side.exact.shares is not None:
         steep = side.exact.shares.abs().amax(dim=1)
     clear = (side.exact.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
-    return replace(
-        side,
-        exact=replace(side.exact, ldj=side.exact.ldj.masked_fill(~clear, torch.nan)),
-    )
+    return replace(side, exact=side.exact.without(~clear))
 
 
 def _off(side: Side) -> Tensor:
