@@ -22,7 +22,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "cells", "errors", "holdings", "profiling", "records",
-            "tolerance", "tracebacks",
+            "tolerance", "torch_ops", "tracebacks",
         }
     ),
     frozenset({"calling", "domains", "revision", "tape"}),
@@ -172,6 +172,125 @@ def test_the_test_above_sees_every_kind_of_import(
     module: str, source: str, faults: int
 ) -> None:
     assert len(upward_imports(module, source)) == faults
+
+
+CIRCLES = frozenset(
+    {
+        # A row of layers is called by the conventions of its layers.
+        frozenset({"ldjcheck.conventions", "ldjcheck.conventions.sequence"}),
+    }
+)
+"""Modules that need each other by what they are. It takes a reason to add one."""
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Return every module with those of ours that it imports, the package itself apart."""
+    names = {dotted(path).removesuffix(f".{FACADE}"): path for path in MODULES}
+    graph: dict[str, set[str]] = {}
+    for name, path in names.items():
+        package = dotted(path).rpartition(".")[0]
+        graph[name] = {
+            module
+            for imported in imported_names(path.read_text(), package)
+            for module in [
+                imported if imported in names else imported.rpartition(".")[0]
+            ]
+            if module in names and module not in (name, "ldjcheck")
+        }
+    return graph
+
+
+def imported_names(source: str, package: str) -> Iterator[str]:
+    """Yield what a source imports of ours, down to the single name."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            home = node.module or ""
+            if node.level:
+                above = package.split(".")[: len(package.split(".")) - node.level + 1]
+                home = ".".join([*above, home]).rstrip(".")
+            yield from (f"{home}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+
+
+def circles(graph: dict[str, set[str]]) -> set[frozenset[str]]:
+    """Return the groups of modules that import each other, directly or not."""
+    reach = {name: set(graph[name]) for name in graph}
+    for through in graph:
+        for seen in reach.values():
+            if through in seen:
+                seen |= reach[through]
+    return {
+        frozenset(other for other in reach[name] if name in reach[other])
+        for name in graph
+        if name in reach[name]
+    }
+
+
+def test_each_module_has_a_floor_of_its_own_since_none_imports_in_a_circle() -> None:
+    assert circles(module_graph()) == CIRCLES
+
+
+@pytest.mark.parametrize(
+    ("graph", "found"),
+    [
+        ({"a": {"b"}, "b": {"c"}, "c": set()}, set()),
+        ({"a": {"b"}, "b": {"a"}, "c": {"a"}}, {frozenset("ab")}),
+        ({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": set()}, {frozenset("abc")}),
+    ],
+)
+def test_the_test_above_sees_circles(
+    graph: dict[str, set[str]], found: set[frozenset[str]]
+) -> None:
+    assert circles(graph) == found
+
+
+def sets_what_is_exact(source: str) -> list[int]:
+    """Return the lines that write an exact value, or what may differ from it."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        and (
+            ast.unparse(node.func) == "Exact"
+            or (
+                ast.unparse(node.func) == "replace"
+                and ast.unparse(node.args[0]).endswith("exact")
+            )
+        )
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_only_oracles_set_what_is_exact(path: Path) -> None:
+    if part_of(dotted(path)) in ("oracle", "records"):
+        pytest.skip("these do")
+    assert sets_what_is_exact(path.read_text()) == []
+
+
+def test_the_test_above_sees_how_it_is_set() -> None:
+    source = "a = Exact(ldj=x)\nreplace(side, exact=replace(side.exact, ldj=x))"
+    assert sets_what_is_exact(source) == [1, 2]
+
+
+RECORDS = {
+    "calls", "comparison", "diagnosis", "exact", "measured", "measurement", "probe", "said",
+    "side", "sides", "subject", "verdict",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_fields_of_records_are_read_where_the_type_checker_sees_it(path: Path) -> None:
+    """Attributes of users' objects may be asked for by name; records have known ones."""
+    past = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("getattr", "hasattr", "setattr")
+        and isinstance(node.args[0], ast.Name)
+        and (node.args[0].id in RECORDS or ast.unparse(node.args[1]) == "direction")
+    ]
+    assert past == []
 
 
 def test_every_part_has_its_floor() -> None:

@@ -72,13 +72,12 @@ def _side(
     """Return the run whose first sample is the one that the report shows first."""
     check = _check(result, direction)
     shown = check.samples[0] if check is not None and check.samples else None
-    sides = [getattr(each, direction) for each in measurement.measured]
+    sides = [each.of(direction) for each in measurement.measured]
     sides = [side for side in sides if side.answered]
     for side in sides:
-        exact = None if side.exact is None else float(side.exact[0])
+        exact = None if side.exact.ldj is None else float(side.exact.ldj[0])
         if shown is not None and exact is not None and math.isclose(exact, shown.exact):
-            found: Side = side
-            return found
+            return side
     return next(iter(sides), None)
 
 

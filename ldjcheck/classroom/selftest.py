@@ -229,15 +229,17 @@ def _change(
     """Return what differs: that a direction raises, the map, else the ldj, or nothing."""
     differs: Literal["ldj"] | None = None
     for now, then in zip(after.measured, before.measured, strict=False):
-        for direction in ("forward", "inverse"):
-            one, other = getattr(now, direction), getattr(then, direction)
+        for one, other in zip(now.both, then.both, strict=True):
             if one.answered != other.answered:
                 return "fails"
             if not one.answered:
                 continue
             if not _same(one.y, other.y):
                 return "map"
-            if one.form != other.form or not _same(one.reported, other.reported):
+            now_said, then_said = one.said, other.said
+            if now_said.form != then_said.form or not _same(
+                now_said.ldj, then_said.ldj
+            ):
                 differs = "ldj"
     return differs
 

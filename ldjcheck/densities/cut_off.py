@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.tape import ancestors, dependents
-from ldjcheck.tape.families import SHAPES, SPLIT
+from ldjcheck.torch_ops import SHAPES, SPLIT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

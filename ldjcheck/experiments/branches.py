@@ -20,6 +20,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
+from ldjcheck.torch_ops import CLAMPS, COMPARES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,16 +38,6 @@ _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 10.0  # nats a dim: beyond, a layer is no longer what anybody uses
 _RETURNS = 1e-6  # a way back that misses by more is at another point
 _ASKED = 3  # places where bounds are met, each costs Jacobians
-
-_CLAMPS = frozenset(
-    {"clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_max", "hardtanh"}
-)
-_COMPARES = frozenset(
-    {
-        "lt", "gt", "le", "ge", "__lt__", "__gt__", "__le__", "__ge__",
-        "less", "greater", "less_equal", "greater_equal",
-    }
-)  # fmt: skip
 
 
 def beyond_bounds(
@@ -152,10 +143,7 @@ def _clear(
     if side.exact.shares is not None:
         steep = side.exact.shares.abs().amax(dim=1)
     clear = (side.exact.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
-    return replace(
-        side,
-        exact=replace(side.exact, ldj=side.exact.ldj.masked_fill(~clear, torch.nan)),
-    )
+    return replace(side, exact=side.exact.without(~clear))
 
 
 def _off(side: Side) -> Tensor:
@@ -214,7 +202,7 @@ class _Bounds(TorchFunctionMode):
     ) -> Any:
         name = getattr(func, "__name__", "")
         given = dict(kwargs or {})
-        if name in _CLAMPS and args and isinstance(args[0], Tensor):
+        if name in CLAMPS and args and isinstance(args[0], Tensor):
             low, high = _ends(name, args[1:], given)
             value = args[0].detach()
             if _means_something(low):
@@ -222,7 +210,7 @@ class _Bounds(TorchFunctionMode):
             if _means_something(high):
                 self._note(name, "above", value > high)
         result = func(*args, **given)
-        if name in _COMPARES and len(args) == 2 and isinstance(result, Tensor):
+        if name in COMPARES and len(args) == 2 and isinstance(result, Tensor):
             numbers = [a for a in args if not isinstance(a, Tensor) or a.numel() == 1]
             if any(_means_something(number) for number in numbers):
                 self._note(name, "holds", result)

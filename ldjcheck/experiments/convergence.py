@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.experiments.step_size import Grain, Number
+from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -64,7 +65,9 @@ def refined(
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
             continue
-        measured = tuple(_allowing(each, direction) for each in measured)
+        measured = tuple(
+            each.changed(approximated(each.of(direction))) for each in measured
+        )
         said[f"approximation {direction}"] = (
             f"the difference goes to zero as {names} takes finer steps: no mistake"
         )
@@ -305,26 +308,3 @@ def _gap(side: Side) -> Tensor | None:
     if gap is None or not bool(torch.isfinite(gap).all()):
         return None
     return gap
-
-
-def _allowing(measured: Sides, direction: Direction) -> Sides:
-    """Return the measurement with what the approximation is off by allowed."""
-    side = measured.of(direction)
-    if side.disagrees:
-        gap = _gap(side)
-        assert gap is not None
-        assert side.exact.allowed is not None
-        allowed = torch.maximum(side.exact.allowed, 1.01 * gap.abs())
-        side = replace(
-            side, exact=replace(side.exact, allowed=allowed, approximate=True)
-        )
-    if _comes_back_off(side):
-        assert side.round_trip.off is not None
-        side = replace(
-            side,
-            round_trip=replace(side.round_trip, allowed=1.01 * side.round_trip.off),
-            exact=replace(side.exact, approximate=True),
-        )
-    if direction == "forward":
-        return replace(measured, forward=side)
-    return replace(measured, inverse=side)

@@ -14,10 +14,10 @@ from ldjcheck.experiments.float32_parity import compare_as_written
 from ldjcheck.experiments.gradient import measure_gradients
 from ldjcheck.experiments.orientation import look_for_folds, turn_around
 from ldjcheck.experiments.perturbation import nearer, where_borne
-from ldjcheck.experiments.split_density import with_stand_ins
 from ldjcheck.experiments.uninitialised_memory import with_memory
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
+from ldjcheck.oracle.other_dims import with_stand_ins
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
@@ -79,7 +79,7 @@ def _values(
     bench, probes, measured, said = _measured(bench, probes)
     measured = (with_memory(bench, measured[0]), *measured[1:])
     measured, finer = refined(bench, probes, measured)
-    measured = with_stand_ins(bench, probes, measured)
+    measured = with_stand_ins(bench, measured)
     return bench, probes, measured, {**said, **finer}, bool(finer)
 
 

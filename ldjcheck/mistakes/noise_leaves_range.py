@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     sides = [measured.inverse for measured in comparison.measurement.measured]
-    ranges = [r for side in sides if (r := getattr(side, "noise", None)) is not None]
+    ranges = [r for side in sides if (r := side.round_trip.noise) is not None]
     if not ranges:
         return
     low, high = min(r[0] for r in ranges), max(r[1] for r in ranges)

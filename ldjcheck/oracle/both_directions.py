@@ -1,4 +1,4 @@
-"""Both directions of a layer at one configuration, and the way there and back."""
+"""Both directions of a layer at one probe: what they say, and what the oracles know."""
 
 from __future__ import annotations
 
@@ -9,74 +9,92 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import draw
-from ldjcheck.oracle.conditioning import with_losses
-from ldjcheck.oracle.preimage import (
-    as_meant,
-    by_the_way_back,
-    way_back,
-    with_round_trip,
+from ldjcheck.oracle import (
+    conditioning,
+    dropped_bits,
+    inverse_function,
+    preimage,
+    resampled,
+    rounded_reals,
 )
-from ldjcheck.oracle.resampled import making_up
+from ldjcheck.oracle.oracle import Oracle, Question, answered
+from ldjcheck.oracle.preimage import NEAR, way_back
+from ldjcheck.oracle.round_trip import is_meant, round_trip_of
 from ldjcheck.oracle.sides import measured_side
-from ldjcheck.records import (
-    Calls,
-    Domain,
-    Probe,
-    Side,
-    Sides,
-)
+from ldjcheck.records import Calls, Domain, Probe, Side, Sides
 
 if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+
+OF_ONE: tuple[Oracle, ...] = (conditioning.ORACLE,)
+"""Asked of each direction once its derivative is known."""
+
+OF_THE_WAY_BACK: tuple[Oracle, ...] = (
+    resampled.ORACLE,
+    dropped_bits.ORACLE,
+    preimage.ORACLE,
+)
+"""Asked once it is known whether it leads back; the first that knows tells."""
+
+OF_THE_WAY_THERE: tuple[Oracle, ...] = (inverse_function.ORACLE,)
+"""Asked once the way back is known."""
+
+OF_ROUNDING: tuple[Oracle, ...] = (rounded_reals.ORACLE,)
+"""Asked last, of the way there."""
 
 
 def measure_sides(bench: Bench, probe: Probe) -> Sides:
     """Return what both directions say and what is true; raises nothing of the layer's."""
     options, calls = bench.options, bench.calls
     runner, x, generator = bench.ready(probe)
-    wants_forward = options.direction in ("both", "forward")
-    wants_inverse = options.direction in ("both", "inverse")
-    forward: Side = Side.absent("forward", "there is no forward direction")
+    forward = Side.absent("forward", "there is no forward direction")
+    inverse = Side.absent("inverse", "there is no way back")
     if calls.forward is not None:
         forward = measured_side(runner, "forward", x, bench)
-        forward = _with_losses(runner, bench, probe, forward)
-    inverse: Side = Side.absent("inverse", "there is no way back")
-    if calls.inverse is not None and wants_inverse:
+
+    def asked(side: Side, other: Side) -> Question:
+        return Question(bench=bench, probe=probe, runner=runner, side=side, other=other)
+
+    forward = answered(OF_ONE, asked(forward, inverse))
+    if options.direction == "forward":
+        inverse = Side.absent("inverse", "not asked for")
+    elif calls.inverse is not None:
         y = _inverse_input(forward, calls, probe, generator, x.dtype)
         if y is not None:
             inverse = way_back(runner, y, forward, bench)
-            inverse = _with_losses(runner, bench, probe, inverse)
-            if inverse.answered and calls.departures:
-                inverse = making_up(runner, inverse, bench.options)
-            elif inverse.answered:
-                inverse = with_round_trip(runner, inverse, forward, bench)
-                inverse = as_meant(runner, inverse, forward, bench)
-                forward = by_the_way_back(forward, inverse)
-    elif not wants_inverse:
-        inverse = Side.absent("inverse", "not asked for")
-    if forward.answered and not _may_round(forward, inverse):
-        forward = replace(forward, exact=replace(forward.exact, anchored=False))
-    if not wants_forward:
+            inverse = answered(OF_ONE, asked(inverse, forward))
+            inverse = _led_back(asked(inverse, forward))
+            forward = answered(
+                OF_THE_WAY_THERE, asked(_solving(forward, inverse), inverse)
+            )
+    forward = answered(OF_ROUNDING, asked(forward, inverse))
+    if options.direction == "inverse":
         forward = Side.absent("forward", "not asked for")
     return Sides(probe=probe, forward=forward, inverse=inverse)
 
 
-def _with_losses(
-    runner: Runner,
-    bench: Bench,
-    probe: Probe,
-    side: Side,
-) -> Side:
-    """Return the measurement with what is lost on the way allowed, if the numbers part."""
-    if not side.disagrees or side.exact.underived:
-        return side  # of what only solves, the steps say nothing of the map
-    if side.exact.method == "products":
-        return side  # its steps have too many dims to be looked at one by one
-    options = bench.options
-    if not bench.losses or (options.atol, options.rtol) != (None, None):
+def _led_back(asked: Question) -> Side:
+    """Return the way back with where it leads, and what is true of it where it ends."""
+    if not asked.side.answered:
+        return asked.side
+    whole = not asked.bench.calls.departures  # else it leads to a point that it made up
+    if whole:
+        trip = round_trip_of(asked)
+        asked = replace(asked, side=replace(asked.side, round_trip=trip))
+    side = answered(OF_THE_WAY_BACK, asked)
+    if not whole:
         return side
-    return with_losses(runner, probe, side)
+    meant = is_meant(replace(asked, side=side))
+    return replace(side, round_trip=replace(side.round_trip, meant=meant))
+
+
+def _solving(forward: Side, inverse: Side) -> Side:
+    """Return the way there with the residual that may be its own, of a solver's."""
+    off = inverse.round_trip.residual
+    is_known = inverse.round_trip.off is not None and inverse.round_trip.off <= NEAR
+    if not forward.answered or not is_known:
+        return forward
+    return replace(forward, round_trip=replace(forward.round_trip, residual=off))
 
 
 def _inverse_input(
@@ -95,12 +113,3 @@ def _inverse_input(
     declared = None if back is None else back.domain
     domain = declared or Domain(kind="real")
     return draw(domain, probe.shape, probe.batch, probe.region, generator).to(dtype)
-
-
-def _may_round(forward: Side, inverse: Side) -> bool:
-    """Return whether rounding may be seen through: where the way back adds the noise.
-
-    A map that rounds real numbers, and that nothing undoes, has no Jacobian but zero.
-    """
-    undone = inverse.exact.wrt == "noise"
-    return undone or not forward.exact.rounding_seen

@@ -12,36 +12,43 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tolerance import MACHINE_EPSILON, blurred
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Probe, Side
-    from ldjcheck.running.runner import Runner
+    from ldjcheck.oracle.oracle import Question
+    from ldjcheck.records import Side
     from ldjcheck.tape import Trace
 
 _ADDS_UP = 1e-4  # digits are lost: the sum of the steps need not have them all
 
 
-def with_losses(runner: Runner, probe: Probe, side: Side) -> Side:
-    """Return the measurement with what its steps blur allowed, sample by sample.
+def _known(asked: Question) -> Known | None:
+    """Return what is known with what its steps blur allowed, sample by sample.
 
-    Only where the steps are the map: those of a solver, whose branches have no derivative,
-    say nothing of it.
+    Asked where the numbers part, and only where the steps are the map: those of a solver,
+    whose branches have no derivative, say nothing of it.
     """
-    assert side.exact.allowed is not None
+    side, options = asked.side, asked.bench.options
+    if not side.disagrees or side.exact.underived or side.exact.allowed is None:
+        return None
+    if side.exact.method == "products":
+        return None  # too many dims for its steps to be looked at one by one
+    if not asked.bench.losses or (options.atol, options.rtol) != (None, None):
+        return None
+    doubled = side.said.dtype == "float64"
     try:
-        trace = record(runner, probe, side, doubled=side.said.dtype == "float64")
+        trace = record(asked.runner, asked.probe, side, doubled=doubled)
     except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
-        return side
+        return None
     if trace is None or not trace.steps or not _is_followed(trace, side):
-        return side
+        return None
     blur = torch.stack([step.blur for step in trace.steps]).amax(dim=0)
     lost = blurred(side.dims, blur, MACHINE_EPSILON[side.said.dtype])
-    return replace(
-        side, exact=replace(side.exact, allowed=torch.maximum(side.exact.allowed, lost))
-    )
+    allowed = torch.maximum(side.exact.allowed, lost)
+    return Known(exact=replace(side.exact, allowed=allowed))
 
 
 def _is_followed(trace: Trace, side: Side) -> bool:
@@ -51,3 +58,10 @@ def _is_followed(trace: Trace, side: Side) -> bool:
     return torch.allclose(
         trace.step_sum[known], side.exact.ldj[known], rtol=_ADDS_UP, atol=_ADDS_UP
     )
+
+
+ORACLE = Oracle(
+    name="conditioning",
+    summary="what the map's own steps lose to rounding is allowed",
+    known=_known,
+)

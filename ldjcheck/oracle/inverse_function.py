@@ -1,8 +1,8 @@
-"""The exact ldj of a way back by the inverse function theorem: minus that of the way there.
+"""A way there that solves for the way back, judged by that.
 
-Where g(f(x)) = x, and g(f(x + h v)) = x + h v for a random v, the derivative of g at f(x)
-times that of f at x is the identity along v, and so everywhere but for a chance of zero:
-a matrix that is not zero takes no random vector to zero (Freivalds, 1977).
+Its own derivative is that of the steps that the solver took. Where it stopped early, which
+the way there and back shows, and the difference is no more than this explains, the exact
+value is minus that of the way back at the point where it stopped.
 """
 
 from __future__ import annotations
@@ -10,52 +10,39 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.preimage import NEAR, residual_allowed, stops_early
 from ldjcheck.oracle.sides import judged_by
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.running.guard import Frozen
-from ldjcheck.tolerance import MACHINE_EPSILON
+from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
-
-_STEP = 1e-3  # relative to the size of x
-_ROUNDED = 2.0**14  # units in the last place that a way there and back may be off by
+    from ldjcheck.oracle.oracle import Question
 
 
-def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
-    """Return a way back judged by the way there, where it is shown to undo it.
-
-    None where it is not, or nothing is known of the way there.
-    """
-    if forward.exact.ldj is None or forward.exact.allowed is None:
+def _known(asked: Question) -> Known | None:
+    forward, inverse = asked.side, asked.other
+    off, exact = inverse.round_trip.off, inverse.exact
+    if asked.is_back or asked.bench.calls.departures or off is None or off > NEAR:
         return None
-    x = forward.x
-    if not forward.exact.anchored or inverse.y.shape != x.shape:
+    if not forward.disagrees:
         return None
-    size = 1.0 + float(x.abs().max())
-    least = _ROUNDED * MACHINE_EPSILON[forward.said.dtype] * size
-    off = _largest(inverse.y - x)
-    if not off <= least:
+    if exact.ldj is None or exact.allowed is None or not exact.anchored:
         return None
-    generator = torch.Generator().manual_seed(runner.seed)
-    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-    moved = x + _STEP * size * v
-    try:
-        y = runner.run("forward", moved, Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+    if exact.method in ("preimage", "differences") or inverse.disagrees:
         return None
-    if back.shape != x.shape or not _largest(back - moved) <= least:
+    if float(exact.allowed.max()) > hides_mistakes(forward.dims):
+        return None  # what proves nothing is no judge
+    # at the point itself, so that no residual is left
+    found = judged_by(forward, exact, exact.allowed)
+    wide = exact.allowed + residual_allowed(off, forward.dims)
+    is_explained = stops_early(forward.exact, replace(found, allowed=wide))
+    if not is_explained or replace(forward, exact=found).disagrees:
         return None
-    allowed = forward.exact.allowed + 10.0 * off * inverse.dims
-    judged = judged_by(inverse, forward, allowed)
-    return replace(judged, exact=replace(judged.exact, anchored=True))
+    return Known(exact=found)
 
 
-def _largest(off: Tensor) -> float:
-    return float(off.double().abs().max())
+ORACLE = Oracle(
+    name="inverse-function",
+    summary="a way there that solves has minus the exact value of the way back",
+    known=_known,
+)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.records import RoundTrip
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import (
@@ -24,7 +26,8 @@ from ldjcheck.tolerance import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Options, Side
+    from ldjcheck.oracle.oracle import Question
+    from ldjcheck.records import Side
     from ldjcheck.running.runner import Runner
 
 _TRIES = 3
@@ -32,12 +35,15 @@ _SCATTERS = 8.0  # three tries see a fraction of how far rounding can go
 _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 
 
-def making_up(runner: Runner, inverse: Side, options: Options) -> Side:
-    """Return the measurement with the exact value at the point that the way back made up.
+def _known(asked: Question) -> Known | None:
+    """Return the exact value at the point that the way back made up.
 
     The round trip starts from the kept part. Of a flow that draws noise on the way there,
     nothing is known: the noise belongs to the point, and is drawn anew.
     """
+    inverse, runner, options = asked.side, asked.runner, asked.bench.options
+    if not asked.is_back or not asked.bench.calls.departures:
+        return None
     try:
         again = runner.run("forward", inverse.y, Frozen())
         there = measure_direction(
@@ -45,46 +51,33 @@ def making_up(runner: Runner, inverse: Side, options: Options) -> Side:
         )
     except (LayerRaisedError, UnexpectedReturnError):
         return _unknown(inverse, 0)
-    total = inverse.dims
-    known = (
-        there.exact.ldj is not None
-        and there.exact.jacobian is not None
-        and there.exact.anchored
-    )
-    if not known or there.exact.wrt == "noise" or there.y[0].numel() != total:
+    total, exact = inverse.dims, there.exact
+    if exact.ldj is None or exact.jacobian is None or not exact.anchored:
         return _unknown(inverse, again.left)
-    assert there.exact.ldj is not None
-    assert there.exact.jacobian is not None
+    if exact.wrt == "noise" or there.y[0].numel() != total:
+        return _unknown(inverse, again.left)
     kept = slice(0, total - again.left)
     gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
     off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
-    steepest = max(
-        float(torch.linalg.matrix_norm(j, ord=2)) for j in there.exact.jacobian
-    )
-    found = _unknown(inverse, again.left) if off > _ANOTHER else inverse
-    trip = replace(
-        found.round_trip,
+    steepest = max(float(torch.linalg.matrix_norm(j, ord=2)) for j in exact.jacobian)
+    dtype = "float32" if runner.constants else inverse.said.dtype
+    trip = RoundTrip(
         off=off,
         allowed=round_trip_allowed(
             x=float(inverse.x.abs().max()),
             y=float(inverse.y.abs().max()),
             contraction=1.0 / max(1.0, steepest),
-            epsilon=MACHINE_EPSILON[
-                "float32" if runner.constants else inverse.said.dtype
-            ],
+            epsilon=MACHINE_EPSILON[dtype],
         ),
     )
-    found = replace(found, round_trip=trip)
     if off > _ANOTHER:
-        return found
+        return replace(_unknown(inverse, again.left), round_trip=trip)
     allowed = _with_wobble(runner, inverse, there, again.taken)
-    exact = there.exact.ldj
     if allowed is not None:  # a point that rounding has moved away is another one
         lost = allowed > hides_mistakes(there.dims)
-        exact = exact.masked_fill(lost, torch.nan)
-    there = replace(there, exact=replace(there.exact, ldj=exact))
-    judged = judged_by(found, there, allowed)
-    return replace(judged, exact=replace(judged.exact, anchored=True))
+        exact = replace(exact, ldj=exact.ldj.masked_fill(lost, torch.nan))
+    judged = judged_by(inverse, exact, allowed)
+    return Known(exact=replace(judged, anchored=True), round_trip=trip)
 
 
 def _with_wobble(
@@ -112,11 +105,18 @@ def _with_wobble(
     return allowed
 
 
-def _unknown(inverse: Side, left: int) -> Side:
-    """Return the measurement as that of a map from the kept part alone."""
+def _unknown(inverse: Side, left: int) -> Known:
+    """Return what is known of a map from the kept part alone."""
     jacobian = inverse.exact.jacobian
     if jacobian is not None and left:
         jacobian = jacobian[:, :, : jacobian.shape[2] - left]
-    return replace(
-        inverse, exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
+    return Known(
+        exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
     )
+
+
+ORACLE = Oracle(
+    name="resampled",
+    summary="a way back that draws anew what left has minus the exact value at its point",
+    known=_known,
+)

@@ -1,4 +1,4 @@
-"""One direction as it was measured, or why there is none; and whether its numbers part."""
+"""One direction as it was measured, or why there is none; and one judged by the other."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.records import Direction, Side
+from ldjcheck.records import Direction, Exact, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
@@ -52,18 +52,26 @@ def measured_side(
         return Side.absent(direction, str(error), (str(error),))
 
 
-def judged_by(side: Side, other: Side, allowed: Tensor | None) -> Side:
-    """Return a direction whose exact value is minus that of the other at the same point."""
-    assert other.exact.ldj is not None
+def judged_by(side: Side, other: Exact, allowed: Tensor | None) -> Exact:
+    """Return what is true of a direction: minus what is of the other at the same point."""
+    assert other.ldj is not None
     return replace(
-        side,
-        exact=replace(
-            side.exact,
-            ldj=-other.exact.ldj,
-            allowed=allowed,
-            jacobian=None,
-            shares=None if other.exact.shares is None else -other.exact.shares,
-            structure=other.exact.structure,
-            method="preimage",
-        ),
+        side.exact,
+        ldj=-other.ldj,
+        allowed=allowed,
+        jacobian=None,
+        shares=None if other.shares is None else -other.shares,
+        structure=other.structure,
+        method="preimage",
     )
+
+
+def is_minus(side: Side, other: Side) -> bool:
+    """Return whether what a direction reports is minus what is true of the other."""
+    exact, allowed = other.exact, side.exact.allowed
+    if side.said.ldj is None or allowed is None or exact.ldj is None:
+        return False
+    if exact.allowed is None or not exact.anchored:
+        return False
+    off = (side.said.ldj + exact.ldj).abs()
+    return bool((off <= allowed + exact.allowed).all())

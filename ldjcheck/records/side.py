@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
@@ -91,6 +91,12 @@ class Exact:
         """Whether the ldj of every sample is known, and finite."""
         return self.ldj is not None and bool(self.ldj.isfinite().all())
 
+    def without(self, samples: Tensor) -> Exact:
+        """Return it with the ldj of some samples unknown; `samples` is `(batch,)`, bool."""
+        if self.ldj is None:
+            return self
+        return replace(self, ldj=self.ldj.masked_fill(samples, float("nan")))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundTrip:
@@ -102,6 +108,7 @@ class RoundTrip:
     noise: tuple[float, float] | None = (
         None  # of dequantization, where it leaves [0, 1)
     )
+    one_image: bool = False  # x, and where it leads, are one number to the map
     meant: bool = False  # it is wrong, and its ldj right for one that is not
 
     @property
@@ -212,3 +219,9 @@ class Sides:
     def of(self, direction: Direction) -> Side:
         """Return one of the two."""
         return self.forward if direction == "forward" else self.inverse
+
+    def changed(self, side: Side) -> Sides:
+        """Return both with one direction in the place of what it was."""
+        if side.direction == "forward":
+            return replace(self, forward=side)
+        return replace(self, inverse=side)

@@ -1,10 +1,10 @@
-"""The only place where a layer's operations are intercepted while it runs.
+"""What stands between a layer and torch while it runs.
 
 Flow layers hard-code float32, draw noise, round, detach and switch gradients off. Each of
-these hides the truth about the map: precision, repeatability, derivatives. `Guard` stands
-between the layer and torch for the length of one call and takes them out of the way, one
-by one, as it is told to. It never changes what an exact real-number evaluation of the
-layer would give, `see_rounding` apart, which is for maps whose very output is rounded.
+these hides the truth about the map: precision, repeatability, derivatives. `Guard` takes
+them out of the way for the length of one call, one by one, as it is told to. It never
+changes what an exact real-number evaluation of the layer would give, `see_rounding` apart,
+which is for maps whose very output is rounded.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from torch.overrides import TorchFunctionMode
 from ldjcheck.running.precision import (
     INTEGER_DTYPES,
     LOW_PRECISION,
-    TO_LOW,
     asked_for,
     doubled,
     is_low,
@@ -28,30 +27,20 @@ from ldjcheck.running.precision import (
     lowers,
     promoted_call,
 )
+from ldjcheck.torch_ops import (
+    CLIPS,
+    FLOOR_DIVISION,
+    RANDOM,
+    RANDOM_IN_PLACE,
+    ROUNDED_DIVISION,
+    TO_LOW_PRECISION,
+    rounds,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ldjcheck.running.observers.writes import Watch
-
-RANDOM = frozenset(
-    {
-        "rand", "rand_like", "randn", "randn_like", "randint", "randint_like",
-        "randperm", "bernoulli", "normal", "poisson", "multinomial",
-    }
-)  # fmt: skip
-RANDOM_IN_PLACE = frozenset(
-    {
-        "uniform_", "normal_", "random_", "exponential_", "bernoulli_", "log_normal_",
-        "cauchy_", "geometric_",
-    }
-)  # fmt: skip
-_RANDOM = RANDOM | RANDOM_IN_PLACE
-_ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
-_TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
-_FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
-_DIVISION = frozenset({"div", "divide"})
-_CLIPS = frozenset({"clamp", "clip", "clamp_", "clip_"})
 
 
 @dataclass
@@ -172,13 +161,15 @@ class Guard(TorchFunctionMode):
             if name == "__get__" and func.__self__.__name__ == "data":  # type: ignore[attr-defined]  # a slot wrapper's owner
                 return args[0].view_as(args[0])
         low = self._promote and (
-            is_low(args) or name in TO_LOW or (named and is_low(named.values()))
+            is_low(args)
+            or name in TO_LOW_PRECISION
+            or (named and is_low(named.values()))
         )
         if low:
             if not self._single:
                 self._single = any(is_rounded(value) for value in args)
             func, args = promoted_call(func, name, args, named)
-        if name in _RANDOM:
+        if name in RANDOM:
             return self._drawn(func, name, args, named)
         if self._see_rounding:
             seen = self._seen_through(func, name, args, named)
@@ -226,7 +217,7 @@ class Guard(TorchFunctionMode):
         self, func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: Any
     ) -> Tensor | None:
         """Return value + (rounded - value), the bracket held constant; None: no rounding."""
-        if name in _CLIPS and isinstance(args[0], Tensor):
+        if name in CLIPS and isinstance(args[0], Tensor):
             return self._clipped(func, name, args, kwargs)
         value = _rounded_argument(func, name, args, kwargs)
         if value is None:
@@ -308,10 +299,10 @@ def _rounded_argument(
     if not args or not isinstance(args[0], Tensor) or not args[0].is_floating_point():
         return None
     value: Tensor = args[0]
-    if name.removesuffix("_") in _ROUNDING or name in _TO_INTEGER:
+    if rounds(name):
         return value
-    floors = name in _FLOOR_DIVISION
-    if floors or (name in _DIVISION and kwargs.get("rounding_mode") is not None):
+    floors = name in FLOOR_DIVISION
+    if floors or (name in ROUNDED_DIVISION and kwargs.get("rounding_mode") is not None):
         quotient: Tensor = value / args[1]
         return quotient
     if name in ("to", "type"):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.torch_ops import TO_LOW_PRECISION
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -21,7 +23,6 @@ _LEGACY_TYPE = type(torch.FloatTensor)
 _NAMES_A_TYPE = frozenset({torch.dtype, str, _LEGACY_TYPE})
 _NUMBERS = frozenset({int, float, bool, type(None)})
 _SEQUENCES = frozenset({tuple, list})
-TO_LOW = frozenset({"float", "half", "bfloat16"})
 INTEGER_DTYPES = frozenset(
     {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
 )
@@ -38,7 +39,7 @@ def promoted_call(
     func: Callable[..., Any], name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> tuple[Callable[..., Any], tuple[Any, ...]]:
     """Return the call with every wish for low precision turned into one for float64."""
-    if name in TO_LOW and args and isinstance(args[0], Tensor):
+    if name in TO_LOW_PRECISION and args and isinstance(args[0], Tensor):
         return torch.Tensor.double, args[:1]
     keep = _writes(name)
     for index, value in enumerate(args):
@@ -77,7 +78,7 @@ def asked_for(
     name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> torch.dtype | None:
     """Return the low precision that a call names, or None."""
-    if name in TO_LOW:
+    if name in TO_LOW_PRECISION:
         return getattr(torch, {"float": "float32", "half": "float16"}.get(name, name))  # type: ignore[no-any-return]  # a dtype
     for value in (*args, *kwargs.values()):
         if not isinstance(value, Tensor) and is_type_of(value, LOW_PRECISION):
@@ -88,7 +89,7 @@ def asked_for(
 
 def lowers(name: str, args: tuple[Any, ...]) -> bool:
     """Return whether a call turns the float64 tensor that it is given into another."""
-    converts = name in TO_LOW or name in ("to", "type")
+    converts = name in TO_LOW_PRECISION or name in ("to", "type")
     return converts and isinstance(args[0], Tensor) and args[0].dtype == torch.float64
 
 

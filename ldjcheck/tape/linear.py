@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from ldjcheck.tape.families import (
+from ldjcheck.tape.node import Node, Position
+from ldjcheck.torch_ops import (
     ADD,
     DIVIDE,
     JOIN,
@@ -14,7 +15,6 @@ from ldjcheck.tape.families import (
     SPLIT,
     SUBTRACT,
 )
-from ldjcheck.tape.node import Node, Position
 
 ONES = frozenset({"ones", "new_ones", "ones_like"})
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.torch_ops import FLAT
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
@@ -119,14 +121,5 @@ def is_differentiable(node: Node) -> bool:
     return (
         isinstance(node.value, torch.Tensor)
         and node.value.is_floating_point()
-        and node.name.rstrip("_") not in _FLAT
+        and node.name.rstrip("_") not in FLAT
     )
-
-
-_FLAT = frozenset(
-    {
-        "floor", "ceil", "round", "trunc", "fix", "sign", "sgn", "argmax", "argmin",
-        "argsort", "searchsorted", "bucketize", "heaviside", "one_hot", "zeros_like",
-        "ones_like", "empty_like", "full_like", "rand_like", "randn_like",
-    }
-)  # fmt: skip

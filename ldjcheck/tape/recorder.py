@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.tape.families import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tape.frames import calls_layers, is_users, place_of
 from ldjcheck.tape.node import Node
+from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:

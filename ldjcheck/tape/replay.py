@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.tape.families import TRANSPARENT
 from ldjcheck.tape.node import Node, Position, is_differentiable
+from ldjcheck.torch_ops import TRANSPARENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

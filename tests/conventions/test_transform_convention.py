@@ -219,7 +219,9 @@ def test_the_event_dim_is_that_of_what_goes_in(
     transform: Any, before: int, after: int
 ) -> None:
     calls = recognise_conventions(transform)[0]
-    assert (calls.event_dim, calls.inverse_event_dim) == (before, after)
+    assert calls.forward is not None
+    assert calls.inverse is not None
+    assert (calls.forward.event_dim, calls.inverse.event_dim) == (before, after)
 
 
 def test_a_transform_that_is_not_square_is_never_a_pass() -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.terms import same_terms_chain
 from ldjcheck.tape import Node, Place, Trace
-from ldjcheck.tape.families import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 from ldjcheck.tape.linear import linear_positions
+from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,8 +13,8 @@ from ldjcheck.mistakes.engine.places import argument_text, location_of, source_t
 from ldjcheck.mistakes.engine.targets import Target, user_node, value_node
 from ldjcheck.mistakes.engine.terms import Terms, terms_of
 from ldjcheck.tape import Node, Trace
-from ldjcheck.tape.families import MULTIPLY
 from ldjcheck.tape.linear import ONES, linear_positions
+from ldjcheck.torch_ops import MULTIPLY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

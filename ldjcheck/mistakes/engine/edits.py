@@ -12,7 +12,7 @@ from ldjcheck.mistakes.engine.numbers import active_dims
 from ldjcheck.mistakes.engine.places import source_text
 from ldjcheck.mistakes.engine.targets import Edit, Item, Target, user_node, value_node
 from ldjcheck.records import Multiplier
-from ldjcheck.tape.families import BOUNDED, DIVIDE, LOG, MULTIPLY, REDUCE
+from ldjcheck.torch_ops import BOUNDED, DIVIDE, LOG, MULTIPLY, REDUCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -33,7 +33,7 @@ from ldjcheck.mistakes.engine.tiny import tiny_numbers
 from ldjcheck.mistakes.engine.whole import whole_laws
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
-from ldjcheck.tape.families import LINEAR
+from ldjcheck.torch_ops import LINEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

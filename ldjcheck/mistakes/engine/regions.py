@@ -12,7 +12,7 @@ from ldjcheck.mistakes.engine.numbers import fits
 from ldjcheck.mistakes.engine.places import location_of, source_text
 from ldjcheck.mistakes.engine.targets import Item, Target, edited, user_node, value_node
 from ldjcheck.records import Explanation, Location
-from ldjcheck.tape.families import BOUNDED
+from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

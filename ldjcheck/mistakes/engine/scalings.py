@@ -13,7 +13,7 @@ import torch
 
 from ldjcheck.mistakes.engine.places import argument_text, source_text
 from ldjcheck.tape import Node
-from ldjcheck.tape.families import DIVIDE, MULTIPLY
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.blame import uses_towards
 from ldjcheck.mistakes.engine.places import source_text
-from ldjcheck.tape.families import DIVIDE, MULTIPLY
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
     from ldjcheck.tape import Node, Trace

@@ -34,8 +34,8 @@ from ldjcheck.mistakes.engine.targets import Target, value_node, without
 from ldjcheck.mistakes.engine.terms import contribution
 from ldjcheck.records import Explanation, Location
 from ldjcheck.tape import Trace, ancestors
-from ldjcheck.tape.families import ADD, SUBTRACT
 from ldjcheck.tape.linear import linear_positions
+from ldjcheck.torch_ops import ADD, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ldjcheck.tape import Edge, Node, Trace
-from ldjcheck.tape.families import FACTORIES, LINEAR
 from ldjcheck.tape.linear import linear_positions
+from ldjcheck.torch_ops import FACTORIES, LINEAR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

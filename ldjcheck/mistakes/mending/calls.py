@@ -12,7 +12,7 @@ from ldjcheck.mistakes.mending.wording import (
     kept_in_place,
 )
 from ldjcheck.revision import call_name
-from ldjcheck.tape.families import BOUNDED
+from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,14 +16,12 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape import Place
 from ldjcheck.tape.frames import is_users, place_of
+from ldjcheck.torch_ops import COPIES, NUMBERS
 from ldjcheck.tracebacks import is_ours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import CodeType, FrameType
-
-_NUMBERS = frozenset({"item", "__float__", "tolist", "numpy", "__array__"})
-_COPIES = frozenset({"tensor", "new_tensor", "from_numpy"})
 
 
 class Cuts(TorchFunctionMode):
@@ -61,9 +59,9 @@ class Cuts(TorchFunctionMode):
                 return args[0].view_as(args[0])
         if func is torch.autograd.grad and not named.get("create_graph"):
             named["create_graph"] = self._sees(sys._getframe(1), "create_graph")
-        if name in _NUMBERS and args[0].requires_grad:
+        if name in NUMBERS and args[0].requires_grad:
             self._note(sys._getframe(1), name.strip("_"))
-        copied = args[-1] if name in _COPIES and args else None
+        copied = args[-1] if name in COPIES and args else None
         if isinstance(copied, Tensor) and copied.requires_grad:
             self._note(sys._getframe(1), name)
         return func(*args, **named)

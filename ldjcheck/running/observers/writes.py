@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.running.guard import RANDOM, RANDOM_IN_PLACE
 from ldjcheck.tape import location_of
-from ldjcheck.tape.families import writes
 from ldjcheck.tape.frames import innermost_place
+from ldjcheck.torch_ops import RANDOM, writes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Location
@@ -68,7 +67,7 @@ class Watch:
             self._stays_low(args)
         if "dropout" in name and not self.drops:
             self._drop(args, result)
-        elif self._drawn is None and (name in RANDOM or name in RANDOM_IN_PLACE):
+        elif self._drawn is None and name in RANDOM:
             self._drawn = innermost_place()
         if self._remember:
             self._remembers(name, args, result)

@@ -1,4 +1,7 @@
-"""Families of operations by what they do to a sum of terms."""
+"""The operations of torch by name, in families: what each does to values and to terms.
+
+The names are those under which `__torch_function__` hears of them.
+"""
 
 from __future__ import annotations
 
@@ -50,6 +53,53 @@ BOUNDED = frozenset(
 )  # fmt: skip
 """Leave their first argument as it is where it is inside of a bound."""
 
+CLAMPS = frozenset(
+    {"clamp", "clamp_", "clip", "clip_", "clamp_min", "clamp_max", "hardtanh"}
+)
+"""Those whose bounds are numbers that somebody has written."""
+CLIPS = frozenset({"clamp", "clip", "clamp_", "clip_"})
+"""Those that are called with both bounds."""
+
+COMPARES = frozenset(
+    {
+        "lt", "gt", "le", "ge", "__lt__", "__gt__", "__le__", "__ge__",
+        "less", "greater", "less_equal", "greater_equal",
+    }
+)  # fmt: skip
+
+RANDOM_IN_PLACE = frozenset(
+    {
+        "uniform_", "normal_", "random_", "exponential_", "bernoulli_", "log_normal_",
+        "cauchy_", "geometric_",
+    }
+)  # fmt: skip
+RANDOM = RANDOM_IN_PLACE | {
+    "rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm",
+    "bernoulli", "normal", "poisson", "multinomial",
+}  # fmt: skip
+"""Draw from a generator; the in-place ones overwrite their first argument."""
+
+TO_INTEGER = frozenset({"int", "long", "short", "byte", "char"})
+TO_LOW_PRECISION = frozenset({"float", "half", "bfloat16"})
+_ROUNDING = frozenset({"floor", "ceil", "round", "trunc", "fix"})
+FLOOR_DIVISION = frozenset({"__floordiv__", "floor_divide"})
+ROUNDED_DIVISION = frozenset({"div", "divide"})
+"""Round where they are given a `rounding_mode`."""
+
+FLAT = frozenset(
+    {
+        "floor", "ceil", "round", "trunc", "fix", "sign", "sgn", "argmax", "argmin",
+        "argsort", "searchsorted", "bucketize", "heaviside", "one_hot", "zeros_like",
+        "ones_like", "empty_like", "full_like", "rand_like", "randn_like",
+    }
+)  # fmt: skip
+"""Have no derivative but zero."""
+
+NUMBERS = frozenset({"item", "__float__", "tolist", "numpy", "__array__"})
+"""Hand the numbers of a tensor to Python, and no derivative with them."""
+COPIES = frozenset({"tensor", "new_tensor", "from_numpy"})
+"""Make a tensor of numbers, which knows nothing of where they come from."""
+
 SPLIT = frozenset({"chunk", "split", "unbind", "tensor_split", "split_with_sizes"})
 JOIN = frozenset({"cat", "stack", "concat", "concatenate", "hstack", "vstack"})
 
@@ -84,3 +134,8 @@ def writes(name: str) -> bool:
         name.startswith("__i")
         and name not in ("__invert__", "__iter__", "__index__", "__int__")
     )
+
+
+def rounds(name: str) -> bool:
+    """Return whether an operation of this name rounds its first argument."""
+    return name.removesuffix("_") in _ROUNDING or name in TO_INTEGER

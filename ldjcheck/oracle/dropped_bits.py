@@ -1,0 +1,31 @@
+"""Ways back to one of several numbers that have one image: a map that drops bits.
+
+It can do no better. It stretches by the bits that were dropped as well, and may count
+them or not.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.sides import is_minus, judged_by
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.oracle import Question
+
+
+def _known(asked: Question) -> Known | None:
+    inverse, forward = asked.side, asked.other
+    if not asked.is_back or not inverse.round_trip.one_image:
+        return None
+    if not is_minus(inverse, forward):
+        return None
+    return Known(exact=judged_by(inverse, forward.exact, inverse.exact.allowed))
+
+
+ORACLE = Oracle(
+    name="dropped-bits",
+    summary="a way back to another number of the same image is judged by the way there",
+    known=_known,
+)

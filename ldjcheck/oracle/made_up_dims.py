@@ -1,0 +1,55 @@
+"""Ways back to more dims: minus what the way there says of the point that they made up.
+
+Where that is no density there is nothing to hold the way back against: it repeats the
+mistake, or it may well be right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.oracle import Question
+
+_SAME = 1e-9
+
+
+def _known(asked: Question) -> Known | None:
+    inverse, forward, exact = asked.side, asked.other, asked.side.exact
+    reported = inverse.said.ldj
+    if not asked.is_back or forward.exact.instead is None or reported is None:
+        return None
+    try:
+        there = asked.runner.run("forward", inverse.y, Frozen())
+    except (LayerRaisedError, UnexpectedReturnError):
+        return Known(exact=exact)
+    same = there.y.shape == inverse.x.shape and torch.allclose(
+        there.y.detach().double(), inverse.x.double(), atol=_SAME
+    )
+    off = forward.difference
+    if not same or there.reported is None or off is None:
+        return Known(exact=exact)
+    if forward.exact.instead == "volume":
+        return None  # it has a volume factor of its own
+    said = there.reported.detach().double()
+    allowed = forward.exact.allowed
+    wrong = allowed is not None and bool((off.abs() > allowed).any())
+    if wrong and not torch.allclose(reported.double(), -said):
+        return Known(exact=replace(exact, instead=forward.exact.instead))
+    ldj = -(said - off)
+    found = replace(exact, ldj=ldj, allowed=allowed, instead=forward.exact.instead)
+    return Known(exact=found)
+
+
+ORACLE = Oracle(
+    name="made-up-dims",
+    summary="a way back that makes up dims has minus the log-density of the way there",
+    known=_known,
+)

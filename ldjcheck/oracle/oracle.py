@@ -1,0 +1,70 @@
+"""What all oracles have in common: a question about one direction, and what one knows of it.
+
+An oracle is one way to know the exact ldj, or how far a right report may be from it.
+Nothing else sets either.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import Exact, Probe, RoundTrip, Side
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.running.runner import Runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is true of one direction at one probe, asked with what is known so far.
+
+    `other` is the other direction at the same probe: absent where there is none, or where
+    it has not been asked yet. `runner` has a copy of the layer that is set up as `probe`
+    says.
+    """
+
+    bench: Bench
+    probe: Probe
+    runner: Runner
+    side: Side
+    other: Side
+
+    @property
+    def is_back(self) -> bool:
+        """Whether it is the way back that is asked about."""
+        return self.side.direction == "inverse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What an oracle knows: in place of what was known, which it was told."""
+
+    exact: Exact
+    round_trip: RoundTrip | None = None  # None: as it was
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Oracle:
+    """One way to know what is true: `known` returns None where it is none of its questions.
+
+    It never raises what the layer raises.
+    """
+
+    name: str
+    summary: str
+    known: Callable[[Question], Known | None]
+
+
+def answered(oracles: tuple[Oracle, ...], question: Question) -> Side:
+    """Return the direction by the first oracle that knows; as it is where none does."""
+    side = question.side
+    if not side.answered:
+        return side
+    for oracle in oracles:
+        if (known := oracle.known(question)) is not None:
+            trip = known.round_trip or side.round_trip
+            return replace(side, exact=known.exact, round_trip=trip)
+    return side

@@ -1,0 +1,28 @@
+"""Maps that round real numbers, and that nothing undoes: they have no Jacobian but zero.
+
+Rounding may be seen through only where the way back adds the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.oracle.oracle import Known, Oracle
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.oracle import Question
+
+
+def _known(asked: Question) -> Known | None:
+    is_undone = asked.other.exact.wrt == "noise"
+    if asked.is_back or is_undone or not asked.side.exact.rounding_seen:
+        return None
+    return Known(exact=replace(asked.side.exact, anchored=False))
+
+
+ORACLE = Oracle(
+    name="rounded-reals",
+    summary="a map that rounds, and that no noise undoes, is not known",
+    known=_known,
+)
