@@ -28,7 +28,8 @@ from ldjcheck.judging.status import (
     status_of,
     with_shares,
 )
-from ldjcheck.mistakes import name_findings, rule_for
+from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.naming.findings import name_findings
 from ldjcheck.records import (
     Finding,
     Ignored,
@@ -302,8 +303,8 @@ def _diagnoses(
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.mistakes.engine import diagnose_estimate, trace_ledger
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis import diagnose_estimate, trace_ledger
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     wrong = [
         v.direction
@@ -342,12 +343,12 @@ def _diagnosed(
     traces: tuple[Trace, ...], setting: Setting, config: Config
 ) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.mistakes.engine import (
+    from ldjcheck.mistakes.diagnosis import (
         diagnose_traces,
         explained_as_built,
         is_unexplained,
     )
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
     as_built = plan_as_built(config)

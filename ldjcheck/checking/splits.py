@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.mistakes import name_findings
+from ldjcheck.mistakes.naming.findings import name_findings
 from ldjcheck.records import Layer, Verdict
 
 if TYPE_CHECKING:

@@ -6,13 +6,13 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.mending.wording import as_atom, as_factor, is_product, is_sum
+from ldjcheck.mistakes.rewriting.wording import as_atom, as_factor, is_product, is_sum
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.mending.sites import Site
+    from ldjcheck.mistakes.rewriting.sites import Site
 
 _LOGS = {"log": ("log2", "log10")}
 _REDUCTIONS = ("sum",)

@@ -6,9 +6,6 @@ codes.
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING
-
 from ldjcheck.mistakes import (
     abs_of_log,
     batch_reduced,
@@ -64,17 +61,10 @@ from ldjcheck.mistakes import (
     wrong_multiple,
     wrong_shape,
 )
-from ldjcheck.mistakes.naming import place_for, value_findings
-from ldjcheck.mistakes.page import sections, shown_by
-from ldjcheck.mistakes.precedence import rank, without_consequences
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue.page import sections, shown_by
+from ldjcheck.mistakes.catalogue.rule import Rule
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Comparison, Diagnosis, Finding
-
-__all__ = ["RULES", "Rule", "name_findings", "rule_for", "sections", "shown_by"]
+__all__ = ["RULES", "Rule", "rule_for", "sections", "shown_by"]
 
 RULES: tuple[Rule, ...] = (
     source_not_found.RULE,
@@ -132,8 +122,6 @@ RULES: tuple[Rule, ...] = (
     noise_leaves_range.RULE,
 )
 
-_SEVERITIES = ("error", "unproven", "warning", "note")
-
 
 def rule_for(code_or_name: str) -> Rule | None:
     """Return the rule of this code or name, or None."""
@@ -141,37 +129,3 @@ def rule_for(code_or_name: str) -> Rule | None:
     return next(
         (r for r in RULES if wanted.upper() == r.code or wanted.lower() == r.name), None
     )
-
-
-def name_findings(
-    comparison: Comparison, diagnoses: Sequence[Diagnosis] | None = ()
-) -> tuple[Finding, ...]:
-    """Return all findings, the most important first: by severity, forward before inverse.
-
-    `diagnoses` is None as long as nothing was diagnosed.
-    """
-    values = list(value_findings(RULES, comparison, diagnoses))
-    behaviour = [
-        _located(rule, finding, diagnoses or ())
-        for rule in RULES
-        if rule.match is not None
-        for finding in rule.match(comparison)
-    ]
-    return tuple(
-        sorted(
-            without_consequences([*values, *behaviour]),
-            key=lambda f: (
-                _SEVERITIES.index(f.severity),
-                f.direction == "inverse",
-                rank(f),
-            ),
-        )
-    )
-
-
-def _located(rule: Rule, finding: Finding, diagnoses: Sequence[Diagnosis]) -> Finding:
-    """Return a finding about behaviour with the statement that its rule points at."""
-    for diagnosis in diagnoses:
-        if finding.location is None and diagnosis.direction == finding.direction:
-            return replace(finding, location=place_for(rule, diagnosis))
-    return finding

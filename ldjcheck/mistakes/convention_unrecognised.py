@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.page import Example, Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue.page import Example, Page
+from ldjcheck.mistakes.catalogue.rule import Rule
 
 PAGE = Page(
     what="""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue.wording import named
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
 
 

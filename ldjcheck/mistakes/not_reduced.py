@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import is_of_pairs
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue.wording import is_of_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.catalogue.rule import Rule
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
 
 

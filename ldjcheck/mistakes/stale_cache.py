@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue.page import Page
+from ldjcheck.mistakes.catalogue.rule import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Comparison, Explanation, Finding
 
 

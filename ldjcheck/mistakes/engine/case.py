@@ -7,11 +7,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.engine.blame import ldj_statement, place_of, statement_of
-from ldjcheck.mistakes.engine.numbers import fits
-from ldjcheck.mistakes.engine.places import argument_text, location_of, source_text
-from ldjcheck.mistakes.engine.targets import Target, user_node, value_node
-from ldjcheck.mistakes.engine.terms import Terms, terms_of
+from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, terms_of
+from ldjcheck.mistakes.engine.arithmetic.targets import Target, user_node, value_node
+from ldjcheck.mistakes.engine.multipliers.counts import fits
+from ldjcheck.mistakes.engine.source.places import (
+    argument_text,
+    location_of,
+    source_text,
+)
+from ldjcheck.mistakes.engine.source.statements import (
+    ldj_statement,
+    place_of,
+    statement_of,
+)
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.families import MULTIPLY
 from ldjcheck.tape.linear import ONES, linear_positions

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.mending import ways
-from ldjcheck.mistakes.mending.sites import Change, Site, sites_for
+from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
 from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ldjcheck.mistakes.engine.rerun import Rehearsal
+    from ldjcheck.mistakes.mending.rerun import Rehearsal
     from ldjcheck.records import Diagnosis, Explanation, Finding
 
 MOST = 480  # candidates that are run, most of them at one input

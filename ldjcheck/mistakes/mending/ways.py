@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.mending import (
+from ldjcheck.mistakes.rewriting import (
     calls,
     factors,
     gradients,
@@ -19,7 +19,7 @@ from ldjcheck.mistakes.mending import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ldjcheck.mistakes.mending.sites import Change, Site
+    from ldjcheck.mistakes.rewriting.sites import Change, Site
     from ldjcheck.records import Explanation
 
     Way = Callable[[Site], Iterator[Change]]

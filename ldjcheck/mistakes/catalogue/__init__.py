@@ -1,0 +1,1 @@
+"""What an entry of the catalogue is made of: its rule, its page, its words."""

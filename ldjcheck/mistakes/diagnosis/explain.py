@@ -1,0 +1,217 @@
+"""The engine: which single edit of the ldj's own arithmetic makes every number right.
+
+Edits are substitutions on the tape: the ldj's own arithmetic is run again and must equal
+the exact value on every sample of every configuration. Nothing is inverted, and the layer
+is not called. What names a mistake is the cheapest edit that works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.arithmetic.targets import (
+    Target,
+    edited,
+    find_targets,
+    is_nested,
+    user_node,
+    value_node,
+)
+from ldjcheck.mistakes.engine.case import Case, operand
+from ldjcheck.mistakes.engine.edits.guards import guard_numbers
+from ldjcheck.mistakes.engine.edits.regions import region_explanations
+from ldjcheck.mistakes.engine.edits.steps import step_explanations
+from ldjcheck.mistakes.engine.edits.term_edits import of_term, whole_multiple
+from ldjcheck.mistakes.engine.edits.tiny import tiny_numbers
+from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit, value_edits
+from ldjcheck.mistakes.engine.edits.whole import whole_laws
+from ldjcheck.mistakes.engine.multipliers.counts import fits, same
+from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
+from ldjcheck.mistakes.engine.source.statements import place_of
+from ldjcheck.records import Explanation, Multiplier, Span
+from ldjcheck.tape import Node, Trace, dependents, in_order
+from ldjcheck.tape.families import LINEAR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SINGLE = 0.6  # editing one execution of several is the less likely explanation
+_HOPELESS = 4.0
+# What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
+_OF_A_REGION = ("add-abs", "region", "other-condition")
+
+
+def explain(case: Case) -> tuple[Explanation, ...]:
+    """Return the edits that explain the mistake, the simplest first."""
+    if all(case.agree):
+        return tuple(tiny_numbers(case))
+    found = list(whole_laws(case.traces))
+    if any(e.kind == "nothing-reported" for e in found):
+        return tuple(found)
+    input_nodes = _InputDependence()
+    linear_edges = [terms.edges for terms in case.terms]
+    targets = find_targets(case.traces, linear_edges, case.agree)
+    found.extend(whole_multiple(case))
+    for target in targets:
+        linear = _is_linear(case, target)
+        explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
+        extra = _SINGLE * target.single
+        spans = _spans(target)
+        found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
+    found.extend(step_explanations(case.traces, found))
+    found.extend(guard_numbers(case))
+    found.extend(region_explanations(case.traces, targets))
+    if _right_where_finite(case):
+        found = [e for e in found if e.kind in _OF_A_REGION]
+    if any(e.kind in ("region", "other-condition") for e in found):
+        # right on a region of inputs: what repairs the rest is no change of point
+        found = [e for e in found if e.kind != "other-point"]
+    found.sort(key=lambda e: (e.cost, e.size, e.rank))
+    return tuple(e for e in found if e.cost < _HOPELESS)
+
+
+def _right_where_finite(case: Case) -> bool:
+    """Return whether NaN or infinity is all that is wrong, and some samples are right."""
+    right = 0
+    for trace in case.traces:
+        finite = torch.isfinite(trace.reported)
+        right += int(finite.sum())
+        if not same(trace.reported[finite], trace.exact[finite]):
+            return False
+    return not case.finite and right > 0
+
+
+def holds_again(best: Explanation, case: Case) -> bool:
+    """Return whether an explanation is found again, on traces that it was not made from."""
+
+    def is_best(found: Explanation) -> bool:
+        return (found.kind, found.multiplier, found.location) == (
+            best.kind,
+            best.multiplier,
+            best.location,
+        )
+
+    if best.kind in ("step-unaccounted", "overwritten", "part-unaccounted"):
+        return any(is_best(e) for e in step_explanations(case.traces, ()))
+    line = best.location.line if best.location is not None else None
+    inputs = _InputDependence()
+    for target in find_targets(case.traces, [t.edges for t in case.terms], case.agree):
+        first = target.first
+        if first is None or all(p.line != line for p in user_node(first).places):
+            continue
+        linear = _is_linear(case, target)
+        if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
+            return True
+    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces))))
+
+
+def _spans(target: Target) -> tuple[Span, ...]:
+    first = target.first
+    if first is None:
+        return ()
+    nodes = value_node(first), user_node(first)
+    return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node)))
+
+
+class _InputDependence:
+    """Which nodes of a trace depend on what the map transforms; found once per trace."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[Node]] = {}
+
+    def __call__(self, trace: Trace, node: Node) -> bool:
+        if id(trace) not in self._known:
+            order = in_order(set(trace.nodes))
+            self._known[id(trace)] = dependents(order, trace.source)
+        return node in self._known[id(trace)]
+
+
+def _is_linear(case: Case, target: Target) -> bool:
+    if target.kind == "value":
+        return False
+    for items, terms in zip(target.items, case.terms, strict=True):
+        nodes = set(terms.nodes)
+        for item in items:
+            if not (item in nodes if isinstance(item, Node) else item in terms.edges):
+                return False
+    return True
+
+
+def _of_target(
+    case: Case, target: Target, *, linear: bool, inputs: _InputDependence
+) -> Iterator[Explanation]:
+    if linear and case.finite:
+        yield from of_term(case, target)
+        if target.kind == "node" and any(is_nested(items) for items in target.items):
+            yield from _each_time(case, target)
+    for way in value_edits(
+        target,
+        case.traces,
+        linear=linear,
+        finite=case.finite,
+        depends_on_input=inputs,
+    ):
+        if _repairs(case, target, way):
+            yield _explained(case, target, way)
+
+
+def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield multiples that apply at every execution of a running total in turn."""
+    for factor, label, cost in (
+        (-1.0, "-1", 1.1),
+        (2.0, "2", 1.75),
+        (0.5, "1/2", 1.75),
+    ):
+        way = ValueEdit("times", cost, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
+        if _repairs(case, target, way):
+            multiplier = (
+                Multiplier(family="sign", label=label)
+                if factor < 0
+                else Multiplier(family="number", label=label)
+            )
+            yield replace(_explained(case, target, way), multiplier=multiplier)
+
+
+def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
+    for trace, items in zip(case.traces, target.items, strict=True):
+        if not items:
+            continue
+        now = edited(trace, items, way.edit)
+        if now is None or not fits(trace, now, trace.exact):
+            return False
+    return True
+
+
+def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
+    first = target.first
+    assert first is not None
+    node = user_node(first)
+    used = value_node(first)
+    trace = case.traces[0]
+    place = place_of(trace, node)
+    if way.kind == "other-point" and used.place is not None and place is not None:
+        # A helper without a step takes the derivative where it is told to: its caller,
+        # which made the value, is meant.
+        own, told = used.place.call, node.places
+        if not any(p.call == place.call for s in trace.steps for p in s.end.places):
+            place = next((p for p in told if p.call == own), place)
+    if way.outermost and node.name in LINEAR and used in trace.own_set:
+        # What is missing around a value is missing where that value is made, if that is
+        # in the same call; a value handed in from elsewhere is wrong where it is used.
+        made = used.place
+        if made is not None and place is not None and made.call == place.call:
+            place = made
+    text = operand(target)
+    return Explanation(
+        kind=way.kind,
+        cost=way.cost - 0.01 * (target.kind == "value"),
+        multiplier=way.multiplier,
+        location=location_of(place),
+        operand=text if way.multiplier is None else logged(text),
+        detail=way.detail,
+        size=target.size,
+        rank=-node.index if way.outermost or way.kind == "other-point" else node.index,
+    )

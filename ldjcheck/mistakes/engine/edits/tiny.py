@@ -1,0 +1,66 @@
+"""Differences too small for the laws, but not for a number inside a logarithm.
+
+Laws between numbers hold to about seven digits, so a difference below that would satisfy
+any of them. A number that does not belong into a logarithm, such as 1e-8 against log(0),
+is told by its own measure: without it, nothing of the difference is left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.arithmetic.targets import edited, find_targets, user_node
+from ldjcheck.mistakes.engine.case import operand
+from ldjcheck.mistakes.engine.edits.value_edits import value_edits
+from ldjcheck.mistakes.engine.source.places import location_of
+from ldjcheck.records import Explanation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.engine.arithmetic.targets import Target
+    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit
+
+_LEFT = 0.05  # the part of the difference that rounding may leave
+_ROUNDING = 1e-13  # relative, of numbers that cancel
+
+
+def tiny_numbers(case: Case) -> Iterator[Explanation]:
+    """Yield the numbers inside logarithms without which every trace agrees."""
+    agree = tuple(not bool(d.abs().max() > 1e-12) for d in case.differences)
+    if all(agree):
+        return
+    for target in find_targets(case.traces, [t.edges for t in case.terms], agree):
+        for way in value_edits(
+            target,
+            case.traces,
+            linear=False,
+            finite=case.finite,
+            depends_on_input=lambda trace, node: False,
+        ):
+            if way.kind == "number-in-log" and _leaves_nothing(case, target, way):
+                first = target.first
+                assert first is not None
+                yield Explanation(
+                    kind=way.kind,
+                    cost=way.cost,
+                    location=location_of(user_node(first).place),
+                    operand=operand(target),
+                    size=target.size,
+                )
+
+
+def _leaves_nothing(case: Case, target: Target, way: ValueEdit) -> bool:
+    for trace, items in zip(case.traces, target.items, strict=True):
+        now = edited(trace, items, way.edit) if items else trace.reported
+        if now is None or not bool(torch.isfinite(now).all()):
+            return False
+        left = (now - trace.exact).abs()
+        before = (trace.reported - trace.exact).abs()
+        allowed = _LEFT * before + _ROUNDING * (1 + trace.exact.abs())
+        if bool((left > allowed).any()):
+            return False
+    return True
