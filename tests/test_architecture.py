@@ -31,7 +31,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"settling"}),
     frozenset({"experiments"}),
     frozenset({"judging"}),
-    frozenset({"mistakes.engine.arithmetic"}),
+    frozenset({"mistakes.engine.arithmetic", "mistakes.engine.kinds"}),
     frozenset({"mistakes.engine.source"}),
     frozenset({"mistakes.engine.multipliers"}),
     frozenset({"mistakes.engine.case"}),

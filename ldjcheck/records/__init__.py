@@ -33,8 +33,8 @@ from ldjcheck.records.called import (
 )
 from ldjcheck.records.explained import (
     Diagnosis,
-    EditKind,
     Explanation,
+    Family,
     Multiplier,
     Span,
 )
@@ -103,8 +103,8 @@ __all__ = [
     "DirectionMeasured",
     "Domain",
     "Edit",
-    "EditKind",
     "Explanation",
+    "Family",
     "Finding",
     "Fix",
     "GradientMeasured",

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.mistakes.engine.kinds import AS_BUILT
 from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant, same
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
-from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import Diagnosis
+    from ldjcheck.records import Diagnosis, Explanation
     from ldjcheck.tape import Trace
 
-_COST = 3.5  # it is asked for only where nothing else explains the numbers
 _LEAST = 1e-3  # nats: a layer that is the identity as built proves nothing
 
 
@@ -55,8 +54,10 @@ def _kept_since_built(
             place = location_of(ldj_statement(now[0]))
             kept = f"{float(first.reported[0]):+.6g}"
             return (
-                Explanation(
-                    kind="as-built", cost=_COST, location=place, whole=True, detail=kept
+                AS_BUILT.explanation(
+                    location=place,
+                    whole=True,
+                    detail=kept,
                 ),
             )
     return ()

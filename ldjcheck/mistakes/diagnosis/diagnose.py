@@ -15,6 +15,7 @@ from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
 from ldjcheck.mistakes.engine.case import Case, make_case
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
+from ldjcheck.mistakes.engine.kinds import CLEAR
 from ldjcheck.mistakes.engine.ledger.calls import wrong_calls
 from ldjcheck.mistakes.engine.ledger.lines import (
     ledger_fault,
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from ldjcheck.tape import Trace
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
-_CLEAR = (
-    2.05  # cheaper explanations are trusted for the whole before calls are looked at
-)
 
 
 def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
@@ -158,7 +156,7 @@ def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
         return [tuple(sorted(whole_laws(case.traces), key=lambda e: e.cost))]
     whole = explain(case)
-    if fault is None and case.finite and not (whole and whole[0].cost < _CLEAR):
+    if fault is None and case.finite and not (whole and whole[0].cost < CLEAR):
         calls = wrong_calls(case.traces, case.terms)
         parts = [explain(make_case(traces)) for _, traces in calls]
         if len(parts) > 1 and all(parts):

@@ -28,6 +28,21 @@ from ldjcheck.mistakes.engine.edits.term_edits import of_term, whole_multiple
 from ldjcheck.mistakes.engine.edits.tiny import tiny_numbers
 from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit, value_edits
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
+from ldjcheck.mistakes.engine.kinds import (
+    ADD_ABS,
+    ALL_USES,
+    HOPELESS,
+    NOTHING_REPORTED,
+    NUMBER_EACH_TIME,
+    ONE_OF_SEVERAL,
+    OTHER_CONDITION,
+    OTHER_POINT,
+    OVERWRITTEN,
+    PART_UNACCOUNTED,
+    REGION,
+    SIGN_EACH_TIME,
+    STEP_UNACCOUNTED,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import fits, same
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import place_of
@@ -38,10 +53,9 @@ from ldjcheck.tape.families import LINEAR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SINGLE = 0.6  # editing one execution of several is the less likely explanation
-_HOPELESS = 4.0
+_OF_STEPS = (STEP_UNACCOUNTED.name, OVERWRITTEN.name, PART_UNACCOUNTED.name)
 # What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
-_OF_A_REGION = ("add-abs", "region", "other-condition")
+_OF_A_REGION = (ADD_ABS.name, REGION.name, OTHER_CONDITION.name)
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
@@ -49,7 +63,7 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     if all(case.agree):
         return tuple(tiny_numbers(case))
     found = list(whole_laws(case.traces))
-    if any(e.kind == "nothing-reported" for e in found):
+    if any(e.kind == NOTHING_REPORTED.name for e in found):
         return tuple(found)
     input_nodes = _InputDependence()
     linear_edges = [terms.edges for terms in case.terms]
@@ -58,7 +72,7 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     for target in targets:
         linear = _is_linear(case, target)
         explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
-        extra = _SINGLE * target.single
+        extra = ONE_OF_SEVERAL * target.single
         spans = _spans(target)
         found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
     found.extend(step_explanations(case.traces, found))
@@ -66,11 +80,11 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     found.extend(region_explanations(case.traces, targets))
     if _right_where_finite(case):
         found = [e for e in found if e.kind in _OF_A_REGION]
-    if any(e.kind in ("region", "other-condition") for e in found):
+    if any(e.kind in (REGION.name, OTHER_CONDITION.name) for e in found):
         # right on a region of inputs: what repairs the rest is no change of point
-        found = [e for e in found if e.kind != "other-point"]
+        found = [e for e in found if e.kind != OTHER_POINT.name]
     found.sort(key=lambda e: (e.cost, e.size, e.rank))
-    return tuple(e for e in found if e.cost < _HOPELESS)
+    return tuple(e for e in found if e.cost < HOPELESS)
 
 
 def _right_where_finite(case: Case) -> bool:
@@ -94,7 +108,7 @@ def holds_again(best: Explanation, case: Case) -> bool:
             best.location,
         )
 
-    if best.kind in ("step-unaccounted", "overwritten", "part-unaccounted"):
+    if best.kind in _OF_STEPS:
         return any(is_best(e) for e in step_explanations(case.traces, ()))
     line = best.location.line if best.location is not None else None
     inputs = _InputDependence()
@@ -160,12 +174,12 @@ def _of_target(
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
     """Yield multiples that apply at every execution of a running total in turn."""
-    for factor, label, cost in (
-        (-1.0, "-1", 1.1),
-        (2.0, "2", 1.75),
-        (0.5, "1/2", 1.75),
+    for factor, label, kind in (
+        (-1.0, "-1", SIGN_EACH_TIME),
+        (2.0, "2", NUMBER_EACH_TIME),
+        (0.5, "1/2", NUMBER_EACH_TIME),
     ):
-        way = ValueEdit("times", cost, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
+        way = ValueEdit(kind, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
         if _repairs(case, target, way):
             multiplier = (
                 Multiplier(family="sign", label=label)
@@ -192,7 +206,7 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
     used = value_node(first)
     trace = case.traces[0]
     place = place_of(trace, node)
-    if way.kind == "other-point" and used.place is not None and place is not None:
+    if way.kind is OTHER_POINT and used.place is not None and place is not None:
         # A helper without a step takes the derivative where it is told to: its caller,
         # which made the value, is meant.
         own, told = used.place.call, node.places
@@ -205,13 +219,12 @@ def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
         if made is not None and place is not None and made.call == place.call:
             place = made
     text = operand(target)
-    return Explanation(
-        kind=way.kind,
-        cost=way.cost - 0.01 * (target.kind == "value"),
+    return way.kind.explanation(
+        more=-ALL_USES * (target.kind == "value"),
         multiplier=way.multiplier,
         location=location_of(place),
         operand=text if way.multiplier is None else logged(text),
         detail=way.detail,
         size=target.size,
-        rank=-node.index if way.outermost or way.kind == "other-point" else node.index,
+        rank=-node.index if way.outermost or way.kind is OTHER_POINT else node.index,
     )

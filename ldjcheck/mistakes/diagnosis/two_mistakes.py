@@ -10,6 +10,7 @@ import torch
 
 from ldjcheck.mistakes.diagnosis.explain import explain
 from ldjcheck.mistakes.engine.case import Case, make_case
+from ldjcheck.mistakes.engine.kinds import PLAIN
 from ldjcheck.mistakes.engine.ledger.pairing import left_over
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.engine.ledger.pairing import Amounts
     from ldjcheck.records import Explanation
 
-_PLAIN = 2.0  # an explanation that is no plainer than this may be an accident
 _TOGETHER = 2  # mistakes; more leave too many ways of pairing
 
 
@@ -40,7 +40,7 @@ def mistakes_apart(case: Case) -> list[tuple[Explanation, ...]]:
     least = float("inf")
     for pairing in _pairings(case):
         parts = [_explained(case, gap) for gap in pairing.gaps]
-        if not all(parts) or any(part[0].cost >= _PLAIN for part in parts):
+        if not all(parts) or any(part[0].cost >= PLAIN for part in parts):
             continue
         places = {(part[0].location, part[0].operand) for part in parts}
         cost = sum(part[0].cost for part in parts)

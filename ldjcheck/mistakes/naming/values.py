@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import non_finite, unexplained_mismatch, wrong_derivative
 from ldjcheck.mistakes.catalogue.rule import Circumstances
+from ldjcheck.mistakes.engine.kinds import AS_BUILT, OTHER_POINT, REGION, SIGN, TIE
 from ldjcheck.mistakes.naming.precedence import numbers_count
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     )
 
 _IMAGE = 28 * 28  # dims of the smallest image anyone trains on
-_TIE = 0.11  # explanations that cost as good as the same explain the numbers as well
 
 
 def value_findings(
@@ -120,8 +120,8 @@ def _named(
 
 def _as_good(other: Explanation, best: Explanation) -> bool:
     """Return whether the numbers do not decide between two explanations."""
-    counts = other.kind == best.kind == "times" and other.location == best.location
-    return other.cost <= best.cost + _TIE or (counts and best.ambiguous)
+    counts = other.kind == best.kind == SIGN.name and other.location == best.location
+    return other.cost <= best.cost + TIE or (counts and best.ambiguous)
 
 
 def _claiming(
@@ -191,16 +191,16 @@ def _evidence(
         if diagnosis.constant:
             yield from _image_cost(law)
     yield from _why_here(explanation, diagnosis)
-    if explanation.kind == "as-built":
+    if AS_BUILT.holds(explanation):
         yield f"with these it is right; it stays {explanation.detail} when they move"
     if explanation.sublayers:
         yield f"{_each(explanation)} right by itself: what it says is what it does"
     if explanation.within is not None:
         yield f"sublayer {explanation.within} is wrong by itself"
-    if explanation.detail and explanation.kind in ("other-point", "region"):
+    if explanation.detail and explanation.kind in (OTHER_POINT.name, REGION.name):
         yield (
             f"all numbers agree with the term taken at {explanation.detail}"
-            if (explanation.kind == "other-point")
+            if explanation.kind == OTHER_POINT.name
             else f"right {explanation.detail}, wrong elsewhere"
         )
     if diagnosis.moved_constants and explanation.operand is not None:
@@ -225,7 +225,7 @@ def _why_here(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
     counted = (
         explanation.multiplier is not None and explanation.multiplier.family == "dims"
     )
-    if explanation.kind != "times" or not counted or not explanation.constant:
+    if explanation.kind != SIGN.name or not counted or not explanation.constant:
         return
     yield "a constant scale acts on every dim, so its log counts once per dim"
     here = explanation.location.line if explanation.location else None
@@ -265,7 +265,7 @@ def _claimed(rules: Sequence[Rule], diagnosis: Diagnosis, verdict: Verdict) -> b
         _claiming(rules, explanation, at) is not None
         for mistake in diagnosis.mistakes
         for explanation in mistake
-        if explanation.kind != "region" or not _loses_a_shape(verdict)
+        if explanation.kind != REGION.name or not _loses_a_shape(verdict)
     )
 
 

@@ -12,8 +12,8 @@ import torch
 
 from ldjcheck.mistakes.engine.arithmetic.targets import Target, find_targets, value_node
 from ldjcheck.mistakes.engine.case import target_location
+from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP
 from ldjcheck.mistakes.engine.multipliers.counts import fits
-from ldjcheck.records import Explanation
 from ldjcheck.tape import ancestors, evaluate, in_order
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.records import Explanation
     from ldjcheck.tape import Edge, Node, Trace
 
 _SMALL = 1e-3  # what guards against zero; larger numbers mean something
-_COST = 1.9  # the number in the ldj alone, where that is enough, is simpler
 
 
 def guard_numbers(case: Case) -> Iterator[Explanation]:
@@ -37,9 +37,7 @@ def guard_numbers(case: Case) -> Iterator[Explanation]:
             continue
         tried.add(number)
         if all(_agree_without(trace, number) for trace in case.traces):
-            yield Explanation(
-                kind="number-in-log",
-                cost=_COST,
+            yield NUMBER_IN_LOG_AND_MAP.explanation(
                 location=target_location(case, target),
                 size=target.size,
             )

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.kinds import DIMS_LEFT_OUT
 from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
-from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
+    from ldjcheck.records import Explanation
     from ldjcheck.tape import Trace
 
-_COST = 2.15  # a step or part of it that has no term says more
 _SOMETHING = 1e-9  # nats: what moves no more is left out by right
 _CLEAR = 1e-6
 _AXES = {1: ("dim",), 2: ("row", "column"), 3: ("channel", "row", "column")}
@@ -43,9 +43,7 @@ def left_out(traces: Sequence[Trace]) -> Iterator[Explanation]:
             what = f"the {end} {name}{moving}"
             if count > 1:
                 what = f"the {end} {count} {name}s{' that move' if moving else ''}"
-            yield Explanation(
-                kind="dims-left-out",
-                cost=_COST,
+            yield DIMS_LEFT_OUT.explanation(
                 constant=is_constant(missing),
                 location=location_of(ldj_statement(traces[0])),
                 detail=what,

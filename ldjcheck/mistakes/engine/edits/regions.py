@@ -14,15 +14,20 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     user_node,
     value_node,
 )
+from ldjcheck.mistakes.engine.kinds import (
+    OTHER_CONDITION,
+    OTHER_CONDITION_WRITTEN,
+    REGION,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import fits
 from ldjcheck.mistakes.engine.source.places import location_of, source_text
 from ldjcheck.mistakes.engine.source.statements import ldj_statement, place_of
-from ldjcheck.records import Explanation, Location
 from ldjcheck.tape.families import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ldjcheck.records import Explanation, Location
     from ldjcheck.tape import Node, Trace
 
 # A region is spoken of where so many of all samples are right, or where a condition tells
@@ -64,10 +69,9 @@ def _other_conditions(
                 for edit in (_as_condition, _as_mask):
                     if _agrees(traces, target, conditions, index, negated, edit):
                         node = user_node(target.first)
-                        yield Explanation(
-                            kind="other-condition",
-                            # a condition that is written already comes first
-                            cost=1.7 - 0.01 * (edit is _as_condition),
+                        written = edit is _as_condition
+                        kind = OTHER_CONDITION_WRITTEN if written else OTHER_CONDITION
+                        yield kind.explanation(
                             location=location_of(node.place),
                             operand=source_text(conditions[0][index].place),
                             rank=-node.index,
@@ -139,9 +143,7 @@ def _right_regions(
         if _one_size_has_both(traces, where, wrong & ~where):
             widest, found = count, words
     if found is not None:
-        yield Explanation(
-            kind="region",
-            cost=2.4,
+        yield REGION.explanation(
             location=_branch(traces[0]),
             detail=found,
             size=50,

@@ -9,6 +9,14 @@ import torch
 from torch import Tensor
 
 from ldjcheck.mistakes.engine.edits.left_out import left_out
+from ldjcheck.mistakes.engine.kinds import (
+    MORE_STEPS,
+    OVERWRITTEN,
+    PART_ONLY_BELOW,
+    PART_UNACCOUNTED,
+    SCALING_UNACCOUNTED,
+    STEP_UNACCOUNTED,
+)
 from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
 from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant, same
 from ldjcheck.mistakes.engine.source.places import (
@@ -23,17 +31,14 @@ from ldjcheck.mistakes.engine.source.statements import (
     missing_statement,
     statement_of,
 )
-from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ldjcheck.records import Explanation
     from ldjcheck.tape import Node, Place, Trace
 
-_PART = 2.1
-_SCALING = 2.05  # a factor that the source writes out, and no quotient is solved for
 _SOMETHING = 1e-9  # nats: a factor of 1 is missing nowhere
-_PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
 
 
 def step_explanations(
@@ -46,7 +51,7 @@ def step_explanations(
     yield from steps
     dropped = list(_overwritten(traces))
     yield from dropped
-    if not any(e.cost < _PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+    if not any(e.cost < PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
         yield from _missing_scalings(traces)
         yield from left_out(traces)
         yield from _missing_parts(traces)
@@ -61,9 +66,7 @@ def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
             for trace, amount in zip(traces, scaling.amounts, strict=True)
         ):
             place = missing_statement(traces[0], scaling.node)
-            yield Explanation(
-                kind="part-unaccounted",
-                cost=_SCALING,
+            yield SCALING_UNACCOUNTED.explanation(
                 constant=is_constant(scaling.amounts),
                 location=location_of(place or ldj_statement(traces[0])),
                 operand=logged(scaling.operand),
@@ -88,9 +91,8 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 for trace, total in zip(traces, sums, strict=True)
             ):
                 moving = sum(moves[first:last])
-                yield Explanation(
-                    kind="step-unaccounted",
-                    cost=1.5 + 0.2 * (moving - 1),
+                yield STEP_UNACCOUNTED.explanation(
+                    more=MORE_STEPS * (moving - 1),
                     constant=is_constant(sums),
                     location=location_of(_carrying(traces[0], first, last)),
                     operand=operand_of_step(traces, first, last),
@@ -127,9 +129,7 @@ def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
             for trace, runs in zip(traces, executions, strict=True)
         ):
             place = statement_of(traces[0], node) or node.place
-            yield Explanation(
-                kind="overwritten",
-                cost=1.6,
+            yield OVERWRITTEN.explanation(
                 location=location_of(place),
                 operand=source_text(node.place),
             )
@@ -183,9 +183,7 @@ def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
                 if users
                 else missing_statement(traces[0], node) or ldj_statement(traces[0])
             )
-            yield Explanation(
-                kind="part-unaccounted",
-                cost=_PART,
+            yield PART_UNACCOUNTED.explanation(
                 location=location_of(place),
                 operand=_written(key[1], source_text(node.place)),
                 detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",

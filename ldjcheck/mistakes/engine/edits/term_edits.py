@@ -17,6 +17,15 @@ from ldjcheck.mistakes.engine.case import (
     roundabout,
     target_location,
 )
+from ldjcheck.mistakes.engine.kinds import (
+    ADD_LOG,
+    EVENTS_ONLY_TERM,
+    SIGN,
+    SPOKEN_OF,
+    TWICE,
+    UNNEEDED,
+    UNNEEDED_UNSUMMED,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import (
     Fit,
     fit_multiplier,
@@ -43,7 +52,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _EXACTLY = 1e-9
-_SAID = 0.05  # by how much what the source speaks of is simpler
 _COUNTS = ("dims", "spatial", "active", "shape")
 
 
@@ -108,7 +116,7 @@ def _multiples(
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
         yield Explanation(
-            kind="times",
+            kind=SIGN.name,
             cost=fit.cost,
             multiplier=fit.multiplier,
             constant=constant,
@@ -135,7 +143,7 @@ def _as_spoken(
     )
     if spelled is None or not found:
         return found
-    least = min(fit.cost for fit in found) - _SAID
+    least = min(fit.cost for fit in found) - SPOKEN_OF
     told = [f for f in found if (f.multiplier.family == "number") == spelled]
     rest = [f for f in found if f not in told]
     return [*(replace(f, cost=least) for f in told[:1]), *rest, *told[1:]]
@@ -212,9 +220,7 @@ def _unneeded(
     assert first is not None
     used = value_node(first)
     if target.kind != "value" and _has_twin(case, target, amounts):
-        yield Explanation(
-            kind="twice",
-            cost=1.45,
+        yield TWICE.explanation(
             location=target_location(case, target),
             operand=operand(target),
             size=target.size,
@@ -234,18 +240,15 @@ def _unneeded(
         and all(user.name in sums for user in users)
     ):
         later = max(users, key=lambda node: node.index)
-        yield Explanation(
-            kind="twice",
-            cost=1.45,
+        yield TWICE.explanation(
             location=location_of(later.place),
             operand=operand(target),
             size=target.size,
         )
         return
     unsummed = used.value.numel() > case.traces[0].batch
-    yield Explanation(
-        kind="unneeded",
-        cost=1.5 + 0.02 * unsummed,
+    kind = UNNEEDED_UNSUMMED if unsummed else UNNEEDED
+    yield kind.explanation(
         constant=is_constant(amounts),
         location=target_location(case, target),
         operand=operand(target),
@@ -291,9 +294,7 @@ def _batch_totals(
             same(reduced(need).expand(len(need)), amount)
             for need, amount in zip(needs, amounts, strict=True)
         ):
-            yield Explanation(
-                kind="events-only",
-                cost=1.21,  # a reduction that can be pointed at comes first
+            yield EVENTS_ONLY_TERM.explanation(
                 detail=word,
                 location=target_location(case, target),
                 operand=operand(target),
@@ -320,9 +321,7 @@ def _unlogged_constants(
             for amount, need, count in pairs
             for sign in [1.0 if float(amount[0]) >= 0 else -1.0]
         ):
-            yield Explanation(
-                kind="add-log",
-                cost=1.8,
+            yield ADD_LOG.explanation(
                 constant=True,
                 location=target_location(case, target),
                 operand=operand(target),

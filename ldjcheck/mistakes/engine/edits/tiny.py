@@ -14,8 +14,8 @@ import torch
 from ldjcheck.mistakes.engine.arithmetic.targets import edited, find_targets, user_node
 from ldjcheck.mistakes.engine.case import operand
 from ldjcheck.mistakes.engine.edits.value_edits import value_edits
+from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
 from ldjcheck.mistakes.engine.source.places import location_of
-from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.engine.arithmetic.targets import Target
     from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit
+    from ldjcheck.records import Explanation
 
 _LEFT = 0.05  # the part of the difference that rounding may leave
 _ROUNDING = 1e-13  # relative, of numbers that cancel
@@ -41,12 +42,10 @@ def tiny_numbers(case: Case) -> Iterator[Explanation]:
             finite=case.finite,
             depends_on_input=lambda trace, node: False,
         ):
-            if way.kind == "number-in-log" and _leaves_nothing(case, target, way):
+            if way.kind is NUMBER_IN_LOG and _leaves_nothing(case, target, way):
                 first = target.first
                 assert first is not None
-                yield Explanation(
-                    kind=way.kind,
-                    cost=way.cost,
+                yield way.kind.explanation(
                     location=location_of(user_node(first).place),
                     operand=operand(target),
                     size=target.size,

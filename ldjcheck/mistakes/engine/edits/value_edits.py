@@ -15,6 +15,23 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     user_node,
     value_node,
 )
+from ldjcheck.mistakes.engine.kinds import (
+    ADD_ABS,
+    ADD_LOG,
+    BOUND,
+    EVENTS_ONLY,
+    EVENTS_ONLY_COLUMN,
+    EVENTS_SUMMED,
+    LEAVE_IDLE_OUT,
+    NATURAL_LOG,
+    NUMBER_IN_LOG,
+    OTHER_POINT,
+    REMOVE_ABS,
+    REMOVE_EXP,
+    SIGN_OF_FACTOR,
+    SUM_FOR_MEAN,
+    Kind,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import active_dims
 from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.records import Multiplier
@@ -23,18 +40,14 @@ from ldjcheck.tape.families import BOUNDED, DIVIDE, LOG, MULTIPLY, REDUCE
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ldjcheck.records.explained import EditKind
     from ldjcheck.tape import Node, Trace
-
-_OF_A_FACTOR = 1.95  # after all that is wrong with a whole term, or with its point
 
 
 @dataclass(frozen=True, slots=True)
 class ValueEdit:
-    """One way of editing a target's value, and what it costs as an explanation."""
+    """One way of editing a target's value, and what kind of explanation it is."""
 
-    kind: EditKind
-    cost: float
+    kind: Kind
     edit: Edit
     outermost: bool = False  # something is missing: it belongs at the outermost place
     detail: str | None = None
@@ -58,35 +71,35 @@ def value_edits(
     name = node.name
     if target.kind == "node":
         if name.strip("_") == "abs":
-            yield ValueEdit("remove-abs", 0.45, _argument)
+            yield ValueEdit(REMOVE_ABS, _argument)
         if name.strip("_") == "exp":
-            yield ValueEdit("remove-exp", 2.2, _argument)
+            yield ValueEdit(REMOVE_EXP, _argument)
         if name in BOUNDED:
             words = source_text(node.place) or f"`{name}`"
             detail = f"where {words} changes nothing"
-            yield ValueEdit("region", 1.6, _argument, detail=detail)
+            yield ValueEdit(BOUND, _argument, detail=detail)
         if name in LOG and not finite:
-            yield ValueEdit("add-abs", 1.0, _log_of_abs)
+            yield ValueEdit(ADD_ABS, _log_of_abs)
         if name.startswith(("log2", "log10")):
-            yield ValueEdit("natural-log", 1.3, _natural_log)
+            yield ValueEdit(NATURAL_LOG, _natural_log)
         if name == "mean":
-            yield ValueEdit("sum-for-mean", 1.2, _sum_for_mean)
+            yield ValueEdit(SUM_FOR_MEAN, _sum_for_mean)
         if name in REDUCE:
-            yield ValueEdit("events-only", 1.2, _events_only)
-            yield ValueEdit("events-only", 1.21, _events_only_column)
+            yield ValueEdit(EVENTS_ONLY, _events_only)
+            yield ValueEdit(EVENTS_ONLY_COLUMN, _events_only_column)
             if name == "mean":  # over the batch, and over the dims as well
-                yield ValueEdit("events-only", 1.22, _events_summed)
+                yield ValueEdit(EVENTS_SUMMED, _events_summed)
     if linear:
-        yield ValueEdit("add-log", 1.8, _log, outermost=True)
+        yield ValueEdit(ADD_LOG, _log, outermost=True)
         yield from _idle_left_out(traces)
     elif target.kind == "edge" and name == "number":
         yield ValueEdit(
-            "number-in-log", 1.8, lambda t, i: torch.zeros((), dtype=torch.float64)
+            NUMBER_IN_LOG, lambda t, i: torch.zeros((), dtype=torch.float64)
         )
     elif target.kind == "edge" and user_node(first).name in MULTIPLY | DIVIDE:
         # log(c * u) for log(c / u): one factor of what is logged has the wrong sign
         minus = Multiplier(family="sign", label="-1")
-        yield ValueEdit("times", _OF_A_FACTOR, _reciprocal, multiplier=minus)
+        yield ValueEdit(SIGN_OF_FACTOR, _reciprocal, multiplier=minus)
     yield from _other_points(target, traces, depends_on_input)
 
 
@@ -156,12 +169,12 @@ def _idle_left_out(traces: Sequence[Trace]) -> Iterator[ValueEdit]:
             idle = [trace.steps[index].idle for trace in traces]
             if any(bool(i.any()) and not bool(i.all()) for i in idle):
                 yield ValueEdit(
-                    "leave-idle-out", 1.6,
+                    LEAVE_IDLE_OUT,
                     _zeroed(lambda t, j=index: t.steps[j].idle),  # type: ignore[misc]  # as above
                     outermost=True,
                 )  # fmt: skip
     if any(active_dims(trace) < trace.dims for trace in traces):
-        yield ValueEdit("leave-idle-out", 1.6, _zeroed(_always_idle), outermost=True)
+        yield ValueEdit(LEAVE_IDLE_OUT, _zeroed(_always_idle), outermost=True)
 
 
 def _always_idle(trace: Trace) -> Tensor:
@@ -203,8 +216,7 @@ def _other_points(
             return
     for index in range(len(traces[0].points)):
         yield ValueEdit(
-            "other-point",
-            1.9,
+            OTHER_POINT,
             _at_point(index),
             detail=_name_of_point(traces[0], index, user_node(first)),
         )

@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine.kinds import (
+    ABSOLUTE,
+    BATCH_TOTAL,
+    EXPONENTIAL,
+    NOTHING_REPORTED,
+    ONE,
+    TRACE,
+    WHOLE_SIGN,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import fits, same
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import (
@@ -29,8 +38,9 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
     exact = [trace.exact for trace in traces]
     if all(torch.isfinite(r).all() and not r.any() for r in reported):
         forgotten = location_of(forgotten_statement(traces[0]))
-        yield Explanation(
-            kind="nothing-reported", cost=0.0, location=forgotten, whole=True
+        yield NOTHING_REPORTED.explanation(
+            location=forgotten,
+            whole=True,
         )
         return
     if not all(bool(torch.isfinite(r).all()) for r in reported):
@@ -46,34 +56,32 @@ def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
         first = traces[0]
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
         place = location_of(written) if written else location
-        yield Explanation(
-            kind="times", cost=0.5, multiplier=minus, whole=True, location=place
+        yield WHOLE_SIGN.explanation(
+            multiplier=minus,
+            whole=True,
+            location=place,
         )
     if holds(lambda r, e, t: fits(t, r, e + 1)):
         empty = holds(lambda r, e, t: same(e, 0 * e))
         started = None if empty else "1"  # where the sum was started
-        yield Explanation(
-            kind="one", cost=0.4, whole=True, location=location, detail=started
-        )
+        yield ONE.explanation(whole=True, location=location, detail=started)
     if any(bool(((e - e[0]).abs() > 1e-6).any()) for e in exact):
         for reduced in (torch.sum, torch.mean):
             if holds(lambda r, e, t, f=reduced: fits(t, r, f(e).expand(t.batch))):  # type: ignore[misc]  # mypy cannot type the default
                 word = "sum" if reduced is torch.sum else "mean"
-                yield Explanation(
-                    kind="batch-total",
-                    cost=1.22,  # a reduction that can be pointed at comes first
+                yield BATCH_TOTAL.explanation(
                     whole=True,
                     detail=word,
                     location=location,
                 )
     if holds(lambda r, e, t: fits(t, r, e.exp())):
-        yield Explanation(kind="exponential", cost=1.5, whole=True, location=location)
+        yield EXPONENTIAL.explanation(whole=True, location=location)
     zero = all(float(e.abs().max()) < 1e-9 for e in exact)
     signed = any(bool((e < 0).any()) for e in exact)  # else |e| is e, which is not said
     if not zero and signed and holds(lambda r, e, t: fits(t, r, e.abs())):
-        yield Explanation(kind="absolute", cost=1.4, whole=True, location=location)
+        yield ABSOLUTE.explanation(whole=True, location=location)
     if holds(lambda r, e, t: t.jacobian is not None and fits(t, r, _trace_of(t))):
-        yield Explanation(kind="trace", cost=1.9, whole=True, location=location)
+        yield TRACE.explanation(whole=True, location=location)
 
 
 def _trace_of(trace: Trace) -> Tensor:

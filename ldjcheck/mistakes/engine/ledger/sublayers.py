@@ -13,6 +13,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine.kinds import (
+    LEFT_OUT_BY_FLOW,
+    OVERWRITTEN_BY_FLOW,
+    TIMES_IN_FLOW,
+    TWICE_IN_FLOW,
+)
 from ldjcheck.mistakes.engine.multipliers.counts import same
 from ldjcheck.records import Explanation, Multiplier, SublayerLine
 from ldjcheck.tape import location_of
@@ -149,12 +155,10 @@ class _Judge:
             these = [i for i, t in self.times.items() if t == times]
             all_but_last = len(these) > 1 and these == outermost[:-1]
             if times == 0.0:
-                kind = "overwritten" if all_but_last else "step-unaccounted"
+                kind = OVERWRITTEN_BY_FLOW if all_but_last else LEFT_OUT_BY_FLOW
             else:
-                kind = "twice" if times == 2.0 else "times"
-            yield Explanation(
-                kind=kind,  # type: ignore[arg-type]  # one of four of the literals
-                cost=0.3,
+                kind = TWICE_IN_FLOW if times == 2.0 else TIMES_IN_FLOW
+            yield kind.explanation(
                 multiplier=_multiplier(times),
                 location=location_of(parts[these[0]].caller),
                 sublayers=tuple(parts[i].name for i in these),

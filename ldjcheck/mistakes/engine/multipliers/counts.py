@@ -10,6 +10,27 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine.kinds import (
+    ACTIVE,
+    BATCH_SIZE,
+    DIMS,
+    IN_PLACE_OF_DIMS,
+    LOG_BASE,
+    MONOMIAL,
+    MORE_SIZES,
+    NUMBER,
+    OFF_BY_ONE,
+    OFF_BY_ONE_A_DIM,
+    ONE_OFF_BY_ONE,
+    ONE_SHAPE,
+    RARE_NUMBER,
+    SIGN,
+    SPATIAL,
+    TIMES_A_NUMBER,
+    TURNED,
+    TURNED_BASE,
+    TURNED_NUMBER,
+)
 from ldjcheck.mistakes.engine.multipliers.axes import names_of_axes
 from ldjcheck.records import Multiplier, Shape
 
@@ -37,8 +58,6 @@ _BASES = (
     (math.log(10), "ln 10"),
     (1 / math.log(10), "1/ln 10"),
 )
-_INSTEAD = 1.65  # one count for another that is written is simpler than a fraction
-_ONE_SHAPE = 1.2  # where all configurations have one shape, most counts coincide
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,14 +151,15 @@ def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
             continue
         minus = "-" if sign < 0 else ""
         if number == 1.0:
-            found.append(Fit(1.0, Multiplier(family="sign", label="-1")))
+            found.append(Fit(SIGN.cost, Multiplier(family="sign", label="-1")))
         elif "ln" in label:
             base = Multiplier(family="log-base", label=minus + label)
-            found.append(Fit(1.7 + (sign < 0), base))
+            found.append(Fit(LOG_BASE.cost + TURNED_BASE * (sign < 0), base))
         else:
             plain = Multiplier(family="number", label=minus + label)
-            rare = 0.2 * (number not in (2.0, 0.5))
-            found.append(Fit(1.7 + 0.5 * (sign < 0) + rare, plain))
+            rare = RARE_NUMBER * (number not in (2.0, 0.5))
+            cost = NUMBER.cost + TURNED_NUMBER * (sign < 0) + rare
+            found.append(Fit(cost, plain))
     return sorted(found, key=lambda fit: fit.cost)
 
 
@@ -173,9 +193,9 @@ def _counts(
             found.append(
                 Fit(
                     cost
-                    + 0.8 * (sign < 0)
-                    + 0.7 * (number != 1.0)
-                    + _ONE_SHAPE * ambiguous,
+                    + TURNED * (sign < 0)
+                    + TIMES_A_NUMBER * (number != 1.0)
+                    + ONE_SHAPE * ambiguous,
                     _scaled(multiplier, sign, label),
                 )
             )
@@ -191,7 +211,10 @@ def _in_place_of_dims(
         return []
     needed = [m * trace.dims for m, trace in zip(values, traces, strict=True)]
     return [
-        Fit(_INSTEAD, Multiplier(family="shape", label=f"{multiplier.label}/dims"))
+        Fit(
+            IN_PLACE_OF_DIMS.cost,
+            Multiplier(family="shape", label=f"{multiplier.label}/dims"),
+        )
         for _, multiplier, counts in _families(traces, shapes)
         if "/" not in multiplier.label
         and "B" not in multiplier.label
@@ -214,36 +237,52 @@ def _families(
 ) -> Iterator[tuple[float, Multiplier, list[float]]]:
     dims = [float(math.prod(shape)) for shape in shapes]
     active = [float(active_dims(trace)) for trace in traces]
-    yield 1.3, Multiplier(family="dims", label="dims"), dims
+    yield DIMS.cost, Multiplier(family="dims", label="dims"), dims
     rank = len(shapes[0])
     if rank == 3:
         spatial = [float(shape[1] * shape[2]) for shape in shapes]
-        yield 1.35, Multiplier(family="spatial", label="H*W"), spatial
+        yield SPATIAL.cost, Multiplier(family="spatial", label="H*W"), spatial
     elif rank == 4:
         spatial = [float(math.prod(shape[1:])) for shape in shapes]
-        yield 1.35, Multiplier(family="spatial", label="T*H*W"), spatial
+        yield SPATIAL.cost, Multiplier(family="spatial", label="T*H*W"), spatial
     elif rank == 2:
         axis = (names_of_axes(traces, shapes) or ()).index("T")
         spatial = [float(shape[axis]) for shape in shapes]
-        yield 1.35, Multiplier(family="spatial", label="T"), spatial
+        yield SPATIAL.cost, Multiplier(family="spatial", label="T"), spatial
     if active != dims:
-        yield 1.5, Multiplier(family="active", label="active dims"), active
+        yield ACTIVE.cost, Multiplier(family="active", label="active dims"), active
         ratio = [a / d for a, d in zip(active, dims, strict=True)]
-        yield 1.6, Multiplier(family="shape", label="(active dims)/dims"), ratio
+        yield (
+            OFF_BY_ONE.cost,
+            Multiplier(family="shape", label="(active dims)/dims"),
+            ratio,
+        )
         if all(active):
             inverse = [1 / r for r in ratio]
-            yield 1.6, Multiplier(family="shape", label="dims/(active dims)"), inverse
+            yield (
+                OFF_BY_ONE.cost,
+                Multiplier(family="shape", label="dims/(active dims)"),
+                inverse,
+            )
     yield from _monomials(traces, shapes)
     for off in (1.0, -1.0):
         near = [d - off for d in dims]
         name = f"dims{-off:+.0f}"
-        yield 1.6, Multiplier(family="shape", label=f"({name})"), near
+        yield OFF_BY_ONE.cost, Multiplier(family="shape", label=f"({name})"), near
         per = [n / d for n, d in zip(near, dims, strict=True)]
-        yield 1.7, Multiplier(family="shape", label=f"({name})/dims"), per
+        yield (
+            OFF_BY_ONE_A_DIM.cost,
+            Multiplier(family="shape", label=f"({name})/dims"),
+            per,
+        )
         over = [d / n if n else math.inf for n, d in zip(near, dims, strict=True)]
-        yield 1.7, Multiplier(family="shape", label=f"dims/({name})"), over
+        yield (
+            OFF_BY_ONE_A_DIM.cost,
+            Multiplier(family="shape", label=f"dims/({name})"),
+            over,
+        )
         one = [1 / n if n else math.inf for n in near]
-        yield 1.8, Multiplier(family="shape", label=f"1/({name})"), one
+        yield ONE_OFF_BY_ONE.cost, Multiplier(family="shape", label=f"1/({name})"), one
 
 
 def _monomials(
@@ -271,7 +310,8 @@ def _monomials(
             math.prod(size[n] ** p for n, p in zip(variables, exponents, strict=True))
             for size in sizes
         ]
-        cost = 1.4 + 0.15 * sum(map(abs, exponents)) + 0.3 * bool(exponents[0])
+        sizes_in = sum(map(abs, exponents))
+        cost = MONOMIAL.cost + MORE_SIZES * sizes_in + BATCH_SIZE * bool(exponents[0])
         yield cost, Multiplier(family="shape", label=label), counts
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.kinds import OF_ESTIMATE
 from ldjcheck.records import Diagnosis, Explanation, Multiplier
 from ldjcheck.tolerance import CHANCE, common_factor
 
@@ -33,8 +34,9 @@ def diagnose_estimate(verdict: Verdict) -> Diagnosis:
         near = [q for q in _FACTORS if abs(factor - q) <= _BOUND * error + 1e-6]
         if len(near) == 1:
             mistake = (
-                Explanation(
-                    kind="times", cost=1.0, whole=True, multiplier=_FACTORS[near[0]]
+                OF_ESTIMATE.explanation(
+                    whole=True,
+                    multiplier=_FACTORS[near[0]],
                 ),
             )
     return Diagnosis(

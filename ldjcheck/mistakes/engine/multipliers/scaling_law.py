@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.kinds import ONE, SIGN, STEP_UNACCOUNTED, TWICE, UNNEEDED
 from ldjcheck.records import Explanation, Law, LawPoint
 
 if TYPE_CHECKING:
@@ -36,20 +37,20 @@ def _expression(explanation: Explanation) -> str | None:
         term = "reported"
     elif explanation.constant and explanation.operand is not None:
         term = explanation.operand
-        if explanation.kind == "times" and not explanation.bare:
+        if explanation.kind == SIGN.name and not explanation.bare:
             # What is summed or multiplied before it is added is more than its operand.
             term, is_negative = f"(the share of {term})", False
-    if explanation.kind == "times" and explanation.multiplier is not None:
+    if explanation.kind == SIGN.name and explanation.multiplier is not None:
         label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
             return f"2 * {term}"
         factor = f"({label} - 1)" if is_negative else f"(1 - {label})"
         factor = factor.replace("1 - -", "1 + ")
         return f"{factor} * {term}"
-    if explanation.kind in ("unneeded", "twice"):
+    if explanation.kind in (UNNEEDED.name, TWICE.name):
         return term
-    if explanation.kind == "step-unaccounted":
+    if explanation.kind == STEP_UNACCOUNTED.name:
         return "-(log|det| of that step)"
-    if explanation.kind == "one":
+    if explanation.kind == ONE.name:
         return "1"
     return None
