@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("remove-abs", "absolute")
-
-
-def _tell(e: Explanation) -> str:
-    return (
-        "The absolute value is taken of the logarithm, so contractions count as growth."
-    )
-
+from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
+from ldjcheck.mistakes.rewriting import calls
 
 PAGE = Page(
     what="""
@@ -81,6 +67,9 @@ RULE = Rule(
     severity="error",
     summary="abs of the log, not log of the abs",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(
+        Claim(REMOVE_ABS, mend=(calls.without_abs,)),
+        Claim(ABSOLUTE, mend=(calls.without_abs,)),
+    ),
+    tell="The absolute value is taken of the logarithm, so contractions count as growth.",
 )

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("events-only", "batch-total")
-
-
-def _tell(e: Explanation) -> str:
-    return (
-        "The log-determinant is reduced over the batch too: one number for all samples."
-    )
-
+from ldjcheck.mistakes.engine.kinds import BATCH_TOTAL, EVENTS_ONLY
+from ldjcheck.mistakes.rewriting import reductions
 
 PAGE = Page(
     what="""
@@ -85,6 +71,9 @@ RULE = Rule(
     severity="error",
     summary="the batch is summed or averaged too",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(
+        Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
+        Claim(BATCH_TOTAL, mend=(reductions.over_events,)),
+    ),
+    tell="The log-determinant is reduced over the batch too: one number for all samples.",
 )

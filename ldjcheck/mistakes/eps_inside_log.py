@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "number-in-log"
-
-
-def _tell(e: Explanation) -> str:
-    return "A small number inside the logarithm shifts the log-determinant."
-
+from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
+from ldjcheck.mistakes.rewriting import terms
 
 PAGE = Page(
     what="""
@@ -80,7 +68,7 @@ RULE = Rule(
     severity="error",
     summary="a small number inside a log",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(NUMBER_IN_LOG, mend=(terms.shorter_sums,)),),
+    tell="A small number inside the logarithm shifts the log-determinant.",
     harmless_below=1e-4,  # it guards a logarithm, and costs next to nothing
 )

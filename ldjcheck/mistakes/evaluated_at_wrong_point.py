@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import OTHER_POINT
+from ldjcheck.mistakes.rewriting import points
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from collections.abc import Iterator
+
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "other-point"
 
 
 def _tell(e: Explanation) -> str:
     point = e.detail or "another point"
     return f"A term is evaluated at the wrong point: it belongs at {point}."
+
+
+def _seen(e: Explanation) -> Iterator[str]:
+    if e.detail:
+        yield f"all numbers agree with the term taken at {e.detail}"
 
 
 PAGE = Page(
@@ -71,6 +76,7 @@ RULE = Rule(
     severity="error",
     summary="derivative taken at another point",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(OTHER_POINT, mend=(points.other_names, points.other_order)),),
     tell=_tell,
+    seen=_seen,
 )

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import UNNEEDED
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "unneeded"
 
 
 def _tell(e: Explanation) -> str:
@@ -77,6 +75,6 @@ RULE = Rule(
     severity="error",
     summary="a term that belongs to no step",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(UNNEEDED, mend=(terms.taken_away,)),),
     tell=_tell,
 )

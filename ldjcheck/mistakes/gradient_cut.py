@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.rewriting import gradients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,4 +125,7 @@ RULE = Rule(
     summary="right value, wrong gradient",
     page=PAGE,
     match=_match,
+    mend=(gradients.uncut,),
+    mended_alone=True,
+    beside_the_value=True,
 )

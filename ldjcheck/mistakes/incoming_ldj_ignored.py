@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -88,4 +89,6 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="last statement",
+    mend=(terms.added_to_total,),
+    beside_the_value=True,
 )

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import SIGN
+from ldjcheck.mistakes.rewriting import signs
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.claim import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    minus = (
-        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
-    )
-    return minus and e.whole and at.direction == "inverse" and at.forward_agrees
-
-
-def _tell(e: Explanation) -> str:
-    return "The inverse reports the ldj of the forward map: its sign is wrong."
+def _repeats_forward(e: Explanation, at: Circumstances) -> bool:
+    return e.whole and at.direction == "inverse" and at.forward_agrees
 
 
 PAGE = Page(
@@ -84,8 +80,8 @@ RULE = Rule(
     severity="error",
     summary="inverse reports the forward ldj",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(SIGN, when=_repeats_forward, mend=(signs.turned,)),),
     asked_first=True,
     points_at="last statement",
-    tell=_tell,
+    tell="The inverse reports the ldj of the forward map: its sign is wrong.",
 )

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import NOTHING_REPORTED
+from ldjcheck.mistakes.rewriting import missing
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.claim import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "nothing-reported" and at.direction == "forward"
-
-
-def _tell(e: Explanation) -> str:
-    return "The log-determinant is forgotten: the layer reports 0."
+def _is_forward(e: Explanation, at: Circumstances) -> bool:
+    return at.direction == "forward"
 
 
 PAGE = Page(
@@ -75,6 +74,6 @@ RULE = Rule(
     severity="error",
     summary="0 is reported where the ldj is not 0",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(missing.instead,)),),
+    tell="The log-determinant is forgotten: the layer reports 0.",
 )

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "leave-idle-out"
-
-
-def _tell(e: Explanation) -> str:
-    return "The log-determinant also counts the dimensions that the map leaves alone."
-
+from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
+from ldjcheck.mistakes.rewriting import factors, points
 
 PAGE = Page(
     what="A mask leaves some dimensions alone, but their log-scales are summed too.",
@@ -81,6 +69,6 @@ RULE = Rule(
     severity="error",
     summary="dims that the mask keeps are counted",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(LEAVE_IDLE_OUT, mend=(points.masked, factors.dropped)),),
+    tell="The log-determinant also counts the dimensions that the map leaves alone.",
 )

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
+from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
+from ldjcheck.mistakes.rewriting import calls
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.claim import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "sum-for-mean":
-        return True
-    if e.kind != "times" or e.multiplier is None:
-        return False
-    counts = e.multiplier.family in ("dims", "active")
-    return counts and (e.mean_written or not e.constant)
+def _is_averaged(e: Explanation, at: Circumstances) -> bool:
+    return e.mean_written or not e.constant
 
 
 def _tell(e: Explanation) -> str:
@@ -86,6 +85,11 @@ RULE = Rule(
     severity="error",
     summary="averaged over dims instead of summed",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(SUM_FOR_MEAN, mend=(calls.summed,)),
+        Claim(DIMS, when=_is_averaged, mend=(counted,)),
+        Claim(ACTIVE, when=_is_averaged, mend=(counted,)),
+    ),
     tell=_tell,
+    why=why_per_dim,
 )

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "add-abs"
-
-
-def _tell(e: Explanation) -> str:
-    return "The logarithm misses an absolute value: it is NaN where its argument is negative."
-
+from ldjcheck.mistakes.engine.kinds import ADD_ABS
+from ldjcheck.mistakes.rewriting import calls
 
 PAGE = Page(
     what="The logarithm is taken of a determinant or a scale that may be negative.",
@@ -77,6 +65,6 @@ RULE = Rule(
     severity="error",
     summary="NaN: the log of a negative number",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(ADD_ABS, mend=(calls.with_abs,)),),
+    tell="The logarithm misses an absolute value: it is NaN where its argument is negative.",
 )

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.mistakes.catalogue.wording import is_turned, named
+from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
+from ldjcheck.mistakes.engine.kinds import DIMS
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.claim import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "dims"
-        and e.constant
-        and not e.mean_written
-    )
+def _is_counted_once(e: Explanation, at: Circumstances) -> bool:
+    return e.constant and not e.mean_written
 
 
 def _tell(e: Explanation) -> str:
@@ -92,6 +89,7 @@ RULE = Rule(
     severity="error",
     summary="constant counted once, not per dim",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(DIMS, when=_is_counted_once, mend=(counted,)),),
     tell=_tell,
+    why=why_per_dim,
 )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE
+from ldjcheck.mistakes.rewriting import calls
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("add-log", "remove-exp", "exponential", "trace")
-
-
 def _tell(e: Explanation) -> str:
-    if e.kind == "trace":
+    if TRACE.holds(e):
         return "The trace of the Jacobian is reported, not its log-determinant."
-    if e.kind == "exponential":
+    if EXPONENTIAL.holds(e):
         return "The determinant itself is reported, not its logarithm."
     return f"{named(e, start=True)} is added without its logarithm."
 
@@ -83,6 +81,11 @@ RULE = Rule(
     severity="error",
     summary="a scale is added without its log",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(ADD_LOG, mend=(calls.with_log,)),
+        Claim(REMOVE_EXP, mend=(calls.without_exp,)),
+        Claim(EXPONENTIAL, mend=(calls.with_log, calls.without_exp)),
+        Claim(TRACE, mend=(calls.with_log,)),
+    ),
     tell=_tell,
 )

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
+from ldjcheck.mistakes.engine.kinds import SPATIAL
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "spatial"
-    )
 
 
 def _tell(e: Explanation) -> str:
@@ -90,6 +84,6 @@ RULE = Rule(
     severity="error",
     summary="counted once, not per pixel or step",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(SPATIAL, mend=(counted,)),),
     tell=_tell,
 )

@@ -4,33 +4,34 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import (
+    DIMS_LEFT_OUT,
+    OVERWRITTEN,
+    PART_UNACCOUNTED,
+    STEP_UNACCOUNTED,
+)
+from ldjcheck.mistakes.rewriting import calls, missing, points, terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-_KINDS = ("step-unaccounted", "overwritten", "part-unaccounted", "dims-left-out")
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in _KINDS
 
 
 def _tell(e: Explanation) -> str:
-    if e.kind == "dims-left-out":
+    if DIMS_LEFT_OUT.holds(e):
         return f"The log-determinant leaves out {e.detail}."
-    if e.kind == "overwritten" and e.sublayers:
+    if OVERWRITTEN.holds(e) and e.sublayers:
         return "The flow keeps only the log-determinant of its last sublayer."
     if e.whole and e.within:
         return f"Sublayer {e.within} reports no log-determinant at all."
     if e.sublayers:
         return f"The flow leaves out {named(e)}."
-    if e.kind == "overwritten":
+    if OVERWRITTEN.holds(e):
         return "Only the last of several log-determinants is kept; the others are lost."
-    times = f"{e.detail} * " if e.kind == "part-unaccounted" and e.detail else ""
+    times = f"{e.detail} * " if PART_UNACCOUNTED.holds(e) and e.detail else ""
     what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
     return f"The log-determinant leaves out {what}."
 
@@ -93,6 +94,11 @@ RULE = Rule(
     severity="error",
     summary="a step of the map is not counted",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(STEP_UNACCOUNTED, mend=(missing.added, calls.with_log)),
+        Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
+        Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
+        Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
+    ),
     tell=_tell,
 )

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import ONE
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "one"
 
 
 def _tell(e: Explanation) -> str:
@@ -65,6 +63,6 @@ RULE = Rule(
     severity="error",
     summary="1 is reported where the ldj is 0",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(ONE, mend=(terms.zero_for_one,)),),
     tell=_tell,
 )

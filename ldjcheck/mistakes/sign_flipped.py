@@ -4,19 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import SIGN
+from ldjcheck.mistakes.rewriting import signs
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
-    )
 
 
 def _tell(e: Explanation) -> str:
@@ -89,6 +85,6 @@ RULE = Rule(
     severity="error",
     summary="the ldj or a term has the wrong sign",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(SIGN, mend=(signs.turned,)),),
     tell=_tell,
 )

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import AS_BUILT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
-    from ldjcheck.records import Comparison, Explanation, Finding
+    from ldjcheck.records import Comparison, Diagnosis, Explanation, Finding
 
 
 _MOMENTS = {
@@ -66,14 +67,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
 
 
-def _explains(explanation: Explanation, at: Circumstances) -> bool:
-    return explanation.kind == "as-built"
-
-
-def _tell(explanation: Explanation) -> str:
-    return (
-        "The log-determinant belongs to the parameters that the layer was built with."
-    )
+def _why(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"with these it is right; it stays {explanation.detail} when they move"
 
 
 PAGE = Page(
@@ -134,6 +129,7 @@ RULE = Rule(
     summary="the ldj is that of an earlier call",
     page=PAGE,
     match=_match,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(AS_BUILT),),
+    tell="The log-determinant belongs to the parameters that the layer was built with.",
+    why=_why,
 )

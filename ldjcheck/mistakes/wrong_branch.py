@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.kinds import OTHER_CONDITION, REGION
+from ldjcheck.mistakes.rewriting import calls, points
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from collections.abc import Iterator
+
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("other-condition", "region")
-
-
 def _tell(e: Explanation) -> str:
-    if e.kind == "other-condition":
+    if OTHER_CONDITION.holds(e):
         return "The log-determinant does not follow the condition that the map follows."
     return f"The log-determinant is right only {e.detail or 'on part of the inputs'}."
+
+
+def _seen(e: Explanation) -> Iterator[str]:
+    if e.detail and REGION.holds(e):
+        yield f"right {e.detail}, wrong elsewhere"
 
 
 PAGE = Page(
@@ -75,6 +80,18 @@ RULE = Rule(
     severity="error",
     summary="right on part of the inputs only",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(OTHER_CONDITION, mend=(points.other_conditions, points.masked)),
+        Claim(
+            REGION,
+            mend=(
+                calls.without_bound,
+                points.masked,
+                calls.with_abs,
+                points.other_conditions,
+            ),
+        ),
+    ),
     tell=_tell,
+    seen=_seen,
 )

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
+    from ldjcheck.mistakes.catalogue.claim import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind != "times" or e.multiplier is None:
-        return False
-    return e.multiplier.family == "shape" or (
-        e.multiplier.family == "active" and e.constant
-    )
+def _is_constant(e: Explanation, at: Circumstances) -> bool:
+    return e.constant
 
 
 def _tell(e: Explanation) -> str:
@@ -96,6 +95,9 @@ RULE = Rule(
     severity="error",
     summary="multiplied by the wrong count",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(MONOMIAL, mend=(counted,)),
+        Claim(ACTIVE, when=_is_constant, mend=(counted,)),
+    ),
     tell=_tell,
 )

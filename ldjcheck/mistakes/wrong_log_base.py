@@ -4,23 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG
+from ldjcheck.mistakes.rewriting import factors
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "natural-log":
-        return True
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "log-base"
-    )
 
 
 def _tell(e: Explanation) -> str:
@@ -85,6 +77,9 @@ RULE = Rule(
     severity="error",
     summary="log to base 2 or 10 instead of e",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(NATURAL_LOG, mend=(factors.natural, factors.dropped)),
+        Claim(LOG_BASE, mend=(factors.by_log_base,)),
+    ),
     tell=_tell,
 )

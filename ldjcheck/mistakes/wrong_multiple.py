@@ -4,27 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import NUMBER, TWICE
+from ldjcheck.mistakes.rewriting import factors, terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.rule import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "twice":
-        return True
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "number"
-    )
-
-
 def _tell(e: Explanation) -> str:
-    if e.kind == "twice" or e.multiplier is None:
+    if TWICE.holds(e) or e.multiplier is None:
         return f"{named(e, start=True)} is counted twice."
     return f"{named(e, start=True)} must be multiplied by {e.multiplier.label}."
 
@@ -83,6 +75,9 @@ RULE = Rule(
     severity="error",
     summary="a plain multiple of the right value",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(TWICE, mend=(factors.doubled, terms.taken_away, factors.dropped)),
+        Claim(NUMBER, mend=(factors.by_number,)),
+    ),
     tell=_tell,
 )

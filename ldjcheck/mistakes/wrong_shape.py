@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import is_of_pairs
+from ldjcheck.mistakes.rewriting import reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -115,4 +116,5 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="reduction",
+    mend=(reductions.one_per_sample,),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 
+from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.engine import kinds
 from ldjcheck.mistakes.engine.kinds import Kind
 
@@ -29,3 +30,20 @@ def test_an_explanation_is_of_the_kind_that_made_it_and_of_its_family() -> None:
     assert (found.kind, found.operand) == ("remove-abs", "s.log()")
     assert found.cost == kinds.REMOVE_ABS.cost + 0.5
     assert [row for row in TABLE if row.holds(found)] == [kinds.REMOVE_ABS]
+
+
+def test_every_kind_is_claimed_by_a_mistake_and_declared_once() -> None:
+    claimed = [claim.kind for rule in RULES for claim in rule.claims]
+    assert {row.name for row in TABLE} - {kind.name for kind in claimed} == {
+        kinds.UNEXPLAINED.name
+    }
+    table = {row.name for row in TABLE}
+    own = {kind for kind in claimed if kind not in TABLE}
+    assert len(own) == len({kind.name for kind in own})
+    assert not table & {kind.name for kind in own}
+
+
+def test_no_claim_of_a_mistake_is_written_twice() -> None:
+    for rule in RULES:
+        meant = [(claim.kind.name, claim.kind.family) for claim in rule.claims]
+        assert len(meant) == len(set(meant)), rule.name

@@ -10,9 +10,11 @@ from ldjcheck.records import Finding
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim, Way
     from ldjcheck.mistakes.catalogue.page import Page
     from ldjcheck.records import (
         Comparison,
+        Diagnosis,
         Direction,
         Explanation,
         Law,
@@ -25,21 +27,13 @@ _TOPICS = ("not checked", "value", "contract", "inverse", "proof", "likelihood")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances:
-    """What else a rule about values may ask before it claims an explanation."""
-
-    direction: Direction
-    forward_agrees: bool  # the forward direction reports an ldj, and it is right
-    largest: float  # the largest |reported - exact| seen, in nats
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """One mistake.
 
-    `match(comparison)` yields findings about behaviour; `explains(explanation, ...)` claims
-    an edit that the diagnosis found, and `tell` says it. Both read records and never run
-    the layer. A rule with neither is raised where it happens (LDJ0xx).
+    `match(comparison)` yields findings about behaviour. `claims` are explanations of a
+    wrong value; `tell` is the message about one, or makes it of the explanation, and the
+    evidence is what `why` and `seen` say of it. All of them read records and never run the
+    layer. A rule with neither is raised where it happens (LDJ0xx).
     """
 
     code: str
@@ -48,16 +42,35 @@ class Rule:
     summary: str  # what is wrong, in a few plain words
     page: Page
     match: Callable[[Comparison], Iterable[Finding]] | None = None
-    explains: Callable[[Explanation, Circumstances], bool] | None = None
-    tell: Callable[[Explanation], str] | None = None  # the message, one sentence
+    claims: tuple[Claim, ...] = ()
+    tell: str | Callable[[Explanation], str] = ""  # one sentence
+    why: Callable[[Explanation, Diagnosis], Iterable[str]] | None = None
+    seen: Callable[[Explanation], Iterable[str]] | None = None
     asked_first: bool = False  # it claims a special case of what another rule claims
     harmless_below: float = 0.0  # nats: a smaller difference makes the finding a note
     points_at: Literal["explanation", "last statement", "reduction"] = "explanation"
+    mend: tuple[Way, ...] = ()  # of a finding that no explanation is claimed for
+    mended_alone: bool = False  # nothing else is tried: it would agree as well
+    beside_the_value: bool = False  # it may be wrong where all numbers agree
 
     @property
     def topic(self) -> str:
         """What the hundred of its code is about."""
         return _TOPICS[int(self.code[3])]
+
+    @property
+    def is_mendable(self) -> bool:
+        """Whether it is about the ldj's own code, so that an edit of it may help."""
+        ways = self.mend or any(claim.mend for claim in self.claims)
+        return bool(ways) or self.topic == "value"
+
+    def is_claiming(self, explanation: Explanation, at: Circumstances) -> bool:
+        """Return whether an explanation is of this mistake."""
+        return any(claim.holds(explanation, at) for claim in self.claims)
+
+    def told(self, explanation: Explanation) -> str:
+        """Return the message about an explanation that is claimed."""
+        return self.tell if isinstance(self.tell, str) else self.tell(explanation)
 
     def finding(
         self,

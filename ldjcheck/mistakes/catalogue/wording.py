@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.kinds import DIMS
+
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Explanation, Verdict
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Diagnosis, Explanation, Verdict
 
 _LONGEST = 48
 
@@ -54,3 +58,17 @@ def is_of_pairs(comparison: Comparison, verdict: Verdict) -> bool:
         if accumulates or len(side.x) not in side.x.shape[1:]
     ]
     return bool(told) and all(told)
+
+
+def why_per_dim(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+    """Yield why this term needs a count and its neighbours do not."""
+    if not DIMS.holds(explanation) or not explanation.constant:
+        return
+    yield "a constant scale acts on every dim, so its log counts once per dim"
+    here = explanation.location.line if explanation.location else None
+    others = [str(line) for line in diagnosis.summed_lines if line != here]
+    if others:
+        lines = (
+            f"line {others[0]}" if len(others) == 1 else f"lines {', '.join(others)}"
+        )
+        yield f"{lines}: these terms are summed over the dims already and need no factor"

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.engine.source.places import shown_file
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.pairs import solutions
@@ -26,13 +27,13 @@ from ldjcheck.tape.frames import is_torchs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ldjcheck.mistakes import Rule
     from ldjcheck.mistakes.mending.verify import Plans
     from ldjcheck.mistakes.rewriting.sites import Change
     from ldjcheck.records import Comparison, Edit, Finding
     from ldjcheck.revision import Replacement
     from ldjcheck.settling.settle import Settled
 
-_BESIDE_THE_VALUE = ("gradient-cut", "incoming-ldj-ignored")  # the numbers may be right
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
@@ -95,7 +96,7 @@ def _questions(
         mistakes = diagnosis.mistakes or ((),)
         if not len(rehearsal) or len(here) != len(mistakes):
             continue
-        valued = any(finding.name not in _BESIDE_THE_VALUE for finding in here)
+        valued = not all(_rule(finding).beside_the_value for finding in here)
         if valued and not rehearsal.shows_mistake:
             continue
         for finding, explanations in zip(here, mistakes, strict=True):
@@ -112,11 +113,13 @@ def _questions(
 
 def _is_mendable(finding: Finding) -> bool:
     """Return whether a finding is about the ldj's own code."""
-    mends = finding.code.startswith("LDJ1") or finding.name in (
-        "wrong-shape", "not-reduced", "inverse-sign", "incoming-ldj-ignored",
-        "gradient-cut",
-    )  # fmt: skip
-    return mends and finding.severity == "error"
+    return _rule(finding).is_mendable and finding.severity == "error"
+
+
+def _rule(finding: Finding) -> Rule:
+    rule = rule_for(finding.code)
+    assert rule is not None
+    return rule
 
 
 def _files(questions: Sequence[Question]) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import non_finite, unexplained_mismatch, wrong_derivative
-from ldjcheck.mistakes.catalogue.rule import Circumstances
-from ldjcheck.mistakes.engine.kinds import AS_BUILT, OTHER_POINT, REGION, SIGN, TIE
+from ldjcheck.mistakes.catalogue.claim import Circumstances
+from ldjcheck.mistakes.engine.kinds import REGION, SIGN, TIE
 from ldjcheck.mistakes.naming.precedence import numbers_count
 
 if TYPE_CHECKING:
@@ -101,14 +101,13 @@ def _named(
     if not claims:
         return _unnamed(diagnosis, at.direction, mistake[0] if mistake else None)
     best, rule = claims[0]
-    assert rule.tell is not None
     others = [r.name for e, r in claims[1:] if r is not rule and _as_good(e, best)]
     if len(diagnosis.mistakes) > 1:  # no law of one mistake is that of the difference
         best = replace(best, law=None)
     finding = rule.finding(
-        rule.tell(best),
+        rule.told(best),
         direction=at.direction,
-        evidence=tuple(_evidence(best, diagnosis, comparison)),
+        evidence=tuple(_evidence(rule, best, diagnosis, comparison)),
         law=best.law,
         bits_per_dim=diagnosis.bits_per_dim,
         location=place_for(rule, diagnosis, best.location, best.within),
@@ -128,9 +127,7 @@ def _claiming(
     rules: Sequence[Rule], explanation: Explanation, at: Circumstances
 ) -> Rule | None:
     """Return the rule for an explanation, the most particular of those that claim it."""
-    claims = [
-        r for r in rules if r.explains is not None and r.explains(explanation, at)
-    ]
+    claims = [rule for rule in rules if rule.is_claiming(explanation, at)]
     return min(claims, key=lambda rule: not rule.asked_first, default=None)
 
 
@@ -179,7 +176,7 @@ def _unnamed(
 
 
 def _evidence(
-    explanation: Explanation, diagnosis: Diagnosis, comparison: Comparison
+    rule: Rule, explanation: Explanation, diagnosis: Diagnosis, comparison: Comparison
 ) -> Iterator[str]:
     law = explanation.law
     if law is not None and law.points:
@@ -190,19 +187,14 @@ def _evidence(
             yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
         if diagnosis.constant:
             yield from _image_cost(law)
-    yield from _why_here(explanation, diagnosis)
-    if AS_BUILT.holds(explanation):
-        yield f"with these it is right; it stays {explanation.detail} when they move"
+    if rule.why is not None:
+        yield from rule.why(explanation, diagnosis)
     if explanation.sublayers:
         yield f"{_each(explanation)} right by itself: what it says is what it does"
     if explanation.within is not None:
         yield f"sublayer {explanation.within} is wrong by itself"
-    if explanation.detail and explanation.kind in (OTHER_POINT.name, REGION.name):
-        yield (
-            f"all numbers agree with the term taken at {explanation.detail}"
-            if explanation.kind == OTHER_POINT.name
-            else f"right {explanation.detail}, wrong elsewhere"
-        )
+    if rule.seen is not None:
+        yield from rule.seen(explanation)
     if diagnosis.moved_constants and explanation.operand is not None:
         yield f"confirmed by moving the constants: {explanation.operand} is what counts"
     both = comparison.forward.mismatched and comparison.inverse.mismatched
@@ -218,23 +210,6 @@ def _each(explanation: Explanation) -> str:
 def _without_ledger(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.ledger_dropped is not None:
         yield f"no line ledger: {diagnosis.ledger_dropped}"
-
-
-def _why_here(explanation: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
-    """Yield why this term needs a count and its neighbours do not."""
-    counted = (
-        explanation.multiplier is not None and explanation.multiplier.family == "dims"
-    )
-    if explanation.kind != SIGN.name or not counted or not explanation.constant:
-        return
-    yield "a constant scale acts on every dim, so its log counts once per dim"
-    here = explanation.location.line if explanation.location else None
-    others = [str(line) for line in diagnosis.summed_lines if line != here]
-    if others:
-        lines = (
-            f"line {others[0]}" if len(others) == 1 else f"lines {', '.join(others)}"
-        )
-        yield f"{lines}: these terms are summed over the dims already and need no factor"
 
 
 def _image_cost(law: Law) -> Iterator[str]:

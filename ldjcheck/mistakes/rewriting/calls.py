@@ -12,7 +12,6 @@ from ldjcheck.mistakes.rewriting.wording import (
     kept_in_place,
 )
 from ldjcheck.revision import call_name
-from ldjcheck.tape.families import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +42,8 @@ def without_exp(site: Site) -> Iterator[Change]:
 
 def without_bound(site: Site) -> Iterator[Change]:
     """Yield edits that drop a bound."""
+    from ldjcheck.tape.families import BOUNDED  # which loads torch
+
     yield from unwrapped(site, *BOUNDED)
 
 

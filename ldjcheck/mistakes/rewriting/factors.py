@@ -54,9 +54,9 @@ def literals(site: Site) -> Iterator[Change]:
             yield change
 
 
-def by_number(site: Site, label: str) -> Iterator[Change]:
+def by_number(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
-    number = _number(label)
+    number = _number(site.multiplier)
     if number is None:
         return
     yield from doubled(site)
@@ -135,11 +135,11 @@ def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:
                 yield site.put(owner.value, text, 0.2, "count")
 
 
-def by_log_base(site: Site, label: str) -> Iterator[Change]:
+def by_log_base(site: Site) -> Iterator[Change]:
     """Yield edits that take the natural logarithm where another one is taken."""
     yield from natural(site)
     yield from dropped(site)
-    found = re.fullmatch(r"(-?)(1/)?ln (\d+)", label)
+    found = re.fullmatch(r"(-?)(1/)?ln (\d+)", site.multiplier)
     if found is None:
         return
     for module in ("math", "np", "numpy"):

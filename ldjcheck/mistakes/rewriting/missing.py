@@ -14,15 +14,14 @@ from ldjcheck.revision import Replacement, call_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Explanation
 
 _MOST = 12  # terms that are tried at one place
 
 
-def added(site: Site, explanation: Explanation) -> Iterator[Change]:
+def added(site: Site) -> Iterator[Change]:
     """Yield edits that add a term after a step, before it, or where the ldj is returned."""
     yield from _kept_of_sublayer(site)
-    terms = list(dict.fromkeys(_terms(site, explanation)))[:_MOST]
+    terms = list(dict.fromkeys(_terms(site)))[:_MOST]
     total = total_of(site)
     for index, term in enumerate(terms):
         for sign in ("+", "-"):
@@ -38,15 +37,15 @@ def added(site: Site, explanation: Explanation) -> Iterator[Change]:
                     yield site.put(value, text, cost)
 
 
-def instead(site: Site, explanation: Explanation) -> Iterator[Change]:
+def instead(site: Site) -> Iterator[Change]:
     """Yield edits that put a term where the ldj is set to zero, or is lost."""
     statement = site.statement
     if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        for index, term in enumerate(_terms(site, explanation)):
+        for index, term in enumerate(_terms(site)):
             for sign in ("", "-"):
                 text = f"{sign}{_operand(term) if sign else term}"
                 yield site.put(statement.value, text, 0.1 + index / 20)
-    yield from added(site, explanation)
+    yield from added(site)
 
 
 def total_of(site: Site) -> str | None:
@@ -66,9 +65,9 @@ def _returned(node: ast.AST) -> ast.expr | None:
     return node.value  # of a method that computes the ldj alone
 
 
-def _terms(site: Site, explanation: Explanation) -> Iterator[str]:
+def _terms(site: Site) -> Iterator[str]:
     """Yield the terms that may be missing: of the step itself, or as written elsewhere."""
-    yield from _of_constant(site, explanation.operand)
+    yield from _of_constant(site, site.operand)
     here = [site.statement, *_steps(site)]
     for statement in here:
         if isinstance(statement, ast.Assign):

@@ -25,8 +25,6 @@ _NEVER = (
 )  # fmt: skip
 
 
-_LACKING = ("step-unaccounted", "part-unaccounted", "nothing-reported", "overwritten")
-
 Kind = Literal["", "count", "literal", "number"]
 
 
@@ -47,13 +45,25 @@ class Change:
 class Site:
     """One statement in which an edit may stand.
 
-    `rank` is 0 for the blamed statement and grows with the distance from it.
+    `rank` is 0 for the blamed statement and grows with the distance from it. What edits
+    are looked for may depend on the explanation that asks for one.
     """
 
     source: SourceText
     statement: ast.stmt
     rank: float
-    operand: str | None = None  # how the blamed term is written, where it is known
+    explanation: Explanation | None = None
+
+    @property
+    def operand(self) -> str | None:
+        """How the blamed term is written, where it is known."""
+        return None if self.explanation is None else self.explanation.operand
+
+    @property
+    def multiplier(self) -> str:
+        """What the blamed term must be multiplied by, such as `dims`; empty if nothing."""
+        found = None if self.explanation is None else self.explanation.multiplier
+        return "" if found is None else found.label
 
     @cached_property
     def function(self) -> ast.AST:
@@ -189,11 +199,14 @@ def sites_for(
     blamed: Location | None,
     explanation: Explanation | None,
     touched: Sequence[Span],
+    *,
+    lacking: bool = False,
 ) -> list[Site]:
     """Return the statements in which an edit may stand, the likeliest first.
 
     First the blamed one, and where the blamed value is made; then those of the ldj's own
-    arithmetic near it; then what the functions return.
+    arithmetic near it; then what the functions return. What is `lacking` may be written
+    anywhere near.
     """
     ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
 
@@ -221,7 +234,6 @@ def sites_for(
             assert source is not None
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
-    lacking = explanation is not None and explanation.kind in _LACKING
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -242,10 +254,9 @@ def sites_for(
         for function in functions:
             for node in _returns(here, function):
                 note(here, node, 3)
-    operand = None if explanation is None else explanation.operand
     ordered = sorted(ranks.items(), key=lambda item: item[1][0])
     return [
-        Site(source, statement, rank, operand)
+        Site(source, statement, rank, explanation)
         for statement, (rank, source) in ordered
         if live.is_running(source.file, statement)
     ]
