@@ -16,15 +16,15 @@ FOLDER = Path(ldjcheck.mistakes.__file__).parent
 
 
 def files_of_rules() -> list[str]:
-    """Return the modules of the package that define a rule, by name."""
+    """Return the modules of the package, files or folders, that define a rule, by name."""
     found = []
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in (*FOLDER.glob("*.py"), *FOLDER.glob("*/__init__.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and any(
                 isinstance(t, ast.Name) and t.id == "RULE" for t in node.targets
             ):
-                found.append(path.stem)
-    return found
+                found.append(path.parent.name if path.stem == "__init__" else path.stem)
+    return sorted(found)
 
 
 def test_codes_and_names_are_unique() -> None:

@@ -21,11 +21,7 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     value_node,
 )
 from ldjcheck.mistakes.engine.case import Case, operand
-from ldjcheck.mistakes.engine.edits.guards import guard_numbers
-from ldjcheck.mistakes.engine.edits.regions import region_explanations
-from ldjcheck.mistakes.engine.edits.steps import step_explanations
 from ldjcheck.mistakes.engine.edits.term_edits import of_term, whole_multiple
-from ldjcheck.mistakes.engine.edits.tiny import tiny_numbers
 from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit, value_edits
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import (
@@ -46,6 +42,10 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.engine.multipliers.counts import fits, same
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import place_of
+from ldjcheck.mistakes.eps_inside_log.guards import guard_numbers
+from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
+from ldjcheck.mistakes.missing_term.steps import step_explanations
+from ldjcheck.mistakes.wrong_branch.regions import region_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.tape.families import LINEAR

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.edits.left_out import left_out
 from ldjcheck.mistakes.engine.kinds import (
     MORE_STEPS,
     OVERWRITTEN,
@@ -31,6 +30,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     missing_statement,
     statement_of,
 )
+from ldjcheck.mistakes.missing_term.left_out import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
