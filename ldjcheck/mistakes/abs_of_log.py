@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.engine.proposals import Use
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.strip("_") == "abs":
+        yield ValueEdit(REMOVE_ABS, lambda value: value.argument)
+
 
 PAGE = Page(
     what="""
@@ -67,6 +81,12 @@ RULE = Rule(
     severity="error",
     summary="abs of the log, not log of the abs",
     page=PAGE,
+    laws=(
+        WholeLaw(
+            ABSOLUTE, lambda e, trace: e.abs(), tells=lambda e: bool((e < -1e-9).any())
+        ),
+    ),
+    edits=_edits,
     claims=(
         Claim(REMOVE_ABS, mend=(calls.without_abs,)),
         Claim(ABSOLUTE, mend=(calls.without_abs,)),

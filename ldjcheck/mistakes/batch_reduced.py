@@ -2,11 +2,61 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.mistakes.engine.kinds import BATCH_TOTAL, EVENTS_ONLY
+from ldjcheck.mistakes.engine.kinds import (
+    BATCH_TOTAL,
+    EVENTS_ONLY,
+    EVENTS_ONLY_COLUMN,
+    EVENTS_SUMMED,
+)
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import reductions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    from ldjcheck.tape.families import REDUCE  # which loads torch
+
+    if use.operation in REDUCE:
+        yield ValueEdit(EVENTS_ONLY, _over_events)
+        yield ValueEdit(EVENTS_ONLY_COLUMN, _as_column)
+        if use.operation == "mean":  # over the batch, and over the dims as well
+            yield ValueEdit(EVENTS_SUMMED, _summed)
+
+
+def _over_events(value: Value) -> Tensor | None:
+    inner, batch = value.argument, value.trace.batch
+    kept = value.now.dim() and len(value.now) == batch
+    if inner.dim() < 1 or len(inner) != batch or kept:
+        return None
+    flat = inner.reshape(batch, -1)
+    return flat.mean(1) if value.node.name == "mean" else flat.sum(1)
+
+
+def _as_column(value: Value) -> Tensor | None:
+    sums = _over_events(value)
+    return None if sums is None else sums.reshape(-1, 1)
+
+
+def _summed(value: Value) -> Tensor | None:
+    mean = _over_events(value)
+    count = value.argument.numel() // value.trace.batch
+    return None if mean is None else mean * count
+
+
+def _varies(e: Tensor) -> bool:
+    return bool(((e - e[0]).abs() > 1e-6).any())
+
 
 PAGE = Page(
     what="""
@@ -71,6 +121,15 @@ RULE = Rule(
     severity="error",
     summary="the batch is summed or averaged too",
     page=PAGE,
+    laws=(
+        WholeLaw(
+            BATCH_TOTAL, lambda e, trace: e.sum().expand(trace.batch), tells=_varies
+        ),
+        WholeLaw(
+            BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=_varies
+        ),
+    ),
+    edits=_edits,
     claims=(
         Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
         Claim(BATCH_TOTAL, mend=(reductions.over_events,)),

@@ -2,11 +2,60 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import factors, points
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
+    from ldjcheck.tape import Trace
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: without the dims that one step leaves alone, or that all of them do."""
+    from ldjcheck.mistakes.engine.multipliers.counts import active_dims
+
+    if not use.linear:
+        return
+    count = len(use.traces[0].steps)
+    if all(len(trace.steps) == count for trace in use.traces):
+        for index in range(count):
+            idle = [trace.steps[index].idle for trace in use.traces]
+            if any(bool(i.any()) and not bool(i.all()) for i in idle):
+                yield ValueEdit(
+                    LEAVE_IDLE_OUT,
+                    _without(lambda trace, n=index: trace.steps[n].idle),  # type: ignore[misc]  # mypy cannot type the default
+                    outermost=True,
+                )
+    if any(active_dims(trace) < trace.dims for trace in use.traces):
+        yield ValueEdit(LEAVE_IDLE_OUT, _without(_always_idle), outermost=True)
+
+
+def _always_idle(trace: Trace) -> Tensor:
+    return reduce(and_, (step.idle for step in trace.steps))
+
+
+def _without(idle: Callable[[Trace], Tensor]) -> Callable[[Value], Tensor | None]:
+    def edit(value: Value) -> Tensor | None:
+        now, trace = value.now, value.trace
+        whole = now.dim() and len(now) == trace.batch
+        if not whole or now.numel() != trace.batch * trace.dims:
+            return None
+        return now.masked_fill(idle(trace).reshape(now.shape[1:]), 0)
+
+    return edit
+
 
 PAGE = Page(
     what="A mask leaves some dimensions alone, but their log-scales are summed too.",
@@ -69,6 +118,7 @@ RULE = Rule(
     severity="error",
     summary="dims that the mask keeps are counted",
     page=PAGE,
+    edits=_edits,
     claims=(Claim(LEAVE_IDLE_OUT, mend=(points.masked, factors.dropped)),),
     tell="The log-determinant also counts the dimensions that the map leaves alone.",
 )

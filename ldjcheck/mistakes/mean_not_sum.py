@@ -9,11 +9,17 @@ from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
     from ldjcheck.mistakes.catalogue.claim import Circumstances
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
 
 
@@ -23,6 +29,15 @@ def _is_averaged(e: Explanation, at: Circumstances) -> bool:
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} is averaged over the dimensions, not summed."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation == "mean":
+        yield ValueEdit(SUM_FOR_MEAN, _summed)
+
+
+def _summed(value: Value) -> Tensor:
+    return value.now * (value.argument.numel() // max(1, value.now.numel()))
 
 
 PAGE = Page(
@@ -85,6 +100,7 @@ RULE = Rule(
     severity="error",
     summary="averaged over dims instead of summed",
     page=PAGE,
+    edits=_edits,
     claims=(
         Claim(SUM_FOR_MEAN, mend=(calls.summed,)),
         Claim(DIMS, when=_is_averaged, mend=(counted,)),

@@ -2,11 +2,39 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.engine.kinds import ADD_ABS
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    from ldjcheck.tape.families import LOG  # which loads torch
+
+    if use.operation in LOG and not use.finite:
+        yield ValueEdit(ADD_ABS, _log_of_abs)
+
+
+def _log_of_abs(value: Value) -> Tensor:
+    inner, name = value.argument, value.node.name.rstrip("_")
+    if name == "logdet":
+        return inner.slogdet()[1]
+    if name == "log1p":
+        return (1 + inner).abs().log()
+    logarithm: Tensor = getattr(inner.abs(), name)()
+    return logarithm
+
 
 PAGE = Page(
     what="The logarithm is taken of a determinant or a scale that may be negative.",
@@ -65,6 +93,7 @@ RULE = Rule(
     severity="error",
     summary="NaN: the log of a negative number",
     page=PAGE,
+    edits=_edits,
     claims=(Claim(ADD_ABS, mend=(calls.with_abs,)),),
     tell="The logarithm misses an absolute value: it is NaN where its argument is negative.",
 )

@@ -9,10 +9,17 @@ from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import calls
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
+    from ldjcheck.tape import Trace
 
 
 def _tell(e: Explanation) -> str:
@@ -21,6 +28,22 @@ def _tell(e: Explanation) -> str:
     if EXPONENTIAL.holds(e):
         return "The determinant itself is reported, not its logarithm."
     return f"{named(e, start=True)} is added without its logarithm."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.strip("_") == "exp":
+        yield ValueEdit(REMOVE_EXP, lambda value: value.argument)
+    if use.linear:
+        yield ValueEdit(ADD_LOG, _log, outermost=True)
+
+
+def _log(value: Value) -> Tensor | None:
+    return value.now.abs().log() if value.now.is_floating_point() else None
+
+
+def _trace_of_jacobian(e: Tensor, trace: Trace) -> Tensor | None:
+    jacobian = trace.jacobian
+    return None if jacobian is None else jacobian.diagonal(dim1=1, dim2=2).sum(1)
 
 
 PAGE = Page(
@@ -81,6 +104,11 @@ RULE = Rule(
     severity="error",
     summary="a scale is added without its log",
     page=PAGE,
+    laws=(
+        WholeLaw(EXPONENTIAL, lambda e, trace: e.exp()),
+        WholeLaw(TRACE, _trace_of_jacobian),
+    ),
+    edits=_edits,
     claims=(
         Claim(ADD_LOG, mend=(calls.with_log,)),
         Claim(REMOVE_EXP, mend=(calls.without_exp,)),

@@ -7,10 +7,16 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.mistakes.engine.kinds import ONE
+from ldjcheck.mistakes.engine.proposals import WholeLaw
 from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
     from ldjcheck.records import Explanation
 
 
@@ -20,6 +26,11 @@ def _tell(e: Explanation) -> str:
     return (
         "The log-determinant is reported as 1; a map that keeps volume has log 1 = 0."
     )
+
+
+def _started(exact: Sequence[Tensor]) -> str | None:
+    """Return where the sum was started, unless there is nothing to sum."""
+    return None if all(bool((e.abs() <= FITS).all()) for e in exact) else "1"
 
 
 PAGE = Page(
@@ -63,6 +74,7 @@ RULE = Rule(
     severity="error",
     summary="1 is reported where the ldj is 0",
     page=PAGE,
+    laws=(WholeLaw(ONE, lambda e, trace: e + 1, detail=_started),),
     claims=(Claim(ONE, mend=(terms.zero_for_one,)),),
     tell=_tell,
 )

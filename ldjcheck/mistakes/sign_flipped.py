@@ -8,15 +8,36 @@ from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
-from ldjcheck.mistakes.engine.kinds import SIGN
+from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import signs
+from ldjcheck.records import Multiplier
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} has the wrong sign."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: `log(c * u)` for `log(c / u)`, one factor of what is logged turned."""
+    from ldjcheck.tape.families import DIVIDE, MULTIPLY  # which loads torch
+
+    is_factor = use.target.kind == "edge" and use.user.name in MULTIPLY | DIVIDE
+    if is_factor and not use.linear and not use.is_number:
+        minus = Multiplier(family="sign", label="-1")
+        yield ValueEdit(SIGN_OF_FACTOR, _reciprocal, multiplier=minus)
+
+
+def _reciprocal(value: Value) -> Tensor | None:
+    return value.now.reciprocal() if value.now.is_floating_point() else None
 
 
 PAGE = Page(
@@ -85,6 +106,7 @@ RULE = Rule(
     severity="error",
     summary="the ldj or a term has the wrong sign",
     page=PAGE,
+    edits=_edits,
     claims=(Claim(SIGN, mend=(signs.turned,)),),
     tell=_tell,
 )

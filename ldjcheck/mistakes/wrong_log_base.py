@@ -9,14 +9,23 @@ from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import factors
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.engine.proposals import Use
     from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} is not in nats: its logarithm has another base."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.startswith(("log2", "log10")):
+        yield ValueEdit(NATURAL_LOG, lambda value: value.argument.log())
 
 
 PAGE = Page(
@@ -77,6 +86,7 @@ RULE = Rule(
     severity="error",
     summary="log to base 2 or 10 instead of e",
     page=PAGE,
+    edits=_edits,
     claims=(
         Claim(NATURAL_LOG, mend=(factors.natural, factors.dropped)),
         Claim(LOG_BASE, mend=(factors.by_log_base,)),

@@ -41,9 +41,3 @@ def test_every_kind_is_claimed_by_a_mistake_and_declared_once() -> None:
     own = {kind for kind in claimed if kind not in TABLE}
     assert len(own) == len({kind.name for kind in own})
     assert not table & {kind.name for kind in own}
-
-
-def test_no_claim_of_a_mistake_is_written_twice() -> None:
-    for rule in RULES:
-        meant = [(claim.kind.name, claim.kind.family) for claim in rule.claims]
-        assert len(meant) == len(set(meant)), rule.name

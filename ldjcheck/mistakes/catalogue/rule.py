@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Literal
 from ldjcheck.records import Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim, Way
     from ldjcheck.mistakes.catalogue.page import Page
+    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, WholeLaw
     from ldjcheck.records import (
         Comparison,
         Diagnosis,
@@ -30,10 +32,12 @@ _TOPICS = ("not checked", "value", "contract", "inverse", "proof", "likelihood")
 class Rule:
     """One mistake.
 
-    `match(comparison)` yields findings about behaviour. `claims` are explanations of a
-    wrong value; `tell` is the message about one, or makes it of the explanation, and the
-    evidence is what `why` and `seen` say of it. All of them read records and never run the
-    layer. A rule with neither is raised where it happens (LDJ0xx).
+    `match(comparison)` yields findings about behaviour. Of a wrong value `claims` says
+    which explanations are this mistake; they are found by `laws` of the whole ldj, by
+    `edits(use)` of a value in its arithmetic, by `explanations(case, found)`, which sees
+    what was found before, or by the engine. `tell` is the message about one, or makes it
+    of the explanation, and the evidence is what `why` and `seen` say of it. None of them
+    runs the layer. A rule without any is raised where it happens (LDJ0xx).
     """
 
     code: str
@@ -42,6 +46,11 @@ class Rule:
     summary: str  # what is wrong, in a few plain words
     page: Page
     match: Callable[[Comparison], Iterable[Finding]] | None = None
+    laws: tuple[WholeLaw, ...] = ()
+    edits: Callable[[Use], Iterable[ValueEdit]] | None = None
+    explanations: (
+        Callable[[Case, Sequence[Explanation]], Iterable[Explanation]] | None
+    ) = None
     claims: tuple[Claim, ...] = ()
     tell: str | Callable[[Explanation], str] = ""  # one sentence
     why: Callable[[Explanation, Diagnosis], Iterable[str]] | None = None

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.diagnosis.explain import explain, holds_again
+from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, holds_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
 from ldjcheck.mistakes.engine.case import Case, make_case
+from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import CLEAR
 from ldjcheck.mistakes.engine.ledger.calls import wrong_calls
@@ -23,7 +24,6 @@ from ldjcheck.mistakes.engine.ledger.lines import (
     reported_shares,
 )
 from ldjcheck.mistakes.engine.ledger.suspect import suspect_of
-from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant, same
 from ldjcheck.mistakes.engine.multipliers.scaling_law import with_law
 from ldjcheck.mistakes.engine.source.places import location_of, spans_of
 from ldjcheck.mistakes.engine.source.statements import (
@@ -154,7 +154,7 @@ def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:
 
 def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
-        return [tuple(sorted(whole_laws(case.traces), key=lambda e: e.cost))]
+        return [tuple(sorted(whole_laws(case.traces, LAWS), key=lambda e: e.cost))]
     whole = explain(case)
     if fault is None and case.finite and not (whole and whole[0].cost < CLEAR):
         calls = wrong_calls(case.traces, case.terms)

@@ -12,20 +12,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.engine.arithmetic.targets import (
     Target,
     edited,
-    find_targets,
     is_nested,
     user_node,
     value_node,
 )
 from ldjcheck.mistakes.engine.case import Case, operand
+from ldjcheck.mistakes.engine.closeness import fits, same
 from ldjcheck.mistakes.engine.edits.term_edits import of_term, whole_multiple
-from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit, value_edits
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import (
-    ADD_ABS,
     ALL_USES,
     HOPELESS,
     NOTHING_REPORTED,
@@ -39,13 +38,11 @@ from ldjcheck.mistakes.engine.kinds import (
     SIGN_EACH_TIME,
     STEP_UNACCOUNTED,
 )
-from ldjcheck.mistakes.engine.multipliers.counts import fits, same
+from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import place_of
-from ldjcheck.mistakes.eps_inside_log.guards import guard_numbers
 from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
 from ldjcheck.mistakes.missing_term.steps import step_explanations
-from ldjcheck.mistakes.wrong_branch.regions import region_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.tape.families import LINEAR
@@ -53,33 +50,33 @@ from ldjcheck.tape.families import LINEAR
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+LAWS = tuple(law for rule in RULES for law in rule.laws)
 _OF_STEPS = (STEP_UNACCOUNTED.name, OVERWRITTEN.name, PART_UNACCOUNTED.name)
+_CLAIMED = tuple(claim.kind for rule in RULES for claim in rule.claims)
 # What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
-_OF_A_REGION = (ADD_ABS.name, REGION.name, OTHER_CONDITION.name)
+_REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
     """Return the edits that explain the mistake, the simplest first."""
     if all(case.agree):
         return tuple(tiny_numbers(case))
-    found = list(whole_laws(case.traces))
+    found = list(whole_laws(case.traces, LAWS))
     if any(e.kind == NOTHING_REPORTED.name for e in found):
         return tuple(found)
     input_nodes = _InputDependence()
-    linear_edges = [terms.edges for terms in case.terms]
-    targets = find_targets(case.traces, linear_edges, case.agree)
     found.extend(whole_multiple(case))
-    for target in targets:
+    for target in case.targets:
         linear = _is_linear(case, target)
         explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
         extra = ONE_OF_SEVERAL * target.single
         spans = _spans(target)
         found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
-    found.extend(step_explanations(case.traces, found))
-    found.extend(guard_numbers(case))
-    found.extend(region_explanations(case.traces, targets))
+    for rule in RULES:
+        if rule.explanations is not None:
+            found.extend(list(rule.explanations(case, found)))
     if _right_where_finite(case):
-        found = [e for e in found if e.kind in _OF_A_REGION]
+        found = [e for e in found if e.kind in _REGIONAL]
     if any(e.kind in (REGION.name, OTHER_CONDITION.name) for e in found):
         # right on a region of inputs: what repairs the rest is no change of point
         found = [e for e in found if e.kind != OTHER_POINT.name]
@@ -112,14 +109,14 @@ def holds_again(best: Explanation, case: Case) -> bool:
         return any(is_best(e) for e in step_explanations(case.traces, ()))
     line = best.location.line if best.location is not None else None
     inputs = _InputDependence()
-    for target in find_targets(case.traces, [t.edges for t in case.terms], case.agree):
+    for target in case.targets:
         first = target.first
         if first is None or all(p.line != line for p in user_node(first).places):
             continue
         linear = _is_linear(case, target)
         if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
             return True
-    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces))))
+    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces, LAWS))))
 
 
 def _spans(target: Target) -> tuple[Span, ...]:
@@ -161,15 +158,22 @@ def _of_target(
         yield from of_term(case, target)
         if target.kind == "node" and any(is_nested(items) for items in target.items):
             yield from _each_time(case, target)
-    for way in value_edits(
-        target,
-        case.traces,
+    first = target.first
+    if first is None:
+        return
+    use = Use(
+        target=target,
+        traces=case.traces,
+        made=value_node(first),
+        user=user_node(first),
         linear=linear,
         finite=case.finite,
         depends_on_input=inputs,
-    ):
-        if _repairs(case, target, way):
-            yield _explained(case, target, way)
+    )
+    for rule in RULES:
+        for way in () if rule.edits is None else rule.edits(use):
+            if _repairs(case, target, way):
+                yield _explained(case, target, way)
 
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
@@ -179,7 +183,7 @@ def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
         (2.0, "2", NUMBER_EACH_TIME),
         (0.5, "1/2", NUMBER_EACH_TIME),
     ):
-        way = ValueEdit(kind, lambda t, i, f=factor: f * value_node(i).value)  # type: ignore[misc]  # mypy cannot type the default
+        way = ValueEdit(kind, lambda value, f=factor: f * value.now)  # type: ignore[misc]  # mypy cannot type the default
         if _repairs(case, target, way):
             multiplier = (
                 Multiplier(family="sign", label=label)
@@ -193,7 +197,7 @@ def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
     for trace, items in zip(case.traces, target.items, strict=True):
         if not items:
             continue
-        now = edited(trace, items, way.edit)
+        now = edited(trace, items, lambda t, item: way.edit(value_of(t, item)))
         if now is None or not fits(trace, now, trace.exact):
             return False
     return True

@@ -19,12 +19,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import (
-        Calls,
-        Config,
-        ConfigMeasured,
-        Direction,
-    )
+    from ldjcheck.records import Calls, Config, ConfigMeasured, Direction
     from ldjcheck.running.bench import Workshop
     from ldjcheck.tape import Trace
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, terms_of
-from ldjcheck.mistakes.engine.arithmetic.targets import Target, user_node, value_node
-from ldjcheck.mistakes.engine.multipliers.counts import fits
+from ldjcheck.mistakes.engine.arithmetic.targets import (
+    Target,
+    find_targets,
+    user_node,
+    value_node,
+)
+from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.source.places import (
     argument_text,
     location_of,
@@ -32,7 +38,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Location
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Case:
     """The traces of one direction, with what every explanation needs to know of them."""
 
@@ -45,6 +51,12 @@ class Case:
     def differences(self) -> list[Tensor]:
         """Exact - reported, `(batch,)`, per trace."""
         return [trace.exact - trace.reported for trace in self.traces]
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What may be edited, in all traces where the numbers disagree."""
+        edges = [terms.edges for terms in self.terms]
+        return tuple(find_targets(self.traces, edges, self.agree))
 
 
 def make_case(traces: Sequence[Trace]) -> Case:

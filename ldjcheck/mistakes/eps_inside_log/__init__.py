@@ -2,11 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.mistakes.engine.proposals import Use
+    from ldjcheck.records import Explanation
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.is_number and not use.linear:
+        yield ValueEdit(NUMBER_IN_LOG, lambda value: value.now.new_zeros(()))
+
+
+def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
+    from ldjcheck.mistakes.eps_inside_log.guards import guard_numbers
+
+    return guard_numbers(case)
+
 
 PAGE = Page(
     what="""
@@ -68,6 +90,8 @@ RULE = Rule(
     severity="error",
     summary="a small number inside a log",
     page=PAGE,
+    edits=_edits,
+    explanations=_explanations,
     claims=(Claim(NUMBER_IN_LOG, mend=(terms.shorter_sums,)),),
     tell="A small number inside the logarithm shifts the log-determinant.",
     harmless_below=1e-4,  # it guards a logarithm, and costs next to nothing

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.engine.arithmetic.targets import Target, find_targets, value_node
+from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
 from ldjcheck.mistakes.engine.case import target_location
+from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP
-from ldjcheck.mistakes.engine.multipliers.counts import fits
 from ldjcheck.tape import ancestors, evaluate, in_order
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _SMALL = 1e-3  # what guards against zero; larger numbers mean something
 def guard_numbers(case: Case) -> Iterator[Explanation]:
     """Yield the small numbers without which the ldj is right, that of the map then too."""
     tried: set[float] = set()
-    for target in find_targets(case.traces, [t.edges for t in case.terms], case.agree):
+    for target in case.targets:
         number = _small_number(target)
         if number is None or number in tried:
             continue

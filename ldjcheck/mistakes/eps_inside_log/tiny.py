@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.engine.arithmetic.targets import edited, find_targets, user_node
+from ldjcheck.mistakes.engine.arithmetic.targets import (
+    find_targets,
+    user_node,
+    value_node,
+    without,
+)
 from ldjcheck.mistakes.engine.case import operand
-from ldjcheck.mistakes.engine.edits.value_edits import value_edits
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
 from ldjcheck.mistakes.engine.source.places import location_of
 
@@ -22,7 +26,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.mistakes.engine.arithmetic.targets import Target
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.edits.value_edits import ValueEdit
     from ldjcheck.records import Explanation
 
 _LEFT = 0.05  # the part of the difference that rounding may leave
@@ -35,26 +38,20 @@ def tiny_numbers(case: Case) -> Iterator[Explanation]:
     if all(agree):
         return
     for target in find_targets(case.traces, [t.edges for t in case.terms], agree):
-        for way in value_edits(
-            target,
-            case.traces,
-            linear=False,
-            finite=case.finite,
-            depends_on_input=lambda trace, node: False,
-        ):
-            if way.kind is NUMBER_IN_LOG and _leaves_nothing(case, target, way):
-                first = target.first
-                assert first is not None
-                yield way.kind.explanation(
-                    location=location_of(user_node(first).place),
-                    operand=operand(target),
-                    size=target.size,
-                )
+        first = target.first
+        if target.kind != "edge" or first is None or value_node(first).name != "number":
+            continue
+        if _leaves_nothing(case, target):
+            yield NUMBER_IN_LOG.explanation(
+                location=location_of(user_node(first).place),
+                operand=operand(target),
+                size=target.size,
+            )
 
 
-def _leaves_nothing(case: Case, target: Target, way: ValueEdit) -> bool:
+def _leaves_nothing(case: Case, target: Target) -> bool:
     for trace, items in zip(case.traces, target.items, strict=True):
-        now = edited(trace, items, way.edit) if items else trace.reported
+        now = without(trace, items) if items else trace.reported
         if now is None or not bool(torch.isfinite(now).all()):
             return False
         left = (now - trace.exact).abs()

@@ -18,12 +18,7 @@ from ldjcheck.running.guard import Frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import (
-        Config,
-        ConfigMeasured,
-        Direction,
-        GradientMeasured,
-    )
+    from ldjcheck.records import Config, ConfigMeasured, Direction, GradientMeasured
     from ldjcheck.running.runner import Runner
     from ldjcheck.settling.settle import Settled
 

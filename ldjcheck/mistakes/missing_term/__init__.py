@@ -17,6 +17,9 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.rewriting import calls, missing, points, terms
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.records import Explanation
 
 
@@ -34,6 +37,12 @@ def _tell(e: Explanation) -> str:
     times = f"{e.detail} * " if PART_UNACCOUNTED.holds(e) and e.detail else ""
     what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
     return f"The log-determinant leaves out {what}."
+
+
+def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
+    from ldjcheck.mistakes.missing_term.steps import step_explanations
+
+    return step_explanations(case.traces, found)
 
 
 PAGE = Page(
@@ -94,6 +103,7 @@ RULE = Rule(
     severity="error",
     summary="a step of the map is not counted",
     page=PAGE,
+    explanations=_explanations,
     claims=(
         Claim(STEP_UNACCOUNTED, mend=(missing.added, calls.with_log)),
         Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),

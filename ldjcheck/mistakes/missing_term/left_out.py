@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.closeness import fits, is_constant
 from ldjcheck.mistakes.engine.kinds import DIMS_LEFT_OUT
-from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
 

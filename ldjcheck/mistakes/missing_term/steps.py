@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import (
     MORE_STEPS,
     OVERWRITTEN,
@@ -17,7 +18,6 @@ from ldjcheck.mistakes.engine.kinds import (
     STEP_UNACCOUNTED,
 )
 from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
-from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant, same
 from ldjcheck.mistakes.engine.source.places import (
     location_of,
     logged,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import AS_BUILT
-from ldjcheck.mistakes.engine.multipliers.counts import fits, is_constant, same
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
 

@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.mistakes.engine.kinds import OTHER_CONDITION, REGION
+from ldjcheck.mistakes.engine.kinds import BOUND, OTHER_CONDITION, REGION
+from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import calls, points
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.mistakes.engine.proposals import Use
     from ldjcheck.records import Explanation
 
 
@@ -25,6 +28,23 @@ def _tell(e: Explanation) -> str:
 def _seen(e: Explanation) -> Iterator[str]:
     if e.detail and REGION.holds(e):
         yield f"right {e.detail}, wrong elsewhere"
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: without a bound."""
+    from ldjcheck.mistakes.engine.source.places import source_text
+    from ldjcheck.tape.families import BOUNDED  # which loads torch
+
+    if use.operation in BOUNDED:
+        words = source_text(use.made.place) or f"`{use.operation}`"
+        detail = f"where {words} changes nothing"
+        yield ValueEdit(BOUND, lambda value: value.argument, detail=detail)
+
+
+def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
+    from ldjcheck.mistakes.wrong_branch.regions import region_explanations
+
+    return region_explanations(case.traces, case.targets)
 
 
 PAGE = Page(
@@ -80,6 +100,8 @@ RULE = Rule(
     severity="error",
     summary="right on part of the inputs only",
     page=PAGE,
+    edits=_edits,
+    explanations=_explanations,
     claims=(
         Claim(OTHER_CONDITION, mend=(points.other_conditions, points.masked)),
         Claim(

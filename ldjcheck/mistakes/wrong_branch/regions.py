@@ -14,12 +14,12 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     user_node,
     value_node,
 )
+from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.kinds import (
     OTHER_CONDITION,
     OTHER_CONDITION_WRITTEN,
     REGION,
 )
-from ldjcheck.mistakes.engine.multipliers.counts import fits
 from ldjcheck.mistakes.engine.source.places import location_of, source_text
 from ldjcheck.mistakes.engine.source.statements import ldj_statement, place_of
 from ldjcheck.tape.families import BOUNDED

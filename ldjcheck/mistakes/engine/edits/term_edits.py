@@ -17,6 +17,7 @@ from ldjcheck.mistakes.engine.case import (
     roundabout,
     target_location,
 )
+from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import (
     ADD_LOG,
     EVENTS_ONLY_TERM,
@@ -29,9 +30,6 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.engine.multipliers.counts import (
     Fit,
     fit_multiplier,
-    fits,
-    is_constant,
-    same,
     shape_counts,
 )
 from ldjcheck.mistakes.engine.multipliers.literals import is_spelled_out

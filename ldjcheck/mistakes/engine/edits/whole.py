@@ -5,85 +5,55 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
-from ldjcheck.mistakes.engine.kinds import (
-    ABSOLUTE,
-    BATCH_TOTAL,
-    EXPONENTIAL,
-    NOTHING_REPORTED,
-    ONE,
-    TRACE,
-    WHOLE_SIGN,
-)
-from ldjcheck.mistakes.engine.multipliers.counts import fits, same
+from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.kinds import NOTHING_REPORTED, WHOLE_SIGN
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import (
     factor_statement,
     forgotten_statement,
     ldj_statement,
 )
-from ldjcheck.records import Explanation, Multiplier
+from ldjcheck.records import Multiplier
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from ldjcheck.mistakes.engine.proposals import WholeLaw
+    from ldjcheck.records import Explanation
     from ldjcheck.tape import Trace
 
 
-def whole_laws(traces: Sequence[Trace]) -> Iterator[Explanation]:
-    """Yield the laws that hold on every sample of every trace."""
-    location = location_of(ldj_statement(traces[0]))
-    reported = [trace.reported for trace in traces]
-    exact = [trace.exact for trace in traces]
-    if all(torch.isfinite(r).all() and not r.any() for r in reported):
-        forgotten = location_of(forgotten_statement(traces[0]))
-        yield NOTHING_REPORTED.explanation(
-            location=forgotten,
-            whole=True,
-        )
+def whole_laws(
+    traces: Sequence[Trace], laws: Sequence[WholeLaw]
+) -> Iterator[Explanation]:
+    """Yield what holds on every sample of every trace: r = 0 or -e, or one of the laws."""
+    first = traces[0]
+    location = location_of(ldj_statement(first))
+    finite = all(bool(torch.isfinite(trace.reported).all()) for trace in traces)
+    if finite and not any(bool(trace.reported.any()) for trace in traces):
+        forgotten = location_of(forgotten_statement(first))
+        yield NOTHING_REPORTED.explanation(location=forgotten, whole=True)
         return
-    if not all(bool(torch.isfinite(r).all()) for r in reported):
+    if not finite:
         return
-
-    def holds(law: Callable[[Tensor, Tensor, Trace], bool]) -> bool:
-        return all(
-            law(r, e, t) for r, e, t in zip(reported, exact, traces, strict=True)
-        )
-
-    if holds(lambda r, e, t: fits(t, r, -e)):
+    if all(fits(trace, trace.reported, -trace.exact) for trace in traces):
         minus = Multiplier(family="sign", label="-1")
-        first = traces[0]
         written = first.ldj and factor_statement(first, first.ldj, -1.0)
         place = location_of(written) if written else location
-        yield WHOLE_SIGN.explanation(
-            multiplier=minus,
-            whole=True,
-            location=place,
-        )
-    if holds(lambda r, e, t: fits(t, r, e + 1)):
-        empty = holds(lambda r, e, t: same(e, 0 * e))
-        started = None if empty else "1"  # where the sum was started
-        yield ONE.explanation(whole=True, location=location, detail=started)
-    if any(bool(((e - e[0]).abs() > 1e-6).any()) for e in exact):
-        for reduced in (torch.sum, torch.mean):
-            if holds(lambda r, e, t, f=reduced: fits(t, r, f(e).expand(t.batch))):  # type: ignore[misc]  # mypy cannot type the default
-                word = "sum" if reduced is torch.sum else "mean"
-                yield BATCH_TOTAL.explanation(
-                    whole=True,
-                    detail=word,
-                    location=location,
-                )
-    if holds(lambda r, e, t: fits(t, r, e.exp())):
-        yield EXPONENTIAL.explanation(whole=True, location=location)
-    zero = all(float(e.abs().max()) < 1e-9 for e in exact)
-    signed = any(bool((e < 0).any()) for e in exact)  # else |e| is e, which is not said
-    if not zero and signed and holds(lambda r, e, t: fits(t, r, e.abs())):
-        yield ABSOLUTE.explanation(whole=True, location=location)
-    if holds(lambda r, e, t: t.jacobian is not None and fits(t, r, _trace_of(t))):
-        yield TRACE.explanation(whole=True, location=location)
+        yield WHOLE_SIGN.explanation(multiplier=minus, whole=True, location=place)
+    for law in laws:
+        if _holds(law, traces):
+            exact = [trace.exact for trace in traces]
+            detail = None if law.detail is None else law.detail(exact)
+            yield law.kind.explanation(whole=True, location=location, detail=detail)
 
 
-def _trace_of(trace: Trace) -> Tensor:
-    assert trace.jacobian is not None
-    return trace.jacobian.diagonal(dim1=1, dim2=2).sum(1)
+def _holds(law: WholeLaw, traces: Sequence[Trace]) -> bool:
+    if law.tells is not None and not any(law.tells(trace.exact) for trace in traces):
+        return False
+    for trace in traces:
+        expected = law.reported(trace.exact, trace)
+        if expected is None or not fits(trace, trace.reported, expected):
+            return False
+    return True

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, contribution
-from ldjcheck.mistakes.engine.multipliers.counts import same
+from ldjcheck.mistakes.engine.closeness import same
 from ldjcheck.tape import Node, Place, Trace
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ldjcheck.mistakes.engine.arithmetic.linear_part import (
     contribution,
     terms_add_up,
 )
-from ldjcheck.mistakes.engine.multipliers.counts import is_constant, same
+from ldjcheck.mistakes.engine.closeness import is_constant, same
 from ldjcheck.mistakes.engine.source.places import shown_file
 from ldjcheck.records import LedgerLine
 from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order

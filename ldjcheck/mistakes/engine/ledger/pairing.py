@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
+from ldjcheck.mistakes.engine.closeness import same
 from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
-from ldjcheck.mistakes.engine.multipliers.counts import same
 from ldjcheck.mistakes.engine.source.statements import place_of
 from ldjcheck.tape import Node
 

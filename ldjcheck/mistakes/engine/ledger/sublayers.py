@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.mistakes.engine.closeness import same
 from ldjcheck.mistakes.engine.kinds import (
     LEFT_OUT_BY_FLOW,
     OVERWRITTEN_BY_FLOW,
     TIMES_IN_FLOW,
     TWICE_IN_FLOW,
 )
-from ldjcheck.mistakes.engine.multipliers.counts import same
 from ldjcheck.records import Explanation, Multiplier, SublayerLine
 from ldjcheck.tape import location_of
 

@@ -1,4 +1,4 @@
-"""When two numbers count as the same, and what a multiplier is a count of."""
+"""What a multiplier is a count of: of dims, pixels, channels, or a plain number."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
 
 from ldjcheck.mistakes.engine.kinds import (
     ACTIVE,
@@ -39,8 +38,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.tape import Trace
 
-FITS = 4e-7  # relative: what numbers agree to that were computed in different ways
-
 _NUMBERS = (
     (1.0, ""),
     (2.0, "2"),
@@ -66,25 +63,6 @@ class Fit:
 
     cost: float
     multiplier: Multiplier
-
-
-def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
-    """Return whether two `(batch,)` numbers agree on every sample, and are finite."""
-    if not (torch.isfinite(a).all() and torch.isfinite(b).all()):
-        return False
-    return bool(((a - b).abs() <= tolerance * (1 + b.abs())).all())
-
-
-def fits(trace: Trace, value: Tensor, expected: Tensor) -> bool:
-    """Return whether two `(batch,)` numbers agree as well as this trace can tell."""
-    return same(value, expected, trace.tolerance + trace.slack)
-
-
-def is_constant(values: Sequence[Tensor]) -> bool:
-    """Return whether the numbers are the same for all samples of each configuration."""
-    return not any(
-        bool(((v - v[0]).abs() > 1e-9 * (1 + v.abs().max())).any()) for v in values
-    )
 
 
 def active_dims(trace: Trace) -> int:
