@@ -35,35 +35,21 @@ PAGE = Page(
         Never negative. Right where every scale is above 1; elsewhere off by twice the
         logs of the scales below 1.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned number of either sign.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned number of either sign.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.scale = nn.Parameter(torch.rand(dims) + 0.5)
 
-            def forward(self, x):
-                y = x * self.scale
-                ldj = self.scale.log().abs().sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned number of either sign.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
-
-            def forward(self, x):
-                y = x * self.scale
-                ldj = self.scale.abs().log().sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * self.scale
+        -        ldj = self.scale.log().abs().sum().expand(len(x))
+        +        ldj = self.scale.abs().log().sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         Twice the sum of |log2 s| over the scales below 1, divided by D, too low.

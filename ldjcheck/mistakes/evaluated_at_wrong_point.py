@@ -87,29 +87,18 @@ PAGE = Page(
         reported(x) = exact(f(x)) on every sample. Wrong nearly everywhere, right
         where x = f(x).
         """,
-    wrong="""
-        import torch
-        from torch import nn
-        from torch.nn.functional import softplus
+    layers="""
+         import torch
+         from torch import nn
+         from torch.nn.functional import softplus
 
-        class Sigmoid(nn.Module):
-            # Squeeze the real line into (0, 1).
-            def forward(self, z):
-                z = torch.sigmoid(z)
-                ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                return z, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-        from torch.nn.functional import softplus
-
-        class Sigmoid(nn.Module):
-            # Squeeze the real line into (0, 1).
-            def forward(self, z):
-                ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                z = torch.sigmoid(z)
-                return z, ldj
+         class Sigmoid(nn.Module):
+             # Squeeze the real line into (0, 1).
+             def forward(self, z):
+        +        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+                 z = torch.sigmoid(z)
+        -        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+                 return z, ldj
         """,
     costs="No formula: it depends on where the data lie.",
     confused=(

@@ -29,37 +29,22 @@ PAGE = Page(
         reported - exact is the term itself. In an additive coupling layer the exact
         value is 0 on every sample.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class AdditiveCoupling(nn.Module):
-            # Shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
+         class AdditiveCoupling(nn.Module):
+             # Shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims // 2)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                shift = self.net(a)
-                y = torch.cat([a, b + shift], dim=1)
-                return y, shift.sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class AdditiveCoupling(nn.Module):
-            # Shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                shift = self.net(a)
-                y = torch.cat([a, b + shift], dim=1)
-                return y, torch.zeros(len(x))
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 shift = self.net(a)
+                 y = torch.cat([a, b + shift], dim=1)
+        -        return y, shift.sum(dim=1)
+        +        return y, torch.zeros(len(x))
         """,
     costs="The term's share. Training then pays the layer for shifting its inputs.",
     confused=(

@@ -49,27 +49,17 @@ PAGE = Page(
         Alone, and started at zero, the layer is right. In a flow the ldj of all layers
         before it is lost, so the likelihood sees the last layer only.
         """,
-    wrong="""
-        from torch import nn
+    layers="""
+         from torch import nn
 
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj = z.sum(dim=1)
-                return z.exp(), ldj
-        """,
-    right="""
-        from torch import nn
-
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj = ldj + z.sum(dim=1)
-                return z.exp(), ldj
+         class Exponential(nn.Module):
+             # y = exp(z), added to the total in either direction.
+             def forward(self, z, ldj, reverse=False):
+                 if reverse:
+                     return z.log(), ldj - z.log().sum(dim=1)
+        -        ldj = z.sum(dim=1)
+        +        ldj = ldj + z.sum(dim=1)
+                 return z.exp(), ldj
         """,
     costs="""
         The whole ldj of the layers before this one, divided by D * ln 2.

@@ -68,39 +68,23 @@ PAGE = Page(
         reported - exact = the sum of s over the dimensions that do not move. Behind a
         network that starts at zero it is 0 until parameters move.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                self.net = nn.Linear(5, 10)
+         class MaskedCoupling(nn.Module):
+             # Move the dims where the mask is 0; the others decide how.
+             def __init__(self):
+                 super().__init__()
+                 self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+                 self.net = nn.Linear(5, 10)
 
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                moved = x * log_s.exp() + t
-                y = self.mask * x + (1 - self.mask) * moved
-                return y, log_s.sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                self.net = nn.Linear(5, 10)
-
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                moved = x * log_s.exp() + t
-                y = self.mask * x + (1 - self.mask) * moved
-                return y, ((1 - self.mask) * log_s).sum(dim=1)
+             def forward(self, x):
+                 log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                 moved = x * log_s.exp() + t
+                 y = self.mask * x + (1 - self.mask) * moved
+        -        return y, log_s.sum(dim=1)
+        +        return y, ((1 - self.mask) * log_s).sum(dim=1)
         """,
     costs="""
         Those log-scales' share. Training can raise them without limit: they pay in

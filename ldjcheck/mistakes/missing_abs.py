@@ -48,35 +48,21 @@ PAGE = Page(
         random matrices have a negative determinant, so it depends on the seed. It
         may come up in the middle of training, when a weight changes sign.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Mix(nn.Module):
-            # Mix the dims by a learned matrix that starts as a reversal.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims).flip(0))
+         class Mix(nn.Module):
+             # Mix the dims by a learned matrix that starts as a reversal.
+             def __init__(self, dims=3):
+                 super().__init__()
+                 self.weight = nn.Parameter(torch.eye(dims).flip(0))
 
-            def forward(self, x):
-                y = x @ self.weight
-                ldj = torch.logdet(self.weight).expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Mix(nn.Module):
-            # Mix the dims by a learned matrix that starts as a reversal.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims).flip(0))
-
-            def forward(self, x):
-                y = x @ self.weight
-                ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x @ self.weight
+        -        ldj = torch.logdet(self.weight).expand(len(x))
+        +        ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+                 return y, ldj
         """,
     costs="""
         Everything: one NaN in a batch makes the loss NaN, and all weights with it.

@@ -41,33 +41,20 @@ PAGE = Page(
         cannot see it. Terms that depend on the data need no factor: they are summed
         over the dimensions already.
         """,
-    wrong="""
-        import math
+    layers="""
+         import math
 
-        from torch import nn
+         from torch import nn
 
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
+         class Rescale(nn.Module):
+             # Bring pixels from 0..256 to 0..1.
+             quants = 256
 
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants)
-                return z, ldj
-        """,
-    right="""
-        import math
-
-        from torch import nn
-
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
-
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z[0].numel()
-                return z, ldj
+             def forward(self, z, ldj):
+                 z = z / self.quants
+        -        ldj = ldj - math.log(self.quants)
+        +        ldj = ldj - math.log(self.quants) * z[0].numel()
+                 return z, ldj
         """,
     shape=(1, 28, 28),
     costs="""

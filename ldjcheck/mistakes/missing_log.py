@@ -58,37 +58,22 @@ PAGE = Page(
         With scales near 1 every dimension reports about 1 too much. exp(exact), or
         the trace of the Jacobian, is what was reported.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned positive number.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.raw = nn.Parameter(torch.randn(dims))
 
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = scale.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
-
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = scale.log().sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 scale = nn.functional.softplus(self.raw)
+                 y = x * scale
+        -        ldj = scale.sum().expand(len(x))
+        +        ldj = scale.log().sum().expand(len(x))
+                 return y, ldj
         """,
     costs="The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.",
     confused=(

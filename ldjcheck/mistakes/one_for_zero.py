@@ -39,25 +39,16 @@ PAGE = Page(
         """,
     rule="|det J| = 1   =>   log|det J| = 0",
     shows="reported = exact + 1 on every sample, at every shape.",
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Flip(nn.Module):
-            # Reverse the order of the dims.
-            def forward(self, x):
-                y = x.flip(1)
-                return y, torch.ones(len(x))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Flip(nn.Module):
-            # Reverse the order of the dims.
-            def forward(self, x):
-                y = x.flip(1)
-                return y, torch.zeros(len(x))
+         class Flip(nn.Module):
+             # Reverse the order of the dims.
+             def forward(self, x):
+                 y = x.flip(1)
+        -        return y, torch.ones(len(x))
+        +        return y, torch.zeros(len(x))
         """,
     shape=(4,),
     costs="1 / (D * ln 2) too low for each such layer in the flow.",

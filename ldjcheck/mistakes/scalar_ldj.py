@@ -48,35 +48,21 @@ PAGE = Page(
         Reported and exact agree on every sample. A note only: some code that takes
         layers apart (`ldj.shape[0]`, `torch.stack`, `ldj[mask]`) expects (B,).
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
+         class Affine(nn.Module):
+             # Scale and shift each dimension.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.t = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum()
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
+             def forward(self, x):
+                 y = x * self.log_s.exp() + self.t
+        -        return y, self.log_s.sum()
+        +        return y, self.log_s.sum().expand(len(x))
         """,
     costs="Nothing.",
     confused=(

@@ -56,37 +56,22 @@ PAGE = Page(
         twice one term. Flipped in both directions it survives every round trip.
         Behind a network that starts at zero it stays hidden until parameters move.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Standardize(nn.Module):
-            # Subtract a learned mean and divide by a learned deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.mean = nn.Parameter(torch.zeros(dims))
-                self.log_std = nn.Parameter(torch.zeros(dims))
+         class Standardize(nn.Module):
+             # Subtract a learned mean and divide by a learned deviation.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.mean = nn.Parameter(torch.zeros(dims))
+                 self.log_std = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = (x - self.mean) * torch.exp(-self.log_std)
-                ldj = self.log_std.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Standardize(nn.Module):
-            # Subtract a learned mean and divide by a learned deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.mean = nn.Parameter(torch.zeros(dims))
-                self.log_std = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = (x - self.mean) * torch.exp(-self.log_std)
-                ldj = -self.log_std.sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = (x - self.mean) * torch.exp(-self.log_std)
+        -        ldj = self.log_std.sum().expand(len(x))
+        +        ldj = -self.log_std.sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         2 * |log2 a| on average over the dimensions. Training then drives the flow to

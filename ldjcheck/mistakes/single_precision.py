@@ -46,25 +46,16 @@ PAGE = Page(
         A note only. The check runs the layer with every wish for float32 turned into
         one for float64; where the layer then raises, it is checked in float32.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Exponential(nn.Module):
-            # y = exp(x), of numbers of any kind.
-            def forward(self, x):
-                x = x.to(torch.float32)
-                return x.exp(), x.flatten(1).sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Exponential(nn.Module):
-            # y = exp(x), of numbers of any kind.
-            def forward(self, x):
-                x = x.to(torch.get_default_dtype())
-                return x.exp(), x.flatten(1).sum(dim=1)
+         class Exponential(nn.Module):
+             # y = exp(x), of numbers of any kind.
+             def forward(self, x):
+        -        x = x.to(torch.float32)
+        +        x = x.to(torch.get_default_dtype())
+                 return x.exp(), x.flatten(1).sum(dim=1)
         """,
     costs="About 1e-7 of the ldj; more where large terms cancel.",
     confused=(

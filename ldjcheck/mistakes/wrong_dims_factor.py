@@ -48,33 +48,20 @@ PAGE = Page(
         reported / exact is a product of sizes. With the batch in it, the ldj changes
         with the batch size; with an axis missing, with the shape only.
         """,
-    wrong="""
-        import math
+    layers="""
+         import math
 
-        from torch import nn
+         from torch import nn
 
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
+         class Rescale(nn.Module):
+             # Bring pixels from 0..256 to 0..1.
+             quants = 256
 
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z.numel()
-                return z, ldj
-        """,
-    right="""
-        import math
-
-        from torch import nn
-
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
-
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z[0].numel()
-                return z, ldj
+             def forward(self, z, ldj):
+                 z = z / self.quants
+        -        ldj = ldj - math.log(self.quants) * z.numel()
+        +        ldj = ldj - math.log(self.quants) * z[0].numel()
+                 return z, ldj
         """,
     shape=(1, 28, 28),
     costs="""

@@ -38,37 +38,22 @@ PAGE = Page(
         reported / exact (or one term's) is 1/ln 2 = 1.4427 for log2 and 1/ln 10 =
         0.4343 for log10, on every sample and at every shape.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned positive number.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.raw = nn.Parameter(torch.randn(dims))
 
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = torch.log2(scale).sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
-
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = torch.log(scale).sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 scale = nn.functional.softplus(self.raw)
+                 y = x * scale
+        -        ldj = torch.log2(scale).sum().expand(len(x))
+        +        ldj = torch.log(scale).sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too

@@ -31,35 +31,21 @@ PAGE = Page(
         reported / exact, or one term's, is 2, 1/2, 3, ... on every sample and at
         every shape.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Spread(nn.Module):
-            # Multiply each dimension by a deviation, kept as a log-variance.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_var = nn.Parameter(torch.zeros(dims))
+         class Spread(nn.Module):
+             # Multiply each dimension by a deviation, kept as a log-variance.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_var = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * torch.exp(self.log_var / 2)
-                ldj = self.log_var.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Spread(nn.Module):
-            # Multiply each dimension by a deviation, kept as a log-variance.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_var = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * torch.exp(self.log_var / 2)
-                ldj = (self.log_var / 2).sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * torch.exp(self.log_var / 2)
+        -        ldj = self.log_var.sum().expand(len(x))
+        +        ldj = (self.log_var / 2).sum().expand(len(x))
+                 return y, ldj
         """,
     costs="(q - 1) times the term's share, for q times the right value.",
     confused=(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from inspect import cleandoc
 from typing import TYPE_CHECKING, Literal
 
+from ldjcheck.mistakes.catalogue.twins import twin
+
 if TYPE_CHECKING:
     from ldjcheck.records import Shape
 
@@ -36,15 +38,15 @@ class Example:
 class Page:
     """One page. What a mistake does not have is empty, and its heading is left out.
 
-    `wrong` and `right` are complete layers that are built without arguments; at `shape`,
-    where one is given, the check tells them apart. `bits` is what the wrong one costs.
+    `layers` are a wrong and a right one, complete and built without arguments, in one text
+    with marks (see `twins`); at `shape`, where one is given, the check tells them apart.
+    `bits` is what the wrong one costs.
     """
 
     what: str  # what it is, in a few sentences
     rule: str = ""  # the rule in maths, and the reason
     shows: str = ""  # how it shows in numbers
-    wrong: str = ""
-    right: str = ""
+    layers: str = ""
     shape: Shape | None = None
     example: Example | None = None
     todo: str = ""
@@ -54,6 +56,16 @@ class Page:
 
     def __post_init__(self) -> None:
         _clean(self)
+
+    @property
+    def wrong(self) -> str:
+        """The layer that has the mistake."""
+        return twin(self.layers, "-")
+
+    @property
+    def right(self) -> str:
+        """The same layer without it."""
+        return twin(self.layers, "+")
 
 
 @dataclass(frozen=True, slots=True)

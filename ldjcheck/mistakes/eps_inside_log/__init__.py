@@ -43,39 +43,23 @@ PAGE = Page(
         exp(reported) - exp(exact), per element, is the same small number. The smaller
         the scale, the larger the difference.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Gate(nn.Module):
-            # Scale one half of the dims by a gate that the other half sets.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
+         class Gate(nn.Module):
+             # Scale one half of the dims by a gate that the other half sets.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims // 2)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                gate = torch.sigmoid(self.net(a))
-                y = torch.cat([a, b * gate], dim=1)
-                ldj = torch.log(gate + 1e-3).sum(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Gate(nn.Module):
-            # Scale one half of the dims by a gate that the other half sets.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                gate = torch.sigmoid(self.net(a))
-                y = torch.cat([a, b * gate], dim=1)
-                ldj = torch.log(gate).sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 gate = torch.sigmoid(self.net(a))
+                 y = torch.cat([a, b * gate], dim=1)
+        -        ldj = torch.log(gate + 1e-3).sum(dim=1)
+        +        ldj = torch.log(gate).sum(dim=1)
+                 return y, ldj
         """,
     costs="The mean of eps / (s * ln 2): little at s = 1, everything where s nears 0.",
     confused=(

@@ -57,36 +57,22 @@ PAGE = Page(
         shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
         too soon, leaves out the first or the last dims.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+        +import math
+        +
+         import torch
+         from torch import nn
 
-        class Logit(nn.Module):
-            # Squeeze (0, 1) a little, then stretch it to the real line.
-            alpha = 0.05
+         class Logit(nn.Module):
+             # Squeeze (0, 1) a little, then stretch it to the real line.
+             alpha = 0.05
 
-            def forward(self, x):
-                z = x * (1 - self.alpha) + self.alpha / 2
-                y = torch.log(z) - torch.log(1 - z)
-                ldj = -torch.log(z) - torch.log(1 - z)
-                return y, ldj.sum(dim=1)
-        """,
-    right="""
-        import math
-
-        import torch
-        from torch import nn
-
-        class Logit(nn.Module):
-            # Squeeze (0, 1) a little, then stretch it to the real line.
-            alpha = 0.05
-
-            def forward(self, x):
-                z = x * (1 - self.alpha) + self.alpha / 2
-                y = torch.log(z) - torch.log(1 - z)
-                ldj = -torch.log(z) - torch.log(1 - z)
-                ldj = ldj + math.log(1 - self.alpha)
-                return y, ldj.sum(dim=1)
+             def forward(self, x):
+                 z = x * (1 - self.alpha) + self.alpha / 2
+                 y = torch.log(z) - torch.log(1 - z)
+                 ldj = -torch.log(z) - torch.log(1 - z)
+        +        ldj = ldj + math.log(1 - self.alpha)
+                 return y, ldj.sum(dim=1)
         """,
     shape=(4,),
     costs="The step's share. For z * (1 - alpha): -log2(1 - alpha).",

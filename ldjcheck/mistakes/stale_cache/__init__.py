@@ -85,35 +85,23 @@ PAGE = Page(
         The first call is right, and so is every test that makes one call. Once the
         weights have moved, or another input came between, map and ldj part ways.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Linear(nn.Module):
-            # Multiply by a learned matrix.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.weight = nn.Parameter(2 * torch.eye(dims))
-                self.logdet = None
+         class Linear(nn.Module):
+             # Multiply by a learned matrix.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.weight = nn.Parameter(2 * torch.eye(dims))
+        -        self.logdet = None
 
-            def forward(self, x):
-                if self.logdet is None:
-                    self.logdet = torch.linalg.slogdet(self.weight)[1]
-                return x @ self.weight.T, self.logdet.expand(len(x))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Linear(nn.Module):
-            # Multiply by a learned matrix.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.weight = nn.Parameter(2 * torch.eye(dims))
-
-            def forward(self, x):
-                logdet = torch.linalg.slogdet(self.weight)[1]
-                return x @ self.weight.T, logdet.expand(len(x))
+             def forward(self, x):
+        -        if self.logdet is None:
+        -            self.logdet = torch.linalg.slogdet(self.weight)[1]
+        -        return x @ self.weight.T, self.logdet.expand(len(x))
+        +        logdet = torch.linalg.slogdet(self.weight)[1]
+        +        return x @ self.weight.T, logdet.expand(len(x))
         """,
     costs="What the parameters have moved the ldj since, divided by D * ln 2.",
     confused=(

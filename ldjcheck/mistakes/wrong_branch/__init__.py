@@ -61,31 +61,19 @@ PAGE = Page(
         Difference 0 on every sample that stays inside one region, not 0 beyond it.
         Checks on small inputs pass: the tails are never reached.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Ripple(nn.Module):
-            # Bend the line inside [-3, 3] and leave the tails alone.
-            def forward(self, x):
-                inside = x.abs() < 3
-                y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
-                slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
-                ldj = torch.log(slope).sum(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Ripple(nn.Module):
-            # Bend the line inside [-3, 3] and leave the tails alone.
-            def forward(self, x):
-                inside = x.abs() < 3
-                y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
-                slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
-                ldj = torch.where(inside, slope.log(), 0.0).sum(dim=1)
-                return y, ldj
+         class Ripple(nn.Module):
+             # Bend the line inside [-3, 3] and leave the tails alone.
+             def forward(self, x):
+                 inside = x.abs() < 3
+                 y = torch.where(inside, x + torch.sin(torch.pi * x) / 6, x)
+                 slope = 1 + torch.pi / 6 * torch.cos(torch.pi * x)
+        -        ldj = torch.log(slope).sum(dim=1)
+        +        ldj = torch.where(inside, slope.log(), 0.0).sum(dim=1)
+                 return y, ldj
         """,
     costs="Nothing inside; outside, the mean of log2|f'/g'| over those dimensions.",
     confused=(
