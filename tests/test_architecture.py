@@ -21,11 +21,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
-            "cells", "errors", "holdings", "integral", "parameters", "profiling", "records",
+            "cells", "errors", "holdings", "profiling", "records",
             "tolerance", "tracebacks",
         }
     ),
-    frozenset({"domains", "mass", "revision", "tape"}),
+    frozenset({"calling", "domains", "revision", "tape"}),
+    frozenset({"densities"}),
     frozenset({"running", "conventions", "targets", "strategies"}),
     frozenset({"oracle"}),
     frozenset({"settling"}),
@@ -165,7 +166,7 @@ def test_imports_go_down_and_never_sideways(path: Path) -> None:
         (
             "ldjcheck.checking.search",
             "from ldjcheck.checking import pipeline\n"
-            "from ldjcheck.settling.setting import settle_layer",
+            "from ldjcheck.settling.subject import settle_layer",
             0,
         ),
         ("ldjcheck.checking.flows", "from ldjcheck.checking import pipeline", 1),

@@ -16,25 +16,24 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.status import silenced
 from ldjcheck.mistakes import rule_for
 from ldjcheck.settling.contexts import with_optional_context
-from ldjcheck.settling.design import plan_configs
 from ldjcheck.settling.guesses.contexts import guess_contexts
-from ldjcheck.settling.setting import settle_layer, settled_otherwise
+from ldjcheck.settling.subject import called_otherwise, settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Config, Options, Result
-    from ldjcheck.settling.setting import Setting
+    from ldjcheck.records import Options, Probe, Result
+    from ldjcheck.settling.subject import Subject
 
-    Checked = Callable[[Setting, Options, tuple[Config, ...]], Result]
-    GlancedAt = Callable[[Setting, Options], Result]
+    Checked = Callable[[Subject, Options, tuple[Probe, ...]], Result]
+    GlancedAt = Callable[[Subject, Options], Result]
 
 _PADDED = 2  # configurations that must tell the same
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
 
 
 def asked_besides(
-    setting: Setting,
+    subject: Subject,
     options: Options,
     result: Result,
     checked: Checked,
@@ -46,15 +45,15 @@ def asked_besides(
     where its values are not right.
     """
     if _is_left_unsummed(result):
-        result = _as_density(setting, options, result, checked)
+        result = _as_density(subject, options, result, checked)
     if result.status == "pass":
-        result = _in_training_too(setting, options, result, checked)
+        result = _in_training_too(subject, options, result, checked)
     if result.status == "pass":
-        result = _without_gradients_too(setting, options, result)
+        result = _without_gradients_too(subject, options, result)
     if result.status == "pass":
-        result = _with_padding_too(setting, options, result)
+        result = _with_padding_too(subject, options, result)
     if result.status == "pass" or _is_idle(result):
-        result = _with_context_too(setting, options, result, checked, glanced_at)
+        result = _with_context_too(subject, options, result, checked, glanced_at)
     return result
 
 
@@ -65,18 +64,18 @@ def _is_left_unsummed(result: Result) -> bool:
 
 
 def _as_density(
-    setting: Setting, options: Options, result: Result, checked: Checked
+    subject: Subject, options: Options, result: Result, checked: Checked
 ) -> Result:
     """Return the result of the flow's own density, which may sum what its call does not."""
     from ldjcheck.conventions import densities
 
     asked = (options.kind, options.convention) == ("auto", "auto")
-    names = [name for name, *_ in densities(setting.layer.obj)]
+    names = [name for name, *_ in densities(subject.layer.obj)]
     if not (asked and names) or options.adapter is not None:
         return result
     model = replace(options, kind="model")
     try:
-        again = checked(settle_layer(setting.layer, model), model, ())
+        again = checked(settle_layer(subject.layer, model), model, ())
     except CannotCheckError:
         return result
     if again.status not in ("pass", "fail"):
@@ -86,7 +85,7 @@ def _as_density(
 
 
 def _with_context_too(
-    setting: Setting,
+    subject: Subject,
     options: Options,
     result: Result,
     checked: Checked,
@@ -94,19 +93,19 @@ def _with_context_too(
 ) -> Result:
     from ldjcheck.settling.settle import is_the_same_map
 
-    settled = with_optional_context(setting.layer, setting.settled, options)
+    settled = with_optional_context(subject.bench, options, subject.why_shape)
     if settled is None:
         return result
-    fed = settled.workshop.options
+    fed = settled.bench.options
     told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
-    if is_the_same_map(setting.settled, settled):
+    if is_the_same_map(subject.bench, settled.bench):
         said = f"right without it; {told} changes nothing"
         return replace(result, inferred={"context": said, **result.inferred})
     again = result
     if result.status == "pass":
-        again = glanced_at(settled_otherwise(setting, settled), fed)
+        again = glanced_at(called_otherwise(subject, settled), fed)
     if again.status != "pass":
-        again = checked(settle_layer(setting.layer, fed), fed, ())
+        again = checked(settle_layer(subject.layer, fed), fed, ())
     if again.status == "fail" and _is_of_value(again):
         said = f"{told}: right without it, wrong with it"
         return replace(again, inferred={"context": said, **again.inferred})
@@ -118,15 +117,15 @@ def _with_context_too(
 
 
 def _in_training_too(
-    setting: Setting, options: Options, result: Result, checked: Checked
+    subject: Subject, options: Options, result: Result, checked: Checked
 ) -> Result:
     """Return what is wrong in training alone, where the map is the same and the ldj is not."""
     from ldjcheck.settling.settle import otherwise
 
-    if options.mode == "train" or otherwise(setting.settled, "training") is None:
+    if options.mode == "train" or otherwise(subject.bench, "training") is None:
         return result
     training = replace(options, mode="train")
-    again = checked(settle_layer(setting.layer, training), training, ())
+    again = checked(settle_layer(subject.layer, training), training, ())
     if again.status != "fail" or not _is_of_value(again):
         return result
     said = "train: right in evaluation, wrong in training"
@@ -134,12 +133,12 @@ def _in_training_too(
 
 
 def _without_gradients_too(
-    setting: Setting, options: Options, result: Result
+    subject: Subject, options: Options, result: Result
 ) -> Result:
     """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
     from ldjcheck.settling.settle import otherwise
 
-    told = otherwise(setting.settled, "without gradients")
+    told = otherwise(subject.bench, "without gradients")
     if told is None:
         return result
     usual, without = told
@@ -160,23 +159,16 @@ def _without_gradients_too(
     )
 
 
-def _with_padding_too(setting: Setting, options: Options, result: Result) -> Result:
+def _with_padding_too(subject: Subject, options: Options, result: Result) -> Result:
     """Return what is wrong where a mask leaves out the end of a sample."""
     from ldjcheck.experiments.padding import padding_told
 
-    masked = _masked(setting, options)
+    masked = _masked(subject, options)
     if masked is None:
         return result
-    settled = masked.settled
-    configs = plan_configs(
-        settled.shape,
-        masked.others,
-        settled.domain,
-        options,
-        has_parameters=setting.has_parameters,
-    )
-    longest = sorted(configs, key=lambda config: -math.prod(config.shape))
-    told = padding_told(settled, tuple(longest[:_PADDED]))
+    probes = masked.probes(options)
+    longest = sorted(probes, key=lambda probe: -math.prod(probe.shape))
+    told = padding_told(masked.bench, tuple(longest[:_PADDED]))
     if told is None:
         return result
     return _with_finding(
@@ -194,23 +186,23 @@ def _with_padding_too(setting: Setting, options: Options, result: Result) -> Res
     )
 
 
-def _masked(setting: Setting, options: Options) -> Setting | None:
-    """Return the setting with a mask, which may be one that can be left out; or None."""
-    settled = setting.settled
-    fed = settled.workshop.options.context
+def _masked(subject: Subject, options: Options) -> Subject | None:
+    """Return the subject with a mask, which may be one that can be left out; or None."""
+    bench = subject.bench
+    fed = bench.options.context
     if fed:
-        return setting if any("mask" in name for name, _ in fed) else None
-    calls = settled.calls
+        return subject if any("mask" in name for name, _ in fed) else None
+    calls = bench.calls
     masks = {name for name in calls.extra_names if "mask" in name}
     if not masks or options.context:
         return None
-    at = ((settled.shape, settled.why_shape),)
+    at = ((bench.shape, subject.why_shape),)
     known = {name for name, _ in options.kwarg}
-    for guess in guess_contexts(setting.layer.obj, (calls,), at, known):
+    for guess in guess_contexts(subject.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
             with contextlib.suppress(CannotCheckError):
                 masked = replace(options, context=guess.contexts)
-                return settle_layer(setting.layer, masked)
+                return settle_layer(subject.layer, masked)
     return None
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import is_alike
-from ldjcheck.records import DirectionMeasured, Explanation, Layer
+from ldjcheck.records import Explanation, Layer
 from ldjcheck.tape import stands_in
 
 if TYPE_CHECKING:
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.diagnosis import Blamed
     from ldjcheck.records import (
         Comparison,
-        ConfigMeasured,
         Diagnosis,
         Direction,
         Location,
         Options,
         Shape,
+        Sides,
     )
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import FlowParts, Part
 
     Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
 
-_CONFIGS = 3  # at so many configurations the sublayers are looked at
+_PROBES = 3  # at so many configurations the sublayers are looked at
 _ALONE = 3  # so many wrong sublayers are diagnosed by themselves
 
 
@@ -37,15 +37,15 @@ class _Flow:
     """A flow that was found wrong, and how its sublayers can be looked into."""
 
     layer: Layer
-    settled: Settled
-    measured: Sequence[ConfigMeasured]
+    bench: Bench
+    measured: Sequence[Sides]
     diagnose_alone: Alone
 
 
 def with_sublayers(
     diagnoses: tuple[Diagnosis, ...],
     comparison: Comparison,
-    settled: Settled,
+    bench: Bench,
     diagnose_alone: Alone,
 ) -> tuple[Diagnosis, ...]:
     """Return the diagnoses of a wrong layer with what its sublayers show, if it has any.
@@ -57,7 +57,7 @@ def with_sublayers(
         return diagnoses
     flow = _Flow(
         layer=comparison.measurement.layer,
-        settled=settled,
+        bench=bench,
         measured=comparison.measurement.measured,
         diagnose_alone=diagnose_alone,
     )
@@ -104,29 +104,27 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     """Return the sublayers at the first configurations, wrong ones first."""
     from ldjcheck.conventions import recognise_conventions
     from ldjcheck.oracle.direction import are_all_apart
-    from ldjcheck.oracle.sides import is_apart
     from ldjcheck.settling.sublayers import record_parts
 
     sides = [
-        (item.config, side)
+        (item.probe, side)
         for item in flow.measured
-        if isinstance(side := getattr(item, direction), DirectionMeasured)
-        and side.exact is not None
-        and side.reported is not None
-        and bool(side.exact.isfinite().all() and side.reported.isfinite().all())
+        if (side := item.of(direction)).exact.ldj is not None
+        and side.said.ldj is not None
+        and bool(side.exact.ldj.isfinite().all() and side.said.ldj.isfinite().all())
     ]
-    sides.sort(key=lambda pair: not is_apart(pair[1]))
-    shapes = [config.shape for config, _ in sides]
+    sides.sort(key=lambda pair: not pair[1].disagrees)
+    shapes = [probe.shape for probe, _ in sides]
     # Each shape once, before any comes again: sizes tell counts apart.
     order = sorted(range(len(sides)), key=lambda i: shapes[:i].count(shapes[i]))
-    workshop, calls = flow.settled.workshop, flow.settled.calls
+    bench = flow.bench
     # Parts of a flow that keeps samples apart do so too.
-    apart = workshop.behaviour and are_all_apart(flow.measured)
-    workshop = replace(workshop, apart=apart)
+    apart = bench.behaviour and are_all_apart(flow.measured)
+    bench = replace(bench, apart=apart)
     seen: list[FlowParts] = []
-    for config, side in (sides[i] for i in order[:_CONFIGS]):
+    for probe, side in (sides[i] for i in order[:_PROBES]):
         like = seen[0] if seen else None
-        at = workshop, calls, config, side
+        at = bench, probe, side
         parts = record_parts(*at, recognise_conventions, like)
         if parts is None:
             return []
@@ -230,7 +228,7 @@ def _alone(
     name = f"{flow.layer.name}.{part.path}".replace(".[", "[")
     layer = Layer(target=name, name=name, obj=part.owner, sizes=sizes)
     options = replace(
-        flow.settled.workshop.options,
+        flow.bench.options,
         shape=((None, part.shape),),
         domain=None,
         context=part.contexts,

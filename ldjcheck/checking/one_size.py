@@ -10,23 +10,25 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.settling.design import choose_batch
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ldjcheck.records import Comparison, Options, Shape
     from ldjcheck.settling.held_sizes import Counted
-    from ldjcheck.settling.setting import Setting
+    from ldjcheck.settling.subject import Subject
 
-    Compared = Callable[[Setting, Options], Comparison]
+    Compared = Callable[[Subject, Options], Comparison]
 
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
 _WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
 
 
 def at_its_own_size(
-    setting: Setting, comparison: Comparison, options: Options, compared: Compared
-) -> Setting | None:
-    """Return the setting of a copy that holds the sizes which it is run at; None if none is.
+    subject: Subject, comparison: Comparison, options: Options, compared: Compared
+) -> Subject | None:
+    """Return the subject of a copy that holds the sizes which it is run at; None if none is.
 
     A number is taken for the size of an axis only where the layer leaves that size open,
     where the number changes the ldj and nothing else, and where the ldj is right at every
@@ -35,21 +37,21 @@ def at_its_own_size(
     """
     from ldjcheck.settling.held_sizes import counted
 
-    settled = setting.settled
+    bench = subject.bench
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
-    if not wrong or len(setting.others) < 2 or settled.calls.parts:
+    if not wrong or len(subject.others) < 2 or bench.calls.parts:
         return None
-    shapes = settled.shape, *setting.others
+    shapes = bench.shape, *subject.others
     axes = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1]
-    fixed = {size for i, size in enumerate(settled.shape) if i not in axes}
-    numbers = [each for each in counted(settled) if each.value not in fixed]
+    fixed = {size for i, size in enumerate(bench.shape) if i not in axes}
+    numbers = [each for each in counted(bench) if each.value not in fixed]
     if not 0 < len(numbers) <= _NUMBERS:
         return None
     for taken in itertools.product(numbers, repeat=len(axes)):
         if len(set(taken)) not in (1, len(axes)):
             continue  # one number may be the side of a square
-        at = shapes if len(set(taken)) == len(axes) else _squares(settled.shape, axes)
-        there = [_held(setting, dict(zip(axes, taken, strict=True)), s) for s in at[:3]]
+        at = shapes if len(set(taken)) == len(axes) else _squares(bench.shape, axes)
+        there = [_held(subject, dict(zip(axes, taken, strict=True)), s) for s in at[:3]]
         if all(
             held is not None and not wrong & _mismatched(compared(held, options))
             for held in there
@@ -67,25 +69,25 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
     )
 
 
-def _held(setting: Setting, taken: dict[int, Counted], shape: Shape) -> Setting | None:
-    """Return the setting at one shape of a copy that holds the sizes of its axes."""
+def _held(subject: Subject, taken: dict[int, Counted], shape: Shape) -> Subject | None:
+    """Return the subject at one shape of a copy that holds the sizes of its axes."""
     from ldjcheck.settling.held_sizes import with_numbers
 
     sizes = {number: shape[axis] for axis, number in taken.items()}
-    settled = with_numbers(setting.settled, sizes)
-    if settled is None:
+    bench = with_numbers(subject.bench, sizes)
+    if bench is None:
         return None
+    wanted = bench.options.batch
     words = _WHERE[len(shape)]
     told = " and ".join(f"{n.name} as its {words[axis]}" for axis, n in taken.items())
     inferred = {
-        **setting.inferred,
-        "shape": f"{shape}: {setting.settled.why_shape}",
+        **subject.inferred,
+        "shape": f"{shape}: {subject.why_shape}",
         "size": f"the ldj counts with {told}; set to the sizes of the inputs",
     }
     return replace(
-        setting,
-        layer=settled.workshop.layer,
-        settled=replace(settled, shape=shape),
+        subject,
+        bench=replace(bench, shape=shape, batch=choose_batch(wanted, shape)),
         others=(),
         inferred=inferred,
     )

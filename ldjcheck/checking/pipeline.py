@@ -42,24 +42,22 @@ from ldjcheck.records import (
 from ldjcheck.settling.design import (
     choose_batch,
     plan_as_built,
-    plan_configs,
-    plan_investigation,
 )
-from ldjcheck.settling.setting import settle_layer
+from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ldjcheck.records import (
         Comparison,
-        Config,
         Diagnosis,
         Direction,
         Kind,
+        Probe,
         Verdict,
         Wrt,
     )
-    from ldjcheck.settling.setting import Setting
+    from ldjcheck.settling.subject import Subject
     from ldjcheck.tape import Trace
 
     Tell = Callable[[Result], None]
@@ -73,7 +71,7 @@ def check_layer(
     layer: Layer,
     options: Options,
     started: float | None = None,
-    also: tuple[Config, ...] = (),
+    also: tuple[Probe, ...] = (),
     tell: Tell | None = None,
 ) -> Result:
     """Return the result of one layer; the layer's own faults never raise.
@@ -91,11 +89,11 @@ def check_layer(
         options = replace(options, wrt=_WRT[options.kind])
     try:
         with undisturbed(), unharmed(layer.obj):
-            setting = settle_layer(layer, options)
+            subject = settle_layer(layer, options)
             checked = partial(_checked, tell=tell)
-            result = checked(setting, options, also)
-            result = asked_besides(setting, options, result, checked, _glanced_at)
-            otherwise = meant_otherwise(setting.layer, result)
+            result = checked(subject, options, also)
+            result = asked_besides(subject, options, result, checked, _glanced_at)
+            otherwise = meant_otherwise(subject.layer, result)
             if otherwise is not None:
                 raise otherwise
     except CannotCheckError as error:
@@ -125,8 +123,8 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
 
     with undisturbed(), unharmed(layer.obj):
-        setting = settle_layer(layer, options)
-        return _measurement(setting, setting.layer, options)
+        subject = settle_layer(layer, options)
+        return _measurement(subject, subject.layer, options)
 
 
 def returned_shapes(
@@ -139,42 +137,43 @@ def returned_shapes(
     sized = replace(options, shape=((None, shape),))
     try:
         with undisturbed(), unharmed(layer.obj):
-            settled = settle_layer(layer, sized).settled
-            return returned_shapes(settled, choose_batch(options.batch, shape))
+            bench = settle_layer(layer, sized).bench
+            batch = choose_batch(options.batch, shape)
+            return returned_shapes(replace(bench, batch=batch))
     except CannotCheckError:
         return None
 
 
 def _checked(
-    setting: Setting,
+    subject: Subject,
     options: Options,
-    also: tuple[Config, ...],
+    also: tuple[Probe, ...],
     tell: Tell | None = None,
 ) -> Result:
-    layer = setting.layer
-    measurement = _measurement(setting, layer, options)
+    layer = subject.layer
+    measurement = _measurement(subject, layer, options)
     comparison = compare(measurement)
-    own = at_its_own_size(setting, comparison, options, _at)
+    own = at_its_own_size(subject, comparison, options, _at)
     if own is not None:
         return _checked(own, options, also, tell)
-    comparison, of_splits = with_splits(setting, comparison, _compared)
+    comparison, of_splits = with_splits(subject, comparison, _compared)
     if tell is not None:
         findings = *of_splits, *name_findings(comparison, None), *raised(comparison)
         _tell_failure(tell, _concluded(comparison, (), findings, options))
-    setting = _on_the_cpu(setting)
-    diagnoses = _diagnoses(setting, comparison, also)
-    diagnoses = with_sublayers(diagnoses, comparison, setting.settled, _alone)
+    subject = _on_the_cpu(subject)
+    diagnoses = _diagnoses(subject, comparison, also)
+    diagnoses = with_sublayers(diagnoses, comparison, subject.bench, _alone)
     findings = *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
     if tell is not None:
         _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
-    findings = _fixed(findings, diagnoses, setting, comparison, also)
+    findings = _fixed(findings, diagnoses, subject, comparison, also)
     return _concluded(comparison, diagnoses, findings, options)
 
 
-def _glanced_at(setting: Setting, options: Options) -> Result:
+def _glanced_at(subject: Subject, options: Options) -> Result:
     """Return what the values alone come to of a layer that is known to be right otherwise."""
     comparison = compare(
-        _measurement(setting, setting.layer, options, values_alone=True)
+        _measurement(subject, subject.layer, options, values_alone=True)
     )
     findings = *name_findings(comparison, None), *raised(comparison)
     return _concluded(comparison, (), findings, options)
@@ -238,11 +237,11 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
 
 def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
-    setting = settle_layer(layer, options)
+    subject = settle_layer(layer, options)
     comparison = compare(
-        _measurement(setting, setting.layer, options, values_alone=True)
+        _measurement(subject, subject.layer, options, values_alone=True)
     )
-    diagnoses = _diagnoses(setting, comparison)
+    diagnoses = _diagnoses(subject, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)
 
 
@@ -251,53 +250,45 @@ def _compared(layer: Layer, options: Options) -> Comparison:
     return _at(settle_layer(layer, options), options)
 
 
-def _at(setting: Setting, options: Options) -> Comparison:
-    return compare(_measurement(setting, setting.layer, options))
+def _at(subject: Subject, options: Options) -> Comparison:
+    return compare(_measurement(subject, subject.layer, options))
 
 
 def _measurement(
-    setting: Setting, layer: Layer, options: Options, *, values_alone: bool = False
+    subject: Subject, layer: Layer, options: Options, *, values_alone: bool = False
 ) -> Measurement:
     from ldjcheck.experiments.everywhere import measure_everywhere, measure_values
 
-    settled = setting.settled
-    configs = plan_configs(
-        settled.shape,
-        setting.others,
-        settled.domain,
-        options,
-        has_parameters=setting.has_parameters,
-    )
+    bench, probes = subject.bench, subject.probes(options)
     measure = measure_values if values_alone else measure_everywhere
-    measured, gradients, notes = measure(settled, configs)
+    measured, gradients, notes = measure(bench, probes)
     measurement = Measurement(
         layer=layer,
-        calls=settled.calls,
+        calls=bench.calls,
         # what is measured later is moved no further than the layer bears
-        options=replace(options, params_scale=measured[0].config.scale),
+        options=replace(options, params_scale=measured[0].probe.scale),
         measured=measured,
         gradients=gradients,
-        has_parameters=setting.has_parameters,
-        inferred={**setting.inferred, **notes},
-        float32_only=settled.float32_only,
+        has_parameters=subject.has_parameters,
+        inferred={**subject.inferred, **notes},
+        float32_only=subject.float32_only,
         one_sided=notes.get("orientation") or notes.get("orthogonal"),
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})
 
 
-def _on_the_cpu(setting: Setting) -> Setting:
-    """Return the setting for all that follows the measurement: a mistake is the same there."""
-    settled = setting.settled
-    workshop = settled.workshop
-    if workshop.options.device is None:
-        return setting
-    nearby = replace(workshop, options=replace(workshop.options, device=None))
-    return replace(setting, settled=replace(settled, workshop=nearby))
+def _on_the_cpu(subject: Subject) -> Subject:
+    """Return the subject for all that follows the measurement: a mistake is the same there."""
+    bench = subject.bench
+    if bench.options.device is None:
+        return subject
+    options = replace(bench.options, device=None)
+    return replace(subject, bench=replace(bench, options=options))
 
 
 def _diagnoses(
-    setting: Setting, comparison: Comparison, also: tuple[Config, ...] = ()
+    subject: Subject, comparison: Comparison, also: tuple[Probe, ...] = ()
 ) -> tuple[Diagnosis, ...]:
     """Return what explains each direction that disagrees.
 
@@ -316,32 +307,22 @@ def _diagnoses(
         for v in comparison.verdicts
         if v.mismatched and _is_estimate(v)
     )
-    settled, measurement = setting.settled, comparison.measurement
+    bench, measurement = subject.bench, comparison.measurement
     if not wrong and (guessed or not measurement.options.ledger):
         return guessed
     if not wrong:
         right = [v.direction for v in comparison.verdicts if v.usable]
         first = measurement.measured[:1]
-        traced = record_directions(settled.workshop, settled.calls, right, first)
+        traced = record_directions(bench, right, first)
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
-    more = plan_investigation(
-        settled.shape,
-        setting.others,
-        settled.domain,
-        measurement.options,
-        has_parameters=setting.has_parameters,
-    )
-    traced = record_directions(
-        settled.workshop, settled.calls, wrong, measurement.measured, (*more, *also)
-    )
+    more = subject.further_probes(measurement.options)
+    traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
     return *guessed, *(
-        _diagnosed(traces, setting, more[0]) for traces in traced if traces
+        _diagnosed(traces, subject, more[0]) for traces in traced if traces
     )
 
 
-def _diagnosed(
-    traces: tuple[Trace, ...], setting: Setting, config: Config
-) -> Diagnosis:
+def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
     from ldjcheck.mistakes.diagnosis import (
         diagnose_traces,
@@ -351,26 +332,23 @@ def _diagnosed(
     from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
-    as_built = plan_as_built(config)
+    as_built = plan_as_built(probe)
     if not as_built or not is_unexplained(diagnosis):
         return diagnosis
-    settled, direction = setting.settled, diagnosis.direction
-    (built,) = record_directions(
-        settled.workshop, settled.calls, [direction], (), as_built
-    )
+    (built,) = record_directions(subject.bench, [diagnosis.direction], (), as_built)
     return explained_as_built(diagnosis, traces, built)
 
 
 def _is_estimate(verdict: Verdict) -> bool:
-    return any(side.estimated for _, side, _ in verdict.usable)
+    return any(side.said.estimated for _, side, _ in verdict.usable)
 
 
 def _fixed(
     findings: tuple[Finding, ...],
     diagnoses: tuple[Diagnosis, ...],
-    setting: Setting,
+    subject: Subject,
     comparison: Comparison,
-    also: tuple[Config, ...],
+    also: tuple[Probe, ...],
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
 
@@ -378,25 +356,22 @@ def _fixed(
     """
     if not any(finding.severity == "error" for finding in findings):
         return findings
-    if setting.settled.calls.departures:
+    if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.mistakes.mending import Plans, with_fixes
 
-    settled, options = setting.settled, comparison.measurement.options
+    bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
-    at = settled.shape, setting.others, settled.domain, fresh
-    moves = setting.has_parameters
-    plan = plan_configs(*at, has_parameters=moves)
-    seen = {config.shape for config in plan} - {settled.shape}
-    more = plan_investigation(*at, has_parameters=moves)
+    plan, more = subject.probes(fresh), subject.further_probes(fresh)
+    seen = {probe.shape for probe in plan} - {bench.shape}
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
     further = (c for c in usual if c.shape not in seen)
     beyond = (
-        m.config
+        m.probe
         for m in comparison.measurement.measured
-        if m.config.reach > 1.0 or m.config.scale > options.params_scale
+        if m.probe.reach > 1.0 or m.probe.scale > options.params_scale
     )
     values = *plan[1:], *further, *beyond, *also
     plans = Plans(closely=plan[:1], by_value=values)
-    return with_fixes(findings, diagnoses, comparison, settled, plans)
+    return with_fixes(findings, diagnoses, comparison, bench, plans)

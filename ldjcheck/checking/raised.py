@@ -34,7 +34,9 @@ def _what_next(verdict: Verdict, comparison: Comparison) -> Iterator[str]:
     measurement = comparison.measurement
     calls, options = measurement.calls, measurement.options
     given = {name for name, _ in (*options.context, *options.kwarg)}
-    left_out = [n for n in calls.back_names or calls.extra_names if n not in given]
+    back = calls.inverse
+    own = back.names if back is not None else ()
+    left_out = [name for name in own or calls.extra_names if name not in given]
     if left_out:
         yield f"It was called with {' and '.join(f'{n}=None' for n in left_out)}."
         yield f"To give that: --kwarg {left_out[0]}=1.0, or what it has to be"

@@ -16,12 +16,12 @@ from ldjcheck.checking import pipeline
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
-from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.design import plan_probes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ldjcheck.records import Config, Layer, Shape
+    from ldjcheck.records import Layer, Probe, Shape
 
     Tell = Callable[[Result], None]
     Attempt = Callable[[Options], Result | None]
@@ -85,7 +85,7 @@ _TOLD = (
 """Options that a probe is told by, besides its shapes and domain."""
 
 
-def _configs(start: Start, options: Options, probed: Options) -> tuple[Config, ...]:
+def _configs(start: Start, options: Options, probed: Options) -> tuple[Probe, ...]:
     """Return the configurations of another probe, at which a narrow one must hold as well.
 
     What is made small shows a mistake, and hides what else there is: an edit, or a law,
@@ -93,7 +93,7 @@ def _configs(start: Start, options: Options, probed: Options) -> tuple[Config, .
     """
     if options.mode != probed.mode:
         return ()
-    return plan_configs(
+    return plan_probes(
         _shape_of(options) or start.shape,
         (),
         options.domain or start.domain,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         Finding,
         Options,
     )
-    from ldjcheck.settling.setting import Setting
+    from ldjcheck.settling.subject import Subject
 
     Compared = Callable[[Layer, Options], Comparison]
 
@@ -32,20 +32,20 @@ _NOTES = ("note", "warning")
 
 
 def with_splits(
-    setting: Setting, comparison: Comparison, compared: Compared
+    subject: Subject, comparison: Comparison, compared: Compared
 ) -> tuple[Comparison, tuple[Finding, ...]]:
     """Return the comparison and the mistakes of the splits, where the flow has some.
 
     `compared(layer, options)` checks a layer by itself. A direction is right only where
     every split is.
     """
-    if setting.settled.calls.lacks_density:
+    if subject.bench.calls.lacks_density:
         return _without_density(comparison), ()
     found: list[Finding] = []
-    for departure in setting.settled.calls.departures:
+    for departure in subject.bench.calls.departures:
         if departure.calls is None:
             continue  # torch's distributions are trusted
-        split = _alone(setting, departure, comparison, compared)
+        split = _alone(subject, departure, comparison, compared)
         if split is None:
             comparison = _at_best(comparison, None)
             continue
@@ -74,16 +74,16 @@ def _without_density(comparison: Comparison) -> Comparison:
 
 
 def _alone(
-    setting: Setting, departure: Departure, comparison: Comparison, compared: Compared
+    subject: Subject, departure: Departure, comparison: Comparison, compared: Compared
 ) -> Comparison | None:
     """Return how a split came out by itself; None where it cannot be checked."""
-    places = {path: index for index, path in paths(setting.layer.obj).items()}
+    places = {path: index for index, path in paths(subject.layer.obj).items()}
     place = places.get(departure.path)
-    held = (item for item in reachable(setting.layer.obj) if id(item) == place)
+    held = (item for item in reachable(subject.layer.obj) if id(item) == place)
     owner = next(held, None)
     if owner is None:
         return None
-    name = f"{setting.layer.name}{departure.path}"
+    name = f"{subject.layer.name}{departure.path}"
     options = replace(
         comparison.measurement.options,
         shape=((None, departure.shape),),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.checking.pipeline import measure_layer
 from ldjcheck.classroom.judging import built, examine
 from ldjcheck.mistakes import rule_for
-from ldjcheck.records import DirectionMeasured, Layer, Options
+from ldjcheck.records import Layer, Options, Side
 from ldjcheck.report import Style, figures
 from ldjcheck.report import finding as about
 from ldjcheck.report.layout import shorten, wrap
@@ -68,16 +68,16 @@ def _measured(animal: Animal) -> Measurement:
 
 def _side(
     measurement: Measurement, result: Result, direction: Direction
-) -> DirectionMeasured | None:
+) -> Side | None:
     """Return the run whose first sample is the one that the report shows first."""
     check = _check(result, direction)
     shown = check.samples[0] if check is not None and check.samples else None
     sides = [getattr(each, direction) for each in measurement.measured]
-    sides = [side for side in sides if isinstance(side, DirectionMeasured)]
+    sides = [side for side in sides if side.answered]
     for side in sides:
         exact = None if side.exact is None else float(side.exact[0])
         if shown is not None and exact is not None and math.isclose(exact, shown.exact):
-            found: DirectionMeasured = side
+            found: Side = side
             return found
     return next(iter(sides), None)
 
@@ -109,23 +109,23 @@ def source_of(layer: Any) -> Block:
     return lines
 
 
-def _input(side: DirectionMeasured | None) -> list[Block]:
+def _input(side: Side | None) -> list[Block]:
     """Return one input, what comes out, and the Jacobian between the two."""
     if side is None:
         return []
     x, y = side.x[0].flatten().tolist(), side.y[0].flatten().tolist()
     names = ("in", "out")
     lines = ["  One input, and what comes out"]
-    if side.wrt == "noise":
+    if side.exact.wrt == "noise":
         lines[0] += "; the noise is what is mapped"
     for name, values in zip(names, (x, y), strict=True):
         shown = "".join(f"{value:+10.4f}" for value in values[:_MOST_DIMS])
         lines.append(f"    {name:4}{shown}")
     blocks = [lines]
-    if side.jacobian is not None and side.jacobian.shape[2] <= _MOST_DIMS:
-        matrix = side.jacobian[0].tolist()
-        source = "noise" if side.wrt == "noise" else "in"
-        how = _MEANS.get(side.method or "", "by automatic differentiation")
+    if side.exact.jacobian is not None and side.exact.jacobian.shape[2] <= _MOST_DIMS:
+        matrix = side.exact.jacobian[0].tolist()
+        source = "noise" if side.exact.wrt == "noise" else "in"
+        how = _MEANS.get(side.exact.method or "", "by automatic differentiation")
         lines = [f"  Its Jacobian, d out / d {source}, {how}"]
         lines += ["    " + "".join(map(_entry, row)) for row in matrix]
         blocks.append(lines)
@@ -136,27 +136,25 @@ def _entry(value: float) -> str:
     return f"{'0':>10}" if value == 0 else f"{value:10.4f}"
 
 
-def _numbers(
-    result: Result, side: DirectionMeasured | None, direction: Direction
-) -> list[Block]:
+def _numbers(result: Result, side: Side | None, direction: Direction) -> list[Block]:
     """Return exact and reported ldj of that input, number by number."""
-    if side is None or side.exact is None:
+    if side is None or side.exact.ldj is None:
         return []
-    exact = float(side.exact[0])
-    reported = None if side.reported is None else float(side.reported[0])
+    exact = float(side.exact.ldj[0])
+    reported = None if side.said.ldj is None else float(side.said.ldj[0])
     number = figures.for_pairs([(reported, exact)])
     gap = None if reported is None else reported - exact
     way = "" if direction == "forward" else f", {direction}"
     # A matrix that is not square has no determinant: what stands in is the exact ldj.
-    of = "log|det J|" if side.x[0].numel() == side.y[0].numel() else "ldj       "
+    of = "log|det J|" if side.dims == side.y[0].numel() else "ldj       "
     lines = [
         f"  The volume{way}",
         f"    exact      {of} = {number(exact)}",
         f"    reported   ldj        = {number(reported)}",
         f"    difference            = {figures.difference(gap)}",
     ]
-    if reported is None and side.ldj_shape is not None:
-        lines[2] = f"    reported   a tensor of shape {side.ldj_shape}"
+    if reported is None and side.said.ldj_shape is not None:
+        lines[2] = f"    reported   a tensor of shape {side.said.ldj_shape}"
         lines = lines[:3]
     check = _check(result, direction)
     split = () if check is None else check.dimensions

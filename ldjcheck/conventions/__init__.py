@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from torch.distributions import constraints
 
+from ldjcheck.calling.adapter import adapted_calls
+from ldjcheck.calling.arguments import not_taken, untaken
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.described import describe_calls, parse_description
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,
@@ -33,16 +37,12 @@ from ldjcheck.conventions import (
     two_methods,
     volume_preserving,
 )
-from ldjcheck.conventions.adapter import adapted_calls
-from ldjcheck.conventions.arguments import not_taken, untaken
-from ldjcheck.conventions.convention import Convention
-from ldjcheck.conventions.described import describe_calls, parse_description
 from ldjcheck.conventions.model import densities
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls
+    from ldjcheck.records import Calls, Way
 
 CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,
@@ -128,12 +128,17 @@ def _where_declared(layer: Any, calls: Calls) -> Calls:
     They are constraints of torch, under the names that its own transforms have for them.
     One that bounds nothing is what a base class says of all that come from it.
     """
-    there, back = (_constraint(layer, side) for side in ("domain", "codomain"))
     return replace(
         calls,
-        domain=calls.domain or declared_domain(there),
-        codomain=calls.codomain or declared_domain(back),
+        forward=_of_domain(calls.forward, _constraint(layer, "domain")),
+        inverse=_of_domain(calls.inverse, _constraint(layer, "codomain")),
     )
+
+
+def _of_domain(way: Way | None, declared: constraints.Constraint | None) -> Way | None:
+    if way is None or way.domain is not None:
+        return way
+    return replace(way, domain=declared_domain(declared))
 
 
 def _constraint(layer: Any, side: str) -> constraints.Constraint | None:

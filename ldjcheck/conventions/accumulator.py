@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.results import unpacked
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
@@ -19,9 +20,8 @@ from ldjcheck.conventions.convention import (
     signature_of,
     total_name,
 )
-from ldjcheck.conventions.results import unpacked
-from ldjcheck.conventions.ways import run, taken
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.calling.ways import run, taken
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -51,8 +51,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"{signature.input}, {total}"),
-        forward=_call(signature, total, flag.forward if flag else {}),
-        inverse=inverse,
+        forward=Way(call=_call(signature, total, flag.forward if flag else {})),
+        inverse=Way.of(inverse),
         accumulates=True,
         sign=sign,
         context_names=signature.contexts(total),

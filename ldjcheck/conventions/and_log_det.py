@@ -10,8 +10,9 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, method_names
-from ldjcheck.conventions.ways import by_methods
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import method_names
+from ldjcheck.calling.ways import by_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from torch.distributions.transforms import Transform
 
-from ldjcheck.conventions.convention import Convention, method_names, signature_of
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transform import run_transform
 from ldjcheck.holdings import held_transform
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,8 +28,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"t = f.condition({context}); t(x); t.log_abs_det_jacobian(x, y)",
-        forward=_call(context, back=False),
-        inverse=_call(context, back=True),
+        forward=Way(call=_call(context, back=False)),
+        inverse=Way(call=_call(context, back=True)),
         context_names=(context,),
         inferred=(
             (

@@ -18,22 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-    total_name,
-)
-from ldjcheck.conventions.model import DENSITIES, Unit, less_base
-from ldjcheck.conventions.results import (
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
     source_of,
 )
-from ldjcheck.conventions.ways import run
-from ldjcheck.conventions.written import Memory
-from ldjcheck.parameters import is_density, is_total
-from ldjcheck.records import Calls, Returned
+from ldjcheck.calling.signature import call_signature, caller, total_name
+from ldjcheck.calling.ways import run
+from ldjcheck.conventions.model import DENSITIES, Unit, less_base
+from ldjcheck.densities.written import Memory
+from ldjcheck.records import Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,7 +49,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield Calls(
             convention=CONVENTION.name,
             signature=signature.show("z, log p(x)"),
-            forward=partial(_call, place, unit, memory),
+            forward=Way(call=partial(_call, place, unit, memory)),
             inverse=None,
             context_names=signature.contexts(),
             extra_names=signature.extras(),

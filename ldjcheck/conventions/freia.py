@@ -10,9 +10,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, call_signature
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import call_signature
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,8 +37,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature="m((x,), rev=False, jac=True) -> (y,), ldj",
-        forward=_call(rev=False),
-        inverse=_call(rev=True),
+        forward=Way(call=_call(rev=False)),
+        inverse=Way(call=_call(rev=True)),
         one_number=True,
         extra_names=tuple(name for name, _ in several) or alone,
         context_shapes=several,

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.results import returned_names, source_of, unpacked
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
     inverse_method,
     signature_of,
 )
-from ldjcheck.conventions.results import returned_names, source_of, unpacked
-from ldjcheck.parameters import is_density, is_total
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +45,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f((x, {total})) -> (y, {total})",
-        forward=_call(flag.forward if flag else {}),
-        inverse=inverse,
+        forward=Way(call=_call(flag.forward if flag else {})),
+        inverse=Way.of(inverse),
         accumulates=True,
         sign=-1 if is_density(total) else 1,
         context_names=signature.contexts(),

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import Transform
 
-from ldjcheck.conventions.convention import Convention
+from ldjcheck.calling.convention import Convention
 from ldjcheck.conventions.transform import run_transform, transform_calls
-from ldjcheck.records import Calls, Returned
+from ldjcheck.records import Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,11 +45,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = transform_calls(
         built, CONVENTION.name, f"calling it builds a {type(built).__name__}"
     )
+    assert calls.forward is not None
+    assert calls.inverse is not None
     yield replace(
         calls,
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=_built_first(back=False),
-        inverse=_built_first(back=True),
+        forward=replace(calls.forward, call=_built_first(back=False)),
+        inverse=replace(calls.inverse, call=_built_first(back=True)),
         extra_names=()
         if name is None
         else (name,),  # some need it once they are called
@@ -61,9 +63,8 @@ def _with_context(name: str | None) -> Calls:
     return Calls(
         convention=CONVENTION.name,
         signature=f"lazy({name}) -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=_built_first(back=False),
-        inverse=_built_first(back=True),
-        inverse_derived=True,
+        forward=Way(call=_built_first(back=False)),
+        inverse=Way(call=_built_first(back=True), derived=True),
         context_names=() if name is None else (name,),
         inferred=(("convention", f"{CONVENTION.name}: calling it builds a transform"),),
     )

@@ -10,8 +10,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_about_context, is_total
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     caller,
@@ -19,10 +20,9 @@ from ldjcheck.conventions.convention import (
     method_names,
     signature_of,
 )
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import is_about_context, is_total
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -58,11 +58,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = Calls(
         convention=CONVENTION.name,
         signature=f"f(x) -> y; {method.show('ldj').replace('f(', f'f.{name}(', 1)}",
-        forward=_call(None, flag.forward if flag else {}, [name]),
-        inverse=inverse,
-        event_dim=event_dim,
-        inverse_tracked=bool(back_names),
-        inverse_event_dim=event_dim,
+        forward=Way(
+            call=_call(None, flag.forward if flag else {}, [name]), event_dim=event_dim
+        ),
+        inverse=None
+        if inverse is None
+        else Way(call=inverse, event_dim=event_dim, tracked=bool(back_names)),
         context_names=signature.contexts(),
         extra_names=signature.extras(),
         inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
@@ -72,8 +73,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         elementwise = ("ldj", "one entry per element, as log_abs_det_jacobian has it")
         yield replace(
             calls,
-            event_dim=0,
-            inverse_event_dim=0,
+            forward=None
+            if calls.forward is None
+            else replace(calls.forward, event_dim=0),
+            inverse=None
+            if calls.inverse is None
+            else replace(calls.inverse, event_dim=0),
             inferred=(*calls.inferred, elementwise),
         )
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import Convention, Signature, call_signature
-from ldjcheck.conventions.ways import layer_call
-from ldjcheck.records import Calls
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import Signature, call_signature
+from ldjcheck.calling.ways import layer_call
+from ldjcheck.records import Calls, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,8 +42,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {name}={back!r}"),
-        forward=layer_call({name: there}),
-        inverse=layer_call({name: back}),
+        forward=Way(call=layer_call({name: there})),
+        inverse=Way(call=layer_call({name: back})),
         column=True,
         context_names=signature.contexts(name),
         extra_names=signature.extras(name),

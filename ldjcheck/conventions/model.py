@@ -15,15 +15,16 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ldjcheck.conventions.convention import Convention, signature_of
-from ldjcheck.conventions.density_terms import Heard
-from ldjcheck.conventions.left_behind import left_behind
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.transform import declared_domain
-from ldjcheck.conventions.written import Memory, written_out
+from ldjcheck.densities.cut_off import left_behind
+from ldjcheck.densities.terms import Heard
+from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
-from ldjcheck.records import CallFunction, Calls, Domain, Returned
+from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -72,11 +73,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=_call(name, unit, memory),
+                forward=Way(call=_call(name, unit, memory), domain=_support(layer)),
                 inverse=None,
                 lacks_density=memory is not None and memory.leaving,
                 context_names=signature.contexts(None),
-                domain=_support(layer),
                 inferred=(
                     (
                         "convention",

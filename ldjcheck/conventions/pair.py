@@ -11,22 +11,22 @@ import ast
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.results import source_of
+from ldjcheck.calling.signature import (
     Signature,
     call_signature,
     inverse_method,
     signature_of,
     total_name,
 )
-from ldjcheck.conventions.results import source_of
-from ldjcheck.conventions.ways import layer_call, method_call, only_call
-from ldjcheck.records import CallFunction, Calls
+from ldjcheck.calling.ways import layer_call, method_call, only_call
+from ldjcheck.records import CallFunction, Calls, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.conventions.ways import Wrap
+    from ldjcheck.calling.ways import Wrap
 
 _RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")
 """Keyword names, met in the wild, that tell the way back to draw nothing anew."""
@@ -61,14 +61,19 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     calls = Calls(
         convention=CONVENTION.name,
         signature=signature.show(f"y, ldj; way back: {way_back}"),
-        forward=layer_call({**forward, **asks}),
-        inverse=inverse,
-        asks=only_call({**forward, **asks}),
+        forward=Way(
+            call=layer_call({**forward, **asks}), asks=only_call({**forward, **asks})
+        ),
+        inverse=None
+        if inverse is None
+        else Way(
+            call=inverse,
+            names=back.extras() if back else (),
+            others=tuple(_others(method, back)) if method and back else (),
+        ),
         inputs=(signature.names[0], *signature.contexts()) if in_parts else (),
         context_names=() if in_parts else signature.contexts(known),
         extra_names=signature.extras(known),
-        back_names=back.extras() if back else (),
-        other_ways_back=tuple(_others(method, back)) if method and back else (),
         inferred=(("convention", f"{CONVENTION.name}: the call returns y and ldj"),),
     )
     yield calls
@@ -81,9 +86,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield replace(
             calls,
             signature=signature.show(f"y, ldj, of {shown}; way back: {way_back}"),
-            forward=layer_call({**forward, **asks}, wrap=wrap),
-            inverse=inverse,
-            asks=None,
+            forward=Way(call=layer_call({**forward, **asks}, wrap=wrap)),
+            inverse=None
+            if inverse is None or calls.inverse is None
+            else replace(calls.inverse, call=inverse),
             inferred=(("convention", f"{CONVENTION.name}: it takes {shown}"),),
         )
 

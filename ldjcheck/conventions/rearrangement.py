@@ -12,53 +12,30 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-    inverse_method,
-)
-from ldjcheck.conventions.ways import only_call, run, taken
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.output_alone import volume_kept
+from ldjcheck.records import Calls, Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
-    signature = call_signature(layer)
-    if signature is None or not signature.names:
-        return
-    flag = signature.way_flag()
-    method = inverse_method(layer)
-    if flag is None and method is None:
-        return  # what has no way back may be anything
-    there = flag.forward if flag else {}
-    yield Calls(
-        convention=CONVENTION.name,
-        signature=signature.show("y, where y holds the entries of x"),
-        forward=_call(None, there),
-        inverse=_call(None if flag else method, flag.inverse if flag else {}),
-        asks=only_call(there),
-        keeps_volume=True,
-        context_names=signature.contexts(),
-        inferred=(
-            ("convention", f"{CONVENTION.name}: it moves entries, and reports no ldj"),
-        ),
+    found = volume_kept(
+        layer,
+        CONVENTION.name,
+        _said,
+        where="y holds the entries of x",
+        because="it moves entries",
     )
+    if found is not None:
+        yield found[1]
 
 
-def _call(way: str | None, fixed: Mapping[str, Any]) -> CallFunction:
-    def call(
-        layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
-    ) -> Returned:
-        function = caller(layer) if way is None else getattr(layer, way)
-        y = run(function, x, {**fixed, **taken(function, kwargs)})
-        if not isinstance(y, Tensor) or not _same_entries(x, y):
-            return Returned(y=y, ldj=None, bare=True)
-        return Returned(y=y, ldj=0.0)
-
-    return call
+def _said(x: Any, y: Any) -> Returned:
+    if not isinstance(y, Tensor) or not _same_entries(x, y):
+        return Returned(y=y, ldj=None, bare=True)
+    return Returned(y=y, ldj=0.0)
 
 
 def _same_entries(x: Tensor, y: Tensor) -> bool:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ldjcheck.conventions.convention import Convention
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.calling.convention import Convention
+from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -28,10 +28,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f[0](x), f[1](...), ...: {', '.join(names)}",
-        forward=_call(back=False),
-        inverse=_call(back=True) if invertible else None,
-        domain=ways[0][0].domain,
-        codomain=ways[-1][0].codomain,
+        forward=Way(call=_call(back=False), domain=_domain(ways[0][0].forward)),
+        inverse=Way(call=_call(back=True), domain=_domain(ways[-1][0].inverse))
+        if invertible
+        else None,
         inferred=(
             ("convention", f"{CONVENTION.name}: {len(ways)} layers in a row, added up"),
         ),
@@ -42,6 +42,10 @@ def _is_plain_row(layer: Any) -> bool:
     if isinstance(layer, nn.Sequential):
         return type(layer).forward is nn.Sequential.forward and len(layer) > 0
     return isinstance(layer, (nn.ModuleList, list, tuple)) and len(layer) > 0
+
+
+def _domain(way: Way | None) -> Domain | None:
+    return None if way is None else way.domain
 
 
 def _ways(part: Any) -> tuple[Calls, ...]:
@@ -74,7 +78,7 @@ def _run(part: Any, x: Tensor, kwargs: Mapping[str, Any], *, back: bool) -> Retu
         if way is None:
             continue
         start = x.new_zeros((len(x), 1) if calls.column else len(x))
-        returned = way(part, x, start if calls.accumulates else None, kwargs)
+        returned = way.call(part, x, start if calls.accumulates else None, kwargs)
         if returned.ldj is not None:
             return _of_samples(returned, calls, x)
     return returned

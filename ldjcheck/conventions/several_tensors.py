@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-)
-from ldjcheck.conventions.ways import run
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import call_signature, caller
+from ldjcheck.calling.ways import run
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,8 +28,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield Calls(
         convention=CONVENTION.name,
         signature=f"f(*xs) -> *ys, ldj; way back: {flag}",
-        forward=_call(flag.forward),
-        inverse=_call(flag.inverse),
+        forward=Way(call=_call(flag.forward)),
+        inverse=Way(call=_call(flag.inverse)),
         column=True,
         context_names=first[1:],
         inferred=(

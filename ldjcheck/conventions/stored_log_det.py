@@ -10,16 +10,12 @@ import dis
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    caller,
-    inverse_method,
-)
-from ldjcheck.conventions.ways import run, taken
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import is_total
+from ldjcheck.calling.signature import call_signature, caller, inverse_method
+from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import is_total
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,8 +41,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield Calls(
             convention=CONVENTION.name,
             signature=f"{signature.show('y')}; then f.{name}",
-            forward=_call(None, flag.forward if flag else {}, name),
-            inverse=inverse,
+            forward=Way(call=_call(None, flag.forward if flag else {}, name)),
+            inverse=Way.of(inverse),
             context_names=signature.contexts(),
             extra_names=signature.extras(),
             inferred=(

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from torch.distributions import constraints
 from torch.distributions.transforms import StackTransform, Transform
 
-from ldjcheck.conventions.convention import Convention
-from ldjcheck.records import Calls, Domain, Returned
+from ldjcheck.calling.convention import Convention
+from ldjcheck.records import Calls, Domain, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,14 +27,18 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
     return Calls(
         convention=name,
         signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=_forward,
-        inverse=_inverse,
-        inverse_derived=True,
-        event_dim=_event_dim(layer, "domain"),
-        inverse_event_dim=_event_dim(layer, "codomain"),
-        domain=declared_domain(_attribute(layer, "domain")),
-        domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
-        codomain=declared_domain(codomain),
+        forward=Way(
+            call=_forward,
+            event_dim=_event_dim(layer, "domain"),
+            domain=declared_domain(_attribute(layer, "domain")),
+            domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
+        ),
+        inverse=Way(
+            call=_inverse,
+            event_dim=_event_dim(layer, "codomain"),
+            derived=True,
+            domain=declared_domain(codomain),
+        ),
         inferred=(("convention", f"{name}: {why}"),),
     )
 

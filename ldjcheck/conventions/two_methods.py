@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import (
-    Convention,
-    call_signature,
-    method_names,
-)
-from ldjcheck.conventions.ways import by_methods
+from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.signature import call_signature, method_names
+from ldjcheck.calling.ways import by_methods
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from ldjcheck.tape import Node, location_of
 from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
-    from ldjcheck.records import DirectionMeasured, Location
+    from ldjcheck.records import Location, Side
     from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
 
 
-def where_samples_meet(runner: Runner, side: DirectionMeasured) -> Location | None:
+def where_samples_meet(runner: Runner, side: Side) -> Location | None:
     """Return the statement that makes a sample depend on its companions.
 
     Two recordings differ in the companions alone. The first value of the kept sample that
@@ -41,7 +41,7 @@ def where_samples_meet(runner: Runner, side: DirectionMeasured) -> Location | No
     return None
 
 
-def _recorded(runner: Runner, side: DirectionMeasured, x: torch.Tensor) -> list[Node]:
+def _recorded(runner: Runner, side: Side, x: torch.Tensor) -> list[Node]:
     recorder = Recorder()
     runner.run(side.direction, x, Frozen(), recorder=recorder)
     recorder.forget()

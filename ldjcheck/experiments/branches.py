@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.oracle.both_directions import measure_config, ready
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
@@ -25,11 +24,11 @@ from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ldjcheck.records import Config, ConfigMeasured
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.records import Probe, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Place
 
-    Side = tuple[Place | None, str, str]
+    Bound = tuple[Place | None, str, str]
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
@@ -51,47 +50,47 @@ _COMPARES = frozenset(
 
 
 def beyond_bounds(
-    settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[ConfigMeasured, ...]:
+    bench: Bench,
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[Sides, ...]:
     """Return measurements where a bound is met that was not, if the ldj is wrong there.
 
     Only a layer that is right within its bounds is asked, and only what is wrong beyond
     and right this side of it counts: further out, much else may go wrong.
     """
-    first = configs[0]
-    apart = any(is_apart(s) for m in measured for s in _told(m))
-    if settled.calls.forward is None or apart or not settled.workshop.promote:
+    first = probes[0]
+    apart = any(side.disagrees for each in measured for side in each.both)
+    if bench.calls.forward is None or apart or not bench.promote:
         return ()
-    there, seen = _sides(settled, first)
+    there, seen = _bounds_met(bench, first)
     if not seen:
         return ()
-    for config in configs[1:]:
-        more, all_of_them = _sides(settled, config)
+    for probe in probes[1:]:
+        more, all_of_them = _bounds_met(bench, probe)
         there |= more
         _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
-    found: list[ConfigMeasured] = []
+    found: list[Sides] = []
     asked = 0
-    for config, nearer in _further(first):
+    for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        _, now = _sides(settled, config, back=not unmet <= there)
+        _, now = _bounds_met(bench, probe, back=not unmet <= there)
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
         unmet -= set(met)
         asked += 1
         beyond = torch.stack([now[side] for side in met]).any(0)
-        wrong = _wrong(settled, config, beyond)
-        if wrong is not None and (nearer is None or _agrees(settled, nearer)):
+        wrong = _wrong(bench, probe, beyond)
+        if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             found.append(wrong)
             break
     return tuple(found)
 
 
-def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
+def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     """Yield configurations further out, each with the one half as far, if that is new.
 
     First comes a larger batch: of three samples none may have been on the other side.
@@ -99,23 +98,23 @@ def _further(first: Config) -> Iterator[tuple[Config, Config | None]]:
     many = next(batch for batch in _MANY if batch not in first.shape)
     crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
     yield crowd, None
-    nearer: Config | None = None
+    nearer: Probe | None = None
     for times in _OUT if first.domain.kind == "real" else ():
-        config = replace(crowd, region="far", reach=times)
-        yield config, nearer
-        nearer = config
+        probe = replace(crowd, region="far", reach=times)
+        yield probe, nearer
+        nearer = probe
     nearer = None
     for times in _FURTHER if first.draw else ():
-        config = replace(first, scale=times * first.scale)
-        yield config, nearer
-        nearer = config
+        probe = replace(first, scale=times * first.scale)
+        yield probe, nearer
+        nearer = probe
 
 
-def _wrong(settled: Settled, config: Config, beyond: Tensor) -> ConfigMeasured | None:
+def _wrong(bench: Bench, probe: Probe, beyond: Tensor) -> Sides | None:
     """Return what is measured, if samples beyond a bound are wrong, and no other is."""
-    measured = _measured(settled, config)
+    measured = _measured(bench, probe)
     wrong = False
-    for side in _told(measured):
+    for side in measured.answered:
         off = _off(side)
         if bool((off & ~beyond).any()):
             return None
@@ -123,65 +122,63 @@ def _wrong(settled: Settled, config: Config, beyond: Tensor) -> ConfigMeasured |
     return measured if wrong else None
 
 
-def _agrees(settled: Settled, config: Config) -> bool:
-    told = _told(_measured(settled, config))
+def _agrees(bench: Bench, probe: Probe) -> bool:
+    told = _measured(bench, probe).answered
     return bool(told) and not any(bool(_off(side).any()) for side in told)
 
 
-def _measured(settled: Settled, config: Config) -> ConfigMeasured:
+def _measured(bench: Bench, probe: Probe) -> Sides:
     """Return the directions at a configuration, samples that say nothing left out."""
-    shop = replace(settled.workshop, behaviour=False)
-    measured = measure_config(shop, settled.calls, config)
+    shop = replace(bench, behaviour=False)
+    measured = measure_sides(shop, probe)
     forward, inverse = measured.forward, measured.inverse
-    if isinstance(inverse, DirectionMeasured):
-        trip = inverse.round_trip
+    if inverse.answered:
+        trip = inverse.round_trip.off
         if trip is None or trip > _RETURNS:
             why = "it does not lead back from so far out"
-            inverse = Unavailable(direction="inverse", why=why)
+            inverse = Side.absent("inverse", why)
     return replace(measured, forward=_clear(forward), inverse=_clear(inverse))
 
 
 def _clear(
-    side: DirectionMeasured | Unavailable,
-) -> DirectionMeasured | Unavailable:
-    if not isinstance(side, DirectionMeasured):
+    side: Side,
+) -> Side:
+    if not side.answered:
         return side
-    if side.exact is None or side.allowed is None or not side.anchored:
-        return Unavailable(direction=side.direction, why="nothing is known so far out")
-    dims = side.x[0].numel()
-    steep = (side.exact / dims).abs()
-    if side.shares is not None:
-        steep = side.shares.abs().amax(dim=1)
-    clear = (side.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
-    return replace(side, exact=side.exact.masked_fill(~clear, torch.nan))
+    if side.exact.ldj is None or side.exact.allowed is None or not side.exact.anchored:
+        return Side.absent(side.direction, "nothing is known so far out")
+    dims = side.dims
+    steep = (side.exact.ldj / dims).abs()
+    if side.exact.shares is not None:
+        steep = side.exact.shares.abs().amax(dim=1)
+    clear = (side.exact.allowed <= hides_mistakes(dims)) & (steep <= _STEEPEST)
+    return replace(
+        side,
+        exact=replace(side.exact, ldj=side.exact.ldj.masked_fill(~clear, torch.nan)),
+    )
 
 
-def _off(side: DirectionMeasured) -> Tensor:
+def _off(side: Side) -> Tensor:
     """Return which samples are clearly wrong, `(batch,)`."""
-    assert side.exact is not None
-    if side.reported is None:
-        return torch.zeros(len(side.exact), dtype=torch.bool)
-    least = tells_a_mistake(side.x[0].numel())
-    return (side.reported - side.exact).abs() > least
+    assert side.exact.ldj is not None
+    if side.said.ldj is None:
+        return torch.zeros(len(side.exact.ldj), dtype=torch.bool)
+    least = tells_a_mistake(side.dims)
+    return (side.said.ldj - side.exact.ldj).abs() > least
 
 
-def _told(measured: ConfigMeasured) -> list[DirectionMeasured]:
-    sides = measured.forward, measured.inverse
-    return [side for side in sides if isinstance(side, DirectionMeasured)]
-
-
-def _sides(
-    settled: Settled, config: Config, *, back: bool = True
-) -> tuple[set[Side], dict[Side, Tensor]]:
+def _bounds_met(
+    bench: Bench, probe: Probe, *, back: bool = True
+) -> tuple[set[Bound], dict[Bound, Tensor]]:
     """Return which samples are beyond each bound that a call there and back compares with.
 
     Before them come the bounds of the way there; the way back need not be asked. One that
     only solves has bounds of its own steps.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, config)
-    noted = _Sides(len(x))
-    there: set[Side] = set()
-    back = back and settled.calls.inverse is not None and not settled.workshop.solves
+    runner, x, _ = bench.ready(probe)
+    noted = _Bounds(len(x))
+    there: set[Bound] = set()
+    back = back and bench.calls.inverse is not None and not bench.solves
     try:
         with noted:
             y = runner.run("forward", x, Frozen()).y.detach()
@@ -193,20 +190,20 @@ def _sides(
     return there, noted.seen
 
 
-def _merge(seen: dict[Side, Tensor], more: Mapping[Side, Tensor]) -> None:
+def _merge(seen: dict[Bound, Tensor], more: Mapping[Bound, Tensor]) -> None:
     for side, samples in more.items():
         met = bool(samples.any())
         if side not in seen or met:
             seen[side] = samples
 
 
-class _Sides(TorchFunctionMode):
+class _Bounds(TorchFunctionMode):
     """Notes which samples were beyond the bounds that statements of the user's set."""
 
     def __init__(self, batch: int) -> None:
         super().__init__()
         self._batch = batch
-        self.seen: dict[Side, Tensor] = {}
+        self.seen: dict[Bound, Tensor] = {}
 
     def __torch_function__(
         self,

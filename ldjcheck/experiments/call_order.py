@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records import Config, Direction
+    from ldjcheck.records import Direction, Probe
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
-    from ldjcheck.settling.settle import Settled
 
     Moment = Literal["first call", "first call in training", "way back"]
 
@@ -33,10 +33,10 @@ _VISIBLE = (
 
 
 def other_moments(
-    settled: Settled, config: Config, way: Direction, x: Tensor
+    bench: Bench, probe: Probe, way: Direction, x: Tensor
 ) -> Stale | None:
     """Return how the ldj of one input is another at another moment; None if it is not."""
-    shop, calls = settled.workshop, settled.calls
+    shop, calls = bench, bench.calls
     if shop.copy().layer is shop.layer.obj:
         return None  # it is not new any more
     tolerance = 100.0 * SAME["float64" if x.is_floating_point() else "float32"]
@@ -60,8 +60,8 @@ def other_moments(
 
     try:
         for mode in dict.fromkeys((shop.options.mode, "train")):
-            runner, watch = _new(settled, config, mode), Watch(remember=True)
-            if mode != shop.options.mode and shop.stays(runner, config.shape):
+            runner, watch = _new(bench, probe, mode), Watch(remember=True)
+            if mode != shop.options.mode and shop.stays(runner, probe.shape):
                 continue  # the next call is the same as the first
             first = runner.run(way, x, Frozen(), observer=watch)
             second = runner.run(way, x, Frozen(), observer=watch)
@@ -81,15 +81,8 @@ def other_moments(
     return None
 
 
-def _new(settled: Settled, config: Config, mode: str) -> Runner:
+def _new(bench: Bench, probe: Probe, mode: str) -> Runner:
     """Return a runner on a copy that was never called."""
-    runner = settled.workshop.runner(
-        settled.calls,
-        config.shape,
-        config.batch,
-        draw=config.draw,
-        scale=config.scale,
-        seed=config.seed,
-    )
+    runner = bench.at(probe).runner(draw=probe.draw, scale=probe.scale, seed=probe.seed)
     set_mode(runner.layer, mode)
     return runner

@@ -9,9 +9,7 @@ from ldjcheck.experiments.batch_independence import where_samples_meet
 from ldjcheck.experiments.call_order import other_moments
 from ldjcheck.experiments.statefulness import Histories
 from ldjcheck.experiments.stochasticity import reseeded
-from ldjcheck.oracle.both_directions import ready
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, StateChange
+from ldjcheck.records import Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,
     coupling_of,
@@ -26,28 +24,25 @@ from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
 if TYPE_CHECKING:
     from ldjcheck.records import (
         Behaviour,
-        Config,
-        ConfigMeasured,
         Coupling,
         Direction,
         Options,
+        Probe,
+        Sides,
     )
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
 
-def with_conduct(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> ConfigMeasured:
+def with_conduct(bench: Bench, probe: Probe, measured: Sides) -> Sides:
     """Return the measurement with what only further calls can tell."""
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
-    options = settled.workshop.options
-    sides: dict[Direction, DirectionMeasured] = {}
-    for side in (measured.forward, measured.inverse):
-        if isinstance(side, DirectionMeasured):
-            sides[side.direction] = _asked(runner, side, options)
+    runner, _, _ = bench.ready(probe)
+    options = bench.options
+    sides: dict[Direction, Side] = {}
+    for side in measured.answered:
+        sides[side.direction] = _asked(runner, side, options)
     if not sides:
         return measured
     way: Direction = "forward" if "forward" in sides else "inverse"
@@ -55,7 +50,7 @@ def with_conduct(
     if _repeats(first.behaviour):
         back = sides.get("inverse") if way == "forward" else None
         histories = Histories(
-            settled, config, way, first.x, None if back is None else back.x
+            bench, probe, way, first.x, None if back is None else back.x
         )
         coupled = first.behaviour.coupling is not None and bool(
             first.behaviour.coupling.output > _COUPLED
@@ -66,8 +61,8 @@ def with_conduct(
         every = found.state is not None and found.state.every_call
         stales = dict(found.stale)
         # what is wrong at all moments is no other moment's
-        if not stales and not every and not is_apart(first):
-            other = other_moments(settled, config, way, first.x)
+        if not stales and not every and not first.disagrees:
+            other = other_moments(bench, probe, way, first.x)
             stales = {} if other is None else {way: other}
         for direction, stale in stales.items():
             if direction in sides:
@@ -86,9 +81,7 @@ def _repeats(seen: Behaviour) -> bool:
     return seen.unrepeatable is None and seen.state is None and seen.stale is None
 
 
-def _asked(
-    runner: Runner, side: DirectionMeasured, options: Options
-) -> DirectionMeasured:
+def _asked(runner: Runner, side: Side, options: Options) -> Side:
     seen = side.behaviour
     if seen.unrepeatable is not None and not seen.unrepeatable.reseeded:
         state = _settling(runner, side)
@@ -105,7 +98,7 @@ def _asked(
     return replace(side, behaviour=seen)
 
 
-def _settling(runner: Runner, side: DirectionMeasured) -> StateChange | None:
+def _settling(runner: Runner, side: Side) -> StateChange | None:
     """Return what early calls change of what the layer holds, though later ones do not.
 
     One that splits its own matrices anew has nothing left to split after a few calls.
@@ -135,19 +128,19 @@ def _settling(runner: Runner, side: DirectionMeasured) -> StateChange | None:
     )
 
 
-def _drifts_in_eval(runner: Runner, side: DirectionMeasured) -> bool:
+def _drifts_in_eval(runner: Runner, side: Side) -> bool:
     set_mode(runner.layer, "eval")
     way, x, frozen = side.direction, side.x, Frozen()
     try:
         base = runner.run(way, x, frozen)
-        other = changes_between_calls(runner, way, x, frozen, base, side.dtype)
+        other = changes_between_calls(runner, way, x, frozen, base, side.said.dtype)
     except (LayerRaisedError, UnexpectedReturnError):
         return True
     return other is not None
 
 
 def _located(
-    runner: Runner, side: DirectionMeasured, coupling: Coupling, options: Options
+    runner: Runner, side: Side, coupling: Coupling, options: Options
 ) -> Coupling:
     where = where_samples_meet(runner, side)
     by_mode = False

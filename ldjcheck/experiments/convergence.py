@@ -17,10 +17,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.experiments.step_size import Grain, Number
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -29,9 +26,9 @@ from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Config, ConfigMeasured, Direction, Options
+    from ldjcheck.records import Direction, Options, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes
@@ -50,10 +47,10 @@ _LEFT = 0.1  # of the finest difference: what may remain in the limit
 
 
 def refined(
-    settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[tuple[ConfigMeasured, ...], dict[str, str]]:
+    bench: Bench,
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[tuple[Sides, ...], dict[str, str]]:
     """Return the measurements with the approximation's own error allowed, and why.
 
     At every configuration where the numbers part, they must come together. A way back
@@ -62,7 +59,7 @@ def refined(
     """
     said: dict[str, str] = {}
     for direction in ("forward", "inverse"):
-        names = _converging(settled, configs, measured, direction)
+        names = _converging(bench, probes, measured, direction)
         if names is None or (
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
@@ -75,48 +72,46 @@ def refined(
 
 
 def _converging(
-    settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
+    bench: Bench,
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
     direction: Direction,
 ) -> str | None:
     """Return the numbers that make all differences vanish, or None."""
     apart = [
-        (config, side)
-        for config, each in zip(configs, measured, strict=True)
-        if isinstance(side := _side(each, direction), DirectionMeasured)
-        and side.estimated == 0
-        and (is_apart(side) or _comes_back_off(side))
+        (probe, side)
+        for probe, each in zip(probes, measured, strict=True)
+        if (side := each.of(direction)).answered
+        and side.said.estimated == 0
+        and (side.disagrees or _comes_back_off(side))
     ]
     if not apart:
         return None
-    first_config, first = apart[0]
-    runner, _, _ = ready(settled.workshop, settled.calls, first_config)
-    if runner.layer is settled.workshop.layer.obj:
+    first_probe, first = apart[0]
+    runner, _, _ = bench.ready(first_probe)
+    if runner.layer is bench.layer.obj:
         return None  # what cannot be copied is left as it is
     grain = Grain(lambda: _operations(runner, first))
-    for numbers in _candidates(settled, first_config, first, grain):
-        at = settled, grain, numbers
+    for numbers in _candidates(bench, first_probe, first, grain):
+        at = bench, grain, numbers
         if _is_plainly_off(first) and not any(
-            _moves(settled, first_config, first, grain, number) for number in numbers
+            _moves(bench, first_probe, first, grain, number) for number in numbers
         ):
             continue
-        if _vanishes(*at, first_config, first, proof=True) and all(
-            _vanishes(*at, config, side, proof=False) for config, side in apart[1:]
+        if _vanishes(*at, first_probe, first, proof=True) and all(
+            _vanishes(*at, probe, side, proof=False) for probe, side in apart[1:]
         ):
             return " and ".join(dict.fromkeys(map(str, numbers)))
     return None
 
 
-def _is_plainly_off(side: DirectionMeasured) -> bool:
-    gap = _gap(side) if is_apart(side) else None
-    return gap is not None and bool(
-        (gap.abs() > tells_a_mistake(side.x[0].numel())).all()
-    )
+def _is_plainly_off(side: Side) -> bool:
+    gap = _gap(side) if side.disagrees else None
+    return gap is not None and bool((gap.abs() > tells_a_mistake(side.dims)).all())
 
 
 def _candidates(
-    settled: Settled, config: Config, side: DirectionMeasured, grain: Grain
+    bench: Bench, probe: Probe, side: Side, grain: Grain
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -126,14 +121,14 @@ def _candidates(
     output alone is no step size, and no count of its steps: more iterations of a solver
     change nothing, and a coefficient that is halved beside them makes another map.
     """
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = bench.ready(probe)
     usual = _operations(runner, side)
     found = grain.numbers(runner.layer)
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
     longer = []
     for number in [*known[: 4 * _TRIED], *reversed(known[4 * _TRIED :][-4 * _TRIED :])]:
-        runner, _, _ = ready(settled.workshop, settled.calls, config)
+        runner, _, _ = bench.ready(probe)
         with (
             contextlib.suppress(StaleSourceError, SyntaxError),
             grain.refined(runner.layer, (number,), 2),
@@ -143,7 +138,7 @@ def _candidates(
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    at = settled, config, side, grain
+    at = bench, probe, side, grain
     moves = {n: _moves(*at, n) for n in known if not n.is_count}
     sizes = [number for number, far in moves.items() if far][:_TRIED]
     for count in longer[:_PAIRED]:
@@ -152,14 +147,14 @@ def _candidates(
 
 
 def _moves(
-    settled: Settled,
-    config: Config,
-    side: DirectionMeasured,
+    bench: Bench,
+    probe: Probe,
+    side: Side,
     grain: Grain,
     number: Number,
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
+    runner, _, _ = bench.ready(probe)
     with (
         contextlib.suppress(
             StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
@@ -173,7 +168,7 @@ def _moves(
     return 0.0
 
 
-def _operations(runner: Runner, side: DirectionMeasured) -> int:
+def _operations(runner: Runner, side: Side) -> int:
     try:
         return runner.run(side.direction, side.x, Frozen()).operations
     except (LayerRaisedError, UnexpectedReturnError):
@@ -181,11 +176,11 @@ def _operations(runner: Runner, side: DirectionMeasured) -> int:
 
 
 def _vanishes(
-    settled: Settled,
+    bench: Bench,
     grain: Grain,
     numbers: tuple[Number, ...],
-    config: Config,
-    side: DirectionMeasured,
+    probe: Probe,
+    side: Side,
     *,
     proof: bool,
 ) -> bool:
@@ -194,17 +189,17 @@ def _vanishes(
     Steps that are very coarse come to that rate only as they get finer.
     """
     if any(number.kept == "points" for number in numbers):
-        return _is_gone(settled, grain, numbers, config, side)
-    gaps, misses = [_gap(side)], [side.round_trip or 0.0]
+        return _is_gone(bench, grain, numbers, probe, side)
+    gaps, misses = [_gap(side)], [side.round_trip.off or 0.0]
     steps = max((n.value for n in numbers if n.is_count), default=_FINE)
     for times in _FINER:
         if times > _ALWAYS and times * steps > _FINE:
             return False
-        runner, x, _ = ready(settled.workshop, settled.calls, config)
+        runner, x, _ = bench.ready(probe)
         try:
             with grain.refined(runner.layer, numbers, times):
-                gaps.append(_gap_of(runner, side, settled.workshop.options))
-                if side.round_trip is not None:
+                gaps.append(_gap_of(runner, side, bench.options))
+                if side.round_trip.off is not None:
                     misses.append(_miss(runner, x))
         except (
             LayerRaisedError, UnexpectedReturnError, StaleSourceError, SyntaxError,
@@ -214,7 +209,7 @@ def _vanishes(
         if len(known) < min(3, len(gaps)):
             return False
         rows = []
-        if is_apart(side):
+        if side.disagrees:
             rows.append([float(gap.abs().max()) for gap in known])
         if _comes_back_off(side):
             rows.append(misses[-3:])
@@ -223,26 +218,26 @@ def _vanishes(
         if times < _ALWAYS and proof:
             continue
         steady = all(_shrink(row if proof else row[-2:], _SHRINKS) for row in rows)
-        if steady and (not (proof and is_apart(side)) or _ends_at_zero(known)):
+        if steady and (not (proof and side.disagrees) or _ends_at_zero(known)):
             return True
     return False
 
 
 def _is_gone(
-    settled: Settled,
+    bench: Bench,
     grain: Grain,
     numbers: tuple[Number, ...],
-    config: Config,
-    side: DirectionMeasured,
+    probe: Probe,
+    side: Side,
 ) -> bool:
     """Return whether with many more points hardly anything is left of what is off.
 
     Set closer across a kink, points gain now more, now less: no rate is steady.
     """
-    runner, x, _ = ready(settled.workshop, settled.calls, config)
+    runner, x, _ = bench.ready(probe)
     try:
         with grain.refined(runner.layer, numbers, _DENSE):
-            gap = _gap_of(runner, side, settled.workshop.options)
+            gap = _gap_of(runner, side, bench.options)
             miss = _miss(runner, x) if _comes_back_off(side) else 0.0
     except (LayerRaisedError, UnexpectedReturnError):
         return False
@@ -251,13 +246,13 @@ def _is_gone(
         return False
     off = float(before.abs().max())
     left = max(_HARDLY * off, _SINGLE)
-    return miss <= max(_HARDLY * (side.round_trip or 0.0), _SINGLE) and (
-        not is_apart(side) or float(gap.abs().max()) <= left < off
+    return miss <= max(_HARDLY * (side.round_trip.off or 0.0), _SINGLE) and (
+        not side.disagrees or float(gap.abs().max()) <= left < off
     )
 
 
-def _gap_of(runner: Runner, side: DirectionMeasured, options: Options) -> Tensor | None:
-    if not is_apart(side):
+def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
+    if not side.disagrees:
         return _gap(side)
     wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
     return _gap(
@@ -272,20 +267,19 @@ def _miss(runner: Runner, x: Tensor) -> float:
     return float((back - x).abs().max())
 
 
-def _comes_back_off(side: DirectionMeasured) -> bool:
-    off, allowed = side.round_trip, side.round_trip_allowed
-    return off is not None and allowed is not None and allowed < off < math.inf
+def _comes_back_off(side: Side) -> bool:
+    return side.round_trip.misses and side.round_trip.off != math.inf
 
 
-def _stopped_early(measured: ConfigMeasured) -> bool:
+def _stopped_early(measured: Sides) -> bool:
     """Return whether the way back misses by more than a solver may, and the map is exact."""
     there, back = measured.forward, measured.inverse
-    if not isinstance(there, DirectionMeasured) or there.approximate:
+    if not there.answered or there.exact.approximate:
         return False
-    if not isinstance(back, DirectionMeasured) or not _comes_back_off(back):
+    if not _comes_back_off(back):
         return False
-    is_exact = there.reported is not None and not is_apart(there)
-    return is_exact and (back.round_trip or 0.0) > SOLVER_RESIDUAL
+    is_exact = there.said.ldj is not None and not there.disagrees
+    return is_exact and (back.round_trip.off or 0.0) > SOLVER_RESIDUAL
 
 
 def _shrink(sizes: list[float], rate: float) -> bool:
@@ -306,33 +300,31 @@ def _ends_at_zero(gaps: list[Tensor]) -> bool:
     return float(limit.abs().max()) <= _LEFT * float(fine.abs().max()) + _ROUNDING
 
 
-def _gap(side: DirectionMeasured) -> Tensor | None:
-    if side.reported is None or side.exact is None:
+def _gap(side: Side) -> Tensor | None:
+    gap = side.difference
+    if gap is None or not bool(torch.isfinite(gap).all()):
         return None
-    gap = side.reported - side.exact
-    return gap if bool(torch.isfinite(gap).all()) else None
+    return gap
 
 
-def _allowing(measured: ConfigMeasured, direction: Direction) -> ConfigMeasured:
+def _allowing(measured: Sides, direction: Direction) -> Sides:
     """Return the measurement with what the approximation is off by allowed."""
-    side = _side(measured, direction)
-    if not isinstance(side, DirectionMeasured):
-        return measured
-    if is_apart(side):
+    side = measured.of(direction)
+    if side.disagrees:
         gap = _gap(side)
         assert gap is not None
-        assert side.allowed is not None
-        allowed = torch.maximum(side.allowed, 1.01 * gap.abs())
-        side = replace(side, allowed=allowed, approximate=True)
-    if _comes_back_off(side):
-        assert side.round_trip is not None
+        assert side.exact.allowed is not None
+        allowed = torch.maximum(side.exact.allowed, 1.01 * gap.abs())
         side = replace(
-            side, round_trip_allowed=1.01 * side.round_trip, approximate=True
+            side, exact=replace(side.exact, allowed=allowed, approximate=True)
+        )
+    if _comes_back_off(side):
+        assert side.round_trip.off is not None
+        side = replace(
+            side,
+            round_trip=replace(side.round_trip, allowed=1.01 * side.round_trip.off),
+            exact=replace(side.exact, approximate=True),
         )
     if direction == "forward":
         return replace(measured, forward=side)
     return replace(measured, inverse=side)
-
-
-def _side(measured: ConfigMeasured, direction: Direction) -> object:
-    return measured.forward if direction == "forward" else measured.inverse

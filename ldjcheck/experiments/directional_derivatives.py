@@ -24,7 +24,7 @@ from ldjcheck.running.snapshot.isolation import learnable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import DirectionMeasured
+    from ldjcheck.records import Side
     from ldjcheck.running.observers.gradient_cuts import Cuts
     from ldjcheck.running.runner import Runner
     from ldjcheck.tape import Place
@@ -83,9 +83,7 @@ class Slopes:
     The layer runs as it is written: nothing is seen through. All noise is held fixed.
     """
 
-    def __init__(
-        self, runner: Runner, side: DirectionMeasured, *, moves_x: bool
-    ) -> None:
+    def __init__(self, runner: Runner, side: Side, *, moves_x: bool) -> None:
         self._runner = runner
         self._side = side
         self._frozen = Frozen()
@@ -120,7 +118,7 @@ class Slopes:
     def exact_along(self, names: tuple[str, ...], attempt: int) -> tuple[float, float]:
         """Return the same slope of the exact value by differences, and its error."""
         steps = self._directions(names, attempt)
-        size = 1e-4 if self._side.method != "differences" else 1e-2
+        size = 1e-4 if self._side.exact.method != "differences" else 1e-2
         return self._difference(lambda h: self._displaced(steps, h, self._exact), size)
 
     def tracks_output(self) -> bool:
@@ -128,7 +126,7 @@ class Slopes:
         x, outcome = self._run_tracked(None)
         if not (outcome.y.requires_grad or _requires(outcome.reported)):
             return False
-        if not outcome.y.is_floating_point() or self._side.rounding_seen:
+        if not outcome.y.is_floating_point() or self._side.exact.rounding_seen:
             return True
         total = (outcome.y * self._output_weights).sum()
         return any(
@@ -266,12 +264,12 @@ class Slopes:
         side = self._side
         map_ = FrozenMap(
             runner=self._runner, direction=side.direction, x=x, frozen=self._frozen,
-            reading=Reading(detach=side.detach_seen, rounding=side.rounding_seen),
+            reading=Reading(detach=side.exact.detach_seen, rounding=side.exact.rounding_seen),
             noise=self._noise(),
         )  # fmt: skip
-        if side.rounding_seen:
+        if side.exact.rounding_seen:
             map_(map_.origin)
-        if side.method == "differences":
+        if side.exact.method == "differences":
             jacobian, _ = difference_jacobian(map_, map_.origin, 1e-4)
         else:
             try:
@@ -282,7 +280,7 @@ class Slopes:
         return float((exact * self._weights).sum())
 
     def _noise(self) -> int | None:
-        if self._side.wrt != "noise":
+        if self._side.exact.wrt != "noise":
             return None
         entries = self._side.y.numel()
         return next(

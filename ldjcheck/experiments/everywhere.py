@@ -16,18 +16,16 @@ from ldjcheck.experiments.orientation import look_for_folds, turn_around
 from ldjcheck.experiments.perturbation import nearer, where_borne
 from ldjcheck.experiments.split_density import with_stand_ins
 from ldjcheck.experiments.uninitialised_memory import with_memory
-from ldjcheck.oracle.both_directions import measure_config
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
     from typing import Any
 
-    from ldjcheck.records import Config, ConfigMeasured, GradientMeasured
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.records import GradientMeasured, Probe, Sides
+    from ldjcheck.running.bench import Bench
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
@@ -40,119 +38,117 @@ _FREE = (
 
 
 def measure_everywhere(
-    settled: Settled, configs: tuple[Config, ...], *, lives: bool = True
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    bench: Bench, probes: tuple[Probe, ...], *, lives: bool = True
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by.
 
     Gradients are asked at the first configuration only, as is how the layer conducts itself
     over several calls, unless its `lives` are known.
     """
-    settled, configs, measured, said, is_refined = _values(settled, configs)
-    if settled.workshop.behaviour and are_all_apart(measured):
-        settled = replace(settled, workshop=replace(settled.workshop, apart=True))
-    first, more = compare_as_written(settled, configs[0], measured[0])
-    if lives and settled.workshop.behaviour:
-        first = with_conduct(settled, configs[0], first)
-    gradients = measure_gradients(settled, configs[0], first)
-    turned, one_sided = turn_around(settled, configs[0], approximates=is_refined)
+    bench, probes, measured, said, is_refined = _values(bench, probes)
+    if bench.behaviour and are_all_apart(measured):
+        bench = replace(bench, apart=True)
+    first, more = compare_as_written(bench, probes[0], measured[0])
+    if lives and bench.behaviour:
+        first = with_conduct(bench, probes[0], first)
+    gradients = measure_gradients(bench, probes[0], first)
+    turned, one_sided = turn_around(bench, probes[0], approximates=is_refined)
     if one_sided is not None:
         more = {**more, "orientation": one_sided}
     if not is_refined and not turned and lives:
-        turned = beyond_bounds(settled, configs, (first, *measured[1:]))
-        turned += look_for_folds(settled, configs, (first, *measured[1:]))
+        turned = beyond_bounds(bench, probes, (first, *measured[1:]))
+        turned += look_for_folds(bench, probes, (first, *measured[1:]))
     return (first, *measured[1:], *turned), gradients, {**said, **more}
 
 
 def measure_values(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...], dict[str, str]]:
+    bench: Bench, probes: tuple[Probe, ...]
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...], dict[str, str]]:
     """Return the measurements, the gradients, and how they were come by: no lives.
 
     Enough for a layer that is known, and is called in another way.
     """
-    settled, configs, measured, said, _ = _values(settled, configs)
-    return measured, measure_gradients(settled, configs[0], measured[0]), said
+    bench, probes, measured, said, _ = _values(bench, probes)
+    return measured, measure_gradients(bench, probes[0], measured[0]), said
 
 
 def _values(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[
-    Settled, tuple[Config, ...], tuple[ConfigMeasured, ...], dict[str, str], bool
-]:
+    bench: Bench, probes: tuple[Probe, ...]
+) -> tuple[Bench, tuple[Probe, ...], tuple[Sides, ...], dict[str, str], bool]:
     """Return the measurements, and whether an approximation had to be refined for them."""
-    settled, configs, measured, said = _measured(settled, configs)
-    measured = (with_memory(settled, measured[0]), *measured[1:])
-    measured, finer = refined(settled, configs, measured)
-    measured = with_stand_ins(settled, configs, measured)
-    return settled, configs, measured, {**said, **finer}, bool(finer)
+    bench, probes, measured, said = _measured(bench, probes)
+    measured = (with_memory(bench, measured[0]), *measured[1:])
+    measured, finer = refined(bench, probes, measured)
+    measured = with_stand_ins(bench, probes, measured)
+    return bench, probes, measured, {**said, **finer}, bool(finer)
 
 
 def _measured(
-    settled: Settled, configs: tuple[Config, ...]
-) -> tuple[Settled, tuple[Config, ...], tuple[ConfigMeasured, ...], dict[str, str]]:
+    bench: Bench, probes: tuple[Probe, ...]
+) -> tuple[Bench, tuple[Probe, ...], tuple[Sides, ...], dict[str, str]]:
     """Return the measurements, parameters moved as far as the layer can bear.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then
-    left where they are, while everything else is moved; the workshop returned does so.
+    left where they are, while everything else is moved; the bench returned does so.
     An ldj that follows them wherever they go says that they are meant to be moved: then
     it is the way back that is wrong.
     """
     said: dict[str, str] = {}
-    first = measure_config(settled.workshop, settled.calls, configs[0])
+    first = measure_sides(bench, probes[0])
     if only_solves((first,)):
-        settled = replace(settled, workshop=replace(settled.workshop, solves=True))
-    closer = nearer(settled, configs, first)
+        bench = replace(bench, solves=True)
+    closer = nearer(bench, probes, first)
     if closer is not None:
-        configs, said["parameters"] = closer
-    measured = _at(settled, configs, first if closer is None else None)
-    measured = where_borne(settled, measured)
-    if not configs[0].draw or not _is_broken(measured[0]):
-        return settled, configs, measured, said
-    fixed = _orthogonal(settled.workshop.copy().layer)
+        probes, said["parameters"] = closer
+    measured = _at(bench, probes, first if closer is None else None)
+    measured = where_borne(bench, measured)
+    if not probes[0].draw or not _is_broken(measured[0]):
+        return bench, probes, measured, said
+    fixed = _orthogonal(bench.copy().layer)
     if not fixed:
-        return settled, configs, measured, said
-    careful = replace(settled, workshop=replace(settled.workshop, fixed=fixed))
-    again = _at(careful, configs)
+        return bench, probes, measured, said
+    careful = replace(bench, fixed=fixed)
+    again = _at(careful, probes)
     if _is_broken(again[0]):
-        return settled, configs, measured, said
+        return bench, probes, measured, said
     if _follows(measured[0], again[0]):
-        return settled, configs, measured, {**said, "round trip": _AS_BUILT}
+        return bench, probes, measured, {**said, "round trip": _AS_BUILT}
     said["parameters"] = _STAY
-    if not is_kept_in_place(settled.workshop.layer.obj, fixed):
+    if not is_kept_in_place(bench.layer.obj, fixed):
         said["orthogonal"] = _FREE
-    return careful, configs, again, said
+    return careful, probes, again, said
 
 
 def _at(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured | None = None
-) -> tuple[ConfigMeasured, ...]:
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
+) -> tuple[Sides, ...]:
     """Return the measurements; the first, where it is known already."""
     known = () if first is None else (first,)
-    rest = configs[len(known) :]
+    rest = probes[len(known) :]
     return (
         *known,
-        *(measure_config(settled.workshop, settled.calls, c) for c in rest),
+        *(measure_sides(bench, c) for c in rest),
     )
 
 
-def _is_broken(measured: ConfigMeasured) -> bool:
+def _is_broken(measured: Sides) -> bool:
     inverse = measured.inverse
-    if not isinstance(inverse, DirectionMeasured) or inverse.round_trip is None:
+    if inverse.round_trip.off is None:
         return False
-    return inverse.round_trip > _BROKEN
+    return inverse.round_trip.off > _BROKEN
 
 
-def _follows(measured: ConfigMeasured, fixed: ConfigMeasured) -> bool:
+def _follows(measured: Sides, fixed: Sides) -> bool:
     """Return whether forward reports what is true of moved weights, and not of others."""
     side, still = measured.forward, fixed.forward
-    if not isinstance(side, DirectionMeasured) or not side.anchored or is_apart(side):
+    if not side.exact.anchored or side.disagrees:
         return False
-    if not isinstance(still, DirectionMeasured) or side.exact is None:
+    if side.exact.ldj is None:
         return False
-    if side.reported is None or still.reported is None:
+    if side.said.ldj is None or still.said.ldj is None:
         return False
-    return not torch.allclose(side.reported, still.reported)
+    return not torch.allclose(side.said.ldj, still.said.ldj)
 
 
 def _orthogonal(layer: Any) -> frozenset[int]:

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.holdings import tensors
-from ldjcheck.oracle.both_directions import ready
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
@@ -21,9 +19,9 @@ from ldjcheck.running.snapshot.isolation import learnable
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Config, ConfigMeasured, Direction, Unavailable
+    from ldjcheck.records import Direction, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64
@@ -32,19 +30,19 @@ _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong t
 
 
 def compare_as_written(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> tuple[ConfigMeasured, dict[str, str]]:
+    bench: Bench, probe: Probe, measured: Sides
+) -> tuple[Sides, dict[str, str]]:
     """Return the measurement, with a fault for each direction that says otherwise.
 
     The second value is what to say about it under `inferred`.
     """
-    workshop = settled.workshop
-    if not workshop.promote or any(
-        p.dtype != torch.float32 for p in learnable(workshop.layer.obj)
+    bench = bench
+    if not bench.promote or any(
+        p.dtype != torch.float32 for p in learnable(bench.layer.obj)
     ):
         return measured, {}
-    promoted, _, _ = ready(workshop, settled.calls, config)
-    written, _, _ = ready(replace(workshop, promote=False), settled.calls, config)
+    promoted, _, _ = bench.ready(probe)
+    written, _, _ = replace(bench, promote=False).ready(probe)
     _hand_over(promoted.layer, written.layer)
     compared = replace(
         measured,
@@ -54,12 +52,10 @@ def compare_as_written(
     return compared, {}
 
 
-def _compared(
-    promoted: Runner, written: Runner, side: DirectionMeasured | Unavailable
-) -> DirectionMeasured | Unavailable:
-    if not isinstance(side, DirectionMeasured) or not side.anchored:
+def _compared(promoted: Runner, written: Runner, side: Side) -> Side:
+    if not side.exact.anchored:
         return side  # absent, or erratic: rounding alone may then change all
-    if side.allowed is None or float(side.allowed.max()) > _LOSES_ALL:
+    if side.exact.allowed is None or float(side.exact.allowed.max()) > _LOSES_ALL:
         return side  # what float64 cannot tell, float32 has lost altogether
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
@@ -131,18 +127,18 @@ def _hand_over(promoted: Any, written: Any) -> None:
                 tensor.data.copy_(known.data)
 
 
-def _too_small(side: DirectionMeasured) -> Tensor:
+def _too_small(side: Side) -> Tensor:
     """Return of which samples a factor of the volume is beyond what float32 holds at all.
 
     Its logarithm is infinite there, whatever the code does to take it. The factor is that
     of a row or a column where dims are mixed after it or before it.
     """
     beyond = torch.zeros(len(side.x), dtype=torch.bool)
-    if side.shares is not None:
-        beyond |= (side.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
-    if side.jacobian is not None:
+    if side.exact.shares is not None:
+        beyond |= (side.exact.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
+    if side.exact.jacobian is not None:
         for axis in (1, 2):
-            sizes = side.jacobian.abs().amax(dim=axis).log()
+            sizes = side.exact.jacobian.abs().amax(dim=axis).log()
             beyond |= (sizes.abs() > _HELD).any(dim=1)
     return beyond
 

@@ -19,17 +19,16 @@ from ldjcheck.experiments.directional_derivatives import (
     Slopes,
     UndefinedSlopeError,
 )
-from ldjcheck.oracle.both_directions import measure_config, ready
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, GradientMeasured, GradientPart
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, ConfigMeasured, Location
+    from ldjcheck.records import Location, Probe, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
@@ -39,38 +38,37 @@ _STATEMENTS = 64  # cuts that are tried one by one
 
 
 def measure_gradients(
-    settled: Settled, config: Config, measured: ConfigMeasured
+    bench: Bench, probe: Probe, measured: Sides
 ) -> tuple[GradientMeasured, ...]:
     """Return how the gradient of each direction's ldj compares, where its value is right."""
     found = [
-        _measured(settled, config, side)
-        for side in (measured.forward, measured.inverse)
-        if _is_worth_asking(side) and not _makes_up(settled, side)
+        _measured(bench, probe, side)
+        for side in measured.both
+        if _is_worth_asking(side) and not _makes_up(bench, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
-    if config.draw and any(gradient.wrong for gradient in known):
-        known = _looked_at_again(settled, config, known)
+    if probe.draw and any(gradient.wrong for gradient in known):
+        known = _looked_at_again(bench, probe, known)
     return tuple(known)
 
 
 def _looked_at_again(
-    settled: Settled, config: Config, found: list[GradientMeasured]
+    bench: Bench, probe: Probe, found: list[GradientMeasured]
 ) -> list[GradientMeasured]:
     """Return the gradients, right where they are so with parameters moved less.
 
     What cuts a gradient cuts it everywhere. A clip that hands on the gradient of what it
     has clipped, as a straight-through estimator does, changes nothing nearer by.
     """
-    near = replace(config, scale=config.scale * _NEARER)
-    shop = replace(settled.workshop, behaviour=False)
-    measured = measure_config(shop, settled.calls, near)
-    sides = {"forward": measured.forward, "inverse": measured.inverse}
+    near = replace(probe, scale=probe.scale * _NEARER)
+    shop = replace(bench, behaviour=False)
+    measured = measure_sides(shop, near)
     judged = []
     for gradient in found:
-        side = sides[gradient.direction]
+        side = measured.of(gradient.direction)
         again = None
         if gradient.wrong and _is_worth_asking(side):
-            again = _measured(settled, near, side)
+            again = _measured(bench, near, side)
         if again is None or again.why is not None or again.wrong or again.map_off:
             judged.append(gradient)
         else:
@@ -78,62 +76,55 @@ def _looked_at_again(
     return judged
 
 
-def _is_worth_asking(side: object) -> bool:
+def _is_worth_asking(side: Side) -> bool:
     return (
-        isinstance(side, DirectionMeasured)
-        and side.reported is not None
-        and side.exact is not None
-        and side.form is None
+        side.said.ldj is not None
+        and side.exact.ldj is not None
+        and side.said.form is None
         and not side.behaviour.faults
         and side.behaviour.accumulation is None
-        and side.anchored
-        and bool(torch.isfinite(side.exact).all())
-        and not is_apart(side)
-        and not side.approximate
-        and side.instead is None
+        and side.exact.anchored
+        and bool(torch.isfinite(side.exact.ldj).all())
+        and not side.disagrees
+        and not side.exact.approximate
+        and side.exact.instead is None
     )
 
 
-def _makes_up(settled: Settled, side: object) -> bool:
+def _makes_up(bench: Bench, side: Side) -> bool:
     """Return whether a way back makes up what left: it is no map of all dims."""
-    back = isinstance(side, DirectionMeasured) and side.direction == "inverse"
-    return back and bool(settled.calls.departures)
+    return side.direction == "inverse" and bool(bench.calls.departures)
 
 
-def _measured(
-    settled: Settled, config: Config, side: object
-) -> GradientMeasured | None:
-    assert isinstance(side, DirectionMeasured)
+def _measured(bench: Bench, probe: Probe, side: Side) -> GradientMeasured | None:
     direction = side.direction
-    if not settled.workshop.promote:
+    if not bench.promote:
         return GradientMeasured(direction=direction, why="it needs float64")
     try:
-        runner, _, _ = ready(settled.workshop, settled.calls, config)
-        return _judged(runner, side, whole=_is_whole(side, config))
+        runner, _, _ = bench.ready(probe)
+        return _judged(runner, side, whole=_is_whole(side, probe))
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))
     except (LayerRaisedError, UnexpectedReturnError) as error:
         return GradientMeasured(direction=direction, why=str(error), raised=True)
 
 
-def _is_whole(side: DirectionMeasured, config: Config) -> bool:
+def _is_whole(side: Side, probe: Probe) -> bool:
     """Return whether whole numbers went in: nothing is differentiated by them."""
-    return config.domain.kind == "int" and side.direction == "forward"
+    return probe.domain.kind == "int" and side.direction == "forward"
 
 
-def _judged(
-    runner: Runner, side: DirectionMeasured, *, whole: bool
-) -> GradientMeasured | None:
+def _judged(runner: Runner, side: Side, *, whole: bool) -> GradientMeasured | None:
     """Return how the gradient came out; None where there is nothing to pass it on to."""
     result = GradientMeasured(direction=side.direction)
-    if side.estimated:
+    if side.said.estimated:
         return replace(result, why="the ldj is an estimate, and so is its gradient")
-    slopes = Slopes(runner, side, moves_x=not whole and side.wrt == "input")
+    slopes = Slopes(runner, side, moves_x=not whole and side.exact.wrt == "input")
     if not slopes.names:
         return None
     if side.direction == "inverse" and not slopes.tracks_output():
         return replace(result, why="it does not track gradients: made for sampling")
-    if side.method == "differences" and not slopes.tracks_output():
+    if side.exact.method == "differences" and not slopes.tracks_output():
         backward = slopes.custom_backward(of_output=True)
         if backward is not None:
             return replace(

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_config, ready
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -24,10 +23,9 @@ from ldjcheck.tolerance import tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Config, ConfigMeasured
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.records import Calls, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome
-    from ldjcheck.settling.settle import Settled
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 _ONE_SIDED = (
@@ -37,8 +35,8 @@ _ONE_SIDED = (
 
 
 def turn_around(
-    settled: Settled, first: Config, *, approximates: bool
-) -> tuple[tuple[ConfigMeasured, ...], str | None]:
+    bench: Bench, first: Probe, *, approximates: bool
+) -> tuple[tuple[Sides, ...], str | None]:
     """Return measurements in which the log of a negative scale is NaN, or why it may be.
 
     A vector of scales may change sign in training, dim by dim: a NaN there is a mistake,
@@ -47,24 +45,24 @@ def turn_around(
     A matrix, or a number, may be built so that its sign is known, and a determinant does
     not pass through zero; then neither right nor wrong is proved.
     """
-    if first.draw == 0 or not _has_orientation(settled):
+    if first.draw == 0 or not _has_orientation(bench):
         return (), None
-    shop = replace(settled.workshop, behaviour=False)
-    runner, _, _ = ready(shop, settled.calls, first)
+    shop = replace(bench, behaviour=False)
+    runner, _, _ = shop.ready(first)
     if oriented(runner.layer, shop.fixed, "scales"):
-        scales = measure_config(shop, settled.calls, replace(first, turned="scales"))
+        scales = measure_sides(shop, replace(first, turned="scales"))
         if _is_nan_alone(scales) or (not approximates and _is_wrong_alone(scales)):
             return (scales,), None
     turned = replace(first, turned="all")
-    if not _may_lose_ldj(shop, settled.calls, turned):
+    if not _may_lose_ldj(shop, bench.calls, turned):
         return (), None
-    everything = measure_config(shop, settled.calls, turned)
+    everything = measure_sides(shop, turned)
     return (), _ONE_SIDED if _is_nan_alone(everything) else None
 
 
-def _may_lose_ldj(workshop: Workshop, calls: Calls, turned: Config) -> bool:
+def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
     """Return whether a direction reports no finite ldj, or cannot be looked at by a run."""
-    runner, x, _ = ready(workshop, calls, turned)
+    runner, x, _ = bench.ready(turned)
     if calls.forward is None:
         return True
     try:
@@ -83,8 +81,8 @@ def _is_lost(outcome: Outcome) -> bool:
 
 
 def look_for_folds(
-    settled: Settled, configs: tuple[Config, ...], measured: tuple[ConfigMeasured, ...]
-) -> tuple[ConfigMeasured, ...]:
+    bench: Bench, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
+) -> tuple[Sides, ...]:
     """Return more samples at each draw of the parameters, where one draw folds the map.
 
     A few samples may all lie on one side of a fold, and parameters that were moved may fold
@@ -92,80 +90,77 @@ def look_for_folds(
     """
     if not any(_has_both_signs(each.forward) for each in measured):
         return ()
-    shop = replace(settled.workshop, behaviour=False)
-    draws = {(config.draw, config.shape): config for config in configs}
+    shop = replace(bench, behaviour=False)
+    draws = {(probe.draw, probe.shape): probe for probe in probes}
     return tuple(
-        measure_config(shop, settled.calls, replace(c, batch=_MANY, region="usual"))
+        measure_sides(shop, replace(c, batch=_MANY, region="usual"))
         for c in draws.values()
     )
 
 
-def _has_both_signs(side: object) -> bool:
-    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
-        return False
-    if side.jacobian.shape[1] != side.jacobian.shape[2]:
-        return False
-    finite = [matrix for matrix in side.jacobian if torch.isfinite(matrix).all()]
-    signs = {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
-    return {-1.0, 1.0} <= signs
+def _has_both_signs(side: Side) -> bool:
+    jacobian = side.exact.jacobian
+    return (
+        jacobian is not None
+        and side.exact.is_square
+        and {-1.0, 1.0} <= signs_of(jacobian)
+    )
 
 
-def _has_orientation(settled: Settled) -> bool:
+def _has_orientation(bench: Bench) -> bool:
     """Return whether a parameter is a vector or number of one sign, or a square matrix."""
     return any(
         bool((tensor > 0).all()) or bool((tensor < 0).all())
         if tensor.numel() == max(tensor.shape, default=1)
         else tensor.shape[0] == tensor.shape[1]
-        for tensor in learnable(settled.workshop.layer.obj)
+        for tensor in learnable(bench.layer.obj)
     )
 
 
-def _is_nan_alone(measured: ConfigMeasured) -> bool:
+def _is_nan_alone(measured: Sides) -> bool:
     """Return whether only an ldj is lost: the map is finite, and nowhere folded."""
     return any(
-        side.reported is not None and not bool(torch.isfinite(side.reported).any())
+        side.said.ldj is not None and not bool(torch.isfinite(side.said.ldj).any())
         for side in _regular_sides(measured)
     )
 
 
-def _is_wrong_alone(measured: ConfigMeasured) -> bool:
+def _is_wrong_alone(measured: Sides) -> bool:
     """Return whether every ldj is another number, and the way back, if any, leads back."""
     back = measured.inverse
-    if isinstance(back, DirectionMeasured):
-        trip, allowed = back.round_trip, back.round_trip_allowed
-        if trip is None or allowed is None or trip > allowed:
-            return False
+    trip = back.round_trip
+    if back.answered and (trip.off is None or trip.allowed is None or trip.misses):
+        return False
     return any(map(_is_wrong, _regular_sides(measured)))
 
 
-def _is_wrong(side: DirectionMeasured) -> bool:
-    if side.exact is None or side.reported is None or not is_apart(side):
+def _is_wrong(side: Side) -> bool:
+    if side.exact.ldj is None or side.said.ldj is None or not side.disagrees:
         return False
-    least = tells_a_mistake(side.x[0].numel())
-    return bool(((side.reported - side.exact).abs() > least).all())
+    least = tells_a_mistake(side.dims)
+    return bool(((side.said.ldj - side.exact.ldj).abs() > least).all())
 
 
-def _regular_sides(measured: ConfigMeasured) -> Iterator[DirectionMeasured]:
+def _regular_sides(measured: Sides) -> Iterator[Side]:
     """Yield the directions that report an ldj of a map that is well where it was turned.
 
     A way back that reports nothing but zeros tracks none.
     """
     side, back = measured.forward, measured.inverse
-    if isinstance(side, DirectionMeasured) and side.reported is not None:
+    if side.said.ldj is not None:
         if not _is_regular(side):
             return
         yield side
-    if not isinstance(back, DirectionMeasured) or back.reported is None:
+    if back.said.ldj is None:
         return
-    if bool(back.reported.any()) and _is_regular(back):
+    if bool(back.said.ldj.any()) and _is_regular(back):
         yield back
 
 
-def _is_regular(side: DirectionMeasured) -> bool:
+def _is_regular(side: Side) -> bool:
     """Return whether the map is known, finite, and nowhere folded."""
-    if side.exact is None or side.jacobian is None or not side.anchored:
+    exact = side.exact
+    if exact.jacobian is None or not exact.anchored or not exact.is_finite:
         return False
-    if not torch.isfinite(side.exact).all():
-        return False
-    signs = [float(torch.linalg.slogdet(j).sign) for j in side.jacobian]
-    return len(set(signs)) == 1 and signs[0] != 0.0
+    signs = signs_of(exact.jacobian)
+    return len(signs) == 1 and signs != {0.0}

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -20,8 +19,8 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.records import Probe
+    from ldjcheck.running.bench import Bench
 
 _SAME = 1e-9
 
@@ -34,18 +33,18 @@ class Padded:
     counted: bool  # what is reported is what it is without padding
 
 
-def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None:
+def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     """Return what is reported of padded samples, where that is wrong, and only there.
 
     None where what the mask leaves out goes through the map: then it may be no padding.
     """
-    masks = [name for name, _ in settled.workshop.options.context if "mask" in name]
-    if settled.calls.forward is None or len(masks) != 1:
+    masks = [name for name, _ in bench.options.context if "mask" in name]
+    if bench.calls.forward is None or len(masks) != 1:
         return None
     found: list[tuple[float, float]] = []
     counted = True
-    for config in configs:
-        told = _told(settled, config, masks[0])
+    for probe in probes:
+        told = _told(bench, probe, masks[0])
         if told is None:
             return None
         reported, exact, whole, padded = told
@@ -60,11 +59,11 @@ def padding_told(settled: Settled, configs: tuple[Config, ...]) -> Padded | None
 
 
 def _told(
-    settled: Settled, config: Config, mask: str
+    bench: Bench, probe: Probe, mask: str
 ) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
     """Return reported, exact, reported without padding, and where it is, `(batch,)`."""
-    shop = replace(settled.workshop, padded=True)
-    runner, x, _ = ready(shop, settled.calls, config)
+    shop = replace(bench, padded=True)
+    runner, x, _ = shop.ready(probe)
     try:
         kept = runner.kwargs[mask].expand_as(x) != 0
     except RuntimeError:  # it is no mask of the event's entries
@@ -72,7 +71,7 @@ def _told(
     x = x * kept
     try:
         outcome = runner.run("forward", x, Frozen())
-        unpadded, _, _ = ready(settled.workshop, settled.calls, config)
+        unpadded, _, _ = bench.ready(probe)
         whole = unpadded.run("forward", x, Frozen()).reported
         map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
         jacobian = map_.jacobian(map_.origin)[0].double()

@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_config
-from ldjcheck.oracle.sides import is_apart
-from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Config, ConfigMeasured
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.records import Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
 
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
@@ -29,25 +27,25 @@ _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
 def nearer(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
-) -> tuple[tuple[Config, ...], str] | None:
+    bench: Bench, probes: tuple[Probe, ...], first: Sides
+) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations that the layer bears, and what to say; None to stay.
 
     `first` is what was measured at the first configuration. One that nothing can be
     proved at, however little is moved, stays as it is: then the layer is the reason. So
     does one for which the user has said what to allow.
     """
-    options = settled.workshop.options
+    options = bench.options
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
-    if not configs[0].draw or (told and not _shows(first) and _proves_back(first)):
+    if not probes[0].draw or (told and not _shows(first) and _proves_back(first)):
         return None
     if _shows(first):
-        return _shown_plainly(settled, configs, first)
-    there: tuple[float, ConfigMeasured] | None = None  # of the map itself only
-    both: tuple[float, ConfigMeasured] | None = None
-    for factor, again in _brought_nearer(settled, configs[0]):
+        return _shown_plainly(bench, probes, first)
+    there: tuple[float, Sides] | None = None  # of the map itself only
+    both: tuple[float, Sides] | None = None
+    for factor, again in _brought_nearer(bench, probes[0]):
         if _proves(again):
             there = there or (factor, again)
             if _proves_back(again):
@@ -56,140 +54,134 @@ def nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    return _scaled(configs, found[0], _why(first.inverse if told else first.forward))
+    return _scaled(probes, found[0], _why(first.inverse if told else first.forward))
 
 
 def _shown_plainly(
-    settled: Settled, configs: tuple[Config, ...], first: ConfigMeasured
-) -> tuple[tuple[Config, ...], str] | None:
+    bench: Bench, probes: tuple[Probe, ...], first: Sides
+) -> tuple[tuple[Probe, ...], str] | None:
     """Return configurations where the mistake shows on samples that rounding leaves alone.
 
     It shows already; but of a map that saturates, numbers tell less of which mistake it is.
     """
     if _is_plain(first):
         return None
-    for factor, again in _brought_nearer(settled, configs[0]):
+    for factor, again in _brought_nearer(bench, probes[0]):
         if _shows(again) and _is_plain(again):
-            return _scaled(configs, factor, _ROUNDING)
+            return _scaled(probes, factor, _ROUNDING)
     return None
 
 
-def _is_plain(measured: ConfigMeasured) -> bool:
+def _is_plain(measured: Sides) -> bool:
     """Return whether rounding hides the ldj of no sample, in either direction."""
     return all(
         _share_told(side) == 1.0
         for side in (measured.forward, measured.inverse)
-        if isinstance(side, DirectionMeasured) and side.reported is not None
+        if side.said.ldj is not None
     )
 
 
 def _scaled(
-    configs: tuple[Config, ...], factor: float, why: str
-) -> tuple[tuple[Config, ...], str]:
+    probes: tuple[Probe, ...], factor: float, why: str
+) -> tuple[tuple[Probe, ...], str]:
     """Return the configurations nearer by, and what to say of it."""
-    closer = tuple(replace(c, scale=c.scale * factor) for c in configs)
-    moved = f"moved by {closer[0].scale:.2g}: moved by {configs[0].scale:g}, {why}"
+    closer = tuple(replace(c, scale=c.scale * factor) for c in probes)
+    moved = f"moved by {closer[0].scale:.2g}: moved by {probes[0].scale:g}, {why}"
     return closer, moved
 
 
-def where_borne(
-    settled: Settled, measured: tuple[ConfigMeasured, ...]
-) -> tuple[ConfigMeasured, ...]:
+def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     """Return the measurements, those of a map that has saturated taken nearer by.
 
     The first is as the layer bears it. At another draw, or farther out, its scales may
     still be beyond all numbers, and that says nothing of the layer either.
     """
-    options = settled.workshop.options
+    options = bench.options
     if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
         return measured
-    return (measured[0], *(_borne(settled, each) for each in measured[1:]))
+    return (measured[0], *(_borne(bench, each) for each in measured[1:]))
 
 
-def _borne(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
-    if not measured.config.draw or not _has_saturated(measured):
+def _borne(bench: Bench, measured: Sides) -> Sides:
+    if not measured.probe.draw or not _has_saturated(measured):
         return measured
-    nearby = (again for _, again in _brought_nearer(settled, measured.config))
+    nearby = (again for _, again in _brought_nearer(bench, measured.probe))
     return next((again for again in nearby if is_telling(again)), measured)
 
 
-def _brought_nearer(
-    settled: Settled, config: Config
-) -> Iterator[tuple[float, ConfigMeasured]]:
+def _brought_nearer(bench: Bench, probe: Probe) -> Iterator[tuple[float, Sides]]:
     for factor in _NEARER:
-        near = replace(config, scale=config.scale * factor)
-        yield factor, measure_config(settled.workshop, settled.calls, near)
+        near = replace(probe, scale=probe.scale * factor)
+        yield factor, measure_sides(bench, near)
 
 
-def _has_saturated(measured: ConfigMeasured) -> bool:
+def _has_saturated(measured: Sides) -> bool:
     """Return whether the map itself is flat, or beyond all numbers, on most samples."""
     side = measured.forward
-    if not isinstance(side, DirectionMeasured) or side.exact is None:
+    if side.exact.ldj is None:
         return False
-    return not is_telling(measured) and not _is_finite(side)
+    return not is_telling(measured) and not side.exact.is_finite
 
 
-def is_telling(measured: ConfigMeasured) -> bool:
+def is_telling(measured: Sides) -> bool:
     """Return whether a mistake would show in what was measured, or one does."""
     return _shows(measured) or _proves(measured)
 
 
-def _shows(measured: ConfigMeasured) -> bool:
+def _shows(measured: Sides) -> bool:
     return any(
-        isinstance(side, DirectionMeasured) and _is_finite(side) and is_apart(side)
+        side.exact.is_finite and side.disagrees
         for side in (measured.forward, measured.inverse)
     )
 
 
-def _proves_back(measured: ConfigMeasured) -> bool:
+def _proves_back(measured: Sides) -> bool:
     """Return whether rounding leaves the ldj of the way back no room, if it reports one.
 
     One that raises may do so at images that lie where the map has come to its end.
     """
     inverse = measured.inverse
-    if isinstance(inverse, Unavailable) and inverse.raised:
+    if inverse.said.raised:
         return False
-    if not isinstance(inverse, DirectionMeasured) or inverse.reported is None:
+    if inverse.said.ldj is None:
         return True
     return _leaves_no_room(inverse)
 
 
-def _proves(measured: ConfigMeasured) -> bool:
+def _proves(measured: Sides) -> bool:
     """Return whether rounding leaves a mistake no room."""
     forward, inverse = measured.forward, measured.inverse
-    if isinstance(forward, DirectionMeasured):
+    if forward.answered:
         return _leaves_no_room(forward)
-    if forward.raised:
+    if forward.said.raised:
         return False
-    return not isinstance(inverse, DirectionMeasured) or _leaves_no_room(inverse)
+    return not inverse.answered or _leaves_no_room(inverse)
 
 
-def _is_finite(side: DirectionMeasured) -> bool:
-    return side.exact is not None and bool(torch.isfinite(side.exact).all())
-
-
-def _leaves_no_room(side: DirectionMeasured) -> bool:
+def _leaves_no_room(side: Side) -> bool:
     """Return whether a mistake would show in half of the samples at least."""
     return 2 * _share_told(side) >= 1.0
 
 
-def _share_told(side: DirectionMeasured) -> float:
+def _share_told(side: Side) -> float:
     """Return the share of the samples in which a mistake would show."""
     if not bool(torch.isfinite(side.y).all()):
         return 0.0
-    if side.jacobian is not None and not bool(torch.isfinite(side.jacobian).all()):
+    if side.exact.jacobian is not None and not bool(
+        torch.isfinite(side.exact.jacobian).all()
+    ):
         return 0.0
-    if side.exact is None or side.allowed is None or side.estimated:
+    if side.exact.ldj is None or side.exact.allowed is None or side.said.estimated:
         return 1.0  # what has no determinant has none nearer by either
-    if not side.anchored:
+    if not side.exact.anchored:
         return 0.0
-    limit = hides_mistakes(side.x[0].numel())
-    limit *= 1.0 if side.dtype == "float64" else _COARSER
-    telling = torch.isfinite(side.exact) & (side.allowed <= limit)
+    limit = hides_mistakes(side.dims)
+    limit *= 1.0 if side.said.dtype == "float64" else _COARSER
+    telling = torch.isfinite(side.exact.ldj) & (side.exact.allowed <= limit)
     return float(telling.double().mean())
 
 
-def _why(side: DirectionMeasured | Unavailable) -> str:
-    if isinstance(side, DirectionMeasured):
+def _why(side: Side) -> str:
+    if side.answered:
         return _ROUNDING
-    return f"it raises {side.why}"
+    return f"it raises {side.said.why_absent}"

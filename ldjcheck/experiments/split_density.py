@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.integral import log_integral
-from ldjcheck.oracle.both_directions import measure_config, ready
+from ldjcheck.densities.integral import log_integral
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.jacobian import log_abs_det
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, ConfigMeasured, Unavailable
+    from ldjcheck.records import Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _ASKED = 2  # configurations: each costs an integral per sample and dropped dim
 _MOST_DROPPED = 64
@@ -37,45 +36,43 @@ _ADDS = 1e-8  # relative: the log-density is a sum over the dropped dims
 
 
 def with_stand_ins(
-    settled: Settled,
-    configs: tuple[Config, ...],
-    measured: tuple[ConfigMeasured, ...],
-) -> tuple[ConfigMeasured, ...]:
+    bench: Bench,
+    probes: tuple[Probe, ...],
+    measured: tuple[Sides, ...],
+) -> tuple[Sides, ...]:
     """Return the measurements with what stands in for the exact ldj of resizing maps."""
-    if not any(_is_resizing(s) for m in measured for s in (m.forward, m.inverse)):
+    if not any(side.exact.is_resizing for each in measured for side in each.both):
         return measured
-    pairs = zip(configs[:_ASKED], measured, strict=False)
-    changed = tuple(_stood_in(settled, config, each) for config, each in pairs)
-    smaller = _smaller(configs[0], changed[0])
+    pairs = zip(probes[:_ASKED], measured, strict=False)
+    changed = tuple(_stood_in(bench, probe, each) for probe, each in pairs)
+    smaller = _smaller(probes[0], changed[0])
     if smaller is not None:
-        again = measure_config(settled.workshop, settled.calls, smaller)
-        measured = (*measured, _stood_in(settled, smaller, again))
+        again = measure_sides(bench, smaller)
+        measured = (*measured, _stood_in(bench, smaller, again))
     return (*changed, *measured[_ASKED:])
 
 
-def _smaller(config: Config, measured: ConfigMeasured) -> Config | None:
+def _smaller(probe: Probe, measured: Sides) -> Probe | None:
     """Return the configuration on smaller images, where a split drops too many dims."""
-    side, shape = measured.forward, config.shape
-    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
+    side, shape = measured.forward, probe.shape
+    if side.exact.jacobian is None:
         return None
-    if side.instead != "split" or side.exact is not None or len(shape) < 2:
+    if side.exact.instead != "split" or side.exact.ldj is not None or len(shape) < 2:
         return None
-    kept = side.jacobian.shape[1] / side.jacobian.shape[2]
+    kept = side.exact.jacobian.shape[1] / side.exact.jacobian.shape[2]
     while math.prod(shape) * (1 - kept) > _MOST_DROPPED and max(shape[1:]) > 1:
         shape = (shape[0], *(max(1, size // 2) for size in shape[1:]))
     fits = math.prod(shape) * (1 - kept) <= _MOST_DROPPED
-    return replace(config, shape=shape) if fits and shape != config.shape else None
+    return replace(probe, shape=shape) if fits and shape != probe.shape else None
 
 
-def _stood_in(
-    settled: Settled, config: Config, measured: ConfigMeasured
-) -> ConfigMeasured:
+def _stood_in(bench: Bench, probe: Probe, measured: Sides) -> Sides:
     forward, inverse = measured.forward, measured.inverse
-    runner, _, _ = ready(settled.workshop, settled.calls, config)
-    if isinstance(forward, DirectionMeasured) and _is_resizing(forward):
+    runner, _, _ = bench.ready(probe)
+    if forward.exact.is_resizing:
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             forward = _of_direction(runner, forward)
-    if isinstance(inverse, DirectionMeasured) and _is_resizing(inverse):
+    if inverse.exact.is_resizing:
         with contextlib.suppress(LayerRaisedError, UnexpectedReturnError):
             inverse = _of_inverse(runner, forward, inverse)
     return replace(
@@ -83,32 +80,24 @@ def _stood_in(
     )
 
 
-def _placed(
-    runner: Runner, side: DirectionMeasured | Unavailable
-) -> DirectionMeasured | Unavailable:
+def _placed(runner: Runner, side: Side) -> Side:
     """Return the measurement with where the ldj was made, which no trace can tell."""
-    if not isinstance(side, DirectionMeasured) or not _is_resizing(side):
+    if not side.exact.is_resizing:
         return side
     watch = Watch(remember=True)
     try:
         raw = runner.run(side.direction, side.x, Frozen(), observer=watch).raw
     except (LayerRaisedError, UnexpectedReturnError):
         return side
-    return replace(side, ldj_at=watch.made(raw))
+    return replace(side, said=replace(side.said, made_at=watch.made(raw)))
 
 
-def _is_resizing(side: object) -> bool:
-    if not isinstance(side, DirectionMeasured) or side.jacobian is None:
-        return False
-    return side.jacobian.shape[1] != side.jacobian.shape[2]
-
-
-def _of_direction(runner: Runner, side: DirectionMeasured) -> DirectionMeasured:
-    assert side.jacobian is not None
-    if side.reported is None or not bool(torch.isfinite(side.jacobian).all()):
+def _of_direction(runner: Runner, side: Side) -> Side:
+    assert side.exact.jacobian is not None
+    if side.said.ldj is None or not bool(torch.isfinite(side.exact.jacobian).all()):
         return side
-    if side.jacobian.shape[1] < side.jacobian.shape[2]:
-        dropped = _dropped(side.jacobian)
+    if side.exact.jacobian.shape[1] < side.exact.jacobian.shape[2]:
+        dropped = _dropped(side.exact.jacobian)
         if dropped is not None:
             return _of_split(runner, side, dropped)
     return _of_volume(side)
@@ -127,38 +116,43 @@ def _dropped(jacobian: Tensor) -> Tensor | None:
     return used == 0 if bool((used <= 1.0 + 1e-9).all()) else None
 
 
-def _of_volume(side: DirectionMeasured) -> DirectionMeasured:
+def _of_volume(side: Side) -> Side:
     """Return log det(J^T J) / 2, or with J J^T where dims are lost."""
-    assert side.jacobian is not None
-    jacobian = side.jacobian
+    assert side.exact.jacobian is not None
+    jacobian = side.exact.jacobian
     if jacobian.shape[1] < jacobian.shape[2]:
         jacobian = jacobian.mT
     exact = log_abs_det(jacobian.mT @ jacobian)[1] / 2
     allowed = _VOLUME * (1.0 + exact.abs() + jacobian.shape[2])
-    return replace(side, exact=exact, allowed=allowed, instead="volume")
+    return replace(
+        side, exact=replace(side.exact, ldj=exact, allowed=allowed, instead="volume")
+    )
 
 
-def _of_split(
-    runner: Runner, side: DirectionMeasured, dropped: Tensor
-) -> DirectionMeasured:
+def _of_split(runner: Runner, side: Side, dropped: Tensor) -> Side:
     """Return the log-density of the dropped part that the ldj claims, normalised."""
-    assert side.reported is not None
-    if not bool(side.reported.any()):
-        zero = torch.zeros_like(side.reported)
-        return replace(side, exact=zero, allowed=zero + _VOLUME, instead="nothing")
+    assert side.said.ldj is not None
+    if not bool(side.said.ldj.any()):
+        zero = torch.zeros_like(side.said.ldj)
+        return replace(
+            side,
+            exact=replace(
+                side.exact, ldj=zero, allowed=zero + _VOLUME, instead="nothing"
+            ),
+        )
     count = int(dropped.sum())
     total = _log_integral(runner, side, dropped) if count <= _MOST_DROPPED else None
     if total is None:
-        return replace(side, instead="split")
-    lost = 8.0 * torch.finfo(torch.float64).eps * side.reported.abs()
+        return replace(side, exact=replace(side.exact, instead="split"))
+    lost = 8.0 * torch.finfo(torch.float64).eps * side.said.ldj.abs()
     allowed = count * (_PER_DIM + lost)
-    exact = side.reported - torch.where(total < _NO_END, total, torch.inf)
-    return replace(side, exact=exact, allowed=allowed, instead="split")
+    exact = side.said.ldj - torch.where(total < _NO_END, total, torch.inf)
+    return replace(
+        side, exact=replace(side.exact, ldj=exact, allowed=allowed, instead="split")
+    )
 
 
-def _log_integral(
-    runner: Runner, side: DirectionMeasured, dropped: Tensor
-) -> Tensor | None:
+def _log_integral(runner: Runner, side: Side, dropped: Tensor) -> Tensor | None:
     """Return log of the integral of exp(ldj) over the dropped part, `(batch,)`.
 
     The log-density must be a sum over the dropped dims, which is tried; then the integral
@@ -193,7 +187,7 @@ def _log_integral(
     return total if adds and not bool(torch.isnan(total).any()) else None
 
 
-def _ldj(runner: Runner, side: DirectionMeasured, flat: Tensor) -> Tensor | None:
+def _ldj(runner: Runner, side: Side, flat: Tensor) -> Tensor | None:
     x = flat.reshape(len(flat), *side.x.shape[1:]).to(side.x.dtype)
     outcome = runner.run(side.direction, x, Frozen())
     if outcome.reported is None:
@@ -201,33 +195,40 @@ def _ldj(runner: Runner, side: DirectionMeasured, flat: Tensor) -> Tensor | None
     return outcome.reported.detach().double()
 
 
-def _of_inverse(
-    runner: Runner, forward: object, inverse: DirectionMeasured
-) -> DirectionMeasured:
+def _of_inverse(runner: Runner, forward: Side, inverse: Side) -> Side:
     """Return minus what the forward map says of the point that the way back made up.
 
     Where that is no density there is nothing to hold the way back against: it repeats the
     mistake, or it may well be right.
     """
-    is_split = isinstance(forward, DirectionMeasured) and forward.instead is not None
-    if not is_split or inverse.reported is None:
+    is_split = forward.exact.instead is not None
+    if not is_split or inverse.said.ldj is None:
         return _of_direction(runner, inverse)
-    assert isinstance(forward, DirectionMeasured)
     there = runner.run("forward", inverse.y, Frozen())
     same = there.y.shape == inverse.x.shape and torch.allclose(
         there.y.detach().double(), inverse.x.double(), atol=1e-9
     )
-    if not same or there.reported is None or forward.exact is None:
+    if not same or there.reported is None or forward.exact.ldj is None:
         return inverse
-    assert forward.reported is not None
+    assert forward.said.ldj is not None
     said = there.reported.detach().double()
-    if forward.instead == "volume":
+    if forward.exact.instead == "volume":
         return _of_volume(inverse)
-    off = forward.reported - forward.exact
-    wrong = forward.allowed is not None and bool((off.abs() > forward.allowed).any())
-    if wrong and not torch.allclose(inverse.reported.double(), -said):
-        return replace(inverse, instead=forward.instead)
+    off = forward.said.ldj - forward.exact.ldj
+    wrong = forward.exact.allowed is not None and bool(
+        (off.abs() > forward.exact.allowed).any()
+    )
+    if wrong and not torch.allclose(inverse.said.ldj.double(), -said):
+        return replace(
+            inverse, exact=replace(inverse.exact, instead=forward.exact.instead)
+        )
     said = said - off
     return replace(
-        inverse, exact=-said, allowed=forward.allowed, instead=forward.instead
+        inverse,
+        exact=replace(
+            inverse.exact,
+            ldj=-said,
+            allowed=forward.exact.allowed,
+            instead=forward.exact.instead,
+        ),
     )

@@ -32,9 +32,9 @@ from ldjcheck.running.snapshot.state import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Config, Direction
+    from ldjcheck.records import Direction, Probe
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
-    from ldjcheck.settling.settle import Settled
 
 _GIVES_UP = (LayerRaisedError, UnexpectedReturnError)
 _VISIBLE = (
@@ -68,7 +68,7 @@ class Histories:
     """Lives of one layer's twins at one configuration.
 
     Args:
-        settled: how the layer is called.
+        bench: how the layer is called.
         config: sizes, domain and scale of the parameters' moves.
         way: the direction that is asked, forward where there is one.
         x: the inputs of the question, `(batch, *event)`.
@@ -77,13 +77,13 @@ class Histories:
 
     def __init__(
         self,
-        settled: Settled,
-        config: Config,
+        bench: Bench,
+        probe: Probe,
         way: Direction,
         x: Tensor,
         y: Tensor | None,
     ) -> None:
-        self._settled, self._config, self._way = settled, config, way
+        self._bench, self._probe, self._way = bench, probe, way
         self._x, self._y = x, y
         self._tolerance = SAME["float64" if x.dtype != torch.float32 else "float32"]
         self._noise, self._back_noise = Frozen(), Frozen()
@@ -104,7 +104,7 @@ class Histories:
 
     def _remembered(self, *, coupled: bool) -> Remembered:
         nothing = Remembered(stale={})
-        if self._settled.workshop.copy().layer is self._settled.workshop.layer.obj:
+        if self._bench.copy().layer is self._bench.layer.obj:
             return nothing  # there are no twins of what cannot be copied
         try:
             one = self._life("one", "one")
@@ -128,10 +128,7 @@ class Histories:
     # --- lives --------------------------------------------------------------------
 
     def _born(self, parameters: str) -> _Life:
-        shop, config = self._settled.workshop, self._config
-        runner = shop.runner(
-            self._settled.calls, config.shape, config.batch, seed=config.seed
-        )
+        runner = self._bench.at(self._probe).runner(seed=self._probe.seed)
         base = [t.detach().clone() for t in learnable(runner.layer)]
         life = _Life(runner=runner, base=base, watch=Watch(remember=True), states=[])
         self._move(life, _FIRST[parameters])
@@ -145,7 +142,7 @@ class Histories:
             y = self._ask(life, self._way, x, Frozen()).y.detach()
             life.states.append(state_of(life.runner.layer))
         self._inverted(life, y)
-        mode = self._settled.workshop.options.mode
+        mode = self._bench.options.mode
         set_mode(life.runner.layer, "train")
         if trains:
             self._ask(life, self._way, self._drawn("shared", 0), Frozen())
@@ -168,17 +165,18 @@ class Histories:
     def _drawn(self, who: str, index: int) -> Tensor:
         number = 10 * ("one", "other", "shared").index(who) + index
         generator = torch.Generator().manual_seed(7_000_003 + number)
-        config, calls = self._config, self._settled.calls
-        domain = config.domain
-        if self._way == "inverse" and calls.codomain is not None:
-            domain = calls.codomain
-        x = draw(domain, config.shape, config.batch, "usual", generator)
+        probe, calls = self._probe, self._bench.calls
+        domain = probe.domain
+        back = calls.inverse
+        if self._way == "inverse" and back is not None and back.domain is not None:
+            domain = back.domain
+        x = draw(domain, probe.shape, probe.batch, "usual", generator)
         return x.to(self._x.dtype)
 
     def _move(self, life: _Life, number: int) -> None:
         """Put the parameters at a draw of their own, whatever they were before."""
-        shop, scale = self._settled.workshop, self._config.scale
-        if not self._config.draw:
+        shop, scale = self._bench, self._probe.scale
+        if not self._probe.draw:
             return  # they are to stay as they are
         generator = torch.Generator().manual_seed(7919 * number)
         with torch.no_grad():
@@ -195,7 +193,7 @@ class Histories:
         """Return what every call changes of what the layer holds, if it matters."""
         _, first, second, third = life.states
         every = changed(first, second, ("learned",))
-        if not every and coupled and self._settled.workshop.options.mode == "eval":
+        if not every and coupled and self._bench.options.mode == "eval":
             # Overwritten from each batch, and what the batch has in common is used.
             every = tuple(
                 name
@@ -217,9 +215,9 @@ class Histories:
         Of what is held `beside` parameters and buffers, only what is another number after
         another batch: what is the same whatever the batch is a cache.
         """
-        usual = self._settled.workshop.options.mode
+        usual = self._bench.options.mode
         for mode in dict.fromkeys((usual, "train")):
-            stays = self._settled.workshop.stays(life.runner, self._config.shape)
+            stays = self._bench.stays(life.runner, self._probe.shape)
             if mode != usual and stays:
                 continue
             try:

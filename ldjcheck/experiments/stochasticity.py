@@ -17,13 +17,11 @@ from ldjcheck.running.snapshot.isolation import set_mode
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Direction, DirectionMeasured, Options
+    from ldjcheck.records import Direction, Options, Side
     from ldjcheck.running.runner import Outcome, Runner
 
 
-def reseeded(
-    runner: Runner, side: DirectionMeasured, options: Options
-) -> Unrepeatable | None:
+def reseeded(runner: Runner, side: Side, options: Options) -> Unrepeatable | None:
     """Return what another random state changes, unless it is noise that the map transforms.
 
     Dequantization draws noise, and its map is one of that noise. An estimator draws too,
@@ -48,7 +46,7 @@ class _Draws:
     """One call made again with other random states."""
 
     runner: Runner
-    side: DirectionMeasured
+    side: Side
 
     def found(self, *, counted: bool) -> Unrepeatable | None:
         frozen, watch = Frozen(), Watch()
@@ -64,7 +62,7 @@ class _Draws:
             return self._told(what, base, moved, watch)
         if what == "ldj" and watch.drops:
             return self._told(what, base, moved, watch)
-        if counted or not base.draws or self.side.wrt == "noise":
+        if counted or not base.draws or self.side.exact.wrt == "noise":
             return None
         if base.y.numel() != self.side.x.numel():
             return None
@@ -94,7 +92,7 @@ class _Draws:
 
     @property
     def _tolerance(self) -> float:
-        return 100.0 * SAME[self.side.dtype]
+        return 100.0 * SAME[self.side.said.dtype]
 
     def _nearby(self, frozen: Frozen) -> Outcome:
         """Return the outcome for draws that are a little different.
@@ -113,7 +111,7 @@ class _Draws:
         Noise n that is added on the way in, y = g(x + n), does what another x would have
         done: the x that leads to the same output then has the same ldj as well.
         """
-        jacobian = self.side.jacobian
+        jacobian = self.side.exact.jacobian
         if jacobian is None or base.reported is None or near.reported is None:
             return False
         change = (near.y - base.y).detach().reshape(len(self.side.x), -1).double()

@@ -7,21 +7,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.records import DirectionMeasured
 from ldjcheck.running.snapshot.state import tensors_by_name
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import ConfigMeasured, Unavailable
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.records import Side, Sides
+    from ldjcheck.running.bench import Bench
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
 _SHOWN = 3
 _HINT = "torch.empty and torch.Tensor(n) hold what was in memory: give it numbers"
 
 
-def with_memory(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
+def with_memory(bench: Bench, measured: Sides) -> Sides:
     """Return the measurement; where nothing finite comes out, with what the layer holds.
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.
@@ -31,7 +30,7 @@ def with_memory(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
         return measured
     held = [
         f"`{name}` holds {what}"
-        for name, tensor in tensors_by_name(settled.workshop.layer.obj).items()
+        for name, tensor in tensors_by_name(bench.layer.obj).items()
         if (what := _strange(tensor)) is not None
     ]
     if not held:
@@ -42,16 +41,12 @@ def with_memory(settled: Settled, measured: ConfigMeasured) -> ConfigMeasured:
     return replace(measured, forward=forward, inverse=inverse)
 
 
-def _is_lost(side: DirectionMeasured | Unavailable) -> bool:
-    return isinstance(side, DirectionMeasured) and not bool(
-        torch.isfinite(side.y.detach()).all()
-    )
+def _is_lost(side: Side) -> bool:
+    return side.answered and not bool(torch.isfinite(side.y.detach()).all())
 
 
-def _with_faults(
-    side: DirectionMeasured | Unavailable, faults: tuple[str, ...]
-) -> DirectionMeasured | Unavailable:
-    if not isinstance(side, DirectionMeasured) or not _is_lost(side):
+def _with_faults(side: Side, faults: tuple[str, ...]) -> Side:
+    if not _is_lost(side):
         return side
     seen = side.behaviour
     return replace(side, behaviour=replace(seen, faults=(*faults, *seen.faults)))

@@ -7,18 +7,12 @@ does, whether that proves anything.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.judging.contract import breaks_contract, contract_check
 from ldjcheck.judging.gradients import gradient_checks
 from ldjcheck.judging.round_trip import round_trip_check
 from ldjcheck.judging.verdict import verdict_on
 from ldjcheck.records import Check, CheckStatus, Comparison, Measurement, Verdict
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import DirectionMeasured
 
 __all__ = ["breaks_contract", "compare"]
 
@@ -28,7 +22,8 @@ def compare(measurement: Measurement) -> Comparison:
     forward = verdict_on(measurement, "forward")
     inverse = verdict_on(measurement, "inverse")
     round_trip = round_trip_check(measurement, forward, inverse)
-    if measurement.calls.inverse_derived and not forward.mismatched:
+    back = measurement.calls.inverse
+    if back is not None and back.derived and not forward.mismatched:
         inverse = _of_the_map_alone(inverse, round_trip, "not-available")
     inverse = _as_meant(inverse, round_trip)
     return Comparison(
@@ -46,19 +41,12 @@ def _as_meant(inverse: Verdict, round_trip: Check) -> Verdict:
 
     Its map is to blame, and once that is mended the ldj is right.
     """
-    apart = [side for _, side, good in inverse.usable if _is_apart(side, good)]
-    if not apart or not all(side.meant for side in apart):
+    told = [side for _, side, _ in inverse.usable if side.said.ldj is not None]
+    apart = [side for side in told if not side.agrees]
+    if not apart or not all(side.round_trip.meant for side in apart):
         return inverse
     found = _of_the_map_alone(inverse, round_trip, "unproven")
     return replace(found, meant=not found.mismatched)
-
-
-def _is_apart(side: DirectionMeasured, good: Tensor) -> bool:
-    """Return whether a sample that counts is off by more than is allowed."""
-    if side.reported is None or side.exact is None or side.allowed is None:
-        return False
-    off = (side.reported - side.exact).abs()
-    return not bool((off <= side.allowed)[good].all())
 
 
 def _of_the_map_alone(

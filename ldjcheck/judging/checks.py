@@ -4,51 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import Check, CheckStatus, Dimension, DirectionMeasured, Sample
+from ldjcheck.records import Check, CheckStatus, Dimension, Sample, Side
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def ldj_check(
-    side: DirectionMeasured, status: CheckStatus, worst: float | None
-) -> Check:
+def ldj_check(side: Side, status: CheckStatus, worst: float | None) -> Check:
     """Return the numbers of one configuration, samples and dims, under a status."""
     return Check(
         name="ldj",
         direction=side.direction,
         status=status,
-        wrt=side.wrt,
-        shape=tuple(side.x.shape[1:]),
-        dims=side.x[0].numel(),
-        dtype=side.dtype,
-        tolerance=None if side.allowed is None else float(side.allowed.max()),
+        wrt=side.exact.wrt,
+        shape=side.shape,
+        dims=side.dims,
+        dtype=side.said.dtype,
+        tolerance=None
+        if side.exact.allowed is None
+        else float(side.exact.allowed.max()),
         worst=worst,
-        method=side.method,
+        method=side.exact.method,
         samples=tuple(_samples(side)),
         dimensions=tuple(_dimensions(side)),
-        structure=side.structure,
+        structure=side.exact.structure,
     )
 
 
-def _samples(side: DirectionMeasured) -> Iterator[Sample]:
-    if side.exact is None or side.allowed is None:
+def _samples(side: Side) -> Iterator[Sample]:
+    if side.exact.ldj is None or side.exact.allowed is None:
         return
-    for index, exact in enumerate(side.exact.tolist()):
-        reported = None if side.reported is None else float(side.reported[index])
+    for index, exact in enumerate(side.exact.ldj.tolist()):
+        reported = None if side.said.ldj is None else float(side.said.ldj[index])
         yield Sample(
             index=index,
             reported=reported,
             exact=exact,
             difference=None if reported is None else reported - exact,
-            allowed=float(side.allowed[index]),
+            allowed=float(side.exact.allowed[index]),
         )
 
 
-def _dimensions(side: DirectionMeasured) -> Iterator[Dimension]:
-    if side.shares is None:
+def _dimensions(side: Side) -> Iterator[Dimension]:
+    if side.exact.shares is None:
         return
-    own = side.reported_shares
-    for index, exact in enumerate(side.shares[0].tolist()):
+    own = side.said.shares
+    for index, exact in enumerate(side.exact.shares[0].tolist()):
         reported = None if own is None else float(own[0, index])
         yield Dimension(index=index, exact=exact, reported=reported)

@@ -11,12 +11,12 @@ from ldjcheck.records import Behaviour, Check, CheckStatus
 from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Coupling, DirectionMeasured, Verdict
+    from ldjcheck.records import Coupling, Side, Verdict
 
 _COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
 
 
-def behaviour_seen(sides: list[DirectionMeasured]) -> Behaviour:
+def behaviour_seen(sides: list[Side]) -> Behaviour:
     """Return each thing that was noticed, from the first configuration where it was."""
     seen = [replace(side.behaviour, coupling=_coupling(side)) for side in sides]
     found: dict[str, Any] = {}
@@ -26,7 +26,7 @@ def behaviour_seen(sides: list[DirectionMeasured]) -> Behaviour:
     return Behaviour(**found)
 
 
-def _coupling(side: DirectionMeasured) -> Coupling | None:
+def _coupling(side: Side) -> Coupling | None:
     """Return how samples are coupled, if by more than rounding."""
     found = side.behaviour.coupling
     if found is None:
@@ -37,16 +37,16 @@ def _coupling(side: DirectionMeasured) -> Coupling | None:
     return replace(found, output=output, ldj=ldj) if output or ldj else None
 
 
-def _uncoupled(side: DirectionMeasured) -> float:
+def _uncoupled(side: Side) -> float:
     """Return how far a sample may move with its companions: by rounding alone."""
     sizes = [1.0] + [
         float(values[torch.isfinite(values)].abs().max())
-        for values in (side.jacobian, side.y, side.reported)
+        for values in (side.exact.jacobian, side.y, side.said.ldj)
         if values is not None and torch.isfinite(values).any()
     ]
-    rounding = _COUPLED * max(sizes) * (1.0 if side.dtype == "float64" else 1e5)
+    rounding = _COUPLED * max(sizes) * (1.0 if side.said.dtype == "float64" else 1e5)
     # A solver that stops when the whole batch is good enough is coupled by its residual.
-    return rounding + 10.0 * min(side.residual, SOLVER_RESIDUAL)
+    return rounding + 10.0 * min(side.round_trip.residual, SOLVER_RESIDUAL)
 
 
 def breaks_contract(seen: Behaviour) -> bool:

@@ -10,73 +10,73 @@ from ldjcheck.records import Verdict
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import CheckStatus, DirectionMeasured
+    from ldjcheck.records import CheckStatus, Side
 
 _CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
 
 
-def resized_verdict(
-    sides: Sequence[DirectionMeasured], faults: tuple[str, ...]
-) -> Verdict:
+def resized_verdict(sides: Sequence[Side], faults: tuple[str, ...]) -> Verdict:
     """Return how a direction without a square Jacobian came out."""
     first = sides[0]
-    assert first.jacobian is not None
+    assert first.exact.jacobian is not None
     if first.direction == "inverse" and _reports_nothing(sides):
         return Verdict(
             direction=first.direction,
             check=ldj_check(first, "not-available", None),
-            resized=(first.jacobian.shape[2], first.jacobian.shape[1]),
+            resized=(first.exact.jacobian.shape[2], first.exact.jacobian.shape[1]),
             untracked=True,
             faults=faults,
         )
     # Of many dims that are dropped nothing is known, and smaller images may tell.
-    known = next((s for s in sides if s.exact is not None and s.instead), first)
-    told = [s for s in sides if s.instead == known.instead and s.exact is not None]
+    known = next(
+        (s for s in sides if s.exact.ldj is not None and s.exact.instead), first
+    )
+    told = [
+        s
+        for s in sides
+        if s.exact.instead == known.exact.instead and s.exact.ldj is not None
+    ]
     off = max([_off(side) for side in told], default=0.0)
-    agrees = bool(told) and all(_agrees(side) for side in told)
+    agrees = bool(told) and all(side.exact.is_finite and side.agrees for side in told)
     apart = off > _CLEAR and not agrees
-    wrong = known.instead == "split" and bool(told) and apart
+    wrong = known.exact.instead == "split" and bool(told) and apart
     status: CheckStatus = "pass" if agrees else "fail" if wrong else "unproven"
-    if known.instead == "volume" and not agrees:
+    if known.exact.instead == "volume" and not agrees:
         told = []  # another number may be meant
-    shown = first.jacobian if known.jacobian is None else known.jacobian
+    shown = (
+        first.exact.jacobian if known.exact.jacobian is None else known.exact.jacobian
+    )
     return Verdict(
         direction=first.direction,
         check=ldj_check(known, status, off if told else None),
         resized=(shown.shape[2], shown.shape[1]),
-        instead=known.instead if told else None,
-        ldj_at=first.ldj_at,
+        instead=known.exact.instead if told else None,
+        ldj_at=first.said.made_at,
         faults=faults,
     )
 
 
-def _reports_nothing(sides: Sequence[DirectionMeasured]) -> bool:
+def _reports_nothing(sides: Sequence[Side]) -> bool:
     """Return whether a way back reports none, or no more than what was passed in.
 
     While what it makes up has a density that the way there tells.
     """
-    told = [side for side in sides if side.reported is not None]
+    told = [side for side in sides if side.said.ldj is not None]
     if not told:
-        return sides[0].form is None
+        return sides[0].said.form is None
     zero = not any(
-        bool(side.reported.any()) for side in told if side.reported is not None
+        bool(side.said.ldj.any()) for side in told if side.said.ldj is not None
     )
     return zero and any(
-        side.exact is not None
-        and bool(side.exact.isfinite().any() and side.exact.any())
+        side.exact.ldj is not None
+        and bool(side.exact.ldj.isfinite().any() and side.exact.ldj.any())
         for side in sides
     )
 
 
-def _off(side: DirectionMeasured) -> float:
-    assert side.exact is not None
-    if side.reported is None:
+def _off(side: Side) -> float:
+    assert side.exact.ldj is not None
+    if side.said.ldj is None:
         return 0.0
-    off = (side.reported - side.exact).abs()
+    off = (side.said.ldj - side.exact.ldj).abs()
     return float(off.nan_to_num(float("inf")).max())
-
-
-def _agrees(side: DirectionMeasured) -> bool:
-    if side.reported is None or side.exact is None or side.allowed is None:
-        return False
-    return bool(((side.reported - side.exact).abs() <= side.allowed).all())

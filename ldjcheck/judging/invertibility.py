@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.oracle.jacobian import signs_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import Probe, Side
 
     _Map = tuple[object, ...]
 
@@ -25,47 +27,52 @@ _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
 _ENOUGH = 2  # configurations, of different parameters or inputs
 
 
-def is_singular_everywhere(sides: Sequence[tuple[Config, DirectionMeasured]]) -> bool:
+def is_singular_everywhere(sides: Sequence[tuple[Probe, Side]]) -> bool:
     """Return whether the Jacobian is singular on every sample of every configuration.
 
     A map that saturates is singular on some: far out, or where a parameter is large.
     """
-    known = [side for _, side in sides if _is_square(side.jacobian)]
+    known = [side for _, side in sides if side.exact.is_square]
     if any(_says_saturated(side) for side in known):
         return False
     return len(known) >= _ENOUGH and all(_is_singular(side) for side in known)
 
 
-def _says_saturated(side: DirectionMeasured) -> bool:
+def _says_saturated(side: Side) -> bool:
     """Return whether the layer itself reports a volume too small to differentiate."""
-    if side.reported is None or side.exact is None or side.exact.isfinite().any():
+    if (
+        side.said.ldj is None
+        or side.exact.ldj is None
+        or side.exact.ldj.isfinite().any()
+    ):
         return False
-    return bool((side.reported.isfinite() & (side.reported < _SATURATED)).any())
+    return bool((side.said.ldj.isfinite() & (side.said.ldj < _SATURATED)).any())
 
 
-def _is_singular(side: DirectionMeasured) -> bool:
+def _is_singular(side: Side) -> bool:
     """Return whether no sample has a regular Jacobian.
 
     A triangular one with no zero among its pivots is regular, however small they are.
     """
-    assert side.jacobian is not None
-    if side.structure in ("diagonal", "triangular") and side.exact is not None:
-        return not bool(torch.isfinite(side.exact).any())
-    return all(_loses(matrix) for matrix in side.jacobian)
+    assert side.exact.jacobian is not None
+    if (
+        side.exact.structure in ("diagonal", "triangular")
+        and side.exact.ldj is not None
+    ):
+        return not bool(torch.isfinite(side.exact.ldj).any())
+    return all(_loses(matrix) for matrix in side.exact.jacobian)
 
 
-def changes_orientation(
-    sides: Sequence[tuple[Config, DirectionMeasured]], *, learns: bool
-) -> bool:
+def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) -> bool:
     """Return whether the sign of det J differs although the parameters are the same.
 
     A layer that `learns` may be invertible for some parameters: then half of all draws must
     show it. Inputs far out, where many maps are straight, are as good as those near.
     """
     by_map: dict[_Map, set[float]] = {}
-    for config, side in sides:
-        if _is_square(side.jacobian) and side.anchored:
-            drawn = config.draw, config.scale, config.turned, config.reflected
+    for probe, side in sides:
+        if side.exact.is_square and side.exact.anchored:
+            drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
             by_map.setdefault(at, set()).update(_signs(side))
     split = sum(len(signs) > 1 for signs in by_map.values())
@@ -75,14 +82,9 @@ def changes_orientation(
     return split > 0
 
 
-def _signs(side: DirectionMeasured) -> set[float]:
-    assert side.jacobian is not None
-    clear = [m for m in side.jacobian if _condition(m) < _DOUBTFUL]
-    return {float(torch.linalg.slogdet(matrix).sign) for matrix in clear}
-
-
-def _is_square(jacobian: Tensor | None) -> bool:
-    return jacobian is not None and jacobian.shape[1] == jacobian.shape[2]
+def _signs(side: Side) -> set[float]:
+    assert side.exact.jacobian is not None
+    return signs_of(m for m in side.exact.jacobian if _condition(m) < _DOUBTFUL)
 
 
 def _loses(matrix: Tensor) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import Check, CheckStatus, DirectionMeasured
+from ldjcheck.records import Check, CheckStatus, Side
 from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Measurement, Unavailable, Verdict
+    from ldjcheck.records import Measurement, Verdict
 
 _ANYWHERE = 1e-2  # relative to x
 _CLEARLY = 4.0  # times what rounding may cost: it cost no more, if the model is coarse
@@ -26,14 +26,14 @@ def round_trip_check(
     ways = [
         (m.inverse, m.forward)
         for m in measurement.measured
-        if isinstance(m.inverse, DirectionMeasured) and m.inverse.round_trip is not None
+        if m.inverse.round_trip.off is not None
     ]
     if not ways or ways[0][0] is not measurement.measured[0].inverse:
         return Check(name="round-trip", direction=None, status="not-available")
     telling = [pair for pair in ways if _tells(*pair)]
     first, there = max(telling or ways, key=lambda pair: _excess(pair[0]))
-    worst, allowed = first.round_trip or 0.0, first.round_trip_allowed or 0.0
-    solves = first.method == "preimage"
+    worst, allowed = first.round_trip.off or 0.0, first.round_trip.allowed or 0.0
+    solves = first.exact.method == "preimage"
     agrees = solves or not inverse.mismatched or forward.mismatched
     status: CheckStatus = "fail"
     if worst <= allowed and (telling or worst <= _anywhere(first, there)):
@@ -46,31 +46,31 @@ def round_trip_check(
         name="round-trip",
         direction=None,
         status=status,
-        shape=tuple(first.x.shape[1:]),
-        dims=first.x[0].numel(),
-        dtype=first.dtype,
+        shape=first.shape,
+        dims=first.dims,
+        dtype=first.said.dtype,
         tolerance=allowed,
         worst=worst,
     )
 
 
-def _tells(side: DirectionMeasured, there: DirectionMeasured | Unavailable) -> bool:
+def _tells(side: Side, there: Side) -> bool:
     """Return whether the way back could miss by more than what rounding may cost.
 
     Where the map squeezes almost to nothing, rounding alone leads anywhere.
     """
-    allowed = side.round_trip_allowed
+    allowed = side.round_trip.allowed
     return allowed is not None and allowed <= _anywhere(side, there)
 
 
-def _anywhere(side: DirectionMeasured, there: DirectionMeasured | Unavailable) -> float:
+def _anywhere(side: Side, there: Side) -> float:
     """Return the miss from which on a point is another one."""
-    x = there.x if isinstance(there, DirectionMeasured) else side.y
+    x = there.x if there.answered else side.y
     return _ANYWHERE * (1.0 + float(x.detach().abs().max()))
 
 
-def _excess(side: DirectionMeasured) -> float:
+def _excess(side: Side) -> float:
     """Return by how many times the way back misses what is allowed."""
-    if side.round_trip is None or side.round_trip_allowed is None:
+    if side.round_trip.off is None or side.round_trip.allowed is None:
         return 0.0
-    return side.round_trip / max(side.round_trip_allowed, 1e-300)
+    return side.round_trip.off / max(side.round_trip.allowed, 1e-300)

@@ -28,17 +28,17 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
     """Return what was seen through, in the words of the report."""
     said = {}
     for side in (measurement.measured[0].forward, measurement.measured[0].inverse):
-        if getattr(side, "wrt", None) == "noise":
+        if side.exact.wrt == "noise":
             said["wrt"] = "noise: a random draw made in the call enters the output"
-        if getattr(side, "density_counted", False):
+        if side.exact.density_counted:
             said["wrt"] += ", whose own density the ldj counts"
-        if calls := getattr(side, "estimated", 0):
+        if calls := side.said.estimated:
             said["estimator"] = (
                 f"the ldj is random and y is not: judged by its mean over {calls} calls"
             )
-        if getattr(side, "rounding_seen", False):
+        if side.exact.rounding_seen:
             said["rounding"] = "seen through: the output is rounded to whole numbers"
-        if getattr(side, "detach_seen", False):
+        if side.exact.detach_seen:
             said["detach"] = "seen through: without it autograd misses part of the map"
     return said
 

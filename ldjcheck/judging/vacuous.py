@@ -10,11 +10,11 @@ from torch import Tensor
 from ldjcheck.tolerance import VISIBLE
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Config, DirectionMeasured
+    from ldjcheck.records import Probe, Side
 
 
 def vacuous(
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, Side, Tensor], ...],
 ) -> str | None:
     """Return why agreement proves nothing, or None when it does.
 
@@ -23,11 +23,13 @@ def vacuous(
     logarithm of, or when it stays zero while the Jacobian varies.
     """
     for _, side, good in usable:
-        if side.exact is not None and (side.exact[good].abs() > VISIBLE).any():
+        if side.exact.ldj is not None and (side.exact.ldj[good].abs() > VISIBLE).any():
             return None
     if all(_is_identity(side) for _, side, _ in usable):
         return "identity"
-    known = [side.jacobian for _, side, _ in usable if side.jacobian is not None]
+    known = [
+        side.exact.jacobian for _, side, _ in usable if side.exact.jacobian is not None
+    ]
     if known and all(_is_orthogonal(j) or _is_whole(j) for j in known):
         return None
     if not known or any(_varies(j) for j in known) or _differ(known):
@@ -35,8 +37,8 @@ def vacuous(
     return "zero"
 
 
-def _is_identity(side: DirectionMeasured) -> bool:
-    if side.x.shape != side.y.shape or side.wrt == "noise":
+def _is_identity(side: Side) -> bool:
+    if side.x.shape != side.y.shape or side.exact.wrt == "noise":
         return False
     return torch.allclose(side.x.double(), side.y.double(), rtol=0.0, atol=1e-12)
 

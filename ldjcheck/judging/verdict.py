@@ -17,13 +17,11 @@ from ldjcheck.judging.vacuous import vacuous
 from ldjcheck.records import (
     Check,
     CheckStatus,
-    Config,
-    ConfigMeasured,
     Direction,
-    DirectionMeasured,
     Measurement,
+    Probe,
     Shape,
-    Unavailable,
+    Side,
     Verdict,
 )
 from ldjcheck.tolerance import (
@@ -43,22 +41,22 @@ _HALF = 0.45  # what is left open of a factor must be less than half of it
 
 def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     """Return how a direction came out over all configurations."""
-    first = _side(measurement.measured[0], direction)
-    if isinstance(first, Unavailable):
+    first = measurement.measured[0].of(direction)
+    if not first.answered:
         return Verdict(
             direction=direction,
             check=Check(
                 name="ldj",
                 direction=direction,
-                status="error" if first.raised else "not-available",
+                status="error" if first.said.raised else "not-available",
             ),
-            raised=first.raised,
-            why=first.why,
+            raised=first.said.raised,
+            why=first.said.why_absent,
         )
     sides = [
-        (m.config, side)
+        (m.probe, side)
         for m in measurement.measured
-        if isinstance(side := _side(m, direction), DirectionMeasured)
+        if (side := m.of(direction)).answered
     ]
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
@@ -83,23 +81,20 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
 
 
 def _by_numbers(
-    sides: list[tuple[Config, DirectionMeasured]],
+    sides: list[tuple[Probe, Side]],
     faults: tuple[str, ...],
     measurement: Measurement,
 ) -> Verdict:
     first = sides[0][1]
     direction = first.direction
-    if first.form is not None and first.reported is None:
+    if first.said.form is not None and first.said.ldj is None:
         faults = (
-            first.form,
+            first.said.form,
             *faults,
         )  # no way of reading it gives one value per sample
-    square = (
-        first.jacobian is None or first.jacobian.shape[1] == first.jacobian.shape[2]
-    )
-    if first.jacobian is not None and not square:
+    if first.exact.is_resizing:
         return resized_verdict([side for _, side in sides], faults)
-    if first.exact is None or first.allowed is None:
+    if first.exact.ldj is None or first.exact.allowed is None:
         status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
         return Verdict(
             direction=direction,
@@ -110,7 +105,7 @@ def _by_numbers(
     usable = tuple(_usable(sides))
     singular = not usable or usable[0][1] is not first
     untracked = _untracked(direction, first, usable)
-    if first.reported is None:
+    if first.said.ldj is None:
         status = "not-available" if untracked else "fail"
         return Verdict(
             direction=direction,
@@ -134,8 +129,8 @@ def _by_numbers(
 
 def _invertible(
     verdict: Verdict,
-    first: DirectionMeasured,
-    sides: list[tuple[Config, DirectionMeasured]],
+    first: Side,
+    sides: list[tuple[Probe, Side]],
     *,
     learns: bool,
 ) -> Verdict:
@@ -151,8 +146,8 @@ def _invertible(
 
 def _judged(
     direction: Direction,
-    first: DirectionMeasured,
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    first: Side,
+    usable: tuple[tuple[Probe, Side, Tensor], ...],
     faults: tuple[str, ...],
     measurement: Measurement,
     *,
@@ -162,37 +157,37 @@ def _judged(
     shown = first if singular else None
     failing: list[Shape] = []
     for _, side, good in usable:
-        if side.reported is None:  # its form is broken there, which is a fault
+        if side.said.ldj is None:  # its form is broken there, which is a fault
             mismatched = True
             continue
-        assert side.exact is not None
-        assert side.allowed is not None
-        off = (side.reported - side.exact)[good].abs()
+        assert side.exact.ldj is not None
+        assert side.exact.allowed is not None
+        off = (side.said.ldj - side.exact.ldj)[good].abs()
         off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
-        allowed = side.allowed[good]
+        allowed = side.exact.allowed[good]
         worst = max([worst, *zip(off.tolist(), allowed.tolist(), strict=True)])
         apart = bool((off > allowed).any())
-        unanchored |= not side.anchored
-        if apart and side.anchored:
+        unanchored |= not side.exact.anchored
+        if apart and side.exact.anchored:
             mismatched = True
-            failing.append(tuple(side.x.shape[1:]))
+            failing.append(side.shape)
             shown = shown or side  # numbers that agree are no evidence of a mistake
         elif (
             not apart
-            and not side.estimated
-            and not side.approximate
-            and _hides(allowed, side.x[0].numel())
-            and side.dtype == "float64"
+            and not side.said.estimated
+            and not side.exact.approximate
+            and _hides(allowed, side.dims)
+            and side.said.dtype == "float64"
         ):
             given = (measurement.options.atol, measurement.options.rtol)
             ill |= side is first and given == (None, None)
-    if first.estimated:
+    if first.said.estimated:
         factor, error = common_factor(_estimates(usable))
         mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
         ill |= CHANCE_OF_ALL * error > _HALF
     nothing = None if mismatched or singular else vacuous(usable)
     status: CheckStatus = "pass"
-    if mismatched or first.form is not None:
+    if mismatched or first.said.form is not None:
         status = "fail"
     elif singular or unanchored or nothing or ill or measurement.one_sided:
         status = "unproven"
@@ -208,7 +203,7 @@ def _judged(
         vacuous=nothing,
         singular=singular,
         ill_conditioned=ill,
-        form=first.form,
+        form=first.said.form,
         faults=faults,
     )
 
@@ -228,56 +223,54 @@ def _hides(allowed: Tensor, dims: int) -> bool:
 
 
 def _estimates(
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    usable: tuple[tuple[Probe, Side, Tensor], ...],
 ) -> Iterator[tuple[float, float, float]]:
     """Yield reported, exact, and the standard error of reported, of every sample."""
     for _, side, good in usable:
-        if side.reported is not None and side.exact is not None and side.estimated:
-            assert side.allowed is not None
-            error = side.allowed[good] / CHANCE
-            columns = (side.reported[good], side.exact[good], error)
+        if (
+            side.said.ldj is not None
+            and side.exact.ldj is not None
+            and side.said.estimated
+        ):
+            assert side.exact.allowed is not None
+            error = side.exact.allowed[good] / CHANCE
+            columns = (side.said.ldj[good], side.exact.ldj[good], error)
             yield from zip(*(column.tolist() for column in columns), strict=True)
 
 
 def _usable(
-    sides: list[tuple[Config, DirectionMeasured]],
-) -> Iterator[tuple[Config, DirectionMeasured, Tensor]]:
+    sides: list[tuple[Probe, Side]],
+) -> Iterator[tuple[Probe, Side, Tensor]]:
     """Yield the configurations that say something, with the samples that do.
 
     Away from the first configuration a layer may saturate, or a size may not be meant:
     what is singular or not square there is left out. A sample without a finite exact value
     proves nothing either way.
     """
-    for config, side in sides:
-        if side.exact is None or side.allowed is None:
+    for probe, side in sides:
+        if side.exact.ldj is None or side.exact.allowed is None:
             continue
-        good = torch.isfinite(side.exact)
+        good = torch.isfinite(side.exact.ldj)
         if good.any():
-            yield config, side, good
+            yield probe, side, good
 
 
 def _untracked(
     direction: Direction,
-    first: DirectionMeasured,
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...],
+    first: Side,
+    usable: tuple[tuple[Probe, Side, Tensor], ...],
 ) -> bool:
     """Return whether a way back reports nothing: None, zeros, or what was passed in."""
     if direction == "forward":
         return False
-    if first.reported is None:
-        return first.form is None
-    zero = all(s.reported is not None and not s.reported[g].any() for _, s, g in usable)
+    if first.said.ldj is None:
+        return first.said.form is None
+    zero = all(s.said.ldj is not None and not s.said.ldj[g].any() for _, s, g in usable)
     moves = any(
-        s.exact is not None and bool((s.exact[g].abs() > VISIBLE).any())
+        s.exact.ldj is not None and bool((s.exact.ldj[g].abs() > VISIBLE).any())
         for _, s, g in usable
     )
     return bool(usable) and zero and moves
-
-
-def _side(
-    measured: ConfigMeasured, direction: Direction
-) -> DirectionMeasured | Unavailable:
-    return measured.forward if direction == "forward" else measured.inverse
 
 
 def _finite(y: Tensor) -> bool:

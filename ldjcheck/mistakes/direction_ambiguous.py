@@ -30,10 +30,14 @@ def _is_turned(verdict: Verdict) -> bool:
     if not verdict.mismatched or verdict.faults or verdict.flat or not verdict.usable:
         return False
     for _, side, good in verdict.usable:
-        if side.reported is None or side.exact is None or side.allowed is None:
+        if (
+            side.said.ldj is None
+            or side.exact.ldj is None
+            or side.exact.allowed is None
+        ):
             return False
-        off = (side.reported + side.exact).abs() > side.allowed
-        if bool((off | ~side.reported.isfinite())[good].any()):
+        off = (side.said.ldj + side.exact.ldj).abs() > side.exact.allowed
+        if bool((off | ~side.said.ldj.isfinite())[good].any()):
             return False
     return True
 

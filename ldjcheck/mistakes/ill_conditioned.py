@@ -17,12 +17,12 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
         if not verdict.ill_conditioned or verdict.mismatched:
             continue
-        if verdict.usable and verdict.usable[0][1].estimated:
+        if verdict.usable and verdict.usable[0][1].said.estimated:
             yield RULE.finding(
                 "The ldj is an estimate that scatters too much to prove anything.",
                 direction=verdict.direction,
                 evidence=(
-                    f"averaged over {verdict.usable[0][1].estimated} calls, chance alone "
+                    f"averaged over {verdict.usable[0][1].said.estimated} calls, chance alone "
                     f"allows {verdict.check.tolerance:.2g}",
                     "give the estimator more samples or terms, or a smaller --shape",
                 ),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.records import DirectionMeasured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,15 +18,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     inverse = comparison.inverse
     if not inverse.untracked:
         return
-    side = comparison.measurement.measured[0].inverse
-    first = side if isinstance(side, DirectionMeasured) else None
+    first = comparison.measurement.measured[0].inverse
     exact = (
         ""
-        if first is None or first.exact is None
-        else (f"; its exact value is {float(first.exact[0]):+.6g} on sample 0")
+        if first.exact.ldj is None
+        else (f"; its exact value is {float(first.exact.ldj[0]):+.6g} on sample 0")
     )
-    promised = comparison.measurement.calls.inverse_tracked
-    expected = not promised or (first is not None and first.bare)
+    back = comparison.measurement.calls.inverse
+    promised = back is not None and back.tracked
+    expected = not promised or first.said.bare
     finding = RULE.finding(
         "The inverse does not track its ldj, so only the map itself was checked.",
         direction="inverse",

@@ -21,7 +21,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
-        shape = side.ldj_shape or ()
+        shape = side.said.ldj_shape or ()
         if math.prod(shape) == config.batch or is_of_pairs(comparison, verdict):
             continue  # an entry per sample, or per pair of them: that is LDJ201
         summed = "all its entries"  # which are those of any sample

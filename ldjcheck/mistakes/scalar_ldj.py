@@ -21,8 +21,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.mismatched or verdict.untracked or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
-        if side.reported is not None and side.ldj_shape in ((), (1,)):
-            found.append((verdict.direction, side.ldj_shape, config.batch))
+        if side.said.ldj is not None and side.said.ldj_shape in ((), (1,)):
+            found.append((verdict.direction, side.said.ldj_shape, config.batch))
     if not found or found[0][1:] == ((1,), 1):
         return
     _, shape, batch = found[0]

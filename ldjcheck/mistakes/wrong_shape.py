@@ -21,7 +21,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
-        shape, batch = side.ldj_shape or (), config.batch
+        shape, batch = side.said.ldj_shape or (), config.batch
         values = "right"
         if verdict.mismatched:
             values = "still wrong, which is a mistake of its own"

@@ -17,113 +17,88 @@ from ldjcheck.oracle.preimage import (
     with_round_trip,
 )
 from ldjcheck.oracle.resampled import making_up
-from ldjcheck.oracle.sides import is_apart, measured_side
+from ldjcheck.oracle.sides import measured_side
 from ldjcheck.records import (
     Calls,
-    Config,
-    ConfigMeasured,
-    DirectionMeasured,
     Domain,
-    Unavailable,
+    Probe,
+    Side,
+    Sides,
 )
-from ldjcheck.running.spectral_norm import keep_up
 
 if TYPE_CHECKING:
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 
-def measure_config(workshop: Workshop, calls: Calls, config: Config) -> ConfigMeasured:
+def measure_sides(bench: Bench, probe: Probe) -> Sides:
     """Return what both directions say and what is true; raises nothing of the layer's."""
-    options = workshop.options
-    runner, x, generator = ready(workshop, calls, config)
+    options, calls = bench.options, bench.calls
+    runner, x, generator = bench.ready(probe)
     wants_forward = options.direction in ("both", "forward")
     wants_inverse = options.direction in ("both", "inverse")
-    forward: DirectionMeasured | Unavailable = Unavailable(
-        direction="forward", why="there is no forward direction"
-    )
+    forward: Side = Side.absent("forward", "there is no forward direction")
     if calls.forward is not None:
-        forward = measured_side(runner, "forward", x, workshop)
-        forward = _with_losses(runner, workshop, config, forward)
-    inverse: DirectionMeasured | Unavailable = Unavailable(
-        direction="inverse", why="there is no way back"
-    )
+        forward = measured_side(runner, "forward", x, bench)
+        forward = _with_losses(runner, bench, probe, forward)
+    inverse: Side = Side.absent("inverse", "there is no way back")
     if calls.inverse is not None and wants_inverse:
-        y = _inverse_input(forward, calls, config, generator, x.dtype)
+        y = _inverse_input(forward, calls, probe, generator, x.dtype)
         if y is not None:
-            inverse = way_back(runner, y, forward, workshop)
-            inverse = _with_losses(runner, workshop, config, inverse)
-            if isinstance(inverse, DirectionMeasured) and calls.departures:
-                inverse = making_up(runner, inverse, workshop.options)
-            elif isinstance(inverse, DirectionMeasured):
-                inverse = with_round_trip(runner, inverse, forward, workshop)
-                inverse = as_meant(runner, inverse, forward, workshop)
+            inverse = way_back(runner, y, forward, bench)
+            inverse = _with_losses(runner, bench, probe, inverse)
+            if inverse.answered and calls.departures:
+                inverse = making_up(runner, inverse, bench.options)
+            elif inverse.answered:
+                inverse = with_round_trip(runner, inverse, forward, bench)
+                inverse = as_meant(runner, inverse, forward, bench)
                 forward = by_the_way_back(forward, inverse)
     elif not wants_inverse:
-        inverse = Unavailable(direction="inverse", why="not asked for")
-    if isinstance(forward, DirectionMeasured) and not _may_round(forward, inverse):
-        forward = replace(forward, anchored=False)
+        inverse = Side.absent("inverse", "not asked for")
+    if forward.answered and not _may_round(forward, inverse):
+        forward = replace(forward, exact=replace(forward.exact, anchored=False))
     if not wants_forward:
-        forward = Unavailable(direction="forward", why="not asked for")
-    return ConfigMeasured(config=config, forward=forward, inverse=inverse)
-
-
-def ready(
-    workshop: Workshop, calls: Calls, config: Config
-) -> tuple[Runner, Tensor, torch.Generator]:
-    """Return a runner set up as the configuration says, its inputs, and what drew them."""
-    generator = torch.Generator().manual_seed(
-        1_000_003 * (config.seed + 1) + config.batch
-    )
-    dtype = torch.float64 if workshop.promote else torch.float32
-    at = config.domain, config.shape, config.batch
-    warm_up = draw(*at, "usual", generator).to(dtype)
-    x = draw(*at, config.region, generator).to(dtype)
-    if config.reach != 1.0:
-        x = config.reach * x
-    runner = workshop.runner_at(calls, config, warm_up)
-    if config.draw and workshop.options.mode != "train":
-        keep_up(runner.layer)  # in training, each call does so itself, and is seen to
-    return runner, x, generator
+        forward = Side.absent("forward", "not asked for")
+    return Sides(probe=probe, forward=forward, inverse=inverse)
 
 
 def _with_losses(
     runner: Runner,
-    workshop: Workshop,
-    config: Config,
-    side: DirectionMeasured | Unavailable,
-) -> DirectionMeasured | Unavailable:
+    bench: Bench,
+    probe: Probe,
+    side: Side,
+) -> Side:
     """Return the measurement with what is lost on the way allowed, if the numbers part."""
-    if not isinstance(side, DirectionMeasured) or not is_apart(side) or side.underived:
+    if not side.disagrees or side.exact.underived:
         return side  # of what only solves, the steps say nothing of the map
-    options = workshop.options
-    if not workshop.losses or (options.atol, options.rtol) != (None, None):
+    options = bench.options
+    if not bench.losses or (options.atol, options.rtol) != (None, None):
         return side
-    return with_losses(runner, config, side)
+    return with_losses(runner, probe, side)
 
 
 def _inverse_input(
-    forward: DirectionMeasured | Unavailable,
+    forward: Side,
     calls: Calls,
-    config: Config,
+    probe: Probe,
     generator: torch.Generator,
     dtype: torch.dtype,
 ) -> Tensor | None:
     """Return points for the way back: images of the forward map where there is one."""
-    if isinstance(forward, DirectionMeasured):
+    if forward.answered:
         y = forward.y
-        usable = y.dim() and len(y) == config.batch and bool(torch.isfinite(y).all())
+        usable = y.dim() and len(y) == probe.batch and bool(torch.isfinite(y).all())
         return y.clone() if usable else None
-    domain = calls.codomain or Domain(kind="real")
-    return draw(domain, config.shape, config.batch, config.region, generator).to(dtype)
+    back = calls.inverse
+    declared = None if back is None else back.domain
+    domain = declared or Domain(kind="real")
+    return draw(domain, probe.shape, probe.batch, probe.region, generator).to(dtype)
 
 
-def _may_round(
-    forward: DirectionMeasured, inverse: DirectionMeasured | Unavailable
-) -> bool:
+def _may_round(forward: Side, inverse: Side) -> bool:
     """Return whether rounding may be seen through: where the way back adds the noise.
 
     A map that rounds real numbers, and that nothing undoes, has no Jacobian but zero.
     """
-    undone = isinstance(inverse, DirectionMeasured) and inverse.wrt == "noise"
-    return undone or not forward.rounding_seen
+    undone = inverse.exact.wrt == "noise"
+    return undone or not forward.exact.rounding_seen

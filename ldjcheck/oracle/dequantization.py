@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records import DirectionMeasured
+    from ldjcheck.records import Side
     from ldjcheck.running.runner import Runner
 
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
@@ -40,8 +40,8 @@ class Noise:
 
 def noise_of(
     runner: Runner,
-    forward: DirectionMeasured,
-    inverse: DirectionMeasured,
+    forward: Side,
+    inverse: Side,
     epsilon: float,
 ) -> Noise | None:
     """Return what the noise u explains; u is what stands before rounding, less x.
@@ -50,7 +50,7 @@ def noise_of(
     one that rounds up does, or u is no noise. A u that comes near 0 or 1 may round over the
     edge of its cell, by no more than arithmetic of this `epsilon` is off there.
     """
-    if not inverse.rounding_seen or inverse.jacobian is None:
+    if not inverse.exact.rounding_seen or inverse.exact.jacobian is None:
         return None
     first = Frozen()
     seen = Frozen()
@@ -70,7 +70,7 @@ def noise_of(
     edge = round_trip_allowed(
         x=float(x.abs().max()),
         y=float(there.y.detach().abs().max()),
-        contraction=1.0 / _steepest(inverse.jacobian),
+        contraction=1.0 / _steepest(inverse.exact.jacobian),
         epsilon=epsilon,
     )
     cell = x.floor()  # that of x, which need not be a whole number itself

@@ -21,8 +21,9 @@ from ldjcheck.records import (
     Behaviour,
     Coupling,
     Direction,
-    DirectionMeasured,
     Options,
+    Said,
+    Side,
 )
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
@@ -39,7 +40,7 @@ from ldjcheck.tolerance import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import ConfigMeasured
+    from ldjcheck.records import Sides
     from ldjcheck.running.runner import Outcome, Runner
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
@@ -57,7 +58,7 @@ def measure_direction(
     there: Tensor | None = None,
     apart: bool = False,
     solves: bool = False,
-) -> DirectionMeasured:
+) -> Side:
     """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
 
     Without `behaviour` only the two numbers are wanted, not what the call does besides;
@@ -77,17 +78,17 @@ def measure_direction(
     watch = Watch()
     base = runner.run(direction, x, frozen, observer=watch)
     reported = None if base.reported is None else base.reported.detach().double().cpu()
-    measured = DirectionMeasured(
+    measured = Side(
         direction=direction,
-        wrt="input",
-        dtype=dtype,
-        x=x.detach(),
-        y=base.y.detach(),
-        reported=reported,
-        exact=None,
-        form=base.form,
-        ldj_shape=tuple(getattr(base.raw, "shape", ())),
-        bare=base.bare,
+        said=Said(
+            x=x.detach(),
+            y=base.y.detach(),
+            dtype=dtype,
+            ldj=reported,
+            form=base.form,
+            ldj_shape=tuple(getattr(base.raw, "shape", ())),
+            bare=base.bare,
+        ),
     )
     if behaviour:
         seen = behaviour_of(runner, direction, x, frozen, base, watch, dtype)
@@ -96,12 +97,14 @@ def measure_direction(
         kept = accumulation_of(runner, direction, x, frozen, base)
         reported = own_part(reported, runner, x, kept)
         seen = replace(measured.behaviour, accumulation=kept)
-        measured = replace(measured, behaviour=seen, reported=reported)
+        measured = replace(
+            measured, behaviour=seen, said=replace(measured.said, ldj=reported)
+        )
     if not base.y.dim() or len(base.y) != len(x):
         return measured
     said = None if base.shares is None else base.shares.detach().double()
     if solves:
-        return replace(measured, reported_shares=said)
+        return replace(measured, said=replace(measured.said, shares=said))
     seen = measured.behaviour
     truth = truth_of(
         runner,
@@ -117,13 +120,16 @@ def measure_direction(
     jacobian = truth.jacobian.double().cpu()
     measured = replace(
         measured,
-        wrt="input" if truth.map.noise is None else "noise",
         behaviour=_with_coupling(measured.behaviour, truth.coupling or 0.0),
-        jacobian=jacobian,
-        method=truth.method,
-        anchored=truth.anchored,
-        rounding_seen=truth.map.reading.rounding,
-        detach_seen=truth.map.reading.detach,
+        exact=replace(
+            measured.exact,
+            wrt="input" if truth.map.noise is None else "noise",
+            jacobian=jacobian,
+            method=truth.method,
+            anchored=truth.anchored,
+            rounding_seen=truth.map.reading.rounding,
+            detach_seen=truth.map.reading.detach,
+        ),
     )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
         return measured
@@ -137,34 +143,42 @@ def measure_direction(
         if density is not None:
             exact = exact - density.sum(1)
             shares = shares - density
-            measured = replace(measured, density_counted=True)
+            measured = replace(
+                measured, exact=replace(measured.exact, density_counted=True)
+            )
     estimate = estimate_of(runner, direction, x, frozen, base)
     if estimate is not None:
         allowed = _allowed(truth, None, exact, parts, pivots, base, dtype, options)
         return replace(
             measured,
-            reported=estimate.mean,
-            exact=exact,
-            allowed=allowed + CHANCE * estimate.error,
-            shares=shares,
-            structure=name,
-            estimated=estimate.calls,
+            said=replace(measured.said, ldj=estimate.mean, estimated=estimate.calls),
+            exact=replace(
+                measured.exact,
+                ldj=exact,
+                allowed=allowed + CHANCE * estimate.error,
+                shares=shares,
+                structure=name,
+            ),
         )
     return replace(
         measured,
-        exact=exact,
-        allowed=_allowed(truth, reported, exact, parts, pivots, base, dtype, options),
-        slack=_slack(truth, reported, exact),
-        shares=shares,
-        reported_shares=said,
-        structure=name,
+        exact=replace(
+            measured.exact,
+            ldj=exact,
+            allowed=_allowed(
+                truth, reported, exact, parts, pivots, base, dtype, options
+            ),
+            slack=_slack(truth, reported, exact),
+            shares=shares,
+            structure=name,
+        ),
+        said=replace(measured.said, shares=said),
     )
 
 
-def are_all_apart(measured: Sequence[ConfigMeasured]) -> bool:
+def are_all_apart(measured: Sequence[Sides]) -> bool:
     """Return whether samples were kept apart at all of some configurations."""
-    sides = [side for each in measured for side in (each.forward, each.inverse)]
-    known = [side for side in sides if isinstance(side, DirectionMeasured)]
+    known = [side for each in measured for side in each.answered]
     return bool(known) and all(_are_apart(side.behaviour) for side in known)
 
 

@@ -16,8 +16,7 @@ from torch import Tensor
 from ldjcheck.oracle.dequantization import noise_of
 from ldjcheck.oracle.many_to_one import has_one_image, is_spanned_by_noise
 from ldjcheck.oracle.periodicity import period_of
-from ldjcheck.oracle.sides import is_apart, judged_by, measured_side
-from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allowed
@@ -25,8 +24,8 @@ from ldjcheck.tolerance import MACHINE_EPSILON, hides_mistakes, round_trip_allow
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import ConfigMeasured
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.records import Side, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 _NEARLY = (
@@ -38,9 +37,9 @@ _PREIMAGE = 1e-3  # a way back that misses by more is no way to find the preimag
 def way_back(
     runner: Runner,
     y: Tensor,
-    forward: DirectionMeasured | Unavailable,
-    workshop: Workshop,
-) -> DirectionMeasured | Unavailable:
+    forward: Side,
+    bench: Bench,
+) -> Side:
     """Return the way back; where it has no derivative, by the way there that it solves.
 
     Differences of what a solver returns cost many calls and tell its last steps: they are
@@ -48,208 +47,230 @@ def way_back(
     """
     there = None
     exact = runner.promote and not runner.calls.departures
-    if isinstance(forward, DirectionMeasured) and exact:
-        plain = forward.wrt == "input" and not forward.rounding_seen
-        there = forward.jacobian if plain and forward.anchored else None
-    inverse = measured_side(runner, "inverse", y, workshop, there)
-    if there is None or not isinstance(inverse, DirectionMeasured) or inverse.anchored:
+    if exact:
+        plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
+        there = forward.exact.jacobian if plain and forward.exact.anchored else None
+    inverse = measured_side(runner, "inverse", y, bench, there)
+    if there is None or not inverse.answered or inverse.exact.anchored:
         return inverse
-    assert isinstance(forward, DirectionMeasured)
-    if inverse.y.shape == forward.x.shape and not inverse.rounding_seen:
+    if inverse.y.shape == forward.x.shape and not inverse.exact.rounding_seen:
         off = _gap(inverse.y, forward.x)
         found = None
         if off <= _PREIMAGE:
-            found = _at_preimage(runner, inverse, off, workshop)
+            found = _at_preimage(runner, inverse, off, bench)
         if found is not None:
-            return replace(found, underived=not _follows(inverse, found))
-    return measured_side(runner, "inverse", y, replace(workshop, solves=False))
+            return replace(
+                found,
+                exact=replace(found.exact, underived=not _follows(inverse, found)),
+            )
+    return measured_side(runner, "inverse", y, replace(bench, solves=False))
 
 
-def only_solves(measured: Sequence[ConfigMeasured]) -> bool:
+def only_solves(measured: Sequence[Sides]) -> bool:
     """Return whether the way back had no derivative of its own, wherever it was measured.
 
     One of an estimate, or of constants that rounding leaves open, is looked at as a whole.
     """
     sides = [each.inverse for each in measured]
     return bool(sides) and all(
-        isinstance(side, DirectionMeasured)
-        and side.underived
-        and not side.estimated
-        and not side.slack
+        side.exact.underived and not side.said.estimated and not side.exact.slack
         for side in sides
     )
 
 
-def _follows(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
+def _follows(inverse: Side, found: Side) -> bool:
     """Return whether the derivative of a way back is nearly that of what it solves for."""
-    if inverse.exact is None or found.exact is None:
+    if inverse.exact.ldj is None or found.exact.ldj is None:
         return False
-    known = torch.isfinite(found.exact)
-    near = (inverse.exact - found.exact).abs() <= _NEARLY * (1.0 + found.exact.abs())
+    known = torch.isfinite(found.exact.ldj)
+    near = (inverse.exact.ldj - found.exact.ldj).abs() <= _NEARLY * (
+        1.0 + found.exact.ldj.abs()
+    )
     return bool((near | ~known).all())
 
 
 def _at_preimage(
-    runner: Runner, inverse: DirectionMeasured, off: float, workshop: Workshop
-) -> DirectionMeasured | None:
+    runner: Runner, inverse: Side, off: float, bench: Bench
+) -> Side | None:
     """Return a way back with minus the exact value of the way there, where it ended.
 
     `off` is by how much it missed. None where that value is not known.
     """
-    numbers = replace(workshop, behaviour=False)
+    numbers = replace(bench, behaviour=False)
     at = measured_side(runner, "forward", inverse.y, numbers)
-    if not isinstance(at, DirectionMeasured) or at.exact is None or not at.anchored:
+    if at.exact.ldj is None or not at.exact.anchored:
         return None
-    assert at.allowed is not None
-    residual = 10.0 * off * at.x[0].numel()
-    return replace(judged_by(inverse, at, at.allowed + residual), anchored=True)
+    assert at.exact.allowed is not None
+    residual = 10.0 * off * at.dims
+    judged = judged_by(inverse, at, at.exact.allowed + residual)
+    return replace(judged, exact=replace(judged.exact, anchored=True))
 
 
 def with_round_trip(
     runner: Runner,
-    inverse: DirectionMeasured,
-    forward: DirectionMeasured | Unavailable,
-    workshop: Workshop,
-) -> DirectionMeasured:
+    inverse: Side,
+    forward: Side,
+    bench: Bench,
+) -> Side:
     """Add how far inverse(f(x)) is from x; find the exact value there where it is not known.
 
     Nor is it where the derivative is good to the solver's last step only, and the reported
     value to more.
     """
-    if not isinstance(forward, DirectionMeasured):
+    if not forward.answered:
         return inverse
     if inverse.y.shape != forward.x.shape or _drops_dims(forward):
         return inverse
     off = _gap(inverse.y, forward.x)
     allowed = _round_trip_allowed(
-        forward, inverse, "float32" if runner.constants else forward.dtype
+        forward, inverse, "float32" if runner.constants else forward.said.dtype
     )
-    if off > allowed and not inverse.rounding_seen:
+    if off > allowed and not inverse.exact.rounding_seen:
         off = _off_by_turns(runner, forward.x, inverse.y, off)
-    inverse = replace(inverse, round_trip=off, residual=off, round_trip_allowed=allowed)
+    inverse = replace(
+        inverse,
+        round_trip=replace(inverse.round_trip, off=off, residual=off, allowed=allowed),
+    )
     if off > allowed:
         noise = None
-        if not is_apart(inverse):
-            epsilon = MACHINE_EPSILON[forward.dtype]
+        if not inverse.disagrees:
+            epsilon = MACHINE_EPSILON[forward.said.dtype]
             noise = noise_of(runner, forward, inverse, epsilon)
         if noise is not None:
-            inverse = replace(inverse, noise=noise.ends)
+            inverse = replace(
+                inverse, round_trip=replace(inverse.round_trip, noise=noise.ends)
+            )
         if noise is not None and noise.excuses:  # the way back does nothing wrong
-            inverse = replace(inverse, round_trip_allowed=off)
-        elif forward.wrt == "noise" and inverse.rounding_seen:
+            inverse = replace(
+                inverse, round_trip=replace(inverse.round_trip, allowed=off)
+            )
+        elif forward.exact.wrt == "noise" and inverse.exact.rounding_seen:
             if has_one_image(runner, forward.x, inverse.y):
                 inverse = _of_dropped_bits(inverse, forward)
-        elif forward.wrt == "input" and is_spanned_by_noise(runner, forward.x, allowed):
-            inverse = replace(inverse, round_trip_allowed=off)
-    derivable = inverse.method != "differences" and inverse.anchored
+        elif forward.exact.wrt == "input" and is_spanned_by_noise(
+            runner, forward.x, allowed
+        ):
+            inverse = replace(
+                inverse, round_trip=replace(inverse.round_trip, allowed=off)
+            )
+    derivable = inverse.exact.method != "differences" and inverse.exact.anchored
     if (
-        (derivable and not is_apart(inverse))
-        or inverse.method == "preimage"
-        or inverse.rounding_seen
-        or forward.wrt == "noise"
+        (derivable and not inverse.disagrees)
+        or inverse.exact.method == "preimage"
+        or inverse.exact.rounding_seen
+        or forward.exact.wrt == "noise"
         or off > _PREIMAGE
     ):
         return inverse
-    found = _at_preimage(runner, inverse, off, workshop)
+    found = _at_preimage(runner, inverse, off, bench)
     if found is None or (
-        derivable and (is_apart(found) or not _stops_early(inverse, found))
+        derivable and (found.disagrees or not _stops_early(inverse, found))
     ):
         return inverse
     return found
 
 
-def _of_dropped_bits(
-    inverse: DirectionMeasured, forward: DirectionMeasured
-) -> DirectionMeasured:
+def _of_dropped_bits(inverse: Side, forward: Side) -> Side:
     """Return a way back to one of the numbers that have one image, which is all it can.
 
     It stretches by the bits that were dropped as well, and may count them or not.
     """
-    inverse = replace(inverse, round_trip=0.0, residual=0.0)  # from image to image
-    if not _is_minus(inverse, forward) or forward.exact is None:
+    inverse = replace(
+        inverse, round_trip=replace(inverse.round_trip, off=0.0, residual=0.0)
+    )  # from image to image
+    if not _is_minus(inverse, forward) or forward.exact.ldj is None:
         return inverse
-    return judged_by(inverse, forward, inverse.allowed)
+    return judged_by(inverse, forward, inverse.exact.allowed)
 
 
 def as_meant(
     runner: Runner,
-    inverse: DirectionMeasured,
-    forward: DirectionMeasured | Unavailable,
-    workshop: Workshop,
-) -> DirectionMeasured:
+    inverse: Side,
+    forward: Side,
+    bench: Bench,
+) -> Side:
     """Return a way back that leads elsewhere, and whether its ldj is that of one that does not.
 
     Minus the forward ldj at the right point, or where a solver stopped, is what it is meant
     to be: it is the map that is wrong then, and not its ldj.
     """
-    off, allowed = inverse.round_trip, inverse.round_trip_allowed
-    if off is None or allowed is None or off <= allowed or not is_apart(inverse):
-        return inverse
-    if not isinstance(forward, DirectionMeasured):
+    if not inverse.round_trip.misses or not inverse.disagrees or not forward.answered:
         return inverse
     meant = _is_minus(inverse, forward)
     if not meant:
         at = measured_side(
-            runner, "forward", inverse.y, replace(workshop, behaviour=False)
+            runner, "forward", inverse.y, replace(bench, behaviour=False)
         )
-        meant = isinstance(at, DirectionMeasured) and _is_minus(inverse, at)
-    return replace(inverse, meant=meant)
+        meant = _is_minus(inverse, at)
+    return replace(inverse, round_trip=replace(inverse.round_trip, meant=meant))
 
 
-def _is_minus(inverse: DirectionMeasured, forward: DirectionMeasured) -> bool:
+def _is_minus(inverse: Side, forward: Side) -> bool:
     """Return whether what the way back reports is minus what is true of the way there."""
-    if inverse.reported is None or inverse.allowed is None or forward.exact is None:
+    if (
+        inverse.said.ldj is None
+        or inverse.exact.allowed is None
+        or forward.exact.ldj is None
+    ):
         return False
-    if forward.allowed is None or not forward.anchored:
+    if forward.exact.allowed is None or not forward.exact.anchored:
         return False
-    off = (inverse.reported + forward.exact).abs()
-    return bool((off <= inverse.allowed + forward.allowed).all())
+    off = (inverse.said.ldj + forward.exact.ldj).abs()
+    return bool((off <= inverse.exact.allowed + forward.exact.allowed).all())
 
 
-def by_the_way_back(
-    forward: DirectionMeasured | Unavailable, inverse: DirectionMeasured
-) -> DirectionMeasured | Unavailable:
+def by_the_way_back(forward: Side, inverse: Side) -> Side:
     """Return a forward direction that solves for the way back, judged by that.
 
     Its own derivative is that of the steps that the solver took. Where it stopped early,
     which the way there and back shows, and the difference is no more than this explains,
     the exact value is minus that of the way back at the point where it stopped.
     """
-    off = inverse.round_trip
-    if not isinstance(forward, DirectionMeasured) or off is None or off > _PREIMAGE:
+    off = inverse.round_trip.off
+    if not forward.answered or off is None or off > _PREIMAGE:
         return forward
-    forward = replace(forward, residual=off)
-    if not is_apart(forward):
+    forward = replace(forward, round_trip=replace(forward.round_trip, residual=off))
+    if not forward.disagrees:
         return forward
-    if inverse.exact is None or inverse.allowed is None or not inverse.anchored:
+    if (
+        inverse.exact.ldj is None
+        or inverse.exact.allowed is None
+        or not inverse.exact.anchored
+    ):
         return forward
-    if inverse.method in ("preimage", "differences") or is_apart(inverse):
+    if inverse.exact.method in ("preimage", "differences") or inverse.disagrees:
         return forward
-    if float(inverse.allowed.max()) > hides_mistakes(forward.x[0].numel()):
+    if float(inverse.exact.allowed.max()) > hides_mistakes(forward.dims):
         return forward  # what proves nothing is no judge
     # at the point itself, so that no residual is left
-    found = judged_by(forward, inverse, inverse.allowed)
-    wide = replace(found, allowed=inverse.allowed + 10.0 * off * forward.x[0].numel())
-    return found if _stops_early(forward, wide) and not is_apart(found) else forward
+    found = judged_by(forward, inverse, inverse.exact.allowed)
+    wide = replace(
+        found,
+        exact=replace(
+            found.exact,
+            allowed=inverse.exact.allowed + 10.0 * off * forward.dims,
+        ),
+    )
+    return found if _stops_early(forward, wide) and not found.disagrees else forward
 
 
-def _stops_early(inverse: DirectionMeasured, found: DirectionMeasured) -> bool:
+def _stops_early(inverse: Side, found: Side) -> bool:
     """Return whether the solver's residual explains what its own derivative is off by."""
-    assert inverse.exact is not None
-    assert found.exact is not None
-    assert found.allowed is not None
-    return bool(((inverse.exact - found.exact).abs() <= found.allowed).all())
+    assert inverse.exact.ldj is not None
+    assert found.exact.ldj is not None
+    assert found.exact.allowed is not None
+    return bool(
+        ((inverse.exact.ldj - found.exact.ldj).abs() <= found.exact.allowed).all()
+    )
 
 
-def _round_trip_allowed(
-    forward: DirectionMeasured, inverse: DirectionMeasured, dtype: str
-) -> float:
-    if inverse.rounding_seen or not inverse.y.is_floating_point():
+def _round_trip_allowed(forward: Side, inverse: Side, dtype: str) -> float:
+    if inverse.exact.rounding_seen or not inverse.y.is_floating_point():
         return 1e-6  # whole numbers
-    if forward.jacobian is None:
+    if forward.exact.jacobian is None:
         return 1e-6
     smallest = min(
-        (float(torch.linalg.matrix_norm(j, ord=-2)) for j in forward.jacobian),
+        (float(torch.linalg.matrix_norm(j, ord=-2)) for j in forward.exact.jacobian),
         default=1.0,
     )
     return round_trip_allowed(
@@ -282,9 +303,9 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
     return turn * float((gap - gap.round()).abs().max())
 
 
-def _drops_dims(side: DirectionMeasured) -> bool:
+def _drops_dims(side: Side) -> bool:
     """Return whether the output has fewer entries: what is dropped cannot come back."""
-    return side.y[0].numel() < side.x[0].numel()
+    return side.y[0].numel() < side.dims
 
 
 def _gap(a: Tensor, b: Tensor) -> float:

@@ -26,7 +26,7 @@ from ldjcheck.tape.families import FACTORIES
 from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Config, DirectionMeasured
+    from ldjcheck.records import Calls, Probe, Side
     from ldjcheck.running.observers.sublayer_calls import Watcher
     from ldjcheck.running.runner import Outcome, Runner
 
@@ -41,8 +41,8 @@ class UntraceableError(Exception):
 
 def record(
     runner: Runner,
-    config: Config,
-    side: DirectionMeasured,
+    probe: Probe,
+    side: Side,
     watcher: Watcher | None = None,
     *,
     doubled: bool = True,
@@ -56,7 +56,7 @@ def record(
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
     """
-    if side.exact is None or side.reported is None:
+    if side.exact.ldj is None or side.said.ldj is None:
         return None
     frozen = Frozen()
     recorder, outcome = _recorded(runner, side, frozen, watcher)
@@ -64,7 +64,7 @@ def record(
         recorder, outcome = _recorded(runner, side, frozen, watcher)
     output = recorder.find(outcome.y)
     source: Node | None = recorder.nodes[0]
-    if side.wrt == "noise":
+    if side.exact.wrt == "noise":
         source = _noise(recorder, frozen, side)
     if output is None or source is None:
         return None
@@ -74,7 +74,7 @@ def record(
     recorder.forget()
     order = in_order(ancestors(output))
     depending = dependents(order, source)
-    batch, dims = len(side.x), side.x[0].numel()
+    batch, dims = len(side.x), side.dims
     points = _points(order, depending, source, output, batch * dims, batch)
     of_map = set(order)
     own = [
@@ -83,7 +83,7 @@ def record(
         if node not in of_map and (node.function is not None or node.name in FACTORIES)
     ]
     return replace(
-        numbers_alone(runner.calls, config, side),
+        numbers_alone(runner.calls, probe, side),
         source=source,
         output=output,
         ldj=ldj,
@@ -100,7 +100,7 @@ def record(
 
 def _recorded(
     runner: Runner,
-    side: DirectionMeasured,
+    side: Side,
     frozen: Frozen,
     watcher: Watcher | None,
 ) -> tuple[Recorder, Outcome]:
@@ -110,27 +110,26 @@ def _recorded(
     with watcher.watching(recorder) if watcher else contextlib.nullcontext():
         outcome = runner.run(
             side.direction, side.x, frozen, start=start,
-            see_rounding=side.rounding_seen, recorder=recorder,
+            see_rounding=side.exact.rounding_seen, recorder=recorder,
         )  # fmt: skip
     return recorder, outcome
 
 
-def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trace:
+def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
     """Return a trace of no operations: what a call said, and what is true of it.
 
     Laws about the whole ldj hold or not, wherever the operations are hidden.
     """
-    assert side.reported is not None
-    assert side.exact is not None
-    event_dim = (
-        calls.event_dim if side.direction == "forward" else calls.inverse_event_dim
-    )
+    assert side.said.ldj is not None
+    assert side.exact.ldj is not None
+    way = calls.way(side.direction)
+    event_dim = None if way is None else way.event_dim
     return Trace(
-        config=config,
+        probe=probe,
         direction=side.direction,
         batch=len(side.x),
-        dims=side.x[0].numel(),
-        shape=tuple(side.x.shape[1:]),
+        dims=side.dims,
+        shape=side.shape,
         source=Recorder([]).source(side.x, "input"),
         output=None,
         ldj=None,
@@ -142,12 +141,14 @@ def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trac
         own=(),
         own_set=frozenset(),
         own_users={},
-        reported=side.reported,
-        exact=side.exact,
-        jacobian=side.jacobian,
-        shares=side.shares if side.structure in ("diagonal", "triangular") else None,
+        reported=side.said.ldj,
+        exact=side.exact.ldj,
+        jacobian=side.exact.jacobian,
+        shares=side.exact.shares
+        if side.exact.structure in ("diagonal", "triangular")
+        else None,
         sign=calls.sign,
-        slack=side.slack,
+        slack=side.exact.slack,
         tolerance=_tolerance(side),
         promised=None
         if event_dim is None
@@ -155,23 +156,26 @@ def numbers_alone(calls: Calls, config: Config, side: DirectionMeasured) -> Trac
     )
 
 
-def _tolerance(side: DirectionMeasured) -> Tensor:
+def _tolerance(side: Side) -> Tensor:
     """Return how well numbers must agree, relative and by sample, to be called the same.
 
     Well enough that rounding does not matter, and much better than the reported ldj does
     where that is off: an epsilon in a logarithm may shift it by 1e-8 only. A sample whose
     numbers are large or cancel is known less well than others are.
     """
-    if side.reported is None or side.exact is None or side.allowed is None:
+    if side.said.ldj is None or side.exact.ldj is None or side.exact.allowed is None:
         return torch.tensor(_FITS, dtype=torch.float64)
-    size = 1.0 + side.exact.abs()
-    gap, rounding = (side.reported - side.exact).abs() / size, side.allowed / size
+    size = 1.0 + side.exact.ldj.abs()
+    gap, rounding = (
+        (side.said.ldj - side.exact.ldj).abs() / size,
+        side.exact.allowed / size,
+    )
     clearly = _CLEARLY * torch.where(gap > rounding, gap, torch.inf)
     strictest = clearly.amin().clamp(max=_FITS)
     return torch.minimum(rounding, clearly).clamp(max=_FITS).maximum(strictest)
 
 
-def _noise(recorder: Recorder, frozen: Frozen, side: DirectionMeasured) -> Node | None:
+def _noise(recorder: Recorder, frozen: Frozen, side: Side) -> Node | None:
     for draw in frozen.draws:
         if draw.is_floating_point() and draw.numel() == side.y.numel():
             return recorder.find(draw)

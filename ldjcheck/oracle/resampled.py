@@ -24,7 +24,7 @@ from ldjcheck.tolerance import (
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import DirectionMeasured, Options
+    from ldjcheck.records import Options, Side
     from ldjcheck.running.runner import Runner
 
 _TRIES = 3
@@ -32,9 +32,7 @@ _SCATTERS = 8.0  # three tries see a fraction of how far rounding can go
 _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 
 
-def making_up(
-    runner: Runner, inverse: DirectionMeasured, options: Options
-) -> DirectionMeasured:
+def making_up(runner: Runner, inverse: Side, options: Options) -> Side:
     """Return the measurement with the exact value at the point that the way back made up.
 
     The round trip starts from the kept part. Of a flow that draws noise on the way there,
@@ -47,41 +45,52 @@ def making_up(
         )
     except (LayerRaisedError, UnexpectedReturnError):
         return _unknown(inverse, 0)
-    total = inverse.x[0].numel()
-    known = there.exact is not None and there.jacobian is not None and there.anchored
-    if not known or there.wrt == "noise" or there.y[0].numel() != total:
+    total = inverse.dims
+    known = (
+        there.exact.ldj is not None
+        and there.exact.jacobian is not None
+        and there.exact.anchored
+    )
+    if not known or there.exact.wrt == "noise" or there.y[0].numel() != total:
         return _unknown(inverse, again.left)
-    assert there.exact is not None
-    assert there.jacobian is not None
+    assert there.exact.ldj is not None
+    assert there.exact.jacobian is not None
     kept = slice(0, total - again.left)
     gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
     off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
-    steepest = max(float(torch.linalg.matrix_norm(j, ord=2)) for j in there.jacobian)
-    found = replace(
-        _unknown(inverse, again.left) if off > _ANOTHER else inverse,
-        round_trip=off,
-        round_trip_allowed=round_trip_allowed(
+    steepest = max(
+        float(torch.linalg.matrix_norm(j, ord=2)) for j in there.exact.jacobian
+    )
+    found = _unknown(inverse, again.left) if off > _ANOTHER else inverse
+    trip = replace(
+        found.round_trip,
+        off=off,
+        allowed=round_trip_allowed(
             x=float(inverse.x.abs().max()),
             y=float(inverse.y.abs().max()),
             contraction=1.0 / max(1.0, steepest),
-            epsilon=MACHINE_EPSILON["float32" if runner.constants else inverse.dtype],
+            epsilon=MACHINE_EPSILON[
+                "float32" if runner.constants else inverse.said.dtype
+            ],
         ),
     )
+    found = replace(found, round_trip=trip)
     if off > _ANOTHER:
         return found
     allowed = _with_wobble(runner, inverse, there, again.taken)
-    exact = there.exact
+    exact = there.exact.ldj
     if allowed is not None:  # a point that rounding has moved away is another one
-        lost = allowed > hides_mistakes(there.x[0].numel())
+        lost = allowed > hides_mistakes(there.dims)
         exact = exact.masked_fill(lost, torch.nan)
-    there = replace(there, exact=exact)
-    return replace(judged_by(found, there, allowed), anchored=True)
+    there = replace(there, exact=replace(there.exact, ldj=exact))
+    judged = judged_by(found, there, allowed)
+    return replace(judged, exact=replace(judged.exact, anchored=True))
 
 
 def _with_wobble(
     runner: Runner,
-    inverse: DirectionMeasured,
-    there: DirectionMeasured,
+    inverse: Side,
+    there: Side,
     taken: Tensor | None,
 ) -> Tensor | None:
     """Return the allowed difference with what rounding at the point makes of the ldj.
@@ -89,23 +98,25 @@ def _with_wobble(
     The way back knows the draw that it made up, the way there has only the point: where
     the draw is small beside it, the last digit of the point changes its log-density.
     """
-    if there.allowed is None or taken is None:
-        return there.allowed
+    if there.exact.allowed is None or taken is None:
+        return there.exact.allowed
     generator = torch.Generator().manual_seed(0)
-    allowed = there.allowed
+    allowed = there.exact.allowed
     for _ in range(_TRIES):
         step = torch.randn(inverse.y.shape, generator=generator, dtype=torch.float64)
-        hair = 4.0 * MACHINE_EPSILON[inverse.dtype] * step.to(inverse.y)
+        hair = 4.0 * MACHINE_EPSILON[inverse.said.dtype] * step.to(inverse.y)
         near = runner.run("forward", inverse.y * (1.0 + hair), Frozen()).taken
         if near is not None:
             change = (near - taken).double().abs()
-            allowed = torch.maximum(allowed, there.allowed + _SCATTERS * change)
+            allowed = torch.maximum(allowed, there.exact.allowed + _SCATTERS * change)
     return allowed
 
 
-def _unknown(inverse: DirectionMeasured, left: int) -> DirectionMeasured:
+def _unknown(inverse: Side, left: int) -> Side:
     """Return the measurement as that of a map from the kept part alone."""
-    jacobian = inverse.jacobian
+    jacobian = inverse.exact.jacobian
     if jacobian is not None and left:
         jacobian = jacobian[:, :, : jacobian.shape[2] - left]
-    return replace(inverse, exact=None, allowed=None, jacobian=jacobian)
+    return replace(
+        inverse, exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
+    )

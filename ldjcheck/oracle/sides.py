@@ -5,16 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
-from ldjcheck.records import Direction, DirectionMeasured, Unavailable
+from ldjcheck.records import Direction, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 if TYPE_CHECKING:
-    from ldjcheck.running.bench import Workshop
+    from torch import Tensor
+
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
 
@@ -22,9 +21,9 @@ def measured_side(
     runner: Runner,
     direction: Direction,
     x: Tensor,
-    workshop: Workshop,
+    bench: Bench,
     there: Tensor | None = None,
-) -> DirectionMeasured | Unavailable:
+) -> Side:
     """Return both numbers of one direction at inputs `(batch, *event)`; nothing raises.
 
     With `there`, the Jacobian of the map that this one undoes, a map that has no derivative
@@ -35,44 +34,34 @@ def measured_side(
             runner,
             direction,
             x,
-            workshop.options,
-            behaviour=workshop.behaviour,
+            bench.options,
+            behaviour=bench.behaviour,
             there=there,
-            apart=workshop.apart,
-            solves=workshop.solves and there is not None,
+            apart=bench.apart,
+            solves=bench.solves and there is not None,
         )
     except LayerRaisedError as error:
         if isinstance(error.error, NoBaseError):
             unseen = f"TypeError: {error.error}"
-            return Unavailable(direction=direction, why=unseen, raised=(unseen,))
+            return Side.absent(direction, unseen, (unseen,))
         raised = () if error.means_absent else error.lines
-        return Unavailable(direction=direction, why=str(error), raised=raised)
+        return Side.absent(direction, str(error), raised)
     except UnexpectedReturnError as error:
-        return Unavailable(direction=direction, why=str(error), raised=(str(error),))
+        return Side.absent(direction, str(error), (str(error),))
 
 
-def judged_by(
-    side: DirectionMeasured, other: DirectionMeasured, allowed: Tensor | None
-) -> DirectionMeasured:
+def judged_by(side: Side, other: Side, allowed: Tensor | None) -> Side:
     """Return a direction whose exact value is minus that of the other at the same point."""
-    assert other.exact is not None
+    assert other.exact.ldj is not None
     return replace(
         side,
-        exact=-other.exact,
-        allowed=allowed,
-        jacobian=None,
-        shares=None if other.shares is None else -other.shares,
-        structure=other.structure,
-        method="preimage",
+        exact=replace(
+            side.exact,
+            ldj=-other.exact.ldj,
+            allowed=allowed,
+            jacobian=None,
+            shares=None if other.exact.shares is None else -other.exact.shares,
+            structure=other.exact.structure,
+            method="preimage",
+        ),
     )
-
-
-def is_apart(side: DirectionMeasured) -> bool:
-    """Return whether a sample's reported and exact value part by more than is allowed.
-
-    A sample that has no finite exact value says nothing: its map has saturated there.
-    """
-    if side.reported is None or side.exact is None or side.allowed is None:
-        return False
-    off = (side.reported - side.exact).abs() > side.allowed
-    return bool((off & torch.isfinite(side.exact)).any())

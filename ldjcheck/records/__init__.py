@@ -1,6 +1,6 @@
 """The frozen records that stages hand to one another, in the order of the way through.
 
-Records hold facts and compute nothing.
+Records hold facts, and derive others from them; they hold no state.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from ldjcheck.records.called import (
     Departure,
     Layer,
     Returned,
+    Way,
 )
 from ldjcheck.records.explained import (
     Diagnosis,
@@ -39,16 +40,8 @@ from ldjcheck.records.explained import (
     Span,
 )
 from ldjcheck.records.gradient import GradientMeasured, GradientPart
-from ldjcheck.records.measured import (
-    Comparison,
-    Config,
-    ConfigMeasured,
-    DirectionMeasured,
-    Measurement,
-    Turned,
-    Unavailable,
-    Verdict,
-)
+from ldjcheck.records.measured import Comparison, Measurement, Verdict
+from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Check,
     Dimension,
@@ -66,6 +59,7 @@ from ldjcheck.records.result import (
     Skipped,
     SublayerLine,
 )
+from ldjcheck.records.side import Exact, RoundTrip, Said, Side, Sides
 from ldjcheck.records.words import (
     CheckName,
     CheckStatus,
@@ -93,16 +87,14 @@ __all__ = [
     "CheckName",
     "CheckStatus",
     "Comparison",
-    "Config",
-    "ConfigMeasured",
     "Coupling",
     "Departure",
     "Diagnosis",
     "Dimension",
     "Direction",
-    "DirectionMeasured",
     "Domain",
     "Edit",
+    "Exact",
     "Explanation",
     "Family",
     "Finding",
@@ -123,13 +115,18 @@ __all__ = [
     "Mutation",
     "Options",
     "Oracle",
+    "Probe",
     "Region",
     "Result",
     "Returned",
+    "RoundTrip",
     "Run",
+    "Said",
     "Sample",
     "Severity",
     "Shape",
+    "Side",
+    "Sides",
     "Skipped",
     "Span",
     "Stale",
@@ -140,8 +137,8 @@ __all__ = [
     "Suppression",
     "Target",
     "Turned",
-    "Unavailable",
     "Unrepeatable",
     "Verdict",
+    "Way",
     "Wrt",
 ]

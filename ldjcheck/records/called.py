@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records.asked import Domain
-    from ldjcheck.records.words import Shape
+    from ldjcheck.records.words import Direction, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class Returned:
     y: Any  # a tensor, or several in a list, tuple or dict
     ldj: Any
     bare: bool = False  # the call returned the output alone: no place for an ldj
-    event_dim: int | None = None  # as in `Calls`, where only the call can tell
+    event_dim: int | None = None  # as in `Way`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     # Contexts that came back, by argument: the way back wants these, not those given.
@@ -41,6 +41,32 @@ class Returned:
 
 CallFunction = Callable[[Any, "Tensor", "Tensor | None", Mapping[str, Any]], Returned]
 """`(layer, x, start, kwargs) -> Returned`; `start` is the incoming ldj or None."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a layer is called in one direction, and what is promised of that."""
+
+    call: CallFunction
+    event_dim: int | None = (
+        None  # one ldj entry covers so many trailing axes; None: all
+    )
+    tracked: bool = True  # the convention has an ldj for it
+    derived: bool = False  # a library makes its ldj from that of the other way
+    domain: Domain | None = None  # of what goes in, declared by the layer itself
+    # That is the domain of the layer's first part, and the layer's own may be less.
+    domain_derived: bool = False
+    names: tuple[str, ...] = ()  # parameters of its own, where it is a method
+    # How else it may be called, and how that is written.
+    others: tuple[tuple[str, CallFunction], ...] = ()
+    # The one call that is made; where it is equal to that of another way of calling, only
+    # what is read off its return differs. None: it may be any, or several.
+    asks: Hashable = None
+
+    @classmethod
+    def of(cls, call: CallFunction | None) -> Way | None:
+        """Return the way by a call, if there is one."""
+        return None if call is None else cls(call=call)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,23 +95,14 @@ class Calls:
 
     convention: str  # the registered name
     signature: str  # as a report shows it: "f(z, ldj, reverse=False) -> z, ldj"
-    forward: CallFunction | None
-    inverse: CallFunction | None
-    # The one call that is made on the way there; where it is equal to that of another way,
-    # only what is read off its return differs. None: it may be any, or several.
-    asks: Hashable = None
+    forward: Way | None
+    inverse: Way | None
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     one_number: bool = False  # one ldj for all samples is as promised
     lacks_density: bool = False  # a part of the output has none in what is reported
     keeps_volume: bool = False  # no ldj comes back because it would be 0
-    event_dim: int | None = (
-        None  # one ldj entry covers so many trailing axes; None: all
-    )
-    inverse_event_dim: int | None = None  # the same for the way back
-    inverse_tracked: bool = True  # the convention has an ldj for the way back
-    inverse_derived: bool = False  # a library makes it from the forward ldj
     # Names and event shapes of several inputs, which x then holds flat.
     parts: tuple[tuple[str | None, Shape], ...] = ()
     inputs: tuple[str, ...] = ()  # parameters that take them, where they are known
@@ -93,14 +110,10 @@ class Calls:
     extra_names: tuple[str, ...] = ()  # parameters that are None unless they are given
     # What the layer declares of its contexts, where it does.
     context_shapes: tuple[tuple[str, Shape], ...] = ()
-    back_names: tuple[str, ...] = ()  # those of the way back, where it is a method
-    # How else the way back may be called, and how that is written.
-    other_ways_back: tuple[tuple[str, CallFunction], ...] = ()
-    domain: Domain | None = None  # declared by the layer itself
-    domain_derived: bool = (
-        False  # it is that of the layer's first part, and may be less
-    )
-    codomain: Domain | None = None
     # Where dims leave on the way; forward then returns them too, and takes them back.
     departures: tuple[Departure, ...] = ()
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why
+
+    def way(self, direction: Direction) -> Way | None:
+        """Return how it is called in one direction; None where there is none."""
+        return self.forward if direction == "forward" else self.inverse

@@ -86,7 +86,7 @@ class Diagnosis:
         False  # the layer's own numbers were moved, and all still held
     )
     reported_shares: tuple[float, ...] | None = (
-        None  # by dim, first sample, first config
+        None  # by dim, first sample, first probe
     )
     touched: tuple[Span, ...] = ()  # all places of the ldj's own arithmetic
     sublayers: tuple[SublayerLine, ...] = ()

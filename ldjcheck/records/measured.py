@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
 
@@ -12,110 +12,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records.asked import Domain, Options
+    from ldjcheck.records.asked import Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.gradient import GradientMeasured
+    from ldjcheck.records.probe import Probe
     from ldjcheck.records.result import Check, Location
-    from ldjcheck.records.words import (
-        Direction,
-        Instead,
-        Method,
-        Region,
-        Shape,
-        Structure,
-        Wrt,
-    )
-
-
-Turned = Literal["scales", "all"]
-"""`scales`: the first entry of each vector of one sign; `all`: numbers and matrices too."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Config:
-    """One set of circumstances under which the layer is measured.
-
-    `draw` numbers the draw of parameters (0: as built), `region` says which part of the
-    domain the inputs come from.
-    """
-
-    shape: Shape
-    batch: int
-    domain: Domain
-    region: Region = "usual"
-    draw: int = 0
-    scale: float = 0.3
-    seed: int = 0
-    nudged: bool = False  # the layer's own numbers are moved as well
-    reflected: bool = False  # one row of every parameter is turned around as well
-    turned: Turned | None = None  # what is turned around although it has one sign
-    reach: float = 1.0  # how many times as far as the region inputs reach
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DirectionMeasured:
-    """What one direction said and what is true, at one configuration.
-
-    Tensors are float64 on the CPU: `x` and `y` are `(batch, *event)`, `reported` and
-    `exact` `(batch,)` in nats, `jacobian` `(batch, dims_out, dims_in)` with
-    `jacobian[b, i, j] = dy[b, i] / dx[b, j]`, and `shares` `(batch, dims)` the dims' parts
-    of `exact`. What could not be had is None.
-    """
-
-    direction: Direction
-    wrt: Wrt
-    dtype: str
-    x: Tensor
-    y: Tensor
-    reported: Tensor | None
-    exact: Tensor | None
-    allowed: Tensor | None = None
-    jacobian: Tensor | None = None
-    shares: Tensor | None = None
-    reported_shares: Tensor | None = None
-    structure: Structure | None = None
-    method: Method | None = None
-    slack: float = 0.0  # nats by which constants made in float32 leave the numbers open
-    form: str | None = None  # how the ldj's form breaks the convention's promise
-    anchored: bool = False  # the Jacobian agrees with central differences
-    rounding_seen: bool = False
-    detach_seen: bool = False
-    ldj_shape: Shape | None = None  # as the layer returned it
-    bare: bool = False  # the call has no place for an ldj
-    behaviour: Behaviour = field(default_factory=Behaviour)
-    estimated: int = (
-        0  # calls over which a random ldj was averaged; 0: it is not random
-    )
-    ldj_at: Location | None = None  # where the ldj was made, where dims are dropped
-    instead: Instead | None = None  # what `exact` is where the Jacobian is not square
-    noise: tuple[float, float] | None = (
-        None  # of dequantization, where it leaves [0, 1)
-    )
-    density_counted: bool = False  # `exact` is less the log-density of the noise
-    approximate: bool = False  # finer steps make the difference vanish
-    round_trip: float | None = None  # largest |inverse(f(x)) - x|, inverse only
-    underived: bool = False  # its own derivative is another map's: it solves for one
-    meant: bool = False  # it is wrong, and `reported` right for one that is not
-    residual: float = 0.0  # the same for either direction, which may be a solver's
-    round_trip_allowed: float | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unavailable:
-    """A direction that is absent, or raised what `why` says."""
-
-    direction: Direction
-    why: str
-    raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigMeasured:
-    """Both directions at one configuration."""
-
-    config: Config
-    forward: DirectionMeasured | Unavailable
-    inverse: DirectionMeasured | Unavailable
+    from ldjcheck.records.side import Side, Sides
+    from ldjcheck.records.words import Direction, Instead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +28,7 @@ class Measurement:
     layer: Layer
     calls: Calls
     options: Options
-    measured: tuple[ConfigMeasured, ...]
+    measured: tuple[Sides, ...]
     has_parameters: bool
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
@@ -143,7 +46,7 @@ class Verdict:
 
     direction: Direction
     check: Check
-    usable: tuple[tuple[Config, DirectionMeasured, Tensor], ...] = ()
+    usable: tuple[tuple[Probe, Side, Tensor], ...] = ()
     mismatched: bool = False
     form: str | None = None  # how the ldj's form breaks the convention's promise
     untracked: bool = False

@@ -1,10 +1,10 @@
-"""Copies of the layer that are ready to be measured: warmed up, moved, in float64."""
+"""The bench on which a layer is run: copies of it that are warmed up, moved, in float64."""
 
 from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -25,11 +25,21 @@ from ldjcheck.running.snapshot.isolation import (
     set_mode,
     switch,
 )
+from ldjcheck.running.spectral_norm import keep_up
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping
 
-    from ldjcheck.records import Calls, Config, Domain, Layer, Options, Shape, Turned
+    from ldjcheck.records import (
+        Calls,
+        Domain,
+        Layer,
+        Options,
+        Probe,
+        Region,
+        Shape,
+        Turned,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,19 +74,27 @@ class _Master:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """Makes runners on fresh copies of one layer.
+class Bench:
+    """One way of calling one layer at one size; makes runners on fresh copies of it.
 
     Args:
         layer: the user's; itself never run unless it can neither be copied nor rebuilt.
         options: mode, seed, context and keyword arguments are taken from here.
         promote: float64 throughout; False runs the layer as written.
+        calls: how it is called.
+        shape: of one event.
+        batch: events in a batch.
+        domain: where events live.
         labels: contexts that are class labels, whole numbers.
     """
 
     layer: Layer
     options: Options
     promote: bool
+    calls: Calls
+    shape: Shape
+    batch: int
+    domain: Domain
     fixed: frozenset[int] = frozenset()  # learnable tensors that are not moved
     labels: frozenset[str] = frozenset()
     behaviour: bool = True  # also measured: repeatability, coupling, the contract
@@ -84,11 +102,11 @@ class Workshop:
     solves: bool = False  # the way back is known to have no derivative of its own
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
-    at: Shape | None = None  # the event shape that the contexts' sizes go with
+    fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
     padded: bool = False  # masks leave out the end of all samples but the first
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
-    )  # shared by all workshops that one was made into
+    )  # shared by all benches that one was made into
     idle: dict[Hashable, bool] = field(
         default_factory=dict, compare=False, repr=False
     )  # whether a call leaves a copy as it was; likewise
@@ -139,9 +157,6 @@ class Workshop:
 
     def runner(
         self,
-        calls: Calls,
-        shape: Shape,
-        batch: int,
         *,
         warm_up: Tensor | None = None,
         draw: int = 0,
@@ -163,8 +178,8 @@ class Workshop:
             constants += tuple(twin.learnable[index] for index in unmoved)
         runner = Runner(
             layer=twin.layer,
-            calls=calls,
-            kwargs=self._kwargs(batch, shape, seed),
+            calls=self.calls,
+            kwargs=self._kwargs(seed),
             promote=self.promote,
             seed=seed,
             constants=constants,
@@ -173,31 +188,55 @@ class Workshop:
         )
         if warm_up is None and self.primed is not None:
             generator = torch.Generator().manual_seed(seed)
-            warm_up = drawn(self.primed, shape, batch, "usual", generator)
+            warm_up = drawn(self.primed, self.shape, self.batch, "usual", generator)
             warm_up = warm_up if self.promote else warm_up.float()
-        if warm_up is not None and calls.forward is not None:
+        if warm_up is not None and self.calls.forward is not None:
             self.warm_up(runner, warm_up)
         if draw:
             _move(twin.layer, draw, scale, self.fixed)
         return runner
 
-    def runner_at(self, calls: Calls, config: Config, warm_up: Tensor) -> Runner:
-        """Return a runner set up as a configuration says."""
-        runner = self.runner(
-            calls,
-            config.shape,
-            config.batch,
-            warm_up=warm_up,
-            draw=config.draw,
-            scale=config.scale,
-            seed=config.seed,
+    def inputs(self, region: Region = "usual") -> Tensor:
+        """Return inputs as a first look takes them, `(batch, *shape)`."""
+        generator = torch.Generator().manual_seed(self.options.seed)
+        x = drawn(self.domain, self.shape, self.batch, region, generator)
+        return x if self.promote else x.float()
+
+    def at(self, probe: Probe) -> Bench:
+        """Return the bench for events and batches as a probe wants them."""
+        return replace(self, shape=probe.shape, batch=probe.batch, domain=probe.domain)
+
+    def ready(self, probe: Probe) -> tuple[Runner, Tensor, torch.Generator]:
+        """Return a runner set up as a probe says, its inputs, and what drew them."""
+        generator = torch.Generator().manual_seed(
+            1_000_003 * (probe.seed + 1) + probe.batch
         )
-        if config.nudged and runner.layer is not self.layer.obj:
+        dtype = torch.float64 if self.promote else torch.float32
+        at = probe.domain, probe.shape, probe.batch
+        warm_up = drawn(*at, "usual", generator).to(dtype)
+        x = drawn(*at, probe.region, generator).to(dtype)
+        if probe.reach != 1.0:
+            x = probe.reach * x
+        runner = self.at(probe)._moved(probe, warm_up)
+        if probe.draw and self.options.mode != "train":
+            keep_up(
+                runner.layer
+            )  # in training, each call does so itself, and is seen to
+        return runner, x, generator
+
+    def _moved(self, probe: Probe, warm_up: Tensor) -> Runner:
+        runner = self.runner(
+            warm_up=warm_up,
+            draw=probe.draw,
+            scale=probe.scale,
+            seed=probe.seed,
+        )
+        if probe.nudged and runner.layer is not self.layer.obj:
             _nudge(runner.layer)
-        if config.reflected:
+        if probe.reflected:
             _reflect(runner.layer, self.fixed)
-        if config.turned is not None:
-            _turn(runner.layer, self.fixed, config.turned)
+        if probe.turned is not None:
+            _turn(runner.layer, self.fixed, probe.turned)
         return runner
 
     def warm_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
@@ -224,7 +263,9 @@ class Workshop:
 
     def _call(self, runner: Runner, shape: Shape) -> Hashable:
         """Return what calls that leave copies alike behind are alike in."""
-        given = runner.calls.forward, tuple(runner.kwargs), shape
+        there = runner.calls.forward
+        call = None if there is None else there.call
+        given = call, tuple(runner.kwargs), shape
         return self._kind(), self.options.params, given
 
     def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
@@ -243,11 +284,11 @@ class Workshop:
         set_mode(runner.layer, self.options.mode)
         return refused
 
-    def _kwargs(self, batch: int, shape: Shape, seed: int) -> Mapping[str, Any]:
+    def _kwargs(self, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
         sized = {
-            name: (batch, *self._resized(name, own, shape))
+            name: (self.batch, *self._resized(name, own))
             for name, own in self.options.context
         }
         contexts = {
@@ -266,9 +307,9 @@ class Workshop:
         }
         return {**dict(self.options.kwarg), **contexts, **labels}
 
-    def _resized(self, name: str, own: Shape, shape: Shape) -> Shape:
+    def _resized(self, name: str, own: Shape) -> Shape:
         """Return the shape of a context beside an event: it has the places of the event."""
-        at = self.at
+        at, shape = self.fed_at, self.shape
         if at is None or shape == at or len(own) != len(at):
             return own
         if own == at and (len(at) > 1 or "mask" in name):

@@ -95,8 +95,8 @@ class Runner:
             LayerRaisedError: the layer raised.
             UnexpectedReturnError: what came back holds no output tensor.
         """
-        call = self.calls.forward if direction == "forward" else self.calls.inverse
-        assert call is not None, "an absent direction is never run"
+        way = self.calls.way(direction)
+        assert way is not None, "an absent direction is never run"
         if self.calls.accumulates and start is None:
             start = self.start(x)
         given = x.clone().to(self.device)
@@ -126,7 +126,7 @@ class Runner:
                 recorder or watch or contextlib.nullcontext(),
                 guard,
             ):
-                returned = call(
+                returned = way.call(
                     self.layer, self._spread(direction, given), total,
                     self._fresh_kwargs(direction),
                 )  # fmt: skip
@@ -166,11 +166,9 @@ class Runner:
             )
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
-        event_dim: int | None = self.calls.inverse_event_dim
+        event_dim = way.event_dim
         if returned.event_dim is not None:
             event_dim = returned.event_dim
-        elif direction == "forward":
-            event_dim = self.calls.event_dim
         said = placed(_plain(returned.ldj), CPU)
         reported, shares, form = reported_of(said, start, x, self.calls, event_dim)
         return Outcome(
@@ -194,13 +192,13 @@ class Runner:
 
         No guard is there, so this is for what was seen to draw no noise and to end.
         """
-        call = self.calls.forward if direction == "forward" else self.calls.inverse
-        assert call is not None, "an absent direction is never run"
+        way = self.calls.way(direction)
+        assert way is not None, "an absent direction is never run"
         start = self.start(x) if self.calls.accumulates else None
         self._reseed()
         try:
             with torch.enable_grad(), _SameSettings():
-                returned = call(
+                returned = way.call(
                     self.layer, self._spread(direction, x.clone()),
                     None if start is None else start.clone(),
                     self._fresh_kwargs(direction),
@@ -209,9 +207,8 @@ class Runner:
             return None
         if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
             return None
-        forward = direction == "forward"
-        events = self.calls.event_dim if forward else self.calls.inverse_event_dim
-        return reported_of(_plain(returned.ldj), start, x, self.calls, events)[0]
+        said = _plain(returned.ldj)
+        return reported_of(said, start, x, self.calls, way.event_dim)[0]
 
     def _spread(self, direction: Direction, given: Tensor) -> Any:
         """Return what the call takes: several tensors where it takes or made several."""

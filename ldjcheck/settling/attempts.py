@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator
 
     from ldjcheck.records import Calls, Domain, Shape
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
@@ -93,10 +93,7 @@ class Failures:
 
     def raised(
         self,
-        workshop: Workshop,
-        calls: Calls,
-        shape: Shape,
-        domain: Domain,
+        bench: Bench,
         error: LayerRaisedError,
     ) -> bool:
         """Note that the layer raised here; return whether another domain is no use.
@@ -104,61 +101,54 @@ class Failures:
         It is where it has raised the same in another precision, or by the same lines at
         other sizes, whatever the domain.
         """
+        calls, shape, domain = bench.calls, bench.shape, bench.domain
         once = (id(calls), shape, domain, str(error))
         known = once in self._known
-        given = shape, workshop.options.context
+        given = shape, bench.options.context
         known |= self.lessons.is_met_in_any_domain(given, domain, error)
         self._known.add(once)
         self._raised.append((shape, describe(domain), error))
-        self.lessons.failed(calls, given, error.trail, promoted=workshop.promote)
+        self.lessons.failed(calls, given, error.trail, promoted=bench.promote)
         return known
 
-    def raised_by_call(
-        self, workshop: Workshop, calls: Calls, shape: Shape, domain: Domain
-    ) -> LayerRaisedError | None:
+    def raised_by_call(self, bench: Bench) -> LayerRaisedError | None:
         """Return what the same call has raised, its return to be read otherwise."""
-        return self._by_call.get(_call(workshop, calls, shape, domain))
+        return self._by_call.get(_call(bench))
 
     def note_call(
         self,
-        workshop: Workshop,
-        calls: Calls,
-        shape: Shape,
-        domain: Domain,
+        bench: Bench,
         error: LayerRaisedError,
     ) -> None:
         """Note what a call raised: it does however its return is read."""
-        if calls.asks is not None:
-            self._by_call[_call(workshop, calls, shape, domain)] = error
+        there = bench.calls.forward
+        if there is not None and there.asks is not None:
+            self._by_call[_call(bench)] = error
 
     def returned(
         self,
-        workshop: Workshop,
-        calls: Calls,
-        shape: Shape,
+        bench: Bench,
         error: UnexpectedReturnError,
     ) -> None:
         """Note what came back that holds no output and ldj."""
         what = str(error)
         self._returned.append(what)
-        self._foreign[id(calls)] += error.is_foreign
-        given, words = (shape, workshop.options.context), without_numbers(what)
-        self.lessons.failed(calls, given, words, promoted=workshop.promote)
+        self._foreign[id(bench.calls)] += error.is_foreign
+        given, words = (bench.shape, bench.options.context), without_numbers(what)
+        self.lessons.failed(bench.calls, given, words, promoted=bench.promote)
 
     def is_no_way(self, calls: Calls) -> bool:
         """Return whether a call hands back no tensors, whatever it is given."""
         return self._foreign[id(calls)] >= _OFTEN
 
-    def precision_is_no_matter(
-        self, workshop: Workshop, calls: Calls, shape: Shape
-    ) -> bool:
+    def precision_is_no_matter(self, bench: Bench) -> bool:
         """Return whether float32 is no use, where the layer failed in float64."""
-        given = shape, workshop.options.context
-        return self.lessons.precision_is_no_matter(calls, given)
+        given = bench.shape, bench.options.context
+        return self.lessons.precision_is_no_matter(bench.calls, given)
 
-    def one_batch(self, shape: Shape, batch: int) -> None:
+    def one_batch(self, bench: Bench) -> None:
         """Note that it ran with one size of the batch, and raises with another."""
-        self._one_batch[shape] = batch
+        self._one_batch[bench.shape] = bench.batch
 
     def all_about_sizes(self) -> bool:
         """Return whether nothing was returned, and no size fitted wherever it was tried."""
@@ -264,9 +254,11 @@ class Failures:
         return fitting
 
 
-def _call(workshop: Workshop, calls: Calls, shape: Shape, domain: Domain) -> Hashable:
+def _call(bench: Bench) -> Hashable:
     """Return what stands for a call and what it is given."""
-    return calls.asks, calls.parts, shape, domain, workshop.promote
+    calls = bench.calls
+    asks = None if calls.forward is None else calls.forward.asks
+    return asks, calls.parts, bench.shape, bench.domain, bench.promote
 
 
 def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:

@@ -15,7 +15,6 @@ from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.settling.domains import usual_input
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,43 +23,43 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records import CallFunction, Returned
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _BITS = range(5, 17)  # of fewer, the constant for one dim may be that for all of a few
 _NEAR = 2  # bits: a map that shrinks by about as much scales its data itself
 _SAME = 1e-6  # nats for each dim: a constant may be made in float32
 
 
-def with_levels(settled: Settled, batch: int) -> Settled:
-    """Return the setting of a model with the levels of its data set aside, if it has any.
+def with_levels(bench: Bench) -> Bench:
+    """Return the bench of a model with the levels of its data set aside, if it has any.
 
     Whole numbers that are scaled by the model itself are none: the map shows that scale.
     """
-    calls = settled.calls
-    is_scaled = settled.domain.kind != "int"
+    calls = bench.calls
+    is_scaled = bench.domain.kind != "int"
     if calls.convention not in ("model", "density") or not is_scaled:
-        return settled
-    bits = _bits(settled, batch)
+        return bench
+    bits = _bits(bench)
     if calls.forward is None or bits is None:
-        return settled
+        return bench
     said = (
         f"log {2**bits} for each dim is set aside: the density is that of data with "
         f"{2**bits} levels, which is scaled before"
     )
     return replace(
-        settled,
+        bench,
         calls=replace(
             calls,
-            forward=_set_aside(calls.forward, bits),
+            forward=replace(calls.forward, call=_set_aside(calls.forward.call, bits)),
             inferred=(*calls.inferred, ("levels", said)),
         ),
     )
 
 
-def _bits(settled: Settled, batch: int) -> int | None:
+def _bits(bench: Bench) -> int | None:
     """Return how many bits each dim has, by what the density lacks; None where it does not."""
-    x = usual_input(settled.workshop, settled.shape, batch, settled.domain)
-    runner = settled.workshop.runner(settled.calls, settled.shape, batch, warm_up=x)
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x)
     frozen = Frozen()
     map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=frozen)
     dims = x[0].numel()
@@ -71,7 +70,7 @@ def _bits(settled: Settled, batch: int) -> int | None:
         jacobian = map_.jacobian(map_.origin)[0].double()
     except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
         return None
-    if jacobian.shape[1] != jacobian.shape[2] or reported.shape != (batch,):
+    if jacobian.shape[1] != jacobian.shape[2] or reported.shape != (bench.batch,):
         return None
     exact = log_abs_det(jacobian)[1]
     lacking = (exact - reported.detach().double()) / dims

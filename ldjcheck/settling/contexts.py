@@ -8,13 +8,15 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.calling.parameter_names import is_about_context
+from ldjcheck.domains import TAMEST
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.parameters import is_about_context
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.contexts import guess_contexts
 
 if TYPE_CHECKING:
     from ldjcheck.records import Calls, Layer, Options
+    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.guesses.shapes import ShapeGuess
     from ldjcheck.settling.settle import Settled
 
@@ -35,17 +37,21 @@ def settled_with_context(
     """
     import torch
 
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.attempts import Lessons
     from ldjcheck.settling.settle import parts_contexts, settle
 
     promote = options.dtype == "float64"
     shapes = tuple((guess.shape, guess.why) for guess in guesses)
     batches = {shape: choose_batch(options.batch, shape) for shape, _ in shapes}
-    shop = Workshop(layer=layer, options=options, promote=promote)
+    first = shapes[0][0]
+    start = Bench(
+        layer=layer, options=options, promote=promote, calls=candidates[0],
+        shape=first, batch=batches[first], domain=options.domain or TAMEST,
+    )  # fmt: skip
     lessons = Lessons()
     try:
-        return settle(shop, candidates, shapes, batches, lessons), {}
+        return settle(start, candidates, shapes, batches, lessons), {}
     except CannotCheckError as error:
         known = {name for name, _ in (*options.context, *options.kwarg)}
         tries = guess_contexts(layer.obj, candidates, shapes, known)
@@ -58,7 +64,7 @@ def settled_with_context(
                 context=(*options.context, *guess.contexts),
                 kwarg=(*options.kwarg, *times),
             )
-            beside = replace(shop, options=fed, labels=guess.labels)
+            beside = replace(start, options=fed, labels=guess.labels)
             at = ((guess.shape, guess.why_shape),)
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
@@ -67,7 +73,7 @@ def settled_with_context(
             except CannotCheckError:
                 continue
             found = settled, {name: f"{what}: {guess.why}" for name, what in given}
-            if not parts_contexts(settled):
+            if not parts_contexts(settled.bench):
                 continue
             if settled.odd:
                 odd = odd or found
@@ -82,7 +88,7 @@ def settled_with_context(
 
 
 def with_optional_context(
-    layer: Layer, settled: Settled, options: Options
+    bench: Bench, options: Options, why_shape: str
 ) -> Settled | None:
     """Return the layer fed with a context that it may take, or None.
 
@@ -91,16 +97,16 @@ def with_optional_context(
     """
     from ldjcheck.settling.settle import listens_to_context, settle
 
-    calls = settled.calls
+    calls = bench.calls
     known = {name for name, _ in (*options.context, *options.kwarg)}
-    if known or settled.workshop.options.context:
+    if known or bench.options.context:
         return None
     named = {n for n in calls.extra_names if is_about_context(n)}
     others = [{n} for n in calls.extra_names if n not in named and "mask" not in n]
-    at = ((settled.shape, settled.why_shape),)
-    batches = {settled.shape: choose_batch(options.batch, settled.shape)}
+    at = ((bench.shape, why_shape),)
+    batches = {bench.shape: choose_batch(options.batch, bench.shape)}
     for wanted in (*([named] if named else ()), *others[:_OTHERS]):
-        tries = guess_contexts(layer.obj, (calls,), at, known)
+        tries = guess_contexts(bench.layer.obj, (calls,), at, known)
         fitting = (
             guess.contexts
             for guess in tries
@@ -109,11 +115,10 @@ def with_optional_context(
             and {name for name, _ in guess.contexts} <= wanted
         )
         for contexts in itertools.islice(fitting, _CONTEXTS):
-            fed = replace(options, context=contexts)
-            shop = replace(settled.workshop, options=fed)
+            fed = replace(bench, options=replace(options, context=contexts))
             with contextlib.suppress(CannotCheckError):
-                found = settle(shop, (calls,), at, batches)
-                if wanted is named or listens_to_context(found):
+                found = settle(fed, (calls,), at, batches)
+                if wanted is named or listens_to_context(found.bench):
                     return found
     return None
 

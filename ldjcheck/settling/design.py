@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ldjcheck.records import Config, Domain, Options, Region, Shape
+from ldjcheck.records import Domain, Options, Probe, Region, Shape
 
 _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
 _DEFAULT_BATCH = 3
@@ -23,28 +23,28 @@ def choose_batch(wanted: int, shape: Shape) -> int:
     return next(size for size in (5, 7, 11) if size not in shape)
 
 
-def plan_configs(
+def plan_probes(
     shape: Shape,
     others: tuple[Shape, ...],
     domain: Domain,
     options: Options,
     *,
     has_parameters: bool,
-) -> tuple[Config, ...]:
+) -> tuple[Probe, ...]:
     """Return the configurations, the one that the report shows first.
 
     `others` are further shapes that the layer takes. Without parameters, or when they are
     to stay as they are, the draw is 0 throughout.
     """
     moved = has_parameters and options.params == "random"
-    configs = []
+    probes = []
     shapes = (shape, shape, shape, *others[:2])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
         if index % 2:
             batch = next(b for b in range(batch + 2, batch + 12, 2) if b not in at)
-        configs.append(
-            Config(
+        probes.append(
+            Probe(
                 shape=at,
                 batch=batch,
                 domain=domain,
@@ -54,7 +54,7 @@ def plan_configs(
                 seed=options.seed + index,
             )
         )
-    return tuple(configs)
+    return tuple(probes)
 
 
 def plan_investigation(
@@ -64,7 +64,7 @@ def plan_investigation(
     options: Options,
     *,
     has_parameters: bool,
-) -> tuple[Config, ...]:
+) -> tuple[Probe, ...]:
     """Return further configurations that tell one mistake from another.
 
     Small and large parameters, orientations turned around, a batch of 13 and the smallest
@@ -83,7 +83,7 @@ def plan_investigation(
         *((other, options.batch + 3, "usual", 1.0, False) for other in smallest),
     ]
     investigation = [
-        Config(
+        Probe(
             shape=at,
             batch=batch if batch not in at else batch + 7,
             domain=domain,
@@ -101,6 +101,6 @@ def plan_investigation(
     return (*investigation, nudged)
 
 
-def plan_as_built(config: Config) -> tuple[Config, ...]:
+def plan_as_built(probe: Probe) -> tuple[Probe, ...]:
     """Return the same configuration with the parameters as built, where they are moved."""
-    return (replace(config, draw=0),) if config.draw else ()
+    return (replace(probe, draw=0),) if probe.draw else ()

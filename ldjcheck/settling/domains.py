@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import draw
 from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.many_to_one import has_one_image
@@ -19,8 +18,8 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import set_mode
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Direction, Region, Shape
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.records import Direction, Region
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
 
 _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
@@ -29,12 +28,10 @@ _STEEP = 100.0  # a slope there that nothing but an end explains
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
-def is_noisy(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def is_noisy(bench: Bench) -> bool:
     """Return whether what is drawn enters the output, and not the ldj alone."""
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    x = bench.inputs()
+    runner = bench.runner(seed=bench.options.seed)
     drawn = Frozen()
     try:
         y = runner.run("forward", x, drawn).y
@@ -44,32 +41,26 @@ def is_noisy(
         return False
 
 
-def rounds_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def rounds_back(bench: Bench) -> bool:
     """Return whether the way back returns whole numbers."""
-    _, back = _there_and_back(workshop, calls, shape, batch, domain)
+    _, back = _there_and_back(bench)
     return back is not None and bool((back == back.round()).all())
 
 
-def off_by(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> float:
+def off_by(bench: Bench) -> float:
     """Return by how much the way back misses whole numbers that the map tells apart."""
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    x, back = _there_and_back(bench)
     if back is None or back.shape != x.shape:
         return float("inf")
     if x.unique().numel() > 1 and back.unique().numel() == 1:
         return float("inf")  # numbers that are all one to the map say nothing of it
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    runner = bench.runner(seed=bench.options.seed)
     return 0.0 if has_one_image(runner, x, back) else float((back - x).abs().max())
 
 
-def _there_and_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> tuple[Tensor, Tensor | None]:
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+def _there_and_back(bench: Bench) -> tuple[Tensor, Tensor | None]:
+    x = bench.inputs()
+    runner = bench.runner(seed=bench.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
         return x, runner.run("inverse", y, Frozen()).y.detach()
@@ -77,32 +68,23 @@ def _there_and_back(
         return x, None
 
 
-def repeats_every(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> float | None:
+def repeats_every(bench: Bench) -> float | None:
     """Return after how much the map, or its way back, repeats itself; None: they do not.
 
     Either way it is there and back that does: what leaves its stretch comes back to it.
     """
-    if calls.inverse is None or domain.kind != "real":
+    if bench.calls.inverse is None or bench.domain.kind != "real":
         return None
     regions: tuple[Region, ...] = ("usual", "far")
-    far = _input(workshop, shape, batch, "far", domain)
-    if _comes_back(workshop, calls, shape, batch, far):
+    far = bench.inputs("far")
+    if _comes_back(bench, far):
         return None  # from beyond a turn it would lead to another point
-    found = (
-        _period(
-            workshop, calls, shape, batch, _input(workshop, shape, batch, r, domain)
-        )
-        for r in regions
-    )
+    found = (_period(bench, bench.inputs(r)) for r in regions)
     return next((period for period in found if period is not None), None)
 
 
-def _comes_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
-) -> bool:
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+def _comes_back(bench: Bench, x: Tensor) -> bool:
+    runner = bench.runner(seed=bench.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
         back = runner.run("inverse", y, Frozen()).y.detach()
@@ -111,10 +93,8 @@ def _comes_back(
     return back.shape == x.shape and _is_close(back, x)
 
 
-def _period(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, x: Tensor
-) -> float | None:
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+def _period(bench: Bench, x: Tensor) -> float | None:
+    runner = bench.runner(seed=bench.options.seed)
 
     def there_and_back(at: Tensor) -> Tensor:
         y = runner.run("forward", at, Frozen()).y.detach()
@@ -124,7 +104,7 @@ def _period(
         period = period_of(there_and_back, x, there_and_back(x))
         if period is None:
             return None
-        inside = usual_input(workshop, shape, batch, stretch(period))
+        inside = replace(bench, domain=stretch(period)).inputs()
         return period if _is_close(there_and_back(inside), inside) else None
     except (LayerRaisedError, UnexpectedReturnError):
         return None
@@ -136,11 +116,7 @@ def stretch(period: float) -> Domain:
 
 
 def leaves_domain(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
+    bench: Bench,
     outcome: Outcome,
 ) -> bool:
     """Return whether the layer itself says that inputs were outside its domain.
@@ -149,17 +125,17 @@ def leaves_domain(
     nowhere, or to another point that has the same image.
     """
     reported = outcome.reported
-    if calls.inverse is None or reported is None:
+    if bench.calls.inverse is None or reported is None:
         return False
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    x, back = _there_and_back(bench)
     if back is None or back.shape != x.shape:
         return False
     outside = ~torch.isfinite(reported)
-    lost = ~torch.isfinite(back.reshape(batch, -1)).all(1)
+    lost = ~torch.isfinite(back.reshape(bench.batch, -1)).all(1)
     if bool(lost[outside].all()):
         return True
     back = torch.where(torch.isfinite(back), back, x)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    runner = bench.runner(seed=bench.options.seed)
     try:
         y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
     except (LayerRaisedError, UnexpectedReturnError):
@@ -167,21 +143,19 @@ def leaves_domain(
     return _is_close(y, again) and not _is_close(x, back)
 
 
-def leads_back_into(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> Domain | None:
+def leads_back_into(bench: Bench) -> Domain | None:
     """Return the smaller domain into which the way back leads from everywhere, if one is.
 
     The layer then holds its inputs there, by a clamp: what is outside has the same image.
     It has reason to where the map is ever steeper towards the domain's ends; else it is a
     map that loses its inputs, as a ReLU does.
     """
-    if calls.inverse is None:
+    if bench.calls.inverse is None:
         return None
-    x, back = _there_and_back(workshop, calls, shape, batch, domain)
+    x, back = _there_and_back(bench)
     if back is None or back.shape != x.shape or not (back >= 0).all():
         return None
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    runner = bench.runner(seed=bench.options.seed)
     is_unit = bool((back <= 1).all())
     ends = [x.new_full(x.shape, near) for near in (_NEAR_END, 2 * _NEAR_END)]
     ends += [1 - end for end in ends] if is_unit else []
@@ -200,14 +174,12 @@ def leads_back_into(
     return Domain(kind="unit" if is_unit else "positive")
 
 
-def couples(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def couples(bench: Bench) -> bool:
     """Return whether the first sample's output moves when only its companions change."""
-    if calls.forward is None or batch < 2:
+    if bench.calls.forward is None or bench.batch < 2:
         return False
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x, seed=bench.options.seed)
     try:
         y, moved = (
             runner.run("forward", at, Frozen()).y.detach()
@@ -215,18 +187,16 @@ def couples(
         )
     except (LayerRaisedError, UnexpectedReturnError):
         return False
-    return len(y) == batch and not _is_close(y[:1], moved[:1])
+    return len(y) == bench.batch and not _is_close(y[:1], moved[:1])
 
 
-def takes_one_batch(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def takes_one_batch(bench: Bench) -> bool:
     """Return whether the layer raises at another size of the batch: an axis met its own."""
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return False
-    x = usual_input(workshop, shape, batch + 1, domain)
-    runner = workshop.runner(calls, shape, batch + 1, seed=workshop.options.seed)
-    return raises(runner, "forward", x)
+    larger = replace(bench, batch=bench.batch + 1)
+    runner = larger.runner(seed=bench.options.seed)
+    return raises(runner, "forward", larger.inputs())
 
 
 def raises(runner: Runner, direction: Direction, x: Tensor) -> bool:
@@ -240,18 +210,14 @@ def raises(runner: Runner, direction: Direction, x: Tensor) -> bool:
     return False
 
 
-def keeps_volume(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def keeps_volume(bench: Bench) -> bool:
     """Return whether the map has determinant 1 or -1, its parameters moved as well."""
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return False
-    x = usual_input(workshop, shape, batch, domain)
-    moved = workshop.options.params == "random"
-    scale = workshop.options.params_scale
-    runner = workshop.runner(
-        calls, shape, batch, warm_up=x, draw=int(moved), scale=scale
-    )
+    x = bench.inputs()
+    moved = bench.options.params == "random"
+    scale = bench.options.params_scale
+    runner = bench.runner(warm_up=x, draw=int(moved), scale=scale)
     map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
     try:
         if runner.run("forward", x, Frozen()).raw is None:
@@ -264,21 +230,17 @@ def keeps_volume(
     return bool((log_abs_det(jacobian)[1].abs() < _KEPT).all())
 
 
-def takes_effect(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def takes_effect(bench: Bench) -> bool:
     """Return whether the output is another one beside another context, and nothing is drawn.
 
     A total that is handed on leaves the output as it is.
     """
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return False
-    x = usual_input(workshop, shape, batch, domain)
+    x = bench.inputs()
     seen = []
-    for seed in (workshop.options.seed, workshop.options.seed + 1):
-        runner = workshop.runner(
-            calls, shape, batch, draw=1, scale=workshop.options.params_scale, seed=seed
-        )
+    for seed in (bench.options.seed, bench.options.seed + 1):
+        runner = bench.runner(draw=1, scale=bench.options.params_scale, seed=seed)
         try:
             outcome = runner.run("forward", x, Frozen())
         except (LayerRaisedError, UnexpectedReturnError):
@@ -289,20 +251,16 @@ def takes_effect(
     return not _is_close(*seen)
 
 
-def at_a_glance(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> tuple[Tensor, ...] | None:
+def at_a_glance(bench: Bench) -> tuple[Tensor, ...] | None:
     """Return what both directions return of moved parameters: outputs and ldj, in turn."""
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return None
-    x = usual_input(workshop, shape, batch, domain)
-    scale, seed = workshop.options.params_scale, workshop.options.seed
-    runner = workshop.runner(
-        calls, shape, batch, warm_up=x, draw=1, scale=scale, seed=seed
-    )
+    x = bench.inputs()
+    scale, seed = bench.options.params_scale, bench.options.seed
+    runner = bench.runner(warm_up=x, draw=1, scale=scale, seed=seed)
     try:
         seen = [there := runner.run("forward", x, Frozen())]
-        if calls.inverse is not None:
+        if bench.calls.inverse is not None:
             seen.append(runner.run("inverse", there.y.detach(), Frozen()))
     except (LayerRaisedError, UnexpectedReturnError):
         return None
@@ -310,29 +268,27 @@ def at_a_glance(
     return tuple(each.detach() for each in (*(o.y for o in seen), *reported))
 
 
-def mixes_contexts(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def mixes_contexts(bench: Bench) -> bool:
     """Return whether another context beside the first sample moves the others' outputs.
 
     What is fed then has no entry for each sample, where the layer looks for one.
     """
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return False
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
-    fed = {name for name, _ in workshop.options.context}
+    x = bench.inputs()
+    runner = bench.runner(seed=bench.options.seed)
+    fed = {name for name, _ in bench.options.context}
     others = {
         name: torch.cat([_another(value[:1], value[1:2]), value[1:]])
         for name, value in runner.kwargs.items()
-        if name in fed and value.shape[:1] == (batch,)
+        if name in fed and value.shape[:1] == (bench.batch,)
     }
     beside = replace(runner, kwargs={**runner.kwargs, **others})
     try:
         y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
     except (LayerRaisedError, UnexpectedReturnError):
         return False
-    return len(y) == batch and not _is_close(y[1:], moved[1:])
+    return len(y) == bench.batch and not _is_close(y[1:], moved[1:])
 
 
 def _another(own: Tensor, next_one: Tensor) -> Tensor:
@@ -341,24 +297,18 @@ def _another(own: Tensor, next_one: Tensor) -> Tensor:
 
 
 def reported_otherwise(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
+    bench: Bench,
     how: Literal["training", "without gradients"],
 ) -> tuple[Tensor, Tensor] | None:
     """Return the usual ldj and that of a call made otherwise, if they are two numbers.
 
     None where the output is another one as well, or where random numbers are drawn.
     """
-    if calls.forward is None:
+    if bench.calls.forward is None:
         return None
-    x = usual_input(workshop, shape, batch, domain)
-    options = workshop.options
-    runner = workshop.runner(
-        calls, shape, batch, warm_up=x, draw=1, scale=options.params_scale
-    )
+    x = bench.inputs()
+    options = bench.options
+    runner = bench.runner(warm_up=x, draw=1, scale=options.params_scale)
     try:
         a = runner.run("forward", x, Frozen())
         set_mode(runner.layer, "train" if how == "training" else options.mode)
@@ -378,16 +328,3 @@ def reported_otherwise(
 
 def _is_close(a: Tensor, b: Tensor) -> bool:
     return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
-
-
-def usual_input(workshop: Workshop, shape: Shape, batch: int, domain: Domain) -> Tensor:
-    """Return inputs as a first look takes them, shape `(batch, *shape)`."""
-    return _input(workshop, shape, batch, "usual", domain)
-
-
-def _input(
-    workshop: Workshop, shape: Shape, batch: int, region: Region, domain: Domain
-) -> Tensor:
-    generator = torch.Generator().manual_seed(workshop.options.seed)
-    x = draw(domain, shape, batch, region, generator)
-    return x if workshop.promote else x.float()

@@ -11,14 +11,13 @@ from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import copied
-from ldjcheck.settling.domains import usual_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis
@@ -34,14 +33,14 @@ class Counted:
     value: int
 
 
-def counted(settled: Settled) -> tuple[Counted, ...]:
+def counted(bench: Bench) -> tuple[Counted, ...]:
     """Return the numbers that the ldj depends on, and the output does not."""
-    before = _outcome(settled)
+    before = _outcome(bench)
     if before is None:
         return ()
     found = []
-    for number in _numbers(settled.workshop.layer.obj):
-        other = with_numbers(settled, {number: number.value + 1})
+    for number in _numbers(bench.layer.obj):
+        other = with_numbers(bench, {number: number.value + 1})
         after = None if other is None else _outcome(other)
         if after is None or not torch.equal(before[0], after[0]):
             continue
@@ -50,11 +49,10 @@ def counted(settled: Settled) -> tuple[Counted, ...]:
     return tuple(found)
 
 
-def with_numbers(settled: Settled, values: Mapping[Counted, int]) -> Settled | None:
+def with_numbers(bench: Bench, values: Mapping[Counted, int]) -> Bench | None:
     """Return how a copy is called that holds other numbers; None where it cannot."""
-    workshop = settled.workshop
     try:
-        twin = copied(workshop.layer.obj)
+        twin = copied(bench.layer.obj)
         held = list(reachable(twin))
         for number, value in values.items():
             owner = held[number.owner]
@@ -66,8 +64,7 @@ def with_numbers(settled: Settled, values: Mapping[Counted, int]) -> Settled | N
             setattr(owner, number.name, new)
     except Exception:  # the layer's own copying, and setting, may fail anyhow
         return None
-    layer = replace(workshop.layer, obj=twin, rebuild=None)
-    return replace(settled, workshop=replace(workshop, layer=layer))
+    return replace(bench, layer=replace(bench.layer, obj=twin, rebuild=None))
 
 
 def _numbers(layer: Any) -> Iterator[Counted]:
@@ -86,23 +83,19 @@ def _is_size(value: Any) -> bool:
     return type(value) is int and 1 < value < _LARGEST  # a count of 1 counts nothing
 
 
-def _outcome(settled: Settled) -> tuple[Tensor, Tensor] | None:
+def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
     """Return output and ldj of one batch, the same batch each time."""
-    calls, shape, workshop = settled.calls, settled.shape, settled.workshop
-    x = usual_input(workshop, shape, _BATCH, settled.domain)
-    options = workshop.options
+    bench = replace(bench, batch=_BATCH)
+    x, options = bench.inputs(), bench.options
     moved = options.params == "random"  # as built, many a layer is the identity
-    runner = workshop.runner(
-        calls,
-        shape,
-        _BATCH,
+    runner = bench.runner(
         draw=options.seed * 100 + 1 if moved else 0,
         scale=options.params_scale,
         seed=options.seed,
     )
     try:
         outcome = runner.run(
-            "inverse" if calls.forward is None else "forward", x, Frozen()
+            "inverse" if bench.calls.forward is None else "forward", x, Frozen()
         )
     except (LayerRaisedError, UnexpectedReturnError):
         return None

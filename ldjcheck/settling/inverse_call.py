@@ -13,44 +13,44 @@ import torch
 
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.settling.domains import usual_input
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _MOVED = 0.05  # a prior that starts as a standard normal would hide what is drawn
 _THERE = 1e-6  # relative to x
 
 
-def with_way_back(settled: Settled, batch: int) -> Settled:
-    """Return the setting with a way back that leads back, if another call of it does."""
-    calls = settled.calls
+def with_way_back(bench: Bench) -> Bench:
+    """Return the bench with a way back that leads back, if another call of it does."""
+    calls = bench.calls
     usual = calls.forward is not None and calls.inverse is not None and not calls.parts
-    if not usual or not calls.other_ways_back or _leads_back(settled, calls, batch):
-        return settled
-    told: Settled | None = None
-    for shown, inverse in calls.other_ways_back:
-        other = replace(calls, inverse=inverse)
-        leads = _leads_back(settled, other, batch)
+    if (
+        calls.inverse is None
+        or not usual
+        or not calls.inverse.others
+        or _leads_back(bench)
+    ):
+        return bench
+    told: Bench | None = None
+    for shown, inverse in calls.inverse.others:
+        other = replace(calls, inverse=replace(calls.inverse, call=inverse))
+        leads = _leads_back(replace(bench, calls=other))
         why = "only so it leads back to x" if leads else "told to, it should lead back"
         said = ("way back", f"{shown}: {why}")
-        found = replace(settled, calls=replace(other, inferred=(*other.inferred, said)))
+        found = replace(bench, calls=replace(other, inferred=(*other.inferred, said)))
         if leads:
             return found
         if leads is not None and "=True" in shown:
             told = told or found
-    return told or settled
+    return told or bench
 
 
-def _leads_back(settled: Settled, calls: Calls, batch: int) -> bool | None:
+def _leads_back(bench: Bench) -> bool | None:
     """Return whether there and back is x; None where it cannot be run so."""
-    workshop, shape = settled.workshop, settled.shape
-    x = usual_input(workshop, shape, batch, settled.domain)
-    moved = workshop.options.params == "random"
-    runner = workshop.runner(
-        calls, shape, batch, warm_up=x, draw=int(moved), scale=_MOVED
-    )
+    x = bench.inputs()
+    moved = bench.options.params == "random"
+    runner = bench.runner(warm_up=x, draw=int(moved), scale=_MOVED)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
         back = runner.run("inverse", y, Frozen()).y.detach()

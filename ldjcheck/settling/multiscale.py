@@ -21,14 +21,13 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.packing import gathered
-from ldjcheck.settling.domains import usual_input
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ldjcheck.records import Shape
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _SAME = 1e-9
 _SMALLEST = (
@@ -37,32 +36,35 @@ _SMALLEST = (
 
 
 def with_departures(
-    settled: Settled, batch: int, recognise: Callable[[Any], tuple[Calls, ...]]
-) -> Settled:
-    """Return the setting with what leaves on the way as a part of the output.
+    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
+) -> Bench:
+    """Return the bench with what leaves on the way as a part of the output.
 
     As it is, where nothing leaves, or where it is not what the output lacks.
     """
-    calls = settled.calls
+    calls = bench.calls
     if calls.forward is None or calls.parts:
-        return settled
-    found = _found(settled, batch, recognise)
+        return bench
+    found = _found(bench, recognise)
     if not found:
-        return settled
+        return bench
     whole = _Whole(calls, found)
-    back = None if calls.inverse is None else whole.inverse
-    opened = replace(calls, forward=whole.forward, inverse=back, departures=found)
+    back = None
+    if calls.inverse is not None:
+        back = replace(calls.inverse, call=whole.inverse)
+    there = replace(calls.forward, call=whole.forward)
+    opened = replace(calls, forward=there, inverse=back, departures=found)
     if any(each.calls is None for each in found):
-        regular = whole.is_regular(settled, opened, batch)
-        return replace(settled, calls=opened) if regular else settled
-    return replace(settled, calls=opened)
+        regular = whole.is_regular(replace(bench, calls=opened))
+        return replace(bench, calls=opened) if regular else bench
+    return replace(bench, calls=opened)
 
 
 def _found(
-    settled: Settled, batch: int, recognise: Callable[[Any], tuple[Calls, ...]]
+    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
 ) -> tuple[Departure, ...]:
-    x = usual_input(settled.workshop, settled.shape, batch, settled.domain)
-    runner = settled.workshop.runner(settled.calls, settled.shape, batch, warm_up=x)
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x)
     heard = Leavings(flow=runner.layer)
     try:
         with heard.listening():
@@ -142,7 +144,7 @@ def _kept(left: Left, calls: Calls, contexts: Mapping[str, Any]) -> list[int] | 
     assert calls.forward is not None
     start = x.new_zeros((len(x), 1) if calls.column else (len(x),))
     with torch.no_grad():
-        returned = calls.forward(
+        returned = calls.forward.call(
             left.owner, x, start if calls.accumulates else None, contexts
         )
     y, _ = gathered(returned.y)
@@ -178,14 +180,13 @@ class _Whole:
         self._silent = False  # the densities are asked, and not added
         self._kept: dict[int, Shape] = {}  # the shape of the output, by all dims
 
-    def is_regular(self, settled: Settled, opened: Calls, batch: int) -> bool:
+    def is_regular(self, bench: Bench) -> bool:
         """Return whether what densities were asked about is what the output lacks.
 
         Where the ldj is right without them, the flow only asks and does not add them.
         """
-        shape, domain, shop = settled.shape, settled.domain, settled.workshop
-        x = usual_input(shop, shape, batch, domain)
-        runner = shop.runner(opened, shape, batch, warm_up=x)
+        x = bench.inputs()
+        runner = bench.runner(warm_up=x)
         map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
         bare = replace(runner, calls=self._calls, layouts={})
         try:
@@ -210,7 +211,7 @@ class _Whole:
         assert self._calls.forward is not None
         heard = Leavings(flow=layer, wanted=self._by_path)
         with heard.listening():
-            returned = self._calls.forward(layer, x, start, kwargs)
+            returned = self._calls.forward.call(layer, x, start, kwargs)
         y, _ = gathered(returned.y)
         parts = self._parts(heard, x)
         whole = torch.cat([y.flatten(1), *(part.rest for part in parts)], dim=1)
@@ -226,10 +227,10 @@ class _Whole:
         assert self._calls.forward is not None
         shape = self._kept.get(y[0].numel(), tuple(y.shape[1:]))
         kept = y.flatten(1)[:, : torch.Size(shape).numel()].reshape(len(y), *shape)
-        returned = self._calls.inverse(layer, kept, start, kwargs)
+        returned = self._calls.inverse.call(layer, kept, start, kwargs)
         heard = Leavings(flow=layer, wanted=self._by_path)
         with heard.listening():
-            self._calls.forward(layer, returned.y, start, kwargs)
+            self._calls.forward.call(layer, returned.y, start, kwargs)
         parts = self._parts(heard, returned.y)
         ldj = self._less(returned.ldj, parts, start, back=True)
         return replace(returned, ldj=ldj, taken=_sum(parts))
@@ -266,7 +267,7 @@ class _Whole:
         rest = [i for i in range(left.x[0].numel()) if i not in kept]
         assert calls.forward is not None
         start = left.x.new_zeros((len(left.x), 1) if calls.column else (len(left.x),))
-        said = calls.forward(
+        said = calls.forward.call(
             left.owner, left.x, start if calls.accumulates else None, contexts
         )
         claimed = torch.as_tensor(said.ldj, dtype=left.x.dtype)

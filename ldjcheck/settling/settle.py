@@ -37,21 +37,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Calls, Domain, Shape
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.running.bench import Bench
 
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """A way of calling the layer that works."""
+    """A way of calling the layer that works, and how it was come by."""
 
-    calls: Calls
-    shape: Shape
+    bench: Bench
     why_shape: str
-    domain: Domain
     why_domain: str
-    workshop: Workshop
     float32_only: str | None = None
     odd: bool = False  # it runs, and what it returns has not the promised form
     resized: bool = False  # other dims come out than went in
@@ -69,7 +66,7 @@ class _Found:
 
 
 def settle(
-    workshop: Workshop,
+    start: Bench,
     candidates: tuple[Calls, ...],
     shapes: tuple[tuple[Shape, str], ...],
     batch_of: dict[Shape, int],
@@ -86,44 +83,44 @@ def settle(
     """
     failures = Failures(lessons)
     best: tuple[Quality, Settled] | None = None
-    for promote in (True, False) if workshop.promote else (False,):
-        if workshop.promote and not promote and failures.all_about_sizes():
+    for promote in (True, False) if start.promote else (False,):
+        falls_back = start.promote and not promote
+        if falls_back and failures.all_about_sizes():
             break
-        shop = replace(workshop, promote=promote)
         for variants in _by_convention(candidates):
             for calls, (shape, why) in itertools.product(variants, shapes):
                 if not shape and best is not None and best[0] <= Quality.ODD:
                     continue  # a single number leaves nothing to be summed
                 if failures.is_no_way(calls):
                     continue
-                again = workshop.promote and not promote
-                if again and failures.precision_is_no_matter(shop, calls, shape):
+                bench = replace(
+                    start, promote=promote, calls=calls, shape=shape,
+                    batch=batch_of[shape],
+                )  # fmt: skip
+                if falls_back and failures.precision_is_no_matter(bench):
                     continue
-                found = _try_domains(shop, calls, shape, batch_of[shape], failures)
+                found = _try_domains(bench, failures)
                 if found is None:
                     continue
-                quality, domain = found.quality, found.domain
-                ready = shop
-                if calls.keeps_volume and not keeps_volume(
-                    shop, calls, shape, batch_of[shape], domain
-                ):
+                quality, bench = found.quality, replace(bench, domain=found.domain)
+                if calls.keeps_volume and not keeps_volume(bench):
                     continue
                 if found.refused is not None:
-                    ready = replace(shop, primed=domain)
+                    bench = replace(bench, primed=found.domain)
                 if len(shapes) > 1:
-                    at = ready, calls, shape, batch_of[shape], domain
-                    quality = graded(quality, *at)
+                    quality = graded(quality, bench)
                 if quality is Quality.ONE_BATCH:
-                    failures.one_batch(shape, batch_of[shape])
+                    failures.one_batch(bench)
                     continue
                 settled = Settled(
-                    calls=calls, shape=shape, why_shape=why, domain=domain,
-                    why_domain=found.why, workshop=replace(ready, at=shape),
-                    odd=not quality.is_fit, resized=quality.is_resized,
+                    bench=replace(bench, fed_at=shape),
+                    why_shape=why,
+                    why_domain=found.why,
+                    odd=not quality.is_fit,
+                    resized=quality.is_resized,
                     refused=found.refused,
-                    float32_only=None if promote or not workshop.promote
-                    else failures.first_reason(),
-                )  # fmt: skip
+                    float32_only=failures.first_reason() if falls_back else None,
+                )
                 if quality.is_fit:
                     return settled
                 if best is None or quality < best[0]:
@@ -145,131 +142,126 @@ def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]
         yield tuple(variants)
 
 
-def runs(settled: Settled, shape: Shape, batch: int, usual: int) -> bool:
+def runs(bench: Bench, shape: Shape, batch: int) -> bool:
     """Return whether the layer also takes this shape, and reports as well as before.
 
-    It does not where parts are spread over each other that fit at the layer's own shape,
-    where `usual` is the size of a batch.
+    It does not where parts are spread over each other that fit at the layer's own shape.
     """
-    shop, calls, domain = settled.workshop, settled.calls, settled.domain
     with Spreads(batch) as there:
         try:
-            trial = tried(shop, calls, shape, batch, domain)
+            trial = tried(replace(bench, shape=shape, batch=batch))
         except (LayerRaisedError, UnexpectedReturnError):
             return False
     if not trial.quality.is_fit or not torch.isfinite(trial.outcome.y).all():
         return False
     if not there.seen:
         return True
-    with Spreads(usual) as here:
-        tried(shop, calls, settled.shape, usual, domain)
+    with Spreads(bench.batch) as here:
+        tried(bench)
     return not there.seen - here.seen
 
 
-def looks_for_axes(settled: Settled, batch: int) -> bool:
+def looks_for_axes(bench: Bench) -> bool:
     """Return whether the layer would put axes behind the event's into one, if there were."""
-    noted = Spreads(batch)
+    noted = Spreads(bench.batch)
     with noted:
-        tried(settled.workshop, settled.calls, settled.shape, batch, settled.domain)
+        tried(bench)
     return noted.opened
 
 
-def listens_to_context(settled: Settled) -> bool:
+def listens_to_context(bench: Bench) -> bool:
     """Return whether the output depends on what is fed beside the input."""
-    batch = settled.workshop.options.batch
-    at = settled.calls, settled.shape, batch, settled.domain
-    return takes_effect(settled.workshop, *at)
+    return takes_effect(_as_asked(bench))
 
 
-def is_the_same_map(settled: Settled, other: Settled) -> bool:
-    """Return whether the layer does and reports the very same, settled in two ways."""
-    batch = settled.workshop.options.batch
-    at = settled.shape, batch, settled.domain
-    one = at_a_glance(settled.workshop, settled.calls, *at)
-    two = at_a_glance(other.workshop, other.calls, *at)
+def is_the_same_map(bench: Bench, other: Bench) -> bool:
+    """Return whether the layer does and reports the very same, called in two ways."""
+    usual = _as_asked(bench)
+    here = replace(_as_asked(other), shape=usual.shape, domain=usual.domain)
+    one, two = at_a_glance(usual), at_a_glance(replace(here, batch=usual.batch))
     if one is None or two is None:
         return False
     return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
 
 
-def parts_contexts(settled: Settled) -> bool:
+def parts_contexts(bench: Bench) -> bool:
     """Return whether each sample has a context of its own among what is fed."""
-    batch = settled.workshop.options.batch
-    at = settled.calls, settled.shape, batch, settled.domain
-    return not mixes_contexts(settled.workshop, *at)
+    return not mixes_contexts(_as_asked(bench))
 
 
 def otherwise(
-    settled: Settled, how: Literal["training", "without gradients"]
+    bench: Bench, how: Literal["training", "without gradients"]
 ) -> tuple[Tensor, Tensor] | None:
     """Return the usual ldj and that of a call made otherwise, if the map is one."""
-    batch = settled.workshop.options.batch
-    at = settled.calls, settled.shape, batch, settled.domain
-    return reported_otherwise(settled.workshop, *at, how)
+    return reported_otherwise(_as_asked(bench), how)
 
 
-def returned_shapes(settled: Settled, batch: int) -> tuple[Shape, Shape, Shape] | None:
+def _as_asked(bench: Bench) -> Bench:
+    """Return the bench with batches as large as was asked for, whatever they meet."""
+    return replace(bench, batch=bench.options.batch)
+
+
+def returned_shapes(bench: Bench) -> tuple[Shape, Shape, Shape] | None:
     """Return the shapes of a batch, of the output, and of the ldj as it comes back.
 
     None when the layer does not run any more.
     """
-    shape, domain = settled.shape, settled.domain
     try:
-        trial = tried(settled.workshop, settled.calls, shape, batch, domain)
+        trial = tried(bench)
     except (LayerRaisedError, UnexpectedReturnError):
         return None
     y, raw = trial.outcome.y, trial.outcome.raw
-    return (batch, *shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
+    return (bench.batch, *bench.shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
 
 
-def _try_domains(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, failures: Failures
-) -> _Found | None:
+def _try_domains(start: Bench, failures: Failures) -> _Found | None:
     """Return how well the layer runs at this shape, and in which domain."""
-    given = workshop.options.domain
+    given, calls = start.options.domain, start.calls
     choices: tuple[Domain, ...]
-    declared = calls.domain if calls.forward is not None else calls.codomain
+    first = calls.forward or calls.inverse
+    declared = None if first is None else first.domain
     if given is not None:
         choices, why = (given,), "as you said"
     elif declared is not None:
         choices, why = (declared,), "declared by the layer"
-        if calls.domain_derived:
+        if first is not None and first.domain_derived:
             choices += inside(declared)
     else:
         choices, why = GUESSES, "the first domain where the output is finite"
     fallback: _Found | None = None
     folded: _Found | None = None
     for domain in choices:
+        bench = replace(start, domain=domain)
         try:
-            trial = tried(workshop, calls, shape, batch, domain, failures)
+            trial = tried(bench, failures)
         except LayerRaisedError as error:
-            known = failures.raised(workshop, calls, shape, domain, error)
+            known = failures.raised(bench, error)
             if domain == choices[0] and len(choices) > 1:
                 hopeless = known or error.is_about_sizes
-                if hopeless or _raises(workshop, calls, shape, batch, failures):
+                if hopeless or _raises(start, failures):
                     break
             continue
         except UnexpectedReturnError as error:
-            failures.returned(workshop, calls, shape, error)
+            failures.returned(bench, error)
             return None
         if torch.isfinite(trial.outcome.y).all():
             if given is None and calls.forward is not None:
-                repeats = repeats_every(workshop, calls, shape, batch, domain)
+                repeats = repeats_every(bench)
                 if repeats is not None:
                     why = f"it repeats every {repeats:g}"
                     return _found(trial, stretch(repeats), why)
             if given is None and declared is None and calls.forward is not None:
-                whole = _whole_numbers(workshop, calls, shape, batch, domain, trial)
+                whole = _whole_numbers(bench, trial)
                 if whole is not None:
                     return _found(trial, whole, "it adds noise to whole numbers")
                 held = None
                 if domain.kind == "real":
-                    held = leads_back_into(workshop, calls, shape, batch, domain)
+                    held = leads_back_into(bench)
                 if held is not None:
-                    within = tried(workshop, calls, shape, batch, held)
+                    within = tried(replace(bench, domain=held))
                     return _found(within, held, "the way back leads nowhere else")
                 if not _is_finite(trial.outcome.reported) and leaves_domain(
-                    workshop, calls, shape, batch, domain, trial.outcome
+                    bench, trial.outcome
                 ):
                     folded = folded or _found(trial, domain, why)
                     why = "the first domain where the map is one to one"
@@ -282,9 +274,9 @@ def _try_domains(
     if folded is not None:
         return folded
     if fallback is not None and given is None and declared is None:
-        for domain in integer_guesses(workshop.layer.obj):
+        for domain in integer_guesses(start.layer.obj):
             try:
-                trial = tried(workshop, calls, shape, batch, domain)
+                trial = tried(replace(start, domain=domain))
             except (LayerRaisedError, UnexpectedReturnError):
                 continue
             if torch.isfinite(trial.outcome.y).all():
@@ -297,53 +289,42 @@ def _found(trial: Trial, domain: Domain, why: str) -> _Found:
     return _Found(quality=trial.quality, domain=domain, why=why, refused=trial.refused)
 
 
-def _raises(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    failures: Failures,
-) -> bool:
+def _raises(start: Bench, failures: Failures) -> bool:
     """Return whether the layer raises wherever its inputs live."""
+    tame = replace(start, domain=TAMEST)
     try:
-        tried(workshop, calls, shape, batch, TAMEST, failures)
+        tried(tame, failures)
     except LayerRaisedError as error:
-        failures.raised(workshop, calls, shape, TAMEST, error)
+        failures.raised(tame, error)
         return True
     except UnexpectedReturnError:
         return False
     return False
 
 
-def _whole_numbers(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
-    trial: Trial,
-) -> Domain | None:
+def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
     """Return the integer domain of a layer that dequantizes, or None.
 
     Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
     """
-    if not trial.outcome.draws or not is_noisy(workshop, calls, shape, batch, domain):
+    if not trial.outcome.draws or not is_noisy(bench):
         return None
-    if calls.inverse is not None:
-        back = rounds_back(workshop, calls, shape, batch, domain)
+    if bench.calls.inverse is not None:
+        back = rounds_back(bench)
         if back is False:
             return None
     near: Domain | None = None  # noise may leave its cell
-    for choice in integer_guesses(workshop.layer.obj):
+    for choice in integer_guesses(bench.layer.obj):
+        there = replace(bench, domain=choice)
         try:
-            again = tried(workshop, calls, shape, batch, choice)
+            again = tried(there)
         except (LayerRaisedError, UnexpectedReturnError):
             continue
         if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
             continue
         off = 0.0
-        if calls.inverse is not None:
-            off = off_by(workshop, calls, shape, batch, choice)
+        if bench.calls.inverse is not None:
+            off = off_by(there)
         if off == 0.0:
             return choice
         if off <= _NEAR:

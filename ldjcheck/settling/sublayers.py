@@ -10,11 +10,9 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import paths
-from ldjcheck.oracle.both_directions import ready
 from ldjcheck.oracle.preimage import way_back
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
-from ldjcheck.records import Unavailable
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
@@ -24,8 +22,8 @@ from ldjcheck.tape import FlowParts, Part
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ldjcheck.records import Calls, Config, Direction, DirectionMeasured
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.records import Calls, Direction, Probe, Side
+    from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Call, Node, Trace
 
 _SAME = 1e-9
@@ -33,10 +31,9 @@ _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 
 
 def record_parts(
-    workshop: Workshop,
-    calls: Calls,
-    config: Config,
-    side: DirectionMeasured,
+    bench: Bench,
+    probe: Probe,
+    side: Side,
     recognise: Callable[[Any], tuple[Calls, ...]],
     like: FlowParts | None = None,
 ) -> FlowParts | None:
@@ -51,10 +48,10 @@ def record_parts(
     does, nothing is looked for, and what it calls itself for, as a solver does its own map,
     is a step of it.
     """
-    runner, _, _ = ready(workshop, calls, config)
+    runner, _, _ = bench.ready(probe)
     watcher = Watcher(runner.layer)
     try:
-        trace = record(runner, config, side, watcher)
+        trace = record(runner, probe, side, watcher)
     except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
         return None
     if trace is None:
@@ -73,7 +70,7 @@ def record_parts(
             again.count(trace, call)
         elif any(_is_closed(each, call, like) for each in around):
             continue
-        elif (own := _own_numbers(runner, call, recognise, workshop)) is not None:
+        elif (own := _own_numbers(runner, call, recognise, bench)) is not None:
             if own.exact.shape == trace.reported.shape:
                 found.append(_Found(call, own, trace))
             elif not around:  # run on several pieces of each sample, it has a number
@@ -123,11 +120,11 @@ class _Found:
 class _Own:
     """What a sublayer does and says by itself."""
 
-    def __init__(self, side: DirectionMeasured, calls: Calls) -> None:
-        assert side.exact is not None
-        assert side.reported is not None
+    def __init__(self, side: Side, calls: Calls) -> None:
+        assert side.exact.ldj is not None
+        assert side.said.ldj is not None
         self.direction: Direction = side.direction
-        self.exact, self.claimed = side.exact, side.reported
+        self.exact, self.claimed = side.exact.ldj, side.said.ldj
         self.accumulates = calls.accumulates
         self.context_names = calls.context_names
 
@@ -140,7 +137,7 @@ def _own_numbers(
     runner: Runner,
     call: Call,
     recognise: Callable[[Any], tuple[Calls, ...]],
-    workshop: Workshop,
+    bench: Bench,
 ) -> _Own | None:
     if _is_ready_made(call.owner) or call.x.value.dim() < 1:
         return None
@@ -153,7 +150,7 @@ def _own_numbers(
         alone = Runner(
             layer=call.owner,
             calls=calls,
-            kwargs={**dict(workshop.options.kwarg), **kwargs} if kwargs else {},
+            kwargs={**dict(bench.options.kwarg), **kwargs} if kwargs else {},
             promote=runner.promote,
             seed=runner.seed,
             constants=runner.constants,
@@ -162,15 +159,15 @@ def _own_numbers(
         for direction in directions:
             if (calls.forward if direction == "forward" else calls.inverse) is None:
                 continue
-            side = _measured(alone, direction, call, workshop)
+            side = _measured(alone, direction, call, bench)
             if side is not None:
                 return _Own(side, calls)
     return None
 
 
 def _measured(
-    alone: Runner, direction: Direction, call: Call, workshop: Workshop
-) -> DirectionMeasured | None:
+    alone: Runner, direction: Direction, call: Call, bench: Bench
+) -> Side | None:
     """Return the sublayer's own measurement, if it does by itself what it did there."""
     x = call.x.value
     try:
@@ -179,15 +176,17 @@ def _measured(
         return None
     if outcome.reported is None or not _agree(outcome.y, call.y.value):
         return None
-    numbers = replace(workshop, behaviour=False)
+    numbers = replace(bench, behaviour=False)
     if direction == "inverse" and alone.calls.forward is not None:
         there = measured_side(alone, "forward", outcome.y.detach(), numbers)
         side = way_back(alone, x, there, numbers)
     else:
         side = measured_side(alone, direction, x, numbers)
-    if isinstance(side, Unavailable) or side.exact is None or side.reported is None:
+    if side.exact.ldj is None or side.said.ldj is None:
         return None
-    finite = torch.isfinite(side.exact).all() and torch.isfinite(side.reported).all()
+    finite = (
+        torch.isfinite(side.exact.ldj).all() and torch.isfinite(side.said.ldj).all()
+    )
     return side if finite else None
 
 
@@ -273,7 +272,7 @@ def _as_parts(names: dict[int, str], found: Sequence[_Found]) -> tuple[Part, ...
     return tuple(parts)
 
 
-def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...]:
+def _oriented(parts: Iterable[Part], side: Side) -> tuple[Part, ...]:
     """Return the parts as the flow runs through them.
 
     A library may derive an inverse's ldj from the forward map, whose sublayers are then
@@ -281,10 +280,10 @@ def _oriented(parts: Iterable[Part], side: DirectionMeasured) -> tuple[Part, ...
     """
     parts = tuple(parts)
     outermost = [part.exact for part in parts if part.outer is None]
-    if side.exact is None or not outermost:
+    if side.exact.ldj is None or not outermost:
         return parts
     total = torch.stack(outermost).sum(0)
-    if _agree(total, side.exact) or not _agree(-total, side.exact):
+    if _agree(total, side.exact.ldj) or not _agree(-total, side.exact.ldj):
         return parts
     return tuple(
         replace(part, exact=-part.exact, claimed=-part.claimed) for part in parts

@@ -14,13 +14,13 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.running.snapshot.isolation import is_modal
 from ldjcheck.settling.attempts import Failures, Lessons
-from ldjcheck.settling.domains import couples, raises, takes_one_batch, usual_input
+from ldjcheck.settling.domains import couples, raises, takes_one_batch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records import Calls, Direction, Domain, Shape
-    from ldjcheck.running.bench import Workshop
+    from ldjcheck.records import Calls, Direction
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome
 
 
@@ -57,50 +57,38 @@ class Trial:
     refused: str | None = None
 
 
-def graded(
-    quality: Quality,
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
-) -> Quality:
+def graded(quality: Quality, bench: Bench) -> Quality:
     """Return how well a trial went, the way back and other batches looked at as well."""
-    at = workshop, calls, shape, batch, domain
-    if takes_one_batch(*at):
+    if takes_one_batch(bench):
         return Quality.ONE_BATCH
-    if quality.is_fit and couples(*at):
+    if quality.is_fit and couples(bench):
         return Quality.COUPLED  # the batch was taken for the event, it may be
-    if quality.is_fit and _has_nothing_to_do(*at):
+    if quality.is_fit and _has_nothing_to_do(bench):
         return Quality.EMPTY
-    if quality.is_fit and _fails_on_the_way_back(*at):
+    if quality.is_fit and _fails_on_the_way_back(bench):
         return Quality.ONE_WAY
-    if quality == Quality.RESIZED and _fails_on_the_way_back(*at):
+    if quality == Quality.RESIZED and _fails_on_the_way_back(bench):
         return Quality.RESIZED_ONE_WAY
     return quality
 
 
-def _has_nothing_to_do(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def _has_nothing_to_do(bench: Bench) -> bool:
     """Return whether so small an event cannot be parted, or sorted, as the layer does it."""
-    noted = Spreads(batch)
+    noted = Spreads(bench.batch)
     with noted:
-        y = tried(workshop, calls, shape, batch, domain).outcome.y
-    if 1 not in shape:
+        y = tried(bench).outcome.y
+    if 1 not in bench.shape:
         return noted.empty
-    x = usual_input(workshop, shape, batch, domain)
+    x = bench.inputs()
     return noted.empty or torch.equal(y.reshape(x.shape).double(), x.double())
 
 
-def _fails_on_the_way_back(
-    workshop: Workshop, calls: Calls, shape: Shape, batch: int, domain: Domain
-) -> bool:
+def _fails_on_the_way_back(bench: Bench) -> bool:
     """Return whether only the way back raises: it may be made for another kind of input."""
-    if calls.forward is None or calls.inverse is None:
+    if bench.calls.forward is None or bench.calls.inverse is None:
         return False
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, warm_up=x, seed=workshop.options.seed)
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x, seed=bench.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
     except (LayerRaisedError, UnexpectedReturnError):
@@ -108,14 +96,7 @@ def _fails_on_the_way_back(
     return raises(runner, "inverse", y)
 
 
-def tried(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    batch: int,
-    domain: Domain,
-    failures: Failures | None = None,
-) -> Trial:
+def tried(bench: Bench, failures: Failures | None = None) -> Trial:
     """Return what one usual batch gives, on a copy of its own.
 
     `failures` of earlier trials tell what need not be tried once more.
@@ -124,14 +105,13 @@ def tried(
         LayerRaisedError, UnexpectedReturnError: from running the layer.
         CannotCheckError: LDJ004, for an output of complex numbers.
     """
-    direction: Direction = "forward" if calls.forward is not None else "inverse"
+    direction: Direction = "forward" if bench.calls.forward is not None else "inverse"
     known = failures or Failures()
-    at = workshop, calls, shape, domain
-    raised = known.raised_by_call(*at)
+    raised = known.raised_by_call(bench)
     if raised is not None:
         raise raised
-    x = usual_input(workshop, shape, batch, domain)
-    runner = workshop.runner(calls, shape, batch, seed=workshop.options.seed)
+    x = bench.inputs()
+    runner = bench.runner(seed=bench.options.seed)
     outcome, refused = None, None
     try:
         outcome = runner.run(direction, x, Frozen())
@@ -140,12 +120,12 @@ def tried(
             refused = str(error)
             lessons = known.lessons
             if not (error.is_about_sizes or lessons.trained_in_vain(error)):
-                outcome = _after_training(workshop, calls, shape, x, error, lessons)
+                outcome = _after_training(bench, x, error, lessons)
             if outcome is None:
                 if direction == "forward":
-                    known.note_call(*at, error)
+                    known.note_call(bench, error)
                 raise
-        elif calls.inverse is None or direction == "inverse":
+        elif bench.calls.inverse is None or direction == "inverse":
             raise
     if outcome is None:
         outcome = runner.run("inverse", x, Frozen())
@@ -159,27 +139,24 @@ def tried(
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
     if not outcome.y.numel():  # all of so small an event was dropped
         raise UnexpectedReturnError(_shown(outcome.y))
-    return Trial(quality=_quality(calls, outcome, x), outcome=outcome, refused=refused)
+    return Trial(
+        quality=_quality(bench.calls, outcome, x), outcome=outcome, refused=refused
+    )
 
 
 def _after_training(
-    workshop: Workshop,
-    calls: Calls,
-    shape: Shape,
-    x: Tensor,
-    error: LayerRaisedError,
-    lessons: Lessons,
+    bench: Bench, x: Tensor, error: LayerRaisedError, lessons: Lessons
 ) -> Outcome | None:
     """Return the outcome after one call in training; None where it raises all the same.
 
     Layers that initialise themselves from their first batch may refuse to be used before.
     """
-    if workshop.primed is not None or calls.forward is None:
+    if bench.primed is not None or bench.calls.forward is None:
         return None
-    if not is_modal(workshop.layer.obj):
+    if not is_modal(bench.layer.obj):
         return None
-    runner = workshop.runner(calls, shape, len(x), seed=workshop.options.seed)
-    in_training = workshop.warm_up(runner, x)
+    runner = bench.runner(seed=bench.options.seed)
+    in_training = bench.warm_up(runner, x)
     if in_training is not None and in_training.trail == error.trail:
         lessons.note_vain(error)
         return None

@@ -78,7 +78,7 @@ def uncallable(layer: Layer, convention: str) -> CannotCheckError:
 
 def _own_method(obj: Any) -> str | None:
     """Return the first public method of an object that takes an input."""
-    from ldjcheck.conventions.convention import method_names, signature_of
+    from ldjcheck.calling.signature import method_names, signature_of
 
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)

@@ -14,7 +14,7 @@ from ldjcheck.tape.replay import Edge, evaluate
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ldjcheck.records import Config, Direction, Shape
+    from ldjcheck.records import Direction, Probe, Shape
     from ldjcheck.tape.node import Node
 
 
@@ -42,7 +42,7 @@ class Trace:
     ldj and not the output: the ldj's own arithmetic.
     """
 
-    config: Config
+    probe: Probe
     direction: Direction
     batch: int
     dims: int

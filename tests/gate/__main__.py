@@ -2,10 +2,11 @@
 
 Run from the repository root, with the tests importable:
 
-    PYTHONPATH=tests python -m gate REVISION
+    PYTHONPATH=tests python -m gate REVISION [LATER]
 
-Exit status 0: every document is the same, byte for byte. It takes some four minutes on two
-cores, half of them for the revision, whose documents are kept in the temporary folder.
+LATER is a revision too, or else this tree as it stands. Exit status 0: every document is
+the same, byte for byte. It takes some four minutes on two cores; the documents of a
+revision are kept in the temporary folder.
 `python -m gate --write FILE` writes the documents of this tree, by name.
 """
 
@@ -94,10 +95,12 @@ def main(words: list[str]) -> int:
     if len(words) == 2 and words[0] == "--write":
         write(Path(words[1]))
         return 0
-    if len(words) != 1:
+    if len(words) not in (1, 2):
         print(__doc__, file=sys.stderr)
         return 2
     before = of_revision(words[0])
+    if len(words) == 2:
+        return 1 if compare(before, of_revision(words[1])) else 0
     with tempfile.TemporaryDirectory() as folder:
         after = of_tree(ROOT, Path(folder) / "now.json")
     return 1 if compare(before, after) else 0

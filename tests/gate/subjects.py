@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ldjcheck
-from ldjcheck.classroom.judging import examine
+from ldjcheck.classroom.judging import built, examine
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes import RULES
 
@@ -59,7 +59,7 @@ def _animal(name: str) -> Any:
 def _page(name: str) -> Any:
     rule_name, which = name.split()
     (rule,) = (rule for rule in RULES if rule.name == rule_name)
-    layer = _last_class(getattr(rule.page, which), rule.name)()
+    layer = built(_last_class(getattr(rule.page, which), rule.name))
     return ldjcheck.check(layer, shape=rule.page.shape).to_dict()
 
 

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.domains import describe, draw, integer_guesses, parse_domain
-from ldjcheck.records import Config, Domain, Options
-from ldjcheck.settling.design import plan_configs
+from ldjcheck.records import Domain, Options, Probe
+from ldjcheck.settling.design import plan_probes
 from ldjcheck.settling.guesses.sizes import resized
 
 REAL = Domain(kind="real")
@@ -23,9 +23,9 @@ REAL = Domain(kind="real")
 shapes = st.lists(st.integers(1, 8), min_size=1, max_size=3).map(tuple)
 
 
-def planned(shape: tuple[int, ...], **options: Any) -> tuple[Config, ...]:
+def planned(shape: tuple[int, ...], **options: Any) -> tuple[Probe, ...]:
     others = resized(shape, frozenset())
-    return plan_configs(shape, others, REAL, Options(**options), has_parameters=True)
+    return plan_probes(shape, others, REAL, Options(**options), has_parameters=True)
 
 
 # The plan
@@ -36,13 +36,13 @@ def planned(shape: tuple[int, ...], **options: Any) -> tuple[Config, ...]:
 def test_the_batch_differs_from_every_size_and_is_varied(
     shape: tuple[int, ...],
 ) -> None:
-    configs = planned(shape)
-    assert configs[0].shape == shape
-    assert configs[0].batch >= 3
-    assert all(config.batch not in config.shape for config in configs)
-    assert len({config.batch for config in configs}) >= 2
-    assert len({config.shape for config in configs}) >= 2
-    assert {config.region for config in configs[:3]} == {"usual", "near", "far"}
+    probes = planned(shape)
+    assert probes[0].shape == shape
+    assert probes[0].batch >= 3
+    assert all(probe.batch not in probe.shape for probe in probes)
+    assert len({probe.batch for probe in probes}) >= 2
+    assert len({probe.shape for probe in probes}) >= 2
+    assert {probe.region for probe in probes[:3]} == {"usual", "near", "far"}
 
 
 @given(shapes, st.integers(2, 6))
@@ -54,13 +54,13 @@ def test_a_batch_that_was_asked_for_is_the_first_one(
 
 
 def test_every_configuration_has_a_draw_of_its_own() -> None:
-    draws = [config.draw for config in planned((4,))]
+    draws = [probe.draw for probe in planned((4,))]
     assert len(set(draws)) == len(draws) >= 3
     assert 0 not in draws, "draw 0 would leave the parameters as built"
 
 
 def test_as_is_leaves_the_parameters_where_they_are() -> None:
-    assert {config.draw for config in planned((4,), params="as-is")} == {0}
+    assert {probe.draw for probe in planned((4,), params="as-is")} == {0}
 
 
 def test_another_seed_probes_elsewhere() -> None:

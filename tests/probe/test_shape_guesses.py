@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import ldjcheck
 from ldjcheck.records import Domain, Options
-from ldjcheck.settling.design import plan_configs
+from ldjcheck.settling.design import plan_probes
 from ldjcheck.settling.guesses.shapes import guess_shapes, sizes_held
 from ldjcheck.settling.guesses.sizes import resized
 
@@ -156,14 +156,14 @@ def test_a_size_of_our_own_choice_is_free_even_where_the_layer_holds_it_too() ->
 def test_no_two_counts_of_an_image_coincide_at_every_size() -> None:
     # Where they do, a factor of 1/C, 1/H, 1/(C H), ... could be taken for another.
     shape = (2, 4, 6)
-    configs = plan_configs(
+    probes = plan_probes(
         shape,
         resized(shape, frozenset()),
         Domain(kind="real"),
         Options(),
         has_parameters=True,
     )
-    axes = [(config.batch, *config.shape) for config in configs]
+    axes = [(probe.batch, *probe.shape) for probe in probes]
     counts = [
         tuple(math.prod(at[i] for i in chosen) for at in axes)
         for n in range(5)

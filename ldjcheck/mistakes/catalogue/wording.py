@@ -53,7 +53,7 @@ def is_of_pairs(comparison: Comparison, verdict: Verdict) -> bool:
     """
     accumulates = comparison.measurement.calls.accumulates
     told = [
-        side.ldj_shape == (len(side.x), len(side.x))
+        side.said.ldj_shape == (len(side.x), len(side.x))
         for _, side, _ in verdict.usable
         if accumulates or len(side.x) not in side.x.shape[1:]
     ]

@@ -42,8 +42,8 @@ _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 
 def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     """Return what explains one direction's mistake, or that nothing does."""
-    plain = [trace for trace in traces if not trace.config.nudged] or traces
-    nudged = [trace for trace in traces if trace.config.nudged]
+    plain = [trace for trace in traces if not trace.probe.nudged] or traces
+    nudged = [trace for trace in traces if trace.probe.nudged]
     case = make_case(_telling(plain))
     first = case.traces[0]
     fault = _fault(case)

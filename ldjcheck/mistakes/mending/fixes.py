@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.rewriting.sites import Change
     from ldjcheck.records import Comparison, Edit, Finding
     from ldjcheck.revision import Replacement
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
@@ -41,7 +41,7 @@ def with_fixes(
     findings: tuple[Finding, ...],
     diagnoses: Sequence[Diagnosis],
     comparison: Comparison,
-    settled: Settled,
+    bench: Bench,
     plans: Plans,
 ) -> tuple[Finding, ...]:
     """Return the findings, with the edit that mends them where one was found.
@@ -49,12 +49,12 @@ def with_fixes(
     All mistakes of a layer are mended together: what is offered makes the whole layer
     right, so every finding that it mends carries the same edits.
     """
-    questions = list(_questions(findings, diagnoses, comparison, settled))
+    questions = list(_questions(findings, diagnoses, comparison, bench))
     if not questions:
         return findings
     live = Live(_files(questions))
     plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
-    fix = _fix(live, questions, Verification(settled, comparison, plans))
+    fix = _fix(live, questions, Verification(bench, comparison, plans))
     if fix is None:
         return findings
     mended = {id(question.finding) for question in questions}
@@ -82,7 +82,7 @@ def _questions(
     findings: Sequence[Finding],
     diagnoses: Sequence[Diagnosis],
     comparison: Comparison,
-    settled: Settled,
+    bench: Bench,
 ) -> list[Question]:
     """Return what has to be mended; nothing when a part of it is out of reach."""
     known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
@@ -92,7 +92,7 @@ def _questions(
         if not here:
             continue
         diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
-        rehearsal = Rehearsal(settled, comparison.measurement.measured, direction)
+        rehearsal = Rehearsal(bench, comparison.measurement.measured, direction)
         mistakes = diagnosis.mistakes or ((),)
         if not len(rehearsal) or len(here) != len(mistakes):
             continue

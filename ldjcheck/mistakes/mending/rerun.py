@@ -10,17 +10,22 @@ from torch import Tensor
 
 from ldjcheck.experiments.convergence import refined
 from ldjcheck.experiments.everywhere import measure_everywhere
-from ldjcheck.oracle.both_directions import measure_config, ready
-from ldjcheck.records import DirectionMeasured, Unavailable
+from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import Config, ConfigMeasured, Direction, GradientMeasured
+    from ldjcheck.records import (
+        Direction,
+        GradientMeasured,
+        Probe,
+        Side,
+        Sides,
+    )
+    from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
-    from ldjcheck.settling.settle import Settled
 
 _ROUNDING = 4e-7  # relative: an edit is looked at closely only later
 _SLACKS = 4.0
@@ -37,7 +42,7 @@ class _Scene:
     """A layer ready to be run at an input that was measured before."""
 
     runner: Runner
-    side: DirectionMeasured
+    side: Side
     y: Tensor
     operations: int  # of the call as it was measured
 
@@ -55,27 +60,27 @@ class Rehearsal:
     """
 
     def __init__(
-        self, settled: Settled, measured: Sequence[ConfigMeasured], direction: Direction
+        self, bench: Bench, measured: Sequence[Sides], direction: Direction
     ) -> None:
         self.direction = direction
         self._scenes = []
         self._left_out = []
         for item in measured:
-            scene = self._scene(settled, item)
+            scene = self._scene(bench, item)
             if scene is not None:
                 self._scenes.append(scene)
-            elif _is_wrong(self._side(item)):
-                self._left_out.append(item.config)
+            elif _is_wrong(item.of(self.direction)):
+                self._left_out.append(item.probe)
 
     @property
     def sizes(self) -> int:
         """How many event shapes there are among the inputs."""
-        return len({tuple(scene.side.x.shape[1:]) for scene in self._scenes})
+        return len({scene.side.shape for scene in self._scenes})
 
     @property
     def has_fixed_axis(self) -> bool:
         """Whether an axis is of one size, and not 1, at all inputs: it may be any number."""
-        shapes = {tuple(scene.side.x.shape[1:]) for scene in self._scenes}
+        shapes = {scene.side.shape for scene in self._scenes}
         if len({len(shape) for shape in shapes}) != 1:
             return False
         return any(
@@ -83,7 +88,7 @@ class Rehearsal:
         )
 
     @property
-    def left_out(self) -> tuple[Config, ...]:
+    def left_out(self) -> tuple[Probe, ...]:
         """Where the numbers were seen to disagree, and the call cannot be run again."""
         return tuple(self._left_out)
 
@@ -105,16 +110,13 @@ class Rehearsal:
     def __len__(self) -> int:
         return len(self._scenes)
 
-    def _side(self, item: ConfigMeasured) -> DirectionMeasured | Unavailable:
-        return item.forward if self.direction == "forward" else item.inverse
-
-    def _scene(self, settled: Settled, item: ConfigMeasured) -> _Scene | None:
-        side = self._side(item)
-        if not isinstance(side, DirectionMeasured) or side.exact is None:
+    def _scene(self, bench: Bench, item: Sides) -> _Scene | None:
+        side = item.of(self.direction)
+        if side.exact.ldj is None:
             return None
-        if side.allowed is None or not bool(torch.isfinite(side.exact).any()):
+        if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
             return None
-        runner, _, _ = ready(settled.workshop, settled.calls, item.config)
+        runner, _, _ = bench.ready(item.probe)
         try:
             outcome = runner.run(self.direction, side.x, Frozen())
         except (LayerRaisedError, UnexpectedReturnError):
@@ -134,20 +136,22 @@ class Rehearsal:
             return None
         scene = self._scenes[number]
         reported = self._reported(scene)
-        assert scene.side.exact is not None
-        return None if reported is None else reported - scene.side.exact
+        assert scene.side.exact.ldj is not None
+        return None if reported is None else reported - scene.side.exact.ldj
 
     def _is_right(self, scene: _Scene) -> bool:
         side = scene.side
         reported = self._reported(scene)
         if reported is None:
             return False
-        assert side.exact is not None
-        assert side.allowed is not None
-        finite = torch.isfinite(side.exact)
+        assert side.exact.ldj is not None
+        assert side.exact.allowed is not None
+        finite = torch.isfinite(side.exact.ldj)
         # Constants made in float32 leave a right ldj off by a little more.
-        known = _ROUNDING * (1 + side.exact.abs()) + _SLACKS * side.slack
-        near = (reported - side.exact).abs() <= torch.maximum(side.allowed, known)
+        known = _ROUNDING * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
+        near = (reported - side.exact.ldj).abs() <= torch.maximum(
+            side.exact.allowed, known
+        )
         return bool(near[finite].all())
 
     def _reported(self, scene: _Scene) -> Tensor | None:
@@ -164,29 +168,27 @@ class Rehearsal:
         return outcome.reported.detach().double().cpu()
 
 
-def _is_wrong(side: DirectionMeasured | Unavailable) -> bool:
+def _is_wrong(side: Side) -> bool:
     """Return whether reported and exact were seen to disagree, or the form is broken."""
-    if isinstance(side, Unavailable) or side.exact is None or side.allowed is None:
+    if side.exact.ldj is None or side.exact.allowed is None:
         return False
-    if side.form is not None or side.reported is None:
+    if side.said.form is not None or side.said.ldj is None:
         return True
-    finite = torch.isfinite(side.exact)
-    near = (side.reported - side.exact).abs() <= side.allowed
-    return not bool(near[finite].all())
+    return not side.agrees
 
 
 def measure_again(
-    settled: Settled, configs: Sequence[Config], more: Sequence[Config]
-) -> tuple[tuple[ConfigMeasured, ...], tuple[GradientMeasured, ...]]:
+    bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
     """Return the layer and its gradients measured anew, as its code is now.
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
     """
-    measured, gradients, _ = measure_everywhere(settled, tuple(configs), lives=False)
-    quicker = replace(settled.workshop, behaviour=False)
-    further = tuple(measure_config(quicker, settled.calls, config) for config in more)
-    further, _ = refined(settled, tuple(more), further)
+    measured, gradients, _ = measure_everywhere(bench, tuple(configs), lives=False)
+    quicker = replace(bench, behaviour=False)
+    further = tuple(measure_sides(quicker, config) for config in more)
+    further, _ = refined(bench, tuple(more), further)
     return (*measured, *further), gradients
 
 

@@ -15,9 +15,9 @@ from ldjcheck.revision import StaleSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ldjcheck.records import Comparison, Config, Verdict
+    from ldjcheck.records import Comparison, Probe, Verdict
     from ldjcheck.revision import Live, Replacement
-    from ldjcheck.settling.settle import Settled
+    from ldjcheck.running.bench import Bench
 
 
 _ALIKE = 0.1  # of a difference: what is left of it is no other one
@@ -27,10 +27,10 @@ _ALIKE = 0.1  # of a difference: what is left of it is no other one
 class Plans:
     """Configurations that nothing was concluded from: looked at closely, and by value."""
 
-    closely: tuple[Config, ...]
-    by_value: tuple[Config, ...]
+    closely: tuple[Probe, ...]
+    by_value: tuple[Probe, ...]
 
-    def with_values_at(self, more: Iterable[Config]) -> Plans:
+    def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
         further = (c for c in more if c not in (*self.closely, *self.by_value))
         return replace(self, by_value=(*self.by_value, *dict.fromkeys(further)))
@@ -40,7 +40,7 @@ class Plans:
 class Verification:
     """Asks whether a whole layer agrees once its source is edited."""
 
-    settled: Settled
+    bench: Bench
     before: Comparison
     plans: Plans
     refuted: list[tuple[Rehearsal, float]] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Verification:
 
     def _compared(self) -> Comparison:
         plans = self.plans
-        measured, gradients = measure_again(self.settled, plans.closely, plans.by_value)
+        measured, gradients = measure_again(self.bench, plans.closely, plans.by_value)
         before = self.before.measurement
         return compare(replace(before, measured=measured, gradients=gradients))
 
     def _remember(self, after: Comparison) -> None:
         for verdict in after.verdicts:
             measured = after.measurement.measured
-            rehearsal = Rehearsal(self.settled, measured, verdict.direction)
+            rehearsal = Rehearsal(self.bench, measured, verdict.direction)
             if verdict.mismatched and rehearsal.shows_mistake:
                 self.refuted.append((rehearsal, _largest(verdict)))
 
@@ -115,7 +115,7 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
 def _largest(verdict: Verdict) -> float:
     worst = 0.0
     for _, side, good in verdict.usable:
-        if side.reported is not None and side.exact is not None:
-            off = (side.reported - side.exact)[good].abs()
+        if side.said.ldj is not None and side.exact.ldj is not None:
+            off = (side.said.ldj - side.exact.ldj)[good].abs()
             worst = max([worst, *off[torch.isfinite(off)].tolist()])
     return worst

@@ -84,7 +84,8 @@ def value_findings(
 
 def _follows_forward(comparison: Comparison) -> bool:
     """Return whether the way back is wrong because the forward ldj is: it is made of it."""
-    derived = comparison.measurement.calls.inverse_derived
+    back = comparison.measurement.calls.inverse
+    derived = back is not None and back.derived
     return derived and comparison.forward.mismatched
 
 
@@ -248,9 +249,9 @@ def _loses_a_shape(verdict: Verdict) -> bool:
     """Return whether the ldj is lost on every sample of a shape tried more than once."""
     finite: dict[tuple[int, ...], list[bool]] = {}
     for config, side, good in verdict.usable:
-        if side.reported is not None:
+        if side.said.ldj is not None:
             told = finite.setdefault(config.shape, [])
-            told.append(bool(side.reported[good].isfinite().any()))
+            told.append(bool(side.said.ldj[good].isfinite().any()))
     return any(len(told) > 1 and not any(told) for told in finite.values())
 
 
@@ -258,14 +259,18 @@ def _lost(verdict: Verdict) -> tuple[str, ...]:
     """Return the samples whose ldj is NaN or infinite; none where a number is wrong too."""
     lost = []
     for config, side, good in verdict.usable:
-        if side.reported is None or side.exact is None or side.allowed is None:
+        if (
+            side.said.ldj is None
+            or side.exact.ldj is None
+            or side.exact.allowed is None
+        ):
             return ()
-        finite = side.reported.isfinite()
-        off = (side.reported - side.exact).abs() > side.allowed
+        finite = side.said.ldj.isfinite()
+        off = (side.said.ldj - side.exact.ldj).abs() > side.exact.allowed
         if bool((off & finite & good).any()):
             return ()
         for index in (~finite & good).nonzero().flatten().tolist():
-            said = f"{float(side.reported[index]):+}, exact {float(side.exact[index]):+.6g}"
+            said = f"{float(side.said.ldj[index]):+}, exact {float(side.exact.ldj[index]):+.6g}"
             lost.append(f"shape {config.shape}, sample {index}: reported {said}")
     return tuple(lost[:3])
 
@@ -273,7 +278,7 @@ def _lost(verdict: Verdict) -> tuple[str, ...]:
 def _largest(verdict: Verdict) -> float:
     worst = 0.0
     for _, side, good in verdict.usable:
-        if side.reported is not None and side.exact is not None:
-            off = (side.reported - side.exact)[good].abs()
+        if side.said.ldj is not None and side.exact.ldj is not None:
+            off = (side.said.ldj - side.exact.ldj)[good].abs()
             worst = max([worst, *off.nan_to_num(float("inf")).tolist()])
     return worst

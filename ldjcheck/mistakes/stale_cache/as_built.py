@@ -41,7 +41,7 @@ def _kept_since_built(
     It was right there, and not because nothing happened there.
     """
     for first in built:
-        now = [t for t in moved if t.shape == first.shape and not t.config.nudged]
+        now = [t for t in moved if t.shape == first.shape and not t.probe.nudged]
         told = torch.cat([first.reported, *(t.reported for t in now)])
         differ = [not same(t.exact[:1], first.exact[:1]) for t in now]
         if (

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.holdings import attributes, looked_up, reachable
-from ldjcheck.parameters import is_time, speaks_of_context
 from ldjcheck.settling.guesses.shapes import LENGTH
 
 if TYPE_CHECKING:

@@ -48,12 +48,16 @@ def diagnose_estimate(verdict: Verdict) -> Diagnosis:
 
 def _samples(verdict: Verdict) -> Iterator[tuple[float, float, float]]:
     for _, side, good in verdict.usable:
-        if side.reported is None or side.exact is None or side.allowed is None:
+        if (
+            side.said.ldj is None
+            or side.exact.ldj is None
+            or side.exact.allowed is None
+        ):
             continue
         rows = zip(
-            side.reported[good].tolist(),
-            side.exact[good].tolist(),
-            side.allowed[good].tolist(),
+            side.said.ldj[good].tolist(),
+            side.exact.ldj[good].tolist(),
+            side.exact.allowed[good].tolist(),
             strict=True,
         )
         for reported, exact, allowed in rows:

@@ -20,8 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.conventions.convention import signature_of
-from ldjcheck.parameters import is_density, is_total
+from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:

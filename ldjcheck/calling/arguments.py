@@ -7,13 +7,13 @@ import types
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.convention import call_signature, method_names, signature_of
+from ldjcheck.calling.signature import call_signature, method_names, signature_of
 from ldjcheck.holdings import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from ldjcheck.conventions.convention import Signature
+    from ldjcheck.calling.signature import Signature
     from ldjcheck.records import Calls
 
 _BARE = (types.FunctionType, types.MethodType, functools.partial)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.integral import log_integral
+from ldjcheck.densities.integral import log_integral
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.conventions.density_terms import DensityTerms
-from ldjcheck.mass import adds_up, log_mass
+from ldjcheck.densities.mass import adds_up, log_mass
+from ldjcheck.densities.terms import DensityTerms
 from ldjcheck.tape import ancestors, in_order
 
 if TYPE_CHECKING:

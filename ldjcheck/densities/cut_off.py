@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.conventions.written import Memory
+    from ldjcheck.densities.written import Memory
     from ldjcheck.tape.recorder import Recorder
 
 _CUTS = frozenset({"__getitem__", "narrow", "select", "index_select"})

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.conventions.ways import taken
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.calling.ways import taken
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -40,8 +40,8 @@ def adapted_calls(adapter: Any) -> tuple[Calls, ...]:
     calls = Calls(
         convention=NAME,
         signature="adapter.forward(layer, x) -> y, ldj",
-        forward=_call(there),
-        inverse=None if back is None else _call(back),
+        forward=Way(call=_call(there)),
+        inverse=None if back is None else Way(call=_call(back)),
         inferred=(("convention", "as your adapter calls it"),),
     )
     return (calls,)

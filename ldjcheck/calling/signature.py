@@ -1,4 +1,4 @@
-"""What a calling convention is: a name, and a way to recognise layers that follow it."""
+"""The parameters of a call: which takes the input, the total, a context, or says the way."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import types
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.holdings import looked_up
-from ldjcheck.parameters import (
+from ldjcheck.calling.parameter_names import (
     FORWARD_FLAGS,
     REVERSE_FLAGS,
     SIGNS,
@@ -18,11 +17,10 @@ from ldjcheck.parameters import (
     is_time,
     is_total,
 )
+from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from ldjcheck.records import Calls
+    from collections.abc import Callable
 
 INVERSE_METHODS = (
     "inverse",
@@ -37,20 +35,6 @@ _POSITIONAL = (
     inspect.Parameter.POSITIONAL_ONLY,
     inspect.Parameter.POSITIONAL_OR_KEYWORD,
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Convention:
-    """One way in which layers are called and hand back their ldj.
-
-    `recognise(layer)` yields the ways of calling this layer, the likeliest first; none
-    when the layer's type and signature say that it does not follow the convention. It
-    never runs the layer.
-    """
-
-    name: str
-    summary: str  # one line for `--convention` and the docs
-    recognise: Callable[[Any], Iterable[Calls]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from ldjcheck.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
 from ldjcheck.settling.contexts import settled_with_context
-from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.design import choose_batch, plan_investigation, plan_probes
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
     ShapeGuess,
@@ -28,25 +28,54 @@ from ldjcheck.settling.several_inputs import guessed_parts, of_several
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Layer, Options, Shape
+    from ldjcheck.records import Calls, Layer, Options, Probe, Shape
+    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.settle import Settled
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """How the layer is called, and at which sizes."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is checked: a layer, how it is called, and at which sizes."""
 
-    layer: Layer  # what is checked; it may have been inside of what was given
-    settled: Settled
-    others: tuple[Shape, ...]
+    bench: Bench
+    others: tuple[Shape, ...]  # further shapes that it takes
     has_parameters: bool
-    inferred: dict[str, str]
+    why_shape: str
+    float32_only: str | None  # why float64 could not be had
+    inferred: dict[str, str]  # what was concluded, and why
+
+    @property
+    def layer(self) -> Layer:
+        """What is checked; it may have been inside of what was given."""
+        return self.bench.layer
+
+    def probes(self, options: Options) -> tuple[Probe, ...]:
+        """Return where it is measured, the probe that the report shows first."""
+        bench = self.bench
+        return plan_probes(
+            bench.shape,
+            self.others,
+            bench.domain,
+            options,
+            has_parameters=self.has_parameters,
+        )
+
+    def further_probes(self, options: Options) -> tuple[Probe, ...]:
+        """Return where one mistake can be told from another."""
+        bench = self.bench
+        return plan_investigation(
+            bench.shape,
+            self.others,
+            bench.domain,
+            options,
+            has_parameters=self.has_parameters,
+        )
 
 
-def settle_layer(typed: Layer, options: Options) -> Setting:
+def settle_layer(typed: Layer, options: Options) -> Subject:
     """Return how the layer is called, or what it holds, and at which sizes.
 
     Raises:
@@ -66,34 +95,34 @@ def settle_layer(typed: Layer, options: Options) -> Setting:
         )
     layer = _unwrapped(typed)
     try:
-        setting = _at(layer, options)
+        subject = _at(layer, options)
     except CannotCheckError as error:
         found = _inside(layer, options)
         if found is None:
             raise with_parts(error, layer, options) from None
-        setting = found
-    if setting.layer is not typed:
-        inside = type(setting.layer.obj).__name__
+        subject = found
+    if subject.layer is not typed:
+        inside = type(subject.layer.obj).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
-        setting.inferred["unwrapped"] = said
-    return setting
+        subject.inferred["unwrapped"] = said
+    return subject
 
 
-def settled_otherwise(setting: Setting, settled: Settled) -> Setting:
-    """Return the setting of the same layer, called at the same shape with more beside it."""
+def called_otherwise(subject: Subject, settled: Settled) -> Subject:
+    """Return the same layer, called at the same shape with more beside it."""
     from ldjcheck.settling.settle import runs
 
-    wanted = settled.workshop.options.batch
-    batch = choose_batch(wanted, settled.shape)
+    bench = settled.bench
+    wanted = bench.options.batch
     others = tuple(
         shape
-        for shape in setting.others
-        if runs(settled, shape, choose_batch(wanted, shape), batch)
+        for shape in subject.others
+        if runs(bench, shape, choose_batch(wanted, shape))
     )
-    return replace(setting, settled=settled, others=others)
+    return replace(subject, bench=bench, others=others)
 
 
-def _inside(layer: Layer, options: Options) -> Setting | None:
+def _inside(layer: Layer, options: Options) -> Subject | None:
     """Return how what the layer holds is called, or how its density is; or None."""
     inner = _opened(layer)
     if inner is not None:
@@ -144,7 +173,7 @@ def _unwrapped(layer: Layer) -> Layer:
     )
 
 
-def _at(layer: Layer, options: Options, around: object = None) -> Setting:
+def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     """Return a way of calling the layer that works, and the other sizes that it takes.
 
     `around` is what the layer was taken out of, if it was.
@@ -165,29 +194,28 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
     if not candidates:
         raise uncallable(layer, options.convention)
     settled, context, guesses = _found(layer, options, candidates, around)
-    _within_limit(settled.shape, options.dims_limit)
-    batch = choose_batch(options.batch, settled.shape)
-    settled = with_way_back(settled, batch)
+    bench = settled.bench
+    _within_limit(bench.shape, options.dims_limit)
+    bench = with_way_back(bench)
     if settled.resized and options.kind != "split":
-        settled = with_departures(settled, batch, recognise_conventions)
-    settled = with_levels(settled, batch)
+        bench = with_departures(bench, recognise_conventions)
+    bench = with_levels(bench)
     free = {guess.shape: guess.free for guess in guesses}.get(
-        settled.shape, frozenset()
-    ) | _axes_that_vary(settled.shape, layer.sizes)
-    reached = [shape for shape in layer.sizes if shape != settled.shape]
-    varied = resized(settled.shape, sizes_held(layer.obj), free)
-    of_one_size = settled.calls.parts or (options.search and options.shape)
+        bench.shape, frozenset()
+    ) | _axes_that_vary(bench.shape, layer.sizes)
+    reached = [shape for shape in layer.sizes if shape != bench.shape]
+    varied = resized(bench.shape, sizes_held(layer.obj), free)
+    of_one_size = bench.calls.parts or (options.search and options.shape)
     others = tuple(
         shape
         for shape in dict.fromkeys((*reached, *varied))
-        if not of_one_size
-        and runs(settled, shape, choose_batch(options.batch, shape), batch)
+        if not of_one_size and runs(bench, shape, choose_batch(options.batch, shape))
     )
-    copy = settled.workshop.copy()
-    inferred = {**dict(settled.calls.inferred), **context}
-    inferred |= _unasked(layer, settled.calls, options)
-    inferred["shape"] = f"{settled.shape}: {settled.why_shape}"
-    inferred["domain"] = f"{describe(settled.domain)}: {settled.why_domain}"
+    copy = bench.copy()
+    inferred = {**dict(bench.calls.inferred), **context}
+    inferred |= _unasked(layer, bench.calls, options)
+    inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
+    inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
     if copy.said is not None:
         inferred["copy"] = copy.said
     if (device := said_of_device(layer.obj, options.device)) is not None:
@@ -198,7 +226,14 @@ def _at(layer: Layer, options: Options, around: object = None) -> Setting:
         )
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
-    return Setting(layer, settled, others, bool(learnable(copy.layer)), inferred)
+    return Subject(
+        bench=bench,
+        others=others,
+        has_parameters=bool(learnable(copy.layer)),
+        why_shape=settled.why_shape,
+        float32_only=settled.float32_only,
+        inferred=inferred,
+    )
 
 
 def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
@@ -255,7 +290,7 @@ def _found(
         raise CannotCheckError(
             error.code, error.message, (*error.evidence, *(told if keys else ()))
         ) from None
-    better = () if asked else _better(settled, guesses, large, options)
+    better = () if asked else _better(settled, guesses, large)
     if better:
         with contextlib.suppress(CannotCheckError):
             again, beside = settled_with_context(layer, options, candidates, better)
@@ -268,7 +303,6 @@ def _better(
     settled: Settled,
     guesses: tuple[ShapeGuess, ...],
     large: tuple[ShapeGuess, ...],
-    options: Options,
 ) -> tuple[ShapeGuess, ...]:
     """Return shapes that the layer may rather be made for than the one that was found.
 
@@ -280,10 +314,10 @@ def _better(
 
     if settled.odd or settled.resized:
         return large
-    batch = choose_batch(options.batch, settled.shape)
-    if len(settled.shape) == 1 and looks_for_axes(settled, batch):
-        return (as_image(settled.shape),)
-    if len(settled.shape) == 1 and settled.domain.kind == "int":
+    shape = settled.bench.shape
+    if len(shape) == 1 and looks_for_axes(settled.bench):
+        return (as_image(shape),)
+    if len(shape) == 1 and settled.bench.domain.kind == "int":
         return tuple(guess for guess in guesses if len(guess.shape) == 3)[:1]
     return ()
 
@@ -298,10 +332,14 @@ def _guessed(
     layer: Layer, candidates: tuple[Calls, ...], around: Any, limit: int | None = None
 ) -> tuple[ShapeGuess, ...]:
     """Return the small shapes to try and why, or the large ones up to a limit of dims."""
-    known = layer.obj, candidates[0].event_dim, around
+    known = layer.obj, _event_dim(candidates[0]), around
     if limit is None:
         return guess_shapes(*known)
     return guess_shapes(*known, over=SMALL, limit=limit)
+
+
+def _event_dim(calls: Calls) -> int | None:
+    return None if calls.forward is None else calls.forward.event_dim
 
 
 def _given(shape: Shape, why: str) -> ShapeGuess:
@@ -318,7 +356,7 @@ def _not_beyond_limit(
     """Raise LDJ007 where the one size that the layer takes has too many dims to check."""
     if error.code not in ("LDJ005", "LDJ006"):
         return
-    known = layer.obj, candidates[0].event_dim, around
+    known = layer.obj, _event_dim(candidates[0]), around
     limits = {"over": max(options.dims_limit, SMALL), "limit": _LARGEST}
     beyond = guess_shapes(*known, **limits)[:_BEYOND]
     if not beyond:
@@ -327,7 +365,7 @@ def _not_beyond_limit(
         found, _ = settled_with_context(layer, options, candidates, beyond)
     except CannotCheckError:
         return
-    _within_limit(found.shape, options.dims_limit)
+    _within_limit(found.bench.shape, options.dims_limit)
 
 
 def _within_limit(shape: Shape, limit: int) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
-from ldjcheck.conventions.convention import caller, parameters_of, signature_of
-from ldjcheck.conventions.results import unpacked
-from ldjcheck.records import Calls
+from ldjcheck.calling.results import unpacked
+from ldjcheck.calling.signature import caller, parameters_of, signature_of
+from ldjcheck.records import Calls, Way
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
-    from ldjcheck.conventions.convention import Signature
+    from ldjcheck.calling.signature import Signature
     from ldjcheck.records import CallFunction, Returned
 
     Wrap = Callable[[Tensor], Any]
@@ -93,8 +93,8 @@ def by_methods(
     return Calls(
         convention=convention,
         signature=shown if back is None else f"{shown}; way back: .{back}()",
-        forward=method_call(there, signature.asks()),
-        inverse=None if back is None else method_call(back),
+        forward=Way(call=method_call(there, signature.asks())),
+        inverse=None if back is None else Way(call=method_call(back)),
         context_names=signature.contexts(),
         extra_names=signature.extras(),
         inferred=(("convention", f"{convention}: it has {there}()"),),

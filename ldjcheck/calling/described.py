@@ -14,11 +14,16 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.conventions.convention import (
+from ldjcheck.calling.parameter_names import (
+    REVERSE_FLAGS,
+    is_density,
+    is_total,
+    is_way_back,
+)
+from ldjcheck.calling.signature import (
     caller,
 )
-from ldjcheck.parameters import REVERSE_FLAGS, is_density, is_total, is_way_back
-from ldjcheck.records import CallFunction, Calls, Returned
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,11 +99,12 @@ def describe_calls(text: str) -> tuple[Calls, ...]:
     calls = Calls(
         convention=NAME,
         signature=text,
-        forward=_call(there, back=False, beside=beside),
-        inverse=None if back is None else _call(back, back=True),
+        forward=Way(call=_call(there, back=False, beside=beside)),
+        inverse=None
+        if back is None
+        else Way(call=_call(back, back=True), tracked=back.ldj is not None),
         accumulates=there.total is not None,
         sign=-1 if there.total is not None and is_density(there.total) else 1,
-        inverse_tracked=back is not None and back.ldj is not None,
         context_names=tuple(dict.fromkeys(there.contexts)),
         inferred=(("convention", "as you described it"),),
     )

@@ -1,0 +1,1 @@
+"""How any call is made and read: signatures, arguments, ways, results."""

@@ -1,0 +1,1 @@
+"""Log-densities on a tape: their terms, their mass, and what a model leaves out."""

@@ -1,0 +1,212 @@
+"""One direction at one probe: what was said, what is true, and whether they agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ldjcheck.records.behaved import Behaviour
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.records.probe import Probe
+    from ldjcheck.records.result import Location
+    from ldjcheck.records.words import (
+        Direction,
+        Instead,
+        Method,
+        Shape,
+        Structure,
+        Wrt,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What a call took and handed back, or why it handed back nothing.
+
+    Tensors are on the CPU: `x` and `y` are `(batch, *event)`, `ldj` `(batch,)` and `shares`
+    `(batch, dims)` in nats and float64. What is absent is None.
+    """
+
+    x: Tensor | None = None
+    y: Tensor | None = None
+    dtype: str = "float64"
+    ldj: Tensor | None = None
+    shares: Tensor | None = None  # the ldj by dims, where it is reported so
+    ldj_shape: Shape | None = None  # as the layer returned it
+    form: str | None = None  # how the ldj's form breaks the convention's promise
+    bare: bool = False  # the call has no place for an ldj
+    estimated: int = (
+        0  # calls over which a random ldj was averaged; 0: it is not random
+    )
+    made_at: Location | None = None  # where the ldj was made, where dims are dropped
+    why_absent: str | None = None  # the direction is not there, or raised this
+    raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exact:
+    """What is known to be true of one call; nothing is, by default.
+
+    `ldj` and `allowed`, by how much a right report may differ from it, are `(batch,)` in
+    nats, `jacobian` is `(batch, dims_out, dims_in)` with `jacobian[b, i, j] = dy[b, i] /
+    dx[b, j]`, and `shares` `(batch, dims)` are the dims' parts of `ldj`. All are float64 on
+    the CPU. A Jacobian that is not square, or not finite, has no `ldj`.
+    """
+
+    ldj: Tensor | None = None
+    allowed: Tensor | None = None
+    method: Method | None = None
+    jacobian: Tensor | None = None
+    structure: Structure | None = None
+    shares: Tensor | None = None
+    anchored: bool = False  # the Jacobian agrees with central differences
+    wrt: Wrt = "input"  # what the Jacobian is taken against
+    rounding_seen: bool = False  # rounding was seen through
+    detach_seen: bool = False  # and so were `detach` and `no_grad`
+    slack: float = 0.0  # nats by which constants made in float32 leave the numbers open
+    instead: Instead | None = None  # what `ldj` is where the Jacobian is not square
+    density_counted: bool = False  # `ldj` is less the log-density of the noise
+    approximate: bool = False  # finer steps make the difference vanish
+    underived: bool = False  # its own derivative is another map's: it solves for one
+
+    @property
+    def is_square(self) -> bool:
+        """Whether there is a Jacobian that has a determinant."""
+        return self.jacobian is not None and (
+            self.jacobian.shape[1] == self.jacobian.shape[2]
+        )
+
+    @property
+    def is_resizing(self) -> bool:
+        """Whether there is a Jacobian that has none, since the number of dims changes."""
+        return self.jacobian is not None and not self.is_square
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether the ldj of every sample is known, and finite."""
+        return self.ldj is not None and bool(self.ldj.isfinite().all())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundTrip:
+    """How far a way back is from where the way there started; of the way back alone."""
+
+    off: float | None = None  # largest |inverse(f(x)) - x|
+    allowed: float | None = None
+    residual: float = 0.0  # the same for either direction, which may be a solver's
+    noise: tuple[float, float] | None = (
+        None  # of dequantization, where it leaves [0, 1)
+    )
+    meant: bool = False  # it is wrong, and its ldj right for one that is not
+
+    @property
+    def misses(self) -> bool:
+        """Whether it is known to lead elsewhere, by more than is allowed."""
+        return (
+            self.off is not None
+            and self.allowed is not None
+            and self.off > self.allowed
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One direction at one probe: what was said, what is true, and what the call does."""
+
+    direction: Direction
+    said: Said
+    exact: Exact = field(default_factory=Exact)
+    round_trip: RoundTrip = field(default_factory=RoundTrip)
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+    @classmethod
+    def absent(
+        cls, direction: Direction, why: str, raised: tuple[str, ...] = ()
+    ) -> Side:
+        """Return a direction that is not there, or raised what `why` says."""
+        return cls(direction=direction, said=Said(why_absent=why, raised=raised))
+
+    @property
+    def answered(self) -> bool:
+        """Whether an output came back."""
+        return self.said.y is not None
+
+    @property
+    def x(self) -> Tensor:
+        """What went in, `(batch, *event)`, of a direction that answered."""
+        assert self.said.x is not None, self.said.why_absent
+        return self.said.x
+
+    @property
+    def y(self) -> Tensor:
+        """What came out, of a direction that answered."""
+        assert self.said.y is not None, self.said.why_absent
+        return self.said.y
+
+    @property
+    def dims(self) -> int:
+        """How many entries one sample of the input has."""
+        return self.x[0].numel()
+
+    @property
+    def shape(self) -> Shape:
+        """The shape of one sample of the input."""
+        return tuple(self.x.shape[1:])
+
+    @property
+    def difference(self) -> Tensor | None:
+        """Reported less exact ldj, `(batch,)` in nats; None where one of them is absent."""
+        if self.said.ldj is None or self.exact.ldj is None:
+            return None
+        return self.said.ldj - self.exact.ldj
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether a sample's two numbers part by more than is allowed.
+
+        A sample that has no finite exact value says nothing: its map has saturated there.
+        Nor does a report that is no number.
+        """
+        difference = self.difference
+        if difference is None or self.exact.ldj is None or self.exact.allowed is None:
+            return False
+        off = difference.abs() > self.exact.allowed
+        return bool((off & self.exact.ldj.isfinite()).any())
+
+    @property
+    def agrees(self) -> bool:
+        """Whether a report is right on every sample that has a finite exact value.
+
+        A report that is no number is not.
+        """
+        difference = self.difference
+        if difference is None or self.exact.ldj is None or self.exact.allowed is None:
+            return False
+        near = difference.abs() <= self.exact.allowed
+        return bool((near | ~self.exact.ldj.isfinite()).all())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sides:
+    """Both directions at one probe."""
+
+    probe: Probe
+    forward: Side
+    inverse: Side
+
+    @property
+    def both(self) -> tuple[Side, Side]:
+        """Forward, then inverse."""
+        return self.forward, self.inverse
+
+    @property
+    def answered(self) -> tuple[Side, ...]:
+        """The directions that answered, forward first."""
+        return tuple(side for side in self.both if side.answered)
+
+    def of(self, direction: Direction) -> Side:
+        """Return one of the two."""
+        return self.forward if direction == "forward" else self.inverse
