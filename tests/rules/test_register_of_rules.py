@@ -78,3 +78,16 @@ def test_a_rule_makes_findings_of_its_own_code() -> None:
         finding = rule.finding("It is wrong.", evidence=("a line",))
         assert (finding.code, finding.name) == (rule.code, rule.name)
         assert finding.severity == rule.severity
+
+
+def test_findings_are_born_among_the_mistakes_and_nowhere_else() -> None:
+    """Reports read some back from JSON; everybody else passes on what mistakes made."""
+    package = FOLDER.parent
+    makers = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in ("finding", "Finding")
+    }
+    assert makers == {"mistakes", "report"}

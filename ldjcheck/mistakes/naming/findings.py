@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import RULES
+from ldjcheck.mistakes import RULES, layer_raised
 from ldjcheck.mistakes.naming.precedence import rank, without_consequences
 from ldjcheck.mistakes.naming.values import place_for, value_findings
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.catalogue.rule import Rule
     from ldjcheck.records import Comparison, Diagnosis, Finding
 
+RAISED = layer_raised.RULE.code
 _SEVERITIES = ("error", "unproven", "warning", "note")
 
 
@@ -22,6 +23,8 @@ def name_findings(
     comparison: Comparison, diagnoses: Sequence[Diagnosis] | None = ()
 ) -> tuple[Finding, ...]:
     """Return all findings, the most important first: by severity, forward before inverse.
+
+    That a direction raised comes last: what is wrong with the other one is still found.
 
     `diagnoses` is None as long as nothing was diagnosed.
     """
@@ -36,6 +39,7 @@ def name_findings(
         sorted(
             without_consequences([*values, *behaviour]),
             key=lambda f: (
+                f.code == RAISED,
                 _SEVERITIES.index(f.severity),
                 f.direction == "inverse",
                 rank(f),
@@ -50,3 +54,9 @@ def _located(rule: Rule, finding: Finding, diagnoses: Sequence[Diagnosis]) -> Fi
         if finding.location is None and diagnosis.direction == finding.direction:
             return replace(finding, location=place_for(rule, diagnosis))
     return finding
+
+
+def within_sublayer(finding: Finding, name: str) -> Finding:
+    """Return a finding about a sublayer by itself as one about the flow that holds it."""
+    message = f"In sublayer {name}: {finding.message[0].lower()}{finding.message[1:]}"
+    return replace(finding, message=message)
