@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
 from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import calls
@@ -69,7 +70,9 @@ RULE = Rule(
     page=PAGE,
     laws=(
         WholeLaw(
-            ABSOLUTE, lambda e, trace: e.abs(), tells=lambda e: bool((e < -1e-9).any())
+            ABSOLUTE,
+            lambda e, trace: e.abs(),
+            tells=lambda e: bool((e < -SOMETHING).any()),
         ),
     ),
     edits=_edits,

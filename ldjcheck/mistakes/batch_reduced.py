@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.engine.closeness import varies
 from ldjcheck.mistakes.engine.kinds import (
     BATCH_TOTAL,
     EVENTS_ONLY,
@@ -52,10 +53,6 @@ def _summed(value: Value) -> Tensor | None:
     mean = _over_events(value)
     count = value.argument.numel() // value.trace.batch
     return None if mean is None else mean * count
-
-
-def _varies(e: Tensor) -> bool:
-    return bool(((e - e[0]).abs() > 1e-6).any())
 
 
 PAGE = Page(
@@ -107,10 +104,10 @@ RULE = Rule(
     page=PAGE,
     laws=(
         WholeLaw(
-            BATCH_TOTAL, lambda e, trace: e.sum().expand(trace.batch), tells=_varies
+            BATCH_TOTAL, lambda e, trace: e.sum().expand(trace.batch), tells=varies
         ),
         WholeLaw(
-            BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=_varies
+            BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=varies
         ),
     ),
     edits=_edits,

@@ -14,7 +14,7 @@ from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, holds_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
 from ldjcheck.mistakes.engine.case import Case, make_case
-from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
+from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import CLEAR
 from ldjcheck.mistakes.engine.ledger.calls import wrong_calls
@@ -179,7 +179,7 @@ def _fault(case: Case) -> str | None:
 def _replays(case: Case) -> bool:
     """Return whether running the ldj's arithmetic again gives the ldj that was reported."""
     return all(
-        terms_add_up(trace, terms, 1e-7)
+        terms_add_up(trace, terms, ADDS_UP)
         for trace, terms in zip(case.traces, case.terms, strict=True)
         if torch.isfinite(trace.reported).all()
     )

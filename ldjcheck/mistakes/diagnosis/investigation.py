@@ -17,13 +17,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnErro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import (
-        Calls,
-        Direction,
-        Probe,
-        Side,
-        Sides,
-    )
+    from ldjcheck.records import Calls, Direction, Probe, Side, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Trace
 

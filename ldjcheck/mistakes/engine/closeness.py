@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from torch import Tensor
 
     from ldjcheck.tape import Trace
 
 FITS = 4e-7  # relative: what numbers agree to that were computed in different ways
+ADDS_UP = 1e-7  # relative: what a total and the sum of its parts agree to
+EXACTLY = 1e-9  # a number that is off by less is the number that is written
+SOMETHING = 1e-9  # nats: what is worth less is worth nothing
+_LEAST = 1e-12  # nats: what rounding may leave of nothing
+_APART = 1e-6  # nats: by how much samples differ that are not alike
 
 
 def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
@@ -31,3 +36,13 @@ def is_constant(values: Sequence[Tensor]) -> bool:
     return not any(
         bool(((v - v[0]).abs() > 1e-9 * (1 + v.abs().max())).any()) for v in values
     )
+
+
+def varies(values: Tensor) -> bool:
+    """Return whether `(batch,)` numbers differ clearly from sample to sample."""
+    return bool(((values - values[0]).abs() > _APART).any())
+
+
+def adds_something(amounts: Iterable[Tensor]) -> bool:
+    """Return whether any of some amounts, each `(batch,)` in nats, is more than rounding."""
+    return any(bool((amount.abs() > _LEAST).any()) for amount in amounts)

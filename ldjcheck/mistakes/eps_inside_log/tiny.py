@@ -18,6 +18,7 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     without,
 )
 from ldjcheck.mistakes.engine.case import operand
+from ldjcheck.mistakes.engine.closeness import adds_something
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
 from ldjcheck.mistakes.engine.source.places import location_of
 
@@ -34,7 +35,7 @@ _ROUNDING = 1e-13  # relative, of numbers that cancel
 
 def tiny_numbers(case: Case) -> Iterator[Explanation]:
     """Yield the numbers inside logarithms without which every trace agrees."""
-    agree = tuple(not bool(d.abs().max() > 1e-12) for d in case.differences)
+    agree = tuple(not adds_something([d]) for d in case.differences)
     if all(agree):
         return
     for target in find_targets(case.traces, [t.edges for t in case.terms], agree):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ldjcheck.experiments.convergence import refined
 from ldjcheck.experiments.everywhere import measure_everywhere
+from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -17,17 +18,10 @@ from ldjcheck.running.guard import Frozen
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import (
-        Direction,
-        GradientMeasured,
-        Probe,
-        Side,
-        Sides,
-    )
+    from ldjcheck.records import Direction, GradientMeasured, Probe, Side, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
-_ROUNDING = 4e-7  # relative: an edit is looked at closely only later
 _SLACKS = 4.0
 # Times the operations of the call as it is: an edit of what an iteration uses may keep it
 # from ever coming to an end.
@@ -148,7 +142,7 @@ class Rehearsal:
         assert side.exact.allowed is not None
         finite = torch.isfinite(side.exact.ldj)
         # Constants made in float32 leave a right ldj off by a little more.
-        known = _ROUNDING * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
+        known = FITS * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
         near = (reported - side.exact.ldj).abs() <= torch.maximum(
             side.exact.allowed, known
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.engine.closeness import fits, is_constant
+from ldjcheck.mistakes.engine.closeness import SOMETHING, fits, is_constant
 from ldjcheck.mistakes.engine.kinds import DIMS_LEFT_OUT
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ldjcheck.records import Explanation
     from ldjcheck.tape import Trace
 
-_SOMETHING = 1e-9  # nats: what moves no more is left out by right
 _CLEAR = 1e-6
 _AXES = {1: ("dim",), 2: ("row", "column"), 3: ("channel", "row", "column")}
 
@@ -57,7 +56,7 @@ def _of_axis(trace: Trace, axis: int) -> Tensor:
     shares = trace.shares.reshape(trace.batch, *trace.shape)
     others = [a + 1 for a in range(len(trace.shape)) if a != axis]
     parts = shares.sum(dim=others) if others else shares
-    return parts[:, (parts.abs() > _SOMETHING).any(dim=0)]
+    return parts[:, (parts.abs() > SOMETHING).any(dim=0)]
 
 
 def _missing(traces: Sequence[Trace], parts: Sequence[Tensor], end: str) -> int | None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
+from ldjcheck.mistakes.engine.closeness import (
+    SOMETHING,
+    adds_something,
+    fits,
+    is_constant,
+    same,
+)
 from ldjcheck.mistakes.engine.kinds import (
     MORE_STEPS,
     OVERWRITTEN,
@@ -38,8 +44,6 @@ if TYPE_CHECKING:
     from ldjcheck.records import Explanation
     from ldjcheck.tape import Node, Place, Trace
 
-_SOMETHING = 1e-9  # nats: a factor of 1 is missing nowhere
-
 
 def step_explanations(
     traces: Sequence[Trace], found: Sequence[Explanation]
@@ -61,7 +65,7 @@ def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
     """Yield the factors that scale entries of the map within a step, and count nowhere."""
     for scaling in scalings_of(traces):
         if all(
-            bool((amount.abs() > _SOMETHING).any())
+            bool((amount.abs() > SOMETHING).any())
             and fits(trace, trace.reported + amount, trace.exact)
             for trace, amount in zip(traces, scaling.amounts, strict=True)
         ):
@@ -78,8 +82,7 @@ def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
     if any(len(trace.steps) != count for trace in traces):
         return
     moves = [
-        any(float(trace.steps[i].logdet.abs().max()) > 1e-12 for trace in traces)
-        for i in range(count)
+        adds_something(trace.steps[i].logdet for trace in traces) for i in range(count)
     ]
     for first in range(count):
         for last in range(first + 1, count + 1):
@@ -224,7 +227,7 @@ def _features(
 def _common_quotient(values: list[Tensor], differences: list[Tensor]) -> float | None:
     quotients = []
     for value, difference in zip(values, differences, strict=True):
-        if not torch.isfinite(value).all() or float(value.abs().max()) < 1e-9:
+        if not torch.isfinite(value).all() or float(value.abs().max()) < SOMETHING:
             return None
         quotient = (value @ difference) / (value @ value)
         if not same(quotient * value, difference):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import non_finite, unexplained_mismatch, wrong_derivative
 from ldjcheck.mistakes.catalogue.claim import Circumstances
+from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import REGION, SIGN, TIE
 from ldjcheck.mistakes.naming.precedence import numbers_count
 
@@ -181,7 +182,7 @@ def _evidence(
 ) -> Iterator[str]:
     law = explanation.law
     if law is not None and law.points:
-        silent = [p.dims for p in law.points if abs(p.difference) < 1e-9]
+        silent = [p.dims for p in law.points if abs(p.difference) < SOMETHING]
         if silent:
             yield f"at dims {silent[0]} the mistake is invisible"
         else:

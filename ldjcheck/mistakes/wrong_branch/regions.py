@@ -14,7 +14,7 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     user_node,
     value_node,
 )
-from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits
 from ldjcheck.mistakes.engine.kinds import (
     OTHER_CONDITION,
     OTHER_CONDITION_WRITTEN,
@@ -115,7 +115,7 @@ def _right_regions(
 ) -> Iterator[Explanation]:
     gaps = [(trace.reported - trace.exact).abs() for trace in traces]
     right = torch.cat(
-        [g <= 1e-7 * (1 + t.exact.abs()) for g, t in zip(gaps, traces, strict=True)]
+        [g <= ADDS_UP * (1 + t.exact.abs()) for g, t in zip(gaps, traces, strict=True)]
     )
     wrong = torch.cat([~(g < 1e-4) for g in gaps])
     if not right.any() or not wrong.any():

@@ -17,7 +17,14 @@ from ldjcheck.mistakes.engine.case import (
     roundabout,
     target_location,
 )
-from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
+from ldjcheck.mistakes.engine.closeness import (
+    EXACTLY,
+    adds_something,
+    fits,
+    is_constant,
+    same,
+    varies,
+)
 from ldjcheck.mistakes.engine.kinds import (
     ADD_LOG,
     EVENTS_ONLY_TERM,
@@ -49,7 +56,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-_EXACTLY = 1e-9
 _COUNTS = ("dims", "spatial", "active", "shape")
 
 
@@ -87,7 +93,7 @@ def _multiples(
         case.traces, amounts, case.differences, strict=True
     ):
         need = amount + difference
-        if not bool((amount.abs() > 1e-12).any()):
+        if not adds_something([amount]):
             if not fits(trace, need, amount):
                 # A count that is off by one is none at this size: D - 1 at D = 1.
                 factors.append(math.inf)
@@ -102,7 +108,7 @@ def _multiples(
         return
     constant = is_constant(amounts)
     place = target_location(case, target)
-    constant_factor = factors[0] if max(factors) - min(factors) < 1e-9 else None
+    constant_factor = factors[0] if max(factors) - min(factors) < EXACTLY else None
     written = _written_factor(case, target, constant_factor)
     mean = target is not None and has_mean(case.traces[0], target)
     fits_found = fit_multiplier(
@@ -192,7 +198,7 @@ def _dims_written(case: Case, target: Target | None) -> bool:
         return False
     return all(
         trace.dims > 2
-        and abs(written_count(trace, value_node(items[0])) - trace.dims) < _EXACTLY
+        and abs(written_count(trace, value_node(items[0])) - trace.dims) < EXACTLY
         for trace, items in zip(case.traces, target.items, strict=True)
         if items
     )
@@ -210,7 +216,7 @@ def _unneeded(
     case: Case, amounts: list[Tensor], target: Target
 ) -> Iterator[Explanation]:
     needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
-    if not any(bool((a.abs() > 1e-12).any()) for a in amounts):
+    if not adds_something(amounts):
         return
     if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, needs, strict=True)):
         return
@@ -284,8 +290,7 @@ def _batch_totals(
     case: Case, amounts: list[Tensor], target: Target
 ) -> Iterator[Explanation]:
     needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
-    varies = any(bool(((n - n[0]).abs() > 1e-6).any()) for n in needs)
-    if not varies or not is_constant(amounts):
+    if not any(map(varies, needs)) or not is_constant(amounts):
         return
     for reduced, word in ((torch.sum, "sum"), (torch.mean, "mean")):
         if all(

@@ -14,7 +14,7 @@ from ldjcheck.mistakes.engine.arithmetic.linear_part import (
     contribution,
     terms_add_up,
 )
-from ldjcheck.mistakes.engine.closeness import is_constant, same
+from ldjcheck.mistakes.engine.closeness import ADDS_UP, SOMETHING, is_constant, same
 from ldjcheck.mistakes.engine.source.places import shown_file
 from ldjcheck.records import LedgerLine
 from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order
@@ -22,16 +22,14 @@ from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HOLDS = 1e-7
-
 
 def ledger_fault(trace: Trace, terms: Terms) -> str | None:
     """Return why a ledger of this trace would not be the truth, or None."""
-    if not trace.steps and bool((trace.exact.abs() > 1e-9).any()):
+    if not trace.steps and bool((trace.exact.abs() > SOMETHING).any()):
         return "the map's operations are hidden, in compiled code for instance"
-    if not same(trace.step_sum, trace.exact, _HOLDS + trace.slack):
+    if not same(trace.step_sum, trace.exact, ADDS_UP + trace.slack):
         return "the steps that were seen do not add up to the exact ldj"
-    if torch.isfinite(trace.reported).all() and not terms_add_up(trace, terms, _HOLDS):
+    if torch.isfinite(trace.reported).all() and not terms_add_up(trace, terms, ADDS_UP):
         return "the terms that were seen do not add up to the reported ldj"
     return None
 
@@ -137,7 +135,7 @@ def first_imbalance(lines: Sequence[LedgerLine]) -> LedgerLine | None:
     unbalanced = None
     for line in lines:
         gap = abs(line.exact_total - line.reported_total)
-        if gap <= _HOLDS * (1.0 + abs(line.exact_total)):
+        if gap <= ADDS_UP * (1.0 + abs(line.exact_total)):
             unbalanced = None
         elif unbalanced is None:
             unbalanced = line

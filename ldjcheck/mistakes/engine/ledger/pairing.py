@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
-from ldjcheck.mistakes.engine.closeness import same
+from ldjcheck.mistakes.engine.closeness import adds_something, same
 from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
 from ldjcheck.mistakes.engine.source.statements import place_of
 from ldjcheck.tape import Node
@@ -66,13 +66,13 @@ def _taken_apart(step: Part, scalings: Sequence[Scaling]) -> list[Part]:
     inner = [
         Part(amounts=scaling.amounts, place=scaling.node.place)
         for scaling in scalings
-        if begin < scaling.node.index <= end and _counts(scaling.amounts)
+        if begin < scaling.node.index <= end and adds_something(scaling.amounts)
     ]
     if not inner:
         return [step]
     pairs = zip(step.amounts, _sum(inner), strict=True)
     rest = Part(amounts=[whole - part for whole, part in pairs], place=step.place)
-    return [*inner, rest] if _counts(rest.amounts) else inner
+    return [*inner, rest] if adds_something(rest.amounts) else inner
 
 
 def _uncancelled(ones: list[Part], others: list[Part]) -> tuple[list[Part], list[Part]]:
@@ -115,7 +115,7 @@ def _steps(case: Case) -> list[Part] | None:
         )
         for i in range(counts.pop())
     ]
-    return [part for part in found if _counts(part.amounts)]
+    return [part for part in found if adds_something(part.amounts)]
 
 
 def _terms(case: Case) -> list[Part] | None:
@@ -134,8 +134,4 @@ def _terms(case: Case) -> list[Part] | None:
         )
         for i in range(counts.pop())
     ]
-    return [part for part in found if _counts(part.amounts)]
-
-
-def _counts(amounts: Sequence[torch.Tensor]) -> bool:
-    return any(bool((amount.abs() > 1e-12).any()) for amount in amounts)
+    return [part for part in found if adds_something(part.amounts)]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.mistakes.engine.closeness import EXACTLY
 from ldjcheck.mistakes.engine.kinds import (
     ACTIVE,
     BATCH_SIZE,
@@ -88,7 +89,7 @@ def fit_multiplier(
     shapes of the input are tried first, then those of each intermediate value, since a
     sublayer after a squeeze counts other sizes.
     """
-    if all(abs(value) < 1e-9 for value in values):
+    if all(abs(value) < EXACTLY for value in values):
         return []
     shapes = [trace.shape for trace in traces]
     slack = max((trace.slack for trace in traces), default=0.0)

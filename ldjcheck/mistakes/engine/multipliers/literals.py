@@ -8,14 +8,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.engine.closeness import EXACTLY
 from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.mistakes.engine.source.statements import uses_towards
 from ldjcheck.tape.families import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
     from ldjcheck.tape import Node, Trace
-
-_SAME = 1e-9
 
 
 def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
@@ -33,7 +32,7 @@ def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
             factor = 1.0 / factor if factor else 0.0
         elif user.name not in MULTIPLY:
             continue
-        if abs(factor * needed - 1.0) > _SAME:
+        if abs(factor * needed - 1.0) > EXACTLY:
             continue
         if _is_literal(source_text(user.place), float(others[0])):
             return True
