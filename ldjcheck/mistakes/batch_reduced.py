@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
-from ldjcheck.mistakes.engine.closeness import varies
+from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
 from ldjcheck.mistakes.engine.kinds import (
     BATCH_TOTAL,
     EVENTS_ONLY,
     EVENTS_ONLY_COLUMN,
+    EVENTS_ONLY_TERM,
     EVENTS_SUMMED,
 )
 from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.mistakes.engine.proposals import Use, Value
+    from ldjcheck.mistakes.engine.proposals import Term, Use, Value
+    from ldjcheck.records import Explanation
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
@@ -53,6 +55,25 @@ def _summed(value: Value) -> Tensor | None:
     mean = _over_events(value)
     count = value.argument.numel() // value.trace.batch
     return None if mean is None else mean * count
+
+
+def _terms(term: Term) -> Iterator[Explanation]:
+    """Yield a term that is one number for all samples, which have one each."""
+    from ldjcheck.mistakes.engine.case import operand, target_location
+
+    if not any(map(varies, term.needs)) or not is_constant(term.amounts):
+        return
+    for totals in (
+        [need.sum() for need in term.needs],
+        [need.mean() for need in term.needs],
+    ):
+        pairs = zip(totals, term.amounts, strict=True)
+        if all(same(total.expand(len(amount)), amount) for total, amount in pairs):
+            yield EVENTS_ONLY_TERM.explanation(
+                location=target_location(term.case, term.target),
+                operand=operand(term.target),
+                size=term.target.size,
+            )
 
 
 PAGE = Page(
@@ -111,6 +132,7 @@ RULE = Rule(
         ),
     ),
     edits=_edits,
+    terms=_terms,
     claims=(
         Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
         Claim(BATCH_TOTAL, mend=(reductions.over_events,)),

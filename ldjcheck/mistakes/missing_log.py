@@ -8,6 +8,7 @@ from ldjcheck.mistakes.catalogue.claim import Claim
 from ldjcheck.mistakes.catalogue.page import Page
 from ldjcheck.mistakes.catalogue.rule import Rule
 from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.closeness import is_constant, same
 from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE
 from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import calls
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.mistakes.engine.proposals import Use, Value
+    from ldjcheck.mistakes.engine.proposals import Term, Use, Value
     from ldjcheck.records import Explanation
     from ldjcheck.tape import Trace
 
@@ -44,6 +45,34 @@ def _log(value: Value) -> Tensor | None:
 def _trace_of_jacobian(e: Tensor, trace: Trace) -> Tensor | None:
     jacobian = trace.jacobian
     return None if jacobian is None else jacobian.diagonal(dim1=1, dim2=2).sum(1)
+
+
+def _terms(term: Term) -> Iterator[Explanation]:
+    """Yield: a constant c * w where c * log|w| is needed, c being a count.
+
+    Constants are often plain numbers, so no operation is left to edit.
+    """
+    from ldjcheck.mistakes.engine.case import operand, roundabout, target_location
+    from ldjcheck.mistakes.engine.multipliers.counts import shape_counts
+
+    if not is_constant(term.amounts) or not is_constant(term.needs):
+        return
+    for counts in shape_counts(term.case.traces):
+        triples = zip(term.amounts, term.needs, counts, strict=True)
+        if all(_is_unlogged(*triple) for triple in triples):
+            yield ADD_LOG.explanation(
+                constant=True,
+                location=target_location(term.case, term.target),
+                operand=operand(term.target),
+                size=term.target.size,
+                rank=roundabout(term.case.traces[0], term.target),
+            )
+            return
+
+
+def _is_unlogged(amount: Tensor, need: Tensor, count: float) -> bool:
+    sign = 1.0 if float(amount[0]) >= 0 else -1.0
+    return same(sign * count * (amount / count).abs().log(), need)
 
 
 PAGE = Page(
@@ -94,6 +123,7 @@ RULE = Rule(
         WholeLaw(TRACE, _trace_of_jacobian),
     ),
     edits=_edits,
+    terms=_terms,
     claims=(
         Claim(ADD_LOG, mend=(calls.with_log,)),
         Claim(REMOVE_EXP, mend=(calls.without_exp,)),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim, Way
     from ldjcheck.mistakes.catalogue.page import Page
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, WholeLaw
+    from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
     from ldjcheck.records import (
         Comparison,
         Diagnosis,
@@ -34,10 +34,11 @@ class Rule:
 
     `match(comparison)` yields findings about behaviour. Of a wrong value `claims` says
     which explanations are this mistake; they are found by `laws` of the whole ldj, by
-    `edits(use)` of a value in its arithmetic, by `explanations(case, found)`, which sees
-    what was found before, or by the engine. `tell` is the message about one, or makes it
-    of the explanation, and the evidence is what `why` and `seen` say of it. None of them
-    runs the layer. A rule without any is raised where it happens (LDJ0xx).
+    `edits(use)` of a value in its arithmetic, by `terms(term)` of one of its terms, by
+    `explanations(case, found)`, which sees what was found before, or by the engine. `tell`
+    is the message about one, or makes it of the explanation, and the evidence is what
+    `why` and `seen` say of it. None of them runs the layer. A rule without any is raised
+    where it happens (LDJ0xx).
     """
 
     code: str
@@ -48,6 +49,7 @@ class Rule:
     match: Callable[[Comparison], Iterable[Finding]] | None = None
     laws: tuple[WholeLaw, ...] = ()
     edits: Callable[[Use], Iterable[ValueEdit]] | None = None
+    terms: Callable[[Term], Iterable[Explanation]] | None = None
     explanations: (
         Callable[[Case, Sequence[Explanation]], Iterable[Explanation]] | None
     ) = None

@@ -19,10 +19,12 @@ from ldjcheck.mistakes.engine.arithmetic.targets import (
     is_nested,
     user_node,
     value_node,
+    without,
 )
 from ldjcheck.mistakes.engine.case import Case, operand
 from ldjcheck.mistakes.engine.closeness import fits, same
-from ldjcheck.mistakes.engine.edits.term_edits import of_term, whole_multiple
+from ldjcheck.mistakes.engine.edits.multiples import multiples, whole_multiple
+from ldjcheck.mistakes.engine.edits.unneeded import unneeded
 from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import (
     ALL_USES,
@@ -38,7 +40,7 @@ from ldjcheck.mistakes.engine.kinds import (
     SIGN_EACH_TIME,
     STEP_UNACCOUNTED,
 )
-from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, value_of
+from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import place_of
 from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
@@ -155,7 +157,7 @@ def _of_target(
     case: Case, target: Target, *, linear: bool, inputs: _InputDependence
 ) -> Iterator[Explanation]:
     if linear and case.finite:
-        yield from of_term(case, target)
+        yield from _of_term(case, target)
         if target.kind == "node" and any(is_nested(items) for items in target.items):
             yield from _each_time(case, target)
     first = target.first
@@ -174,6 +176,22 @@ def _of_target(
         for way in () if rule.edits is None else rule.edits(use):
             if _repairs(case, target, way):
                 yield _explained(case, target, way)
+
+
+def _of_term(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield what is wrong with a target that the ldj is linear in."""
+    amounts = []
+    for trace, items in zip(case.traces, target.items, strict=True):
+        left = without(trace, items)
+        if left is None:
+            return
+        amounts.append(trace.reported - left)
+    term = Term(case, target, amounts)
+    yield from multiples(term)
+    yield from unneeded(term)
+    for rule in RULES:
+        if rule.terms is not None:
+            yield from rule.terms(term)
 
 
 def _each_time(case: Case, target: Target) -> Iterator[Explanation]:

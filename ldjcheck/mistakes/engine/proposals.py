@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.arithmetic.targets import Item, Target
+    from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.mistakes.engine.kinds import Kind
     from ldjcheck.records import Multiplier
     from ldjcheck.tape import Node, Trace
@@ -90,6 +91,21 @@ class Use:
     def is_number(self) -> bool:
         """Whether it is the use of a plain number."""
         return self.target.kind == "edge" and self.made.name == "number"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """A target that the ldj is linear in, and what it adds to it."""
+
+    case: Case
+    target: Target
+    amounts: list[Tensor]  # one (batch,) per trace, in nats
+
+    @property
+    def needs(self) -> list[Tensor]:
+        """What it should add, if nothing else is wrong."""
+        pairs = zip(self.amounts, self.case.differences, strict=True)
+        return [amount + difference for amount, difference in pairs]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Explanations that treat a target as a term: multiplied, dropped, unlogged, reduced."""
+"""What a term, or the whole ldj, must be multiplied by."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
-from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node, without
+from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
 from ldjcheck.mistakes.engine.case import (
     Case,
     has_mean,
@@ -22,23 +21,9 @@ from ldjcheck.mistakes.engine.closeness import (
     adds_something,
     fits,
     is_constant,
-    same,
-    varies,
 )
-from ldjcheck.mistakes.engine.kinds import (
-    ADD_LOG,
-    EVENTS_ONLY_TERM,
-    SIGN,
-    SPOKEN_OF,
-    TWICE,
-    UNNEEDED,
-    UNNEEDED_UNSUMMED,
-)
-from ldjcheck.mistakes.engine.multipliers.counts import (
-    Fit,
-    fit_multiplier,
-    shape_counts,
-)
+from ldjcheck.mistakes.engine.kinds import SIGN, SPOKEN_OF
+from ldjcheck.mistakes.engine.multipliers.counts import Fit, fit_multiplier
 from ldjcheck.mistakes.engine.multipliers.literals import is_spelled_out
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import (
@@ -47,14 +32,13 @@ from ldjcheck.mistakes.engine.source.statements import (
     written_count,
 )
 from ldjcheck.records import Explanation, Location
-from ldjcheck.tape import Trace, ancestors
-from ldjcheck.tape.families import ADD, SUBTRACT
-from ldjcheck.tape.linear import linear_positions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Term
 
 _COUNTS = ("dims", "spatial", "active", "shape")
 
@@ -65,23 +49,9 @@ def whole_multiple(case: Case) -> Iterator[Explanation]:
         yield from _multiples(case, [trace.reported for trace in case.traces], None)
 
 
-def of_term(case: Case, target: Target) -> Iterator[Explanation]:
-    """Yield what is wrong with a target that the ldj is linear in."""
-    values = [
-        _or_none(trace, without(trace, items))
-        for trace, items in zip(case.traces, target.items, strict=True)
-    ]
-    amounts = [value for value in values if value is not None]
-    if len(amounts) < len(values):
-        return
-    yield from _multiples(case, amounts, target)
-    yield from _unneeded(case, amounts, target)
-    yield from _batch_totals(case, amounts, target)
-    yield from _unlogged_constants(case, amounts, target)
-
-
-def _or_none(trace: Trace, left: Tensor | None) -> Tensor | None:
-    return None if left is None else trace.reported - left
+def multiples(term: Term) -> Iterator[Explanation]:
+    """Yield what a term must be multiplied by."""
+    yield from _multiples(term.case, term.amounts, term.target)
 
 
 def _multiples(
@@ -210,125 +180,3 @@ def _counted(case: Case, target: Target | None) -> Location | None:
     node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
     place = None if node is None else counting_statement(trace, node)
     return None if place is None else location_of(place)
-
-
-def _unneeded(
-    case: Case, amounts: list[Tensor], target: Target
-) -> Iterator[Explanation]:
-    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
-    if not adds_something(amounts):
-        return
-    if not all(fits(t, n, 0 * n) for t, n in zip(case.traces, needs, strict=True)):
-        return
-    first = target.first
-    assert first is not None
-    used = value_node(first)
-    if target.kind != "value" and _has_twin(case, target, amounts):
-        yield TWICE.explanation(
-            location=target_location(case, target),
-            operand=operand(target),
-            size=target.size,
-            rank=used.index,
-        )
-        return
-    users = [
-        user
-        for user in case.traces[0].own
-        for position in linear_positions(user)
-        if user.argument(position) is used
-    ]
-    sums = ADD | SUBTRACT
-    if (
-        target.kind == "edge"
-        and len(users) > 1
-        and all(user.name in sums for user in users)
-    ):
-        later = max(users, key=lambda node: node.index)
-        yield TWICE.explanation(
-            location=location_of(later.place),
-            operand=operand(target),
-            size=target.size,
-        )
-        return
-    unsummed = used.value.numel() > case.traces[0].batch
-    kind = UNNEEDED_UNSUMMED if unsummed else UNNEEDED
-    yield kind.explanation(
-        constant=is_constant(amounts),
-        location=target_location(case, target),
-        operand=operand(target),
-        size=target.size,
-        rank=used.index,
-    )
-
-
-def _has_twin(case: Case, target: Target, amounts: list[Tensor]) -> bool:
-    """Return whether another term of the ldj adds the very same numbers everywhere."""
-    for index, (trace, terms) in enumerate(zip(case.traces, case.terms, strict=True)):
-        items = target.items[index]
-        if len(items) != 1:
-            return False
-        mine = value_node(items[0])
-        others = [
-            node
-            for node in (*terms.leaves, *terms.nodes)
-            if node is not mine
-            and node.name == mine.name
-            and node.value.shape == mine.value.shape
-            and torch.equal(node.value, mine.value)
-        ]
-        if not any(
-            mine not in ancestors(node)
-            and node not in ancestors(mine)
-            and same(contribution(trace, node), amounts[index])
-            for node in others
-        ):
-            return False
-    return True
-
-
-def _batch_totals(
-    case: Case, amounts: list[Tensor], target: Target
-) -> Iterator[Explanation]:
-    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
-    if not any(map(varies, needs)) or not is_constant(amounts):
-        return
-    for reduced, word in ((torch.sum, "sum"), (torch.mean, "mean")):
-        if all(
-            same(reduced(need).expand(len(need)), amount)
-            for need, amount in zip(needs, amounts, strict=True)
-        ):
-            yield EVENTS_ONLY_TERM.explanation(
-                detail=word,
-                location=target_location(case, target),
-                operand=operand(target),
-                size=target.size,
-            )
-
-
-def _unlogged_constants(
-    case: Case, amounts: list[Tensor], target: Target
-) -> Iterator[Explanation]:
-    """Yield: a constant c * w where c * log|w| is needed, c being a count.
-
-    Constants are often plain numbers, so no operation is left to edit.
-    """
-    if not is_constant(amounts):
-        return
-    needs = [a + d for a, d in zip(amounts, case.differences, strict=True)]
-    if not is_constant(needs):
-        return
-    for counts in shape_counts(case.traces):
-        pairs = zip(amounts, needs, counts, strict=True)
-        if all(
-            same(sign * count * (amount / count).abs().log(), need)
-            for amount, need, count in pairs
-            for sign in [1.0 if float(amount[0]) >= 0 else -1.0]
-        ):
-            yield ADD_LOG.explanation(
-                constant=True,
-                location=target_location(case, target),
-                operand=operand(target),
-                size=target.size,
-                rank=roundabout(case.traces[0], target),
-            )
-            return
