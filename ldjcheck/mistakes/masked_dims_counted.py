@@ -6,9 +6,7 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue.claim import Claim
-from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
 from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import factors, points

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue.claim import Claim
-from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
 from ldjcheck.mistakes.engine.proposals import ValueEdit
@@ -18,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.mistakes.catalogue.claim import Circumstances
+    from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue.claim import Claim
-from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.closeness import is_constant, same
 from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_of_pairs
 from ldjcheck.mistakes.rewriting import reductions
 

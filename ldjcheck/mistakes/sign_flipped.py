@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue.claim import Claim
-from ldjcheck.mistakes.catalogue.page import Page
-from ldjcheck.mistakes.catalogue.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
 from ldjcheck.mistakes.engine.proposals import ValueEdit

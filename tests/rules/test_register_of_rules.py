@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import ldjcheck.mistakes
-from ldjcheck.mistakes import RULES, Rule, rule_for
+from ldjcheck.mistakes import IN_ORDER, RULES, Rule, rule_for
 
 FOLDER = Path(ldjcheck.mistakes.__file__).parent
 
@@ -39,6 +39,7 @@ def test_rules_stand_in_the_order_of_the_catalogue() -> None:
 
 def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
     by_name = {rule.name.replace("-", "_"): rule for rule in RULES}
+    assert tuple(by_name) == IN_ORDER
     assert sorted(by_name) == files_of_rules()
     for name, rule in by_name.items():
         assert import_module(f"ldjcheck.mistakes.{name}").RULE is rule

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, as_operand
+from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, as_factor
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _of_step(site: Site, value: ast.expr) -> Iterator[str]:
             (f for f in ("F", "nn.functional") if re.search(rf"\b{f}\.", _file(site))),
             "torch.nn.functional",
         )
-        minus = as_operand(site, inner)
+        minus = as_factor(site, inner)
         derivatives = {
             "exp": atom,
             "log": f"(-torch.log({text}))",

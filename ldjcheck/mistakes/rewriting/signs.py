@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_operand, is_sum, kept_in_place
+from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
 from ldjcheck.revision import Replacement
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def turned(site: Site) -> Iterator[Change]:
         ):
             yield site.put(node, kept_in_place(site, node, node.operand), 0.1)
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
-            yield site.put(node, f"-{as_operand(site, node.operand)}", 0.05)
+            yield site.put(node, f"-{as_factor(site, node.operand)}", 0.05)
     for node in site.terms:
         parent = site.parent(node)
         inside_sum = is_sum(parent) and not (
@@ -33,7 +33,7 @@ def turned(site: Site) -> Iterator[Change]:
         if inside_sum or isinstance(node, ast.UnaryOp):
             continue  # there the operator is what turns the sign
         whole = isinstance(parent, ast.stmt | ast.Tuple)
-        text = f"-{as_operand(site, node)}"
+        text = f"-{as_factor(site, node)}"
         product = isinstance(parent, ast.BinOp) and parent.right is node
         yield site.put(node, f"({text})" if product else text, 0.2 if whole else 0.5)
 

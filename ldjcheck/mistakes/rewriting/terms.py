@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_operand, is_sum, kept_in_place
+from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def shorter_sums(site: Site) -> Iterator[Change]:
         yield site.put(node, kept_in_place(site, node, node.left), 0.05)
         right = kept_in_place(site, node, node.right)
         if isinstance(node.op, ast.Sub):
-            right = f"-{as_operand(site, node.right)}"
+            right = f"-{as_factor(site, node.right)}"
         yield site.put(node, right, 0.06)
 
 
@@ -93,7 +93,7 @@ def added_to_total(site: Site) -> Iterator[Change]:
         target = statement.targets[0]
         if isinstance(target, ast.Name):
             swapped = site.swap(target, statement.value, "=", "+=")
-            value = as_operand(site, statement.value)
+            value = as_factor(site, statement.value)
             text = f"{target.id} + {value}"
             yield Change(0.0, (source.put(statement.value, text),))
             if swapped is not None:
@@ -106,5 +106,5 @@ def added_to_total(site: Site) -> Iterator[Change]:
     for node in site.terms:
         for index, name in enumerate(parameters[1:4]):
             if site.text(node) != name:
-                text = f"{name} + {as_operand(site, node)}"
+                text = f"{name} + {as_factor(site, node)}"
                 yield site.put(node, text, 0.2 + index / 20)

@@ -41,7 +41,7 @@ def is_bracketed(site: Site, node: ast.expr) -> bool:
 
 
 def as_factor(site: Site, node: ast.expr) -> str:
-    """Return a node's source, fit to stand in a product."""
+    """Return a node's source, fit to stand in a product, or behind a minus."""
     text = site.text(node)
     return f"({text})" if is_sum(node) or isinstance(node, _LOOSE) else text
 
@@ -51,12 +51,6 @@ def as_atom(site: Site, node: ast.expr) -> str:
     text = site.text(node)
     tight = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
     return text if tight else f"({text})"
-
-
-def as_operand(site: Site, node: ast.expr) -> str:
-    """Return a node's source, fit to stand behind a minus."""
-    text = site.text(node)
-    return f"({text})" if is_sum(node) or isinstance(node, _LOOSE) else text
 
 
 def product_in_place(site: Site, node: ast.expr, text: str) -> str:
