@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.status import silenced
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.naming.circumstances import with_padding, without_gradients
 from ldjcheck.settling.contexts import with_optional_context
 from ldjcheck.settling.guesses.contexts import guess_contexts
 from ldjcheck.settling.subject import called_otherwise, settle_layer
@@ -22,7 +22,7 @@ from ldjcheck.settling.subject import called_otherwise, settle_layer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Options, Probe, Result
+    from ldjcheck.records import Finding, Options, Probe, Result
     from ldjcheck.settling.subject import Subject
 
     Checked = Callable[[Subject, Options, tuple[Probe, ...]], Result]
@@ -141,22 +141,7 @@ def _without_gradients_too(
     told = otherwise(subject.bench, "without gradients")
     if told is None:
         return result
-    usual, without = told
-    nothing = not bool(without.any())
-    return _with_finding(
-        result,
-        options,
-        "LDJ119" if nothing else "LDJ199",
-        "Without gradients, under `torch.no_grad()`, the log-determinant is "
-        + ("0." if nothing else "another one."),
-        (
-            "same input, same output, and right with gradients:",
-            *(
-                f"sample {index}: {float(w):+.6g} without, {float(u):+.6g} with them"
-                for index, (w, u) in enumerate(zip(without, usual, strict=True))
-            ),
-        ),
-    )
+    return _with_finding(result, options, without_gradients(*told))
 
 
 def _with_padding_too(subject: Subject, options: Options, result: Result) -> Result:
@@ -171,19 +156,7 @@ def _with_padding_too(subject: Subject, options: Options, result: Result) -> Res
     told = padding_told(masked.bench, tuple(longest[:_PADDED]))
     if told is None:
         return result
-    return _with_finding(
-        result,
-        options,
-        "LDJ113" if told.counted else "LDJ199",
-        "The log-determinant also counts what the mask leaves out."
-        if told.counted
-        else "The log-determinant is wrong where the mask leaves something out.",
-        (
-            "right where the mask keeps all; where it leaves out the end of a sample:",
-            *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
-            "exact is that of what is kept: what is left out becomes zero",
-        ),
-    )
+    return _with_finding(result, options, with_padding(told))
 
 
 def _masked(subject: Subject, options: Options) -> Subject | None:
@@ -206,17 +179,8 @@ def _masked(subject: Subject, options: Options) -> Subject | None:
     return None
 
 
-def _with_finding(
-    result: Result,
-    options: Options,
-    code: str,
-    message: str,
-    evidence: tuple[str, ...],
-) -> Result:
+def _with_finding(result: Result, options: Options, finding: Finding) -> Result:
     """Return the result with a mistake of the way there, unless it is not to count."""
-    rule = rule_for(code)
-    assert rule is not None
-    finding = rule.finding(message, direction="forward", evidence=evidence)
     kept, ignored = silenced((finding,), options)
     return replace(
         result,

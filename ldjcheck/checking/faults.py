@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.records import Layer, Result
 from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
@@ -20,10 +20,8 @@ def failed_result(
     target: str, error: CannotCheckError, *, layer: str | None = None
 ) -> Result:
     """Return the result of a target that could not be checked."""
-    rule = rule_for(error.code)
-    assert rule is not None, error.code
-    finding = rule.finding(error.message, evidence=error.evidence)
-    return Result(target=target, layer=layer, status="error", findings=(finding,))
+    found = (refusal(error),)
+    return Result(target=target, layer=layer, status="error", findings=found)
 
 
 def meant_otherwise(layer: Layer, result: Result) -> CannotCheckError | None:

@@ -13,7 +13,7 @@ from ldjcheck.tape import stands_in
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ldjcheck.mistakes.engine import Blamed
+    from ldjcheck.mistakes.diagnosis import Blamed
     from ldjcheck.records import (
         Comparison,
         Diagnosis,
@@ -87,7 +87,7 @@ def is_flow(layer: Any) -> bool:
 
 
 def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
-    from ldjcheck.mistakes.engine import blame_sublayers, sublayer_lines
+    from ldjcheck.mistakes.diagnosis import blame_sublayers, sublayer_lines
 
     seen = _seen(flow, diagnosis.direction)
     if not seen:

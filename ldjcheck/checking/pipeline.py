@@ -14,7 +14,6 @@ from ldjcheck.checking.besides import asked_besides
 from ldjcheck.checking.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.checking.flows import is_flow, with_sublayers
 from ldjcheck.checking.one_size import at_its_own_size
-from ldjcheck.checking.raised import raised
 from ldjcheck.checking.splits import with_splits
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging import compare
@@ -28,10 +27,10 @@ from ldjcheck.judging.status import (
     status_of,
     with_shares,
 )
-from ldjcheck.mistakes import name_findings, rule_for
+from ldjcheck.mistakes.naming.circumstances import unused
+from ldjcheck.mistakes.naming.findings import name_findings
 from ldjcheck.records import (
     Finding,
-    Ignored,
     Layer,
     Measurement,
     Options,
@@ -157,12 +156,12 @@ def _checked(
         return _checked(own, options, also, tell)
     comparison, of_splits = with_splits(subject, comparison, _compared)
     if tell is not None:
-        findings = *of_splits, *name_findings(comparison, None), *raised(comparison)
+        findings = *of_splits, *name_findings(comparison, None)
         _tell_failure(tell, _concluded(comparison, (), findings, options))
     subject = _on_the_cpu(subject)
     diagnoses = _diagnoses(subject, comparison, also)
     diagnoses = with_sublayers(diagnoses, comparison, subject.bench, _alone)
-    findings = *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
+    findings = *of_splits, *name_findings(comparison, diagnoses)
     if tell is not None:
         _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
     findings = _fixed(findings, diagnoses, subject, comparison, also)
@@ -174,8 +173,7 @@ def _glanced_at(subject: Subject, options: Options) -> Result:
     comparison = compare(
         _measurement(subject, subject.layer, options, values_alone=True)
     )
-    findings = *name_findings(comparison, None), *raised(comparison)
-    return _concluded(comparison, (), findings, options)
+    return _concluded(comparison, (), name_findings(comparison, None), options)
 
 
 def _tell_failure(tell: Tell, result: Result) -> None:
@@ -194,7 +192,8 @@ def _concluded(
     layer = measurement.layer
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
-    findings, ignored = silenced(findings + _stale(hidden, options), options)
+    unneeded = (unused(suppression) for suppression in stale(hidden, options))
+    findings, ignored = silenced((*findings, *unneeded), options)
     return Result(
         target=layer.target,
         layer=layer.name,
@@ -212,20 +211,6 @@ def _concluded(
         findings=findings,
         ignored=ignored,
     )
-
-
-def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]:
-    rule = rule_for("LDJ490")
-    assert rule is not None
-    found = []
-    for suppression in stale(hidden, options):
-        named = rule_for(suppression.code)
-        name = suppression.code if named is None else f"{named.code} {named.name}"
-        message = f"{name} is ignored, and does not occur."
-        found.append(
-            rule.finding(message, evidence=(f"ignored: {suppression.reason}",))
-        )
-    return tuple(found)
 
 
 def _kind(layer: Layer, comparison: Comparison) -> Kind:
@@ -293,8 +278,8 @@ def _diagnoses(
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.mistakes.engine import diagnose_estimate, trace_ledger
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis import diagnose_estimate, trace_ledger
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     wrong = [
         v.direction
@@ -323,12 +308,12 @@ def _diagnoses(
 
 def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.mistakes.engine import (
+    from ldjcheck.mistakes.diagnosis import (
         diagnose_traces,
         explained_as_built,
         is_unexplained,
     )
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
     as_built = plan_as_built(probe)

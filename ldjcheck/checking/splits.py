@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.mistakes import name_findings
+from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
 from ldjcheck.records import Layer, Verdict
 
 if TYPE_CHECKING:
@@ -51,9 +51,9 @@ def with_splits(
             continue
         comparison = _at_best(comparison, split)
         found += (
-            replace(f, message=_within(departure, f.message))
-            for f in name_findings(split)
-            if f.severity not in _NOTES
+            within_sublayer(finding, departure.name)
+            for finding in name_findings(split)
+            if finding.severity not in _NOTES and finding.code != RAISED
         )
     return comparison, tuple(found)
 
@@ -117,7 +117,3 @@ def _lowered(verdict: Verdict, status: CheckStatus) -> Verdict:
     if status not in ("fail", "unproven") or verdict.check.status != "pass":
         return verdict
     return replace(verdict, check=replace(verdict.check, status=status))
-
-
-def _within(departure: Departure, message: str) -> str:
-    return f"In sublayer {departure.name}: {message[0].lower()}{message[1:]}"

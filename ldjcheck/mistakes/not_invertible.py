@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,27 +73,18 @@ PAGE = Page(
         the parameters are the same. The formula of the ldj may well be right; a round
         trip fails. At isolated inputs, or for some parameters only, nothing is proved.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Bend(nn.Module):
-            # Bend each dim.
-            def forward(self, x):
-                y = x + 2 * torch.sin(x)
-                ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Bend(nn.Module):
-            # Bend each dim.
-            def forward(self, x):
-                y = x + 0.5 * torch.sin(x)
-                ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
-                return y, ldj
+         class Bend(nn.Module):
+             # Bend each dim.
+             def forward(self, x):
+        -        y = x + 2 * torch.sin(x)
+        -        ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
+        +        y = x + 0.5 * torch.sin(x)
+        +        ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
+                 return y, ldj
         """,
     shape=(3,),
     costs="""

@@ -34,8 +34,8 @@ from ldjcheck.records.called import (
 )
 from ldjcheck.records.explained import (
     Diagnosis,
-    EditKind,
     Explanation,
+    Family,
     Multiplier,
     Span,
 )
@@ -94,9 +94,9 @@ __all__ = [
     "Direction",
     "Domain",
     "Edit",
-    "EditKind",
     "Exact",
     "Explanation",
+    "Family",
     "Finding",
     "Fix",
     "GradientMeasured",

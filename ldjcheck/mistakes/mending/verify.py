@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.judging import breaks_contract, compare
-from ldjcheck.mistakes.engine.rerun import Rehearsal, measure_again
+from ldjcheck.mistakes.mending.rerun import Rehearsal, measure_again
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
