@@ -145,7 +145,8 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
     """Return sign and log|det J| of a map, each `(batch,)`, the latter in nats.
 
     J[b] is the Jacobian of sample b, `dy[b] / dx[b]` with the event axes flattened, by
-    `torch.autograd.functional.jacobian`.
+    `torch.autograd.functional.jacobian`. Where rank is lost but for rounding, they are 0
+    and -inf, on every processor.
 
     Args:
         f: the map, `(batch, *event)` to `(batch, *event)`, sample by sample.
@@ -174,6 +175,7 @@ def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor
     from torch import Tensor
 
     from ldjcheck.measure.exact import NoJacobianError, exact_jacobian, log_abs_det
+    from ldjcheck.tolerance import lost_below
 
     __tracebackhide__ = True
     y: Any = f(x.clone().requires_grad_())
@@ -193,7 +195,8 @@ def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor
             f"f maps {jacobian.shape[2]} dims to {jacobian.shape[1]}: only square "
             "Jacobians have a determinant"
         )
-    return log_abs_det(jacobian)
+    dtype = str(jacobian.dtype).removeprefix("torch.")
+    return log_abs_det(jacobian, lost_below(jacobian.shape[1], dtype))
 
 
 def _name(layer: Any) -> str:

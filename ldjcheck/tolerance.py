@@ -40,6 +40,50 @@ SOFTPLUS_TAIL = 2.1e-9
 """exp(-20), per dim: torch's softplus is the identity above 20, its logarithm is not."""
 
 
+_UNITS = {"float64": 256.0, "float32": 16.0, "float16": 4.0, "bfloat16": 4.0}
+"""Units of rounding that a long chain of operations may leave of a zero.
+
+A precision with few digits has no room for as many of them.
+"""
+
+DIFFERENCED = {"float64": 1e-8, "float32": 1e-3}
+"""What central differences leave of a zero, relative to the largest entry."""
+
+
+def lost_below(dims: int, dtype: str) -> float:
+    """Return the share of the largest singular value that rounding may leave of none.
+
+    The norm of a matrix of `dims` x `dims` rounding errors grows with the root of `dims`
+    (Golub and Van Loan, *Matrix Computations*, section 5.4.1; Davidson and Szarek).
+    """
+    return _UNITS[dtype] * MACHINE_EPSILON[dtype] * max(1.0, math.sqrt(dims) / 2.0)
+
+
+def kept_above(lost: float) -> float:
+    """Return the share above which a singular value is clearly none that rounding made.
+
+    Half the digits lie between it and what is `lost`: what falls off step by step, as the
+    singular values of a Hilbert matrix do, has one there.
+    """
+    return math.sqrt(lost)
+
+
+def remains(kept: float, count: int, dtype: str) -> float:
+    """Return the least log|det| that rounding leaves of a determinant of zero, in nats.
+
+    `kept` is the sum of the logarithms of the singular values that are not lost, of a
+    matrix whose largest entry is one, and `count` how many are. Of each, rounding leaves
+    about one unit, and seldom less than a thousandth of it.
+    """
+    return (
+        kept + (count + 1) * math.log(1e-3) + count * math.log(MACHINE_EPSILON[dtype])
+    )
+
+
+OPEN = 0.1
+"""Nats by which a digit's rounding may move log|det J| before nothing of it is known."""
+
+
 def hides_mistakes(dims: int) -> float:
     """Return the allowed difference above which a mistake could hide, in nats.
 

@@ -26,7 +26,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "tolerance", "tracebacks",
         }
     ),
-    frozenset({"domains", "mass", "revision", "tape"}),
+    frozenset({"domains", "mass", "numerical_rank", "revision", "tape"}),
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",

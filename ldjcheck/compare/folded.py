@@ -6,9 +6,16 @@ the map folds there, and two points have one image. One that is zero everywhere 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import torch
+from ldjcheck.numerical_rank import (
+    clear_sign,
+    kept_values,
+    log_scales,
+    singular_values,
+)
+from ldjcheck.tolerance import lost_below, remains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,8 +26,6 @@ if TYPE_CHECKING:
 
     _Map = tuple[object, ...]
 
-_SINGULAR = 1e13  # condition, once rows and columns are scaled to one
-_DOUBTFUL = 1e8  # from here on rounding may decide the sign
 _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
 _ENOUGH = 2  # configurations, of different parameters or inputs
 
@@ -37,21 +42,37 @@ def is_singular_everywhere(sides: Sequence[tuple[Config, DirectionMeasured]]) ->
 
 
 def _says_saturated(side: DirectionMeasured) -> bool:
-    """Return whether the layer itself reports a volume too small to differentiate."""
-    if side.reported is None or side.exact is None or side.exact.isfinite().any():
+    """Return whether the layer itself reports a volume too small to differentiate.
+
+    Not so where the number may be what rounding has left of a determinant that is zero.
+    """
+    if side.reported is None or not _is_singular(side):
         return False
-    return bool((side.reported.isfinite() & (side.reported < _SATURATED)).any())
+    assert side.jacobian is not None
+    small = side.reported.isfinite() & (side.reported < _SATURATED)
+    return any(
+        float(said) < _left_of_zero(matrix, side.dtype)
+        for said, matrix in zip(side.reported[small], side.jacobian[small], strict=True)
+    )
+
+
+def _left_of_zero(matrix: Tensor, dtype: str) -> float:
+    """Return the least that rounding leaves of log|det| of a matrix that loses rank.
+
+    It leaves nothing at all of one with a row or column of zeros.
+    """
+    values = singular_values(matrix)
+    none = matrix == 0
+    if values is None or bool(none.all(0).any() or none.all(1).any()):
+        return math.inf
+    kept = kept_values(values, lost_below(len(matrix), dtype))
+    count = len(values) - len(kept)
+    return remains(float(kept.log().sum()) + log_scales(matrix), count, dtype)
 
 
 def _is_singular(side: DirectionMeasured) -> bool:
-    """Return whether no sample has a regular Jacobian.
-
-    A triangular one with no zero among its pivots is regular, however small they are.
-    """
-    assert side.jacobian is not None
-    if side.structure in ("diagonal", "triangular") and side.exact is not None:
-        return not bool(torch.isfinite(side.exact).any())
-    return all(_loses(matrix) for matrix in side.jacobian)
+    """Return whether no sample has a regular Jacobian."""
+    return side.lost is not None and bool(side.lost.all())
 
 
 def changes_orientation(
@@ -77,51 +98,9 @@ def changes_orientation(
 
 def _signs(side: DirectionMeasured) -> set[float]:
     assert side.jacobian is not None
-    clear = [m for m in side.jacobian if _condition(m) < _DOUBTFUL]
-    return {float(torch.linalg.slogdet(matrix).sign) for matrix in clear}
+    signs = map(clear_sign, side.jacobian)
+    return {sign for sign in signs if sign is not None}
 
 
 def _is_square(jacobian: Tensor | None) -> bool:
     return jacobian is not None and jacobian.shape[1] == jacobian.shape[2]
-
-
-def _loses(matrix: Tensor) -> bool:
-    """Return whether some directions come out as nothing, and all others clearly do not.
-
-    Where singular values fall off step by step, the last of them may be lost in rounding
-    while the matrix is regular, as a Hilbert matrix is.
-    """
-    values = _singular_values(matrix)
-    if values is None:
-        return False
-    lost = values * _SINGULAR < values[0]
-    kept = values[~lost]
-    if not len(kept):
-        return True
-    return bool(lost.any()) and bool(kept[-1] * _DOUBTFUL > values[0])
-
-
-def _condition(matrix: Tensor) -> float:
-    """Return the condition number of a matrix whose rows and columns are scaled to one.
-
-    Where entries are not finite nothing can be said, and no sign is clear.
-    """
-    values = _singular_values(matrix)
-    if values is None:
-        return float("inf")
-    return float(values[0] / values[-1]) if bool(values[-1] > 0) else float("inf")
-
-
-def _singular_values(matrix: Tensor) -> Tensor | None:
-    """Return those of the matrix with rows and columns scaled to one, the largest first.
-
-    A row or column of zeros stays one. None where entries are not finite.
-    """
-    if not torch.isfinite(matrix).all():
-        return None
-    scaled = matrix
-    for dim in (1, 0):
-        largest = scaled.abs().amax(dim=dim, keepdim=True)
-        scaled = scaled / torch.where(largest > 0, largest, 1.0)
-    values: Tensor = torch.linalg.svdvals(scaled)
-    return values

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ldjcheck.measure import structure
 from ldjcheck.measure.behaviour import accumulation_of, behaviour_of, own_part
+from ldjcheck.measure.conditioning import known_in_float32, moved_by_rounding
 from ldjcheck.measure.estimate import estimate_of
 from ldjcheck.measure.exact import (
     NoJacobianError,
@@ -30,10 +31,12 @@ from ldjcheck.records import (
 )
 from ldjcheck.tolerance import (
     CHANCE,
+    DIFFERENCED,
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
     VISIBLE,
     allowed_difference,
+    lost_below,
 )
 
 if TYPE_CHECKING:
@@ -127,11 +130,20 @@ def measure_direction(
     )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
         return measured
-    exact = log_abs_det(jacobian)[1]
+    least = lost_below(jacobian.shape[1], dtype)
+    if truth.method == "differences":
+        least = max(least, DIFFERENCED[dtype])
+    exact = log_abs_det(jacobian, least)[1]
+    lost = exact == -math.inf
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
     parts = shares = structure.shares(jacobian, pivots)
+    condition = [structure.condition(one[None], pivots) for one in jacobian]
+    known = known_in_float32(truth, condition, dtype, single=base.single)
+    measured = replace(measured, lost=lost)
+    if known is not None:
+        measured = replace(measured, lost=lost | known.lost, open=known.open)
     if truth.map.noise is not None and reported is not None:
         density = density_of(truth.map.origin, reported - exact)
         if density is not None:
@@ -140,7 +152,7 @@ def measure_direction(
             measured = replace(measured, density_counted=True)
     estimate = estimate_of(runner, direction, x, frozen, base)
     if estimate is not None:
-        allowed = _allowed(truth, None, exact, parts, pivots, base, dtype, options)
+        allowed = _allowed(truth, None, exact, parts, condition, base, dtype, options)
         return replace(
             measured,
             reported=estimate.mean,
@@ -153,7 +165,9 @@ def measure_direction(
     return replace(
         measured,
         exact=exact,
-        allowed=_allowed(truth, reported, exact, parts, pivots, base, dtype, options),
+        allowed=_allowed(
+            truth, reported, exact, parts, condition, base, dtype, options
+        ),
         slack=_slack(truth, reported, exact),
         shares=shares,
         reported_shares=said,
@@ -186,7 +200,7 @@ def _allowed(
     reported: Tensor | None,
     exact: Tensor,
     parts: Tensor,
-    pivots: list[tuple[int, int]] | None,
+    condition: Sequence[float],
     base: Outcome,
     dtype: str,
     options: Options,
@@ -195,16 +209,14 @@ def _allowed(
 
     `parts` are the dims' shares of log|det J|, `(batch, dims)`.
     """
-    jacobian = truth.jacobian.double().cpu()
     given = options.atol is not None or options.rtol is not None
-    parts = structure.shares(jacobian, pivots)
     blind = None if given else truth.error
 
     def allowed(noise: float) -> Tensor:
         return torch.tensor(
             [
                 allowed_difference(
-                    dims=jacobian.shape[1],
+                    dims=parts.shape[1],
                     exact=float(e) if torch.isfinite(e) else 0.0,
                     reported=0.0 if reported is None else float(reported[b]),
                     condition=condition[b],
@@ -223,9 +235,6 @@ def _allowed(
             dtype=torch.float64,
         )
 
-    condition = [
-        structure.condition(jacobian[b : b + 1], pivots) for b in range(len(exact))
-    ]
     least = allowed(0.0)
     known = torch.isfinite(exact)
     if given or (
@@ -284,7 +293,9 @@ def _slack(truth: Truth, reported: Tensor | None, exact: Tensor) -> float:
 
 def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
     changes = [
-        (gap - now).abs().nan_to_num(0.0).max() for gap in gaps if gap is not None
+        (gap - now)[torch.isfinite(now)].abs().nan_to_num(0.0, math.inf).max()
+        for gap in gaps
+        if gap is not None
     ]
     return float(max(changes, default=0.0))
 
@@ -304,25 +315,8 @@ def _gap_of_constants(truth: Truth, generator: torch.Generator) -> Tensor | None
     constants = truth.map.runner.constants
     if not constants:
         return None
-    saved = [constant.detach().clone() for constant in constants]
-    try:
-        with torch.no_grad():
-            for constant in constants:
-                step = torch.rand(
-                    constant.shape, generator=generator, dtype=torch.float64
-                )
-                inexact = (
-                    constant * 4096.0
-                ).frac() != 0.0  # ones, zeros, halves are exact
-                # Matrices come out of longer computations: factorisations, exponentials.
-                ulps = 64.0 if constant.dim() > 1 else 16.0
-                off = ulps * MACHINE_EPSILON["float32"] * (step - 0.5) * inexact
-                constant.mul_(1.0 + off)
+    with moved_by_rounding(constants, generator, units=16.0, of=64.0):
         return _gap(truth, truth.map.origin)
-    finally:
-        with torch.no_grad():
-            for constant, value in zip(constants, saved, strict=True):
-                constant.copy_(value)
 
 
 def _gap(truth: Truth, at: Tensor) -> Tensor | None:

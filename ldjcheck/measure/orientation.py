@@ -18,6 +18,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.prepare import oriented
 from ldjcheck.measure.sides import is_apart
+from ldjcheck.numerical_rank import clear_sign
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import tells_a_mistake
 
@@ -105,9 +106,7 @@ def _has_both_signs(side: object) -> bool:
         return False
     if side.jacobian.shape[1] != side.jacobian.shape[2]:
         return False
-    finite = [matrix for matrix in side.jacobian if torch.isfinite(matrix).all()]
-    signs = {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
-    return {-1.0, 1.0} <= signs
+    return {-1.0, 1.0} <= {*map(clear_sign, side.jacobian)}
 
 
 def _has_orientation(settled: Settled) -> bool:
@@ -167,5 +166,4 @@ def _is_regular(side: DirectionMeasured) -> bool:
         return False
     if not torch.isfinite(side.exact).all():
         return False
-    signs = [float(torch.linalg.slogdet(j).sign) for j in side.jacobian]
-    return len(set(signs)) == 1 and signs[0] != 0.0
+    return not {-1.0, 1.0} <= {*map(clear_sign, side.jacobian)}

@@ -75,6 +75,10 @@ class DirectionMeasured:
     reported_shares: Tensor | None = None
     structure: Structure | None = None
     method: Method | None = None
+    lost: Tensor | None = None  # samples whose Jacobian loses rank, `(batch,)`
+    open: Tensor | None = (
+        None  # nats by which float32's rounding moves `exact`, `(batch,)`
+    )
     slack: float = 0.0  # nats by which constants made in float32 leave the numbers open
     form: str | None = None  # how the ldj's form breaks the convention's promise
     anchored: bool = False  # the Jacobian agrees with central differences

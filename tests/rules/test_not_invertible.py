@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -44,6 +46,101 @@ class Outer(nn.Module):
 def test_a_map_that_loses_dims_is_not_invertible() -> None:
     assert codes(Repeated())[0] == ("LDJ304", "error")
     assert codes(Outer())[0] == ("LDJ304", "error")
+
+
+LEFT_OF_ZERO = (-math.inf, -36.7, -74.0, -105.2, -118.0)
+"""Log of what rounding leaves of a determinant of rank one: another on each processor."""
+
+
+class Claiming(Outer):
+    """The same with a number in place of what rounding leaves."""
+
+    def __init__(self, claimed: float) -> None:
+        super().__init__()
+        self.claimed = claimed
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, torch.full_like(ldj, self.claimed)
+
+
+@pytest.mark.parametrize("left", LEFT_OF_ZERO)
+def test_whatever_rounding_leaves_of_a_determinant_rank_is_lost(left: float) -> None:
+    assert codes(Claiming(left)) == [("LDJ304", "error")]
+
+
+def test_a_volume_too_small_to_differentiate_is_no_rest_of_rounding() -> None:
+    assert codes(Claiming(-400.0)) == [("LDJ304", "unproven")]
+
+
+class Mixed(nn.Module):
+    """Mixes dims by a matrix that is held in float32, and not learned."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, x: Tensor) -> Pair:
+        return x @ self.weight, torch.linalg.slogdet(self.weight)[1].expand(len(x))
+
+
+def of_rank(rank: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a 6 x 6 matrix that is regular by rounding alone where rank is less."""
+    draw = torch.Generator().manual_seed(rank)
+    left = torch.randn(6, rank, generator=draw, dtype=dtype)
+    return left @ torch.randn(rank, 6, generator=draw, dtype=dtype)
+
+
+def squeezing(smallest: float, dims: int = 6) -> Tensor:
+    """Return a float32 matrix whose singular values fall off step by step."""
+    draw = torch.Generator().manual_seed(dims)
+    pair = torch.randn(2, dims, dims, generator=draw, dtype=torch.float64)
+    left, right = torch.linalg.qr(pair).Q
+    sizes = torch.logspace(math.log10(smallest), 0, dims, dtype=torch.float64)
+    return ((left * sizes) @ right).float()
+
+
+@pytest.mark.parametrize("rank", range(1, 6))
+def test_what_only_the_rounding_of_float32_makes_regular_has_lost_rank(
+    rank: int,
+) -> None:
+    assert codes(Mixed(of_rank(rank)), (6,)) == [("LDJ304", "error")]
+    assert codes(Mixed(of_rank(rank, torch.float64)), (6,)) == [("LDJ304", "error")]
+
+
+def test_the_finding_says_that_it_was_float32() -> None:
+    (finding,) = ldjcheck.check(Mixed(of_rank(2)), shape=(6,)).findings
+    assert finding.evidence[0] == (
+        "the determinant is 0 but for what float32's rounding has left: numbers that "
+        "float32 cannot tell apart make it any other"
+    )
+
+
+def test_a_matrix_beyond_the_digits_of_float32_is_ill_conditioned() -> None:
+    (finding,) = ldjcheck.check(Mixed(squeezing(1e-9)), shape=(6,)).findings
+    assert (finding.code, finding.severity) == ("LDJ402", "unproven")
+    assert finding.message == (
+        "The Jacobian is regular only by what float32's rounding has left of it."
+    )
+    assert codes(Mixed(squeezing(1e-4)), (6,)) == []
+    assert codes(Mixed(of_rank(6)), (6,)) == []
+
+
+class Steps(nn.Module):
+    """Squeezes step by step, each of which float32 knows: no digit is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("turn", torch.linalg.qr(of_rank(6)).Q)
+        self.register_buffer("logs", torch.linspace(-20.0, 0.0, 6))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.logs.sum() + 2 * torch.linalg.slogdet(self.turn)[1]
+        return (x @ self.turn * self.logs.exp()) @ self.turn, ldj.expand(len(x))
+
+
+def test_a_bad_condition_alone_is_no_doubt_where_each_step_is_known() -> None:
+    assert codes(Steps(), (6,)) == []
 
 
 class Hilbert(nn.Module):
