@@ -50,9 +50,14 @@ def kept_values(values: Tensor, lost_below: float) -> Tensor:
     return values[values > lost_below * values[0]]
 
 
+def is_clearly_regular(matrix: Tensor) -> bool:
+    """Return whether rounding decides neither the sign of det J nor what J undoes."""
+    return condition(matrix) < _DOUBTFUL
+
+
 def clear_sign(matrix: Tensor) -> float | None:
     """Return the sign of det J, or None where rounding may decide it."""
-    if condition(matrix) >= _DOUBTFUL:
+    if not is_clearly_regular(matrix):
         return None
     return float(torch.linalg.slogdet(matrix).sign)
 

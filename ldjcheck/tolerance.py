@@ -80,6 +80,24 @@ def remains(kept: float, count: int, dtype: str) -> float:
     )
 
 
+def is_once_more(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors may come of one call made twice, rounding apart.
+
+    Threads, and kernels for another batch, add up in another order.
+    """
+    relative = 1e-5 if "float32" in f"{a.dtype} {b.dtype}" else 1e-11
+    if a.shape != b.shape:
+        return False
+    a, b = a.detach().double(), b.detach().double()
+    return bool(a.isclose(b, rtol=relative, atol=relative, equal_nan=True).all())
+
+
+def says_nothing(values: Tensor, dims: int, dtype: str = "float64") -> bool:
+    """Return whether numbers, in nats, are what rounding leaves of sums of zero."""
+    least = _UNITS[dtype] * MACHINE_EPSILON[dtype] * dims
+    return bool((values.abs() <= least).all())
+
+
 OPEN = 0.1
 """Nats by which a digit's rounding may move log|det J| before nothing of it is known."""
 

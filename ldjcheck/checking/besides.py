@@ -18,6 +18,7 @@ from ldjcheck.checking.setting import settle_layer, settled_otherwise
 from ldjcheck.compare.judgement import silenced
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.rules import rule_for
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +143,7 @@ def _without_gradients_too(
     if told is None:
         return result
     usual, without = told
-    nothing = not bool(without.any())
+    nothing = says_nothing(without, math.prod(setting.settled.shape))
     return _with_finding(
         result,
         options,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.compare.checks import ldj_check
 from ldjcheck.records import Verdict
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +59,10 @@ def _reports_nothing(sides: Sequence[DirectionMeasured]) -> bool:
     told = [side for side in sides if side.reported is not None]
     if not told:
         return sides[0].form is None
-    zero = not any(
-        bool(side.reported.any()) for side in told if side.reported is not None
+    zero = all(
+        says_nothing(side.reported, side.x[0].numel(), side.dtype)
+        for side in told
+        if side.reported is not None
     )
     return zero and any(
         side.exact is not None

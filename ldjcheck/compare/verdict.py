@@ -33,6 +33,7 @@ from ldjcheck.tolerance import (
     VISIBLE,
     common_factor,
     hides_mistakes,
+    says_nothing,
 )
 
 if TYPE_CHECKING:
@@ -277,7 +278,10 @@ def _untracked(
         return False
     if first.reported is None:
         return first.form is None
-    zero = all(s.reported is not None and not s.reported[g].any() for _, s, g in usable)
+    zero = all(
+        s.reported is not None and says_nothing(s.reported[g], s.x[0].numel(), s.dtype)
+        for _, s, g in usable
+    )
     moves = any(
         s.exact is not None and bool((s.exact[g].abs() > VISIBLE).any())
         for _, s, g in usable

@@ -15,7 +15,7 @@ from ldjcheck.diagnosis.blame import (
     statement_of,
 )
 from ldjcheck.diagnosis.left_out import left_out
-from ldjcheck.diagnosis.numbers import fits, is_constant, same
+from ldjcheck.diagnosis.numbers import alike, fits, is_constant, same
 from ldjcheck.diagnosis.places import (
     location_of,
     logged,
@@ -151,7 +151,7 @@ def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
     if len(used) != 1:
         return None
     runs = [n for n in runs if n.value.shape == used[0].value.shape]
-    if len(runs) < 2 or all(torch.equal(n.value, used[0].value) for n in runs):
+    if len(runs) < 2 or all(alike(n.value, used[0].value) for n in runs):
         return None
     total = runs[0].value
     for node in runs[1:]:

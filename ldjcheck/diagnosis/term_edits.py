@@ -22,6 +22,7 @@ from ldjcheck.diagnosis.case import (
 )
 from ldjcheck.diagnosis.numbers import (
     Fit,
+    alike,
     fit_multiplier,
     fits,
     is_constant,
@@ -267,7 +268,7 @@ def _has_twin(case: Case, target: Target, amounts: list[Tensor]) -> bool:
             if node is not mine
             and node.name == mine.name
             and node.value.shape == mine.value.shape
-            and torch.equal(node.value, mine.value)
+            and alike(node.value, mine.value)
         ]
         if not any(
             mine not in ancestors(node)

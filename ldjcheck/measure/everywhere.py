@@ -163,6 +163,8 @@ def _orthogonal(layer: Any) -> frozenset[int]:
         if w.dim() != 2 or w.shape[0] != w.shape[1] or len(w) < 2:
             continue
         eye = torch.eye(len(w), dtype=w.dtype)
-        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and (w * (1 - eye)).any():
+        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and (
+            w - eye
+        ).abs().max() > _ORTHOGONAL:
             found.add(index)
     return frozenset(found)

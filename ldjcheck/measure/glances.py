@@ -17,6 +17,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.maps import FrozenMap
 from ldjcheck.records import Domain
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
@@ -39,7 +40,7 @@ def is_noisy(
     try:
         y = runner.run("forward", x, drawn).y
         other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
-        return not torch.equal(y, runner.run("forward", x, other).y)
+        return not is_once_more(y, runner.run("forward", x, other).y)
     except (LayerRaisedError, UnexpectedReturnError):
         return False
 

@@ -20,7 +20,7 @@ from ldjcheck.measure.prepare import oriented
 from ldjcheck.measure.sides import is_apart
 from ldjcheck.numerical_rank import clear_sign
 from ldjcheck.records import DirectionMeasured
-from ldjcheck.tolerance import tells_a_mistake
+from ldjcheck.tolerance import says_nothing, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,8 @@ def _regular_sides(measured: ConfigMeasured) -> Iterator[DirectionMeasured]:
         yield side
     if not isinstance(back, DirectionMeasured) or back.reported is None:
         return
-    if bool(back.reported.any()) and _is_regular(back):
+    silent = says_nothing(back.reported, back.x[0].numel(), back.dtype)
+    if not silent and _is_regular(back):
         yield back
 
 

@@ -32,6 +32,7 @@ from ldjcheck.measure.glances import (
 )
 from ldjcheck.measure.spreads import Spreads
 from ldjcheck.measure.trial import Quality, Trial, graded, tried
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from ldjcheck.measure.prepare import Workshop
     from ldjcheck.records import Calls, Domain, Shape
 
+_EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
 
 
@@ -189,7 +191,7 @@ def is_the_same_map(settled: Settled, other: Settled) -> bool:
     two = at_a_glance(other.workshop, other.calls, *at)
     if one is None or two is None:
         return False
-    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    return all(is_once_more(a, b) for a, b in zip(one, two, strict=True))
 
 
 def parts_contexts(settled: Settled) -> bool:
@@ -344,7 +346,7 @@ def _whole_numbers(
         off = 0.0
         if calls.inverse is not None:
             off = off_by(workshop, calls, shape, batch, choice)
-        if off == 0.0:
+        if off <= _EXACT:
             return choice
         if off <= _NEAR:
             near = near or choice

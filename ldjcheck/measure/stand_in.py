@@ -17,11 +17,11 @@ from torch import Tensor
 
 from ldjcheck.integral import log_integral
 from ldjcheck.measure.configuration import measure_config, ready
-from ldjcheck.measure.exact import log_abs_det
 from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.watch import Watch
 from ldjcheck.records import DirectionMeasured
+from ldjcheck.tolerance import lost_below, says_nothing
 
 if TYPE_CHECKING:
     from ldjcheck.measure.runner import Runner
@@ -119,8 +119,8 @@ def _dropped(jacobian: Tensor) -> Tensor | None:
     rows = jacobian.abs().sum(dim=2)
     copies = torch.allclose(rows, torch.ones_like(rows), atol=1e-9)
     whole = ((jacobian - jacobian.round()).abs() < 1e-9).all()
-    if not (copies and bool(whole)) or not torch.equal(
-        jacobian, jacobian[:1] + 0 * jacobian
+    if not (copies and bool(whole)) or not torch.allclose(
+        jacobian, jacobian[:1].expand_as(jacobian), atol=1e-9
     ):
         return None
     used = jacobian[0].abs().sum(dim=0)
@@ -133,7 +133,10 @@ def _of_volume(side: DirectionMeasured) -> DirectionMeasured:
     jacobian = side.jacobian
     if jacobian.shape[1] < jacobian.shape[2]:
         jacobian = jacobian.mT
-    exact = log_abs_det(jacobian.mT @ jacobian)[1] / 2
+    sizes = torch.linalg.svdvals(jacobian)
+    exact = sizes.log().sum(1)
+    lost = sizes[:, -1] <= lost_below(jacobian.shape[2], side.dtype) * sizes[:, 0]
+    exact = exact.masked_fill(lost, -math.inf)
     allowed = _VOLUME * (1.0 + exact.abs() + jacobian.shape[2])
     return replace(side, exact=exact, allowed=allowed, instead="volume")
 
@@ -143,7 +146,7 @@ def _of_split(
 ) -> DirectionMeasured:
     """Return the log-density of the dropped part that the ldj claims, normalised."""
     assert side.reported is not None
-    if not bool(side.reported.any()):
+    if says_nothing(side.reported, side.x[0].numel(), side.dtype):
         zero = torch.zeros_like(side.reported)
         return replace(side, exact=zero, allowed=zero + _VOLUME, instead="nothing")
     count = int(dropped.sum())

@@ -16,7 +16,7 @@ from ldjcheck.measure.exact import (
     log_abs_det,
 )
 from ldjcheck.measure.maps import FrozenMap, Reading
-from ldjcheck.tolerance import hides_mistakes
+from ldjcheck.tolerance import hides_mistakes, is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.measure.guard import Frozen
@@ -101,7 +101,7 @@ def _confirmed(
             continue  # rounding is the output: its derivative says nothing as it stands
         if reading.rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
-        elif best is not None and torch.equal(jacobian, best.jacobian):
+        elif best is not None and is_once_more(jacobian, best.jacobian):
             continue  # the same values, and the same derivatives
         if there is not None and _undoes(jacobian, there):
             anchored = torch.ones_like(known)
@@ -187,7 +187,7 @@ def _noise_of_the_map(
             runner=runner, direction=direction, x=x, frozen=frozen, noise=index
         )
         nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
-        if not torch.equal(nudged, map_(map_.origin)):
+        if not is_once_more(nudged, map_(map_.origin)):
             return index
     return None
 
