@@ -65,7 +65,7 @@ def other(value: Any, generator: torch.Generator) -> Any:
     """
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
-    unit = torch.finfo(value.dtype).eps / 2.0
+    unit = torch.finfo(value.dtype).eps
     known = value.detach().double().nan_to_num(0.0, 0.0, 0.0)
     size = torch.randint(1, ULPS + 1, value.shape, generator=generator)
     sign = 2 * torch.randint(0, 2, value.shape, generator=generator) - 1

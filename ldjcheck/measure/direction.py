@@ -35,6 +35,7 @@ from ldjcheck.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
     VISIBLE,
+    again,
     allowed_difference,
     lost_below,
 )
@@ -121,7 +122,7 @@ def measure_direction(
     measured = replace(
         measured,
         wrt="input" if truth.map.noise is None else "noise",
-        behaviour=_with_coupling(measured.behaviour, truth.coupling or 0.0),
+        behaviour=_with_coupling(measured.behaviour, truth),
         jacobian=jacobian,
         method=truth.method,
         anchored=truth.anchored,
@@ -187,10 +188,15 @@ def _are_apart(seen: Behaviour) -> bool:
     return seen.coupling is None and seen.unrepeatable is None and seen.state is None
 
 
-def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
-    """Return the behaviour with the entries of J between samples counted in."""
+def _with_coupling(seen: Behaviour, truth: Truth) -> Behaviour:
+    """Return the behaviour with the entries of J between samples counted in.
+
+    What rounding leaves where companions cancel is none.
+    """
     known = seen.coupling or Coupling(output=0.0, ldj=0.0)
-    if coupling <= known.output:
+    coupling, entries = truth.coupling or 0.0, truth.jacobian
+    size = float(entries.abs().nan_to_num(0.0).max()) if entries.numel() else 0.0
+    if coupling <= max(known.output, again(entries) * (1.0 + size)):
         return seen
     return replace(seen, coupling=replace(known, output=coupling))
 

@@ -14,6 +14,7 @@ from ldjcheck.measure.isolate import set_mode
 from ldjcheck.measure.watch import Watch
 from ldjcheck.numerical_rank import is_clearly_regular
 from ldjcheck.records import Unrepeatable
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -73,7 +74,7 @@ class _Draws:
         if self._moved(base, moved) != "output":
             return None
         near = self._nearby(frozen)
-        in_steps = same(base.y, near.y, self._tolerance)
+        in_steps = is_once_more(base.y, near.y)
         if in_steps or self._bends(base, near, frozen):
             return self._told("output", base, moved, watch)
         return None
