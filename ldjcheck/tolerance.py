@@ -103,6 +103,9 @@ def says_nothing(values: Tensor, dims: int, dtype: str = "float64") -> bool:
     return bool((values.abs() <= least).all())
 
 
+SQUEEZES = 1e5
+"""A condition below this leaves float32 some digits of log|det J|."""
+
 OPEN = 0.1
 """Nats by which a digit's rounding may move log|det J| before nothing of it is known."""
 

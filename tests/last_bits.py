@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ULPS = 4
-RESTS = 64  # units of the largest entry: what is less may be what rounding left
+RESTS = 64  # units of one nat: a sum that is less is what rounding left of terms
 
 
 @contextlib.contextmanager
@@ -38,12 +38,12 @@ def other_last_bits(seed: int) -> Iterator[None]:
         return replace(
             outcome,
             y=other(outcome.y, generator),
-            reported=other(outcome.reported, generator),
+            reported=other_sum(outcome.reported, generator),
             shares=other(outcome.shares, generator),
         )
 
     def other_unwatched(self: Runner, *args: Any) -> Tensor | None:
-        return other(unwatched(self, *args), generator)
+        return other_sum(unwatched(self, *args), generator)
 
     def other_jacobian(self: FrozenMap, flat: Tensor) -> Any:
         found, coupling, method = jacobian(self, flat)
@@ -60,18 +60,28 @@ def other_last_bits(seed: int) -> Iterator[None]:
 def other(value: Any, generator: torch.Generator) -> Any:
     """Return a tensor whose entries are off by one to four units in the last place.
 
-    What has few digits, such as 1, 0.5 or a whole number, was not made by rounding. What
-    cancelled to almost nothing may be nothing, or the rest of another rounding.
+    What has few digits, such as 1, 0.5 or a whole number, was not made by rounding.
     """
     if not isinstance(value, Tensor) or not value.is_floating_point():
         return value
-    unit = torch.finfo(value.dtype).eps
-    known = value.detach().double().nan_to_num(0.0, 0.0, 0.0)
+    exact = (value.detach().double() * 4096.0).frac() == 0.0
+    units = torch.where(exact, 0, _units(value, generator)).to(value)
+    return value * (1.0 + units * torch.finfo(value.dtype).eps)
+
+
+def other_sum(value: Any, generator: torch.Generator) -> Any:
+    """Return a sum with other last bits: what cancelled leaves something else, or nothing."""
+    changed = other(value, generator)
+    if not isinstance(changed, Tensor) or not changed.is_floating_point():
+        return changed
+    unit = torch.finfo(changed.dtype).eps
+    sign = _units(changed, generator)
+    rest = (changed != 0.0) & (changed.detach().abs() < RESTS * unit)
+    left = unit * (sign - sign.sign()).to(changed)
+    return torch.where(rest, left, changed)
+
+
+def _units(value: Tensor, generator: torch.Generator) -> Tensor:
+    """Return one to four units, up or down."""
     size = torch.randint(1, ULPS + 1, value.shape, generator=generator)
-    sign = 2 * torch.randint(0, 2, value.shape, generator=generator) - 1
-    exact = (known * 4096.0).frac() == 0.0
-    units = torch.where(exact, 0, size * sign).to(value)
-    largest = known.abs().amax() if known.numel() else known.sum()
-    rest = ~exact & (known.abs() < RESTS * unit * largest.clamp_min(1.0))
-    left = torch.where(rest, (size - 1) * sign * unit * largest.clamp_min(1.0), known)
-    return value * (1.0 + units * unit) + torch.where(rest, left - known, 0.0).to(value)
+    return size * (2 * torch.randint(0, 2, value.shape, generator=generator) - 1)

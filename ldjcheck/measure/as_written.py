@@ -16,7 +16,9 @@ from ldjcheck.measure.configuration import ready
 from ldjcheck.measure.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
+from ldjcheck.numerical_rank import condition
 from ldjcheck.records import DirectionMeasured
+from ldjcheck.tolerance import SQUEEZES
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,8 +62,12 @@ def _compared(
 ) -> DirectionMeasured | Unavailable:
     if not isinstance(side, DirectionMeasured) or not side.anchored:
         return side  # absent, or erratic: rounding alone may then change all
-    if side.allowed is None or float(side.allowed.max()) > _LOSES_ALL:
-        return side  # what float64 cannot tell, float32 has lost altogether
+    if side.allowed is None:
+        return side
+    # What float64 cannot tell, float32 has lost altogether.
+    lossy = float(side.allowed.max()) > _LOSES_ALL
+    if lossy and not _mixes_and_squeezes(side):
+        return side
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
     there, steps = _reported(promoted, direction, x, frozen, float("inf"))
@@ -70,6 +76,11 @@ def _compared(
     if there is None or here is None or here.shape != there.shape:
         return side
     off = (here - there).abs()
+    if lossy:
+        open_ = off.nan_to_num(torch.inf)
+        return replace(
+            side, open=open_ if side.open is None else side.open.maximum(open_)
+        )
     overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
@@ -90,6 +101,13 @@ def _compared(
     if overflowed[apart].all():
         return replace(side, behaviour=replace(seen, overflows=fault))
     return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+
+
+def _mixes_and_squeezes(side: DirectionMeasured) -> bool:
+    """Return whether dims are mixed by what may be singular in float32."""
+    if side.jacobian is None or side.structure in ("diagonal", "triangular"):
+        return False
+    return all(condition(matrix) > SQUEEZES for matrix in side.jacobian)
 
 
 def _only_watched(

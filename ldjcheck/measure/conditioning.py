@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 
+from ldjcheck.holdings import reachable
 from ldjcheck.measure.exact import NoJacobianError, log_abs_det
 from ldjcheck.measure.failed_calls import LayerRaisedError
 from ldjcheck.measure.precision import is_inexact
 from ldjcheck.numerical_rank import kept_values, loses, singular_values
-from ldjcheck.tolerance import MACHINE_EPSILON, OPEN, lost_below
+from ldjcheck.tolerance import MACHINE_EPSILON, OPEN, SQUEEZES, lost_below
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.measure.truth import Truth
 
-_SQUEEZES = 1e5  # a condition below this leaves float32 its digits
 _MOVES = 3  # of what float32 has rounded: one may leave a determinant where it is
 _MADE_BY_ROUNDING = 2.0 * OPEN  # nats for each singular value that is lost
 
@@ -53,7 +54,7 @@ def known_in_float32(
     rounded in the call itself (`single`) cannot be moved, as cannot be what was all
     computed in it: to first order, it moves log|det J| by its unit times the condition.
     """
-    if max(condition, default=1.0) < _SQUEEZES:
+    if max(condition, default=1.0) < SQUEEZES:
         return None
     start = truth.jacobian.double().cpu()
     lost = torch.zeros(len(start), dtype=torch.bool)
@@ -61,10 +62,12 @@ def known_in_float32(
     if single or dtype == "float32":
         unit = MACHINE_EPSILON["float32"]
         least = unit * torch.tensor(condition, dtype=torch.float64)
-    if not truth.map.runner.constants:
+    constants = (*truth.map.runner.constants, *_arrays(truth.map.runner.layer))
+    if not constants:
         return Known(open=least, lost=lost) if bool(least.any()) else None
     generator = torch.Generator().manual_seed(2)
-    moved = [m for _ in range(_MOVES) if (m := _moved(truth, generator)) is not None]
+    found = (_moved(truth, constants, generator) for _ in range(_MOVES))
+    moved = [jacobian for jacobian in found if jacobian is not None]
     if not moved:
         return None
     before = log_abs_det(start)[1]
@@ -101,9 +104,22 @@ def moved_by_rounding(
                 constant.copy_(value)
 
 
-def _moved(truth: Truth, generator: torch.Generator) -> Tensor | None:
+def _arrays(layer: Any) -> list[Tensor]:
+    """Return the NumPy arrays that a layer holds in float32, as tensors of their memory."""
+    return [
+        torch.from_numpy(item)
+        for item in reachable(layer)
+        if isinstance(item, np.ndarray)
+        and item.dtype == np.float64
+        and item.flags.writeable
+        and bool((item == item.astype(np.float32)).all())
+    ]
+
+
+def _moved(
+    truth: Truth, constants: Sequence[Tensor], generator: torch.Generator
+) -> Tensor | None:
     """Return J with all that float32 has rounded moved by as much."""
-    constants = truth.map.runner.constants
     with moved_by_rounding(constants, generator, units=1.0, of=1.0):
         try:
             return truth.map.jacobian(truth.map.origin)[0].double().cpu()

@@ -31,11 +31,10 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
         elif first is not None and first.open is not None and _is_open(first):
             yield RULE.finding(
-                "The Jacobian is regular only by what float32's rounding has left of it.",
+                "The Jacobian is too ill-conditioned for float32, in which it is made.",
                 direction=verdict.direction,
                 evidence=(
-                    "numbers that float32 cannot tell apart move log|det J| by "
-                    f"{float(first.open.max()):.2g}",
+                    f"rounding in float32 moves log|det J| by {float(first.open.max()):.2g}",
                     "make the numbers that the layer holds in float64, or keep what it "
                     "multiplies by away from singular",
                 ),

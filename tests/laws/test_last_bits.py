@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from last_bits import ULPS, other, other_last_bits
+from last_bits import ULPS, other, other_last_bits, other_sum
 from thinning import every
 
 from ldjcheck.classroom.judging import examine
@@ -53,7 +53,7 @@ def test_the_last_bits_are_changed_and_no_others() -> None:
     off = (other(value, draw) / value - 1.0).abs()
     eps = torch.finfo(torch.float64).eps
     assert bool((off > 0).double().mean() > 0.9)
-    assert float(off.max()) <= ULPS * eps
+    assert float(off.max()) <= (ULPS + 1) * eps
 
 
 def test_numbers_that_no_rounding_has_made_are_left_alone() -> None:
@@ -65,6 +65,6 @@ def test_numbers_that_no_rounding_has_made_are_left_alone() -> None:
 def test_what_cancelled_to_almost_nothing_may_be_nothing() -> None:
     draw = torch.Generator().manual_seed(0)
     rests = torch.full((1000,), 1e-16, dtype=torch.float64)
-    changed = other(rests, draw)
+    changed = other_sum(rests, draw)
     assert bool((changed == 0.0).any())
     assert float(changed.abs().max()) < 1e-15

@@ -120,10 +120,52 @@ def test_a_matrix_beyond_the_digits_of_float32_is_ill_conditioned() -> None:
     (finding,) = ldjcheck.check(Mixed(squeezing(1e-9)), shape=(6,)).findings
     assert (finding.code, finding.severity) == ("LDJ402", "unproven")
     assert finding.message == (
-        "The Jacobian is regular only by what float32's rounding has left of it."
+        "The Jacobian is too ill-conditioned for float32, in which it is made."
     )
     assert codes(Mixed(squeezing(1e-4)), (6,)) == []
     assert codes(Mixed(of_rank(6)), (6,)) == []
+
+
+class Regularised(nn.Module):
+    """A learned matrix of low rank, and a little of the identity."""
+
+    little = 1e-3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thin = nn.Parameter(of_rank(2)[:, :2])
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = self.thin @ self.thin.T + self.little * torch.eye(6)
+        return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
+
+
+class HardlyRegularised(Regularised):
+    """So little of it that float32 adds nothing."""
+
+    little = 1e-8
+
+
+def test_what_float32_cannot_add_is_ill_conditioned_although_float64_can() -> None:
+    assert codes(HardlyRegularised(), (6,)) == [("LDJ402", "unproven")]
+    assert codes(Regularised(), (6,)) == []
+
+
+class HeldInNumpy(nn.Module):
+    """Keeps its float32 matrix as a NumPy array."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = weight.numpy()
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = torch.from_numpy(self.weight).to(x.dtype)
+        return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
+
+
+def test_an_array_of_numpy_is_rounded_as_a_tensor_is() -> None:
+    assert codes(HeldInNumpy(of_rank(3)), (6,)) == [("LDJ304", "error")]
+    assert codes(HeldInNumpy(of_rank(6)), (6,)) == []
 
 
 class Steps(nn.Module):
