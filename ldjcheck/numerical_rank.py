@@ -62,6 +62,14 @@ def clear_sign(matrix: Tensor) -> float | None:
     return float(torch.linalg.slogdet(matrix).sign)
 
 
+def has_both_signs(matrices: Tensor) -> bool:
+    """Return whether det J is clearly positive of one matrix, and negative of another."""
+    signs = [float(torch.linalg.slogdet(m).sign) for m in matrices]
+    if not {-1.0, 1.0} <= {*signs}:
+        return False  # at a hundredth of what singular values cost
+    return {-1.0, 1.0} <= {*map(clear_sign, matrices)}
+
+
 def condition(matrix: Tensor) -> float:
     """Return the condition number of a matrix whose rows and columns are scaled to one.
 

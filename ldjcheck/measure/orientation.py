@@ -18,7 +18,7 @@ from ldjcheck.measure.guard import Frozen
 from ldjcheck.measure.isolate import learnable
 from ldjcheck.measure.prepare import oriented
 from ldjcheck.measure.sides import is_apart
-from ldjcheck.numerical_rank import clear_sign
+from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.records import DirectionMeasured
 from ldjcheck.tolerance import says_nothing, tells_a_mistake
 
@@ -106,7 +106,7 @@ def _has_both_signs(side: object) -> bool:
         return False
     if side.jacobian.shape[1] != side.jacobian.shape[2]:
         return False
-    return {-1.0, 1.0} <= {*map(clear_sign, side.jacobian)}
+    return has_both_signs(side.jacobian)
 
 
 def _has_orientation(settled: Settled) -> bool:
@@ -167,4 +167,4 @@ def _is_regular(side: DirectionMeasured) -> bool:
         return False
     if not torch.isfinite(side.exact).all():
         return False
-    return not {-1.0, 1.0} <= {*map(clear_sign, side.jacobian)}
+    return not has_both_signs(side.jacobian)
