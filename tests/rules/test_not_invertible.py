@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from last_bits import other_last_bits
 from torch import Tensor, nn
 
 import ldjcheck
@@ -91,13 +92,13 @@ def of_rank(rank: int, dtype: torch.dtype = torch.float32) -> Tensor:
     return left @ torch.randn(rank, 6, generator=draw, dtype=dtype)
 
 
-def squeezing(smallest: float, dims: int = 6) -> Tensor:
-    """Return a float32 matrix whose singular values fall off step by step."""
-    draw = torch.Generator().manual_seed(dims)
-    pair = torch.randn(2, dims, dims, generator=draw, dtype=torch.float64)
+def squeezing(smallest: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a 6 x 6 matrix whose singular values fall off step by step."""
+    draw = torch.Generator().manual_seed(6)
+    pair = torch.randn(2, 6, 6, generator=draw, dtype=torch.float64)
     left, right = torch.linalg.qr(pair).Q
-    sizes = torch.logspace(math.log10(smallest), 0, dims, dtype=torch.float64)
-    return ((left * sizes) @ right).float()
+    sizes = torch.logspace(math.log10(smallest), 0, 6, dtype=torch.float64)
+    return ((left * sizes) @ right).to(dtype)
 
 
 @pytest.mark.parametrize("rank", range(1, 6))
@@ -202,6 +203,27 @@ def test_what_is_squeezed_step_by_step_is_ill_conditioned_and_not_lost(
     dims: int,
 ) -> None:
     assert codes(Hilbert(dims), (dims,)) == [("LDJ402", "unproven")]
+
+
+LAYERS = {
+    "rank one": lambda: Outer(),
+    "half of it twice": lambda: Repeated(),
+    "rank two in float32": lambda: Mixed(of_rank(2)),
+    "rank two in float64": lambda: Mixed(of_rank(2, torch.float64)),
+    "beyond float32": lambda: Mixed(squeezing(1e-9)),
+    "beyond float64": lambda: Mixed(squeezing(1e-15, torch.float64)),
+    "regular": lambda: Mixed(of_rank(6)),
+    "Hilbert": lambda: Hilbert(12),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_last_bits_decide_nothing_about_rank(name: str) -> None:
+    dims = {"rank one": 4, "half of it twice": 4, "Hilbert": 12}.get(name, 6)
+    plain = codes(LAYERS[name](), (dims,))
+    for seed in range(3):
+        with other_last_bits(seed):
+            assert codes(LAYERS[name](), (dims,)) == plain
 
 
 class Square(nn.Module):
