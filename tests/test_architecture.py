@@ -25,7 +25,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "tolerance", "torch_ops", "tracebacks",
         }
     ),
-    frozenset({"calling", "domains", "revision", "tape"}),
+    frozenset({"calling", "domains", "numerical_rank", "revision", "tape"}),
     frozenset({"densities"}),
     frozenset({"running", "conventions", "targets", "strategies"}),
     frozenset({"oracle"}),

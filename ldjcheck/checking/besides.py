@@ -141,7 +141,9 @@ def _without_gradients_too(
     told = otherwise(subject.bench, "without gradients")
     if told is None:
         return result
-    return _with_finding(result, options, without_gradients(*told))
+    return _with_finding(
+        result, options, without_gradients(*told, math.prod(subject.bench.shape))
+    )
 
 
 def _with_padding_too(subject: Subject, options: Options, result: Result) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import is_alike
 from ldjcheck.records import Explanation, Layer
 from ldjcheck.tape import stands_in
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -179,7 +181,8 @@ def _is_averaged(mistake: Sequence[Explanation]) -> bool:
 
 def _of_part(explanation: Explanation, part: Part) -> Explanation:
     """Return what is wrong with a sublayer as a mistake of the flow that holds it."""
-    if not part.claimed.any() and explanation.kind != "unexplained":
+    dims = math.prod(part.shape)
+    if says_nothing(part.claimed, dims) and explanation.kind != "unexplained":
         return replace(
             explanation, kind="step-unaccounted", within=part.name, whole=True
         )

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
-from ldjcheck.tolerance import tells_a_mistake
+from ldjcheck.tolerance import says_nothing, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,11 +100,7 @@ def look_for_folds(
 
 def _has_both_signs(side: Side) -> bool:
     jacobian = side.exact.jacobian
-    return (
-        jacobian is not None
-        and side.exact.is_square
-        and {-1.0, 1.0} <= signs_of(jacobian)
-    )
+    return jacobian is not None and side.exact.is_square and has_both_signs(jacobian)
 
 
 def _has_orientation(bench: Bench) -> bool:
@@ -153,7 +149,8 @@ def _regular_sides(measured: Sides) -> Iterator[Side]:
         yield side
     if back.said.ldj is None:
         return
-    if bool(back.said.ldj.any()) and _is_regular(back):
+    silent = says_nothing(back.said.ldj, back.dims, back.said.dtype)
+    if not silent and _is_regular(back):
         yield back
 
 
@@ -162,5 +159,4 @@ def _is_regular(side: Side) -> bool:
     exact = side.exact
     if exact.jacobian is None or not exact.anchored or not exact.is_finite:
         return False
-    signs = signs_of(exact.jacobian)
-    return len(signs) == 1 and signs != {0.0}
+    return not has_both_signs(exact.jacobian)

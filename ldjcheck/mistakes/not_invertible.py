@@ -48,11 +48,17 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _lost(verdict: Verdict) -> Finding:
+    why = "the determinant is 0, so there is no log-determinant to report"
+    if verdict.usable:
+        why = (
+            "the determinant is 0 but for what float32's rounding has left: numbers that "
+            "float32 cannot tell apart make it any other"
+        )
     return RULE.finding(
         "The map is not invertible: its Jacobian is singular at every input tried.",
         direction=verdict.direction,
         evidence=(
-            "the determinant is 0, so there is no log-determinant to report",
+            why,
             "some output is a function of the others, or some input is not used",
         ),
     )
@@ -69,9 +75,10 @@ PAGE = Page(
         the outputs depend on each other.
         """,
     shows="""
-        slogdet says -inf on all inputs, or the signs of the determinants differ while
-        the parameters are the same. The formula of the ldj may well be right; a round
-        trip fails. At isolated inputs, or for some parameters only, nothing is proved.
+        On all inputs some singular values of J are what rounding leaves of none, or
+        the signs of the determinants differ while the parameters are the same. The
+        formula of the ldj may well be right; a round trip fails. At isolated inputs, or
+        for some parameters only, nothing is proved.
         """,
     layers="""
          import torch

@@ -18,6 +18,7 @@ from ldjcheck.oracle.jacobian import (
     NoJacobianError,
     log_abs_det,
 )
+from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import (
     Behaviour,
@@ -31,6 +32,7 @@ from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.tolerance import DIFFERENCED, again, lost_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -123,7 +125,7 @@ def _by_jacobian(call: Call, there: Tensor | None, *, apart: bool) -> Side:
     jacobian = truth.jacobian.double().cpu()
     side = replace(
         side,
-        behaviour=_with_coupling(side.behaviour, truth.coupling or 0.0),
+        behaviour=_with_coupling(side.behaviour, truth),
         exact=replace(
             side.exact,
             wrt="input" if truth.map.noise is None else "noise",
@@ -136,15 +138,29 @@ def _by_jacobian(call: Call, there: Tensor | None, *, apart: bool) -> Side:
     )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
         return side
-    exact = log_abs_det(jacobian)[1]
+    least = lost_below(jacobian.shape[1], side.said.dtype)
+    if truth.method == "differences":
+        least = max(least, DIFFERENCED[side.said.dtype])
+    exact = log_abs_det(jacobian, least)[1]
+    lost = exact == -math.inf
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
+    condition = [structure.condition(one[None], pivots) for one in jacobian]
+    known = known_in_float32(truth, condition, side.said.dtype, single=base.single)
+    if known is not None:
+        lost = lost | known.lost
+    side = replace(
+        side,
+        exact=replace(
+            side.exact, lost=lost, open=None if known is None else known.open
+        ),
+    )
     value = Value(
         map=truth.map,
         ldj=exact,
         parts=structure.shares(jacobian, pivots),
-        condition=[structure.condition(one[None], pivots) for one in jacobian],
+        condition=condition,
         difference_near=partial(_difference_near, truth),
         error=truth.error,
         by_differences=truth.method == "differences",
@@ -176,9 +192,14 @@ def _are_apart(seen: Behaviour) -> bool:
     return seen.coupling is None and seen.unrepeatable is None and seen.state is None
 
 
-def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
-    """Return the behaviour with the entries of J between samples counted in."""
+def _with_coupling(seen: Behaviour, truth: Truth) -> Behaviour:
+    """Return the behaviour with the entries of J between samples counted in.
+
+    What rounding leaves where companions cancel is none.
+    """
     known = seen.coupling or Coupling(output=0.0, ldj=0.0)
-    if coupling <= known.output:
+    coupling, entries = truth.coupling or 0.0, truth.jacobian
+    size = float(entries.abs().nan_to_num(0.0).max()) if entries.numel() else 0.0
+    if coupling <= max(known.output, again(entries) * (1.0 + size)):
         return seen
     return replace(seen, coupling=replace(known, output=coupling))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.single_precision import moved_by_rounding
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
@@ -147,7 +149,9 @@ def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
 
 def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
     changes = [
-        (gap - now).abs().nan_to_num(0.0).max() for gap in gaps if gap is not None
+        (gap - now)[torch.isfinite(now)].abs().nan_to_num(0.0, math.inf).max()
+        for gap in gaps
+        if gap is not None
     ]
     return float(max(changes, default=0.0))
 
@@ -167,22 +171,5 @@ def _gap_of_constants(value: Value, generator: torch.Generator) -> Tensor | None
     constants = value.map.runner.constants
     if not constants:
         return None
-    saved = [constant.detach().clone() for constant in constants]
-    try:
-        with torch.no_grad():
-            for constant in constants:
-                step = torch.rand(
-                    constant.shape, generator=generator, dtype=torch.float64
-                )
-                inexact = (
-                    constant * 4096.0
-                ).frac() != 0.0  # ones, zeros, halves are exact
-                # Matrices come out of longer computations: factorisations, exponentials.
-                ulps = 64.0 if constant.dim() > 1 else 16.0
-                off = ulps * MACHINE_EPSILON["float32"] * (step - 0.5) * inexact
-                constant.mul_(1.0 + off)
+    with moved_by_rounding(constants, generator, units=16.0, of=64.0):
         return value.difference_near(value.map.origin)
-    finally:
-        with torch.no_grad():
-            for constant, before in zip(constants, saved, strict=True):
-                constant.copy_(before)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ldjcheck.oracle.jacobian import exact_jacobian
 from ldjcheck.running.guard import Frozen
+from ldjcheck.tolerance import is_once_more
 from ldjcheck.tracebacks import is_users, message_of
 
 if TYPE_CHECKING:
@@ -136,6 +137,6 @@ def draw_of_map(
             runner=runner, direction=direction, x=x, frozen=frozen, noise=index
         )
         nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
-        if not torch.equal(nudged, map_(map_.origin)):
+        if not is_once_more(nudged, map_(map_.origin)):
             return index
     return None

@@ -26,6 +26,13 @@ def same(a: Tensor, b: Tensor, tolerance: float | Tensor = FITS) -> bool:
     return bool(((a - b).abs() <= tolerance * (1 + b.abs())).all())
 
 
+def alike(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors of one shape hold the same numbers, rounding apart."""
+    if not (a.is_floating_point() and b.is_floating_point()):
+        return a.equal(b)
+    return same(a.double(), b.double())
+
+
 def fits(trace: Trace, value: Tensor, expected: Tensor) -> bool:
     """Return whether two `(batch,)` numbers agree as well as this trace can tell."""
     return same(value, expected, trace.tolerance + trace.slack)

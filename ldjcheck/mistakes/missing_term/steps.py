@@ -11,6 +11,7 @@ from torch import Tensor
 from ldjcheck.mistakes.engine.closeness import (
     SOMETHING,
     adds_something,
+    alike,
     fits,
     is_constant,
     same,
@@ -154,7 +155,7 @@ def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
     if len(used) != 1:
         return None
     runs = [n for n in runs if n.value.shape == used[0].value.shape]
-    if len(runs) < 2 or all(torch.equal(n.value, used[0].value) for n in runs):
+    if len(runs) < 2 or all(alike(n.value, used[0].value) for n in runs):
         return None
     total = runs[0].value
     for node in runs[1:]:

@@ -11,6 +11,7 @@ from ldjcheck.mistakes import (
     stale_suppression,
     unexplained_mismatch,
 )
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -27,9 +28,9 @@ def refusal(error: CannotCheckError) -> Finding:
     return rule.finding(error.message, evidence=error.evidence)
 
 
-def without_gradients(usual: Tensor, without: Tensor) -> Finding:
+def without_gradients(usual: Tensor, without: Tensor, dims: int) -> Finding:
     """Return what an ldj is under `torch.no_grad()`, each `(batch,)`, at the same output."""
-    nothing = not bool(without.any())
+    nothing = says_nothing(without, dims)
     rule = ldj_forgotten.RULE if nothing else unexplained_mismatch.RULE
     return rule.finding(
         "Without gradients, under `torch.no_grad()`, the log-determinant is "

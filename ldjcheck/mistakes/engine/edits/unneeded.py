@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
 from ldjcheck.mistakes.engine.arithmetic.targets import value_node
 from ldjcheck.mistakes.engine.case import operand, target_location
-from ldjcheck.mistakes.engine.closeness import adds_something, fits, is_constant, same
+from ldjcheck.mistakes.engine.closeness import (
+    adds_something,
+    alike,
+    fits,
+    is_constant,
+    same,
+)
 from ldjcheck.mistakes.engine.kinds import TWICE, UNNEEDED, UNNEEDED_UNSUMMED
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.tape import ancestors
@@ -85,7 +89,7 @@ def _has_twin(term: Term) -> bool:
             if node is not mine
             and node.name == mine.name
             and node.value.shape == mine.value.shape
-            and torch.equal(node.value, mine.value)
+            and alike(node.value, mine.value)
         ]
         if not any(
             mine not in ancestors(node)
