@@ -15,6 +15,7 @@ from ldjcheck.mistakes.engine.kinds import (
 )
 from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import reductions
+from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
-    from ldjcheck.torch_ops import REDUCE
-
     if use.operation in REDUCE:
         yield ValueEdit(EVENTS_ONLY, _over_events)
         yield ValueEdit(EVENTS_ONLY_COLUMN, _as_column)

@@ -8,6 +8,7 @@ from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import ADD_ABS
 from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import calls
+from ldjcheck.torch_ops import LOG
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
-    from ldjcheck.torch_ops import LOG
-
     if use.operation in LOG and not use.finite:
         yield ValueEdit(ADD_ABS, _log_of_abs)
 

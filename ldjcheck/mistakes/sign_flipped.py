@@ -10,6 +10,7 @@ from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
 from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import signs
 from ldjcheck.records import Multiplier
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +27,6 @@ def _tell(e: Explanation) -> str:
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
     """Yield: `log(c * u)` for `log(c / u)`, one factor of what is logged turned."""
-    from ldjcheck.torch_ops import DIVIDE, MULTIPLY
-
     is_factor = use.target.kind == "edge" and use.user.name in MULTIPLY | DIVIDE
     if is_factor and not use.linear and not use.is_number:
         minus = Multiplier(family="sign", label="-1")

@@ -12,6 +12,7 @@ from ldjcheck.mistakes.rewriting.wording import (
     kept_in_place,
 )
 from ldjcheck.revision import call_name
+from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,8 +43,6 @@ def without_exp(site: Site) -> Iterator[Change]:
 
 def without_bound(site: Site) -> Iterator[Change]:
     """Yield edits that drop a bound."""
-    from ldjcheck.torch_ops import BOUNDED
-
     yield from unwrapped(site, *BOUNDED)
 
 

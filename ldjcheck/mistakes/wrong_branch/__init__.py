@@ -8,6 +8,7 @@ from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import BOUND, OTHER_CONDITION, REGION
 from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import calls, points
+from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,7 +32,6 @@ def _seen(e: Explanation) -> Iterator[str]:
 def _edits(use: Use) -> Iterator[ValueEdit]:
     """Yield: without a bound."""
     from ldjcheck.mistakes.engine.source.places import source_text
-    from ldjcheck.torch_ops import BOUNDED
 
     if use.operation in BOUNDED:
         words = source_text(use.made.place) or f"`{use.operation}`"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import linecache
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,9 +17,6 @@ from ldjcheck.mistakes.engine.closeness import ADDS_UP, SOMETHING, is_constant, 
 from ldjcheck.mistakes.engine.source.places import shown_file
 from ldjcheck.records import LedgerLine
 from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def ledger_fault(trace: Trace, terms: Terms) -> str | None:
@@ -128,15 +124,3 @@ def _by_dim(trace: Trace, target: Node | Edge, value: Tensor) -> Tensor:
             left = trace.replayed(None, {target: new})
         parts.append((trace.reported - left)[0])
     return torch.stack(parts)
-
-
-def first_imbalance(lines: Sequence[LedgerLine]) -> LedgerLine | None:
-    """Return the line after which the running totals never meet again."""
-    unbalanced = None
-    for line in lines:
-        gap = abs(line.exact_total - line.reported_total)
-        if gap <= ADDS_UP * (1.0 + abs(line.exact_total)):
-            unbalanced = None
-        elif unbalanced is None:
-            unbalanced = line
-    return unbalanced
