@@ -31,6 +31,7 @@ from ldjcheck.judging.status import (
 from ldjcheck.mistakes import name_findings, rule_for
 from ldjcheck.records import (
     Finding,
+    GradientMeasured,
     Ignored,
     Layer,
     Measurement,
@@ -256,22 +257,22 @@ def _at(subject: Subject, options: Options) -> Comparison:
 def _measurement(
     subject: Subject, layer: Layer, options: Options, *, values_alone: bool = False
 ) -> Measurement:
-    from ldjcheck.experiments.everywhere import measure_everywhere, measure_values
+    from ldjcheck.experiments.order import OF_CALLS, OF_KNOWN_LAYERS, examined
 
-    bench, probes = subject.bench, subject.probes(options)
-    measure = measure_values if values_alone else measure_everywhere
-    measured, gradients, notes = measure(bench, probes)
+    experiments = OF_KNOWN_LAYERS if values_alone else OF_CALLS
+    found = examined(subject.bench, subject.probes(options), experiments)
+    measured = found.evidence.measured
     measurement = Measurement(
         layer=layer,
-        calls=bench.calls,
+        calls=subject.bench.calls,
         # what is measured later is moved no further than the layer bears
         options=replace(options, params_scale=measured[0].probe.scale),
         measured=measured,
-        gradients=gradients,
+        gradients=found.evidence.of(GradientMeasured),
         has_parameters=subject.has_parameters,
-        inferred={**subject.inferred, **notes},
+        inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,
-        one_sided=notes.get("orientation") or notes.get("orthogonal"),
+        one_sided=found.one_sided,
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})
