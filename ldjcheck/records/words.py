@@ -10,9 +10,12 @@ Status = Literal["pass", "fail", "unproven", "error"]
 CheckName = Literal["ldj", "round-trip", "contract", "gradient"]
 CheckStatus = Literal["pass", "fail", "unproven", "not-available", "error"]
 Method = Literal[
-    "reverse", "reverse-looped", "forward", "differences", "preimage", "given"
+    "reverse", "reverse-looped", "forward", "differences", "preimage", "given",
+    "products", "composition",
+]  # fmt: skip
+Structure = Literal[
+    "identity", "permutation", "diagonal", "triangular", "block", "low-rank", "dense"
 ]
-Structure = Literal["diagonal", "triangular", "block", "dense"]
 Kind = Literal["bijection", "dequantization", "split", "flow", "model"]
 Wrt = Literal["input", "noise"]
 Shape = tuple[int, ...]

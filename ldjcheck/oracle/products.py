@@ -1,0 +1,379 @@
+"""Products of a map's Jacobians with vectors, and what they cost in calls of the map.
+
+`J[b, i, j] = dy[b, i] / dx[b, j]`, event axes flattened. What is studied is the matrix A,
+which is J transposed where reverse mode serves, since one recorded call then gives any
+number of products, and J itself where only forward mode or differences do. Both have the
+same determinant. A vector lives on the *sources* of A (the outputs of the map in reverse
+mode, else its inputs), a product on its *lines* (the inputs in reverse mode, else the
+outputs). All samples are multiplied at once: where samples influence each other, so do
+their products.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.autograd.forward_ad as fwAD  # torch's own spelling
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Method
+
+EventMap = Callable[[Tensor], Tensor]
+"""A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""
+
+FEW = 20  # products: one by one they are done before torch has imported what vmap wants
+_MOST = 256  # products that are taken at once
+_BUDGET = 2.0**28  # bytes that one tensor of a batch of products may take
+_STEP = 1e-4  # of a difference that is extrapolated from two of them
+_BLUR = 2.0**20  # units in the last place that such a difference is off by
+
+
+class NoProductsError(Exception):
+    """Neither automatic differentiation nor differences go through this map."""
+
+
+class NoTensorError(TypeError):
+    """A map returned something else than a tensor."""
+
+
+class UnequalDimsError(ValueError):
+    """The output of a map has another number of entries per sample than its input."""
+
+
+_IN_ANY_CASE = (UnequalDimsError, NoTensorError)  # however the map is called
+
+
+class CountedMap:
+    """A map that counts its calls: they are what a check costs."""
+
+    def __init__(self, f: EventMap) -> None:
+        self.calls = 0
+        self._f = f
+
+    def __call__(self, x: Tensor) -> Any:
+        """Return what one call returns."""
+        self.calls += 1
+        return self._f(x)
+
+
+class Products(ABC):
+    """The products of a map's Jacobians at the points x, one matrix per sample.
+
+    Counts what was spent: `calls` of the map, and `products`.
+    """
+
+    method: Method
+
+    def __init__(self, f: CountedMap, x: Tensor) -> None:
+        self.x = x.detach()
+        self.batch = len(x)
+        self.dims = x[0].numel()
+        self.products = 0
+        self._f = f
+        self.y = self.x.new_empty(0)  # (batch, dims), once the map was called
+        self.event_out: tuple[int, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """How often the map was called, in vain attempts too."""
+        return self._f.calls
+
+    @property
+    def epsilon(self) -> float:
+        """The rounding unit of the products."""
+        return max(torch.finfo(each.dtype).eps for each in (self.x, self.y))
+
+    @property
+    def is_transposed(self) -> bool:
+        """Whether A is J transposed: vectors live on outputs, products on inputs."""
+        return False
+
+    @property
+    def source_event(self) -> tuple[int, ...]:
+        """The event shape of what vectors live on."""
+        return tuple(self.x.shape[1:])
+
+    @property
+    def line_event(self) -> tuple[int, ...]:
+        """The event shape of products."""
+        return tuple(self.x.shape[1:] if self.is_transposed else self.event_out)
+
+    def times(self, w: Tensor) -> Tensor:
+        """Return A w of one vector per sample, `(batch, dims)`, or of k of them.
+
+        Raises:
+            NoProductsError: it cannot be worked out.
+        """
+        many = w if w.dim() == 3 else w[None]
+        self.products += len(many)
+        found = self._times(many.to(self.x)).to(torch.float64)
+        return found if w.dim() == 3 else found[0]
+
+    def times_transposed(self, v: Tensor) -> Tensor:
+        """Return A^T v likewise, the product from the other side.
+
+        Raises:
+            NoProductsError: it cannot be worked out, or the two sides contradict.
+        """
+        many = v if v.dim() == 3 else v[None]
+        self.products += len(many)
+        found = self._times_transposed(many.to(self.x)).to(torch.float64)
+        return found if v.dim() == 3 else found[0]
+
+    @abstractmethod
+    def _times(self, w: Tensor) -> Tensor: ...
+
+    @abstractmethod
+    def _times_transposed(self, v: Tensor) -> Tensor: ...
+
+    def value(self, x: Tensor) -> Tensor:
+        """Return y at other points, `(batch, dims)` in and out, in float64."""
+        return self._called(x.to(self.x).reshape(self.x.shape)).detach().double()
+
+    def _called(self, x: Tensor) -> Tensor:
+        """Return y, flat, of one counted call.
+
+        Raises:
+            NoTensorError: something else came back.
+            NoProductsError: what comes back is no batch of real numbers.
+            UnequalDimsError: it has another number of dims.
+        """
+        y = self._f(x)
+        if not isinstance(y, Tensor):
+            raise NoTensorError(type(y).__name__)
+        if not y.is_floating_point() or not y.dim() or len(y) != self.batch:
+            raise NoProductsError
+        if y[0].numel() != self.dims:
+            raise UnequalDimsError(self.dims, y[0].numel())
+        if not self.event_out:
+            self.y, self.event_out = (
+                y.detach().reshape(self.batch, -1),
+                tuple(y.shape[1:]),
+            )
+        return y.reshape(self.batch, -1)
+
+
+class ReverseProducts(Products):
+    """Products `w^T J` by reverse mode, all from one recorded call where that goes."""
+
+    def __init__(self, f: CountedMap, x: Tensor) -> None:
+        super().__init__(f, x)
+        self.method = "reverse"
+        self._keeps = True  # a recorded call can be gone through more than once
+        self._graph: tuple[Tensor, Tensor] | None = self._recorded()
+        self._at_once = 0  # products, once it was looked how many
+
+    @property
+    def is_transposed(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def source_event(self) -> tuple[int, ...]:
+        """The event shape of the output."""
+        return self.event_out
+
+    def _recorded(self) -> tuple[Tensor, Tensor]:
+        with torch.inference_mode(False), torch.enable_grad():
+            leaf = self.x.clone().requires_grad_()
+            # a clone: maps that write into their argument may not do so to a leaf
+            y = self._called(leaf.clone())
+        if not y.requires_grad:
+            raise NoProductsError
+        return leaf, y
+
+    def _times(self, w: Tensor) -> Tensor:
+        if len(w) > FEW and self.method == "reverse":
+            try:
+                return torch.cat(
+                    [self._batched(part) for part in w.split(self._size())]
+                )
+            except Exception:  # vmap breaks on some backward functions
+                self.method = "reverse-looped"
+        return torch.stack([self._single(each) for each in w])
+
+    def _single(self, w: Tensor) -> Tensor:
+        if self._keeps and self._graph is not None:
+            try:
+                return self._back(*self._graph, w)
+            except Exception:  # what it kept for the way back is gone: record anew
+                self._keeps = False
+        if self._graph is None:
+            self._graph = self._recorded()
+        graph, self._graph = self._graph, None if not self._keeps else self._graph
+        try:
+            return self._back(*graph, w)
+        except Exception as error:
+            raise NoProductsError from error
+
+    def _back(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
+        with torch.inference_mode(False), torch.enable_grad():
+            (found,) = torch.autograd.grad(
+                y, leaf, w.to(y), retain_graph=self._keeps, allow_unused=True
+            )
+        if found is None:
+            return torch.zeros_like(self.x).reshape(self.batch, -1)
+        return found.detach().reshape(self.batch, -1)
+
+    def _batched(self, w: Tensor) -> Tensor:
+        if self._graph is None:
+            raise NoProductsError
+        leaf, y = self._graph
+        with torch.inference_mode(False), torch.enable_grad():
+            (found,) = torch.autograd.grad(
+                y, leaf, w.to(y), retain_graph=True, allow_unused=True,
+                is_grads_batched=True,
+            )  # fmt: skip
+        if found is None:
+            return w.new_zeros(len(w), self.batch, self.dims)
+        return found.detach().reshape(len(w), self.batch, -1)
+
+    def _size(self) -> int:
+        """Return how many products are taken at once, so that memory stays bounded."""
+        if not self._at_once:
+            assert self._graph is not None
+            largest = largest_of_graph(self._graph[1]) * self.y.element_size()
+            self._at_once = max(1, min(_MOST, int(_BUDGET / max(largest, 1))))
+        return self._at_once
+
+    def _times_transposed(self, v: Tensor) -> Tensor:
+        """Return J v by forward mode, else by differentiating `w^T J` by w.
+
+        Custom functions may be silently wrong in either, so `w^T (J v) = (w^T J) v` is
+        asked of them.
+        """
+        w = torch.rand_like(self.y) + 0.5
+        back = self.times(w)
+        for way in (self._doubled, self._forward):  # the latter calls the map
+            try:
+                found = torch.stack([way(each) for each in v])
+            except Exception:  # each way breaks on other layers
+                continue
+            if self._agrees(w, back, v, found):
+                return found
+        raise NoProductsError
+
+    def _agrees(self, w: Tensor, back: Tensor, v: Tensor, found: Tensor) -> bool:
+        here = (w * found).double()
+        there = back * v.double()
+        size = here.abs().sum(-1) + there.abs().sum(-1)
+        off = (here.sum(-1) - there.sum(-1)).abs()
+        return bool((off <= 1e3 * self.epsilon * size).all())
+
+    def _forward(self, v: Tensor) -> Tensor:
+        return forward_product(self._called, self.x, v)
+
+    def _doubled(self, v: Tensor) -> Tensor:
+        leaf, y = self._graph or self._recorded()
+        with torch.inference_mode(False), torch.enable_grad():
+            w = torch.zeros_like(y).requires_grad_()
+            (back,) = torch.autograd.grad(y, leaf, w, create_graph=True)
+            (found,) = torch.autograd.grad(
+                back, w, v.reshape(back.shape).to(back), allow_unused=True
+            )
+        return torch.zeros_like(y) if found is None else found.detach()
+
+
+class ForwardProducts(Products):
+    """Products `J v` by forward mode, each of which is a call of the map."""
+
+    def __init__(self, f: CountedMap, x: Tensor) -> None:
+        super().__init__(f, x)
+        self.method = "forward"
+
+    def _times(self, w: Tensor) -> Tensor:
+        try:
+            return torch.stack(
+                [forward_product(self._called, self.x, each) for each in w]
+            )
+        except _IN_ANY_CASE:
+            raise
+        except Exception as error:  # whatever the map makes of a dual number
+            raise NoProductsError from error
+
+    def _times_transposed(self, v: Tensor) -> Tensor:
+        raise NoProductsError
+
+
+class DifferenceProducts(Products):
+    """Products `J v` by central differences, extrapolated from two steps (Richardson)."""
+
+    def __init__(self, f: CountedMap, x: Tensor) -> None:
+        super().__init__(f, x)
+        self.method = "differences"
+
+    @property
+    def epsilon(self) -> float:
+        """What rounding leaves of a difference, relative to the map's slopes."""
+        return super().epsilon * _BLUR
+
+    def _times(self, w: Tensor) -> Tensor:
+        found = []
+        for each in w:
+            size = float(each.abs().max()) or 1.0
+            near, far = (self._slope(each / size, h) for h in (_STEP, 2 * _STEP))
+            found.append((4 * near - far) / 3 * size)
+        return torch.stack(found)
+
+    def _slope(self, v: Tensor, step: float) -> Tensor:
+        x = self.x.reshape(self.batch, -1)
+        return (self.value(x + step * v) - self.value(x - step * v)) / (2 * step)
+
+    def _times_transposed(self, v: Tensor) -> Tensor:
+        raise NoProductsError
+
+
+AUTOGRAD: tuple[type[Products], ...] = (ReverseProducts, ForwardProducts)
+WAYS: tuple[type[Products], ...] = (*AUTOGRAD, DifferenceProducts)
+"""From the exact and cheap one to the one that always serves."""
+
+
+def opened(
+    f: EventMap, x: Tensor, w: Tensor, ways: tuple[type[Products], ...] = WAYS
+) -> tuple[Products, Tensor]:
+    """Return the first way to products that works, and A w by it.
+
+    Raises:
+        NoProductsError: none does.
+        NoTensorError: the map returns something else.
+        UnequalDimsError: the Jacobians are not square.
+    """
+    counted = CountedMap(f)
+    for way in ways:
+        try:
+            products = way(counted, x)
+            return products, products.times(w)
+        except _IN_ANY_CASE:
+            raise
+        except Exception:  # what a layer raises under differentiation is its own
+            continue
+    raise NoProductsError
+
+
+def forward_product(f: EventMap, x: Tensor, v: Tensor) -> Tensor:
+    """Return J v `(batch, dims)` of a map by forward mode, zeros where y hangs on no x."""
+    with torch.inference_mode(False), torch.enable_grad(), fwAD.dual_level():
+        y = f(fwAD.make_dual(x.clone(), v.reshape(x.shape)))
+        tangent = fwAD.unpack_dual(y).tangent
+    if tangent is None:
+        raise NoProductsError
+    found: Tensor = tangent.detach()
+    return found
+
+
+def largest_of_graph(y: Tensor) -> int:
+    """Return the number of entries of the largest gradient on the way back from y."""
+    largest, seen, left = y.numel(), set[object](), [y.grad_fn]
+    while left:
+        node = left.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        for held in getattr(node, "_input_metadata", ()):
+            largest = max(largest, int(held.shape.numel()))
+        left += [following for following, _ in node.next_functions]
+    return largest

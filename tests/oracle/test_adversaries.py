@@ -1,0 +1,175 @@
+"""Maps that all but have a structure: each is refused it, or given its true value."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.by_structure import Wanted, determinant
+
+from .maps import Map, chunk_coupling, dense_ldj, mask_coupling, normal
+
+
+def assert_true_value(f: Map, x: Tensor) -> None:
+    """Assert that no structure gives another value than all entries do."""
+    sign, exact = dense_ldj(f, x)
+    found = determinant(f, x)
+    assert found.allowed is not None
+    assert found.is_known.all(), "nothing is known"
+    off = (found.exact - exact).abs()
+    assert (off <= found.allowed + 1e-11).all(), (
+        f"{found.structure}: off by {off.max()}"
+    )
+    assert torch.equal(found.sign, sign)
+    assert (found.allowed < 1e-6).all()
+
+
+def with_one_more(f: Map, size: float, at: int, source: int) -> Map:
+    """Return the map with one more entry in its Jacobian."""
+
+    def leaking(x: Tensor) -> Tensor:
+        y = f(x).flatten(1).clone()
+        y[:, at] = y[:, at] + size * x.flatten(1)[:, source]
+        return y.reshape(x.shape)
+
+    return leaking
+
+
+LEAKS = (1.0, 1e-3, 1e-6, 1e-9, 1e-12)
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_coupling_that_leaks_one_entry_has_its_true_value(
+    size: float, seed: int
+) -> None:
+    leaking = with_one_more(chunk_coupling(32, seed, 3.0), size, 3 + seed, 20 + seed)
+    assert_true_value(leaking, normal(seed, 3, 32))
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_a_mask_that_leaks_one_pixel_has_its_true_value(size: float) -> None:
+    leaking = with_one_more(mask_coupling((2, 4, 6)), size, 1, 16)
+    assert_true_value(leaking, normal(0, 3, 2, 4, 6))
+
+
+def test_beside_steep_slopes_the_smallest_leak_counts() -> None:
+    """J = [[I, e], [s, B]] with e tiny and s huge: det J = det(B - s e)."""
+    steep = 1e12
+
+    def f(x: Tensor) -> Tensor:
+        p, q = x.chunk(2, dim=1)
+        return torch.cat([p + 1e-13 * q, q + steep * torch.sin(p)], dim=1)
+
+    x = normal(0, 3, 32)
+    found = determinant(f, x)
+    p = x[:, :16]
+    exact = (1 - 1e-13 * steep * torch.cos(p)).abs().log().sum(1)
+    torch.testing.assert_close(found.exact, exact, atol=1e-9, rtol=1e-9)
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("span", [1, 17])
+def test_a_nearly_diagonal_map_has_its_true_value(size: float, span: int) -> None:
+    assert_true_value(
+        lambda x: torch.sinh(x) + size * x.roll(span, 1), normal(1, 3, 39)
+    )
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_a_nearly_diagonal_map_of_steep_and_flat_dims_has_its_true_value(
+    size: float,
+) -> None:
+    scale = torch.logspace(-8, 8, 39, dtype=torch.float64)
+
+    def f(x: Tensor) -> Tensor:
+        return scale * (x + size * x.roll(1, 1))
+
+    assert_true_value(f, normal(1, 3, 39))
+
+
+def test_two_entries_that_only_together_matter_are_seen() -> None:
+    """M = [[1, a], [b, 1]] with a tiny and b huge: det M = 1 - a b."""
+
+    def f(x: Tensor) -> Tensor:
+        y = x.clone()
+        y[:, 0] = x[:, 0] + 1e-10 * x[:, 30]
+        y[:, 30] = x[:, 30] + 5e9 * x[:, 0]
+        return y
+
+    found = determinant(f, normal(0, 3, 32))
+    torch.testing.assert_close(found.exact, torch.tensor([0.5] * 3).double().log())
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_a_permutation_with_one_entry_more_has_its_true_value(size: float) -> None:
+    order = torch.randperm(36, generator=torch.Generator().manual_seed(0))
+    assert_true_value(
+        with_one_more(lambda x: x[:, order], size, 5, 9), normal(0, 3, 36)
+    )
+    assert_true_value(
+        with_one_more(lambda x: -3 * x[:, order], size, 5, 9), normal(0, 3, 36)
+    )
+
+
+def test_a_permutation_that_takes_one_entry_twice_is_singular() -> None:
+    order = torch.randperm(36, generator=torch.Generator().manual_seed(0))
+    twice = order.clone()
+    twice[7] = twice[8]
+    for f in (lambda x: x[:, twice], lambda x: 2 * x[:, twice]):
+        found = determinant(f, normal(0, 3, 36))
+        assert (found.exact == -torch.inf).all()
+        assert (found.sign == 0).all()
+
+
+def test_the_order_of_one_sample_is_not_taken_for_that_of_all() -> None:
+    def sorted_scaled(x: Tensor) -> Tensor:
+        return 2 * x.sort(dim=1).values
+
+    x = normal(0, 4, 30)
+    found = determinant(sorted_scaled, x)
+    sign, exact = dense_ldj(sorted_scaled, x)
+    torch.testing.assert_close(found.exact, exact)
+    assert torch.equal(found.sign, sign)
+    assert found.structure == "permutation"
+    torch.testing.assert_close(
+        determinant(lambda v: v.sort(dim=1).values, x).sign, sign
+    )
+
+
+# Samples that influence each other
+
+
+def own_blocks(f: Map, x: Tensor) -> Tensor:
+    whole = torch.autograd.functional.jacobian(lambda v: f(v).flatten(1), x)
+    return torch.stack([
+        torch.linalg.slogdet(whole[b, :, b].flatten(1)).logabsdet for b in range(len(x))
+    ])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: (x - x.mean(0)) * 2,
+        lambda x: torch.sinh(x) + 1e-9 * x.roll(1, 0),
+        lambda x: x + 1e-9 * x[[1, 2, 3, 0]] * torch.tensor([1.0, 0, 0, 0])[:, None],
+        lambda x: torch.cat([x[:, :15], x[:, 15:] * x[:, :15].mean(0).exp()], 1),
+        lambda x: x @ normal(0, 30, 30) + 0.1 * x.mean(0).sin(),
+    ],
+    ids=["means", "next sample", "one sample", "through what passes", "dense"],
+)
+def test_samples_that_are_coupled_have_the_value_of_their_own_block(f: Map) -> None:
+    x = normal(3, 4, 30)
+    found = determinant(f, x, Wanted(anchor=False))
+    torch.testing.assert_close(found.exact, own_blocks(f, x), atol=1e-10, rtol=1e-10)
+
+
+def test_samples_that_are_coupled_are_told() -> None:
+    only_one = torch.tensor([1.0, 0, 0, 0], dtype=torch.float64)[:, None]
+    found = determinant(
+        lambda x: torch.sinh(x) + only_one * x.roll(1, 0), normal(3, 4, 30)
+    )
+    assert found.coupled is not None
+    assert found.coupled.tolist() == [False, False, False, True]  # it moves the first
+    assert determinant(torch.sinh, normal(3, 4, 30)).coupled is None
