@@ -33,11 +33,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"experiments"}),
     frozenset({"judging"}),
     frozenset({"mistakes"}),
+    frozenset({"explaining", "faults", "options", "variants"}),
     frozenset({"checking"}),
-    frozenset({"checking.flows"}),
-    frozenset({"checking.besides", "checking.one_size", "checking.splits"}),
-    frozenset({"checking.pipeline"}),
-    frozenset({"checking.recognition", "checking.search"}),
+    frozenset({"recognition", "search"}),
     frozenset({"report"}),
     frozenset({"listening"}),
     frozenset({"api"}),
@@ -45,19 +43,14 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"cli", "pytest_plugin"}),
     frozenset({"__main__"}),
 )  # fmt: skip
-"""From the ground up: a part imports from the floors below its own, and no other.
-
-The modules of `checking` have floors of their own: they are the order of all below.
-"""
+"""From the ground up: a part imports from the floors below its own, and no other."""
 
 FACADE = "__init__"  # the package itself hands the names of `api` on, lazily
 
 
 def part_of(module: str) -> str:
     """Return the part of the package to which a dotted module name belongs."""
-    part, *below = [*module.split("."), FACADE][1:]
-    within = ".".join([part, *below[:1]])
-    return within if any(within in floor for floor in FLOORS) else part
+    return [*module.split("."), FACADE][1]
 
 
 def floor_of(part: str) -> int:
@@ -88,7 +81,7 @@ def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
             if node.level:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 home = ".".join([*above, home]).rstrip(".")
-            if home in ("ldjcheck", "ldjcheck.checking"):
+            if home == "ldjcheck":
                 for alias in node.names:
                     named = "" if alias.name == "__version__" else f".{alias.name}"
                     yield node.lineno, f"{home}{named}"
@@ -150,17 +143,13 @@ def test_imports_go_down_and_never_sideways(path: Path) -> None:
         ),
         ("ldjcheck.errors", "from ldjcheck.records import Run", 1),
         (
-            "ldjcheck.checking.search",
-            "from ldjcheck.checking import pipeline\n"
+            "ldjcheck.search",
+            "from ldjcheck import checking\n"
             "from ldjcheck.settling.subject import settle_layer",
             0,
         ),
-        ("ldjcheck.checking.flows", "from ldjcheck.checking import pipeline", 1),
-        (
-            "ldjcheck.checking.pipeline",
-            "from ldjcheck.checking.search import check_layer",
-            1,
-        ),
+        ("ldjcheck.explaining.sublayers", "from ldjcheck import checking", 1),
+        ("ldjcheck.checking", "from ldjcheck.search import check_layer", 1),
         (
             "ldjcheck.mistakes.rule",
             "from ldjcheck.report import A\nfrom ldjcheck.cli import B",
@@ -243,6 +232,58 @@ def test_the_test_above_sees_circles(
     graph: dict[str, set[str]], found: set[frozenset[str]]
 ) -> None:
     assert circles(graph) == found
+
+
+VERDICTS = ("Comparison", "Diagnosis", "Measurement", "Result")
+
+
+def handed_down(source: str) -> list[int]:
+    """Return the lines of functions that are given one which measures, judges or explains.
+
+    Whoever needs a verdict imports what makes it from a floor below; the order is no
+    argument.
+    """
+    tree = ast.parse(source)
+
+    def hands_down(annotation: str) -> bool:
+        returned = annotation.rpartition("], ")[2].rstrip("]")
+        words = returned.replace("| None", "").split()
+        return (
+            annotation.startswith("Callable[[") and bool(words) and words[0] in VERDICTS
+        )
+
+    aliases = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and hands_down(ast.unparse(node.value))
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for argument in (*node.args.args, *node.args.kwonlyargs)
+        if argument.annotation is not None
+        for annotation in [ast.unparse(argument.annotation).strip("'")]
+        if annotation in aliases or hands_down(annotation)
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_no_room_is_handed_the_order(path: Path) -> None:
+    if part_of(dotted(path)) == "search":
+        pytest.skip("it hands its own attempts to itself")
+    assert handed_down(path.read_text()) == []
+
+
+def test_the_test_above_sees_what_is_handed_down() -> None:
+    source = """
+Compared = Callable[[Layer, Options], Comparison]
+Tell = Callable[[Result], None]
+def a(compared: Compared): ...
+def b(alone: Callable[[Layer], Diagnosis | None]): ...
+def c(tell: Tell, read: Callable[[Comparison], str]): ...
+"""
+    assert handed_down(source) == [4, 5]
 
 
 def sets_what_is_exact(source: str) -> list[int]:

@@ -1,28 +1,25 @@
-"""The way through: recognise, settle, probe, measure, compare, diagnose, name.
+"""The order of a check: settle, measure, judge, explain, mend.
 
-This is the only module that knows the order of the stages.
+This is the only module that knows it. What passes is asked once more, called in other ways.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ldjcheck.checking.besides import asked_besides
-from ldjcheck.checking.faults import failed_result, fault_of_layer, meant_otherwise
-from ldjcheck.checking.flows import is_flow, with_sublayers
-from ldjcheck.checking.one_size import at_its_own_size
-from ldjcheck.checking.raised import raised
-from ldjcheck.checking.splits import with_splits
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.judging import compare
+from ldjcheck.explaining.diagnoses import diagnoses_of
+from ldjcheck.explaining.sublayers import with_sublayers
+from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise, raised
+from ldjcheck.judging.measurement import compared, measured
+from ldjcheck.judging.own_size import at_its_own_size
+from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
     kind_of,
     said_of_comparison,
-    said_of_runs,
     silenced,
     stale,
     status_of,
@@ -31,7 +28,6 @@ from ldjcheck.judging.status import (
 from ldjcheck.mistakes import name_findings, rule_for
 from ldjcheck.records import (
     Finding,
-    GradientMeasured,
     Ignored,
     Layer,
     Measurement,
@@ -39,26 +35,17 @@ from ldjcheck.records import (
     Result,
     Shape,
 )
-from ldjcheck.settling.design import (
-    choose_batch,
-    plan_as_built,
-)
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.flow import is_flow
 from ldjcheck.settling.subject import settle_layer
+from ldjcheck.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Kind,
-        Probe,
-        Verdict,
-        Wrt,
-    )
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
     from ldjcheck.settling.subject import Subject
-    from ldjcheck.tape import Trace
+    from ldjcheck.variants import Proposal
 
     Tell = Callable[[Result], None]
 
@@ -90,9 +77,8 @@ def check_layer(
     try:
         with undisturbed(), unharmed(layer.obj):
             subject = settle_layer(layer, options)
-            checked = partial(_checked, tell=tell)
-            result = checked(subject, options, also)
-            result = asked_besides(subject, options, result, checked, _glanced_at)
+            result = _checked(subject, options, also, tell)
+            result = _called_otherwise(subject, options, result, tell)
             otherwise = meant_otherwise(subject.layer, result)
             if otherwise is not None:
                 raise otherwise
@@ -124,7 +110,7 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
 
     with undisturbed(), unharmed(layer.obj):
         subject = settle_layer(layer, options)
-        return _measurement(subject, subject.layer, options)
+        return measured(subject, options)
 
 
 def returned_shapes(
@@ -147,36 +133,78 @@ def returned_shapes(
 def _checked(
     subject: Subject,
     options: Options,
-    also: tuple[Probe, ...],
+    also: tuple[Probe, ...] = (),
     tell: Tell | None = None,
 ) -> Result:
-    layer = subject.layer
-    measurement = _measurement(subject, layer, options)
-    comparison = compare(measurement)
-    own = at_its_own_size(subject, comparison, options, _at)
+    """Return what a layer that is settled comes to: measured, judged, explained, mended."""
+    comparison = compared(subject, options)
+    own = at_its_own_size(subject, comparison, options)
     if own is not None:
         return _checked(own, options, also, tell)
-    comparison, of_splits = with_splits(subject, comparison, _compared)
+    comparison, splits = with_splits(subject, comparison)
     if tell is not None:
-        findings = *of_splits, *name_findings(comparison, None), *raised(comparison)
-        _tell_failure(tell, _concluded(comparison, (), findings, options))
+        found = _findings(comparison, splits, None)
+        _tell_failure(tell, _concluded(comparison, (), found, options))
     subject = _on_the_cpu(subject)
-    diagnoses = _diagnoses(subject, comparison, also)
-    diagnoses = with_sublayers(diagnoses, comparison, subject.bench, _alone)
-    findings = *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
+    diagnoses = diagnoses_of(subject, comparison, also)
+    diagnoses = with_sublayers(diagnoses, comparison, subject.bench)
+    found = _findings(comparison, splits, diagnoses)
     if tell is not None:
-        _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
-    findings = _fixed(findings, diagnoses, subject, comparison, also)
-    return _concluded(comparison, diagnoses, findings, options)
+        _tell_failure(tell, _concluded(comparison, diagnoses, found, options))
+    found = _fixed(found, diagnoses, subject, comparison, also)
+    return _concluded(comparison, diagnoses, found, options)
 
 
-def _glanced_at(subject: Subject, options: Options) -> Result:
-    """Return what the values alone come to of a layer that is known to be right otherwise."""
-    comparison = compare(
-        _measurement(subject, subject.layer, options, values_alone=True)
+def _called_otherwise(
+    subject: Subject, options: Options, result: Result, tell: Tell | None
+) -> Result:
+    """Return the result, or what another way of calling the layer brings to light."""
+    for variant in VARIANTS:
+        if not variant.concerns(result):
+            continue
+        proposal = variant.proposed(subject, options, result)
+        if proposal.options is None or variant.adopted is None:
+            result = proposal.result
+            continue
+        try:
+            again = _once_more(subject.layer, proposal, proposal.options, tell)
+        except CannotCheckError:
+            if not variant.may_fail:
+                raise
+            continue
+        result = variant.adopted(proposal, again)
+    return result
+
+
+def _once_more(
+    layer: Layer, proposal: Proposal, options: Options, tell: Tell | None
+) -> Result:
+    """Return what the layer comes to, called as was proposed."""
+    if proposal.values_first is not None:
+        values = compared(proposal.values_first, options, values_alone=True)
+        found = _concluded(values, (), _findings(values, (), None), options)
+        if found.status == "pass":
+            return found
+    return _checked(settle_layer(layer, options), options, tell=tell)
+
+
+def _findings(
+    comparison: Comparison,
+    splits: tuple[Split, ...],
+    diagnoses: tuple[Diagnosis, ...] | None,
+) -> tuple[Finding, ...]:
+    """Return what is named: of the splits, of the layer, and of what raised."""
+    of_splits = (
+        replace(finding, message=_within(split, finding.message))
+        for split in splits
+        for finding in name_findings(split.comparison)
+        if finding.severity not in ("note", "warning")
     )
-    findings = *name_findings(comparison, None), *raised(comparison)
-    return _concluded(comparison, (), findings, options)
+    return *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
+
+
+def _within(split: Split, message: str) -> str:
+    return f"In sublayer {split.departure.name}: {message[0].lower()}{message[1:]}"
 
 
 def _tell_failure(tell: Tell, result: Result) -> None:
@@ -235,49 +263,6 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
     return "flow" if kind == "bijection" and not told and is_flow(layer.obj) else kind
 
 
-def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
-    """Return what is wrong with a sublayer by itself, or None where nothing is."""
-    subject = settle_layer(layer, options)
-    comparison = compare(
-        _measurement(subject, subject.layer, options, values_alone=True)
-    )
-    diagnoses = _diagnoses(subject, comparison)
-    return next((d for d in diagnoses if d.direction == direction), None)
-
-
-def _compared(layer: Layer, options: Options) -> Comparison:
-    """Return how a layer by itself agrees."""
-    return _at(settle_layer(layer, options), options)
-
-
-def _at(subject: Subject, options: Options) -> Comparison:
-    return compare(_measurement(subject, subject.layer, options))
-
-
-def _measurement(
-    subject: Subject, layer: Layer, options: Options, *, values_alone: bool = False
-) -> Measurement:
-    from ldjcheck.experiments.order import OF_CALLS, OF_KNOWN_LAYERS, examined
-
-    experiments = OF_KNOWN_LAYERS if values_alone else OF_CALLS
-    found = examined(subject.bench, subject.probes(options), experiments)
-    measured = found.evidence.measured
-    measurement = Measurement(
-        layer=layer,
-        calls=subject.bench.calls,
-        # what is measured later is moved no further than the layer bears
-        options=replace(options, params_scale=measured[0].probe.scale),
-        measured=measured,
-        gradients=found.evidence.of(GradientMeasured),
-        has_parameters=subject.has_parameters,
-        inferred={**subject.inferred, **found.said},
-        float32_only=subject.float32_only,
-        one_sided=found.one_sided,
-    )
-    said = said_of_runs(measurement)
-    return replace(measurement, inferred={**measurement.inferred, **said})
-
-
 def _on_the_cpu(subject: Subject) -> Subject:
     """Return the subject for all that follows the measurement: a mistake is the same there."""
     bench = subject.bench
@@ -285,62 +270,6 @@ def _on_the_cpu(subject: Subject) -> Subject:
         return subject
     options = replace(bench.options, device=None)
     return replace(subject, bench=replace(bench, options=options))
-
-
-def _diagnoses(
-    subject: Subject, comparison: Comparison, also: tuple[Probe, ...] = ()
-) -> tuple[Diagnosis, ...]:
-    """Return what explains each direction that disagrees.
-
-    Only then is the layer recorded, and at further configurations.
-    """
-    from ldjcheck.mistakes.engine import diagnose_estimate, trace_ledger
-    from ldjcheck.mistakes.engine.investigation import record_directions
-
-    wrong = [
-        v.direction
-        for v in comparison.verdicts
-        if (v.mismatched or v.form is not None) and v.usable and not _is_estimate(v)
-    ]
-    guessed = tuple(
-        diagnose_estimate(v)
-        for v in comparison.verdicts
-        if v.mismatched and _is_estimate(v)
-    )
-    bench, measurement = subject.bench, comparison.measurement
-    if not wrong and (guessed or not measurement.options.ledger):
-        return guessed
-    if not wrong:
-        right = [v.direction for v in comparison.verdicts if v.usable]
-        first = measurement.measured[:1]
-        traced = record_directions(bench, right, first)
-        return tuple(trace_ledger(traces[0]) for traces in traced if traces)
-    more = subject.further_probes(measurement.options)
-    traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
-    return *guessed, *(
-        _diagnosed(traces, subject, more[0]) for traces in traced if traces
-    )
-
-
-def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
-    """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.mistakes.engine import (
-        diagnose_traces,
-        explained_as_built,
-        is_unexplained,
-    )
-    from ldjcheck.mistakes.engine.investigation import record_directions
-
-    diagnosis = diagnose_traces(traces)
-    as_built = plan_as_built(probe)
-    if not as_built or not is_unexplained(diagnosis):
-        return diagnosis
-    (built,) = record_directions(subject.bench, [diagnosis.direction], (), as_built)
-    return explained_as_built(diagnosis, traces, built)
-
-
-def _is_estimate(verdict: Verdict) -> bool:
-    return any(side.said.estimated for _, side, _ in verdict.usable)
 
 
 def _fixed(

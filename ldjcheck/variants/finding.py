@@ -1,0 +1,32 @@
+"""A result with one more mistake, unless that is not to count."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.judging.status import silenced
+from ldjcheck.mistakes import rule_for
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Options, Result
+
+
+def with_finding(
+    result: Result,
+    options: Options,
+    code: str,
+    message: str,
+    evidence: tuple[str, ...],
+) -> Result:
+    """Return the result with a mistake of the way there, unless it is not to count."""
+    rule = rule_for(code)
+    assert rule is not None
+    finding = rule.finding(message, direction="forward", evidence=evidence)
+    kept, ignored = silenced((finding,), options)
+    return replace(
+        result,
+        status="fail" if kept else result.status,
+        findings=(*kept, *result.findings),
+        ignored=(*ignored, *result.ignored),
+    )
