@@ -63,13 +63,16 @@ def exact_jacobian(
     raise NoJacobianError
 
 
-def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
+def log_abs_det(
+    matrices: Tensor, pivots: tuple[list[int], list[int]] | None = None
+) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
 
     One matrix at a time: batched LU in some builds of torch is silently wrong, or hangs,
     for 150 dims and more once the number of threads was set. Where zeros make a matrix
     triangular, in whatever order, its pivots are multiplied and nothing is eliminated:
     beside the slopes of a steep network, which do not count, the pivots would drown.
+    Where they are known, as from `peeled`, they are the `pivots` of all matrices.
     """
     finite = torch.isfinite(matrices).flatten(1).all(1)
     if matrices.requires_grad or not finite.all():
@@ -81,28 +84,31 @@ def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
         ]
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
     entries = matrices.detach().cpu().numpy()
-    patterns = entries != 0
-    alike = bool((patterns == patterns[:1]).all())
+    if pivots is None:
+        patterns = entries != 0
+        alike = bool((patterns == patterns[:1]).all())
+    else:
+        alike = True
     groups = [slice(None)] if alike else [slice(b, b + 1) for b in range(len(entries))]
-    found = [_of_one_pattern(entries[group]) for group in groups]
+    found = [_of_one_pattern(entries[group], pivots) for group in groups]
     signs, logs = (np.concatenate(each) for each in zip(*found, strict=True))
     return matrices.new_tensor(signs), matrices.new_tensor(logs)
 
 
 def _of_one_pattern(
-    entries: NDArray[np.floating],
+    entries: NDArray[np.floating], pivots: tuple[list[int], list[int]] | None
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return sign and log|det| of matrices whose zeros are at the same places."""
-    rows, columns = peeled((entries != 0).any(0))
+    rows, columns = pivots or peeled((entries != 0).any(0))
     rest_rows = sorted({*range(entries.shape[1])} - {*rows})
     rest_columns = sorted({*range(entries.shape[2])} - {*columns})
-    rest = entries[:, rest_rows][:, :, rest_columns]
+    rest = entries[:, rest_rows][:, :, rest_columns] if rows else entries
     pairs = [np.linalg.slogdet(matrix) for matrix in rest]
-    pivots = entries[:, rows, columns]
+    alone = entries[:, rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
-        logs = np.array([np.log(np.abs(each)).sum() for each in pivots])
-    signs = np.array([sign for sign, _ in pairs]) * np.sign(pivots).prod(1) * swapped
+        logs = np.array([np.log(np.abs(each)).sum() for each in alone])
+    signs = np.array([sign for sign, _ in pairs]) * np.sign(alone).prod(1) * swapped
     return (
         signs + 0.0,  # no minus zero
         np.array([log for _, log in pairs]) + logs,

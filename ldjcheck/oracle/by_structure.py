@@ -179,9 +179,9 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
             )
         )
     if block.is_whole and found.done.any():
-        entries = proposal.claim.entries
+        columns = proposal.claim.columns
         flipped = block.products.is_transposed
-        return replace(found, jacobian=entries.mT if flipped else entries)
+        return replace(found, jacobian=columns if flipped else columns.mT)
     return found
 
 

@@ -45,6 +45,11 @@ class Claim(ABC):
     shares: Tensor | None  # of the inputs, ascending, `(batch, n)`
     epsilon: float  # the rounding unit of the entries
 
+    @property
+    def probes(self) -> int:
+        """How many random vectors prove it."""
+        return PROBES
+
     @abstractmethod
     def times(self, w: Tensor) -> Tensor:
         """Return S w, `(k, batch, n)`."""
@@ -111,7 +116,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
     """
     part, claim = proposal.part, proposal.claim
     epsilon = part.products.epsilon
-    w = part.random(1 if apart else PROBES) / claim.scales
+    w = part.random(1 if apart else claim.probes) / claim.scales
     if apart:
         own = torch.eye(part.batch, dtype=w.dtype, device=w.device)
         w = w * own[..., None]
