@@ -74,7 +74,11 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
         NoTensorError: f returns something else than a tensor.
         UnequalDimsError: J is not square.
     """
-    wanted = wanted or Wanted()
+    return solved(f, x, wanted or Wanted())[0]
+
+
+def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Products]:
+    """Return the same, and the products of the Jacobians, of which there may be more."""
     generator = torch.Generator().manual_seed(wanted.seed)
     ways = WAYS if wanted.differences else AUTOGRAD
     products, glimpses = _looked_at(f, x, generator, ways)
@@ -88,7 +92,7 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
     )
     pending = torch.ones(products.batch, dtype=torch.bool, device=every.device)
     known = _solved(whole, pending, every[:0], wanted)
-    return _record(products, known, wanted, generator)
+    return _record(products, known, wanted, generator), products
 
 
 def _looked_at(
