@@ -38,14 +38,15 @@ from ldjcheck.oracle.proof import Claim, Proposal, prove
 Oracle = Callable[[Block], Proposal[Claim] | None]
 
 ORACLES: tuple[Oracle, ...] = (
-    diagonal.propose,
     identity_rows.propose,
+    diagonal.propose,
     permutation.propose,
     blocks.propose,
     low_rank.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
+_LEAST = 4  # lines that are left: fewer are worked out
 _GLIMPSES = 4  # columns, of different samples or of one, that are looked at first
 
 
@@ -123,7 +124,7 @@ def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Kno
     `still` are outputs outside of the block that do not move with its inputs.
     """
     known = nothing_known(block.batch, block.products.dims, pending.device)
-    for oracle in ORACLES if block.size > FEW else ():
+    for oracle in () if _is_small(block) else ORACLES:
         left = pending & ~known.done
         if not left.any():
             return known
@@ -189,8 +190,13 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
     return found
 
 
+def _is_small(block: Block) -> bool:
+    """Return whether all entries take hardly more products than a proof."""
+    return block.products.dims <= FEW or block.size < _LEAST
+
+
 def _is_afforded(block: Block, wanted: Wanted) -> bool:
-    if wanted.afford is None or block.size <= FEW:
+    if wanted.afford is None or _is_small(block):
         return True
     return wanted.afford(cost_of_dense(block))
 
@@ -233,7 +239,8 @@ def _record(
 ) -> Determinant:
     holds = anchored(products, known.stages, generator) if wanted.anchor else None
     missing = ~known.done
-    structure = structure_of_parts(known.parts) if known.done.any() else None
+    alone = bool(known.alone[known.done].all())
+    structure = structure_of_parts(known.parts, alone=alone)
     simple = structure not in ("dense", None) and known.jacobian is None
     return Determinant(
         exact=known.ldj.masked_fill(missing, torch.nan),

@@ -165,6 +165,7 @@ class ReverseProducts(Products):
         super().__init__(f, x)
         self.method = "reverse"
         self._keeps = True  # a recorded call can be gone through more than once
+        self._served = False  # it could once
         self._graph: tuple[Tensor, Tensor] | None = self._recorded()
         self._at_once = 0  # products, once it was looked how many
 
@@ -198,18 +199,18 @@ class ReverseProducts(Products):
         return torch.stack([self._single(each) for each in w])
 
     def _single(self, w: Tensor) -> Tensor:
-        if self._keeps and self._graph is not None:
-            try:
-                return self._back(*self._graph, w)
-            except Exception:  # what it kept for the way back is gone: record anew
-                self._keeps = False
-        if self._graph is None:
-            self._graph = self._recorded()
-        graph, self._graph = self._graph, None if not self._keeps else self._graph
         try:
-            return self._back(*graph, w)
+            graph = self._graph or self._recorded()
+            self._graph = graph if self._keeps else None
+            found = self._back(*graph, w)
         except Exception as error:
-            raise NoProductsError from error
+            if not self._keeps or not self._served:
+                raise NoProductsError from error
+            # What the call kept for the way back is gone: each product has its own.
+            self._keeps, self._graph = False, None
+            return self._single(w)
+        self._served = True
+        return found
 
     def _back(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():

@@ -106,6 +106,7 @@ class Proof:
     residual: Tensor  # the largest of all lines, relative to what the line adds up
     bound: Tensor  # what rounding explains of that, on the line where it is most
     error: Tensor  # of log|det|, that the residuals may conceal, nats
+    is_alone: Tensor  # whether the part's vectors moved no line outside of it
 
 
 def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
@@ -140,6 +141,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
         residual=relative.amax(dim=(0, 2)),
         bound=torch.where(size > 0, allowed / size, 0.0).amax(dim=(0, 2)),
         error=error,
+        is_alone=_is_alone(part, found),
     )
 
 
@@ -167,6 +169,12 @@ def _concealed(residual: Tensor, influence: Tensor) -> Tensor:
 
 def _within(residual: Tensor, allowed: Tensor) -> Tensor:
     return (residual <= allowed).all(dim=2).all(dim=0)  # not a number is not within
+
+
+def _is_alone(part: Block, found: Tensor) -> Tensor:
+    outside = torch.ones(part.products.dims, dtype=torch.bool, device=found.device)
+    outside[part.lines] = False
+    return (found[..., outside] == 0).all(dim=2).all(dim=0)
 
 
 def _vanishes(proposal: Proposal[Claim], found: Tensor) -> Tensor:
