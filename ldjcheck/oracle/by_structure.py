@@ -20,6 +20,7 @@ from ldjcheck.oracle import (
     identity_rows,
     low_rank,
     permutation,
+    triangular,
 )
 from ldjcheck.oracle.block import Block, Glimpse
 from ldjcheck.oracle.cost import Afford, cost_of_dense
@@ -43,6 +44,7 @@ ORACLES: tuple[Oracle, ...] = (
     permutation.propose,
     blocks.propose,
     low_rank.propose,
+    triangular.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
@@ -204,7 +206,8 @@ def _is_afforded(block: Block, wanted: Wanted) -> bool:
 def _stage(proposal: Proposal[Claim], still: Tensor, samples: Tensor) -> Stage:
     """Return what differences of y have to show, should the claim be true of the map."""
     claim, part = proposal.claim, proposal.part
-    times = claim.times_transposed if part.products.is_transposed else claim.times
+    source = part if claim.is_graded else claim
+    times = source.times_transposed if part.products.is_transposed else source.times
     return Stage(
         inputs=part.inputs,
         outputs=part.outputs,

@@ -50,6 +50,11 @@ class Claim(ABC):
         """How many random vectors prove it."""
         return PROBES
 
+    @property
+    def is_graded(self) -> bool:
+        """Whether S w is known for some vectors only, those that `scales` shapes."""
+        return False
+
     @abstractmethod
     def times(self, w: Tensor) -> Tensor:
         """Return S w, `(k, batch, n)`."""
