@@ -252,6 +252,18 @@ EXAMPLES: dict[str, Example] = {
     "autoregressive in random order": Example(
         f=autoregressive(40, shuffled(40)), shape=(40,), structure="triangular"
     ),
+    "autoregressive of many dims": Example(
+        f=autoregressive(300), shape=(300,), structure="triangular", products=26
+    ),
+    "autoregressive from the last on": Example(
+        f=autoregressive(100, torch.arange(100).flip(0)), shape=(100,),
+        structure="triangular", products=22,
+    ),
+    "autoregressive pixel by pixel": Example(
+        f=lambda x: autoregressive(96)(x.permute(0, 2, 3, 1).flatten(1))
+        .reshape(-1, 4, 8, 3).permute(0, 3, 1, 2),
+        shape=(3, 4, 8), structure="triangular", products=26,
+    ),
     "few dims": Example(f=residual(5), shape=(5,), structure="dense"),
     "one dim": Example(f=torch.sinh, shape=(1,), structure="diagonal"),
     "few dims of a coupling": Example(

@@ -289,3 +289,54 @@ def test_steep_blocks_have_their_true_value() -> None:
     assert_true_value(
         lambda x: torch.einsum("ji,bjhw->bihw", weight, x), normal(0, 3, 4, 3, 5)
     )
+
+
+# Autoregressive maps of many dims, whose diagonal few products tell
+
+REACHES = (1, 7, 8, 16, 24, 95)
+"""Eight coefficients are told of 96 dims: what is 8 apart looks like the diagonal."""
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("reach", REACHES)
+def test_an_order_with_one_entry_against_it_has_its_true_value(
+    size: float, reach: int
+) -> None:
+    leaking = with_one_more(autoregressive(96), size, 95 - reach, 95)
+    x = normal(0, 3, 96)
+    assert_true_value(leaking, x)
+    assert ("triangular", 95) in determinant(autoregressive(96), x).parts
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_an_order_that_all_dims_go_against_has_its_true_value(size: float) -> None:
+    f = autoregressive(97)
+    assert_true_value(lambda x: f(x) + size * x.roll(-1, 1), normal(0, 3, 97))
+    assert_true_value(lambda x: f(x) + size * x.roll(-8, 1), normal(0, 3, 97))
+
+
+def test_beside_a_steep_order_the_smallest_entry_against_it_counts() -> None:
+    def f(x: Tensor) -> Tensor:
+        y = torch.sinh(x)
+        y[:, 1:] = y[:, 1:] + 1e10 * torch.sin(x[:, :-1])
+        y[:, 0] = y[:, 0] + 1e-12 * x[:, 1]
+        return y
+
+    x = normal(0, 3, 96)
+    found = determinant(f, x)
+    first = x[:, 0].cosh() * x[:, 1].cosh() - 1e-2 * x[:, 0].cos()
+    exact = first.abs().log() + x[:, 2:].cosh().log().sum(1)
+    torch.testing.assert_close(found.exact, exact, atol=1e-8, rtol=1e-8)
+
+
+@pytest.mark.parametrize("steepness", [1.0, 1e3, 1e6, 1e9])
+def test_a_steep_order_has_its_true_value(steepness: float) -> None:
+    below = torch.ones(96, 96, dtype=torch.float64).tril(-1)
+    weight = normal(0, 96, 96) * below
+
+    def f(x: Tensor) -> Tensor:
+        return torch.sinh(x) + steepness * torch.tanh(x @ weight.T)
+
+    x = normal(0, 3, 96)
+    found = determinant(f, x)
+    torch.testing.assert_close(found.exact, x.cosh().log().sum(1), atol=1e-8, rtol=0)
