@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ldjcheck.oracle import (
     blocks,
+    colouring,
     dense,
     diagonal,
     identity_rows,
@@ -45,6 +46,7 @@ ORACLES: tuple[Oracle, ...] = (
     blocks.propose,
     low_rank.propose,
     triangular.propose,
+    colouring.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
@@ -244,7 +246,7 @@ def _record(
     missing = ~known.done
     alone = bool(known.alone[known.done].all())
     structure = structure_of_parts(known.parts, alone=alone)
-    simple = structure not in ("dense", None) and known.jacobian is None
+    simple = structure is not None and known.jacobian is None
     return Determinant(
         exact=known.ldj.masked_fill(missing, torch.nan),
         sign=known.sign.masked_fill(missing, torch.nan),

@@ -115,6 +115,12 @@ def one_by_one(channels: int, seed: int = 0) -> Map:
     return lambda x: torch.einsum("ij,bjhw->bihw", weight, x)
 
 
+def convolution(ends: str, channels: int = 2) -> Map:
+    torch.manual_seed(0)
+    layer = nn.Conv2d(channels, channels, 3, padding=1, padding_mode=ends).double()
+    return lambda x: layer(x)
+
+
 def actnorm(x: Tensor) -> Tensor:
     scale = torch.linspace(-2, 3, x.shape[1], dtype=x.dtype)
     return (x + 1.5) * torch.exp(scale).reshape(1, -1, *[1] * (x.dim() - 2))
@@ -235,6 +241,16 @@ EXAMPLES: dict[str, Example] = {
     "neighbours": Example(
         f=lambda x: (x.reshape(-1, 12, 4).sinh() @ normal(0, 4, 4)).reshape(-1, 48),
         shape=(48,), structure="block",
+    ),
+    "3x3 convolution": Example(
+        f=convolution("zeros"), shape=(2, 9, 11), structure="dense", products=28
+    ),
+    "convolution round the ends": Example(
+        f=convolution("circular"), shape=(2, 9, 12), structure="dense", products=28
+    ),
+    "residual convolutions": Example(
+        f=lambda x: x + 0.3 * torch.tanh(convolution("zeros")(torch.sin(x))),
+        shape=(2, 8, 12), structure="dense", products=40,
     ),
     "planar": Example(f=planar(260), shape=(260,), structure="low-rank", products=12),
     "radial": Example(f=radial, shape=(260,), structure="low-rank", products=12),

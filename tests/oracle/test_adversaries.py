@@ -12,6 +12,7 @@ from .maps import (
     Map,
     autoregressive,
     chunk_coupling,
+    convolution,
     dense_ldj,
     mask_coupling,
     normal,
@@ -270,6 +271,16 @@ def test_an_entry_that_only_some_points_show_is_no_part_of_others() -> None:
     ring = x.clone()
     ring[2] = x[2].abs() + 2.6
     assert_true_value(f, ring)
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("ends", ["zeros", "circular"])
+def test_a_convolution_with_one_far_entry_has_its_true_value(
+    size: float, ends: str
+) -> None:
+    assert_true_value(
+        with_one_more(convolution(ends), size, 3, 150), normal(0, 3, 2, 9, 12)
+    )
 
 
 def test_a_singular_block_is_singular() -> None:
