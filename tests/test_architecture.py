@@ -33,7 +33,7 @@ FLOORS: tuple[frozenset[str], ...] = (
             "rules", "report", "strategies",
         }
     ),
-    frozenset({"fixes", "listening"}),
+    frozenset({"fixes", "listening", "portrait"}),
     frozenset({"checking"}),
     frozenset({"checking.flows", "checking.setting"}),
     frozenset({"checking.besides", "checking.one_size", "checking.splits"}),

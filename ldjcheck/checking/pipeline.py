@@ -160,7 +160,20 @@ def _checked(
     if tell is not None:
         _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
     findings = _fixed(findings, diagnoses, setting, comparison, also)
-    return _concluded(comparison, diagnoses, findings, options)
+    result = _concluded(comparison, diagnoses, findings, options)
+    return _portrayed(result, setting, comparison, options)
+
+
+def _portrayed(
+    result: Result, setting: Setting, comparison: Comparison, options: Options
+) -> Result:
+    """Return the result with what pictures of it are drawn from, where any are wanted."""
+    if not options.pictures:
+        return result
+    from ldjcheck.portrait import portrait_of
+
+    drawn = portrait_of(result, setting.settled, comparison)
+    return replace(result, portrait=drawn)
 
 
 def _glanced_at(setting: Setting, options: Options) -> Result:

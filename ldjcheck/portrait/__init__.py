@@ -1,0 +1,45 @@
+"""What is kept of a check for pictures of it: Jacobians, the image of a grid, the source.
+
+A grid costs calls of the layer, three for a direction at the most, and only maps of two
+dims have one. Everything else was measured already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.portrait.excerpts import excerpts_of
+from ldjcheck.portrait.jacobians import jacobians_of, shown_side
+from ldjcheck.records import Portrait
+
+if TYPE_CHECKING:
+    from ldjcheck.measure import Settled
+    from ldjcheck.records import Comparison, GridImage, Result
+
+__all__ = ["portrait_of"]
+
+
+def portrait_of(result: Result, settled: Settled, comparison: Comparison) -> Portrait:
+    """Return what pictures of a result are drawn from; what cannot be had is left out."""
+    return Portrait(
+        jacobians=jacobians_of(comparison),
+        grids=_grids(settled, comparison),
+        excerpts=excerpts_of(result),
+    )
+
+
+def _grids(settled: Settled, comparison: Comparison) -> tuple[GridImage, ...]:
+    from ldjcheck.portrait.grids import PLANE, grid_image
+
+    found = []
+    for verdict in comparison.verdicts:
+        shown = shown_side(verdict.check, comparison.measurement)
+        if (
+            shown is None
+            or shown[1].x[0].numel() != PLANE
+            or verdict.behaviour.coupling
+        ):
+            continue
+        image = grid_image(settled, *shown)
+        found += [] if image is None else [image]
+    return tuple(found)
