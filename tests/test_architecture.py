@@ -30,9 +30,10 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset(
         {
             "targets", "conventions", "probe", "measure", "compare", "diagnosis",
-            "rules", "report", "strategies",
+            "rules", "strategies",
         }
     ),
+    frozenset({"report"}),
     frozenset({"fixes", "listening", "portrait"}),
     frozenset({"checking"}),
     frozenset({"checking.flows", "checking.setting"}),

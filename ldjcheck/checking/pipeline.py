@@ -30,6 +30,7 @@ from ldjcheck.compare.judgement import (
     with_shares,
 )
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.portrait import with_portrait
 from ldjcheck.records import (
     Finding,
     Ignored,
@@ -161,19 +162,7 @@ def _checked(
         _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
     findings = _fixed(findings, diagnoses, setting, comparison, also)
     result = _concluded(comparison, diagnoses, findings, options)
-    return _portrayed(result, setting, comparison, options)
-
-
-def _portrayed(
-    result: Result, setting: Setting, comparison: Comparison, options: Options
-) -> Result:
-    """Return the result with what pictures of it are drawn from, where any are wanted."""
-    if not options.pictures:
-        return result
-    from ldjcheck.portrait import portrait_of
-
-    drawn = portrait_of(result, setting.settled, comparison)
-    return replace(result, portrait=drawn)
+    return with_portrait(result, setting.settled, comparison)
 
 
 def _glanced_at(setting: Setting, options: Options) -> Result:

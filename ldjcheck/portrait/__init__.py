@@ -6,6 +6,7 @@ dims have one. Everything else was measured already.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.portrait.excerpts import excerpts_of
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     from ldjcheck.measure import Settled
     from ldjcheck.records import Comparison, GridImage, Result
 
-__all__ = ["portrait_of"]
+__all__ = ["with_portrait"]
 
 
-def portrait_of(result: Result, settled: Settled, comparison: Comparison) -> Portrait:
-    """Return what pictures of a result are drawn from; what cannot be had is left out."""
-    return Portrait(
+def with_portrait(result: Result, settled: Settled, comparison: Comparison) -> Result:
+    """Return the result with what pictures of it are drawn from, where any are wanted.
+
+    What cannot be had is left out.
+    """
+    if not comparison.measurement.options.pictures:
+        return result
+    portrait = Portrait(
         jacobians=jacobians_of(comparison),
         grids=_grids(settled, comparison),
         excerpts=excerpts_of(result),
     )
+    return replace(result, portrait=portrait)
 
 
 def _grids(settled: Settled, comparison: Comparison) -> tuple[GridImage, ...]:

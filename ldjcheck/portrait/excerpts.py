@@ -57,7 +57,7 @@ def _spans(lines: Sequence[str], numbers: Sequence[int]) -> Iterator[tuple[int, 
         spans.add((first, min(last, len(lines))))
     merged: list[tuple[int, int]] = []
     for first, last in sorted(spans):
-        if merged and first <= merged[-1][1] + 1:
+        if merged and first <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(merged[-1][1], last)
         else:
             merged.append((first, last))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.report import concise, json, notebook, text
+from ldjcheck.report import concise, html, json, notebook, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ FORMATS: tuple[Format, ...] = (
     Format("text", text.render),
     Format("concise", concise.render),
     Format("json", json.render),
+    Format("html", html.render, drawn=True),
 )
 
 

@@ -105,7 +105,8 @@ def sample_title(contents: Contents, sample: int) -> str:
     said = next((s for s in contents.samples if s.index == sample), None)
     if said is None:
         return f"sample {sample}"
-    return f"sample {sample}: log|det J| = {said.exact:+.4g}".replace("-", MINUS)
+    told = f"{said.exact + 0.0:+.4g}" if said.exact else "0"
+    return f"sample {sample}: log|det J| = {told}".replace("-", MINUS)
 
 
 def jacobian_caption(contents: Contents) -> str:

@@ -83,7 +83,7 @@ def draw_heatmap(axes: Axes, matrix: JacobianMatrix, scale: Scale) -> None:
     rows = cleaned(matrix)
     colours = [[_colour(value, scale) for value in row] for row in rows]
     height, width = len(rows), len(rows[0])
-    axes.imshow(colours, interpolation="nearest", aspect="equal")
+    axes.imshow(colours, interpolation="none", aspect="equal")
     if max(height, width) <= _NUMBERS:
         _write_numbers(axes, rows, scale)
     elif max(height, width) <= _SIGNS:
@@ -94,8 +94,9 @@ def draw_heatmap(axes: Axes, matrix: JacobianMatrix, scale: Scale) -> None:
     _name_dims(axes, matrix)
 
 
-def draw_key(axes: Axes, scale: Scale) -> None:
-    """Draw which colour stands for which size and sign."""
+def draw_key(beside: Axes, scale: Scale) -> None:
+    """Draw which colour stands for which size and sign, at the right of a matrix."""
+    axes = beside.inset_axes((1.05, 0.0, 0.06, 1.0))
     plain(axes)
     least = scale.smallest
     if not scale.is_linear:
@@ -109,7 +110,7 @@ def draw_key(axes: Axes, scale: Scale) -> None:
     ]
     values = [*reversed(sizes), 0.0, *(-size for size in sizes)]
     column = [[_colour(value, scale)] for value in values]
-    axes.imshow(column, aspect="auto", interpolation="nearest")
+    axes.imshow(column, aspect="auto", interpolation="none")
     for spine in axes.spines.values():
         spine.set_visible(True)
         spine.set_linewidth(0.8)

@@ -41,7 +41,7 @@ def sheet(result: Result, direction: Direction | None = None) -> Figure:
         NothingToDrawError: the result has nothing to draw.
         ModuleNotFoundError: matplotlib is not installed.
     """
-    figure, own_style = _library()
+    figure, own_style = drawing_library()
     found = _contents(result, direction)
     rows = [(name, _told(name, found)) for name in _rows(found)]
     title = _title(result, found)
@@ -72,7 +72,9 @@ def save_sheet(figure: Figure, path: Path) -> None:
     figure.savefig(path, facecolor="white", metadata=stamps.get(path.suffix, {}))
 
 
-def _library() -> tuple[type[Figure], Callable[[], AbstractContextManager[None]]]:
+def drawing_library() -> tuple[
+    type[Figure], Callable[..., AbstractContextManager[None]]
+]:
     """Return the class of our figures, and the style that they are drawn in.
 
     Raises:
@@ -123,9 +125,8 @@ def _rows(found: Contents) -> list[str]:
 def _paint_jacobian(part: SubFigure, found: Contents) -> None:
     shown = found.matrices[:_SAMPLES]
     scale = heatmap.scale_of(shown)
-    widths = [1.0] * len(shown) + [0.06]
-    axes = part.subplots(1, len(widths), squeeze=False, width_ratios=widths)[0]
-    for each, matrix in zip(axes, shown, strict=False):
+    axes = part.subplots(1, len(shown), squeeze=False)[0]
+    for each, matrix in zip(axes, shown, strict=True):
         heatmap.draw_heatmap(each, matrix, scale)
         each.set_title(contents.sample_title(found, matrix.sample))
     heatmap.draw_key(axes[-1], scale)

@@ -12,15 +12,16 @@ from matplotlib.figure import Figure
 from ldjcheck.report.pictures.palette import SETTINGS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 
 @contextmanager
-def own_style() -> Iterator[None]:
-    """Draw in our style, whatever the user's is, and leave theirs as it was."""
+def own_style(more: Mapping[str, Any] | None = None) -> Iterator[None]:
+    """Draw in our style, and `more` of it, whatever the user's is; theirs stays."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
-        with matplotlib.rc_context(SETTINGS):
+        settings: Any = {**SETTINGS, **(more or {})}
+        with matplotlib.rc_context(settings):
             yield
 
 

@@ -107,7 +107,7 @@ def draw_factors(axes: Axes, cell: Cell, sample: Sample) -> None:
         axes.axvline(1.0, color=FAINT, linewidth=1.0, linestyle=(0, (2, 3)), zorder=0)
         axes.set_xlim(0, 1.6 * max([*map(_exp, logs), 1.0]))
     axes.set_xlabel("area after / area before")
-    axes.set_title(f"how much a small cell grows, sample {cell.sample}")
+    axes.set_title(f"growth of a small cell, sample {cell.sample}")
 
 
 def _plane(axes: Axes, lines: Sequence[Path], outline: Path, small: Path) -> None:
