@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     Place = tuple[str, int | None]
 
+_MOST = 24  # lines of a short ledger
+_AROUND = 6  # lines shown before and after a blamed one of a longer one
+
 
 @dataclass(frozen=True, slots=True)
 class SourceRow:
@@ -26,6 +30,7 @@ class SourceRow:
     exact: str
     reported: str
     is_blamed: bool
+    order: int = 0  # the first place in the order; 0: it did nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,23 @@ class SourceView:
 
     file: str
     rows: tuple[SourceRow, ...]
+
+
+def lines_as_run(sources: Sequence[SourceView]) -> tuple[SourceRow, ...]:
+    """Return the lines that did something, or are blamed, in the order in which they ran.
+
+    Of very many those around the blamed ones.
+    """
+    told = [row for each in sources for row in each.rows if row.order or row.is_blamed]
+    rows = sorted(told, key=lambda row: row.order or math.inf)
+    if len(rows) <= _MOST:
+        return tuple(rows)
+    near = [index for index, row in enumerate(rows) if row.is_blamed] or [0]
+    return tuple(
+        row
+        for index, row in enumerate(rows)
+        if min(abs(index - other) for other in near) <= _AROUND
+    )
 
 
 def sources_of(result: Result, direction: Direction) -> tuple[SourceView, ...]:
@@ -96,6 +118,7 @@ def _row(
         exact=_sum([line.exact for _, line in own]),
         reported=_sum([line.reported for _, line in own]),
         is_blamed=is_blamed,
+        order=own[0][0] if own else 0,
     )
 
 

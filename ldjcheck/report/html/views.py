@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING
 from ldjcheck.report import figures
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import Drawings, drawings_of
-from ldjcheck.report.html.source import SourceView, outdented, sources_of
+from ldjcheck.report.html.source import (
+    SourceRow,
+    SourceView,
+    lines_as_run,
+    outdented,
+    sources_of,
+)
 from ldjcheck.report.layout import lines_of, one_line
 from ldjcheck.report.tables import heading, label, outcome
 
@@ -110,6 +116,11 @@ class DirectionView:
     sublayers: tuple[SublayerLine, ...]
     drawings: Drawings | None
 
+    @property
+    def lines(self) -> tuple[SourceRow, ...]:
+        """The lines that did something, in the order in which they ran."""
+        return lines_as_run(self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class CheckRow:
@@ -141,7 +152,7 @@ class LayerView:
     understood: tuple[tuple[str, str], ...]
 
 
-def view_of(result: Result, number: int) -> LayerView:
+def view_of(result: Result, number: int, *, pictures: bool = True) -> LayerView:
     """Return what the page says of one result; its anchor is made of its number."""
     main = gravest(result) if result.status != "pass" else None
     findings = [f for f in result.findings if f.severity in ("error", "unproven")]
@@ -163,7 +174,7 @@ def view_of(result: Result, number: int) -> LayerView:
         title=None if main is None else f"{main.code} {main.name}",
         sentence=_sentence(result) if main is None else one_line(main.message),
         findings=tuple(views),
-        directions=tuple(_directions(result, number)),
+        directions=tuple(_directions(result, number, pictures=pictures)),
         checks=tuple(map(_check_row, result.checks)),
         remarks=tuple(_finding(each, with_page=False) for each in remarks),
         ignored=tuple(
@@ -283,7 +294,9 @@ def _page(code: str) -> PageView | None:
 # --- numbers --------------------------------------------------------------------------
 
 
-def _directions(result: Result, number: int) -> Iterator[DirectionView]:
+def _directions(
+    result: Result, number: int, *, pictures: bool
+) -> Iterator[DirectionView]:
     checks = [c for c in result.checks if c.name == "ldj" and c.direction is not None]
     main = gravest(result)
     if main is not None and main.direction == "inverse":
@@ -294,7 +307,8 @@ def _directions(result: Result, number: int) -> Iterator[DirectionView]:
         lines = [line for line in result.ledger if line.direction == direction]
         parts = tuple(s for s in result.sublayers if s.direction == direction)
         rows = tuple(_sample_rows(check))
-        drawings = drawings_of(result, direction, f"p{number}{direction[0]}")
+        name = f"p{number}{direction[0]}"
+        drawings = drawings_of(result, direction, name) if pictures else None
         if not (rows or lines or parts or drawings):
             continue
         totals = None
