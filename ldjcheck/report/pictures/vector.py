@@ -37,7 +37,7 @@ def jacobian_svg(found: Contents, sample: int, name: str) -> str | None:
         heatmap.draw_heatmap(axes, matrix, scale)
         heatmap.draw_key(axes, scale)
 
-    return _svg(paint, (4.9, 3.9), (0.7, 1.1, 0.6, 0.15), name)
+    return drawn_svg(paint, (4.9, 3.9), (0.7, 1.1, 0.6, 0.15), name)
 
 
 def samples_svg(found: Contents, name: str) -> str | None:
@@ -46,7 +46,7 @@ def samples_svg(found: Contents, name: str) -> str | None:
     if not shown:
         return None
     size = (max(4.6, 1.3 * len(shown)), 3.4)
-    return _svg(
+    return drawn_svg(
         lambda figure: bars.draw_samples(figure.subplots(), shown),
         size, (0.9, 0.1, 0.7, 0.2), name,
     )  # fmt: skip
@@ -57,7 +57,7 @@ def dims_svg(found: Contents, sample: int, name: str) -> str | None:
     exact, reported = found.exact_parts(sample), found.reported_parts(sample)
     if len(exact) < 2:
         return None
-    return _svg(
+    return drawn_svg(
         lambda figure: bars.draw_dims(figure.subplots(), exact, reported),
         (5.4, 3.4), (0.9, 0.1, 0.9, 0.2), name,
     )  # fmt: skip
@@ -65,7 +65,7 @@ def dims_svg(found: Contents, sample: int, name: str) -> str | None:
 
 def law_svg(law: Law, name: str) -> str:
     """Return how the difference grows with the dims."""
-    return _svg(
+    return drawn_svg(
         lambda figure: bars.draw_law(figure.subplots(), law),
         (4.6, 3.4), (0.9, 0.15, 0.7, 0.2), name,
     )  # fmt: skip
@@ -86,13 +86,15 @@ def volume_svg(found: Contents, sample: int, name: str) -> str | None:
         volume.draw_factors(factors, cell, said)
         figure.subplots_adjust(wspace=0.45)
 
-    return _svg(paint, (10.6, 3.6), (0.45, 0.15, 0.6, 0.35), name)
+    return drawn_svg(paint, (10.6, 3.6), (0.45, 0.15, 0.6, 0.35), name)
 
 
 _SAMPLES = 8
 
 
-def _svg(paint: Painter, size: tuple[float, float], margins: Margins, name: str) -> str:
+def drawn_svg(
+    paint: Painter, size: tuple[float, float], margins: Margins, name: str
+) -> str:
     """Return a picture of some inches, its parts named after `name`.
 
     Raises:
