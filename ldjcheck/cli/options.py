@@ -185,7 +185,7 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         multiple=True,
         default=("text",),
         metavar="NAME[=FILE]",
-        help="text, concise or json; to a file with =FILE. Repeatable.",
+        help="text, concise, json or html; to a file with =FILE. Repeatable.",
     ),
     _show(
         "--plot",

@@ -77,3 +77,28 @@ def test_a_file_that_cannot_be_is_refused_before_anything_runs(
     ran = ldjcheck("flow.py:Scale", "--plot", file)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert told in " ".join(ran.stderr.split())
+
+
+def test_the_html_report_holds_the_source_the_ledger_and_the_pictures(
+    ldjcheck: Callable[..., Ran],
+) -> None:
+    plain = ldjcheck("flow.py:Scale(-1)", "-q")
+    ran = ldjcheck(
+        "flow.py:Scale(-1)", "-q", "--format", "text", "--format", "html=r.html"
+    )
+    assert (ran.stdout, ran.returncode) == (plain.stdout, plain.returncode)
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert page.count("<svg ") >= 8
+    assert "def forward(self, x):" in page
+    assert 'class="blamed"' in page
+    assert "--format html=r.html" in page
+
+
+def test_of_a_layer_that_passes_the_html_report_shows_the_ledger_too(
+    ldjcheck: Callable[..., Ran],
+) -> None:
+    ldjcheck("flow.py:Scale", "--format", "html=r.html")
+    page = Path("r.html").read_text(encoding="utf-8")
+    assert "The reported log-determinant is the exact one, forward only." in page
+    assert "Line by line" in page
