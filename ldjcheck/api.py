@@ -61,6 +61,7 @@ def check(
     ignore: Sequence[str] | Mapping[str, str] = (),
     strict: bool = False,
     ledger: bool = False,
+    pictures: bool = True,
     jacobian: Oracle | None = None,
     adapter: Any = None,
 ) -> Report:
@@ -96,6 +97,8 @@ def check(
             ignored and does not occur is told (LDJ490).
         strict: let warnings fail.
         ledger: follow the lines of a layer that passes, too.
+        pictures: keep what `report.plot()` draws. It costs calls of layers of two dims
+            only, of which a grid is drawn.
         jacobian: another oracle, `jacobian(f, x)` with `f` from `(batch, dims_in)` to
             `(batch, dims_out)`, that returns J `(batch, dims_out, dims_in)`. `f` takes
             whole batches of the size of `x`. It is held against central differences, as

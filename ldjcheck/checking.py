@@ -27,6 +27,7 @@ from ldjcheck.judging.status import (
 )
 from ldjcheck.mistakes.naming.circumstances import unused
 from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
+from ldjcheck.portrait import with_portrait
 from ldjcheck.records import (
     Finding,
     Layer,
@@ -152,7 +153,8 @@ def _checked(
     if tell is not None:
         _tell_failure(tell, _concluded(comparison, diagnoses, found, options))
     found = _fixed(found, diagnoses, subject, comparison, also)
-    return _concluded(comparison, diagnoses, found, options)
+    result = _concluded(comparison, diagnoses, found, options)
+    return with_portrait(result, subject.bench, comparison)
 
 
 def _called_otherwise(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.cli.pictures import refuse_without_library, write_pictures
 from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
 from ldjcheck.records import Options, Suppression
 
@@ -43,6 +44,8 @@ def _check(
     from ldjcheck.cli.session import Request, run_session
 
     _refuse_mixing(settings["formats"])
+    if settings["plot"] is not None:
+        refuse_without_library()
     started = time.time()
     ignored = _ignored(targets, settings["ignore"]) or file.everywhere
     request = Request(
@@ -65,6 +68,8 @@ def _check(
             color=settings["color"],
             verbosity=verbosity,
         )
+        if settings["plot"] is not None:
+            write_pictures(session.run, settings["plot"])
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
@@ -87,7 +92,9 @@ def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
 def _options(settings: dict[str, Any]) -> Options:
     """Return the options of the check; keyword arguments are evaluated later."""
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
-    given["ledger"] = settings["verbose"] > 0
+    is_drawn = any(each.drawn for each, _ in settings["formats"])
+    given["ledger"] = settings["verbose"] > 0 or is_drawn
+    given["pictures"] = is_drawn or settings["plot"] is not None
     selected = tuple(code for codes in settings["select"] for code in codes)
     return Options(**(given | {"kwarg": (), "select": selected, "ignore": ()}))
 

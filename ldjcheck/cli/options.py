@@ -185,7 +185,14 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         multiple=True,
         default=("text",),
         metavar="NAME[=FILE]",
-        help="text, concise or json; to a file with =FILE. Repeatable.",
+        help="text, concise, json or html; to a file with =FILE. Repeatable.",
+    ),
+    _show(
+        "--plot",
+        type=types.PICTURE,
+        metavar="FILE",
+        help="Draw the Jacobian, reported against exact, and of two dims the volume: "
+        "a .png, .svg or .pdf file.",
     ),
     _show("-q", "--quiet", is_flag=True, help="Say less."),
     _show("-v", "--verbose", is_flag=True, help="Say more."),

@@ -171,6 +171,15 @@ def _format(text: str) -> tuple[Format, Path | None]:
     return found, path
 
 
+def _picture(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.suffix.lower() not in _PICTURES:
+        raise _ReasonError(f"its name ends in {', '.join(_PICTURES)}.")
+    if path.is_dir() or not path.parent.is_dir():
+        raise _ReasonError(f"no file {text!r} can be written.")
+    return path
+
+
 def _one_of(names: Iterable[str], name: str, hint: str) -> str:
     """Return `name` if it is one of `names`; else say what it may have been."""
     names = list(names)
@@ -179,6 +188,8 @@ def _one_of(names: Iterable[str], name: str, hint: str) -> str:
     near = get_close_matches(name, names, n=1)
     raise _ReasonError(f"did you mean {near[0]}?" if near else hint)
 
+
+_PICTURES = (".png", ".svg", ".pdf")
 
 SHAPE = Text(
     "shape", "an event shape such as 1,4,4 (a named input: x=1,4,4)", _named_shape
@@ -197,3 +208,4 @@ CONVENTION = Text("convention", "a convention", _convention)
 CODES = Text("codes", "a code or the name of a mistake", _codes)
 IGNORABLE = Text("codes", "a mistake that can be ignored", _ignorable)
 FORMAT = Text("format", "an output format", _format)
+PICTURE = Text("file", "a file for pictures", _picture)

@@ -47,6 +47,7 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "rtol": _tolerance,
         "strict": _flag,
         "ledger": _flag,
+        "pictures": _flag,
         "jacobian": _oracle,
     }
     for name in given.keys() & readers.keys():

@@ -49,6 +49,13 @@ from ldjcheck.records.observed import (
     Observation,
     OneSided,
 )
+from ldjcheck.records.portrait import (
+    Cell,
+    Excerpt,
+    GridImage,
+    JacobianMatrix,
+    Portrait,
+)
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Check,
@@ -92,6 +99,7 @@ __all__ = [
     "CallFunction",
     "Calls",
     "Cast",
+    "Cell",
     "Check",
     "CheckName",
     "CheckStatus",
@@ -105,6 +113,7 @@ __all__ = [
     "Edit",
     "Evidence",
     "Exact",
+    "Excerpt",
     "Explanation",
     "Family",
     "Finding",
@@ -112,8 +121,10 @@ __all__ = [
     "Further",
     "GradientMeasured",
     "GradientPart",
+    "GridImage",
     "Ignored",
     "Instead",
+    "JacobianMatrix",
     "Kind",
     "Law",
     "LawPoint",
@@ -129,6 +140,7 @@ __all__ = [
     "OneSided",
     "Options",
     "Oracle",
+    "Portrait",
     "Probe",
     "Region",
     "Result",

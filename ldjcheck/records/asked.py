@@ -80,6 +80,7 @@ class Options:
     search: int = 0  # look for a failing probe among so many
     strict: bool = False
     ledger: bool = False  # build the line ledger of a passing layer too
+    pictures: bool = False  # keep what pictures are drawn from
     jacobian: Oracle | None = None  # instead of automatic differentiation
     adapter: Any = None  # calls the layer, instead of a convention
 

@@ -1,4 +1,4 @@
-"""Results: plain data that can be pickled, and exactly what the JSON shows."""
+"""Results: plain data that can be pickled, and what the JSON shows, field by field."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ldjcheck.records.portrait import Portrait
     from ldjcheck.records.words import (
         CheckName,
         CheckStatus,
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
         Structure,
         Wrt,
     )
+
+UNWRITTEN = {"json": False}
+"""Marks a field that is no part of the JSON document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +194,8 @@ class Result:
     ledger: tuple[LedgerLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    # For pictures alone: no part of the JSON document.
+    portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

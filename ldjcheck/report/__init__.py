@@ -6,31 +6,39 @@ A new format is one file with `render(run, style) -> str`, and one line in `FORM
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.report import concise, json, notebook, text
+from ldjcheck.report import concise, html, json, notebook, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Check, Finding, Result, Run, Status
+    from matplotlib.figure import Figure
+
+    from ldjcheck.records import Check, Direction, Finding, Result, Run, Status
 
 __all__ = ["FORMATS", "Format", "Report", "Style"]
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """An output format, by the name that `--format` takes."""
+    """An output format, by the name that `--format` takes.
+
+    `drawn` says that it holds pictures and ledgers, which a check then keeps.
+    """
 
     name: str
     render: Callable[[Run, Style], str]
+    drawn: bool = False
 
 
 FORMATS: tuple[Format, ...] = (
     Format("text", text.render),
     Format("concise", concise.render),
     Format("json", json.render),
+    Format("html", html.render, drawn=True),
 )
 
 
@@ -67,6 +75,29 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--format json` writes."""
         return json.document(self.run)
+
+    def plot(
+        self, path: str | Path | None = None, direction: Direction | None = None
+    ) -> Figure:
+        """Return a figure of the check, and write it where a path is given.
+
+        It shows the Jacobian of some samples, reported against exact, and for a layer of
+        two dims what becomes of a grid and of the area of a small cell in it.
+
+        Args:
+            path: a file whose name ends in .png, .svg or .pdf.
+            direction: which way to draw; the one that the verdict is about, if None.
+
+        Raises:
+            ModuleNotFoundError: matplotlib, the extra `plot`, is not installed.
+            ValueError: nothing was compared, so that there is nothing to draw.
+        """
+        from ldjcheck.report.pictures import save_sheet, sheet
+
+        figure = sheet(self.result, direction)
+        if path is not None:
+            save_sheet(figure, Path(path))
+        return figure
 
     def __str__(self) -> str:
         return text.render(self.run, Style(color=False, verbosity=0)).rstrip("\n")

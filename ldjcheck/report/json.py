@@ -50,8 +50,8 @@ def render(run: Run, style: Style) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value):
-        fields = dataclasses.fields(value)
-        return {field.name: _plain(getattr(value, field.name)) for field in fields}
+        written = [f for f in dataclasses.fields(value) if f.metadata.get("json", True)]
+        return {field.name: _plain(getattr(value, field.name)) for field in written}
     if isinstance(value, Mapping):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, tuple | list):

@@ -46,6 +46,7 @@ def assert_ldj(
     ignore: Sequence[str] | Mapping[str, str] = (),
     strict: bool = False,
     ledger: bool = False,
+    pictures: bool = True,
     jacobian: Oracle | None = None,
     adapter: Any = None,
     allow_unproven: str | None = None,
@@ -92,6 +93,7 @@ def assert_ldj(
             ignore=ignore,
             strict=strict,
             ledger=ledger,
+            pictures=pictures,
             jacobian=jacobian,
             adapter=adapter,
         )

@@ -39,6 +39,7 @@ class CheckKeywords(TypedDict, total=False):
     ignore: Sequence[str] | Mapping[str, str]
     strict: bool
     ledger: bool
+    pictures: bool
     jacobian: Oracle | None
     adapter: Any
 

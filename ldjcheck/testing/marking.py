@@ -9,7 +9,8 @@ from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 if TYPE_CHECKING:
     import pytest
 
-TYPED = frozenset(CheckKeywords.__annotations__) - {"adapter", "jacobian", "ledger"}
+_UNTYPED = {"adapter", "jacobian", "ledger", "pictures"}
+TYPED = frozenset(CheckKeywords.__annotations__) - _UNTYPED
 """The keywords of a check that can stand in a file."""
 
 

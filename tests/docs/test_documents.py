@@ -1,26 +1,46 @@
 """Every output block and every Python block of the documents, run again.
 
 A `console` block holds commands after `$ ` and what they print; a `python` block is
-executed, after the earlier ones of the same document. Everything runs from the
-repository root, where the documents tell their readers to be. Run as a program by
-`PYTHONPATH=tests python tests/docs/test_documents.py`, this file writes what has changed
-into them.
+executed, after the earlier ones of the same document, and a `pycon` block after those of
+its own kind, its output compared. Everything runs from the repository root, where the
+documents tell their readers to be; a document that says so in a comment has a copy of
+`examples` to itself, from the first block to the last, and a `python` block there whose
+first line is `# name.py` is saved under that name. Blocks of other languages cannot be
+run, but must be what they say they are. Run as a program by `PYTHONPATH=tests python
+tests/docs/test_documents.py`, this file writes what has changed into the documents.
 """
 
 from __future__ import annotations
 
+import ast
+import configparser
+import doctest
 import os
 import re
+import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from terminal import terminal
 
 from ldjcheck.conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+yaml = pytest.importorskip("yaml")
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -31,26 +51,49 @@ DOCUMENTS = [
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
+OWN_FOLDER = "<!-- runs in a copy of examples -->"
+UNRUN: dict[str, Callable[[str], object]] = {
+    "py": ast.parse,
+    "toml": tomllib.loads,
+    "yaml": yaml.safe_load,
+    "ini": lambda text: configparser.ConfigParser().read_string(text),
+    "sh": lambda text: subprocess.run(["bash", "-n", "-c", text], check=True),
+    "text": str,
+}
+"""Languages of blocks that show something else than a run, and what reads them."""
+
+
 @dataclass(frozen=True)
 class Block:
     document: Path
     line: int  # of the first line inside the fence
     text: str
+    language: str = "console"
 
     def __str__(self) -> str:
         return f"{self.document.name}:{self.line}"
 
+    @property
+    def file(self) -> str | None:
+        """The name under which the reader is told to save it."""
+        found = re.match(r"# (\w+\.py)\n", self.text)
+        return found[1] if found and has_own_folder(self.document) else None
 
-def blocks(document: Path, language: str) -> list[Block]:
+
+def blocks(document: Path, *languages: str) -> list[Block]:
     text = document.read_text(encoding="utf-8")
     return [
-        Block(document, text.count("\n", 0, match.start(2)) + 1, match[2])
+        Block(document, text.count("\n", 0, match.start(2)) + 1, match[2], match[1])
         for match in FENCE.finditer(text)
-        if match[1] == language
+        if match[1] in languages or not languages
     ]
 
 
-def shell(command: str) -> str:
+def has_own_folder(document: Path) -> bool:
+    return OWN_FOLDER in document.read_text(encoding="utf-8")
+
+
+def shell(command: str, folder: Path = ROOT) -> str:
     """Return what a shell prints for `command`, errors included."""
     scripts = Path(sys.executable).parent
     environment = terminal(
@@ -58,7 +101,7 @@ def shell(command: str) -> str:
     )
     return subprocess.run(
         ["bash", "-c", command],
-        cwd=ROOT,
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -70,8 +113,35 @@ def shell(command: str) -> str:
 
 def rerun(block: Block) -> str:
     """Return the block with what its commands print today."""
+    if has_own_folder(block.document):
+        return played(block.document)[block.line]
+    return run_in(ROOT, block)
+
+
+def run_in(folder: Path, block: Block) -> str:
     commands = re.findall(r"^\$ (.*)", block.text, flags=re.MULTILINE)
-    return "\n".join(f"$ {command}\n{shell(command)}" for command in commands)
+    return "\n".join(f"$ {each}\n{shell(each, folder)}" for each in commands)
+
+
+@cache
+def played(document: Path) -> dict[int, str]:
+    """Return what the blocks of a document print, one after another, by their lines."""
+    printed = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = own_folder(Path(name))
+        for block in blocks(document, "console", "python"):
+            if block.language == "console":
+                printed[block.line] = run_in(folder, block)
+            elif block.file is not None:
+                (folder / block.file).write_text(block.text, encoding="utf-8")
+    return printed
+
+
+def own_folder(inside: Path) -> Path:
+    folder = inside / "examples"
+    unwanted = shutil.ignore_patterns("__pycache__", ".*")
+    shutil.copytree(ROOT / "examples", folder, ignore=unwanted)
+    return folder
 
 
 def normalised(text: str) -> str:
@@ -96,6 +166,7 @@ def is_fresh(block: Block, today: str) -> bool:
 CONSOLE = [block for document in DOCUMENTS for block in blocks(document, "console")]
 PLUGIN_IS_INSTALLED = "ldjcheck" in entry_points(group="pytest11").names
 PYTHON = [document for document in DOCUMENTS if blocks(document, "python")]
+DOCTESTED = [document for document in DOCUMENTS if blocks(document, "pycon")]
 
 
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
@@ -107,13 +178,40 @@ def test_a_command_prints_what_the_document_shows(block: Block) -> None:
 
 @pytest.mark.parametrize("document", PYTHON, ids=lambda document: document.name)
 def test_the_python_of_a_document_runs(
-    document: Path, monkeypatch: pytest.MonkeyPatch
+    document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.chdir(ROOT)
+    folder = own_folder(tmp_path) if has_own_folder(document) else ROOT
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
     namespace: dict[str, object] = {"__name__": document.stem}
     for block in blocks(document, "python"):
         source = "\n" * (block.line - 1) + block.text  # tracebacks name the right line
         exec(compile(source, document, "exec"), namespace)
+
+
+@pytest.mark.parametrize("document", DOCTESTED, ids=lambda document: document.name)
+def test_what_is_typed_at_a_prompt_answers_as_the_document_shows(
+    document: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    runner = doctest.DocTestRunner(verbose=False)
+    names: dict[str, object] = {}
+    for block in blocks(document, "pycon"):
+        test = doctest.DocTestParser().get_doctest(
+            block.text, names, str(block), str(document), block.line - 1
+        )
+        runner.run(test, clear_globs=False)
+        names.update(test.globs)
+    assert runner.summarize(verbose=False).failed == 0
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.name)
+def test_every_other_block_is_what_it_says_it_is(document: Path) -> None:
+    run = {"console", "python", "pycon"}
+    for block in blocks(document):
+        if block.language not in run:
+            UNRUN[block.language](block.text)
 
 
 def test_the_blocks_of_the_documents_are_found() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from ldjcheck.mistakes import RULES
 
-SCRIPT = Path(__file__).parents[2] / "docs" / "mistake_pages.py"
+SCRIPT = Path(__file__).parents[2] / "docs" / "_extensions" / "mistake_pages.py"
 
 
 def script() -> Any:

@@ -52,7 +52,7 @@ def test_the_package_exports_the_report() -> None:
 
 
 def test_the_formats_are_those_of_the_command_line() -> None:
-    assert [each.name for each in FORMATS] == ["text", "concise", "json"]
+    assert [each.name for each in FORMATS] == ["text", "concise", "json", "html"]
     assert all(
         each.render(run(PASS), Style(color=False, verbosity=0)).endswith("\n")
         for each in FORMATS

@@ -1,0 +1,145 @@
+"""Writes the pages of reference that follow from the code: every option, every JSON key.
+
+An extension of Sphinx: it runs before every build. What it writes is not kept in the
+repository.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mistake_pages import prose
+
+from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.conventions import CONVENTIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+    from sphinx.application import Sphinx
+
+_SCHEMA = Path(__file__).parents[1] / "result.schema.json"
+_OF_COMMAND_LINE = frozenset(
+    {"--fix", "--format", "--plot", "--quiet", "--verbose", "--color", "--timeout"}
+)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """Have the pages written before Sphinx looks for its sources."""
+    app.connect("builder-inited", lambda app: write_pages(app.srcdir / "reference"))
+    return {"parallel_read_safe": True}
+
+
+def write_pages(folder: Path) -> None:
+    """Write every page; old ones are replaced."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.md"):
+        old.unlink()
+    pages = {
+        "options": options(),
+        "json-keys": json_keys(),
+        "conventions": conventions(),
+    }
+    for name, text in pages.items():
+        (folder / f"{name}.md").write_text(text, encoding="utf-8")
+
+
+# --- options --------------------------------------------------------------------------
+
+
+def options() -> str:
+    """Return every option of `ldjcheck check`, by the sections of its help page."""
+    blocks = [
+        "# Options",
+        "What `ldjcheck check` takes. An option has the same name in "
+        "[`pyproject.toml`](../configuration.md), without its dashes; what concerns the "
+        "check itself is a keyword of [`ldjcheck.check`](../python.md) as well, with "
+        "underscores. This page is written from the code.",
+    ]
+    for section in dict.fromkeys(option.section for option in CHECK_OPTIONS):  # type: ignore[attr-defined]
+        blocks.append(f"## {section}")
+        for option in CHECK_OPTIONS:
+            if option.section == section:  # type: ignore[attr-defined]
+                blocks += _option(option)
+    return "\n\n".join(blocks) + "\n"
+
+
+def _option(option: click.Option) -> Iterator[str]:
+    long = next(each for each in option.opts if each.startswith("--"))
+    yield f"({long.removeprefix('--')})=\n### `{long}`"
+    yield prose(option.help or "")
+    rows = []
+    takes = _takes(option)
+    if takes:
+        rows.append(f"takes\n: {takes}")
+    default = option.default
+    if isinstance(default, (str, int, float)) and not option.is_flag:
+        rows.append(f"by default\n: `{default}`")
+    if option.multiple:
+        rows.append("more than one\n: it can be given again and again")
+    if long not in _OF_COMMAND_LINE:
+        rows.append(f"in Python\n: `{long.removeprefix('--').replace('-', '_')}=`")
+    yield from rows
+
+
+def _takes(option: click.Option) -> str:
+    choices = getattr(option.type, "choices", None)
+    if choices:
+        return ", ".join(f"`{each}`" for each in choices)
+    return f"`{option.metavar}`" if option.metavar else ""
+
+
+# --- JSON -------------------------------------------------------------------------------
+
+
+def json_keys() -> str:
+    """Return every key of the JSON document, object by object."""
+    schema = json.loads(_SCHEMA.read_text(encoding="utf-8"))
+    blocks = [
+        "# JSON keys",
+        f"{prose(schema['description'])} This page is written from "
+        "[the schema](../json.md).",
+        "## The document",
+        _keys(schema),
+    ]
+    for name, each in schema["$defs"].items():
+        if each.get("type") == "object":
+            blocks += [f"({name})=\n## {name}", prose(each["description"]), _keys(each)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _keys(described: dict[str, Any]) -> str:
+    defs = json.loads(_SCHEMA.read_text(encoding="utf-8"))["$defs"]
+    rows = []
+    for key, each in described["properties"].items():
+        target = each.get("$ref", "").removeprefix("#/$defs/")
+        text = each.get("description") or defs.get(target, {}).get("description", "")
+        rows.append(f"`{key}`\n: {prose(text)}{_link(each)}")
+    return "\n\n".join(rows)
+
+
+def _link(described: dict[str, Any]) -> str:
+    """Return a link to the object that a key holds, or holds several of."""
+    text = json.dumps(described)
+    for name in ("result", "check", "finding", "fix", "edit", "law", "location"):
+        if f'"#/$defs/{name}"' in text:
+            return f" See [{name}](#{name})."
+    return ""
+
+
+# --- conventions ------------------------------------------------------------------------
+
+
+def conventions() -> str:
+    """Return every convention that is recognised, in the order of trying."""
+    blocks = [
+        "# Conventions",
+        "How a layer can be called without saying so. They are tried in this order, and "
+        "the one that was chosen is always reported; `--convention NAME` asks for one. "
+        "How to write down another is [a page of its own](../own-convention.md).",
+    ]
+    blocks += [f"`{each.name}`\n: {prose(each.summary)}" for each in CONVENTIONS]
+    return "\n\n".join(blocks) + "\n"

@@ -1,0 +1,141 @@
+"""The ledger beside the source: functions as they stand in the file, and what lines did."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.layout import one_line, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Direction, Excerpt, LedgerLine, Result
+
+    Place = tuple[str, int | None]
+
+_MOST = 24  # lines of a short ledger
+_AROUND = 6  # lines shown before and after a blamed one of a longer one
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """One line of the source. `ran` says in which place of the order it ran, or places."""
+
+    number: int
+    text: str
+    ran: str
+    exact: str
+    reported: str
+    is_blamed: bool
+    order: int = 0  # the first place in the order; 0: it did nothing
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """Some lines of one file, in the order of the file."""
+
+    file: str
+    rows: tuple[SourceRow, ...]
+
+
+def lines_as_run(sources: Sequence[SourceView]) -> tuple[SourceRow, ...]:
+    """Return the lines that did something, or are blamed, in the order in which they ran.
+
+    Of very many those around the blamed ones.
+    """
+    told = [row for each in sources for row in each.rows if row.order or row.is_blamed]
+    rows = sorted(told, key=lambda row: row.order or math.inf)
+    if len(rows) <= _MOST:
+        return tuple(rows)
+    near = [index for index, row in enumerate(rows) if row.is_blamed] or [0]
+    return tuple(
+        row
+        for index, row in enumerate(rows)
+        if min(abs(index - other) for other in near) <= _AROUND
+    )
+
+
+def sources_of(result: Result, direction: Direction) -> tuple[SourceView, ...]:
+    """Return the functions that one direction ran through, with what each line did.
+
+    Where the source is not there, its executed lines stand alone.
+    """
+    ledger = [line for line in result.ledger if line.direction == direction]
+    blamed: dict[Place, set[int]] = {}
+    for finding in result.findings:
+        place = finding.location
+        grave = finding.severity == "error" and finding.direction in (direction, None)
+        if place is not None and grave:
+            blamed.setdefault((place.file, place.cell), set()).add(place.line)
+    wanted: dict[Place, list[tuple[int, LedgerLine]]] = {}
+    for order, line in enumerate(ledger, 1):
+        wanted.setdefault((line.file, line.cell), []).append((order, line))
+    for each in blamed:
+        wanted.setdefault(each, [])
+    excerpts = () if result.portrait is None else result.portrait.excerpts
+    return tuple(
+        view
+        for place, lines in wanted.items()
+        for view in _views(place, lines, blamed.get(place, set()), excerpts)
+    )
+
+
+def _views(
+    place: Place,
+    lines: Sequence[tuple[int, LedgerLine]],
+    blamed: set[int],
+    excerpts: Sequence[Excerpt],
+) -> Iterator[SourceView]:
+    name = one_line(place[0]) + ("" if place[1] is None else f", cell {place[1]}")
+    told = {line.line for _, line in lines} | blamed
+    shown: set[int] = set()
+    for excerpt in excerpts:
+        numbers = range(excerpt.start, excerpt.start + len(excerpt.lines))
+        if (excerpt.file, excerpt.cell) != place or not told.intersection(numbers):
+            continue
+        shown.update(numbers)
+        texts = zip(numbers, outdented(excerpt.lines), strict=True)
+        yield SourceView(
+            name, tuple(_row(n, text, lines, n in blamed) for n, text in texts)
+        )
+    left = {line.line: line.text for _, line in lines if line.line not in shown}
+    if left:
+        rows = [_row(n, left[n], lines, n in blamed) for n in sorted(left)]
+        yield SourceView(name, tuple(rows))
+
+
+def _row(
+    number: int, text: str, lines: Sequence[tuple[int, LedgerLine]], is_blamed: bool
+) -> SourceRow:
+    own = [(order, line) for order, line in lines if line.line == number]
+    return SourceRow(
+        number=number,
+        text=printable(text),
+        ran=_ran([order for order, _ in own]),
+        exact=_sum([line.exact for _, line in own]),
+        reported=_sum([line.reported for _, line in own]),
+        is_blamed=is_blamed,
+        order=own[0][0] if own else 0,
+    )
+
+
+def _ran(orders: Sequence[int]) -> str:
+    if len(orders) > 3:
+        return f"{orders[0]}, ... {orders[-1]}"
+    return ", ".join(map(str, orders))
+
+
+def _sum(amounts: Sequence[float | None]) -> str:
+    known = [amount for amount in amounts if amount is not None]
+    return figures.step(sum(known)) if known else ""
+
+
+def outdented(lines: Sequence[str]) -> list[str]:
+    """Return the lines without the indentation that all of them share."""
+    wide = [line.expandtabs(4) for line in lines]
+    depths = [len(line) - len(line.lstrip()) for line in wide if line.strip()]
+    shared = min(depths, default=0)
+    return [line[shared:] for line in wide]

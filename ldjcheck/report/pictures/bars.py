@@ -1,0 +1,113 @@
+"""Exact beside reported: of each sample, and of each dim of one sample."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report.pictures.palette import (
+    EXACT,
+    FAINT,
+    HATCH,
+    MINUS,
+    REPORTED,
+    drawable,
+    zero_line,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from matplotlib.axes import Axes
+
+    from ldjcheck.records import Law, Sample
+
+_WIDTH = 0.38  # of a bar; two stand side by side
+_BARS = 24  # dims up to which each has bars of its own
+
+
+def draw_samples(axes: Axes, samples: Sequence[Sample]) -> None:
+    """Draw both numbers of each sample, with the difference above where it is wrong."""
+    known = [s for s in samples if math.isfinite(s.exact)]
+    _pair(axes, [(s.exact, s.reported) for s in known])
+    axes.set_xticks(range(len(known)), [f"sample {s.index}" for s in known])
+    axes.set_ylabel("ldj, nats")
+    tops = [max(0.0, s.exact, drawable(s.reported)) for s in known]
+    reach = max([*tops, 0.0]) - min(
+        [*(min(s.exact, drawable(s.reported)) for s in known), 0.0]
+    )
+    for at, (sample, top) in enumerate(zip(known, tops, strict=True)):
+        off = figures.is_wrong(sample)
+        told = f"off by\n{_signed(sample.difference)}" if off else "agrees"
+        axes.text(at, top + 0.03 * reach, told, ha="center", va="bottom", fontsize=10)
+    axes.margins(y=0.3)
+    zero_line(axes)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
+
+
+def draw_dims(
+    axes: Axes, exact: Sequence[float], reported: Sequence[float] | None
+) -> None:
+    """Draw each dim's part of both numbers of one sample, and the gap between them."""
+    said = [None] * len(exact) if reported is None else list(reported)
+    if len(exact) <= _BARS:
+        _pair(axes, list(zip(exact, said, strict=True)))
+        axes.set_xticks(range(len(exact)))
+    else:
+        _steps(axes, exact, reported)
+    axes.set_xlabel("dim")
+    axes.set_ylabel("part of the ldj, nats")
+    axes.margins(y=0.15)
+    zero_line(axes)
+    if reported is not None:
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), ncols=2)
+
+
+def draw_law(axes: Axes, law: Law) -> None:
+    """Draw how the difference grows with the number of dims."""
+    points = sorted((p.dims, p.difference) for p in law.points)
+    dims = [float(each) for each, _ in points]
+    differences = [drawable(each) for _, each in points]
+    axes.plot(dims, differences, color=FAINT, linewidth=1.2, zorder=2)
+    axes.plot(dims, differences, "o", color=REPORTED, markersize=7, zorder=3)
+    for x, y in zip(dims[-1:], differences[-1:], strict=True):
+        axes.annotate(
+            _signed(y), (x, y), textcoords="offset points", xytext=(-6, 6),
+            ha="right", fontsize=10,
+        )  # fmt: skip
+    axes.set_xlabel("dims of one sample")
+    axes.set_ylabel(f"reported {MINUS} exact, nats")
+    axes.margins(y=0.15)
+    zero_line(axes)
+
+
+def _pair(axes: Axes, pairs: Sequence[tuple[float, float | None]]) -> None:
+    at = range(len(pairs))
+    exact = [drawable(e) for e, _ in pairs]
+    axes.bar([x - _WIDTH / 2 for x in at], exact, _WIDTH, color=EXACT, label="exact")
+    if all(r is None for _, r in pairs):
+        return
+    said = [drawable(r) for _, r in pairs]
+    axes.bar(
+        [x + _WIDTH / 2 for x in at], said, _WIDTH, facecolor="none", edgecolor=REPORTED,
+        hatch=HATCH, linewidth=1.4, label="reported",
+    )  # fmt: skip
+
+
+def _steps(
+    axes: Axes, exact: Sequence[float], reported: Sequence[float] | None
+) -> None:
+    at = range(len(exact))
+    axes.plot(
+        at, exact, drawstyle="steps-mid", color=EXACT, linewidth=2.2, label="exact"
+    )
+    if reported is not None:
+        axes.plot(
+            at, reported, drawstyle="steps-mid", color=REPORTED, linewidth=1.4,
+            linestyle=(0, (4, 2)), label="reported",
+        )  # fmt: skip
+
+
+def _signed(value: float | None) -> str:
+    return figures.difference(value).replace("-", MINUS)

@@ -1,0 +1,134 @@
+"""The documentation as readers see it: built without a warning, and looked at.
+
+The site is built once for all tests, or taken from the folder that `LDJCHECK_SITE` names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import NARROW, WIDE, Browser, opened_browser
+
+from ldjcheck.mistakes import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+PHOTOGRAPHED = (
+    "index", "first-layer", "three-questions", "pictures", "change-of-variables",
+    "where-dims-come-from", "why-noise", "error-model", "what-cannot-be-told-apart",
+    "command-line", "reference/options", "reference/json-keys", "mistakes/index",
+    "mistakes/missing-dims-factor", "python",
+)  # fmt: skip
+GROUPS = ["Start", "How to", "Reference", "Understand"]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    given = os.environ.get("LDJCHECK_SITE")
+    if given:
+        return Path(given)
+    for needed in ("sphinx", "furo", "myst_parser", "latex2mathml", "sphinx_design"):
+        pytest.importorskip(needed)
+    out = tmp_path_factory.mktemp("site")
+    built = subprocess.run(
+        [
+            sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html",
+            "-d", str(out / "doctrees"), str(ROOT / "docs"), str(out / "html"),
+        ],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    return out / "html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as started:
+        yield started
+
+
+def pages(site: Path) -> list[str]:
+    """Return every page of the site that somebody wrote, or that the code wrote."""
+    found = (path.relative_to(site).with_suffix("") for path in site.rglob("*.html"))
+    left_out = {"search", "genindex", "py-modindex"}
+    return sorted(str(page) for page in found if page.name not in left_out)
+
+
+def test_every_page_is_there(site: Path) -> None:
+    found = set(pages(site))
+    assert set(PHOTOGRAPHED) <= found
+    assert {f"mistakes/{rule.name}" for rule in RULES} <= found
+
+
+def test_a_site_that_is_built_needs_no_other(site: Path) -> None:
+    """Styles, scripts and pictures are its own: it can be read without a network."""
+    for page in pages(site):
+        text = (site / f"{page}.html").read_text(encoding="utf-8")
+        loaded = re.findall(r'<(?:script|img|iframe)[^>]* src="([^"]*)"', text)
+        loaded += re.findall(
+            r'<link[^>]*rel="(?:stylesheet|preload)"[^>]*href="([^"]*)"', text
+        )
+        assert not [each for each in loaded if re.match(r"(https?:)?//", each)], page
+
+
+def test_pages_stand_in_groups(site: Path) -> None:
+    text = (site / "index.html").read_text(encoding="utf-8")
+    assert re.findall(r'class="caption-text">([^<]*)<', text)[:4] == GROUPS
+
+
+def test_formulas_are_typeset_and_blocks_can_be_copied(site: Path) -> None:
+    text = (site / "change-of-variables.html").read_text(encoding="utf-8")
+    assert text.count("<math ") >= 6
+    assert "$$" not in text
+    assert "copybutton.js" in text
+
+
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+def test_nothing_is_cut_off(site: Path, browser: Browser, width: int) -> None:
+    faults = {}
+    for page in pages(site):
+        browser.open(site / f"{page}.html", width=width)
+        if page in PHOTOGRAPHED:
+            browser.photograph(f"site-{page.replace('/', '-')}-{width}")
+        found = browser.clipped(besides=".sidebar-drawer, .toc-drawer, .headerlink")
+        if browser.overflow() or found:
+            faults[page] = (browser.overflow(), found)
+    assert faults == {}
+
+
+SCROLLS = """
+return [...document.querySelectorAll('.highlight-console pre, .highlight-python pre')]
+  .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60));
+"""
+
+
+def test_reports_and_code_are_read_without_scrolling_on_a_usual_screen(
+    site: Path, browser: Browser
+) -> None:
+    faults = {}
+    for page in pages(site):
+        browser.open(site / f"{page}.html", width=WIDE)
+        if found := browser.ask(SCROLLS):
+            faults[page] = found
+    assert faults == {}
+
+
+def test_pictures_and_text_are_there_in_the_dark(site: Path, browser: Browser) -> None:
+    browser.open(site / "first-layer.html", dark=True)
+    browser.photograph("site-first-layer-dark")
+    ink = browser.ask("""
+        const text = document.querySelector('figure.drawn svg text');
+        return [getComputedStyle(text).fill, getComputedStyle(document.body).color];
+    """)
+    assert ink[0] == ink[1]
+    assert browser.problems() == []

@@ -1,0 +1,1 @@
+"""What is kept of a check so that it can be drawn."""

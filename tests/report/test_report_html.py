@@ -1,0 +1,383 @@
+"""The HTML report: one file that runs nothing, loads nothing, and escapes everything."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING
+
+import pytest
+from browser import NARROW, WIDE, Browser, opened_browser
+from hypothesis import HealthCheck, Phase, given, settings
+from report_runs import ERROR, FAIL, PASS, RUN, SUBLAYER, UNPROVEN, run
+from test_report_pictures import DRAWN
+
+from ldjcheck.records import Excerpt, Ignored, Portrait, Result, Run, Skipped
+from ldjcheck.report import FORMATS, Style
+from ldjcheck.report.html import render
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+STYLE = Style(color=False, verbosity=0)
+VOID = frozenset({"meta", "br", "input", "hr", "img", "link"})
+LINES = (
+    "def dequant(self, z, ldj):",
+    "    z = z + torch.rand_like(z)",
+    "    z = z / self.quants",
+    "    ldj -= np.log(self.quants)",
+    "    return z, ldj",
+)
+assert DRAWN.portrait is not None
+WHOLE = dataclasses.replace(
+    DRAWN,
+    portrait=dataclasses.replace(
+        DRAWN.portrait,
+        excerpts=(Excerpt(file="deq.py", cell=None, start=38, lines=LINES),),
+    ),
+    sublayers=(SUBLAYER,),
+)
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text, and sees whether tags are closed in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str, str | None]] = []
+        self.text = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(tag, name, value) for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.text += data
+
+
+def read(page: str) -> Reader:
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    return reader
+
+
+def page_of(*results: Result) -> str:
+    return render(run(*results), STYLE)
+
+
+def words(page: str) -> str:
+    return " ".join(read(page).text.split())
+
+
+# --- what it says -----------------------------------------------------------------------
+
+
+def test_it_is_one_of_the_formats_and_keeps_what_it_draws() -> None:
+    (found,) = (each for each in FORMATS if each.name == "html")
+    assert found.drawn
+
+
+def test_verdict_line_reason_fix_and_cost_are_told() -> None:
+    told = words(page_of(WHOLE))
+    for part in (
+        "FAIL deq.py:Dequantization",
+        "The log-determinant counts log(quants) once, not once per dimension.",
+        "LDJ101 missing-dims-factor",
+        "deq.py, line 41, in dequant",
+        "41 \N{MINUS SIGN} ldj -= np.log(self.quants)".replace(" ", ""),
+        "41+ldj-=np.log(self.quants)*np.prod(z.shape[1:])",
+        "difference = (dims - 1) * log(self.quants) at every size that was tried:",
+        "dims 16: +83.1777",
+        "Bits per dimension are off by 7.99",
+        "The same numbers also fit LDJ105.",
+        "note LDJ205: ldj is changed in place",
+        "About LDJ101 missing-dims-factor",
+        "Easily confused with",
+    ):
+        assert part in told or part in told.replace(" ", ""), part
+
+
+def test_the_blamed_line_is_marked_beside_the_whole_function() -> None:
+    page = page_of(WHOLE)
+    rows = re.findall(r"<tr( class=\"\w+\")?>(<td class=\"ran\">.*?)</tr>", page)
+    lines = [
+        (mark, re.sub(r"<[^>]*>", "", cells).strip())
+        for mark, cells in rows
+        if "amount" in cells
+    ]
+    assert lines[:5] == [
+        ("", "38def dequant(self, z, ldj):"),
+        (' class="did"', "139    z = z + torch.rand_like(z)0.00"),
+        (' class="did"', "240    z = z / self.quants-88.72"),
+        (' class="blamed"', "3\N{BLACK RIGHT-POINTING TRIANGLE} 41"
+         "    ldj -= np.log(self.quants)-5.55"),
+        ("", "42    return z, ldj"),
+    ]  # fmt: skip
+
+
+def test_lines_whose_source_is_gone_stand_alone() -> None:
+    told = words(page_of(FAIL))
+    assert "40z = z / self.quants-88.72" in told
+    assert "total" in told
+
+
+def test_a_mistake_that_one_edit_mends_is_told_once() -> None:
+    (first, *notes) = FAIL.findings
+    inverse = dataclasses.replace(first, direction="inverse")
+    told = words(page_of(dataclasses.replace(FAIL, findings=(first, inverse, *notes))))
+    assert told.count("Fix (run: all samples then agree to 2e-15)") == 1
+    assert "The inverse direction makes the same mistake" in told
+    assert told.count("About LDJ101 missing-dims-factor") == 1
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (PASS, "PASS deq.py:Dequantization"),
+        (PASS, "The reported log-determinant is the exact one, forward only."),
+        (UNPROVEN, "What would have to be different"),
+        (ERROR, "ldjcheck 'flows.ipynb:Coupling(Net(4), mask(4))'"),
+    ],
+)
+def test_every_status_says_what_it_means(result: Result, told: str) -> None:
+    assert told in words(page_of(result))
+
+
+def test_a_pass_names_what_was_not_checked() -> None:
+    more = {**PASS.inferred, "log_prob": "not checked here: name Flow.log_prob"}
+    told = words(page_of(dataclasses.replace(PASS, inferred=more)))
+    assert "forward only; log_prob not checked." in told
+
+
+def test_what_was_ignored_and_what_was_skipped_is_told() -> None:
+    hidden = Ignored(
+        code="LDJ301", name="inverse-mismatch", severity="error", direction=None,
+        message="It does not lead back.", reason="a solver",
+    )  # fmt: skip
+    found = run(
+        dataclasses.replace(PASS, ignored=(hidden,)),
+        skipped=(Skipped(target="deq.py:Base", why="it needs `size`"),),
+    )
+    told = words(render(found, STYLE))
+    assert "ignored: LDJ301 inverse-mismatch: It does not lead back. (a solver)" in told
+    assert "deq.py:Base: it needs size" in told
+
+
+def test_of_several_layers_there_is_a_list_that_leads_to_each() -> None:
+    page = page_of(FAIL, PASS)
+    anchors = set(re.findall(r'<article id="([^"]*)"', page))
+    assert {f"#{each}" for each in anchors} <= set(re.findall(r'href="([^"]*)"', page))
+    assert len(anchors) == 2
+
+
+def test_without_matplotlib_the_page_says_how_to_have_pictures(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.delitem(sys.modules, "ldjcheck.report.pictures.shown", raising=False)
+    told = words(page_of(WHOLE))
+    assert "Pictures need matplotlib: pip install 'ldjcheck[plot]'" in told
+    assert "+83.1777" in told
+
+
+# --- what it is made of -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("result", [WHOLE, PASS, UNPROVEN, ERROR])
+def test_nothing_is_run_and_nothing_is_loaded(result: Result) -> None:
+    page = page_of(result)
+    found = read(page)
+    assert not {"script", "iframe", "object", "link", "img", "form"} & set(found.tags)
+    assert "default-src 'none'" in page
+    for _, name, value in found.attributes:
+        assert not name.startswith("on")
+        if name in ("href", "src", "xlink:href", "action"):
+            assert (value or "").startswith(("#", "data:image/png;base64,"))
+    assert not re.search(r"url\((?!#)|@import", page)
+
+
+def test_no_name_is_given_twice() -> None:
+    page = page_of(WHOLE, WHOLE)
+    names = [v for _, name, v in read(page).attributes if name == "id"]
+    assert len(names) == len(set(names))
+    used = {
+        *re.findall(r"url\(#([^)]*)\)", page),
+        *re.findall(r'href="#([^"]+)"', page),
+    }
+    assert used <= set(names)
+
+
+HOSTILE = (
+    "<script>alert('&amp;')</script><img src=x onerror=alert(1)> {{ 7 * 7 }} `<b>`"
+)
+
+
+def test_everything_that_comes_from_a_layer_stays_text() -> None:
+    first = WHOLE.findings[0]
+    assert first.location is not None
+    assert first.fix is not None
+    assert first.law is not None
+    edit = dataclasses.replace(first.fix.edits[0], file=HOSTILE, after=HOSTILE)
+    finding = dataclasses.replace(
+        first,
+        message=HOSTILE,
+        evidence=(HOSTILE,),
+        law=dataclasses.replace(first.law, expression=HOSTILE),
+        location=dataclasses.replace(
+            first.location, file=HOSTILE, function=HOSTILE, text=HOSTILE
+        ),
+        fix=dataclasses.replace(first.fix, edits=(edit,)),
+    )
+    ledger = tuple(
+        dataclasses.replace(line, file=HOSTILE, function=HOSTILE, text=HOSTILE)
+        for line in WHOLE.ledger
+    )
+    source = Excerpt(file=HOSTILE, cell=None, start=38, lines=(HOSTILE,) * 5)
+    odd = dataclasses.replace(
+        WHOLE,
+        target=HOSTILE,
+        layer=HOSTILE,
+        convention=HOSTILE,
+        inferred={HOSTILE: HOSTILE},
+        findings=(finding, dataclasses.replace(finding, severity="note")),
+        ledger=ledger,
+        sublayers=(dataclasses.replace(SUBLAYER, sublayer=HOSTILE, type=HOSTILE),),
+        portrait=dataclasses.replace(WHOLE.portrait or Portrait(), excerpts=(source,)),
+    )
+    whole = dataclasses.replace(
+        run(odd, skipped=(Skipped(target=HOSTILE, why=HOSTILE),)), command=HOSTILE
+    )
+    found = read(render(whole, STYLE))
+    assert not {"script", "img"} & set(found.tags)
+    assert not any(name.startswith("on") for _, name, _ in found.attributes)
+    assert found.text.count("<script>alert('&amp;')</script>") >= 14
+    assert "{{ 7 * 7 }}" in found.text
+
+
+@settings(
+    max_examples=10,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+@given(found=RUN)
+def test_any_run_is_a_page(found: Run) -> None:
+    read(
+        render(found, STYLE).encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    )
+
+
+# --- in a browser -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with opened_browser() as started:
+        yield started
+
+
+PAGES = {"fail": WHOLE, "pass": PASS, "unproven": UNPROVEN, "error": ERROR}
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("width", [WIDE, NARROW])
+@pytest.mark.parametrize("status", PAGES)
+def test_nothing_is_cut_off_and_the_browser_has_no_complaint(
+    browser: Browser, tmp_path: Path, status: str, width: int, *, dark: bool
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(PAGES[status]), encoding="utf-8")
+    browser.open(path, width=width, dark=dark)
+    browser.photograph(f"report-{status}-{width}-{'dark' if dark else 'light'}")
+    assert browser.overflow() == 0
+    assert browser.clipped() == []
+    assert browser.problems() == []
+
+
+LOWEST = """
+const lum = c => { const v = c.match(/[\\d.]+/g).slice(0, 3).map(x => x / 255)
+  .map(x => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * v[0] + 0.7152 * v[1] + 0.0722 * v[2]; };
+const back = e => { for (; e; e = e.parentElement) { const c = getComputedStyle(e)
+  .backgroundColor; if (!c.includes('rgba(0, 0, 0, 0)')) return c; }
+  return 'rgb(255,255,255)'; };
+let lowest = [99, ''];
+for (const e of document.querySelectorAll('body *:not(svg *):not(.skip)')) {
+  if (![...e.childNodes].some(n => n.nodeType === 3 && n.data.trim())) continue;
+  const a = lum(getComputedStyle(e).color), b = lum(back(e));
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < lowest[0]) lowest = [ratio, e.outerHTML.slice(0, 80)];
+}
+return lowest;
+"""
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_all_text_stands_out_from_what_is_behind_it(
+    browser: Browser, tmp_path: Path, *, dark: bool
+) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(WHOLE, PASS, UNPROVEN, ERROR), encoding="utf-8")
+    browser.open(path, dark=dark)
+    ratio, where = browser.ask(LOWEST)
+    assert ratio >= 4.5, where
+
+
+SHOWN = """
+return [...document.querySelectorAll('.of-sample')]
+  .filter(e => e.checkVisibility()).map(e => e.dataset.sample);
+"""
+
+
+def test_the_sample_is_picked_by_keyboard(browser: Browser, tmp_path: Path) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    path = tmp_path / "report.html"
+    path.write_text(page_of(WHOLE), encoding="utf-8")
+    browser.open(path)
+    assert set(browser.ask(SHOWN)) == {"0"}
+    picker = browser.driver.find_element(By.CSS_SELECTOR, ".picker input:checked")
+    picker.send_keys(Keys.ARROW_RIGHT)
+    assert set(browser.ask(SHOWN)) == {"1"}
+
+
+def test_the_first_thing_that_the_keyboard_meets_skips_to_the_layers(
+    browser: Browser, tmp_path: Path
+) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.common.keys import Keys
+
+    path = tmp_path / "report.html"
+    path.write_text(page_of(WHOLE), encoding="utf-8")
+    browser.open(path)
+    browser.driver.find_element(By.TAG_NAME, "body").send_keys(Keys.TAB)
+    focused = "return document.activeElement.className"
+    assert browser.ask(focused) == "skip"
+
+
+def test_printed_all_samples_are_there(browser: Browser, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text(page_of(WHOLE), encoding="utf-8")
+    browser.open(path)
+    browser.print_media()
+    assert set(browser.ask(SHOWN)) == {"0", "1"}
+    assert browser.pdf().startswith(b"%PDF")
