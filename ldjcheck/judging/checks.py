@@ -28,6 +28,7 @@ def ldj_check(side: Side, status: CheckStatus, worst: float | None) -> Check:
         samples=tuple(_samples(side)),
         dimensions=tuple(_dimensions(side)),
         structure=side.exact.structure,
+        products=side.exact.products,
     )
 
 

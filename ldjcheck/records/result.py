@@ -63,6 +63,7 @@ class Check:
     samples: tuple[Sample, ...] = ()
     dimensions: tuple[Dimension, ...] = ()
     structure: Structure | None = None
+    products: int | None = None  # of J and random vectors, that proved its structure
     smallest_failing: Shape | None = None  # of the shapes tried; None: none failed
 
 

@@ -137,5 +137,5 @@ def _clean(record: Page | Example) -> None:
     """Take the indentation away that the texts have in their source files."""
     for field in fields(record):
         text = getattr(record, field.name)
-        if isinstance(text, str):
+        if isinstance(text, str) and text.startswith("\n"):  # else it is clean already
             object.__setattr__(record, field.name, cleandoc(text))

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import click
+
 from ldjcheck import __version__
 from ldjcheck.report.summary import summary
 
@@ -21,10 +23,16 @@ def render(run: Run, style: Style) -> str:
     from ldjcheck.report.html.templates import source_of, template
     from ldjcheck.report.html.views import view_of
 
-    return template("page.html.jinja").render(
+    page = template("page.html.jinja").render(
         css=source_of("page.css"),
         layers=[view_of(result, number) for number, result in enumerate(run.results)],
         run=run,
         summary=summary(run),
         version=__version__,
     )
+    lines = click.unstyle(page).splitlines()  # a message may hold anything
+    return "\n".join(_printable(line) for line in lines) + "\n"
+
+
+def _printable(line: str) -> str:
+    return "".join(char for char in line if char.isprintable() or char == "\t")
