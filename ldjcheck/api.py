@@ -5,13 +5,13 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
-from ldjcheck.checking.asking import asked
-from ldjcheck.checking.faults import failed_result
-from ldjcheck.checking.pipeline import EXIT_CODES
-from ldjcheck.checking.recognition import why_no_flow, without_untaken
-from ldjcheck.checking.search import check_layer
+from ldjcheck.checking import EXIT_CODES
+from ldjcheck.faults import failed_result
 from ldjcheck.listening import announce
+from ldjcheck.options.keywords import asked
+from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Run
+from ldjcheck.search import check_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -43,11 +43,9 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"mistakes.catalogue"}),
     frozenset({"mistakes"}),
     frozenset({"mistakes.diagnosis", "mistakes.mending", "mistakes.naming"}),
+    frozenset({"explaining", "faults", "options", "variants"}),
     frozenset({"checking"}),
-    frozenset({"checking.flows"}),
-    frozenset({"checking.besides", "checking.one_size", "checking.splits"}),
-    frozenset({"checking.pipeline"}),
-    frozenset({"checking.recognition", "checking.search"}),
+    frozenset({"recognition", "search"}),
     frozenset({"report"}),
     frozenset({"listening"}),
     frozenset({"api"}),
@@ -57,9 +55,8 @@ FLOORS: tuple[frozenset[str], ...] = (
 )  # fmt: skip
 """From the ground up: a part imports from the floors below its own, and no other.
 
-The modules of `checking` have floors of their own: they are the order of all below. So
-have the rooms around the register of mistakes, which is `mistakes` itself: what finds and
-mends stands below it, and what asks all mistakes in turn above it.
+The rooms around the register of mistakes, which is `mistakes` itself, have floors of their
+own: what finds and mends stands below it, and what asks all mistakes in turn above it.
 """
 
 FACADE = "__init__"  # the package itself hands the names of `api` on, lazily
@@ -103,7 +100,7 @@ def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
             if node.level:
                 above = package.split(".")[: len(package.split(".")) - node.level + 1]
                 home = ".".join([*above, home]).rstrip(".")
-            if home in ("ldjcheck", "ldjcheck.checking"):
+            if home == "ldjcheck":
                 for alias in node.names:
                     named = "" if alias.name == "__version__" else f".{alias.name}"
                     yield node.lineno, f"{home}{named}"
@@ -165,17 +162,13 @@ def test_imports_go_down_and_never_sideways(path: Path) -> None:
         ),
         ("ldjcheck.errors", "from ldjcheck.records import Run", 1),
         (
-            "ldjcheck.checking.search",
-            "from ldjcheck.checking import pipeline\n"
+            "ldjcheck.search",
+            "from ldjcheck import checking\n"
             "from ldjcheck.settling.subject import settle_layer",
             0,
         ),
-        ("ldjcheck.checking.flows", "from ldjcheck.checking import pipeline", 1),
-        (
-            "ldjcheck.checking.pipeline",
-            "from ldjcheck.checking.search import check_layer",
-            1,
-        ),
+        ("ldjcheck.explaining.sublayers", "from ldjcheck import checking", 1),
+        ("ldjcheck.checking", "from ldjcheck.search import check_layer", 1),
         (
             "ldjcheck.mistakes.catalogue.rule",
             "from ldjcheck.report import A\nfrom ldjcheck.cli import B",
@@ -258,6 +251,58 @@ def test_the_test_above_sees_circles(
     graph: dict[str, set[str]], found: set[frozenset[str]]
 ) -> None:
     assert circles(graph) == found
+
+
+VERDICTS = ("Comparison", "Diagnosis", "Measurement", "Result")
+
+
+def handed_down(source: str) -> list[int]:
+    """Return the lines of functions that are given one which measures, judges or explains.
+
+    Whoever needs a verdict imports what makes it from a floor below; the order is no
+    argument.
+    """
+    tree = ast.parse(source)
+
+    def hands_down(annotation: str) -> bool:
+        returned = annotation.rpartition("], ")[2].rstrip("]")
+        words = returned.replace("| None", "").split()
+        return (
+            annotation.startswith("Callable[[") and bool(words) and words[0] in VERDICTS
+        )
+
+    aliases = {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and hands_down(ast.unparse(node.value))
+    }
+    return [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        for argument in (*node.args.args, *node.args.kwonlyargs)
+        if argument.annotation is not None
+        for annotation in [ast.unparse(argument.annotation).strip("'")]
+        if annotation in aliases or hands_down(annotation)
+    ]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=dotted)
+def test_no_room_is_handed_the_order(path: Path) -> None:
+    if part_of(dotted(path)) == "search":
+        pytest.skip("it hands its own attempts to itself")
+    assert handed_down(path.read_text()) == []
+
+
+def test_the_test_above_sees_what_is_handed_down() -> None:
+    source = """
+Compared = Callable[[Layer, Options], Comparison]
+Tell = Callable[[Result], None]
+def a(compared: Compared): ...
+def b(alone: Callable[[Layer], Diagnosis | None]): ...
+def c(tell: Tell, read: Callable[[Comparison], str]): ...
+"""
+    assert handed_down(source) == [4, 5]
 
 
 def sets_what_is_exact(source: str) -> list[int]:

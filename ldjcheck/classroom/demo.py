@@ -8,7 +8,7 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.checking.pipeline import measure_layer
+from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.judging import built, examine
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Layer, Options, Side

@@ -12,7 +12,7 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from ldjcheck.checking.pipeline import check_layer, measure_layer
+from ldjcheck.checking import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
 from ldjcheck.profiling import heard_by

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from ldjcheck.checking.configured import find_table
 from ldjcheck.cli import param_types as types
 from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.options.project import find_table
 from ldjcheck.records import Suppression
 
 _SILENCES = "ldjcheck.silences"

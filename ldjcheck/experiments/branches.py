@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.records import Side
+from ldjcheck.records import Approximated, Further, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
@@ -25,7 +26,7 @@ from ldjcheck.torch_ops import CLAMPS, COMPARES
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ldjcheck.records import Probe, Sides
+    from ldjcheck.records import Evidence, Observation, Probe, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Place
 
@@ -40,29 +41,27 @@ _RETURNS = 1e-6  # a way back that misses by more is at another point
 _ASKED = 3  # places where bounds are met, each costs Jacobians
 
 
-def beyond_bounds(
-    bench: Bench,
-    probes: tuple[Probe, ...],
-    measured: tuple[Sides, ...],
-) -> tuple[Sides, ...]:
-    """Return measurements where a bound is met that was not, if the ldj is wrong there.
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield a probe where a bound is met that was not, if the ldj is wrong there.
 
     Only a layer that is right within its bounds is asked, and only what is wrong beyond
     and right this side of it counts: further out, much else may go wrong.
     """
+    if so_far.of(Approximated) or so_far.further_by("orientation"):
+        return
+    measured, probes = so_far.at_probes, so_far.probes
     first = probes[0]
     apart = any(side.disagrees for each in measured for side in each.both)
     if bench.calls.forward is None or apart or not bench.promote:
-        return ()
+        return
     there, seen = _bounds_met(bench, first)
     if not seen:
-        return ()
+        return
     for probe in probes[1:]:
         more, all_of_them = _bounds_met(bench, probe)
         there |= more
         _merge(seen, all_of_them)
     unmet = {side for side, samples in seen.items() if not samples.any()}
-    found: list[Sides] = []
     asked = 0
     for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
@@ -76,9 +75,8 @@ def beyond_bounds(
         beyond = torch.stack([now[side] for side in met]).any(0)
         wrong = _wrong(bench, probe, beyond)
         if wrong is not None and (nearer is None or _agrees(bench, nearer)):
-            found.append(wrong)
+            yield Further(by=EXPERIMENT.name, sides=wrong)
             break
-    return tuple(found)
 
 
 def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
@@ -249,3 +247,6 @@ def _means_something(bound: Any) -> bool:
         return bound is not None
     size = abs(float(bound))
     return size == 0.0 or _GUARD <= size <= _LARGEST
+
+
+EXPERIMENT = Experiment(name="branches", run=_run, after=("convergence", "orientation"))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.experiments.batch_independence import where_samples_meet
 from ldjcheck.experiments.call_order import other_moments
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.statefulness import Histories
 from ldjcheck.experiments.stochasticity import reseeded
-from ldjcheck.records import Side, StateChange
+from ldjcheck.records import Noticed, Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,
     coupling_of,
@@ -22,13 +23,16 @@ from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
     from ldjcheck.records import (
         Behaviour,
         Coupling,
         Direction,
+        Evidence,
+        Observation,
         Options,
         Probe,
-        Sides,
     )
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
@@ -36,52 +40,62 @@ if TYPE_CHECKING:
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 
 
-def with_conduct(bench: Bench, probe: Probe, measured: Sides) -> Sides:
-    """Return the measurement with what only further calls can tell."""
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield what only further calls can tell, at the first probe."""
+    if not bench.behaviour:
+        return
+    probe, options = so_far.probes[0], bench.options
     runner, _, _ = bench.ready(probe)
-    options = bench.options
     sides: dict[Direction, Side] = {}
-    for side in measured.answered:
-        sides[side.direction] = _asked(runner, side, options)
+    for side in so_far.first.answered:
+        seen = _asked(runner, side, options)
+        sides[side.direction] = replace(side, behaviour=seen)
+    for direction, seen in {
+        **_behaviours(sides),
+        **_over_time(bench, probe, sides),
+    }.items():
+        yield Noticed(direction=direction, behaviour=seen)
+
+
+def _behaviours(sides: Mapping[Direction, Side]) -> dict[Direction, Behaviour]:
+    return {direction: side.behaviour for direction, side in sides.items()}
+
+
+def _over_time(
+    bench: Bench, probe: Probe, sides: Mapping[Direction, Side]
+) -> dict[Direction, Behaviour]:
+    """Return the behaviours with what earlier calls leave behind, where they repeat."""
     if not sides:
-        return measured
+        return {}
     way: Direction = "forward" if "forward" in sides else "inverse"
     first = sides[way]
-    if _repeats(first.behaviour):
-        back = sides.get("inverse") if way == "forward" else None
-        histories = Histories(
-            bench, probe, way, first.x, None if back is None else back.x
-        )
-        coupled = first.behaviour.coupling is not None and bool(
-            first.behaviour.coupling.output > _COUPLED
-        )
-        found = histories.remembered(coupled=coupled)
-        seen = replace(first.behaviour, state=found.state)
-        sides[way] = replace(first, behaviour=seen)
-        every = found.state is not None and found.state.every_call
-        stales = dict(found.stale)
-        # what is wrong at all moments is no other moment's
-        if not stales and not every and not first.disagrees:
-            other = other_moments(bench, probe, way, first.x)
-            stales = {} if other is None else {way: other}
-        for direction, stale in stales.items():
-            if direction in sides:
-                side = sides[direction]
-                sides[direction] = replace(
-                    side, behaviour=replace(side.behaviour, stale=stale)
-                )
-    return replace(
-        measured,
-        forward=sides.get("forward", measured.forward),
-        inverse=sides.get("inverse", measured.inverse),
+    if not _repeats(first.behaviour):
+        return {}
+    back = sides.get("inverse") if way == "forward" else None
+    histories = Histories(bench, probe, way, first.x, None if back is None else back.x)
+    coupled = first.behaviour.coupling is not None and bool(
+        first.behaviour.coupling.output > _COUPLED
     )
+    found = histories.remembered(coupled=coupled)
+    seen = {way: replace(first.behaviour, state=found.state)}
+    every = found.state is not None and found.state.every_call
+    stales = dict(found.stale)
+    # what is wrong at all moments is no other moment's
+    if not stales and not every and not first.disagrees:
+        other = other_moments(bench, probe, way, first.x)
+        stales = {} if other is None else {way: other}
+    for direction, stale in stales.items():
+        if direction in sides:
+            known = seen.get(direction, sides[direction].behaviour)
+            seen[direction] = replace(known, stale=stale)
+    return seen
 
 
 def _repeats(seen: Behaviour) -> bool:
     return seen.unrepeatable is None and seen.state is None and seen.stale is None
 
 
-def _asked(runner: Runner, side: Side, options: Options) -> Side:
+def _asked(runner: Runner, side: Side, options: Options) -> Behaviour:
     seen = side.behaviour
     if seen.unrepeatable is not None and not seen.unrepeatable.reseeded:
         state = _settling(runner, side)
@@ -95,7 +109,7 @@ def _asked(runner: Runner, side: Side, options: Options) -> Side:
         seen = replace(seen, state=replace(seen.state, by_mode=by_mode))
     if seen.coupling is not None and seen.coupling.output > _COUPLED:
         seen = replace(seen, coupling=_located(runner, side, seen.coupling, options))
-    return replace(side, behaviour=seen)
+    return seen
 
 
 def _settling(runner: Runner, side: Side) -> StateChange | None:
@@ -155,3 +169,10 @@ def _located(
         finally:
             set_mode(runner.layer, options.mode)
     return replace(coupling, location=where, by_mode=by_mode)
+
+
+EXPERIMENT = Experiment(
+    name="conduct",
+    run=_run,
+    after=("uninitialised-memory", "convergence", "float32-parity"),
+)

@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.records import Approximated
 from ldjcheck.revision import StaleSourceError
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -27,7 +29,15 @@ from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Direction, Options, Probe, Side, Sides
+    from ldjcheck.records import (
+        Direction,
+        Evidence,
+        Observation,
+        Options,
+        Probe,
+        Side,
+        Sides,
+    )
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
@@ -47,31 +57,24 @@ _SINGLE = 1e-7  # and what points and weights that were made in float32 leave
 _LEFT = 0.1  # of the finest difference: what may remain in the limit
 
 
-def refined(
-    bench: Bench,
-    probes: tuple[Probe, ...],
-    measured: tuple[Sides, ...],
-) -> tuple[tuple[Sides, ...], dict[str, str]]:
-    """Return the measurements with the approximation's own error allowed, and why.
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield the directions whose numbers come together as steps get finer.
 
-    At every configuration where the numbers part, they must come together. A way back
-    that is far off, from a map that approximates nothing, is a solver's that stopped early;
-    an ldj that is, of such a map, is that of no map.
+    At every probe where the numbers part, they must come together. A way back that is far
+    off, from a map that approximates nothing, is a solver's that stopped early; an ldj that
+    is, of such a map, is that of no map.
     """
-    said: dict[str, str] = {}
+    measured = so_far.sides
     for direction in ("forward", "inverse"):
-        names = _converging(bench, probes, measured, direction)
+        names = _converging(bench, so_far.probes, measured, direction)
         if names is None or (
             direction == "inverse" and any(map(_stopped_early, measured))
         ):
             continue
+        yield Approximated(direction=direction, numbers=names)
         measured = tuple(
             each.changed(approximated(each.of(direction))) for each in measured
         )
-        said[f"approximation {direction}"] = (
-            f"the difference goes to zero as {names} takes finer steps: no mistake"
-        )
-    return measured, said
 
 
 def _converging(
@@ -310,3 +313,6 @@ def _gap(side: Side) -> Tensor | None:
     if gap is None or not bool(torch.isfinite(gap).all()):
         return None
     return gap
+
+
+EXPERIMENT = Experiment(name="convergence", run=_run)

@@ -11,17 +11,27 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
 from ldjcheck.numerical_rank import condition
+from ldjcheck.records import Noticed
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.tolerance import SQUEEZES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
-    from ldjcheck.records import Direction, Probe, Side, Sides
+    from ldjcheck.records import (
+        Behaviour,
+        Direction,
+        Evidence,
+        Observation,
+        Side,
+    )
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
@@ -32,62 +42,54 @@ _AGAIN = 1e-5  # relative: a call that is made again, in float32
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
-def compare_as_written(
-    bench: Bench, probe: Probe, measured: Sides
-) -> tuple[Sides, dict[str, str]]:
-    """Return the measurement, with a fault for each direction that says otherwise.
-
-    The second value is what to say about it under `inferred`.
-    """
-    bench = bench
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield a fault for each direction that says otherwise as it is written."""
     if not bench.promote or any(
         p.dtype != torch.float32 for p in learnable(bench.layer.obj)
     ):
-        return measured, {}
+        return
+    probe = so_far.probes[0]
     promoted, _, _ = bench.ready(probe)
     written, _, _ = replace(bench, promote=False).ready(probe)
     _hand_over(promoted.layer, written.layer)
-    compared = replace(
-        measured,
-        forward=_compared(promoted, written, measured.forward),
-        inverse=_compared(promoted, written, measured.inverse),
-    )
-    return compared, {}
+    for side in so_far.first.answered:
+        behaviour = _compared(promoted, written, side)
+        if behaviour is not None:
+            yield Noticed(direction=side.direction, behaviour=behaviour)
 
 
-def _compared(promoted: Runner, written: Runner, side: Side) -> Side:
+def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None:
+    """Return the behaviour of a direction, where the layer says otherwise in float32."""
     if not side.exact.anchored:
-        return side  # absent, or erratic: rounding alone may then change all
+        return None  # absent, or erratic: rounding alone may then change all
     if side.exact.allowed is None:
-        return side
+        return None
     # What float64 cannot tell, float32 has lost altogether.
     lossy = float(side.exact.allowed.max()) > _LOSES_ALL
     if lossy and not _mixes_and_squeezes(side):
-        return side
+        return None
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
     there, steps = _reported(promoted, direction, x, frozen, float("inf"))
     same_x = x.float() if _is_real(x) else x
     here, _ = _reported(written, direction, same_x, frozen, _PATIENCE * (1000 + steps))
     if there is None or here is None or here.shape != there.shape:
-        return side
+        return None
     off = (here - there).abs()
     if lossy:
         open_ = off.nan_to_num(torch.inf)
-        return replace(
-            side, behaviour=replace(side.behaviour, moves=tuple(open_.tolist()))
-        )
+        return replace(side.behaviour, moves=tuple(open_.tolist()))
     overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
     if not apart.any():
         if frozen.draws:
-            return side
+            return None
         fault = _only_watched(written, direction, same_x, frozen, here)
         if fault is None:
-            return side
+            return None
         seen = side.behaviour
-        return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+        return replace(seen, faults=(*seen.faults, fault))
     worst = int(torch.where(apart, off.nan_to_num(nan=torch.inf), 0.0).argmax())
     fault = (
         f"run as written, in float32, the layer reports {float(here[worst]):+.6g} for "
@@ -95,8 +97,8 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Side:
     )
     seen = side.behaviour
     if overflowed[apart].all():
-        return replace(side, behaviour=replace(seen, overflows=fault))
-    return replace(side, behaviour=replace(seen, faults=(*seen.faults, fault)))
+        return replace(seen, overflows=fault)
+    return replace(seen, faults=(*seen.faults, fault))
 
 
 def _mixes_and_squeezes(side: Side) -> bool:
@@ -183,3 +185,6 @@ def _reported(
 
 def _is_real(x: Tensor) -> bool:
     return x.is_floating_point()
+
+
+EXPERIMENT = Experiment(name="float32-parity", run=_run)

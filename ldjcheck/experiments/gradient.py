@@ -19,6 +19,7 @@ from ldjcheck.experiments.directional_derivatives import (
     Slopes,
     UndefinedSlopeError,
 )
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
@@ -26,7 +27,9 @@ from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Location, Probe, Sides
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Evidence, Location, Observation, Probe
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
@@ -37,19 +40,18 @@ _ASKED = 8  # tensors whose exact value is differentiated: each costs Jacobians
 _STATEMENTS = 64  # cuts that are tried one by one
 
 
-def measure_gradients(
-    bench: Bench, probe: Probe, measured: Sides
-) -> tuple[GradientMeasured, ...]:
-    """Return how the gradient of each direction's ldj compares, where its value is right."""
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield how the gradient of each direction's ldj compares, where its value is right."""
+    probe = so_far.probes[0]
     found = [
         _measured(bench, probe, side)
-        for side in measured.both
+        for side in so_far.first.both
         if _is_worth_asking(side) and not _makes_up(bench, side)
     ]
     known = [gradient for gradient in found if gradient is not None]
     if probe.draw and any(gradient.wrong for gradient in known):
         known = _looked_at_again(bench, probe, known)
-    return tuple(known)
+    yield from known
 
 
 def _looked_at_again(
@@ -243,3 +245,8 @@ def _heals(slopes: Slopes, names: tuple[str, ...], attempt: int, cuts: Cuts) -> 
         return slopes.along(names, attempt, cuts).agrees
     except (LayerRaisedError, UnexpectedReturnError, UndefinedSlopeError):
         return False
+
+
+EXPERIMENT = Experiment(
+    name="gradient", run=_run, after=("convergence", "float32-parity")
+)

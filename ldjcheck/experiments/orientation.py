@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import Approximated, Further, OneSided
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -23,41 +25,40 @@ from ldjcheck.tolerance import says_nothing, tells_a_mistake
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Probe, Side, Sides
+    from ldjcheck.records import Calls, Evidence, Observation, Probe, Side, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome
 
-_MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 _ONE_SIDED = (
     "where a matrix or number that is learned turns space around, the ldj is NaN; "
     "whether that is ever reached, its start does not tell"
 )
 
 
-def turn_around(
-    bench: Bench, first: Probe, *, approximates: bool
-) -> tuple[tuple[Sides, ...], str | None]:
-    """Return measurements in which the log of a negative scale is NaN, or why it may be.
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield a probe at which the log of a negative scale is NaN, or why it may be.
 
     A vector of scales may change sign in training, dim by dim: a NaN there is a mistake,
     and so is another number, where the map is undone there as it is elsewhere, unless the
-    layer `approximates` its ldj.
+    layer approximates its ldj.
     A matrix, or a number, may be built so that its sign is known, and a determinant does
     not pass through zero; then neither right nor wrong is proved.
     """
+    first, approximates = so_far.probes[0], bool(so_far.of(Approximated))
     if first.draw == 0 or not _has_orientation(bench):
-        return (), None
+        return
     shop = replace(bench, behaviour=False)
     runner, _, _ = shop.ready(first)
     if oriented(runner.layer, shop.fixed, "scales"):
         scales = measure_sides(shop, replace(first, turned="scales"))
         if _is_nan_alone(scales) or (not approximates and _is_wrong_alone(scales)):
-            return (scales,), None
+            yield Further(by=EXPERIMENT.name, sides=scales)
+            return
     turned = replace(first, turned="all")
     if not _may_lose_ldj(shop, bench.calls, turned):
-        return (), None
-    everything = measure_sides(shop, turned)
-    return (), _ONE_SIDED if _is_nan_alone(everything) else None
+        return
+    if _is_nan_alone(measure_sides(shop, turned)):
+        yield OneSided(why=_ONE_SIDED)
 
 
 def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
@@ -78,29 +79,6 @@ def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
 def _is_lost(outcome: Outcome) -> bool:
     reported = outcome.reported
     return reported is not None and not bool(torch.isfinite(reported).any())
-
-
-def look_for_folds(
-    bench: Bench, probes: tuple[Probe, ...], measured: tuple[Sides, ...]
-) -> tuple[Sides, ...]:
-    """Return more samples at each draw of the parameters, where one draw folds the map.
-
-    A few samples may all lie on one side of a fold, and parameters that were moved may fold
-    what is meant to be kept straight: only many samples tell one from the other.
-    """
-    if not any(_has_both_signs(each.forward) for each in measured):
-        return ()
-    shop = replace(bench, behaviour=False)
-    draws = {(probe.draw, probe.shape): probe for probe in probes}
-    return tuple(
-        measure_sides(shop, replace(c, batch=_MANY, region="usual"))
-        for c in draws.values()
-    )
-
-
-def _has_both_signs(side: Side) -> bool:
-    jacobian = side.exact.jacobian
-    return jacobian is not None and side.exact.is_square and has_both_signs(jacobian)
 
 
 def _has_orientation(bench: Bench) -> bool:
@@ -160,3 +138,6 @@ def _is_regular(side: Side) -> bool:
     if exact.jacobian is None or not exact.anchored or not exact.is_finite:
         return False
     return not has_both_signs(exact.jacobian)
+
+
+EXPERIMENT = Experiment(name="orientation", run=_run, after=("convergence",))

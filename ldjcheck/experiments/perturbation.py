@@ -7,23 +7,84 @@ numbers say nothing of the layer, so it is looked at again nearer to how it was 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.oracle.preimage import only_solves
+from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+    from typing import Any
 
     from ldjcheck.records import Probe, Side, Sides
     from ldjcheck.running.bench import Bench
 
+_BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
+_ORTHOGONAL = 1e-4
+_STAY = "orthogonal weights stay as built: moved, they no longer invert"
+_AS_BUILT = "leads back while weights are orthogonal, as they are built, and not beyond"
+_FREE = (
+    "weights that start orthogonal are learned freely, and the map and its ldj are right "
+    "only while they stay so: nothing that the layer holds sees to it"
+)
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
 _COARSER = 1e3  # float32 lets more hide, and is told of by a note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Borne:
+    """What was measured, and how far parameters were moved for it."""
+
+    bench: Bench
+    probes: tuple[Probe, ...]
+    sides: tuple[Sides, ...]
+    said: Mapping[str, str]
+
+
+def as_far_as_borne(bench: Bench, probes: tuple[Probe, ...]) -> Borne:
+    """Return the measurements, parameters moved as far as the layer can bear.
+
+    Weights that are orthogonal as built, and are inverted by transposing them, are no
+    longer a layer's own once they are moved freely: the way back shows it. They are then
+    left where they are, while everything else is moved; the bench returned does so.
+    An ldj that follows them wherever they go says that they are meant to be moved: then
+    it is the way back that is wrong.
+    """
+    said: dict[str, str] = {}
+    first = measure_sides(bench, probes[0])
+    if only_solves((first,)):
+        bench = replace(bench, solves=True)
+    closer = nearer(bench, probes, first)
+    if closer is not None:
+        probes, said["parameters"] = closer
+    measured = _at(bench, probes, first if closer is None else None)
+    measured = where_borne(bench, measured)
+    if not probes[0].draw or not _is_broken(measured[0]):
+        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+    fixed = _orthogonal(bench.copy().layer)
+    if not fixed:
+        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+    careful = replace(bench, fixed=fixed)
+    again = _at(careful, probes)
+    if _is_broken(again[0]):
+        return Borne(bench=bench, probes=probes, sides=measured, said=said)
+    if _follows(measured[0], again[0]):
+        return Borne(
+            bench=bench,
+            probes=probes,
+            sides=measured,
+            said={**said, "round trip": _AS_BUILT},
+        )
+    said["parameters"] = _STAY
+    if not is_kept_in_place(bench.layer.obj, fixed):
+        said["orthogonal"] = _FREE
+    return Borne(bench=careful, probes=probes, sides=again, said=said)
 
 
 def nearer(
@@ -185,3 +246,48 @@ def _why(side: Side) -> str:
     if side.answered:
         return _ROUNDING
     return f"it raises {side.said.why_absent}"
+
+
+def _at(
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
+) -> tuple[Sides, ...]:
+    """Return the measurements; the first, where it is known already."""
+    known = () if first is None else (first,)
+    rest = probes[len(known) :]
+    return (
+        *known,
+        *(measure_sides(bench, c) for c in rest),
+    )
+
+
+def _is_broken(measured: Sides) -> bool:
+    inverse = measured.inverse
+    if inverse.round_trip.off is None:
+        return False
+    return inverse.round_trip.off > _BROKEN
+
+
+def _follows(measured: Sides, fixed: Sides) -> bool:
+    """Return whether forward reports what is true of moved weights, and not of others."""
+    side, still = measured.forward, fixed.forward
+    if not side.exact.anchored or side.disagrees:
+        return False
+    if side.exact.ldj is None:
+        return False
+    if side.said.ldj is None or still.said.ldj is None:
+        return False
+    return not torch.allclose(side.said.ldj, still.said.ldj)
+
+
+def _orthogonal(layer: Any) -> frozenset[int]:
+    """Return which learnable tensors are rotations, the identity and its like apart."""
+    found = set()
+    for index, tensor in enumerate(learnable(layer)):
+        w = tensor.detach().double()
+        if w.dim() != 2 or w.shape[0] != w.shape[1] or len(w) < 2:
+            continue
+        eye = torch.eye(len(w), dtype=w.dtype)
+        off = (w - eye).abs().max()
+        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and off > _ORTHOGONAL:
+            found.add(index)
+    return frozenset(found)

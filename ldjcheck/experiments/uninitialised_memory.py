@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.records import Noticed
 from ldjcheck.running.snapshot.state import tensors_by_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from torch import Tensor
 
-    from ldjcheck.records import Side, Sides
+    from ldjcheck.records import Evidence, Observation, Side
     from ldjcheck.running.bench import Bench
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
@@ -20,36 +24,29 @@ _SHOWN = 3
 _HINT = "torch.empty and torch.Tensor(n) hold what was in memory: give it numbers"
 
 
-def with_memory(bench: Bench, measured: Sides) -> Sides:
-    """Return the measurement; where nothing finite comes out, with what the layer holds.
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield what the layer holds where nothing finite comes out.
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.
     """
-    sides = (measured.forward, measured.inverse)
-    if not any(map(_is_lost, sides)):
-        return measured
+    lost = [side for side in so_far.first.answered if _is_lost(side)]
     held = [
         f"`{name}` holds {what}"
-        for name, tensor in tensors_by_name(bench.layer.obj).items()
+        for name, tensor in (tensors_by_name(bench.layer.obj) if lost else {}).items()
         if (what := _strange(tensor)) is not None
     ]
     if not held:
-        return measured
+        return
     more = f" and {len(held) - _SHOWN} more tensors" if len(held) > _SHOWN else ""
     fault = f"{', '.join(held[:_SHOWN])}{more} as built, and the output is not finite"
-    forward, inverse = (_with_faults(side, (fault, _HINT)) for side in sides)
-    return replace(measured, forward=forward, inverse=inverse)
+    for side in lost:
+        seen = side.behaviour
+        faults = (fault, _HINT, *seen.faults)
+        yield Noticed(direction=side.direction, behaviour=replace(seen, faults=faults))
 
 
 def _is_lost(side: Side) -> bool:
-    return side.answered and not bool(torch.isfinite(side.y.detach()).all())
-
-
-def _with_faults(side: Side, faults: tuple[str, ...]) -> Side:
-    if not _is_lost(side):
-        return side
-    seen = side.behaviour
-    return replace(side, behaviour=replace(seen, faults=(*faults, *seen.faults)))
+    return not bool(torch.isfinite(side.y.detach()).all())
 
 
 def _strange(tensor: Tensor) -> str | None:
@@ -60,3 +57,6 @@ def _strange(tensor: Tensor) -> str | None:
         return "NaN"
     largest = float(tensor.detach().abs().max())
     return None if largest < _BEYOND else f"numbers up to {largest:.1g}"
+
+
+EXPERIMENT = Experiment(name="uninitialised-memory", run=_run)

@@ -61,7 +61,8 @@ class Block:
 
     def times(self, w: Tensor) -> Tensor:
         """Return the block's product with `(batch, n)`, or with k of those."""
-        return self.products.times(self.spread(w, self.sources))[..., self.lines]
+        found = self.products.times(self.spread(w, self.sources))
+        return found if self.is_whole else found[..., self.lines]
 
     def times_transposed(self, v: Tensor) -> Tensor:
         """Return the transposed block's product, likewise."""
@@ -70,6 +71,8 @@ class Block:
 
     def spread(self, w: Tensor, places: Tensor) -> Tensor:
         """Return w at its places among all dims, zero elsewhere."""
+        if len(places) == self.products.dims:
+            return w
         whole = w.new_zeros(*w.shape[:-1], self.products.dims)
         whole[..., places] = w
         return whole

@@ -15,11 +15,13 @@ from torch import Tensor
 
 from ldjcheck.oracle import (
     blocks,
+    colouring,
     dense,
     diagonal,
     identity_rows,
     low_rank,
     permutation,
+    triangular,
 )
 from ldjcheck.oracle.block import Block, Glimpse
 from ldjcheck.oracle.cost import Afford, cost_of_dense
@@ -38,14 +40,17 @@ from ldjcheck.oracle.proof import Claim, Proposal, prove
 Oracle = Callable[[Block], Proposal[Claim] | None]
 
 ORACLES: tuple[Oracle, ...] = (
-    diagonal.propose,
     identity_rows.propose,
+    diagonal.propose,
     permutation.propose,
     blocks.propose,
     low_rank.propose,
+    triangular.propose,
+    colouring.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
+_LEAST = 4  # lines that are left: fewer are worked out
 _GLIMPSES = 4  # columns, of different samples or of one, that are looked at first
 
 
@@ -74,7 +79,11 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
         NoTensorError: f returns something else than a tensor.
         UnequalDimsError: J is not square.
     """
-    wanted = wanted or Wanted()
+    return solved(f, x, wanted or Wanted())[0]
+
+
+def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Products]:
+    """Return the same, and the products of the Jacobians, of which there may be more."""
     generator = torch.Generator().manual_seed(wanted.seed)
     ways = WAYS if wanted.differences else AUTOGRAD
     products, glimpses = _looked_at(f, x, generator, ways)
@@ -88,7 +97,7 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
     )
     pending = torch.ones(products.batch, dtype=torch.bool, device=every.device)
     known = _solved(whole, pending, every[:0], wanted)
-    return _record(products, known, wanted, generator)
+    return _record(products, known, wanted, generator), products
 
 
 def _looked_at(
@@ -119,7 +128,7 @@ def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Kno
     `still` are outputs outside of the block that do not move with its inputs.
     """
     known = nothing_known(block.batch, block.products.dims, pending.device)
-    for oracle in ORACLES if block.size > FEW else ():
+    for oracle in () if _is_small(block) else ORACLES:
         left = pending & ~known.done
         if not left.any():
             return known
@@ -179,14 +188,19 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
             )
         )
     if block.is_whole and found.done.any():
-        entries = proposal.claim.entries
+        columns = proposal.claim.columns
         flipped = block.products.is_transposed
-        return replace(found, jacobian=entries.mT if flipped else entries)
+        return replace(found, jacobian=columns if flipped else columns.mT)
     return found
 
 
+def _is_small(block: Block) -> bool:
+    """Return whether all entries take hardly more products than a proof."""
+    return block.products.dims <= FEW or block.size < _LEAST
+
+
 def _is_afforded(block: Block, wanted: Wanted) -> bool:
-    if wanted.afford is None or block.size <= FEW:
+    if wanted.afford is None or _is_small(block):
         return True
     return wanted.afford(cost_of_dense(block))
 
@@ -194,7 +208,8 @@ def _is_afforded(block: Block, wanted: Wanted) -> bool:
 def _stage(proposal: Proposal[Claim], still: Tensor, samples: Tensor) -> Stage:
     """Return what differences of y have to show, should the claim be true of the map."""
     claim, part = proposal.claim, proposal.part
-    times = claim.times_transposed if part.products.is_transposed else claim.times
+    source = part if claim.is_graded else claim
+    times = source.times_transposed if part.products.is_transposed else source.times
     return Stage(
         inputs=part.inputs,
         outputs=part.outputs,
@@ -229,8 +244,9 @@ def _record(
 ) -> Determinant:
     holds = anchored(products, known.stages, generator) if wanted.anchor else None
     missing = ~known.done
-    structure = structure_of_parts(known.parts) if known.done.any() else None
-    simple = structure not in ("dense", None) and known.jacobian is None
+    alone = bool(known.alone[known.done].all())
+    structure = structure_of_parts(known.parts, alone=alone)
+    simple = structure is not None and known.jacobian is None
     return Determinant(
         exact=known.ldj.masked_fill(missing, torch.nan),
         sign=known.sign.masked_fill(missing, torch.nan),

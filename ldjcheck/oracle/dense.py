@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.diagonal import divisible, rounded_logs
+from ldjcheck.oracle.diagonal import rounded_logs
 from ldjcheck.oracle.jacobian import log_abs_det, peeled
 from ldjcheck.oracle.proof import Claim, Proposal
 from ldjcheck.tolerance import lost_below
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from ldjcheck.oracle.block import Block
     from ldjcheck.records import Structure
 
-_AT_ONCE = 256  # columns that are asked for together
-_ZERO = (
-    1e-13  # relative to the largest entry of the line: what rounding leaves of a zero
-)
+Pivots = tuple[list[int], list[int]]
+
+_AT_ONCE = 64  # columns that are asked for together
+_ZERO = 1e-13  # of the largest entry of the line: what rounding leaves of a zero
 _INVERTED = 256  # lines: a larger matrix is not inverted to tell its errors
 _ROUNDS = 6  # of scaling lines and sources in turn
 _UNITS = 16.0  # of rounding per entry, elimination included
@@ -36,100 +36,117 @@ _SOLVED = 4  # right-hand sides that tell how large the inverse is
 
 @dataclass(frozen=True, kw_only=True)
 class Dense(Claim):
-    """A matrix of which every entry is known."""
+    """A matrix S of which every entry is known."""
 
-    entries: Tensor  # `(batch, n, n)`
+    columns: (
+        Tensor  # `columns[b, j]` is that of source j: S transposed, `(batch, n, n)`
+    )
+
+    @property
+    def probes(self) -> int:
+        """One, that tells whether samples influence each other."""
+        return 1
 
     def times(self, w: Tensor) -> Tensor:
         """Return S w."""
-        return torch.einsum("bij,kbj->kbi", self.entries, w)
+        return _combined(w, self.columns)
 
     def times_transposed(self, v: Tensor) -> Tensor:
         """Return S^T v."""
-        return torch.einsum("bij,kbi->kbj", self.entries, v)
+        return _combined(v, self.columns.mT)
 
     def magnitudes(self, w: Tensor) -> Tensor:
         """Return |S| w."""
-        return torch.einsum("bij,kbj->kbi", self.entries.abs(), w)
+        return _combined(w, self.columns.abs())
 
-    @cached_property
+    @property
     def scales(self) -> Tensor:
-        """The largest entries of the columns once the lines are scaled to one."""
-        lines = divisible(self.entries.abs().amax(dim=2))
-        return divisible((self.entries.abs() / lines[..., None]).amax(dim=1))
+        """Ones: no entry has to be inferred."""
+        return torch.ones_like(self.columns[:, 0])
 
     @property
     def influence(self) -> Tensor:
-        """Nothing: every entry was asked for, none is inferred."""
-        return torch.zeros_like(self.entries[:, 0])
+        """Nothing: every entry was asked for."""
+        return torch.zeros_like(self.columns[:, 0])
 
     @cached_property
     def rounding(self) -> Tensor:
         """That of pivots that stand alone, and of an LU factorisation of the rest."""
-        found = [_rounding(each, self.epsilon) for each in self.entries.cpu().numpy()]
-        return torch.tensor(found, dtype=torch.float64).to(self.entries.device)
+        found = [_rounding(each, self.epsilon) for each in self.columns.cpu().numpy()]
+        return torch.tensor(found, dtype=torch.float64).to(self.columns.device)
+
+
+def _combined(w: Tensor, rows: Tensor) -> Tensor:
+    """Return the rows of each matrix added up with weights, `(k, batch, n)`."""
+    return torch.stack([torch.einsum("bj,bji->bi", each, rows) for each in w])
 
 
 def propose(block: Block, *, apart: bool = False) -> Proposal[Dense]:
     """Return the block as it is, column by column, of all samples at once or `apart`."""
-    entries = columns_apart(block) if apart else columns(block)
+    columns = _columns_apart(block) if apart else _columns(block)
+    seen = columns.cpu().numpy() != 0
+    pivots = peeled(seen.any(axis=0))
     precision = str(block.products.x.dtype).removeprefix("torch.")
-    sign, ldj = log_abs_det(entries, lost_below(block.size, precision))
-    return Proposal[Dense](
+    least = lost_below(block.size, precision)
+    sign, ldj = log_abs_det(columns, least, pivots=pivots)
+    return Proposal(
         claim=Dense(
-            structure=structure_of(entries),
+            structure=structure_of(columns, pivots),
             sign=sign,
             ldj=ldj,
             shares=None,
             epsilon=block.products.epsilon,
-            entries=entries,
+            columns=columns,
         ),
         part=block,
     )
 
 
-def columns(block: Block, samples: Tensor | float = 1.0) -> Tensor:
-    """Return all entries of a block of A, `(batch, n, n)`.
+def _columns(block: Block, sample: int | None = None) -> Tensor:
+    """Return all columns of a block of A, `(batch, n, n)`, of all samples or one."""
+    size, device = block.size, block.lines.device
+    found = torch.empty(size, block.batch, size, dtype=torch.float64, device=device)
+    for start in range(0, size, _AT_ONCE):
+        count = min(_AT_ONCE, size - start)
+        units = torch.zeros(count, 1 if sample is None else block.batch, size)
+        numbers = torch.arange(count)
+        units[numbers, sample or 0, start + numbers] = 1.0
+        units = units.double().to(device).expand(-1, block.batch, -1)
+        found[start : start + count] = block.times(units)
+    return found.transpose(0, 1)
 
-    Units of some samples may be scaled by zero, `(batch, 1)`.
+
+def _columns_apart(block: Block) -> Tensor:
+    """Return the own columns of samples that influence each other, one after the other."""
+    return torch.stack(
+        [_columns(block, sample)[sample] for sample in range(block.batch)]
+    )
+
+
+def structure_of(columns: Tensor, pivots: Pivots) -> Structure:
+    """Return the simplest structure that all matrices have, rounding apart.
+
+    The pivots are those of the entries that are not zero at all.
     """
-    size = block.size
-    entries = torch.empty(
-        block.batch, size, size, dtype=torch.float64, device=block.lines.device
-    )
-    for chunk in torch.arange(size, device=block.lines.device).split(_AT_ONCE):
-        units = entries.new_zeros(len(chunk), block.batch, size)
-        units[torch.arange(len(chunk)), :, chunk] = 1.0
-        entries[:, :, chunk] = block.times(units * samples).permute(1, 2, 0)
-    return entries
-
-
-def columns_apart(block: Block) -> Tensor:
-    """Return the own blocks of samples that influence each other, one after the other."""
-    found = []
-    for sample in range(block.batch):
-        own = torch.zeros(block.batch, 1, device=block.lines.device)
-        own[sample] = 1.0
-        found.append(columns(block, own)[sample])
-    return torch.stack(found)
-
-
-def structure_of(entries: Tensor) -> Structure:
-    """Return the simplest structure that all matrices have, rounding apart."""
-    scale = entries.abs().amax(dim=2, keepdim=True)
-    pattern = (entries.abs() > _ZERO * scale).any(dim=0).cpu().numpy()
-    rows, columns = peeled(pattern)
-    if len(rows) < len(pattern):
+    pattern = _pattern(columns)
+    if len(pivots[0]) < len(pattern):
+        pivots = peeled(pattern)
+    if len(pivots[0]) < len(pattern):
         return "block" if _falls_apart(pattern) else "dense"
-    if pattern.sum() > len(rows):
+    if pattern.sum() > len(pattern):
         return "triangular"
-    if rows != columns:
+    if pivots[0] != pivots[1]:
         return "permutation"
-    return (
-        "identity"
-        if bool((entries.diagonal(dim1=1, dim2=2) == 1).all())
-        else "diagonal"
-    )
+    ones = bool((columns.diagonal(dim1=1, dim2=2) == 1).all())
+    return "identity" if ones else "diagonal"
+
+
+def _pattern(columns: Tensor) -> NDArray[np.bool_]:
+    """Return which entries are not zero in some matrix, rounding apart."""
+    size = columns.abs()
+    seen = (size > _ZERO * size.amax(dim=2, keepdim=True)).any(dim=0)
+    found: NDArray[np.bool_] = seen.cpu().numpy()
+    return found
 
 
 def _falls_apart(pattern: NDArray[np.bool_]) -> bool:

@@ -64,6 +64,7 @@ class Known:
     residual: Tensor
     bound: Tensor
     shares: Tensor  # by input among all dims, NaN where nothing tells
+    alone: Tensor  # whether its entries of A are the only ones in their columns
     parts: tuple[tuple[Structure, int], ...] = ()
     stages: tuple[Stage, ...] = ()
     jacobian: Tensor | None = None
@@ -88,6 +89,7 @@ class Known:
             residual=chosen(self.residual, other.residual),
             bound=chosen(self.bound, other.bound),
             shares=chosen(self.shares, other.shares),
+            alone=chosen(self.alone, other.alone),
             parts=self.parts + (other.parts if bool(take.any()) else ()),
             stages=self.stages + (other.stages if bool(take.any()) else ()),
             jacobian=fuller.jacobian,
@@ -106,6 +108,7 @@ class Known:
             residual=torch.maximum(self.residual, other.residual),
             bound=torch.minimum(self.bound, other.bound),
             shares=torch.where(told, other.shares, self.shares),
+            alone=self.alone & other.alone,
             parts=self.parts + other.parts,
             stages=self.stages + other.stages,
             coupled=other.coupled,
@@ -125,6 +128,7 @@ def nothing_known(batch: int, dims: int, device: torch.device) -> Known:
         residual=none,
         bound=none,
         shares=missing[:, None].expand(batch, dims),
+        alone=torch.zeros(batch, dtype=torch.bool, device=device),
     )
 
 
@@ -155,19 +159,26 @@ def known_of(
         residual=proof.residual,
         bound=proof.bound,
         shares=shares,
+        alone=proof.is_alone,
         parts=((claim.structure, part.size),),
         stages=(stage,),
     )
 
 
-def structure_of_parts(parts: tuple[tuple[Structure, int], ...]) -> Structure | None:
-    """Return one word for a J that falls into parts, one after the other.
+def structure_of_parts(
+    parts: tuple[tuple[Structure, int], ...], *, alone: bool
+) -> Structure | None:
+    """Return one word for a J that falls into parts.
 
-    Below a part may stand whatever it likes: what consists of pivots alone is then
-    triangular, all else is made of blocks.
+    They stand `alone`, or below each there may be whatever it likes: what consists of
+    pivots is then triangular, all else is made of blocks.
     """
     words = {word for word, _ in parts}
-    if len(parts) < 2:
+    if len(words) < 2 and (alone or len(parts) < 2):
         return next(iter(words), None)
+    if alone and words <= {"identity", "diagonal"}:
+        return "diagonal"
+    if alone and words <= {"identity", "diagonal", "permutation"}:
+        return "permutation"
     pivots = {"identity", "diagonal", "permutation", "triangular"}
     return "triangular" if words <= pivots else "block"

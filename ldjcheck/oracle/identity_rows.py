@@ -76,7 +76,7 @@ def passed_through(block: Block) -> Passed:
         inputs[same] = block.inputs[same]
     else:
         same = torch.zeros(len(block.outputs), dtype=torch.bool, device=y.device)
-    elsewhere = _elsewhere(x, y)
+    elsewhere = places_of(y, x)
     free = ~torch.isin(block.inputs, inputs[same])
     moved = (elsewhere >= 0) & ~same
     moved &= free[elsewhere.clamp_min(0)]
@@ -85,18 +85,20 @@ def passed_through(block: Block) -> Passed:
     return Passed(outputs=block.outputs[known], inputs=inputs[known])
 
 
-def _elsewhere(x: Tensor, y: Tensor) -> Tensor:
-    """Return the place of each output's value in x, or -1, alike in all samples."""
-    order = x[0].argsort()
-    ranked = x[0][order]
-    at = torch.searchsorted(ranked, y[0].to(ranked)).clamp_max(len(ranked) - 1)
+def places_of(values: Tensor, among: Tensor) -> Tensor:
+    """Return where values `(batch, n)` stand among others, alike in all samples, or -1.
+
+    Compared bit by bit. A number that occurs twice, on either side, has no place: of two
+    outputs that are one input J has no inverse.
+    """
+    order = among[0].argsort()
+    ranked = among[0][order]
+    at = torch.searchsorted(ranked, values[0].to(ranked)).clamp_max(len(ranked) - 1)
     once = torch.ones_like(ranked, dtype=torch.bool)
     once[1:] &= ranked[1:] != ranked[:-1]
     once[:-1] &= ranked[1:] != ranked[:-1]
     place = order[at]
-    is_there = once[at] & (x[:, place] == y).all(dim=0)
-    found = torch.where(is_there, place, -1)
-    # Two outputs that are the same input: neither is proposed, J has no inverse there.
-    taken = torch.zeros(len(x[0]), dtype=torch.long, device=x.device)
+    is_there = once[at] & (among[:, place] == values).all(dim=0)
+    taken = torch.zeros(len(order), dtype=torch.long, device=among.device)
     taken.scatter_add_(0, place[is_there], torch.ones_like(place[is_there]))
-    return torch.where(is_there & (taken[place] == 1), found, -1)
+    return torch.where(is_there & (taken[place] == 1), place, -1)

@@ -32,6 +32,9 @@ _WHOLE = 256
 FEW = 20  # rows: one by one they are done before torch has imported what vmap wants
 _CHUNK = 256  # outputs per backward batch: bounds the memory of the vectorised form
 
+Pivots = tuple[list[int], list[int]]
+"""Rows and columns of the entries that stand alone, as `peeled` returns them."""
+
 AutogradMethod = Literal["reverse", "reverse-looped", "forward"]
 
 
@@ -68,7 +71,10 @@ def exact_jacobian(
 
 
 def log_abs_det(
-    matrices: Tensor, lost_below: float | None = None
+    matrices: Tensor,
+    lost_below: float | None = None,
+    *,
+    pivots: Pivots | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
 
@@ -79,6 +85,7 @@ def log_abs_det(
     for 150 dims and more once the number of threads was set. Where zeros make a matrix
     triangular, in whatever order, its pivots are multiplied and nothing is eliminated:
     beside the slopes of a steep network, which do not count, the pivots would drown.
+    Where they are known, as from `peeled`, they are the `pivots` of all matrices.
     """
     finite = torch.isfinite(matrices).flatten(1).all(1)
     if matrices.requires_grad or not finite.all():
@@ -92,10 +99,13 @@ def log_abs_det(
         ]
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
     entries = matrices.detach().cpu().numpy()
-    patterns = entries != 0
-    alike = bool((patterns == patterns[:1]).all())
+    if pivots is None:
+        patterns = entries != 0
+        alike = bool((patterns == patterns[:1]).all())
+    else:
+        alike = True
     groups = [slice(None)] if alike else [slice(b, b + 1) for b in range(len(entries))]
-    found = [_of_one_pattern(entries[group], lost_below) for group in groups]
+    found = [_of_one_pattern(entries[group], lost_below, pivots) for group in groups]
     signs, logs = (np.concatenate(each) for each in zip(*found, strict=True))
     return matrices.new_tensor(signs), matrices.new_tensor(logs)
 
@@ -107,21 +117,21 @@ def signs_of(matrices: Iterable[Tensor]) -> set[float]:
 
 
 def _of_one_pattern(
-    entries: NDArray[np.floating], lost_below: float | None
+    entries: NDArray[np.floating], lost_below: float | None, known: Pivots | None
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return sign and log|det| of matrices whose zeros are at the same places."""
-    rows, columns = peeled((entries != 0).any(0))
+    rows, columns = known or peeled((entries != 0).any(0))
     rest_rows = sorted({*range(entries.shape[1])} - {*rows})
     rest_columns = sorted({*range(entries.shape[2])} - {*columns})
-    rest = entries[:, rest_rows][:, :, rest_columns]
+    rest = entries[:, rest_rows][:, :, rest_columns] if rows else entries
     pairs: list[tuple[float, float]] = [np.linalg.slogdet(matrix) for matrix in rest]
     if lost_below is not None:
         pairs = [_by_rank(*both, lost_below) for both in zip(rest, pairs, strict=True)]
-    pivots = entries[:, rows, columns]
+    alone = entries[:, rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
-        logs = np.array([np.log(np.abs(each)).sum() for each in pivots])
-    signs = np.array([sign for sign, _ in pairs]) * np.sign(pivots).prod(1) * swapped
+        logs = np.array([np.log(np.abs(each)).sum() for each in alone])
+    signs = np.array([sign for sign, _ in pairs]) * np.sign(alone).prod(1) * swapped
     return (
         signs + 0.0,  # no minus zero
         np.array([log for _, log in pairs]) + logs,

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[np.float64]
 
+_LEAST = 256  # lines: of fewer all entries are soon worked out
 _FIRST = 4  # random columns that are looked at first
-_PART = 16  # of a block of n lines, n / 16 columns are looked at, and no more
+_PART = 64  # of a block of n lines, n / 64 columns are looked at, and no more
 _MOST = 64
 _SPARE = 2  # columns more than the rank, that tell it is no more
 _ZERO = 1e-12  # of the size of the products: a singular value that rounding has left
@@ -91,7 +92,7 @@ def propose(block: Block) -> Proposal[LowRank] | None:
     The range of A - a I is told from its products with a few random columns, of which
     there must be more than its rank.
     """
-    if not torch.equal(block.inputs, block.outputs):
+    if block.size < _LEAST or not torch.equal(block.inputs, block.outputs):
         return None
     w = block.random(0)
     images = w
@@ -101,13 +102,12 @@ def propose(block: Block) -> Proposal[LowRank] | None:
         images = torch.cat([images, block.times(more)])
         if not torch.isfinite(images).all():
             return None
-        found = [
-            _range(w[:, b].T.cpu().numpy(), images[:, b].T.cpu().numpy())
-            for b in range(block.batch)
-        ]
-        known = [each for each in found if each is not None]
-        if known:
-            return _of_ranges(block, [each or known[0] for each in found])
+        pairs = zip(_matrices(w), _matrices(images), strict=True)
+        first = _range(*next(pairs))
+        if first is not None:
+            return _of_ranges(
+                block, [first, *(_range(*each) or first for each in pairs)]
+            )
     return None
 
 
@@ -118,13 +118,14 @@ def small_matrix(multiple: Tensor, basis: Tensor, others: Tensor) -> Tensor:
     return multiple[..., None] * identity + others.mT @ basis
 
 
+def _matrices(vectors: Tensor) -> NDArray[np.float64]:
+    """Return the vectors of each sample as columns, `(batch, n, count)`."""
+    found: NDArray[np.float64] = vectors.permute(1, 2, 0).cpu().numpy()
+    return found
+
+
 def _counts(size: int) -> list[int]:
-    most = min(_MOST, size // _PART)
-    return [
-        count
-        for count in sorted({_FIRST, most})
-        if _FIRST <= count <= max(most, _FIRST)
-    ]
+    return sorted({_FIRST, max(_FIRST, min(_MOST, size // _PART))})
 
 
 def _range(w: Matrix, images: Matrix) -> tuple[float, Matrix] | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -26,7 +27,7 @@ EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""
 
 FEW = 20  # products: one by one they are done before torch has imported what vmap wants
-_MOST = 256  # products that are taken at once
+_MOST = 64  # products that are taken at once
 _BUDGET = 2.0**28  # bytes that one tensor of a batch of products may take
 _STEP = 1e-4  # of a difference that is extrapolated from two of them
 _BLUR = 2.0**20  # units in the last place that such a difference is off by
@@ -164,6 +165,7 @@ class ReverseProducts(Products):
         super().__init__(f, x)
         self.method = "reverse"
         self._keeps = True  # a recorded call can be gone through more than once
+        self._served = False  # it could once
         self._graph: tuple[Tensor, Tensor] | None = self._recorded()
         self._at_once = 0  # products, once it was looked how many
 
@@ -187,28 +189,28 @@ class ReverseProducts(Products):
         return leaf, y
 
     def _times(self, w: Tensor) -> Tensor:
-        if len(w) > FEW and self.method == "reverse":
+        if len(w) > FEW and self.method == "reverse" and self._graph is not None:
+            parts = w.split(self._size(self._graph[1]))
             try:
-                return torch.cat(
-                    [self._batched(part) for part in w.split(self._size())]
-                )
+                found = [self._batched(*self._graph, part) for part in parts]
+                return found[0] if len(found) == 1 else torch.cat(found)
             except Exception:  # vmap breaks on some backward functions
                 self.method = "reverse-looped"
         return torch.stack([self._single(each) for each in w])
 
     def _single(self, w: Tensor) -> Tensor:
-        if self._keeps and self._graph is not None:
-            try:
-                return self._back(*self._graph, w)
-            except Exception:  # what it kept for the way back is gone: record anew
-                self._keeps = False
-        if self._graph is None:
-            self._graph = self._recorded()
-        graph, self._graph = self._graph, None if not self._keeps else self._graph
         try:
-            return self._back(*graph, w)
+            graph = self._graph or self._recorded()
+            self._graph = graph if self._keeps else None
+            found = self._back(*graph, w)
         except Exception as error:
-            raise NoProductsError from error
+            if not self._keeps or not self._served:
+                raise NoProductsError from error
+            # What the call kept for the way back is gone: each product has its own.
+            self._keeps, self._graph = False, None
+            return self._single(w)
+        self._served = True
+        return found
 
     def _back(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
@@ -219,10 +221,7 @@ class ReverseProducts(Products):
             return torch.zeros_like(self.x).reshape(self.batch, -1)
         return found.detach().reshape(self.batch, -1)
 
-    def _batched(self, w: Tensor) -> Tensor:
-        if self._graph is None:
-            raise NoProductsError
-        leaf, y = self._graph
+    def _batched(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
                 y, leaf, w.to(y), retain_graph=True, allow_unused=True,
@@ -232,11 +231,10 @@ class ReverseProducts(Products):
             return w.new_zeros(len(w), self.batch, self.dims)
         return found.detach().reshape(len(w), self.batch, -1)
 
-    def _size(self) -> int:
+    def _size(self, y: Tensor) -> int:
         """Return how many products are taken at once, so that memory stays bounded."""
         if not self._at_once:
-            assert self._graph is not None
-            largest = largest_of_graph(self._graph[1]) * self.y.element_size()
+            largest = largest_of_graph(y) * y.element_size()
             self._at_once = max(1, min(_MOST, int(_BUDGET / max(largest, 1))))
         return self._at_once
 
@@ -374,6 +372,6 @@ def largest_of_graph(y: Tensor) -> int:
             continue
         seen.add(node)
         for held in getattr(node, "_input_metadata", ()):
-            largest = max(largest, int(held.shape.numel()))
+            largest = max(largest, prod(held.shape))
         left += [following for following, _ in node.next_functions]
     return largest

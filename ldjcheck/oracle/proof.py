@@ -45,6 +45,16 @@ class Claim(ABC):
     shares: Tensor | None  # of the inputs, ascending, `(batch, n)`
     epsilon: float  # the rounding unit of the entries
 
+    @property
+    def probes(self) -> int:
+        """How many random vectors prove it."""
+        return PROBES
+
+    @property
+    def is_graded(self) -> bool:
+        """Whether S w is known for some vectors only, those that `scales` shapes."""
+        return False
+
     @abstractmethod
     def times(self, w: Tensor) -> Tensor:
         """Return S w, `(k, batch, n)`."""
@@ -101,6 +111,7 @@ class Proof:
     residual: Tensor  # the largest of all lines, relative to what the line adds up
     bound: Tensor  # what rounding explains of that, on the line where it is most
     error: Tensor  # of log|det|, that the residuals may conceal, nats
+    is_alone: Tensor  # whether the part's vectors moved no line outside of it
 
 
 def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
@@ -111,7 +122,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
     """
     part, claim = proposal.part, proposal.claim
     epsilon = part.products.epsilon
-    w = part.random(1 if apart else PROBES) / claim.scales
+    w = part.random(1 if apart else claim.probes) / claim.scales
     if apart:
         own = torch.eye(part.batch, dtype=w.dtype, device=w.device)
         w = w * own[..., None]
@@ -135,6 +146,7 @@ def prove(proposal: Proposal[Claim], *, apart: bool = False) -> Proof:
         residual=relative.amax(dim=(0, 2)),
         bound=torch.where(size > 0, allowed / size, 0.0).amax(dim=(0, 2)),
         error=error,
+        is_alone=_is_alone(part, found),
     )
 
 
@@ -162,6 +174,12 @@ def _concealed(residual: Tensor, influence: Tensor) -> Tensor:
 
 def _within(residual: Tensor, allowed: Tensor) -> Tensor:
     return (residual <= allowed).all(dim=2).all(dim=0)  # not a number is not within
+
+
+def _is_alone(part: Block, found: Tensor) -> Tensor:
+    outside = torch.ones(part.products.dims, dtype=torch.bool, device=found.device)
+    outside[part.lines] = False
+    return (found[..., outside] == 0).all(dim=2).all(dim=0)
 
 
 def _vanishes(proposal: Proposal[Claim], found: Tensor) -> Tensor:

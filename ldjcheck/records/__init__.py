@@ -41,6 +41,14 @@ from ldjcheck.records.explained import (
 )
 from ldjcheck.records.gradient import GradientMeasured, GradientPart
 from ldjcheck.records.measured import Comparison, Measurement, Verdict
+from ldjcheck.records.observed import (
+    Approximated,
+    Evidence,
+    Further,
+    Noticed,
+    Observation,
+    OneSided,
+)
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Check,
@@ -79,6 +87,7 @@ __all__ = [
     "CHOICES",
     "LARGEST_SEED",
     "Accumulation",
+    "Approximated",
     "Behaviour",
     "CallFunction",
     "Calls",
@@ -94,11 +103,13 @@ __all__ = [
     "Direction",
     "Domain",
     "Edit",
+    "Evidence",
     "Exact",
     "Explanation",
     "Family",
     "Finding",
     "Fix",
+    "Further",
     "GradientMeasured",
     "GradientPart",
     "Ignored",
@@ -113,6 +124,9 @@ __all__ = [
     "Method",
     "Multiplier",
     "Mutation",
+    "Noticed",
+    "Observation",
+    "OneSided",
     "Options",
     "Oracle",
     "Probe",

@@ -57,7 +57,7 @@ def project_options(config: pytest.Config) -> dict[str, Any]:
     """
     import pytest
 
-    from ldjcheck.checking.configured import find_table, keywords_of
+    from ldjcheck.options.project import find_table, keywords_of
 
     try:
         found = find_table(config.rootpath)

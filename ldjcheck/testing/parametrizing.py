@@ -51,7 +51,7 @@ def parametrize(
         ValueError: an option that cannot be what it is given as, an expected finding that
             does not exist, or without a reason.
     """
-    from ldjcheck.checking.asking import asked
+    from ldjcheck.options.keywords import asked
 
     __tracebackhide__ = True
     if (wrong := unknown_keyword(options)) is not None:

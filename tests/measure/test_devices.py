@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.checking.search import repeated
 from ldjcheck.records import Layer, Options
+from ldjcheck.search import repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

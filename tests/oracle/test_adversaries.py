@@ -8,7 +8,18 @@ from torch import Tensor
 
 from ldjcheck.oracle.by_structure import Wanted, determinant
 
-from .maps import Map, chunk_coupling, dense_ldj, mask_coupling, normal
+from .maps import (
+    Map,
+    autoregressive,
+    chunk_coupling,
+    convolution,
+    dense_ldj,
+    mask_coupling,
+    normal,
+    one_by_one,
+    planar,
+    shuffled,
+)
 
 
 def assert_true_value(f: Map, x: Tensor) -> None:
@@ -173,3 +184,170 @@ def test_samples_that_are_coupled_are_told() -> None:
     assert found.coupled is not None
     assert found.coupled.tolist() == [False, False, False, True]  # it moves the first
     assert determinant(torch.sinh, normal(3, 4, 30)).coupled is None
+
+
+# Blocks, ranks and orders that are not quite so
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize(("at", "source"), [(0, 71), (5, 6), (70, 3)])
+def test_a_block_with_one_far_entry_has_its_true_value(
+    size: float, at: int, source: int
+) -> None:
+    assert_true_value(
+        with_one_more(one_by_one(3), size, at, source), normal(0, 3, 3, 4, 6)
+    )
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_rows_that_mix_a_little_with_their_neighbours_have_their_true_value(
+    size: float,
+) -> None:
+    mixing = one_by_one(3)
+    assert_true_value(lambda x: mixing(x) + size * x.roll(1, 2), normal(0, 3, 3, 4, 6))
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_a_block_of_one_sample_that_leaks_has_its_true_value(size: float) -> None:
+    mixing = one_by_one(3)
+
+    def f(x: Tensor) -> Tensor:
+        y = mixing(x).clone()
+        y[1, 0, 0, 0] = y[1, 0, 0, 0] + size * x[1, 2, 3, 3]
+        return y
+
+    assert_true_value(f, normal(0, 3, 3, 4, 6))
+
+
+@pytest.mark.parametrize("size", [1.0, 1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("rank", [1, 2, 4])
+def test_one_more_rank_than_seen_has_its_true_value(size: float, rank: int) -> None:
+    """The last direction is moved too little to be told from what rounding leaves."""
+    basis = torch.linalg.qr(normal(0, 256, rank + 1)).Q
+    slopes = torch.full((rank + 1,), 1.5, dtype=torch.float64)
+    slopes[-1] = size
+    assert_true_value(
+        lambda x: x + torch.tanh(x @ basis) * slopes @ basis.T, normal(1, 3, 256)
+    )
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_low_rank_and_one_entry_more_has_its_true_value(size: float) -> None:
+    assert_true_value(with_one_more(planar(256), size, 200, 17), normal(1, 3, 256))
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_low_rank_beside_a_scale_of_one_dim_has_its_true_value(size: float) -> None:
+    scale = torch.ones(256, dtype=torch.float64)
+    scale[100] += size
+    moved = planar(256)
+    assert_true_value(lambda x: moved(x) * scale, normal(1, 3, 256))
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("ordered", [True, False])
+def test_a_triangle_with_one_entry_above_has_its_true_value(
+    size: float, ordered: bool
+) -> None:
+    order = None if ordered else shuffled(40)
+    f = autoregressive(40, order)
+    first, last = (
+        (0, 39) if order is None else (int(order.argmin()), int(order.argmax()))
+    )
+    assert_true_value(with_one_more(f, size, first, last), normal(0, 3, 40))
+
+
+def test_an_entry_that_only_some_points_show_is_no_part_of_others() -> None:
+    """Beyond the bound nothing leaks: each sample has a structure of its own."""
+
+    def f(x: Tensor) -> Tensor:
+        return torch.sinh(x) + torch.relu(x.roll(1, 1) - 2.5)
+
+    x = normal(0, 4, 41).clamp(-2.4, 2.4)
+    x[2, 7] = 3.0
+    assert_true_value(f, x)
+    assert determinant(f, x[:2]).structure == "diagonal"
+    assert determinant(f, x).structure != "diagonal"
+    ring = x.clone()
+    ring[2] = x[2].abs() + 2.6
+    assert_true_value(f, ring)
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("ends", ["zeros", "circular"])
+def test_a_convolution_with_one_far_entry_has_its_true_value(
+    size: float, ends: str
+) -> None:
+    assert_true_value(
+        with_one_more(convolution(ends), size, 3, 150), normal(0, 3, 2, 9, 12)
+    )
+
+
+def test_a_singular_block_is_singular() -> None:
+    weight = normal(0, 3, 3)
+    weight[2] = weight[0] + weight[1]
+    found = determinant(
+        lambda x: torch.einsum("ij,bjhw->bihw", weight, x), normal(0, 3, 3, 4, 6)
+    )
+    assert (found.exact < -300).all()
+
+
+def test_steep_blocks_have_their_true_value() -> None:
+    weight = normal(0, 4, 4) * torch.logspace(-9, 9, 4, dtype=torch.float64)[:, None]
+    assert_true_value(
+        lambda x: torch.einsum("ij,bjhw->bihw", weight, x), normal(0, 3, 4, 3, 5)
+    )
+    assert_true_value(
+        lambda x: torch.einsum("ji,bjhw->bihw", weight, x), normal(0, 3, 4, 3, 5)
+    )
+
+
+# Autoregressive maps of many dims, whose diagonal few products tell
+
+REACHES = (1, 7, 8, 16, 24, 95)
+"""Eight coefficients are told of 96 dims: what is 8 apart looks like the diagonal."""
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("reach", REACHES)
+def test_an_order_with_one_entry_against_it_has_its_true_value(
+    size: float, reach: int
+) -> None:
+    leaking = with_one_more(autoregressive(96), size, 95 - reach, 95)
+    x = normal(0, 3, 96)
+    assert_true_value(leaking, x)
+    assert ("triangular", 95) in determinant(autoregressive(96), x).parts
+
+
+@pytest.mark.parametrize("size", LEAKS)
+def test_an_order_that_all_dims_go_against_has_its_true_value(size: float) -> None:
+    f = autoregressive(97)
+    assert_true_value(lambda x: f(x) + size * x.roll(-1, 1), normal(0, 3, 97))
+    assert_true_value(lambda x: f(x) + size * x.roll(-8, 1), normal(0, 3, 97))
+
+
+def test_beside_a_steep_order_the_smallest_entry_against_it_counts() -> None:
+    def f(x: Tensor) -> Tensor:
+        y = torch.sinh(x)
+        y[:, 1:] = y[:, 1:] + 1e10 * torch.sin(x[:, :-1])
+        y[:, 0] = y[:, 0] + 1e-12 * x[:, 1]
+        return y
+
+    x = normal(0, 3, 96)
+    found = determinant(f, x)
+    first = x[:, 0].cosh() * x[:, 1].cosh() - 1e-2 * x[:, 0].cos()
+    exact = first.abs().log() + x[:, 2:].cosh().log().sum(1)
+    torch.testing.assert_close(found.exact, exact, atol=1e-8, rtol=1e-8)
+
+
+@pytest.mark.parametrize("steepness", [1.0, 1e3, 1e6, 1e9])
+def test_a_steep_order_has_its_true_value(steepness: float) -> None:
+    below = torch.ones(96, 96, dtype=torch.float64).tril(-1)
+    weight = normal(0, 96, 96) * below
+
+    def f(x: Tensor) -> Tensor:
+        return torch.sinh(x) + steepness * torch.tanh(x @ weight.T)
+
+    x = normal(0, 3, 96)
+    found = determinant(f, x)
+    torch.testing.assert_close(found.exact, x.cosh().log().sum(1), atol=1e-8, rtol=0)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.checking.configured import COMMANDS_OWN
 from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.options.project import COMMANDS_OWN
 from ldjcheck.testing.marking import TYPED
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def test_argument(): ldjcheck.assert_ldj(Scale(), context={"ctx": (3,)})
     assert "batch=0: it is a whole number of at least 1." in told
     assert "there is no option 'direcion'; did you mean 'direction'?" in told
     assert "The layer takes no argument 'ctx'" in told
-    assert "ldjcheck/checking" not in told
+    assert "ldjcheck/options" not in told
     assert "ldjcheck/api" not in told
 
 

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.checking.search import Start, repeated, searched
 from ldjcheck.records import Domain, Layer, Options, Result
+from ldjcheck.search import Start, repeated, searched
 
 if TYPE_CHECKING:
     from pathlib import Path

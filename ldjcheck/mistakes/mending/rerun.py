@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments.convergence import refined
-from ldjcheck.experiments.everywhere import measure_everywhere
+from ldjcheck.experiments import convergence
+from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import Evidence, GradientMeasured
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import Direction, GradientMeasured, Probe, Side, Sides
+    from ldjcheck.records import Direction, Probe, Side, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
@@ -179,11 +180,12 @@ def measure_again(
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
     """
-    measured, gradients, _ = measure_everywhere(bench, tuple(configs), lives=False)
+    anew = examined(bench, tuple(configs), OF_EDITED_LAYERS).evidence
     quicker = replace(bench, behaviour=False)
     further = tuple(measure_sides(quicker, config) for config in more)
-    further, _ = refined(bench, tuple(more), further)
-    return (*measured, *further), gradients
+    values = Evidence(probes=tuple(more), sides=further)
+    values = observed(bench, values, (convergence.EXPERIMENT,))
+    return (*anew.measured, *values.sides), anew.of(GradientMeasured)
 
 
 def _is_same(a: Tensor, b: Tensor) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.records import Explanation, Layer
@@ -14,7 +15,7 @@ from ldjcheck.tape import stands_in
 from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from ldjcheck.mistakes.diagnosis import Blamed
     from ldjcheck.records import (
@@ -22,14 +23,12 @@ if TYPE_CHECKING:
         Diagnosis,
         Direction,
         Location,
-        Options,
         Shape,
         Sides,
     )
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import FlowParts, Part
 
-    Alone = Callable[[Layer, Options, Direction], Diagnosis | None]
 
 _PROBES = 3  # at so many configurations the sublayers are looked at
 _ALONE = 3  # so many wrong sublayers are diagnosed by themselves
@@ -42,51 +41,22 @@ class _Flow:
     layer: Layer
     bench: Bench
     measured: Sequence[Sides]
-    diagnose_alone: Alone
 
 
 def with_sublayers(
     diagnoses: tuple[Diagnosis, ...],
     comparison: Comparison,
     bench: Bench,
-    diagnose_alone: Alone,
 ) -> tuple[Diagnosis, ...]:
-    """Return the diagnoses of a wrong layer with what its sublayers show, if it has any.
-
-    `diagnose_alone(layer, options, direction)` diagnoses a sublayer by itself; None where
-    it is right then.
-    """
+    """Return the diagnoses of a wrong layer with what its sublayers show, if it has any."""
     if not any(verdict.mismatched for verdict in comparison.verdicts):
         return diagnoses
     flow = _Flow(
         layer=comparison.measurement.layer,
         bench=bench,
         measured=comparison.measurement.measured,
-        diagnose_alone=diagnose_alone,
     )
     return tuple(_by_sublayers(flow, diagnosis) for diagnosis in diagnoses)
-
-
-def is_flow(layer: Any) -> bool:
-    """Return whether a layer holds a list of layers that each have a way back."""
-    import torch
-
-    from ldjcheck.conventions import recognise_conventions
-    from ldjcheck.holdings import reachable
-
-    lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
-
-    def is_layer(item: Any) -> bool:
-        if type(item).__module__.startswith(("torch.nn", "builtins")):
-            return False
-        found = recognise_conventions(item) if callable(item) else ()
-        return any(calls.accumulates or calls.inverse is not None for calls in found)
-
-    return any(
-        sum(map(is_layer, item)) > 1
-        for item in reachable(layer)
-        if isinstance(item, lists)
-    )
 
 
 def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
@@ -241,7 +211,7 @@ def _alone(
         ledger=False,
     )
     try:
-        diagnosis = flow.diagnose_alone(layer, options, part.direction)
+        diagnosis = diagnosed_alone(layer, options, part.direction)
     except CannotCheckError:
         diagnosis = None
     if diagnosis is None or not diagnosis.mistakes:

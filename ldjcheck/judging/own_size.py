@@ -10,23 +10,21 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.judging.measurement import compared
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ldjcheck.records import Comparison, Options, Shape
     from ldjcheck.settling.held_sizes import Counted
     from ldjcheck.settling.subject import Subject
 
-    Compared = Callable[[Subject, Options], Comparison]
 
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
 _WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
 
 
 def at_its_own_size(
-    subject: Subject, comparison: Comparison, options: Options, compared: Compared
+    subject: Subject, comparison: Comparison, options: Options
 ) -> Subject | None:
     """Return the subject of a copy that holds the sizes which it is run at; None if none is.
 

@@ -1,34 +1,32 @@
-"""The way through: recognise, settle, probe, measure, compare, diagnose, name.
+"""The order of a check: settle, measure, judge, explain, mend.
 
-This is the only module that knows the order of the stages.
+This is the only module that knows it. What passes is asked once more, called in other ways.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ldjcheck.checking.besides import asked_besides
-from ldjcheck.checking.faults import failed_result, fault_of_layer, meant_otherwise
-from ldjcheck.checking.flows import is_flow, with_sublayers
-from ldjcheck.checking.one_size import at_its_own_size
-from ldjcheck.checking.splits import with_splits
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.judging import compare
+from ldjcheck.explaining.diagnoses import diagnoses_of
+from ldjcheck.explaining.sublayers import with_sublayers
+from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
+from ldjcheck.judging.measurement import compared, measured
+from ldjcheck.judging.own_size import at_its_own_size
+from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
     kind_of,
     said_of_comparison,
-    said_of_runs,
     silenced,
     stale,
     status_of,
     with_shares,
 )
 from ldjcheck.mistakes.naming.circumstances import unused
-from ldjcheck.mistakes.naming.findings import name_findings
+from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
 from ldjcheck.records import (
     Finding,
     Layer,
@@ -37,26 +35,17 @@ from ldjcheck.records import (
     Result,
     Shape,
 )
-from ldjcheck.settling.design import (
-    choose_batch,
-    plan_as_built,
-)
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.flow import is_flow
 from ldjcheck.settling.subject import settle_layer
+from ldjcheck.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Kind,
-        Probe,
-        Verdict,
-        Wrt,
-    )
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
     from ldjcheck.settling.subject import Subject
-    from ldjcheck.tape import Trace
+    from ldjcheck.variants import Proposal
 
     Tell = Callable[[Result], None]
 
@@ -88,9 +77,8 @@ def check_layer(
     try:
         with undisturbed(), unharmed(layer.obj):
             subject = settle_layer(layer, options)
-            checked = partial(_checked, tell=tell)
-            result = checked(subject, options, also)
-            result = asked_besides(subject, options, result, checked, _glanced_at)
+            result = _checked(subject, options, also, tell)
+            result = _called_otherwise(subject, options, result, tell)
             otherwise = meant_otherwise(subject.layer, result)
             if otherwise is not None:
                 raise otherwise
@@ -122,7 +110,7 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
 
     with undisturbed(), unharmed(layer.obj):
         subject = settle_layer(layer, options)
-        return _measurement(subject, subject.layer, options)
+        return measured(subject, options)
 
 
 def returned_shapes(
@@ -145,35 +133,74 @@ def returned_shapes(
 def _checked(
     subject: Subject,
     options: Options,
-    also: tuple[Probe, ...],
+    also: tuple[Probe, ...] = (),
     tell: Tell | None = None,
 ) -> Result:
-    layer = subject.layer
-    measurement = _measurement(subject, layer, options)
-    comparison = compare(measurement)
-    own = at_its_own_size(subject, comparison, options, _at)
+    """Return what a layer that is settled comes to: measured, judged, explained, mended."""
+    comparison = compared(subject, options)
+    own = at_its_own_size(subject, comparison, options)
     if own is not None:
         return _checked(own, options, also, tell)
-    comparison, of_splits = with_splits(subject, comparison, _compared)
+    comparison, splits = with_splits(subject, comparison)
     if tell is not None:
-        findings = *of_splits, *name_findings(comparison, None)
-        _tell_failure(tell, _concluded(comparison, (), findings, options))
+        found = _findings(comparison, splits, None)
+        _tell_failure(tell, _concluded(comparison, (), found, options))
     subject = _on_the_cpu(subject)
-    diagnoses = _diagnoses(subject, comparison, also)
-    diagnoses = with_sublayers(diagnoses, comparison, subject.bench, _alone)
-    findings = *of_splits, *name_findings(comparison, diagnoses)
+    diagnoses = diagnoses_of(subject, comparison, also)
+    diagnoses = with_sublayers(diagnoses, comparison, subject.bench)
+    found = _findings(comparison, splits, diagnoses)
     if tell is not None:
-        _tell_failure(tell, _concluded(comparison, diagnoses, findings, options))
-    findings = _fixed(findings, diagnoses, subject, comparison, also)
-    return _concluded(comparison, diagnoses, findings, options)
+        _tell_failure(tell, _concluded(comparison, diagnoses, found, options))
+    found = _fixed(found, diagnoses, subject, comparison, also)
+    return _concluded(comparison, diagnoses, found, options)
 
 
-def _glanced_at(subject: Subject, options: Options) -> Result:
-    """Return what the values alone come to of a layer that is known to be right otherwise."""
-    comparison = compare(
-        _measurement(subject, subject.layer, options, values_alone=True)
+def _called_otherwise(
+    subject: Subject, options: Options, result: Result, tell: Tell | None
+) -> Result:
+    """Return the result, or what another way of calling the layer brings to light."""
+    for variant in VARIANTS:
+        if not variant.concerns(result):
+            continue
+        proposal = variant.proposed(subject, options, result)
+        if proposal.options is None or variant.adopted is None:
+            result = proposal.result
+            continue
+        try:
+            again = _once_more(subject.layer, proposal, proposal.options, tell)
+        except CannotCheckError:
+            if not variant.may_fail:
+                raise
+            continue
+        result = variant.adopted(proposal, again)
+    return result
+
+
+def _once_more(
+    layer: Layer, proposal: Proposal, options: Options, tell: Tell | None
+) -> Result:
+    """Return what the layer comes to, called as was proposed."""
+    if proposal.values_first is not None:
+        values = compared(proposal.values_first, options, values_alone=True)
+        found = _concluded(values, (), _findings(values, (), None), options)
+        if found.status == "pass":
+            return found
+    return _checked(settle_layer(layer, options), options, tell=tell)
+
+
+def _findings(
+    comparison: Comparison,
+    splits: tuple[Split, ...],
+    diagnoses: tuple[Diagnosis, ...] | None,
+) -> tuple[Finding, ...]:
+    """Return what is named: of the splits, of the layer, and of what raised."""
+    of_splits = (
+        within_sublayer(finding, split.departure.name)
+        for split in splits
+        for finding in name_findings(split.comparison)
+        if finding.severity not in ("note", "warning") and finding.code != RAISED
     )
-    return _concluded(comparison, (), name_findings(comparison, None), options)
+    return *of_splits, *name_findings(comparison, diagnoses)
 
 
 def _tell_failure(tell: Tell, result: Result) -> None:
@@ -219,49 +246,6 @@ def _kind(layer: Layer, comparison: Comparison) -> Kind:
     return "flow" if kind == "bijection" and not told and is_flow(layer.obj) else kind
 
 
-def _alone(layer: Layer, options: Options, direction: Direction) -> Diagnosis | None:
-    """Return what is wrong with a sublayer by itself, or None where nothing is."""
-    subject = settle_layer(layer, options)
-    comparison = compare(
-        _measurement(subject, subject.layer, options, values_alone=True)
-    )
-    diagnoses = _diagnoses(subject, comparison)
-    return next((d for d in diagnoses if d.direction == direction), None)
-
-
-def _compared(layer: Layer, options: Options) -> Comparison:
-    """Return how a layer by itself agrees."""
-    return _at(settle_layer(layer, options), options)
-
-
-def _at(subject: Subject, options: Options) -> Comparison:
-    return compare(_measurement(subject, subject.layer, options))
-
-
-def _measurement(
-    subject: Subject, layer: Layer, options: Options, *, values_alone: bool = False
-) -> Measurement:
-    from ldjcheck.experiments.everywhere import measure_everywhere, measure_values
-
-    bench, probes = subject.bench, subject.probes(options)
-    measure = measure_values if values_alone else measure_everywhere
-    measured, gradients, notes = measure(bench, probes)
-    measurement = Measurement(
-        layer=layer,
-        calls=bench.calls,
-        # what is measured later is moved no further than the layer bears
-        options=replace(options, params_scale=measured[0].probe.scale),
-        measured=measured,
-        gradients=gradients,
-        has_parameters=subject.has_parameters,
-        inferred={**subject.inferred, **notes},
-        float32_only=subject.float32_only,
-        one_sided=notes.get("orientation") or notes.get("orthogonal"),
-    )
-    said = said_of_runs(measurement)
-    return replace(measurement, inferred={**measurement.inferred, **said})
-
-
 def _on_the_cpu(subject: Subject) -> Subject:
     """Return the subject for all that follows the measurement: a mistake is the same there."""
     bench = subject.bench
@@ -269,62 +253,6 @@ def _on_the_cpu(subject: Subject) -> Subject:
         return subject
     options = replace(bench.options, device=None)
     return replace(subject, bench=replace(bench, options=options))
-
-
-def _diagnoses(
-    subject: Subject, comparison: Comparison, also: tuple[Probe, ...] = ()
-) -> tuple[Diagnosis, ...]:
-    """Return what explains each direction that disagrees.
-
-    Only then is the layer recorded, and at further configurations.
-    """
-    from ldjcheck.mistakes.diagnosis import diagnose_estimate, trace_ledger
-    from ldjcheck.mistakes.diagnosis.investigation import record_directions
-
-    wrong = [
-        v.direction
-        for v in comparison.verdicts
-        if (v.mismatched or v.form is not None) and v.usable and not _is_estimate(v)
-    ]
-    guessed = tuple(
-        diagnose_estimate(v)
-        for v in comparison.verdicts
-        if v.mismatched and _is_estimate(v)
-    )
-    bench, measurement = subject.bench, comparison.measurement
-    if not wrong and (guessed or not measurement.options.ledger):
-        return guessed
-    if not wrong:
-        right = [v.direction for v in comparison.verdicts if v.usable]
-        first = measurement.measured[:1]
-        traced = record_directions(bench, right, first)
-        return tuple(trace_ledger(traces[0]) for traces in traced if traces)
-    more = subject.further_probes(measurement.options)
-    traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
-    return *guessed, *(
-        _diagnosed(traces, subject, more[0]) for traces in traced if traces
-    )
-
-
-def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
-    """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.mistakes.diagnosis import (
-        diagnose_traces,
-        explained_as_built,
-        is_unexplained,
-    )
-    from ldjcheck.mistakes.diagnosis.investigation import record_directions
-
-    diagnosis = diagnose_traces(traces)
-    as_built = plan_as_built(probe)
-    if not as_built or not is_unexplained(diagnosis):
-        return diagnosis
-    (built,) = record_directions(subject.bench, [diagnosis.direction], (), as_built)
-    return explained_as_built(diagnosis, traces, built)
-
-
-def _is_estimate(verdict: Verdict) -> bool:
-    return any(side.said.estimated for _, side, _ in verdict.usable)
 
 
 def _fixed(

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from ldjcheck.checking import pipeline
+from ldjcheck import checking
 from ldjcheck.domains import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
@@ -48,7 +48,7 @@ def check_layer(
     """
     begun = perf_counter() if started is None else started
     plain = replace(options, search=0)
-    result = pipeline.check_layer(layer, plain, started, tell=tell)
+    result = checking.check_layer(layer, plain, started, tell=tell)
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     if not options.search or shape is None:
         return result
@@ -66,7 +66,7 @@ def check_layer(
     def attempt(probed: Options) -> Result | None:
         also = tuple(c for each in wide for c in _configs(start, each, probed))
         same = probed == options
-        probe = result if same else pipeline.check_layer(layer, probed, also=also)
+        probe = result if same else checking.check_layer(layer, probed, also=also)
         if probe.status == "fail" and len(wide) < most:
             wide.append(probed)
         return None if probe.status == "error" else probe

@@ -13,7 +13,7 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.checking.pipeline import returned_shapes
+from ldjcheck.checking import returned_shapes
 from ldjcheck.conventions import not_taken, recognise_conventions, untaken
 
 if TYPE_CHECKING:

@@ -6,56 +6,50 @@ they are asked of the splits alone.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
+from ldjcheck.judging.measurement import compared
 from ldjcheck.records import Layer, Verdict
+from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ldjcheck.records import (
         CheckStatus,
         Comparison,
         Departure,
-        Finding,
-        Options,
     )
     from ldjcheck.settling.subject import Subject
 
-    Compared = Callable[[Layer, Options], Comparison]
 
-_NOTES = ("note", "warning")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Split:
+    """A sublayer at which dims leave a flow, and how it came out by itself."""
+
+    departure: Departure
+    comparison: Comparison
 
 
 def with_splits(
-    subject: Subject, comparison: Comparison, compared: Compared
-) -> tuple[Comparison, tuple[Finding, ...]]:
-    """Return the comparison and the mistakes of the splits, where the flow has some.
+    subject: Subject, comparison: Comparison
+) -> tuple[Comparison, tuple[Split, ...]]:
+    """Return the comparison, and the splits by themselves, where the flow has some.
 
-    `compared(layer, options)` checks a layer by itself. A direction is right only where
-    every split is.
+    A direction is right only where every split is.
     """
     if subject.bench.calls.lacks_density:
         return _without_density(comparison), ()
-    found: list[Finding] = []
+    splits: list[Split] = []
     for departure in subject.bench.calls.departures:
         if departure.calls is None:
             continue  # torch's distributions are trusted
-        split = _alone(subject, departure, comparison, compared)
-        if split is None:
-            comparison = _at_best(comparison, None)
-            continue
-        comparison = _at_best(comparison, split)
-        found += (
-            within_sublayer(finding, departure.name)
-            for finding in name_findings(split)
-            if finding.severity not in _NOTES and finding.code != RAISED
-        )
-    return comparison, tuple(found)
+        alone = _alone(subject, departure, comparison)
+        comparison = _at_best(comparison, alone)
+        if alone is not None:
+            splits.append(Split(departure=departure, comparison=alone))
+    return comparison, tuple(splits)
 
 
 def _without_density(comparison: Comparison) -> Comparison:
@@ -74,7 +68,7 @@ def _without_density(comparison: Comparison) -> Comparison:
 
 
 def _alone(
-    subject: Subject, departure: Departure, comparison: Comparison, compared: Compared
+    subject: Subject, departure: Departure, comparison: Comparison
 ) -> Comparison | None:
     """Return how a split came out by itself; None where it cannot be checked."""
     places = {path: index for index, path in paths(subject.layer.obj).items()}
@@ -95,7 +89,8 @@ def _alone(
         ledger=False,
     )
     try:
-        return compared(Layer(target=name, name=name, obj=owner), options)
+        layer = Layer(target=name, name=name, obj=owner)
+        return compared(settle_layer(layer, options), options)
     except CannotCheckError:
         return None
 

@@ -1,4 +1,4 @@
-"""Layers that could not be checked, and what they did that nobody can work with."""
+"""What to say of layers that could not be checked, and of directions that raised."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def keywords_of(table: Mapping[str, Any], known: Collection[str]) -> dict[str, A
     if "ignore" in found:
         found["ignore"] = tuple(_suppressions(found["ignore"]))
     if found:
-        from ldjcheck.checking.asking import asked  # which loads torch
+        from ldjcheck.options.keywords import asked  # which loads torch
 
         asked(found)
     return found

@@ -1,0 +1,24 @@
+"""What all experiments have in common: they run a layer, and observe what it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ldjcheck.records import Evidence, Observation
+    from ldjcheck.running.bench import Bench
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experiment:
+    """One experiment. It yields what it observes, and edits nothing that is known.
+
+    `after` names the experiments whose observations it reads: they come before it.
+    """
+
+    name: str
+    run: Callable[[Bench, Evidence], Iterator[Observation]]
+    after: tuple[str, ...] = ()

@@ -1,0 +1,44 @@
+"""Whether a map folds: many samples at each draw of the parameters, where few show both signs.
+
+A few samples may all lie on one side of a fold, and parameters that were moved may fold
+what is meant to be kept straight: only many samples tell one from the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.numerical_rank import has_both_signs
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import Approximated, Further
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Evidence, Observation, Side
+    from ldjcheck.running.bench import Bench
+
+_MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
+
+
+def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
+    """Yield more samples at each draw of the parameters, where one draw folds the map."""
+    if so_far.of(Approximated) or so_far.further_by("orientation"):
+        return
+    if not any(_has_both_signs(each.forward) for each in so_far.sides):
+        return
+    shop = replace(bench, behaviour=False)
+    draws = {(probe.draw, probe.shape): probe for probe in so_far.probes}
+    for probe in draws.values():
+        crowd = replace(probe, batch=_MANY, region="usual")
+        yield Further(by=EXPERIMENT.name, sides=measure_sides(shop, crowd))
+
+
+def _has_both_signs(side: Side) -> bool:
+    jacobian = side.exact.jacobian
+    return jacobian is not None and side.exact.is_square and has_both_signs(jacobian)
+
+
+EXPERIMENT = Experiment(name="folds", run=_run, after=("convergence", "orientation"))

@@ -1,0 +1,27 @@
+"""Whether a layer is a flow: whether it holds a row of layers that each have a way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def is_flow(layer: Any) -> bool:
+    """Return whether a layer holds a list of layers that each have a way back."""
+    import torch
+
+    from ldjcheck.conventions import recognise_conventions
+    from ldjcheck.holdings import reachable
+
+    lists = (list, tuple, torch.nn.ModuleList, torch.nn.Sequential)
+
+    def is_layer(item: Any) -> bool:
+        if type(item).__module__.startswith(("torch.nn", "builtins")):
+            return False
+        found = recognise_conventions(item) if callable(item) else ()
+        return any(calls.accumulates or calls.inverse is not None for calls in found)
+
+    return any(
+        sum(map(is_layer, item)) > 1
+        for item in reachable(layer)
+        if isinstance(item, lists)
+    )

@@ -1,0 +1,21 @@
+"""Other ways of calling a layer that was checked, one a file, in the order they are tried.
+
+A flag that says whether the layer is training may lead to other code, and so may one that
+says whether gradients are wanted. A context that may be left out brings in terms of its
+own, and a mask leaves out others.
+"""
+
+from __future__ import annotations
+
+from ldjcheck.variants import context, density, no_grad, padding, training
+from ldjcheck.variants.variant import Proposal, Variant
+
+__all__ = ["VARIANTS", "Proposal", "Variant"]
+
+VARIANTS: tuple[Variant, ...] = (
+    density.VARIANT,
+    training.VARIANT,
+    no_grad.VARIANT,
+    padding.VARIANT,
+    context.VARIANT,
+)

@@ -1,0 +1,46 @@
+"""A flow's own density, which may sum what its call leaves as one entry per dim."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.variants.variant import Proposal, Variant
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Options, Result
+    from ldjcheck.settling.subject import Subject
+
+_SAID = "entries per dim, which its density adds up: that is what is checked"
+
+
+def _is_left_unsummed(result: Result) -> bool:
+    """Return whether all that is wrong with an ldj is that it has an entry per dim."""
+    wrong = {finding.code for finding in result.findings if finding.severity == "error"}
+    return wrong == {"LDJ202"}
+
+
+def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+    from ldjcheck.conventions import densities
+
+    asked = (options.kind, options.convention) == ("auto", "auto")
+    names = [name for name, *_ in densities(subject.layer.obj)]
+    if not (asked and names) or options.adapter is not None:
+        return Proposal(result=result)
+    model = replace(options, kind="model")
+    return Proposal(result=result, options=model)
+
+
+def _adopted(proposal: Proposal, again: Result) -> Result:
+    if again.status not in ("pass", "fail"):
+        return proposal.result
+    return replace(again, inferred={"ldj": _SAID, **again.inferred})
+
+
+VARIANT = Variant(
+    name="density",
+    concerns=_is_left_unsummed,
+    proposed=_proposed,
+    adopted=_adopted,
+    may_fail=True,
+)

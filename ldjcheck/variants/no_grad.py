@@ -1,0 +1,28 @@
+"""The layer under `torch.no_grad()`, as models are evaluated."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.naming.circumstances import without_gradients
+from ldjcheck.variants.finding import with_finding
+from ldjcheck.variants.variant import Proposal, Variant, passes
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Options, Result
+    from ldjcheck.settling.subject import Subject
+
+
+def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+    """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
+    from ldjcheck.settling.settle import otherwise
+
+    told = otherwise(subject.bench, "without gradients")
+    if told is None:
+        return Proposal(result=result)
+    finding = without_gradients(*told, prod(subject.bench.shape))
+    return Proposal(result=with_finding(result, options, finding))
+
+
+VARIANT = Variant(name="no-grad", concerns=passes, proposed=_proposed)

@@ -1,0 +1,51 @@
+"""What all variants have in common: another way of calling a layer that was checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.records import Options, Result
+    from ldjcheck.settling.subject import Subject
+
+_OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What is to be checked as well, or what is known of it without a check.
+
+    Of what is the same map with more beside it the values are looked at first, and all of
+    it only where these are not right.
+    """
+
+    result: Result  # told where nothing more is checked
+    options: Options | None = None  # by which it is called so
+    values_first: Subject | None = None
+    said: str = ""  # how it is called
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """Another way of calling a layer, which may be wrong where the usual one is right."""
+
+    name: str
+    concerns: Callable[[Result], bool]
+    proposed: Callable[[Subject, Options, Result], Proposal]
+    adopted: Callable[[Proposal, Result], Result] | None = None  # which of both is told
+    may_fail: bool = False  # nothing is said of what cannot be called so
+
+
+def passes(result: Result) -> bool:
+    """Return whether nothing is wrong, or unproven, so far."""
+    return result.status == "pass"
+
+
+def is_of_value(result: Result) -> bool:
+    """Return whether a number is wrong, and the map is one: what is fed may not fit it."""
+    grave = {f.code for f in result.findings if f.severity == "error"}
+    coupled = any(f.code == "LDJ207" for f in result.findings)  # in training: a warning
+    return not coupled and not _OF_THE_MAP & grave
