@@ -58,6 +58,6 @@ RULE = Rule(
     severity="error",
     summary="a term that belongs to no step",
     page=PAGE,
-    claims=(Claim(UNNEEDED, mend=(terms.taken_away,)),),
+    claims=(Claim(UNNEEDED, mend=(terms.taken_away,), difference="{term}"),),
     tell=_tell,
 )

@@ -64,6 +64,6 @@ RULE = Rule(
     summary="1 is reported where the ldj is 0",
     page=PAGE,
     laws=(WholeLaw(ONE, lambda e, trace: e + 1, detail=_started),),
-    claims=(Claim(ONE, mend=(terms.zero_for_one,)),),
+    claims=(Claim(ONE, mend=(terms.zero_for_one,), difference="1"),),
     tell=_tell,
 )

@@ -60,7 +60,11 @@ RULE = Rule(
     summary="a plain multiple of the right value",
     page=PAGE,
     claims=(
-        Claim(TWICE, mend=(factors.doubled, terms.taken_away, factors.dropped)),
+        Claim(
+            TWICE,
+            mend=(factors.doubled, terms.taken_away, factors.dropped),
+            difference="{term}",
+        ),
         Claim(NUMBER, mend=(factors.by_number,)),
     ),
     tell=_tell,

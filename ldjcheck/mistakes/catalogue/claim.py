@@ -29,12 +29,14 @@ class Claim:
     """All explanations of a kind, or those for which `when(explanation, at)` holds.
 
     `mend` are the edits of the source that may do what is asked for, the likeliest first.
-    Of several claims of one kind the first that has some says them for all.
+    Of several claims of one kind the first that has some says them for all. `difference`
+    is what reported - exact then is, `{term}` standing for the term, as reports show it.
     """
 
     kind: Kind
     when: Callable[[Explanation, Circumstances], bool] | None = None
     mend: tuple[Way, ...] = ()
+    difference: str = ""
 
     def holds(self, explanation: Explanation, at: Circumstances) -> bool:
         """Return whether an explanation is claimed."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, holds_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
@@ -52,7 +53,7 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     gap = float(gaps[0].mean())
     last = location_of(last_statement(first))
     mistakes = tuple(
-        tuple(with_law(e, case.traces) for e in found)
+        tuple(with_law(e, case.traces, _difference(e)) for e in found)
         for found in _mistakes(case, fault)
     )
     return Diagnosis(
@@ -70,6 +71,13 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
         reported_shares=None if fault else _shares(case),
         touched=_touched(case),
     )
+
+
+def _difference(explanation: Explanation) -> str:
+    """Return how the mistake that claims an explanation writes reported - exact."""
+    claims = (claim for rule in RULES for claim in rule.claims)
+    said = (c.difference for c in claims if c.difference and c.kind.holds(explanation))
+    return next(said, "")
 
 
 def _bits_per_dim(gap: float, dims: int) -> float | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Kind:
     """A kind of explanation: what must be done to the ldj, or what is true of it.
 
-    Multipliers are all of the kind `times`, and told apart by their `family`.
+    Multipliers share one name, and are told apart by their `family`.
     """
 
     name: str
@@ -46,6 +46,8 @@ class Kind:
         return Explanation(kind=self.name, cost=self.cost + more, **known)
 
 
+TIMES = "times"  # the name of all kinds of multipliers
+
 UNEXPLAINED = Kind("unexplained", 0.0)  # of a sublayer that is wrong, who knows why
 
 # What the whole ldj is, and which sublayer a flow counts wrongly.
@@ -53,16 +55,16 @@ NOTHING_REPORTED = Kind("nothing-reported", 0.0, lacking=True)  # r = 0
 LEFT_OUT_BY_FLOW = Kind("step-unaccounted", 0.3, lacking=True)
 OVERWRITTEN_BY_FLOW = Kind("overwritten", 0.3, lacking=True)
 TWICE_IN_FLOW = Kind("twice", 0.3)
-TIMES_IN_FLOW = Kind("times", 0.3)
+TIMES_IN_FLOW = Kind(TIMES, 0.3)
 ONE = Kind("one", 0.4)  # r = e + 1; `detail` where e is not 0
 REMOVE_ABS = Kind("remove-abs", 0.45)
-WHOLE_SIGN = Kind("times", 0.5, "sign")
+WHOLE_SIGN = Kind(TIMES, 0.5, "sign")
 
 # What a term must be multiplied by, and what is wrong with one operation.
-SIGN = Kind("times", 1.0, "sign")
+SIGN = Kind(TIMES, 1.0, "sign")
 ADD_ABS = Kind("add-abs", 1.0, regional=True)
-OF_ESTIMATE = Kind("times", 1.0)
-SIGN_EACH_TIME = Kind("times", 1.1, "sign")  # at every execution of a running total
+OF_ESTIMATE = Kind(TIMES, 1.0)
+SIGN_EACH_TIME = Kind(TIMES, 1.1, "sign")  # at every execution of a running total
 SUM_FOR_MEAN = Kind("sum-for-mean", 1.2, counting=True)
 EVENTS_ONLY = Kind("events-only", 1.2, counting=True)  # the batch must stay
 EVENTS_ONLY_COLUMN = Kind("events-only", 1.21, counting=True)
@@ -72,30 +74,30 @@ EVENTS_SUMMED = Kind(
 )  # and dims summed, not averaged
 BATCH_TOTAL = Kind("batch-total", 1.22)  # r is the sum or mean of e over the batch
 NATURAL_LOG = Kind("natural-log", 1.3)  # another base must become e
-DIMS = Kind("times", 1.3, "dims")
-SPATIAL = Kind("times", 1.35, "spatial")
+DIMS = Kind(TIMES, 1.3, "dims")
+SPATIAL = Kind(TIMES, 1.35, "spatial")
 ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
-MONOMIAL = Kind("times", 1.4, "shape")  # of sizes: more with each of them
+MONOMIAL = Kind(TIMES, 1.4, "shape")  # of sizes: more with each of them
 TWICE = Kind("twice", 1.45)  # a value is counted twice
 UNNEEDED = Kind("unneeded", 1.5)  # a term must go
 STEP_UNACCOUNTED = Kind("step-unaccounted", 1.5, lacking=True)  # or several of them
 EXPONENTIAL = Kind("exponential", 1.5)  # r = exp(e)
-ACTIVE = Kind("times", 1.5, "active")
+ACTIVE = Kind(TIMES, 1.5, "active")
 UNNEEDED_UNSUMMED = Kind("unneeded", 1.52)  # what is summed of it says more
 OVERWRITTEN = Kind("overwritten", 1.6, lacking=True)  # earlier executions are lost
 LEAVE_IDLE_OUT = Kind("leave-idle-out", 1.6, counting=True)  # dims that do not move
 BOUND = Kind("region", 1.6, regional=True)  # a bound that the map does not have
-OFF_BY_ONE = Kind("times", 1.6, "shape")  # dims - 1, dims + 1, or active dims a dim
-IN_PLACE_OF_DIMS = Kind("times", 1.65, "shape")  # simpler than a fraction of counts
+OFF_BY_ONE = Kind(TIMES, 1.6, "shape")  # dims - 1, dims + 1, or active dims a dim
+IN_PLACE_OF_DIMS = Kind(TIMES, 1.65, "shape")  # simpler than a fraction of counts
 OTHER_CONDITION_WRITTEN = Kind("other-condition", 1.69, regional=True)  # another one is
 OTHER_CONDITION = Kind("other-condition", 1.7, regional=True)  # that the map follows
-NUMBER = Kind("times", 1.7, "number")
-LOG_BASE = Kind("times", 1.7, "log-base")
-OFF_BY_ONE_A_DIM = Kind("times", 1.7, "shape")
-NUMBER_EACH_TIME = Kind("times", 1.75, "number")
+NUMBER = Kind(TIMES, 1.7, "number")
+LOG_BASE = Kind(TIMES, 1.7, "log-base")
+OFF_BY_ONE_A_DIM = Kind(TIMES, 1.7, "shape")
+NUMBER_EACH_TIME = Kind(TIMES, 1.75, "number")
 ADD_LOG = Kind("add-log", 1.8)
 NUMBER_IN_LOG = Kind("number-in-log", 1.8)  # a number inside a logarithm must go
-ONE_OFF_BY_ONE = Kind("times", 1.8, "shape")
+ONE_OFF_BY_ONE = Kind(TIMES, 1.8, "shape")
 OTHER_POINT = Kind("other-point", 1.9)  # the term must be taken at another point
 NUMBER_IN_LOG_AND_MAP = Kind("number-in-log", 1.9)
 TRACE = Kind("trace", 1.9)  # r = trace J

@@ -89,7 +89,11 @@ RULE = Rule(
     page=PAGE,
     explanations=_explanations,
     claims=(
-        Claim(STEP_UNACCOUNTED, mend=(missing.added, calls.with_log)),
+        Claim(
+            STEP_UNACCOUNTED,
+            mend=(missing.added, calls.with_log),
+            difference="-(log|det| of that step)",
+        ),
         Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
         Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
         Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),

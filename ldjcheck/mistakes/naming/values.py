@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes import non_finite, unexplained_mismatch, wrong_derivative
 from ldjcheck.mistakes.catalogue.claim import Circumstances
 from ldjcheck.mistakes.engine.closeness import SOMETHING
-from ldjcheck.mistakes.engine.kinds import REGION, SIGN, TIE
+from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
 from ldjcheck.mistakes.naming.precedence import numbers_count
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _named(
 
 def _as_good(other: Explanation, best: Explanation) -> bool:
     """Return whether the numbers do not decide between two explanations."""
-    counts = other.kind == best.kind == SIGN.name and other.location == best.location
+    counts = other.kind == best.kind == TIMES and other.location == best.location
     return other.cost <= best.cost + TIE or (counts and best.ambiguous)
 
 

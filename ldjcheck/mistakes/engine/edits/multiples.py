@@ -22,7 +22,7 @@ from ldjcheck.mistakes.engine.closeness import (
     fits,
     is_constant,
 )
-from ldjcheck.mistakes.engine.kinds import SIGN, SPOKEN_OF
+from ldjcheck.mistakes.engine.kinds import SPOKEN_OF, TIMES
 from ldjcheck.mistakes.engine.multipliers.counts import Fit, fit_multiplier
 from ldjcheck.mistakes.engine.multipliers.literals import is_spelled_out
 from ldjcheck.mistakes.engine.source.places import location_of
@@ -90,7 +90,7 @@ def _multiples(
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
         yield Explanation(
-            kind=SIGN.name,
+            kind=TIMES,
             cost=fit.cost,
             multiplier=fit.multiplier,
             constant=constant,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.engine.kinds import ONE, SIGN, STEP_UNACCOUNTED, TWICE, UNNEEDED
+from ldjcheck.mistakes.engine.kinds import TIMES
 from ldjcheck.records import Explanation, Law, LawPoint
 
 if TYPE_CHECKING:
@@ -14,9 +14,15 @@ if TYPE_CHECKING:
     from ldjcheck.tape import Trace
 
 
-def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
-    """Return the explanation with `difference = ...` and the sizes where it was seen."""
-    expression = _expression(explanation)
+def with_law(
+    explanation: Explanation, traces: Sequence[Trace], difference: str = ""
+) -> Explanation:
+    """Return the explanation with `difference = ...` and the sizes where it was seen.
+
+    `difference` is how the mistake writes it, with `{term}` for the term. Where it says
+    nothing, only that of a multiplier is known.
+    """
+    expression = _expression(explanation, difference)
     if expression is None:
         return explanation
     points: dict[int, float] = {}
@@ -31,26 +37,20 @@ def with_law(explanation: Explanation, traces: Sequence[Trace]) -> Explanation:
     return replace(explanation, law=law)
 
 
-def _expression(explanation: Explanation) -> str | None:
+def _expression(explanation: Explanation, difference: str) -> str | None:
     term, is_negative = "the term", explanation.negative
     if explanation.whole:
         term = "reported"
     elif explanation.constant and explanation.operand is not None:
         term = explanation.operand
-        if explanation.kind == SIGN.name and not explanation.bare:
+        if explanation.kind == TIMES and not explanation.bare:
             # What is summed or multiplied before it is added is more than its operand.
             term, is_negative = f"(the share of {term})", False
-    if explanation.kind == SIGN.name and explanation.multiplier is not None:
+    if explanation.kind == TIMES and explanation.multiplier is not None:
         label = explanation.multiplier.label
         if explanation.multiplier.family == "sign":
             return f"2 * {term}"
         factor = f"({label} - 1)" if is_negative else f"(1 - {label})"
         factor = factor.replace("1 - -", "1 + ")
         return f"{factor} * {term}"
-    if explanation.kind in (UNNEEDED.name, TWICE.name):
-        return term
-    if explanation.kind == STEP_UNACCOUNTED.name:
-        return "-(log|det| of that step)"
-    if explanation.kind == ONE.name:
-        return "1"
-    return None
+    return difference.replace("{term}", term) or None
