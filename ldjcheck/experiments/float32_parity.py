@@ -14,7 +14,9 @@ import torch
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
 from ldjcheck.records import Noticed
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
 
@@ -156,7 +158,7 @@ def _reported(
     """
     try:
         outcome = runner.run(direction, x, frozen, patience=patience)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None, 0
     reported = outcome.reported
     known = None if reported is None else reported.detach().double().cpu()

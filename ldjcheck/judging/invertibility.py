@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.oracle.jacobian import signs_of
+from ldjcheck.oracle.singular_values import condition, singular_values
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) ->
 
 def _signs(side: Side) -> set[float]:
     assert side.exact.jacobian is not None
-    return signs_of(m for m in side.exact.jacobian if _condition(m) < _DOUBTFUL)
+    return signs_of(m for m in side.exact.jacobian if condition(m) < _DOUBTFUL)
 
 
 def _loses(matrix: Tensor) -> bool:
@@ -93,7 +94,7 @@ def _loses(matrix: Tensor) -> bool:
     Where singular values fall off step by step, the last of them may be lost in rounding
     while the matrix is regular, as a Hilbert matrix is.
     """
-    values = _singular_values(matrix)
+    values = singular_values(matrix)
     if values is None:
         return False
     lost = values * _SINGULAR < values[0]
@@ -101,29 +102,3 @@ def _loses(matrix: Tensor) -> bool:
     if not len(kept):
         return True
     return bool(lost.any()) and bool(kept[-1] * _DOUBTFUL > values[0])
-
-
-def _condition(matrix: Tensor) -> float:
-    """Return the condition number of a matrix whose rows and columns are scaled to one.
-
-    Where entries are not finite nothing can be said, and no sign is clear.
-    """
-    values = _singular_values(matrix)
-    if values is None:
-        return float("inf")
-    return float(values[0] / values[-1]) if bool(values[-1] > 0) else float("inf")
-
-
-def _singular_values(matrix: Tensor) -> Tensor | None:
-    """Return those of the matrix with rows and columns scaled to one, the largest first.
-
-    A row or column of zeros stays one. None where entries are not finite.
-    """
-    if not torch.isfinite(matrix).all():
-        return None
-    scaled = matrix
-    for dim in (1, 0):
-        largest = scaled.abs().amax(dim=dim, keepdim=True)
-        scaled = scaled / torch.where(largest > 0, largest, 1.0)
-    values: Tensor = torch.linalg.svdvals(scaled)
-    return values

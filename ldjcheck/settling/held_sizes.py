@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import copied
 
@@ -97,7 +99,7 @@ def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
         outcome = runner.run(
             "inverse" if bench.calls.forward is None else "forward", x, Frozen()
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     reported = outcome.reported
     return None if reported is None else (outcome.y.detach(), reported.detach())
