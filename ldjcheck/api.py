@@ -148,7 +148,8 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
     float64 as exact as rounding lets it be. Where J is diagonal, a permutation, falls into
     blocks, passes entries through or differs from the identity by a low rank, a few of its
     products with random vectors find and prove that, at any number of dims; else all of J
-    is worked out, which takes a backward pass per dim.
+    is worked out, which takes a backward pass per dim. Where rank is lost but for rounding,
+    they are 0 and -inf, on every processor.
 
     Args:
         f: the map, `(batch, *event)` to `(batch, *event)`, sample by sample.

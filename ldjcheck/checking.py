@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
 from ldjcheck.explaining.sublayers import with_sublayers
-from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise, raised
+from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.measurement import compared, measured
 from ldjcheck.judging.own_size import at_its_own_size
 from ldjcheck.judging.splits import Split, with_splits
@@ -25,10 +25,10 @@ from ldjcheck.judging.status import (
     status_of,
     with_shares,
 )
-from ldjcheck.mistakes import name_findings, rule_for
+from ldjcheck.mistakes.naming.circumstances import unused
+from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
 from ldjcheck.records import (
     Finding,
-    Ignored,
     Layer,
     Measurement,
     Options,
@@ -193,18 +193,14 @@ def _findings(
     splits: tuple[Split, ...],
     diagnoses: tuple[Diagnosis, ...] | None,
 ) -> tuple[Finding, ...]:
-    """Return what is named: of the splits, of the layer, and of what raised."""
+    """Return what is named of the splits, and of the layer."""
     of_splits = (
-        replace(finding, message=_within(split, finding.message))
+        within_sublayer(finding, split.departure.name)
         for split in splits
         for finding in name_findings(split.comparison)
-        if finding.severity not in ("note", "warning")
+        if finding.severity not in ("note", "warning") and finding.code != RAISED
     )
-    return *of_splits, *name_findings(comparison, diagnoses), *raised(comparison)
-
-
-def _within(split: Split, message: str) -> str:
-    return f"In sublayer {split.departure.name}: {message[0].lower()}{message[1:]}"
+    return *of_splits, *name_findings(comparison, diagnoses)
 
 
 def _tell_failure(tell: Tell, result: Result) -> None:
@@ -223,7 +219,8 @@ def _concluded(
     layer = measurement.layer
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
-    findings, ignored = silenced(findings + _stale(hidden, options), options)
+    unneeded = (unused(suppression) for suppression in stale(hidden, options))
+    findings, ignored = silenced((*findings, *unneeded), options)
     return Result(
         target=layer.target,
         layer=layer.name,
@@ -241,20 +238,6 @@ def _concluded(
         findings=findings,
         ignored=ignored,
     )
-
-
-def _stale(hidden: tuple[Ignored, ...], options: Options) -> tuple[Finding, ...]:
-    rule = rule_for("LDJ490")
-    assert rule is not None
-    found = []
-    for suppression in stale(hidden, options):
-        named = rule_for(suppression.code)
-        name = suppression.code if named is None else f"{named.code} {named.name}"
-        message = f"{name} is ignored, and does not occur."
-        found.append(
-            rule.finding(message, evidence=(f"ignored: {suppression.reason}",))
-        )
-    return tuple(found)
 
 
 def _kind(layer: Layer, comparison: Comparison) -> Kind:

@@ -1,4 +1,4 @@
-"""What to say of layers that could not be checked, and of directions that raised."""
+"""Layers that could not be checked, and what they did that nobody can work with."""
 
 from __future__ import annotations
 
@@ -6,14 +6,11 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.records import Layer, Result
 from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding, Verdict
     from ldjcheck.running.snapshot.namespace import Namespace
 
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
@@ -23,10 +20,8 @@ def failed_result(
     target: str, error: CannotCheckError, *, layer: str | None = None
 ) -> Result:
     """Return the result of a target that could not be checked."""
-    rule = rule_for(error.code)
-    assert rule is not None, error.code
-    finding = rule.finding(error.message, evidence=error.evidence)
-    return Result(target=target, layer=layer, status="error", findings=(finding,))
+    found = (refusal(error),)
+    return Result(target=target, layer=layer, status="error", findings=found)
 
 
 def meant_otherwise(layer: Layer, result: Result) -> CannotCheckError | None:
@@ -65,34 +60,3 @@ def fault_of_layer(
             "LDJ005", f"Looking at {layer.name} raised {what}", user_traceback(error)
         )
     return None
-
-
-def raised(comparison: Comparison) -> tuple[Finding, ...]:
-    """Return a finding for each direction that raised, and what to type next."""
-    rule = rule_for("LDJ005")
-    assert rule is not None
-    return tuple(
-        rule.finding(
-            f"The {verdict.direction} direction raised {verdict.why}",
-            direction=verdict.direction,
-            evidence=(*verdict.raised, *_what_next(verdict, comparison)),
-        )
-        for verdict in comparison.verdicts
-        if verdict.raised
-    )
-
-
-def _what_next(verdict: Verdict, comparison: Comparison) -> Iterator[str]:
-    """Yield what to type where only the way back raises: it may want more than y."""
-    if verdict.direction != "inverse" or comparison.forward.raised:
-        return
-    measurement = comparison.measurement
-    calls, options = measurement.calls, measurement.options
-    given = {name for name, _ in (*options.context, *options.kwarg)}
-    back = calls.inverse
-    own = back.names if back is not None else ()
-    left_out = [name for name in own or calls.extra_names if name not in given]
-    if left_out:
-        yield f"It was called with {' and '.join(f'{n}=None' for n in left_out)}."
-        yield f"To give that: --kwarg {left_out[0]}=1.0, or what it has to be"
-    yield "To check the map alone: --direction forward"

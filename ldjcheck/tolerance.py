@@ -40,6 +40,76 @@ SOFTPLUS_TAIL = 2.1e-9
 """exp(-20), per dim: torch's softplus is the identity above 20, its logarithm is not."""
 
 
+_UNITS = {"float64": 256.0, "float32": 16.0, "float16": 4.0, "bfloat16": 4.0}
+"""Units of rounding that a long chain of operations may leave of a zero.
+
+A precision with few digits has no room for as many of them.
+"""
+
+DIFFERENCED = {"float64": 1e-8, "float32": 1e-3}
+"""What central differences leave of a zero, relative to the largest entry."""
+
+
+def lost_below(dims: int, dtype: str) -> float:
+    """Return the share of the largest singular value that rounding may leave of none.
+
+    The norm of a matrix of `dims` x `dims` rounding errors grows with the root of `dims`
+    (Golub and Van Loan, *Matrix Computations*, section 5.4.1; Davidson and Szarek).
+    """
+    return _UNITS[dtype] * MACHINE_EPSILON[dtype] * max(1.0, math.sqrt(dims) / 2.0)
+
+
+def kept_above(lost: float) -> float:
+    """Return the share above which a singular value is clearly none that rounding made.
+
+    Half the digits lie between it and what is `lost`: what falls off step by step, as the
+    singular values of a Hilbert matrix do, has one there.
+    """
+    return math.sqrt(lost)
+
+
+def remains(kept: float, count: int, dtype: str) -> float:
+    """Return the least log|det| that rounding leaves of a determinant of zero, in nats.
+
+    `kept` is the sum of the logarithms of the singular values that are not lost, of a
+    matrix whose largest entry is one, and `count` how many are. Of each, rounding leaves
+    about one unit, and seldom less than a thousandth of it.
+    """
+    return (
+        kept + (count + 1) * math.log(1e-3) + count * math.log(MACHINE_EPSILON[dtype])
+    )
+
+
+def again(values: Tensor) -> float:
+    """Return by what share numbers may differ of a call that is made once more."""
+    return 1e-11 if values.element_size() > 4 else 1e-5
+
+
+def is_once_more(a: Tensor, b: Tensor) -> bool:
+    """Return whether two tensors may come of one call made twice, rounding apart.
+
+    Threads, and kernels for another batch, add up in another order.
+    """
+    relative = max(again(a), again(b))
+    if a.shape != b.shape:
+        return False
+    a, b = a.detach().double(), b.detach().double()
+    return bool(a.isclose(b, rtol=relative, atol=relative, equal_nan=True).all())
+
+
+def says_nothing(values: Tensor, dims: int, dtype: str = "float64") -> bool:
+    """Return whether numbers, in nats, are what rounding leaves of sums of zero."""
+    least = _UNITS[dtype] * MACHINE_EPSILON[dtype] * dims
+    return bool((values.abs() <= least).all())
+
+
+SQUEEZES = 1e5
+"""A condition below this leaves float32 some digits of log|det J|."""
+
+OPEN = 0.1
+"""Nats by which a digit's rounding may move log|det J| before nothing of it is known."""
+
+
 def hides_mistakes(dims: int) -> float:
     """Return the allowed difference above which a mistake could hide, in nats.
 

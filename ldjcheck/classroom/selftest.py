@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.checking import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.mistakes.mending.sites import Site, real_file
+from ldjcheck.mistakes.rewriting.sites import Site, real_file
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import Location
 from ldjcheck.revision import Live, StaleSourceError, first_line

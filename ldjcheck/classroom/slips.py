@@ -6,13 +6,13 @@ import ast
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.mending.wording import as_atom, as_factor, is_product, is_sum
+from ldjcheck.mistakes.rewriting.wording import as_atom, as_factor, is_product, is_sum
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.mending.sites import Site
+    from ldjcheck.mistakes.rewriting.sites import Site
 
 _LOGS = {"log": ("log2", "log10")}
 _REDUCTIONS = ("sum",)
@@ -127,7 +127,7 @@ def _makes_a_term(value: ast.expr) -> bool:
 
 def _moved(site: Site, statement: ast.AugAssign | ast.Assign) -> Iterator[_Found]:
     """Yield the statement done after the next one, which moves what it looks at."""
-    block = _block(site, statement)
+    block = site.source.block(statement)
     place = block.index(statement)
     following = block[place + 1] if place + 1 < len(block) else None
     if (
@@ -147,21 +147,12 @@ def _moved(site: Site, statement: ast.AugAssign | ast.Assign) -> Iterator[_Found
     )
 
 
-def _block(site: Site, statement: ast.stmt) -> list[ast.stmt]:
-    parent = site.parent(statement)
-    for name in ("body", "orelse", "finalbody"):
-        block = getattr(parent, name, [])
-        if isinstance(block, list) and statement in block:
-            return block
-    return [statement]
-
-
 def _at_output(site: Site, part: ast.expr) -> Iterator[_Found]:
     """Yield the derivative taken at what a step makes, for what the step takes.
 
     Both names are read off the statement just above, as in `y = torch.tanh(x)`.
     """
-    block = _block(site, site.statement)
+    block = site.source.block(site.statement)
     place = block.index(site.statement)
     step = block[place - 1] if place else None
     if not isinstance(step, ast.Assign) or not isinstance(step.targets[0], ast.Name):

@@ -140,7 +140,7 @@ def _convention(text: str) -> str:
 
 
 def _codes(text: str) -> tuple[str, ...]:
-    from ldjcheck.mistakes.choosing import codes_for
+    from ldjcheck.mistakes.naming.choosing import codes_for
 
     try:
         return codes_for(text)
@@ -149,7 +149,7 @@ def _codes(text: str) -> tuple[str, ...]:
 
 
 def _ignorable(text: str) -> tuple[str, ...]:
-    from ldjcheck.mistakes.choosing import ignorable_codes_for
+    from ldjcheck.mistakes.naming.choosing import ignorable_codes_for
 
     try:
         return ignorable_codes_for(text)

@@ -26,7 +26,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tolerance import SOLVER_RESIDUAL, tells_a_mistake
+from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -170,6 +170,8 @@ def _moves(
         y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
         if y.shape != side.y.shape:
             return math.inf
+        if is_once_more(y, side.y):
+            return 0.0
         return float((y - side.y.to(y)).abs().nan_to_num(math.inf).max())
     return 0.0
 

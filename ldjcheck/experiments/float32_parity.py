@@ -13,12 +13,12 @@ import torch
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
+from ldjcheck.numerical_rank import condition
 from ldjcheck.records import Noticed
-from ldjcheck.running.failed_calls import (
-    FailedCallError,
-)
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
+from ldjcheck.tolerance import SQUEEZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64
 _HELD = 87.0  # nats: exp(-87.3) is the smallest number that float32 holds in full
+_AGAIN = 1e-5  # relative: a call that is made again, in float32
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
@@ -61,8 +62,12 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     """Return the behaviour of a direction, where the layer says otherwise in float32."""
     if not side.exact.anchored:
         return None  # absent, or erratic: rounding alone may then change all
-    if side.exact.allowed is None or float(side.exact.allowed.max()) > _LOSES_ALL:
-        return None  # what float64 cannot tell, float32 has lost altogether
+    if side.exact.allowed is None:
+        return None
+    # What float64 cannot tell, float32 has lost altogether.
+    lossy = float(side.exact.allowed.max()) > _LOSES_ALL
+    if lossy and not _mixes_and_squeezes(side):
+        return None
     direction, x = side.direction, side.x
     frozen = Frozen()  # the same noise for both
     there, steps = _reported(promoted, direction, x, frozen, float("inf"))
@@ -71,6 +76,9 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     if there is None or here is None or here.shape != there.shape:
         return None
     off = (here - there).abs()
+    if lossy:
+        open_ = off.nan_to_num(torch.inf)
+        return replace(side.behaviour, moves=tuple(open_.tolist()))
     overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
@@ -93,6 +101,14 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     return replace(seen, faults=(*seen.faults, fault))
 
 
+def _mixes_and_squeezes(side: Side) -> bool:
+    """Return whether dims are mixed by what may be singular in float32."""
+    jacobian = side.exact.jacobian
+    if jacobian is None or side.exact.structure in ("diagonal", "triangular"):
+        return False
+    return all(condition(matrix) > SQUEEZES for matrix in jacobian)
+
+
 def _only_watched(
     written: Runner, direction: Direction, x: Tensor, frozen: Frozen, here: Tensor
 ) -> str | None:
@@ -106,7 +122,9 @@ def _only_watched(
     if not far.any():
         return None
     again, _ = _reported(written, direction, x, frozen, float("inf"))
-    if again is None or not torch.equal(again, here):
+    if again is None or not torch.allclose(
+        again, here, rtol=_AGAIN, atol=_AGAIN, equal_nan=True
+    ):
         return None
     worst = int(off.argmax())
     return (

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.records import Approximated, Further
 
 if TYPE_CHECKING:
@@ -38,11 +38,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
 
 def _has_both_signs(side: Side) -> bool:
     jacobian = side.exact.jacobian
-    return (
-        jacobian is not None
-        and side.exact.is_square
-        and {-1.0, 1.0} <= signs_of(jacobian)
-    )
+    return jacobian is not None and side.exact.is_square and has_both_signs(jacobian)
 
 
 EXPERIMENT = Experiment(name="folds", run=_run, after=("convergence", "orientation"))

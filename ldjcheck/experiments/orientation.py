@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.experiments.experiment import Experiment
+from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.oracle.jacobian import signs_of
 from ldjcheck.records import Approximated, Further, OneSided
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import (
@@ -22,7 +22,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
-from ldjcheck.tolerance import tells_a_mistake
+from ldjcheck.tolerance import says_nothing, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,8 @@ def _regular_sides(measured: Sides) -> Iterator[Side]:
         yield side
     if back.said.ldj is None:
         return
-    if bool(back.said.ldj.any()) and _is_regular(back):
+    silent = says_nothing(back.said.ldj, back.dims, back.said.dtype)
+    if not silent and _is_regular(back):
         yield back
 
 
@@ -138,8 +139,7 @@ def _is_regular(side: Side) -> bool:
     exact = side.exact
     if exact.jacobian is None or not exact.anchored or not exact.is_finite:
         return False
-    signs = signs_of(exact.jacobian)
-    return len(signs) == 1 and signs != {0.0}
+    return not has_both_signs(exact.jacobian)
 
 
 EXPERIMENT = Experiment(name="orientation", run=_run, after=("convergence",))

@@ -287,6 +287,7 @@ def _orthogonal(layer: Any) -> frozenset[int]:
         if w.dim() != 2 or w.shape[0] != w.shape[1] or len(w) < 2:
             continue
         eye = torch.eye(len(w), dtype=w.dtype)
-        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and (w * (1 - eye)).any():
+        off = (w - eye).abs().max()
+        if (w @ w.T - eye).abs().max() < _ORTHOGONAL and off > _ORTHOGONAL:
             found.add(index)
     return frozenset(found)

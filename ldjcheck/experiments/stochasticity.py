@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from ldjcheck.numerical_rank import is_clearly_regular
 from ldjcheck.records import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference, same
 from ldjcheck.running.failed_calls import (
@@ -15,6 +16,7 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +74,7 @@ class _Draws:
         if self._moved(base, moved) != "output":
             return None
         near = self._nearby(frozen)
-        in_steps = torch.equal(base.y.detach(), near.y.detach())
+        in_steps = is_once_more(base.y, near.y)
         if in_steps or self._bends(base, near, frozen):
             return self._told("output", base, moved, watch)
         return None
@@ -118,10 +120,9 @@ class _Draws:
             return False
         change = (near.y - base.y).detach().reshape(len(self.side.x), -1).double()
         off = (near.reported - base.reported).detach().double()
-        try:
-            step = torch.linalg.solve(jacobian, change.unsqueeze(2)).squeeze(2)
-        except RuntimeError:  # singular: no x leads there
-            return False
+        if not all(map(is_clearly_regular, jacobian)):
+            return False  # no x leads there, or rounding decides which
+        step = torch.linalg.solve(jacobian, change.unsqueeze(2)).squeeze(2)
         x = self.side.x + step.reshape(self.side.x.shape).to(self.side.x)
         held = Frozen(list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips))
         there = self.runner.run(self.side.direction, x, held)

@@ -29,8 +29,8 @@ def diagnoses_of(
 
     Only then is the layer recorded, and at further configurations.
     """
-    from ldjcheck.mistakes.engine import diagnose_estimate, trace_ledger
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis import diagnose_estimate, trace_ledger
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     wrong = [
         v.direction
@@ -59,12 +59,12 @@ def diagnoses_of(
 
 def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
-    from ldjcheck.mistakes.engine import (
+    from ldjcheck.mistakes.diagnosis import (
         diagnose_traces,
         explained_as_built,
         is_unexplained,
     )
-    from ldjcheck.mistakes.engine.investigation import record_directions
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
     diagnosis = diagnose_traces(traces)
     as_built = plan_as_built(probe)

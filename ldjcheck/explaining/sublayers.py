@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
+from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.records import Explanation, Layer
 from ldjcheck.tape import stands_in
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.mistakes.engine import Blamed
+    from ldjcheck.mistakes.diagnosis import Blamed
     from ldjcheck.records import (
         Comparison,
         Diagnosis,
@@ -57,7 +60,7 @@ def with_sublayers(
 
 
 def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
-    from ldjcheck.mistakes.engine import blame_sublayers, sublayer_lines
+    from ldjcheck.mistakes.diagnosis import blame_sublayers, sublayer_lines
 
     seen = _seen(flow, diagnosis.direction)
     if not seen:
@@ -128,7 +131,7 @@ def _mistakes(
         sizes = tuple(each.parts[index].shape for each in seen)
         known = len(kinds) >= _ALONE or any(is_alike(part.owner, o) for o in puzzling)
         alone = [_unexplained()] if known else _alone(flow, part, sizes)
-        if not any(mistake[0].kind != "unexplained" for mistake in alone):
+        if all(UNEXPLAINED.holds(mistake[0]) for mistake in alone):
             puzzling.append(part.owner)
         for mistake in alone:
             first = mistake[0]
@@ -136,7 +139,7 @@ def _mistakes(
             if mark not in kinds:  # of equal sublayers, the first one stands for all
                 kinds.add(mark)
                 found.append(tuple(_of_part(e, part) for e in mistake))
-    if len(found) == 1 and found[0][0].kind == "unexplained" and named:
+    if len(found) == 1 and UNEXPLAINED.holds(found[0][0]) and named:
         part = seen[0].parts[blamed.wrong[0]]
         return (tuple(_of_part(e, part) for e in whole[0]),)
     return tuple(found) if found else whole
@@ -144,20 +147,21 @@ def _mistakes(
 
 def _is_averaged(mistake: Sequence[Explanation]) -> bool:
     """Return whether a mean is written where a sum belongs: no count says it better."""
-    return bool(mistake) and mistake[0].kind == "sum-for-mean"
+    return bool(mistake) and SUM_FOR_MEAN.holds(mistake[0])
 
 
 def _of_part(explanation: Explanation, part: Part) -> Explanation:
     """Return what is wrong with a sublayer as a mistake of the flow that holds it."""
-    if not part.claimed.any() and explanation.kind != "unexplained":
+    nothing = says_nothing(part.claimed, math.prod(part.shape))
+    if nothing and not UNEXPLAINED.holds(explanation):
         return replace(
-            explanation, kind="step-unaccounted", within=part.name, whole=True
+            explanation, kind=LEFT_OUT_BY_FLOW.name, within=part.name, whole=True
         )
     return replace(explanation, within=part.name)
 
 
 def _unexplained(suspect: Location | None = None) -> tuple[Explanation, ...]:
-    return (Explanation(kind="unexplained", cost=0.0, location=suspect),)
+    return (UNEXPLAINED.explanation(location=suspect),)
 
 
 def _placed(

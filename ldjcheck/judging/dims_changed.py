@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.judging.checks import ldj_check
 from ldjcheck.records import Verdict
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,8 +65,10 @@ def _reports_nothing(sides: Sequence[Side]) -> bool:
     told = [side for side in sides if side.said.ldj is not None]
     if not told:
         return sides[0].said.form is None
-    zero = not any(
-        bool(side.said.ldj.any()) for side in told if side.said.ldj is not None
+    zero = all(
+        says_nothing(side.said.ldj, side.dims, side.said.dtype)
+        for side in told
+        if side.said.ldj is not None
     )
     return zero and any(
         side.exact.ldj is not None

@@ -6,12 +6,16 @@ the map folds there, and two points have one image. One that is zero everywhere 
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
-import torch
-
-from ldjcheck.oracle.jacobian import signs_of
-from ldjcheck.oracle.singular_values import condition, singular_values
+from ldjcheck.numerical_rank import (
+    clear_sign,
+    kept_values,
+    log_scales,
+    singular_values,
+)
+from ldjcheck.tolerance import lost_below, remains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,8 +26,6 @@ if TYPE_CHECKING:
 
     _Map = tuple[object, ...]
 
-_SINGULAR = 1e13  # condition, once rows and columns are scaled to one
-_DOUBTFUL = 1e8  # from here on rounding may decide the sign
 _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
 _ENOUGH = 2  # configurations, of different parameters or inputs
 
@@ -40,28 +42,37 @@ def is_singular_everywhere(sides: Sequence[tuple[Probe, Side]]) -> bool:
 
 
 def _says_saturated(side: Side) -> bool:
-    """Return whether the layer itself reports a volume too small to differentiate."""
-    if (
-        side.said.ldj is None
-        or side.exact.ldj is None
-        or side.exact.ldj.isfinite().any()
-    ):
+    """Return whether the layer itself reports a volume too small to differentiate.
+
+    Not so where the number may be what rounding has left of a determinant that is zero.
+    """
+    said, jacobian = side.said.ldj, side.exact.jacobian
+    if said is None or jacobian is None or not _is_singular(side):
         return False
-    return bool((side.said.ldj.isfinite() & (side.said.ldj < _SATURATED)).any())
+    small = said.isfinite() & (said < _SATURATED)
+    return any(
+        float(each) < _left_of_zero(matrix, side.said.dtype)
+        for each, matrix in zip(said[small], jacobian[small], strict=True)
+    )
+
+
+def _left_of_zero(matrix: Tensor, dtype: str) -> float:
+    """Return the least that rounding leaves of log|det| of a matrix that loses rank.
+
+    It leaves nothing at all of one with a row or column of zeros.
+    """
+    values = singular_values(matrix)
+    none = matrix == 0
+    if values is None or bool(none.all(0).any() or none.all(1).any()):
+        return math.inf
+    kept = kept_values(values, lost_below(len(matrix), dtype))
+    count = len(values) - len(kept)
+    return remains(float(kept.log().sum()) + log_scales(matrix), count, dtype)
 
 
 def _is_singular(side: Side) -> bool:
-    """Return whether no sample has a regular Jacobian.
-
-    A triangular one with no zero among its pivots is regular, however small they are.
-    """
-    assert side.exact.jacobian is not None
-    if (
-        side.exact.structure in ("diagonal", "triangular")
-        and side.exact.ldj is not None
-    ):
-        return not bool(torch.isfinite(side.exact.ldj).any())
-    return all(_loses(matrix) for matrix in side.exact.jacobian)
+    """Return whether no sample has a regular Jacobian."""
+    return side.exact.lost is not None and bool(side.exact.lost.all())
 
 
 def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) -> bool:
@@ -85,20 +96,5 @@ def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) ->
 
 def _signs(side: Side) -> set[float]:
     assert side.exact.jacobian is not None
-    return signs_of(m for m in side.exact.jacobian if condition(m) < _DOUBTFUL)
-
-
-def _loses(matrix: Tensor) -> bool:
-    """Return whether some directions come out as nothing, and all others clearly do not.
-
-    Where singular values fall off step by step, the last of them may be lost in rounding
-    while the matrix is regular, as a Hilbert matrix is.
-    """
-    values = singular_values(matrix)
-    if values is None:
-        return False
-    lost = values * _SINGULAR < values[0]
-    kept = values[~lost]
-    if not len(kept):
-        return True
-    return bool(lost.any()) and bool(kept[-1] * _DOUBTFUL > values[0])
+    signs = map(clear_sign, side.exact.jacobian)
+    return {sign for sign in signs if sign is not None}

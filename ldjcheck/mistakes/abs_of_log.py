@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.closeness import SOMETHING
+from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
+from ldjcheck.mistakes.rewriting import calls
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
-    from ldjcheck.records import Explanation
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.engine.proposals import Use
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("remove-abs", "absolute")
-
-
-def _tell(e: Explanation) -> str:
-    return (
-        "The absolute value is taken of the logarithm, so contractions count as growth."
-    )
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.strip("_") == "abs":
+        yield ValueEdit(REMOVE_ABS, lambda value: value.argument)
 
 
 PAGE = Page(
@@ -35,35 +34,21 @@ PAGE = Page(
         Never negative. Right where every scale is above 1; elsewhere off by twice the
         logs of the scales below 1.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned number of either sign.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned number of either sign.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.scale = nn.Parameter(torch.rand(dims) + 0.5)
 
-            def forward(self, x):
-                y = x * self.scale
-                ldj = self.scale.log().abs().sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned number of either sign.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.scale = nn.Parameter(torch.rand(dims) + 0.5)
-
-            def forward(self, x):
-                y = x * self.scale
-                ldj = self.scale.abs().log().sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * self.scale
+        -        ldj = self.scale.log().abs().sum().expand(len(x))
+        +        ldj = self.scale.abs().log().sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         Twice the sum of |log2 s| over the scales below 1, divided by D, too low.
@@ -81,6 +66,17 @@ RULE = Rule(
     severity="error",
     summary="abs of the log, not log of the abs",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    laws=(
+        WholeLaw(
+            ABSOLUTE,
+            lambda e, trace: e.abs(),
+            tells=lambda e: bool((e < -SOMETHING).any()),
+        ),
+    ),
+    edits=_edits,
+    claims=(
+        Claim(REMOVE_ABS, mend=(calls.without_abs,)),
+        Claim(ABSOLUTE, mend=(calls.without_abs,)),
+    ),
+    tell="The absolute value is taken of the logarithm, so contractions count as growth.",
 )

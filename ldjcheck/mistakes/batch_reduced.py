@@ -4,22 +4,73 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
+from ldjcheck.mistakes.engine.kinds import (
+    BATCH_TOTAL,
+    EVENTS_ONLY,
+    EVENTS_ONLY_COLUMN,
+    EVENTS_ONLY_TERM,
+    EVENTS_SUMMED,
+)
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
+from ldjcheck.mistakes.rewriting import reductions
+from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Term, Use, Value
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("events-only", "batch-total")
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation in REDUCE:
+        yield ValueEdit(EVENTS_ONLY, _over_events)
+        yield ValueEdit(EVENTS_ONLY_COLUMN, _as_column)
+        if use.operation == "mean":  # over the batch, and over the dims as well
+            yield ValueEdit(EVENTS_SUMMED, _summed)
 
 
-def _tell(e: Explanation) -> str:
-    return (
-        "The log-determinant is reduced over the batch too: one number for all samples."
-    )
+def _over_events(value: Value) -> Tensor | None:
+    inner, batch = value.argument, value.trace.batch
+    kept = value.now.dim() and len(value.now) == batch
+    if inner.dim() < 1 or len(inner) != batch or kept:
+        return None
+    flat = inner.reshape(batch, -1)
+    return flat.mean(1) if value.node.name == "mean" else flat.sum(1)
+
+
+def _as_column(value: Value) -> Tensor | None:
+    sums = _over_events(value)
+    return None if sums is None else sums.reshape(-1, 1)
+
+
+def _summed(value: Value) -> Tensor | None:
+    mean = _over_events(value)
+    count = value.argument.numel() // value.trace.batch
+    return None if mean is None else mean * count
+
+
+def _terms(term: Term) -> Iterator[Explanation]:
+    """Yield a term that is one number for all samples, which have one each."""
+    from ldjcheck.mistakes.engine.case import operand, target_location
+
+    if not any(map(varies, term.needs)) or not is_constant(term.amounts):
+        return
+    for totals in (
+        [need.sum() for need in term.needs],
+        [need.mean() for need in term.needs],
+    ):
+        pairs = zip(totals, term.amounts, strict=True)
+        if all(same(total.expand(len(amount)), amount) for total, amount in pairs):
+            yield EVENTS_ONLY_TERM.explanation(
+                location=target_location(term.case, term.target),
+                operand=operand(term.target),
+                size=term.target.size,
+            )
 
 
 PAGE = Page(
@@ -35,39 +86,23 @@ PAGE = Page(
         All samples report one number: the sum (or mean) of the exact ones. It changes
         with the batch size, and with the companions of a sample.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum()
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 log_s, t = self.net(a).chunk(2, dim=1)
+                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
+        -        ldj = log_s.sum()
+        +        ldj = log_s.sum(dim=1)
+                 return y, ldj
         """,
     costs="""
         A sum is B times too large on average. A mean is right on average, so the loss
@@ -85,6 +120,19 @@ RULE = Rule(
     severity="error",
     summary="the batch is summed or averaged too",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    laws=(
+        WholeLaw(
+            BATCH_TOTAL, lambda e, trace: e.sum().expand(trace.batch), tells=varies
+        ),
+        WholeLaw(
+            BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=varies
+        ),
+    ),
+    edits=_edits,
+    terms=_terms,
+    claims=(
+        Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
+        Claim(BATCH_TOTAL, mend=(reductions.over_events,)),
+    ),
+    tell="The log-determinant is reduced over the batch too: one number for all samples.",
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Example, Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Example, Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

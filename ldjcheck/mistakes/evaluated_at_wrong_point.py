@@ -4,21 +4,72 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import OTHER_POINT
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import points
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "other-point"
+    from ldjcheck.tape import Node, Trace
 
 
 def _tell(e: Explanation) -> str:
     point = e.detail or "another point"
     return f"A term is evaluated at the wrong point: it belongs at {point}."
+
+
+def _seen(e: Explanation) -> Iterator[str]:
+    if e.detail:
+        yield f"all numbers agree with the term taken at {e.detail}"
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: take the value at another whole intermediate value of the map instead."""
+    if len({len(trace.points) for trace in use.traces}) > 1 or not _is_whole(use):
+        return
+    for index in range(len(use.traces[0].points)):
+        detail = _name_of_point(use.traces[0], index, use.user)
+        yield ValueEdit(OTHER_POINT, _at_point(index), detail=detail)
+
+
+def _is_whole(use: Use) -> bool:
+    """Return whether a value has an entry for each dim, and depends on the input."""
+    for trace, values in zip(use.traces, use.values, strict=True):
+        if values and not use.depends_on_input(trace, values[0].node):
+            return False
+        for value in values:
+            if not value.now.is_floating_point() or value.node.name == "number":
+                return False
+            if value.now.numel() != trace.batch * trace.dims:
+                return False
+    return True
+
+
+def _at_point(index: int) -> Callable[[Value], Tensor]:
+    def edit(value: Value) -> Tensor:
+        now, point = value.now, value.trace.points[index].value
+        if point.reshape(-1).equal(now.reshape(-1)):
+            return now
+        return point.reshape(now.shape)
+
+    return edit
+
+
+def _name_of_point(trace: Trace, index: int, user: Node) -> str:
+    if index == 0:
+        return "the input of the layer"
+    if index == len(trace.points) - 1:
+        return "the output of the layer"
+    point = trace.points[index]
+    where = f"line {point.place.line}" if point.place else "an earlier step"
+    before = point.index < user.index
+    return f"the value {'after' if before else 'of'} {where}"
 
 
 PAGE = Page(
@@ -34,29 +85,18 @@ PAGE = Page(
         reported(x) = exact(f(x)) on every sample. Wrong nearly everywhere, right
         where x = f(x).
         """,
-    wrong="""
-        import torch
-        from torch import nn
-        from torch.nn.functional import softplus
+    layers="""
+         import torch
+         from torch import nn
+         from torch.nn.functional import softplus
 
-        class Sigmoid(nn.Module):
-            # Squeeze the real line into (0, 1).
-            def forward(self, z):
-                z = torch.sigmoid(z)
-                ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                return z, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-        from torch.nn.functional import softplus
-
-        class Sigmoid(nn.Module):
-            # Squeeze the real line into (0, 1).
-            def forward(self, z):
-                ldj = (-z - 2 * softplus(-z)).sum(dim=1)
-                z = torch.sigmoid(z)
-                return z, ldj
+         class Sigmoid(nn.Module):
+             # Squeeze the real line into (0, 1).
+             def forward(self, z):
+        +        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+                 z = torch.sigmoid(z)
+        -        ldj = (-z - 2 * softplus(-z)).sum(dim=1)
+                 return z, ldj
         """,
     costs="No formula: it depends on where the data lie.",
     confused=(
@@ -71,6 +111,8 @@ RULE = Rule(
     severity="error",
     summary="derivative taken at another point",
     page=PAGE,
-    explains=_explains,
+    edits=_edits,
+    claims=(Claim(OTHER_POINT, mend=(points.other_names, points.other_order)),),
     tell=_tell,
+    seen=_seen,
 )

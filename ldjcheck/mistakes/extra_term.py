@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import UNNEEDED
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "unneeded"
 
 
 def _tell(e: Explanation) -> str:
@@ -31,37 +27,22 @@ PAGE = Page(
         reported - exact is the term itself. In an additive coupling layer the exact
         value is 0 on every sample.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class AdditiveCoupling(nn.Module):
-            # Shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
+         class AdditiveCoupling(nn.Module):
+             # Shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims // 2)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                shift = self.net(a)
-                y = torch.cat([a, b + shift], dim=1)
-                return y, shift.sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class AdditiveCoupling(nn.Module):
-            # Shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims // 2)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                shift = self.net(a)
-                y = torch.cat([a, b + shift], dim=1)
-                return y, torch.zeros(len(x))
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 shift = self.net(a)
+                 y = torch.cat([a, b + shift], dim=1)
+        -        return y, shift.sum(dim=1)
+        +        return y, torch.zeros(len(x))
         """,
     costs="The term's share. Training then pays the layer for shifting its inputs.",
     confused=(
@@ -77,6 +58,6 @@ RULE = Rule(
     severity="error",
     summary="a term that belongs to no step",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(UNNEEDED, mend=(terms.taken_away,)),),
     tell=_tell,
 )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.mistakes.rewriting import gradients
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,35 +77,21 @@ PAGE = Page(
         compared with central differences of the exact value, which know of no graph.
         A way back that tracks no gradients at all is taken to be for sampling.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dim by a learned scale.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_scale = nn.Parameter(torch.zeros(dims))
+         class Scale(nn.Module):
+             # Multiply each dim by a learned scale.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_scale = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_scale.exp()
-                ldj = self.log_scale.detach().sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dim by a learned scale.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_scale = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_scale.exp()
-                ldj = self.log_scale.sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * self.log_scale.exp()
+        -        ldj = self.log_scale.detach().sum().expand(len(x))
+        +        ldj = self.log_scale.sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         Nothing in the bits per dimension that are printed, and the training itself:
@@ -124,4 +110,7 @@ RULE = Rule(
     summary="right value, wrong gradient",
     page=PAGE,
     match=_match,
+    mend=(gradients.uncut,),
+    mended_alone=True,
+    beside_the_value=True,
 )

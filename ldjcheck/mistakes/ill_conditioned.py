@@ -4,27 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Example, Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Example, Page, Rule
+from ldjcheck.tolerance import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.records import Comparison, Finding, Side
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
         if not verdict.ill_conditioned or verdict.mismatched:
             continue
-        if verdict.usable and verdict.usable[0][1].said.estimated:
+        first = verdict.usable[0][1] if verdict.usable else None
+        if first is not None and first.said.estimated:
             yield RULE.finding(
                 "The ldj is an estimate that scatters too much to prove anything.",
                 direction=verdict.direction,
                 evidence=(
-                    f"averaged over {verdict.usable[0][1].said.estimated} calls, chance alone "
+                    f"averaged over {first.said.estimated} calls, chance alone "
                     f"allows {verdict.check.tolerance:.2g}",
                     "give the estimator more samples or terms, or a smaller --shape",
+                ),
+            )
+        elif first is not None and _is_open(first):
+            assert first.open is not None
+            moved = float(first.open.max())
+            yield RULE.finding(
+                "The Jacobian is too ill-conditioned for float32, in which it is made.",
+                direction=verdict.direction,
+                evidence=(
+                    f"rounding in float32 moves log|det J| by {moved:.2g}",
+                    "make the numbers that the layer holds in float64, or keep what it "
+                    "multiplies by away from singular",
                 ),
             )
         else:
@@ -38,6 +51,13 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
 
 
+def _is_open(side: Side) -> bool:
+    """Return whether it is float32 that leaves the number open, and not float64."""
+    if side.open is None or side.exact.allowed is None:
+        return False
+    return float(side.open.max()) > max(OPEN, float(side.exact.allowed.max()))
+
+
 PAGE = Page(
     what="""
         The map squeezes space so hard in one direction that rounding alone moves the
@@ -46,10 +66,12 @@ PAGE = Page(
     rule="""
         error of log|det J|  is about  D * machine epsilon * condition number of J
         In float64 epsilon is 2e-16: from a condition number of 1e14 on, digits
-        of the ldj are lost.
+        of the ldj are lost. In float32 epsilon is 1e-7: a matrix made in it whose
+        condition is beyond 1e7 is regular only by what rounding has left.
         """,
     shows="""
-        The allowed difference beside the numbers is large, and the status unproven.
+        The allowed difference beside the numbers is large, or a change of the last
+        digit of float32 moves the ldj, and the status is unproven.
         The layer loses the same digits when it is trained or inverted.
         """,
     example=Example(

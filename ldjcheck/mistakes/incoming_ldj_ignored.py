@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,27 +48,17 @@ PAGE = Page(
         Alone, and started at zero, the layer is right. In a flow the ldj of all layers
         before it is lost, so the likelihood sees the last layer only.
         """,
-    wrong="""
-        from torch import nn
+    layers="""
+         from torch import nn
 
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj = z.sum(dim=1)
-                return z.exp(), ldj
-        """,
-    right="""
-        from torch import nn
-
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj = ldj + z.sum(dim=1)
-                return z.exp(), ldj
+         class Exponential(nn.Module):
+             # y = exp(z), added to the total in either direction.
+             def forward(self, z, ldj, reverse=False):
+                 if reverse:
+                     return z.log(), ldj - z.log().sum(dim=1)
+        -        ldj = z.sum(dim=1)
+        +        ldj = ldj + z.sum(dim=1)
+                 return z.exp(), ldj
         """,
     costs="""
         The whole ldj of the layers before this one, divided by D * ln 2.
@@ -88,4 +78,6 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="last statement",
+    mend=(terms.added_to_total,),
+    beside_the_value=True,
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,27 +43,17 @@ PAGE = Page(
         A note only: most flows pass the total on and forget it. It bites who starts
         two runs from one `torch.zeros(B)`, or passes a leaf that requires gradients.
         """,
-    wrong="""
-        from torch import nn
+    layers="""
+         from torch import nn
 
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj += z.sum(dim=1)
-                return z.exp(), ldj
-        """,
-    right="""
-        from torch import nn
-
-        class Exponential(nn.Module):
-            # y = exp(z), added to the total in either direction.
-            def forward(self, z, ldj, reverse=False):
-                if reverse:
-                    return z.log(), ldj - z.log().sum(dim=1)
-                ldj = ldj + z.sum(dim=1)
-                return z.exp(), ldj
+         class Exponential(nn.Module):
+             # y = exp(z), added to the total in either direction.
+             def forward(self, z, ldj, reverse=False):
+                 if reverse:
+                     return z.log(), ldj - z.log().sum(dim=1)
+        -        ldj += z.sum(dim=1)
+        +        ldj = ldj + z.sum(dim=1)
+                 return z.exp(), ldj
         """,
     costs="Nothing, as long as nobody uses the old total again.",
     confused=(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,28 +45,19 @@ PAGE = Page(
         One call by itself is right. The same batch fed again, a round trip compared
         with x, or a loss that uses x once more, are not. Through views autograd raises.
         """,
-    wrong="""
-        from math import log
-        from torch import nn
+    layers="""
+         from math import log
+         from torch import nn
 
-        class Double(nn.Module):
-            # Double the first half of the dims.
-            def forward(self, x):
-                half = x.shape[1] // 2
-                x[:, :half] *= 2
-                return x, x.new_full((len(x),), half * log(2))
-        """,
-    right="""
-        from math import log
-        from torch import nn
-
-        class Double(nn.Module):
-            # Double the first half of the dims.
-            def forward(self, x):
-                half = x.shape[1] // 2
-                y = x.clone()
-                y[:, :half] *= 2
-                return y, y.new_full((len(x),), half * log(2))
+         class Double(nn.Module):
+             # Double the first half of the dims.
+             def forward(self, x):
+                 half = x.shape[1] // 2
+        -        x[:, :half] *= 2
+        -        return x, x.new_full((len(x),), half * log(2))
+        +        y = x.clone()
+        +        y[:, :half] *= 2
+        +        return y, y.new_full((len(x),), half * log(2))
         """,
     costs="Nothing on the first call; whatever the second use of x then means.",
     confused=(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,43 +46,25 @@ PAGE = Page(
         The report says `inverse: ldj not tracked`. The map itself is still checked, by
         the round trip.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
+         class Affine(nn.Module):
+             # Scale and shift each dimension.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.t = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
+             def forward(self, x):
+                 y = x * self.log_s.exp() + self.t
+                 return y, self.log_s.sum().expand(len(x))
 
-            def inverse(self, y):
-                x = (y - self.t) * torch.exp(-self.log_s)
-                return x, torch.zeros(len(y))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
-
-            def inverse(self, y):
-                x = (y - self.t) * torch.exp(-self.log_s)
-                return x, -self.log_s.sum().expand(len(y))
+             def inverse(self, y):
+                 x = (y - self.t) * torch.exp(-self.log_s)
+        -        return x, torch.zeros(len(y))
+        +        return x, -self.log_s.sum().expand(len(y))
         """,
     costs="""
         Nothing while only samples are drawn. Likelihoods of samples, and training

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,43 +38,25 @@ PAGE = Page(
         |inverse(f(x)) - x| far above rounding. Each ldj may be right for the map of
         its own direction. Iterative inverses stop early: up to 1e-4 is unproven.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
+         class Affine(nn.Module):
+             # Scale and shift each dimension.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.t = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
+             def forward(self, x):
+                 y = x * self.log_s.exp() + self.t
+                 return y, self.log_s.sum().expand(len(x))
 
-            def inverse(self, y):
-                x = y * torch.exp(-self.log_s) - self.t
-                return x, -self.log_s.sum().expand(len(y))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
-
-            def inverse(self, y):
-                x = (y - self.t) * torch.exp(-self.log_s)
-                return x, -self.log_s.sum().expand(len(y))
+             def inverse(self, y):
+        -        x = y * torch.exp(-self.log_s) - self.t
+        +        x = (y - self.t) * torch.exp(-self.log_s)
+                 return x, -self.log_s.sum().expand(len(y))
         """,
     costs="Densities are right, samples are not: they come from another distribution.",
     confused=(

@@ -4,23 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import SIGN
+from ldjcheck.mistakes.rewriting import signs
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    minus = (
-        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
-    )
-    return minus and e.whole and at.direction == "inverse" and at.forward_agrees
-
-
-def _tell(e: Explanation) -> str:
-    return "The inverse reports the ldj of the forward map: its sign is wrong."
+def _repeats_forward(e: Explanation, at: Circumstances) -> bool:
+    return e.whole and at.direction == "inverse" and at.forward_agrees
 
 
 PAGE = Page(
@@ -30,43 +24,25 @@ PAGE = Page(
         Forward is right; the inverse reports minus its exact value, so that the two
         do not cancel. Some libraries define it so: name that convention instead.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
+         class Affine(nn.Module):
+             # Scale and shift each dimension.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.t = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
+             def forward(self, x):
+                 y = x * self.log_s.exp() + self.t
+                 return y, self.log_s.sum().expand(len(x))
 
-            def inverse(self, y):
-                x = (y - self.t) * torch.exp(-self.log_s)
-                return x, self.log_s.sum().expand(len(y))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
-
-            def inverse(self, y):
-                x = (y - self.t) * torch.exp(-self.log_s)
-                return x, -self.log_s.sum().expand(len(y))
+             def inverse(self, y):
+                 x = (y - self.t) * torch.exp(-self.log_s)
+        -        return x, self.log_s.sum().expand(len(y))
+        +        return x, -self.log_s.sum().expand(len(y))
         """,
     costs="""
         2 * |forward share| in whatever trains or scores through the inverse;
@@ -84,8 +60,8 @@ RULE = Rule(
     severity="error",
     summary="inverse reports the forward ldj",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(SIGN, when=_repeats_forward, mend=(signs.turned,)),),
     asked_first=True,
     points_at="last statement",
-    tell=_tell,
+    tell="The inverse reports the ldj of the forward map: its sign is wrong.",
 )

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import NOTHING_REPORTED
+from ldjcheck.mistakes.rewriting import missing
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "nothing-reported" and at.direction == "forward"
-
-
-def _tell(e: Explanation) -> str:
-    return "The log-determinant is forgotten: the layer reports 0."
+def _is_forward(e: Explanation, at: Circumstances) -> bool:
+    return at.direction == "forward"
 
 
 PAGE = Page(
@@ -27,39 +24,23 @@ PAGE = Page(
         """,
     rule="0 is right only where |det J| = 1: permutations, shifts, rotations.",
     shows="reported = 0 on every sample while exact is not.",
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = torch.zeros(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 log_s, t = self.net(a).chunk(2, dim=1)
+                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
+        -        ldj = torch.zeros(len(x))
+        +        ldj = log_s.sum(dim=1)
+                 return y, ldj
         """,
     costs="The layer's whole share. Training sees no reward for spreading out.",
     confused=(
@@ -75,6 +56,6 @@ RULE = Rule(
     severity="error",
     summary="0 is reported where the ldj is not 0",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(missing.instead,)),),
+    tell="The log-determinant is forgotten: the layer reports 0.",
 )

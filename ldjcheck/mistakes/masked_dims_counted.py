@@ -2,22 +2,57 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import factors, points
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
-    from ldjcheck.records import Explanation
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
+    from ldjcheck.tape import Trace
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "leave-idle-out"
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: without the dims that one step leaves alone, or that all of them do."""
+    from ldjcheck.mistakes.engine.multipliers.counts import active_dims
+
+    if not use.linear:
+        return
+    count = len(use.traces[0].steps)
+    if all(len(trace.steps) == count for trace in use.traces):
+        for index in range(count):
+            idle = [trace.steps[index].idle for trace in use.traces]
+            if any(bool(i.any()) and not bool(i.all()) for i in idle):
+                yield ValueEdit(
+                    LEAVE_IDLE_OUT,
+                    _without(lambda trace, n=index: trace.steps[n].idle),  # type: ignore[misc]  # mypy cannot type the default
+                    outermost=True,
+                )
+    if any(active_dims(trace) < trace.dims for trace in use.traces):
+        yield ValueEdit(LEAVE_IDLE_OUT, _without(_always_idle), outermost=True)
 
 
-def _tell(e: Explanation) -> str:
-    return "The log-determinant also counts the dimensions that the map leaves alone."
+def _always_idle(trace: Trace) -> Tensor:
+    return reduce(and_, (step.idle for step in trace.steps))
+
+
+def _without(idle: Callable[[Trace], Tensor]) -> Callable[[Value], Tensor | None]:
+    def edit(value: Value) -> Tensor | None:
+        now, trace = value.now, value.trace
+        whole = now.dim() and len(now) == trace.batch
+        if not whole or now.numel() != trace.batch * trace.dims:
+            return None
+        return now.masked_fill(idle(trace).reshape(now.shape[1:]), 0)
+
+    return edit
 
 
 PAGE = Page(
@@ -31,39 +66,23 @@ PAGE = Page(
         reported - exact = the sum of s over the dimensions that do not move. Behind a
         network that starts at zero it is 0 until parameters move.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                self.net = nn.Linear(5, 10)
+         class MaskedCoupling(nn.Module):
+             # Move the dims where the mask is 0; the others decide how.
+             def __init__(self):
+                 super().__init__()
+                 self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+                 self.net = nn.Linear(5, 10)
 
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                moved = x * log_s.exp() + t
-                y = self.mask * x + (1 - self.mask) * moved
-                return y, log_s.sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                self.net = nn.Linear(5, 10)
-
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                moved = x * log_s.exp() + t
-                y = self.mask * x + (1 - self.mask) * moved
-                return y, ((1 - self.mask) * log_s).sum(dim=1)
+             def forward(self, x):
+                 log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                 moved = x * log_s.exp() + t
+                 y = self.mask * x + (1 - self.mask) * moved
+        -        return y, log_s.sum(dim=1)
+        +        return y, ((1 - self.mask) * log_s).sum(dim=1)
         """,
     costs="""
         Those log-scales' share. Training can raise them without limit: they pay in
@@ -81,6 +100,7 @@ RULE = Rule(
     severity="error",
     summary="dims that the mask keeps are counted",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    edits=_edits,
+    claims=(Claim(LEAVE_IDLE_OUT, mend=(points.masked, factors.dropped)),),
+    tell="The log-determinant also counts the dimensions that the map leaves alone.",
 )

@@ -4,26 +4,38 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
+from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import calls
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.catalogue import Circumstances
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "sum-for-mean":
-        return True
-    if e.kind != "times" or e.multiplier is None:
-        return False
-    counts = e.multiplier.family in ("dims", "active")
-    return counts and (e.mean_written or not e.constant)
+def _is_averaged(e: Explanation, at: Circumstances) -> bool:
+    return e.mean_written or not e.constant
 
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} is averaged over the dimensions, not summed."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation == "mean":
+        yield ValueEdit(SUM_FOR_MEAN, _summed)
+
+
+def _summed(value: Value) -> Tensor:
+    return value.now * (value.argument.numel() // max(1, value.now.numel()))
 
 
 PAGE = Page(
@@ -36,39 +48,23 @@ PAGE = Page(
         exact / reported = n, the number of averaged entries, on every sample; in a
         coupling layer n counts the half that moves. At n = 1 nothing shows.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.mean(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 log_s, t = self.net(a).chunk(2, dim=1)
+                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
+        -        ldj = log_s.mean(dim=1)
+        +        ldj = log_s.sum(dim=1)
+                 return y, ldj
         """,
     costs="""
         (1 - 1/n) of the term's whole share. The loss still falls, but the density is
@@ -86,6 +82,12 @@ RULE = Rule(
     severity="error",
     summary="averaged over dims instead of summed",
     page=PAGE,
-    explains=_explains,
+    edits=_edits,
+    claims=(
+        Claim(SUM_FOR_MEAN, mend=(calls.summed,)),
+        Claim(DIMS, when=_is_averaged, mend=(counted,)),
+        Claim(ACTIVE, when=_is_averaged, mend=(counted,)),
+    ),
     tell=_tell,
+    why=why_per_dim,
 )

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.kinds import ADD_ABS
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import calls
+from ldjcheck.torch_ops import LOG
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
-    from ldjcheck.records import Explanation
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "add-abs"
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation in LOG and not use.finite:
+        yield ValueEdit(ADD_ABS, _log_of_abs)
 
 
-def _tell(e: Explanation) -> str:
-    return "The logarithm misses an absolute value: it is NaN where its argument is negative."
+def _log_of_abs(value: Value) -> Tensor:
+    inner, name = value.argument, value.node.name.rstrip("_")
+    if name == "logdet":
+        return inner.slogdet()[1]
+    if name == "log1p":
+        return (1 + inner).abs().log()
+    logarithm: Tensor = getattr(inner.abs(), name)()
+    return logarithm
 
 
 PAGE = Page(
@@ -32,35 +45,21 @@ PAGE = Page(
         random matrices have a negative determinant, so it depends on the seed. It
         may come up in the middle of training, when a weight changes sign.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Mix(nn.Module):
-            # Mix the dims by a learned matrix that starts as a reversal.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims).flip(0))
+         class Mix(nn.Module):
+             # Mix the dims by a learned matrix that starts as a reversal.
+             def __init__(self, dims=3):
+                 super().__init__()
+                 self.weight = nn.Parameter(torch.eye(dims).flip(0))
 
-            def forward(self, x):
-                y = x @ self.weight
-                ldj = torch.logdet(self.weight).expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Mix(nn.Module):
-            # Mix the dims by a learned matrix that starts as a reversal.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims).flip(0))
-
-            def forward(self, x):
-                y = x @ self.weight
-                ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x @ self.weight
+        -        ldj = torch.logdet(self.weight).expand(len(x))
+        +        ldj = torch.linalg.slogdet(self.weight)[1].expand(len(x))
+                 return y, ldj
         """,
     costs="""
         Everything: one NaN in a batch makes the loss NaN, and all weights with it.
@@ -77,6 +76,7 @@ RULE = Rule(
     severity="error",
     summary="NaN: the log of a negative number",
     page=PAGE,
-    explains=_explains,
-    tell=_tell,
+    edits=_edits,
+    claims=(Claim(ADD_ABS, mend=(calls.with_abs,)),),
+    tell="The logarithm misses an absolute value: it is NaN where its argument is negative.",
 )

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import is_turned, named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
+from ldjcheck.mistakes.engine.kinds import DIMS
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "dims"
-        and e.constant
-        and not e.mean_written
-    )
+def _is_counted_once(e: Explanation, at: Circumstances) -> bool:
+    return e.constant and not e.mean_written
 
 
 def _tell(e: Explanation) -> str:
@@ -44,33 +39,20 @@ PAGE = Page(
         cannot see it. Terms that depend on the data need no factor: they are summed
         over the dimensions already.
         """,
-    wrong="""
-        import math
+    layers="""
+         import math
 
-        from torch import nn
+         from torch import nn
 
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
+         class Rescale(nn.Module):
+             # Bring pixels from 0..256 to 0..1.
+             quants = 256
 
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants)
-                return z, ldj
-        """,
-    right="""
-        import math
-
-        from torch import nn
-
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
-
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z[0].numel()
-                return z, ldj
+             def forward(self, z, ldj):
+                 z = z / self.quants
+        -        ldj = ldj - math.log(self.quants)
+        +        ldj = ldj - math.log(self.quants) * z[0].numel()
+                 return z, ldj
         """,
     shape=(1, 28, 28),
     costs="""
@@ -92,6 +74,7 @@ RULE = Rule(
     severity="error",
     summary="constant counted once, not per dim",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(DIMS, when=_is_counted_once, mend=(counted,)),),
     tell=_tell,
+    why=why_per_dim,
 )

@@ -4,25 +4,73 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.closeness import is_constant, same
+from ldjcheck.mistakes.engine.kinds import ADD_LOG, EXPONENTIAL, REMOVE_EXP, TRACE
+from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
+from ldjcheck.mistakes.rewriting import calls
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Term, Use, Value
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind in ("add-log", "remove-exp", "exponential", "trace")
+    from ldjcheck.tape import Trace
 
 
 def _tell(e: Explanation) -> str:
-    if e.kind == "trace":
+    if TRACE.holds(e):
         return "The trace of the Jacobian is reported, not its log-determinant."
-    if e.kind == "exponential":
+    if EXPONENTIAL.holds(e):
         return "The determinant itself is reported, not its logarithm."
     return f"{named(e, start=True)} is added without its logarithm."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.strip("_") == "exp":
+        yield ValueEdit(REMOVE_EXP, lambda value: value.argument)
+    if use.linear:
+        yield ValueEdit(ADD_LOG, _log, outermost=True)
+
+
+def _log(value: Value) -> Tensor | None:
+    return value.now.abs().log() if value.now.is_floating_point() else None
+
+
+def _trace_of_jacobian(e: Tensor, trace: Trace) -> Tensor | None:
+    jacobian = trace.jacobian
+    return None if jacobian is None else jacobian.diagonal(dim1=1, dim2=2).sum(1)
+
+
+def _terms(term: Term) -> Iterator[Explanation]:
+    """Yield: a constant c * w where c * log|w| is needed, c being a count.
+
+    Constants are often plain numbers, so no operation is left to edit.
+    """
+    from ldjcheck.mistakes.engine.case import operand, roundabout, target_location
+    from ldjcheck.mistakes.engine.multipliers.counts import shape_counts
+
+    if not is_constant(term.amounts) or not is_constant(term.needs):
+        return
+    for counts in shape_counts(term.case.traces):
+        triples = zip(term.amounts, term.needs, counts, strict=True)
+        if all(_is_unlogged(*triple) for triple in triples):
+            yield ADD_LOG.explanation(
+                constant=True,
+                location=target_location(term.case, term.target),
+                operand=operand(term.target),
+                size=term.target.size,
+                rank=roundabout(term.case.traces[0], term.target),
+            )
+            return
+
+
+def _is_unlogged(amount: Tensor, need: Tensor, count: float) -> bool:
+    sign = 1.0 if float(amount[0]) >= 0 else -1.0
+    return same(sign * count * (amount / count).abs().log(), need)
 
 
 PAGE = Page(
@@ -37,37 +85,22 @@ PAGE = Page(
         With scales near 1 every dimension reports about 1 too much. exp(exact), or
         the trace of the Jacobian, is what was reported.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned positive number.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.raw = nn.Parameter(torch.randn(dims))
 
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = scale.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
-
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = scale.log().sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 scale = nn.functional.softplus(self.raw)
+                 y = x * scale
+        -        ldj = scale.sum().expand(len(x))
+        +        ldj = scale.log().sum().expand(len(x))
+                 return y, ldj
         """,
     costs="The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.",
     confused=(
@@ -83,6 +116,17 @@ RULE = Rule(
     severity="error",
     summary="a scale is added without its log",
     page=PAGE,
-    explains=_explains,
+    laws=(
+        WholeLaw(EXPONENTIAL, lambda e, trace: e.exp()),
+        WholeLaw(TRACE, _trace_of_jacobian),
+    ),
+    edits=_edits,
+    terms=_terms,
+    claims=(
+        Claim(ADD_LOG, mend=(calls.with_log,)),
+        Claim(REMOVE_EXP, mend=(calls.without_exp,)),
+        Claim(EXPONENTIAL, mend=(calls.with_log, calls.without_exp)),
+        Claim(TRACE, mend=(calls.with_log,)),
+    ),
     tell=_tell,
 )

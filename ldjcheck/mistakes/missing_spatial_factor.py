@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import is_turned, named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import is_turned, named
+from ldjcheck.mistakes.engine.kinds import SPATIAL
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "spatial"
-    )
 
 
 def _tell(e: Explanation) -> str:
@@ -43,38 +35,23 @@ PAGE = Page(
         with the image, the same for every sample. At initial values, where s = 1 or
         A is a rotation, it is 0 and nothing shows.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class ActNorm(nn.Module):
-            # Scale and shift each channel of an image.
-            def __init__(self, channels=3):
-                super().__init__()
-                self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
-                self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+         class ActNorm(nn.Module):
+             # Scale and shift each channel of an image.
+             def __init__(self, channels=3):
+                 super().__init__()
+                 self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
+                 self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
 
-            def forward(self, x):
-                y = x * self.log_scale.exp() + self.shift
-                ldj = self.log_scale.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class ActNorm(nn.Module):
-            # Scale and shift each channel of an image.
-            def __init__(self, channels=3):
-                super().__init__()
-                self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
-                self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
-
-            def forward(self, x):
-                y = x * self.log_scale.exp() + self.shift
-                pixels = x.shape[2] * x.shape[3]
-                ldj = (pixels * self.log_scale.sum()).expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * self.log_scale.exp() + self.shift
+        -        ldj = self.log_scale.sum().expand(len(x))
+        +        pixels = x.shape[2] * x.shape[3]
+        +        ldj = (pixels * self.log_scale.sum()).expand(len(x))
+                 return y, ldj
         """,
     shape=(3, 4, 5),
     costs="(1 - 1/(H*W)) times the mean over channels of log2|s[c]|.",
@@ -90,6 +67,6 @@ RULE = Rule(
     severity="error",
     summary="counted once, not per pixel or step",
     page=PAGE,
-    explains=_explains,
+    claims=(Claim(SPATIAL, mend=(counted,)),),
     tell=_tell,
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,35 +43,22 @@ PAGE = Page(
         The ldj is right. There and back, some values are off by one. Learned noise that
         passes a sigmoid, and is then stretched by 1 / (1 - alpha), leaves by alpha / 2.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Dequantize(nn.Module):
-            # Whole numbers 0 to 255 become real numbers in [0, 1).
-            def forward(self, x):
-                z = (x + 1.5 * torch.rand_like(x)) / 256
-                ldj = torch.full((len(x),), 1.5 / 256).log() * x[0].numel()
-                return z, ldj
+         class Dequantize(nn.Module):
+             # Whole numbers 0 to 255 become real numbers in [0, 1).
+             def forward(self, x):
+        -        z = (x + 1.5 * torch.rand_like(x)) / 256
+        -        ldj = torch.full((len(x),), 1.5 / 256).log() * x[0].numel()
+        +        z = (x + torch.rand_like(x)) / 256
+        +        ldj = torch.full((len(x),), 1 / 256).log() * x[0].numel()
+                 return z, ldj
 
-            def inverse(self, z):
-                ldj = torch.full((len(z),), 256.0).log() * z[0].numel()
-                return torch.floor(z * 256), ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Dequantize(nn.Module):
-            # Whole numbers 0 to 255 become real numbers in [0, 1).
-            def forward(self, x):
-                z = (x + torch.rand_like(x)) / 256
-                ldj = torch.full((len(x),), 1 / 256).log() * x[0].numel()
-                return z, ldj
-
-            def inverse(self, z):
-                ldj = torch.full((len(z),), 256.0).log() * z[0].numel()
-                return torch.floor(z * 256), ldj
+             def inverse(self, z):
+                 ldj = torch.full((len(z),), 256.0).log() * z[0].numel()
+                 return torch.floor(z * 256), ldj
         """,
     shape=(4,),
     costs="""

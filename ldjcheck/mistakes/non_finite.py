@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,27 +38,17 @@ PAGE = Page(
         The ldj is inf, -inf or NaN, at some sizes or inputs only, and right wherever
         it is finite. No sign and no region of inputs explains it (LDJ109, LDJ116).
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class ToNanometres(nn.Module):
-            # Lengths in metres become lengths in nanometres.
-            def forward(self, x):
-                scale = torch.full_like(x, 1e9)
-                ldj = scale.prod(dim=1).log()
-                return x * scale, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class ToNanometres(nn.Module):
-            # Lengths in metres become lengths in nanometres.
-            def forward(self, x):
-                scale = torch.full_like(x, 1e9)
-                ldj = scale.log().sum(dim=1)
-                return x * scale, ldj
+         class ToNanometres(nn.Module):
+             # Lengths in metres become lengths in nanometres.
+             def forward(self, x):
+                 scale = torch.full_like(x, 1e9)
+        -        ldj = scale.prod(dim=1).log()
+        +        ldj = scale.log().sum(dim=1)
+                 return x * scale, ldj
         """,
     shape=(40,),
     costs="""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,11 +48,17 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
 
 
 def _lost(verdict: Verdict) -> Finding:
+    why = "the determinant is 0, so there is no log-determinant to report"
+    if verdict.usable:
+        why = (
+            "the determinant is 0 but for what float32's rounding has left: numbers that "
+            "float32 cannot tell apart make it any other"
+        )
     return RULE.finding(
         "The map is not invertible: its Jacobian is singular at every input tried.",
         direction=verdict.direction,
         evidence=(
-            "the determinant is 0, so there is no log-determinant to report",
+            why,
             "some output is a function of the others, or some input is not used",
         ),
     )
@@ -70,31 +75,23 @@ PAGE = Page(
         the outputs depend on each other.
         """,
     shows="""
-        slogdet says -inf on all inputs, or the signs of the determinants differ while
-        the parameters are the same. The formula of the ldj may well be right; a round
-        trip fails. At isolated inputs, or for some parameters only, nothing is proved.
+        On all inputs some singular values of J are what rounding leaves of none, or
+        the signs of the determinants differ while the parameters are the same. The
+        formula of the ldj may well be right; a round trip fails. At isolated inputs, or
+        for some parameters only, nothing is proved.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Bend(nn.Module):
-            # Bend each dim.
-            def forward(self, x):
-                y = x + 2 * torch.sin(x)
-                ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Bend(nn.Module):
-            # Bend each dim.
-            def forward(self, x):
-                y = x + 0.5 * torch.sin(x)
-                ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
-                return y, ldj
+         class Bend(nn.Module):
+             # Bend each dim.
+             def forward(self, x):
+        -        y = x + 2 * torch.sin(x)
+        -        ldj = torch.log(torch.abs(1 + 2 * torch.cos(x))).sum(dim=1)
+        +        y = x + 0.5 * torch.sin(x)
+        +        ldj = torch.log(1 + 0.5 * torch.cos(x)).sum(dim=1)
+                 return y, ldj
         """,
     shape=(3,),
     costs="""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import is_of_pairs
+from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.mistakes.catalogue.wording import is_of_pairs
+from ldjcheck.mistakes.rewriting import reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,39 +44,23 @@ PAGE = Page(
         The shape is (B, D) or (B, H, W); summed over the axes left over it is right.
         With B = D it even broadcasts, silently, along the wrong axis.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 log_s, t = self.net(a).chunk(2, dim=1)
+                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
+        -        ldj = log_s
+        +        ldj = log_s.sum(dim=1)
+                 return y, ldj
         """,
     costs="A mean over what is left counts 1/D of the layer's share, as if averaged.",
     confused=(
@@ -93,4 +77,5 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="reduction",
+    mend=(reductions.reduced,),
 )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,39 +62,23 @@ PAGE = Page(
         Each call by itself may be right for the map that it happened to be. The way
         back draws anew and leads elsewhere, and a likelihood is never the same twice.
         """,
-    wrong="""
-        import torch
-        import torch.nn.functional as F
-        from torch import nn
+    layers="""
+         import torch
+         import torch.nn.functional as F
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                h = F.dropout(torch.tanh(a))
-                log_s, t = self.net(h).chunk(2, dim=1)
-                return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
-        """,
-    right="""
-        import torch
-        import torch.nn.functional as F
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                h = F.dropout(torch.tanh(a), training=self.training)
-                log_s, t = self.net(h).chunk(2, dim=1)
-                return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+        -        h = F.dropout(torch.tanh(a))
+        +        h = F.dropout(torch.tanh(a), training=self.training)
+                 log_s, t = self.net(h).chunk(2, dim=1)
+                 return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
         """,
     costs="No number: the likelihood of a sample is another one at each call.",
     confused=(

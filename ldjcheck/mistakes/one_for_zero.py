@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.engine.closeness import FITS
+from ldjcheck.mistakes.engine.kinds import ONE
+from ldjcheck.mistakes.engine.proposals import WholeLaw
+from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return e.kind == "one"
 
 
 def _tell(e: Explanation) -> str:
@@ -24,31 +26,27 @@ def _tell(e: Explanation) -> str:
     )
 
 
+def _started(exact: Sequence[Tensor]) -> str | None:
+    """Return where the sum was started, unless there is nothing to sum."""
+    return None if all(bool((e.abs() <= FITS).all()) for e in exact) else "1"
+
+
 PAGE = Page(
     what="""
         The determinant, 1, is reported for a map that keeps volume. Its logarithm is 0.
         """,
     rule="|det J| = 1   =>   log|det J| = 0",
     shows="reported = exact + 1 on every sample, at every shape.",
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Flip(nn.Module):
-            # Reverse the order of the dims.
-            def forward(self, x):
-                y = x.flip(1)
-                return y, torch.ones(len(x))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Flip(nn.Module):
-            # Reverse the order of the dims.
-            def forward(self, x):
-                y = x.flip(1)
-                return y, torch.zeros(len(x))
+         class Flip(nn.Module):
+             # Reverse the order of the dims.
+             def forward(self, x):
+                 y = x.flip(1)
+        -        return y, torch.ones(len(x))
+        +        return y, torch.zeros(len(x))
         """,
     shape=(4,),
     costs="1 / (D * ln 2) too low for each such layer in the flow.",
@@ -65,6 +63,7 @@ RULE = Rule(
     severity="error",
     summary="1 is reported where the ldj is 0",
     page=PAGE,
-    explains=_explains,
+    laws=(WholeLaw(ONE, lambda e, trace: e + 1, detail=_started),),
+    claims=(Claim(ONE, mend=(terms.zero_for_one,)),),
     tell=_tell,
 )

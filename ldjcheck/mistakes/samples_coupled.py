@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,33 +62,20 @@ PAGE = Page(
         The likelihood of a sample changes with its companions and the batch size. In
         train mode batch normalisation does it on purpose: then it is a warning.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Normalize(nn.Module):
-            # Divide each dimension by its deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.register_buffer("std", torch.full((dims,), 2.0))
+         class Normalize(nn.Module):
+             # Divide each dimension by its deviation.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.register_buffer("std", torch.full((dims,), 2.0))
 
-            def forward(self, x):
-                std = x.std(dim=0) + 1
-                return x / std, -std.log().sum().expand(len(x))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Normalize(nn.Module):
-            # Divide each dimension by its deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.register_buffer("std", torch.full((dims,), 2.0))
-
-            def forward(self, x):
-                std = self.std
-                return x / std, -std.log().sum().expand(len(x))
+             def forward(self, x):
+        -        std = x.std(dim=0) + 1
+        +        std = self.std
+                 return x / std, -std.log().sum().expand(len(x))
         """,
     costs="No number: the likelihood of one sample is not defined.",
     confused=(

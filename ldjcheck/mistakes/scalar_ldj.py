@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,35 +47,21 @@ PAGE = Page(
         Reported and exact agree on every sample. A note only: some code that takes
         layers apart (`ldj.shape[0]`, `torch.stack`, `ldj[mask]`) expects (B,).
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
+         class Affine(nn.Module):
+             # Scale and shift each dimension.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.t = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum()
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Affine(nn.Module):
-            # Scale and shift each dimension.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.t = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * self.log_s.exp() + self.t
-                return y, self.log_s.sum().expand(len(x))
+             def forward(self, x):
+                 y = x * self.log_s.exp() + self.t
+        -        return y, self.log_s.sum()
+        +        return y, self.log_s.sum().expand(len(x))
         """,
     costs="Nothing.",
     confused=(

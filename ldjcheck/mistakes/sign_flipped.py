@@ -4,23 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import signs
+from ldjcheck.records import Multiplier
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    return (
-        e.kind == "times" and e.multiplier is not None and e.multiplier.family == "sign"
-    )
 
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} has the wrong sign."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    """Yield: `log(c * u)` for `log(c / u)`, one factor of what is logged turned."""
+    is_factor = use.target.kind == "edge" and use.user.name in MULTIPLY | DIVIDE
+    if is_factor and not use.linear and not use.is_number:
+        minus = Multiplier(family="sign", label="-1")
+        yield ValueEdit(SIGN_OF_FACTOR, _reciprocal, multiplier=minus)
+
+
+def _reciprocal(value: Value) -> Tensor | None:
+    return value.now.reciprocal() if value.now.is_floating_point() else None
 
 
 PAGE = Page(
@@ -39,37 +53,22 @@ PAGE = Page(
         twice one term. Flipped in both directions it survives every round trip.
         Behind a network that starts at zero it stays hidden until parameters move.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Standardize(nn.Module):
-            # Subtract a learned mean and divide by a learned deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.mean = nn.Parameter(torch.zeros(dims))
-                self.log_std = nn.Parameter(torch.zeros(dims))
+         class Standardize(nn.Module):
+             # Subtract a learned mean and divide by a learned deviation.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.mean = nn.Parameter(torch.zeros(dims))
+                 self.log_std = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = (x - self.mean) * torch.exp(-self.log_std)
-                ldj = self.log_std.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Standardize(nn.Module):
-            # Subtract a learned mean and divide by a learned deviation.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.mean = nn.Parameter(torch.zeros(dims))
-                self.log_std = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = (x - self.mean) * torch.exp(-self.log_std)
-                ldj = -self.log_std.sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = (x - self.mean) * torch.exp(-self.log_std)
+        -        ldj = self.log_std.sum().expand(len(x))
+        +        ldj = -self.log_std.sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         2 * |log2 a| on average over the dimensions. Training then drives the flow to
@@ -89,6 +88,7 @@ RULE = Rule(
     severity="error",
     summary="the ldj or a term has the wrong sign",
     page=PAGE,
-    explains=_explains,
+    edits=_edits,
+    claims=(Claim(SIGN, mend=(signs.turned,)),),
     tell=_tell,
 )

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,25 +45,16 @@ PAGE = Page(
         A note only. The check runs the layer with every wish for float32 turned into
         one for float64; where the layer then raises, it is checked in float32.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Exponential(nn.Module):
-            # y = exp(x), of numbers of any kind.
-            def forward(self, x):
-                x = x.to(torch.float32)
-                return x.exp(), x.flatten(1).sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Exponential(nn.Module):
-            # y = exp(x), of numbers of any kind.
-            def forward(self, x):
-                x = x.to(torch.get_default_dtype())
-                return x.exp(), x.flatten(1).sum(dim=1)
+         class Exponential(nn.Module):
+             # y = exp(x), of numbers of any kind.
+             def forward(self, x):
+        -        x = x.to(torch.float32)
+        +        x = x.to(torch.get_default_dtype())
+                 return x.exp(), x.flatten(1).sum(dim=1)
         """,
     costs="About 1e-7 of the ldj; more where large terms cancel.",
     confused=(

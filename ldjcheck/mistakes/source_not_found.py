@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.page import Example, Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Example, Page, Rule
 
 PAGE = Page(
     what="""

@@ -6,8 +6,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,41 +84,24 @@ PAGE = Page(
         The integral of exp(ldj) over the dropped dims is not 1. It is taken dim by
         dim, so the prior may depend on the kept part in any way.
         """,
-    wrong="""
-        import math
-        import torch
-        from torch import nn
+    layers="""
+         import math
+         import torch
+         from torch import nn
 
-        class Split(nn.Module):
-            # Drop the second half, with a learned normal density.
-            def __init__(self):
-                super().__init__()
-                self.net = nn.Linear(2, 4)
+         class Split(nn.Module):
+             # Drop the second half, with a learned normal density.
+             def __init__(self):
+                 super().__init__()
+                 self.net = nn.Linear(2, 4)
 
-            def forward(self, x):
-                kept, dropped = x.chunk(2, dim=1)
-                mean, log_std = self.net(kept).chunk(2, dim=1)
-                z = (dropped - mean) * torch.exp(-log_std)
-                log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
-                return kept, log_p.sum(dim=1)
-        """,
-    right="""
-        import math
-        import torch
-        from torch import nn
-
-        class Split(nn.Module):
-            # Drop the second half, with a learned normal density.
-            def __init__(self):
-                super().__init__()
-                self.net = nn.Linear(2, 4)
-
-            def forward(self, x):
-                kept, dropped = x.chunk(2, dim=1)
-                mean, log_std = self.net(kept).chunk(2, dim=1)
-                z = (dropped - mean) * torch.exp(-log_std)
-                log_p = -0.5 * z**2 - log_std - 0.5 * math.log(2 * math.pi)
-                return kept, log_p.sum(dim=1)
+             def forward(self, x):
+                 kept, dropped = x.chunk(2, dim=1)
+                 mean, log_std = self.net(kept).chunk(2, dim=1)
+                 z = (dropped - mean) * torch.exp(-log_std)
+        -        log_p = -0.5 * z**2 - 0.5 * math.log(2 * math.pi)
+        +        log_p = -0.5 * z**2 - log_std - 0.5 * math.log(2 * math.pi)
+                 return kept, log_p.sum(dim=1)
         """,
     shape=(4,),
     costs="""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,39 +78,24 @@ PAGE = Page(
         The likelihood of a batch depends on which batches came before it, or what the
         optimiser learns is overwritten. As a note: the first call initialises.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class ActNorm(nn.Module):
-            # Scale each dimension; the first batch says by how much.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.register_buffer("ready", torch.tensor(True))
+         class ActNorm(nn.Module):
+        -    # Scale each dimension; the first batch says by how much.
+        +    # Scale each dimension; training says by how much.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_s = nn.Parameter(torch.zeros(dims))
+                 self.register_buffer("ready", torch.tensor(True))
 
-            def forward(self, x):
-                if self.ready:
-                    self.log_s.data = -x.std(dim=0).log()
-                    self.ready.fill_(True)
-                return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class ActNorm(nn.Module):
-            # Scale each dimension; training says by how much.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_s = nn.Parameter(torch.zeros(dims))
-                self.register_buffer("ready", torch.tensor(True))
-
-            def forward(self, x):
-                if not self.ready:
-                    self.log_s.data = -x.std(dim=0).log()
-                    self.ready.fill_(True)
-                return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
+             def forward(self, x):
+        -        if self.ready:
+        +        if not self.ready:
+                     self.log_s.data = -x.std(dim=0).log()
+                     self.ready.fill_(True)
+                 return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
         """,
     costs="No number: training optimises a layer that the next call replaces.",
     confused=(

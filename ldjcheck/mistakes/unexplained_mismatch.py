@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,39 +41,24 @@ PAGE = Page(
         reported and exact differ, by no pattern. Look at the line ledger, check the
         sublayers one by one (`flow.py:Flow().layers[2]`), and try small shapes.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Residual(nn.Module):
-            # Add a small bend; the ldj is a power series of its Jacobian.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims) / 2)
+         class Residual(nn.Module):
+             # Add a small bend; the ldj is a power series of its Jacobian.
+             def __init__(self, dims=3):
+                 super().__init__()
+                 self.weight = nn.Parameter(torch.eye(dims) / 2)
 
-            def forward(self, x):
-                h = torch.tanh(x @ self.weight) / 2
-                bend = self.weight.T * (0.5 - 2 * h**2)[:, :, None]
-                first = bend.diagonal(dim1=1, dim2=2).sum(1)
-                second = (bend @ bend).diagonal(dim1=1, dim2=2).sum(1)
-                ldj = first - second / 2
-                return x + h, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Residual(nn.Module):
-            # Add a small bend; the ldj is a power series of its Jacobian.
-            def __init__(self, dims=3):
-                super().__init__()
-                self.weight = nn.Parameter(torch.eye(dims) / 2)
-
-            def forward(self, x):
-                h = torch.tanh(x @ self.weight) / 2
-                bend = self.weight.T * (0.5 - 2 * h**2)[:, :, None]
-                ldj = torch.linalg.slogdet(torch.eye(x.shape[1]) + bend)[1]
-                return x + h, ldj
+             def forward(self, x):
+                 h = torch.tanh(x @ self.weight) / 2
+                 bend = self.weight.T * (0.5 - 2 * h**2)[:, :, None]
+        -        first = bend.diagonal(dim1=1, dim2=2).sum(1)
+        -        second = (bend @ bend).diagonal(dim1=1, dim2=2).sum(1)
+        -        ldj = first - second / 2
+        +        ldj = torch.linalg.slogdet(torch.eye(x.shape[1]) + bend)[1]
+                 return x + h, ldj
         """,
     costs="What the report says for your layer; there is no formula.",
     confused=(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,37 +51,22 @@ PAGE = Page(
         `--params as-is` with a last layer that starts at zero, inputs that all lie
         where the map is flat. Parameters are moved by default to avoid it.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.ones(5)
-                self.net = nn.Linear(5, 10)
+         class MaskedCoupling(nn.Module):
+             # Move the dims where the mask is 0; the others decide how.
+             def __init__(self):
+                 super().__init__()
+        -        self.mask = torch.ones(5)
+        +        self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
+                 self.net = nn.Linear(5, 10)
 
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
-                return x * log_s.exp() + t, log_s.sum(dim=1)
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class MaskedCoupling(nn.Module):
-            # Move the dims where the mask is 0; the others decide how.
-            def __init__(self):
-                super().__init__()
-                self.mask = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.0])
-                self.net = nn.Linear(5, 10)
-
-            def forward(self, x):
-                log_s, t = self.net(x * self.mask).chunk(2, dim=1)
-                log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
-                return x * log_s.exp() + t, log_s.sum(dim=1)
+             def forward(self, x):
+                 log_s, t = self.net(x * self.mask).chunk(2, dim=1)
+                 log_s, t = log_s * (1 - self.mask), t * (1 - self.mask)
+                 return x * log_s.exp() + t, log_s.sum(dim=1)
         """,
     costs="Nothing yet: nothing was proved.",
     confused=(

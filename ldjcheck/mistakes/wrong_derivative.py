@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
+from ldjcheck.mistakes.catalogue import Page, Rule
 
 PAGE = Page(
     what="""
@@ -18,27 +17,17 @@ PAGE = Page(
         The line ledger balances everywhere but at one statement. Work the derivative
         out again, or let autograd compute it for one number and compare.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Tanh(nn.Module):
-            # Squeeze the real line into (-1, 1).
-            def forward(self, x):
-                y = torch.tanh(x)
-                ldj = torch.log(1 - y.abs()).sum(dim=1)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Tanh(nn.Module):
-            # Squeeze the real line into (-1, 1).
-            def forward(self, x):
-                y = torch.tanh(x)
-                ldj = torch.log(1 - y**2).sum(dim=1)
-                return y, ldj
+         class Tanh(nn.Module):
+             # Squeeze the real line into (-1, 1).
+             def forward(self, x):
+                 y = torch.tanh(x)
+        -        ldj = torch.log(1 - y.abs()).sum(dim=1)
+        +        ldj = torch.log(1 - y**2).sum(dim=1)
+                 return y, ldj
         """,
     costs="No formula: it depends on where the data lie.",
     confused=(

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
+from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind != "times" or e.multiplier is None:
-        return False
-    return e.multiplier.family == "shape" or (
-        e.multiplier.family == "active" and e.constant
-    )
+def _is_constant(e: Explanation, at: Circumstances) -> bool:
+    return e.constant
 
 
 def _tell(e: Explanation) -> str:
@@ -49,33 +46,20 @@ PAGE = Page(
         reported / exact is a product of sizes. With the batch in it, the ldj changes
         with the batch size; with an axis missing, with the shape only.
         """,
-    wrong="""
-        import math
+    layers="""
+         import math
 
-        from torch import nn
+         from torch import nn
 
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
+         class Rescale(nn.Module):
+             # Bring pixels from 0..256 to 0..1.
+             quants = 256
 
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z.numel()
-                return z, ldj
-        """,
-    right="""
-        import math
-
-        from torch import nn
-
-        class Rescale(nn.Module):
-            # Bring pixels from 0..256 to 0..1.
-            quants = 256
-
-            def forward(self, z, ldj):
-                z = z / self.quants
-                ldj = ldj - math.log(self.quants) * z[0].numel()
-                return z, ldj
+             def forward(self, z, ldj):
+                 z = z / self.quants
+        -        ldj = ldj - math.log(self.quants) * z.numel()
+        +        ldj = ldj - math.log(self.quants) * z[0].numel()
+                 return z, ldj
         """,
     shape=(1, 28, 28),
     costs="""
@@ -96,6 +80,9 @@ RULE = Rule(
     severity="error",
     summary="multiplied by the wrong count",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(MONOMIAL, mend=(counted,)),
+        Claim(ACTIVE, when=_is_constant, mend=(counted,)),
+    ),
     tell=_tell,
 )

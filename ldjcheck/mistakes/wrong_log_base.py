@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG
+from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.rewriting import factors
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.engine.proposals import Use
     from ldjcheck.records import Explanation
-
-
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "natural-log":
-        return True
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "log-base"
-    )
 
 
 def _tell(e: Explanation) -> str:
     return f"{named(e, start=True)} is not in nats: its logarithm has another base."
+
+
+def _edits(use: Use) -> Iterator[ValueEdit]:
+    if use.operation.startswith(("log2", "log10")):
+        yield ValueEdit(NATURAL_LOG, lambda value: value.argument.log())
 
 
 PAGE = Page(
@@ -37,37 +36,22 @@ PAGE = Page(
         reported / exact (or one term's) is 1/ln 2 = 1.4427 for log2 and 1/ln 10 =
         0.4343 for log10, on every sample and at every shape.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
+         class Scale(nn.Module):
+             # Multiply each dimension by a learned positive number.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.raw = nn.Parameter(torch.randn(dims))
 
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = torch.log2(scale).sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Scale(nn.Module):
-            # Multiply each dimension by a learned positive number.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.raw = nn.Parameter(torch.randn(dims))
-
-            def forward(self, x):
-                scale = nn.functional.softplus(self.raw)
-                y = x * scale
-                ldj = torch.log(scale).sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 scale = nn.functional.softplus(self.raw)
+                 y = x * scale
+        -        ldj = torch.log2(scale).sum().expand(len(x))
+        +        ldj = torch.log(scale).sum().expand(len(x))
+                 return y, ldj
         """,
     costs="""
         With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too
@@ -85,6 +69,10 @@ RULE = Rule(
     severity="error",
     summary="log to base 2 or 10 instead of e",
     page=PAGE,
-    explains=_explains,
+    edits=_edits,
+    claims=(
+        Claim(NATURAL_LOG, mend=(factors.natural, factors.dropped)),
+        Claim(LOG_BASE, mend=(factors.by_log_base,)),
+    ),
     tell=_tell,
 )

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import named
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import NUMBER, TWICE
+from ldjcheck.mistakes.rewriting import factors, terms
 
 if TYPE_CHECKING:
-    from ldjcheck.mistakes.rule import Circumstances
     from ldjcheck.records import Explanation
 
 
-def _explains(e: Explanation, at: Circumstances) -> bool:
-    if e.kind == "twice":
-        return True
-    return (
-        e.kind == "times"
-        and e.multiplier is not None
-        and e.multiplier.family == "number"
-    )
-
-
 def _tell(e: Explanation) -> str:
-    if e.kind == "twice" or e.multiplier is None:
+    if TWICE.holds(e) or e.multiplier is None:
         return f"{named(e, start=True)} is counted twice."
     return f"{named(e, start=True)} must be multiplied by {e.multiplier.label}."
 
@@ -39,35 +29,21 @@ PAGE = Page(
         reported / exact, or one term's, is 2, 1/2, 3, ... on every sample and at
         every shape.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Spread(nn.Module):
-            # Multiply each dimension by a deviation, kept as a log-variance.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_var = nn.Parameter(torch.zeros(dims))
+         class Spread(nn.Module):
+             # Multiply each dimension by a deviation, kept as a log-variance.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.log_var = nn.Parameter(torch.zeros(dims))
 
-            def forward(self, x):
-                y = x * torch.exp(self.log_var / 2)
-                ldj = self.log_var.sum().expand(len(x))
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Spread(nn.Module):
-            # Multiply each dimension by a deviation, kept as a log-variance.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.log_var = nn.Parameter(torch.zeros(dims))
-
-            def forward(self, x):
-                y = x * torch.exp(self.log_var / 2)
-                ldj = (self.log_var / 2).sum().expand(len(x))
-                return y, ldj
+             def forward(self, x):
+                 y = x * torch.exp(self.log_var / 2)
+        -        ldj = self.log_var.sum().expand(len(x))
+        +        ldj = (self.log_var / 2).sum().expand(len(x))
+                 return y, ldj
         """,
     costs="(q - 1) times the term's share, for q times the right value.",
     confused=(
@@ -83,6 +59,9 @@ RULE = Rule(
     severity="error",
     summary="a plain multiple of the right value",
     page=PAGE,
-    explains=_explains,
+    claims=(
+        Claim(TWICE, mend=(factors.doubled, terms.taken_away, factors.dropped)),
+        Claim(NUMBER, mend=(factors.by_number,)),
+    ),
     tell=_tell,
 )

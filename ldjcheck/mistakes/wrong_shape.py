@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.page import Page
-from ldjcheck.mistakes.rule import Rule
-from ldjcheck.mistakes.wording import is_of_pairs
+from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.mistakes.catalogue.wording import is_of_pairs
+from ldjcheck.mistakes.rewriting import reductions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,39 +63,23 @@ PAGE = Page(
         Values agree once reshaped. The loss is a mean over B*B numbers, equal to the
         right one in value, so nobody notices until single likelihoods are read.
         """,
-    wrong="""
-        import torch
-        from torch import nn
+    layers="""
+         import torch
+         from torch import nn
 
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
+         class Coupling(nn.Module):
+             # Scale and shift one half of the dims by what the other half says.
+             def __init__(self, dims=4):
+                 super().__init__()
+                 self.net = nn.Linear(dims // 2, dims)
 
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1, keepdim=True)
-                return y, ldj
-        """,
-    right="""
-        import torch
-        from torch import nn
-
-        class Coupling(nn.Module):
-            # Scale and shift one half of the dims by what the other half says.
-            def __init__(self, dims=4):
-                super().__init__()
-                self.net = nn.Linear(dims // 2, dims)
-
-            def forward(self, x):
-                a, b = x.chunk(2, dim=1)
-                log_s, t = self.net(a).chunk(2, dim=1)
-                y = torch.cat([a, b * log_s.exp() + t], dim=1)
-                ldj = log_s.sum(dim=1)
-                return y, ldj
+             def forward(self, x):
+                 a, b = x.chunk(2, dim=1)
+                 log_s, t = self.net(a).chunk(2, dim=1)
+                 y = torch.cat([a, b * log_s.exp() + t], dim=1)
+        -        ldj = log_s.sum(dim=1, keepdim=True)
+        +        ldj = log_s.sum(dim=1)
+                 return y, ldj
         """,
     costs="""
         Nothing on the mean; any per-sample likelihood, any importance weight and any
@@ -115,4 +99,5 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="reduction",
+    mend=(reductions.one_per_sample,),
 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.domains import parse_domain
-from ldjcheck.mistakes.choosing import codes_for, ignorable_codes_for
+from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
 
 if TYPE_CHECKING:

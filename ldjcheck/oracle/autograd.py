@@ -9,14 +9,19 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.anchor import anchored_samples
-from ldjcheck.oracle.flat_map import FrozenMap, Reading
+from ldjcheck.oracle.flat_map import (
+    FrozenMap,
+    draw_of_map,
+    has_whole_numbers,
+    readings_of,
+)
 from ldjcheck.oracle.jacobian import (
     NoJacobianError,
     difference_jacobian,
     ldj_error,
     log_abs_det,
 )
-from ldjcheck.tolerance import hides_mistakes
+from ldjcheck.tolerance import hides_mistakes, is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.records import Direction, Method, Options
@@ -25,8 +30,6 @@ if TYPE_CHECKING:
 
 _MOST = 0.75  # of the samples: what is left is an exception
 _UNDONE = 1e-6  # of a product that is the identity, rounding apart
-_READINGS = (Reading(), Reading(detach=True))
-_ROUNDED_READINGS = (Reading(rounding=True), Reading(detach=True, rounding=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +66,7 @@ def truth_of(
     """
     noise = None
     if options.wrt != "input":
-        noise = _noise_of_the_map(runner, direction, x, frozen, base)
+        noise = draw_of_map(runner, direction, x, frozen, base)
     start = FrozenMap(
         runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart
     )
@@ -82,12 +85,10 @@ def _confirmed(
     seed: int,
     there: Tensor | None = None,
 ) -> Truth:
-    whole_numbers = not base.y.is_floating_point() or bool(
-        (base.y == base.y.round()).all()
-    )
+    whole_numbers = has_whole_numbers(base.y)
     best: Truth | None = None
     known = torch.zeros(len(start.x), dtype=torch.bool)
-    for reading in _READINGS + (_ROUNDED_READINGS if whole_numbers else ()):
+    for reading in readings_of(base.y):
         map_ = FrozenMap(
             runner=start.runner, direction=start.direction, x=start.x,
             frozen=start.frozen, noise=start.noise, reading=reading, apart=start.apart,
@@ -101,7 +102,7 @@ def _confirmed(
             continue  # rounding is the output: its derivative says nothing as it stands
         if reading.rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
-        elif best is not None and torch.equal(jacobian, best.jacobian):
+        elif best is not None and is_once_more(jacobian, best.jacobian):
             continue  # the same values, and the same derivatives
         if there is not None and _undoes(jacobian, there):
             anchored = torch.ones_like(known)
@@ -171,25 +172,6 @@ def _ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor | None:
     if jacobian.shape[1] != jacobian.shape[2]:
         return None
     return ldj_error(jacobian.double().cpu(), errors.double().cpu())
-
-
-def _noise_of_the_map(
-    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
-) -> int | None:
-    """Return which random draw enters the output as an input of the map, or None."""
-    dims = base.y.numel() // len(x)
-    for index, drawn in enumerate(list(frozen.draws)):
-        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != len(x):
-            continue
-        if drawn.numel() != dims * len(x):
-            continue
-        map_ = FrozenMap(
-            runner=runner, direction=direction, x=x, frozen=frozen, noise=index
-        )
-        nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
-        if not torch.equal(nudged, map_(map_.origin)):
-            return index
-    return None
 
 
 def _scaled_noise(

@@ -16,6 +16,7 @@ from torch import Tensor
 from ldjcheck.oracle.diagonal import divisible, rounded_logs
 from ldjcheck.oracle.jacobian import log_abs_det, peeled
 from ldjcheck.oracle.proof import Claim, Proposal
+from ldjcheck.tolerance import lost_below
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,7 +73,8 @@ class Dense(Claim):
 def propose(block: Block, *, apart: bool = False) -> Proposal[Dense]:
     """Return the block as it is, column by column, of all samples at once or `apart`."""
     entries = columns_apart(block) if apart else columns(block)
-    sign, ldj = log_abs_det(entries)
+    precision = str(block.products.x.dtype).removeprefix("torch.")
+    sign, ldj = log_abs_det(entries, lost_below(block.size, precision))
     return Proposal[Dense](
         claim=Dense(
             structure=structure_of(entries),

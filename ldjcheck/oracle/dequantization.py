@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.singular_values import steepest
+from ldjcheck.oracle.slopes import steepest
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle import structure
-from ldjcheck.oracle.autograd import truth_of
-from ldjcheck.oracle.dequantization import density_of
-from ldjcheck.oracle.estimator import estimate_of
+from ldjcheck.oracle.autograd import Truth, truth_of
+from ldjcheck.oracle.call import Call, with_value
+from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.jacobian import (
+    NoJacobianError,
     log_abs_det,
 )
-from ldjcheck.oracle.rounding import allowance, slack_of
+from ldjcheck.oracle.single_precision import known_in_float32
+from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import (
     Behaviour,
     Coupling,
@@ -26,11 +29,10 @@ from ldjcheck.records import (
     Side,
 )
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
+from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
-from ldjcheck.tolerance import (
-    CHANCE,
-)
+from ldjcheck.tolerance import DIFFERENCED, again, lost_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,24 +98,36 @@ def measure_direction(
     said = None if base.shares is None else base.shares.detach().double()
     if solves:
         return replace(measured, said=replace(measured.said, shares=said))
-    seen = measured.behaviour
+    apart = apart or (behaviour and _are_apart(measured.behaviour))
+    call = Call(runner=runner, side=measured, frozen=frozen, base=base, options=options)
+    known = by_structure(call)
+    if known is None:
+        known = _by_jacobian(call, there, apart=apart)
+    if known.exact.ldj is None or known.said.estimated:
+        return known
+    return replace(known, said=replace(known.said, shares=said))
+
+
+def _by_jacobian(call: Call, there: Tensor | None, *, apart: bool) -> Side:
+    """Return what the whole Jacobian tells of one call."""
+    side, base = call.side, call.base
     truth = truth_of(
-        runner,
-        direction,
-        x,
-        frozen,
+        call.runner,
+        side.direction,
+        side.x,
+        call.frozen,
         base,
-        options,
-        dtype,
+        call.options,
+        side.said.dtype,
         there,
-        apart=apart or (behaviour and _are_apart(seen)),
+        apart=apart,
     )
     jacobian = truth.jacobian.double().cpu()
-    measured = replace(
-        measured,
-        behaviour=_with_coupling(measured.behaviour, truth.coupling or 0.0),
+    side = replace(
+        side,
+        behaviour=_with_coupling(side.behaviour, truth),
         exact=replace(
-            measured.exact,
+            side.exact,
             wrt="input" if truth.map.noise is None else "noise",
             jacobian=jacobian,
             method=truth.method,
@@ -123,48 +137,48 @@ def measure_direction(
         ),
     )
     if jacobian.shape[1] != jacobian.shape[2] or not torch.isfinite(jacobian).all():
-        return measured
-    exact = log_abs_det(jacobian)[1]
+        return side
+    least = lost_below(jacobian.shape[1], side.said.dtype)
+    if truth.method == "differences":
+        least = max(least, DIFFERENCED[side.said.dtype])
+    exact = log_abs_det(jacobian, least)[1]
+    lost = exact == -math.inf
     if truth.lost is not None:
         exact = exact.masked_fill(truth.lost, math.nan)
     name, pivots = structure.describe_structure(jacobian)
-    parts = shares = structure.shares(jacobian, pivots)
-    if truth.map.noise is not None and reported is not None:
-        density = density_of(truth.map.origin, reported - exact)
-        if density is not None:
-            exact = exact - density.sum(1)
-            shares = shares - density
-            measured = replace(
-                measured, exact=replace(measured.exact, density_counted=True)
-            )
-    estimate = estimate_of(runner, direction, x, frozen, base)
-    if estimate is not None:
-        allowed = allowance(truth, None, exact, parts, pivots, base, dtype, options)
-        return replace(
-            measured,
-            said=replace(measured.said, ldj=estimate.mean, estimated=estimate.calls),
-            exact=replace(
-                measured.exact,
-                ldj=exact,
-                allowed=allowed + CHANCE * estimate.error,
-                shares=shares,
-                structure=name,
-            ),
-        )
-    return replace(
-        measured,
+    condition = [structure.condition(one[None], pivots) for one in jacobian]
+    known = known_in_float32(truth, condition, side.said.dtype, single=base.single)
+    if known is not None:
+        lost = lost | known.lost
+    side = replace(
+        side,
         exact=replace(
-            measured.exact,
-            ldj=exact,
-            allowed=allowance(
-                truth, reported, exact, parts, pivots, base, dtype, options
-            ),
-            slack=slack_of(truth, reported, exact),
-            shares=shares,
-            structure=name,
+            side.exact, lost=lost, open=None if known is None else known.open
         ),
-        said=replace(measured.said, shares=said),
     )
+    value = Value(
+        map=truth.map,
+        ldj=exact,
+        parts=structure.shares(jacobian, pivots),
+        condition=condition,
+        difference_near=partial(_difference_near, truth),
+        error=truth.error,
+        by_differences=truth.method == "differences",
+    )
+    return with_value(call, side, value, name)
+
+
+def _difference_near(truth: Truth, at: Tensor) -> Tensor | None:
+    """Return reported less exact at another point, by its whole Jacobian."""
+    map_ = replace(truth.map, apart=True) if truth.coupling == 0.0 else truth.map
+    try:
+        there = map_.outcome(at).reported
+        jacobian, _, _ = map_.jacobian(at)
+    except (LayerRaisedError, NoJacobianError):
+        return None
+    if there is None:
+        return None
+    return there.detach().double() - log_abs_det(jacobian.double())[1]
 
 
 def are_all_apart(measured: Sequence[Sides]) -> bool:
@@ -178,9 +192,14 @@ def _are_apart(seen: Behaviour) -> bool:
     return seen.coupling is None and seen.unrepeatable is None and seen.state is None
 
 
-def _with_coupling(seen: Behaviour, coupling: float) -> Behaviour:
-    """Return the behaviour with the entries of J between samples counted in."""
+def _with_coupling(seen: Behaviour, truth: Truth) -> Behaviour:
+    """Return the behaviour with the entries of J between samples counted in.
+
+    What rounding leaves where companions cancel is none.
+    """
     known = seen.coupling or Coupling(output=0.0, ldj=0.0)
-    if coupling <= known.output:
+    coupling, entries = truth.coupling or 0.0, truth.jacobian
+    size = float(entries.abs().nan_to_num(0.0).max()) if entries.numel() else 0.0
+    if coupling <= max(known.output, again(entries) * (1.0 + size)):
         return seen
     return replace(seen, coupling=replace(known, output=coupling))

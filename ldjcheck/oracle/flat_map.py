@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ldjcheck.oracle.jacobian import exact_jacobian
 from ldjcheck.running.guard import Frozen
+from ldjcheck.tolerance import is_once_more
 from ldjcheck.tracebacks import is_users, message_of
 
 if TYPE_CHECKING:
@@ -23,6 +24,20 @@ class Reading:
 
     detach: bool = False
     rounding: bool = False
+
+
+_READINGS = (Reading(), Reading(detach=True))
+_ROUNDED = (Reading(rounding=True), Reading(detach=True, rounding=True))
+
+
+def readings_of(y: Tensor) -> tuple[Reading, ...]:
+    """Return the readings in which a map that gave y may be studied, the plainest first."""
+    return _READINGS + (_ROUNDED if has_whole_numbers(y) else ())
+
+
+def has_whole_numbers(y: Tensor) -> bool:
+    """Return whether an output holds whole numbers only: it may have been rounded."""
+    return not y.is_floating_point() or bool((y == y.round()).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,3 +121,22 @@ class FrozenMap:
             see_detach=self.reading.detach,
             see_rounding=self.reading.rounding,
         )
+
+
+def draw_of_map(
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, base: Outcome
+) -> int | None:
+    """Return which random draw enters the output as an input of the map, or None."""
+    dims = base.y.numel() // len(x)
+    for index, drawn in enumerate(list(frozen.draws)):
+        if not drawn.is_floating_point() or not drawn.dim() or len(drawn) != len(x):
+            continue
+        if drawn.numel() != dims * len(x):
+            continue
+        map_ = FrozenMap(
+            runner=runner, direction=direction, x=x, frozen=frozen, noise=index
+        )
+        nudged = map_(map_.origin * (1 - 1e-3) + 1e-4)
+        if not is_once_more(nudged, map_(map_.origin)):
+            return index
+    return None

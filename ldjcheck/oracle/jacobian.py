@@ -16,9 +16,9 @@ import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from ldjcheck.numerical_rank import log_abs_det_at_least, loses_rank
 
+if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FlatMap = Callable[[Tensor], Tensor]
@@ -65,8 +65,13 @@ def exact_jacobian(
     raise NoJacobianError
 
 
-def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
+def log_abs_det(
+    matrices: Tensor, lost_below: float | None = None
+) -> tuple[Tensor, Tensor]:
     """Return sign and log|det| of each matrix, both `(batch,)`.
+
+    With `lost_below`, the share of the largest singular value that rounding may leave of
+    none, they are 0 and -inf where rank is lost, and nowhere else.
 
     One matrix at a time: batched LU in some builds of torch is silently wrong, or hangs,
     for 150 dims and more once the number of threads was set. Where zeros make a matrix
@@ -78,7 +83,9 @@ def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
         # A zero that changes with a parameter counts in the derivative.
         plain = not matrices.requires_grad
         pairs = [
-            log_abs_det(m[None]) if plain and known else torch.linalg.slogdet(m[None])
+            log_abs_det(m[None], lost_below)
+            if plain and known
+            else torch.linalg.slogdet(m[None])
             for m, known in zip(matrices, finite, strict=True)
         ]
         return torch.cat([p[0] for p in pairs]), torch.cat([p[1] for p in pairs])
@@ -86,26 +93,22 @@ def log_abs_det(matrices: Tensor) -> tuple[Tensor, Tensor]:
     patterns = entries != 0
     alike = bool((patterns == patterns[:1]).all())
     groups = [slice(None)] if alike else [slice(b, b + 1) for b in range(len(entries))]
-    found = [_of_one_pattern(entries[group]) for group in groups]
+    found = [_of_one_pattern(entries[group], lost_below) for group in groups]
     signs, logs = (np.concatenate(each) for each in zip(*found, strict=True))
     return matrices.new_tensor(signs), matrices.new_tensor(logs)
 
 
-def signs_of(matrices: Iterable[Tensor]) -> set[float]:
-    """Return the signs of the determinants of those matrices that are finite."""
-    finite = [matrix for matrix in matrices if torch.isfinite(matrix).all()]
-    return {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
-
-
 def _of_one_pattern(
-    entries: NDArray[np.floating],
+    entries: NDArray[np.floating], lost_below: float | None
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
     """Return sign and log|det| of matrices whose zeros are at the same places."""
     rows, columns = peeled((entries != 0).any(0))
     rest_rows = sorted({*range(entries.shape[1])} - {*rows})
     rest_columns = sorted({*range(entries.shape[2])} - {*columns})
     rest = entries[:, rest_rows][:, :, rest_columns]
-    pairs = [np.linalg.slogdet(matrix) for matrix in rest]
+    pairs: list[tuple[float, float]] = [np.linalg.slogdet(matrix) for matrix in rest]
+    if lost_below is not None:
+        pairs = [_by_rank(*both, lost_below) for both in zip(rest, pairs, strict=True)]
     pivots = entries[:, rows, columns]
     swapped = _parity(rows + rest_rows) * _parity(columns + rest_columns)
     with np.errstate(divide="ignore"):
@@ -115,6 +118,25 @@ def _of_one_pattern(
         signs + 0.0,  # no minus zero
         np.array([log for _, log in pairs]) + logs,
     )
+
+
+def _by_rank(
+    matrix: NDArray[np.floating], found: tuple[float, float], lost_below: float
+) -> tuple[float, float]:
+    """Return sign and log|det|, zero where rank is lost, and a number where it is not.
+
+    Of a regular matrix whose last singular values drown, rounding may leave a zero as
+    well: each then counts as what rounding leaves of one, and the sign as anything.
+    """
+    sign, log = map(float, found)
+    if not len(matrix) or math.isnan(log) or log == math.inf:
+        return sign, log
+    whole = torch.from_numpy(matrix).double()
+    if loses_rank(whole, lost_below):
+        return 0.0, -math.inf
+    if math.isfinite(log):
+        return sign, log
+    return 1.0, log_abs_det_at_least(whole)
 
 
 def peeled(pattern: NDArray[np.bool_]) -> tuple[list[int], list[int]]:

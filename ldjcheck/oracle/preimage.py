@@ -16,6 +16,7 @@ from torch import Tensor
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.round_trip import gap_between
 from ldjcheck.oracle.sides import judged_by, measured_side
+from ldjcheck.oracle.undoing import by_inversion
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,9 @@ def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
     """
     there = None
     if runner.promote and not runner.calls.departures:
+        undone = _shown_to_undo(runner, y, forward, bench)
+        if undone is not None:
+            return undone
         plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
         there = forward.exact.jacobian if plain and forward.exact.anchored else None
     inverse = measured_side(runner, "inverse", y, bench, there)
@@ -52,6 +56,17 @@ def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
             underived = not _follows(inverse.exact, found)
             return replace(inverse, exact=replace(found, underived=underived))
     return measured_side(runner, "inverse", y, replace(bench, solves=False))
+
+
+def _shown_to_undo(
+    runner: Runner, y: Tensor, forward: Side, bench: Bench
+) -> Side | None:
+    """Return a way back of many dims judged by the way there, where it undoes it."""
+    plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
+    if forward.exact.method != "products" or not plain or forward.said.estimated:
+        return None
+    said = measured_side(runner, "inverse", y, bench, said_alone=True)
+    return by_inversion(runner, said, forward) if said.answered else said
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.oracle.jacobian import FEW, log_abs_det
+from ldjcheck.oracle.structured import LARGE, step_of
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import (
     Node,
@@ -225,12 +226,34 @@ def _steps(
     for begin, end in itertools.pairwise(points):
         between = [node for node in order if begin.index < node.index <= end.index]
         depending = dependents(between, begin)
+        if dims >= LARGE:
+            steps.append(_step_by_structure(between, depending, begin, end, batch))
+            continue
         jacobian = _jacobian(between, depending, begin, end, batch, doubled=doubled)
         eye = torch.eye(dims, dtype=jacobian.dtype)
         idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
         blur = _blur(jacobian, end.value.detach().reshape(batch, -1))
         steps.append(Step(end, log_abs_det(jacobian)[1], idle, blur))
     return tuple(steps)
+
+
+def _step_by_structure(
+    between: list[Node], depending: set[Node], begin: Node, end: Node, batch: int
+) -> Step:
+    """Return a step of many dims; idle are dims that come out as they went in.
+
+    How far it blurs its input is not known without its whole Jacobian.
+    """
+    at = begin.value.detach().clone().double()
+
+    def step(value: Tensor) -> Tensor:
+        return rerun(between, depending, begin, value.reshape(begin.value.shape), end)
+
+    logdet = step_of(step, at)
+    if logdet is None:
+        raise UntraceableError
+    same = (end.value.detach().reshape(batch, -1) == at.reshape(batch, -1)).all(0)
+    return Step(end, logdet, same, torch.zeros(batch, dtype=torch.float64))
 
 
 def _blur(jacobian: Tensor, y: Tensor) -> Tensor:

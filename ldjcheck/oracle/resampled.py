@@ -14,7 +14,7 @@ import torch
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.sides import judged_by
-from ldjcheck.oracle.singular_values import steepest
+from ldjcheck.oracle.slopes import steepest
 from ldjcheck.records import RoundTrip
 from ldjcheck.running.failed_calls import (
     FailedCallError,

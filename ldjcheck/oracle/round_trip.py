@@ -12,7 +12,7 @@ from ldjcheck.oracle.dequantization import noise_of
 from ldjcheck.oracle.many_to_one import has_one_image, is_spanned_by_noise
 from ldjcheck.oracle.periodicity import period_of
 from ldjcheck.oracle.sides import is_minus, measured_side
-from ldjcheck.oracle.singular_values import flattest
+from ldjcheck.oracle.slopes import flattest
 from ldjcheck.records import RoundTrip
 from ldjcheck.running.failed_calls import (
     FailedCallError,

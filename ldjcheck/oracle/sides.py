@@ -26,11 +26,13 @@ def measured_side(
     x: Tensor,
     bench: Bench,
     there: Tensor | None = None,
+    *,
+    said_alone: bool = False,
 ) -> Side:
     """Return both numbers of one direction at inputs `(batch, *event)`; nothing raises.
 
     With `there`, the Jacobian of the map that this one undoes, a map that has no derivative
-    of its own is left unanchored.
+    of its own is left unanchored. What is exact is not asked of what is `said_alone`.
     """
     try:
         return measure_direction(
@@ -41,7 +43,7 @@ def measured_side(
             behaviour=bench.behaviour,
             there=there,
             apart=bench.apart,
-            solves=bench.solves and there is not None,
+            solves=said_alone or (bench.solves and there is not None),
         )
     except LayerRaisedError as error:
         if isinstance(error.error, NoBaseError):

@@ -18,6 +18,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.oracle import Question
@@ -44,7 +45,7 @@ def _known(asked: Question) -> Known | None:
     dropped = _dropped(jacobian)
     if dropped is None:
         return None
-    if not bool(reported.any()):
+    if says_nothing(reported, asked.side.dims, asked.side.said.dtype):
         zero = torch.zeros_like(reported)
         nothing = replace(exact, ldj=zero, allowed=zero + _ROUNDING, instead="nothing")
         return Known(exact=nothing)
@@ -70,8 +71,8 @@ def _dropped(jacobian: Tensor) -> Tensor | None:
     rows = jacobian.abs().sum(dim=2)
     copies = torch.allclose(rows, torch.ones_like(rows), atol=1e-9)
     whole = ((jacobian - jacobian.round()).abs() < 1e-9).all()
-    if not (copies and bool(whole)) or not torch.equal(
-        jacobian, jacobian[:1] + 0 * jacobian
+    if not (copies and bool(whole)) or not torch.allclose(
+        jacobian, jacobian[:1].expand_as(jacobian), atol=1e-9
     ):
         return None
     used = jacobian[0].abs().sum(dim=0)

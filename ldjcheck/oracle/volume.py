@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.jacobian import log_abs_det
 from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.tolerance import lost_below
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.oracle import Question
@@ -25,7 +26,10 @@ def _known(asked: Question) -> Known | None:
         return None
     if jacobian.shape[1] < jacobian.shape[2]:
         jacobian = jacobian.mT
-    ldj = log_abs_det(jacobian.mT @ jacobian)[1] / 2
+    sizes = torch.linalg.svdvals(jacobian)
+    least = lost_below(jacobian.shape[2], asked.side.said.dtype)
+    lost = sizes[:, -1] <= least * sizes[:, 0]
+    ldj = sizes.log().sum(1).masked_fill(lost, -math.inf)
     allowed = _ROUNDING * (1.0 + ldj.abs() + jacobian.shape[2])
     return Known(exact=replace(exact, ldj=ldj, allowed=allowed, instead="volume"))
 

@@ -34,8 +34,8 @@ from ldjcheck.records.called import (
 )
 from ldjcheck.records.explained import (
     Diagnosis,
-    EditKind,
     Explanation,
+    Family,
     Multiplier,
     Span,
 )
@@ -103,10 +103,10 @@ __all__ = [
     "Direction",
     "Domain",
     "Edit",
-    "EditKind",
     "Evidence",
     "Exact",
     "Explanation",
+    "Family",
     "Finding",
     "Fix",
     "Further",

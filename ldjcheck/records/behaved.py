@@ -103,5 +103,6 @@ class Behaviour:
     unrepeatable: Unrepeatable | None = None
     state: StateChange | None = None
     stale: Stale | None = None
+    moves: tuple[float, ...] = ()  # nats by which float32 moves the ldj, by sample
     overflows: str | None = None  # how the ldj is lost as written, in float32
     faults: tuple[str, ...] = ()  # what no rule has a name for, in words

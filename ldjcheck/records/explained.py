@@ -9,36 +9,8 @@ if TYPE_CHECKING:
     from ldjcheck.records.result import Law, LedgerLine, Location, SublayerLine
     from ldjcheck.records.words import Direction
 
-EditKind = Literal[
-    "nothing-reported",  # r = 0
-    "one",  # r = e + 1; `detail` where e is not 0
-    "times",  # a term must be multiplied
-    "unneeded",  # a term must go
-    "twice",  # a value is counted twice
-    "step-unaccounted",  # a step of the map, or several, has no term
-    "overwritten",  # the terms of earlier executions are lost
-    "part-unaccounted",  # a part of a step has no term
-    "dims-left-out",  # the first or last dims have no term; `detail` says which
-    "remove-abs",
-    "add-abs",
-    "remove-exp",
-    "add-log",
-    "trace",  # r = trace J
-    "exponential",  # r = exp(e)
-    "absolute",  # r = |e|
-    "natural-log",  # another base must become e
-    "sum-for-mean",
-    "events-only",  # the reduction must leave the batch alone
-    "batch-total",  # r is the sum or mean of e over the batch
-    "leave-idle-out",  # dims that the map leaves alone must not count
-    "number-in-log",  # a number inside a logarithm must go
-    "other-point",  # the term must be taken at another point
-    "other-condition",  # the term must follow the map's own condition
-    "unexplained",  # of a sublayer that is wrong, for no known reason
-    "region",  # right on one region of the inputs, wrong on another
-    "as-built",  # r is what e was when the layer was built, wherever parameters are now
-]
-"""What must be done to the ldj's own arithmetic, or what is true of it."""
+Family = Literal["sign", "number", "log-base", "dims", "spatial", "active", "shape"]
+"""What kind of count a multiplier is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +21,7 @@ class Multiplier:
     `-1` or `1/ln 2`.
     """
 
-    family: Literal["sign", "number", "log-base", "dims", "spatial", "active", "shape"]
+    family: Family
     label: str
 
 
@@ -67,10 +39,11 @@ class Span:
 class Explanation:
     """One edit of the ldj's own arithmetic that makes reported = exact everywhere.
 
-    Costs order the explanations of one mistake: the cheapest is the simplest.
+    `kind` is the name of a kind that a mistake or the engine knows. Costs order the
+    explanations of one mistake: the cheapest is the simplest.
     """
 
-    kind: EditKind
+    kind: str
     cost: float
     multiplier: Multiplier | None = None
     constant: bool = False  # the term is the same for every sample

@@ -61,7 +61,11 @@ class Exact:
     method: Method | None = None
     jacobian: Tensor | None = None
     structure: Structure | None = None
+    products: int | None = None  # of J and vectors, by which its structure was proved
+    sign: Tensor | None = None  # of det J, `(batch,)`, where it is known without J
     shares: Tensor | None = None
+    lost: Tensor | None = None  # samples whose Jacobian loses rank, `(batch,)`
+    open: Tensor | None = None  # nats by which float32's rounding moves it, `(batch,)`
     anchored: bool = False  # the Jacobian agrees with central differences
     wrt: Wrt = "input"  # what the Jacobian is taken against
     rounding_seen: bool = False  # rounding was seen through
@@ -162,6 +166,16 @@ class Side:
     def shape(self) -> Shape:
         """The shape of one sample of the input."""
         return tuple(self.x.shape[1:])
+
+    @property
+    def open(self) -> Tensor | None:
+        """By how many nats rounding in float32 moves the ldj, `(batch,)`, if it is known."""
+        known, seen = self.exact.open, self.behaviour.moves
+        if known is None or not seen:
+            if not seen or self.said.ldj is None:
+                return known
+            return self.said.ldj.new_tensor(seen)
+        return known.maximum(known.new_tensor(seen))
 
     @property
     def difference(self) -> Tensor | None:

@@ -23,7 +23,7 @@ from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
-from ldjcheck.tolerance import SOLVER_RESIDUAL
+from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.records import Direction
@@ -263,6 +263,9 @@ def _among_itself(
 
 
 def _change(before: Tensor, after: Tensor) -> float:
+    """Return the largest change of an entry; 0 where the same call may make it."""
+    if is_once_more(before, after):
+        return 0.0
     change = (before - after).detach().double().abs()
     change = change[torch.isfinite(change)]
     return float(change.max()) if change.numel() else 0.0

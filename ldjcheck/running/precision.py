@@ -32,7 +32,12 @@ def is_rounded(value: Any) -> bool:
     """Return whether float32 or less may have rounded an entry: halves are exact."""
     if not isinstance(value, Tensor) or value.dtype not in LOW_PRECISION:
         return False
-    return bool(((value.detach().double() * 4096.0).frac() != 0.0).any())
+    return bool(is_inexact(value.detach().double()).any())
+
+
+def is_inexact(value: Tensor) -> Tensor:
+    """Return which entries have more digits than a short binary fraction: 1/4096 is one."""
+    return (value * 4096.0).frac() != 0.0
 
 
 def promoted_call(

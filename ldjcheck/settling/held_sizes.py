@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import copied
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,9 +43,9 @@ def counted(bench: Bench) -> tuple[Counted, ...]:
     for number in _numbers(bench.layer.obj):
         other = with_numbers(bench, {number: number.value + 1})
         after = None if other is None else _outcome(other)
-        if after is None or not torch.equal(before[0], after[0]):
+        if after is None or not is_once_more(before[0], after[0]):
             continue
-        if not torch.equal(before[1], after[1]):
+        if not is_once_more(before[1], after[1]):
             found.append(number)
     return tuple(found)
 

@@ -289,5 +289,5 @@ def _is_nothing(ldj: Any, start: Tensor | None) -> bool:
     if not isinstance(ldj, Tensor):
         return not ldj
     if start is None:
-        return not bool(ldj.any())
-    return ldj.shape == start.shape and torch.equal(ldj.detach(), start.detach())
+        return bool((ldj.abs() <= _SAME).all())
+    return ldj.shape == start.shape and _is(ldj, start)

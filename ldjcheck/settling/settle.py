@@ -36,6 +36,7 @@ from ldjcheck.settling.domains import (
     takes_effect,
 )
 from ldjcheck.settling.trial import Quality, Trial, graded, tried
+from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Calls, Domain, Shape
     from ldjcheck.running.bench import Bench
 
+_EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
 
 
@@ -185,7 +187,7 @@ def is_the_same_map(bench: Bench, other: Bench) -> bool:
     one, two = at_a_glance(usual), at_a_glance(replace(here, batch=usual.batch))
     if one is None or two is None:
         return False
-    return all(torch.equal(a, b) for a, b in zip(one, two, strict=True))
+    return all(is_once_more(a, b) for a, b in zip(one, two, strict=True))
 
 
 def parts_contexts(bench: Bench) -> bool:
@@ -329,7 +331,7 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
         off = 0.0
         if bench.calls.inverse is not None:
             off = off_by(there)
-        if off == 0.0:
+        if off <= _EXACT:
             return choice
         if off <= _NEAR:
             near = near or choice

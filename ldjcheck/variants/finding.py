@@ -6,23 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.status import silenced
-from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Finding, Options, Result
 
 
-def with_finding(
-    result: Result,
-    options: Options,
-    code: str,
-    message: str,
-    evidence: tuple[str, ...],
-) -> Result:
+def with_finding(result: Result, options: Options, finding: Finding) -> Result:
     """Return the result with a mistake of the way there, unless it is not to count."""
-    rule = rule_for(code)
-    assert rule is not None
-    finding = rule.finding(message, direction="forward", evidence=evidence)
     kept, ignored = silenced((finding,), options)
     return replace(
         result,

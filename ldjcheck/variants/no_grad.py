@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.naming.circumstances import without_gradients
 from ldjcheck.variants.finding import with_finding
 from ldjcheck.variants.variant import Proposal, Variant, passes
 
@@ -19,23 +21,8 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
     told = otherwise(subject.bench, "without gradients")
     if told is None:
         return Proposal(result=result)
-    usual, without = told
-    nothing = not bool(without.any())
-    wrong = with_finding(
-        result,
-        options,
-        "LDJ119" if nothing else "LDJ199",
-        "Without gradients, under `torch.no_grad()`, the log-determinant is "
-        + ("0." if nothing else "another one."),
-        (
-            "same input, same output, and right with gradients:",
-            *(
-                f"sample {index}: {float(w):+.6g} without, {float(u):+.6g} with them"
-                for index, (w, u) in enumerate(zip(without, usual, strict=True))
-            ),
-        ),
-    )
-    return Proposal(result=wrong)
+    found = without_gradients(*told, math.prod(subject.bench.shape))
+    return Proposal(result=with_finding(result, options, found))
 
 
 VARIANT = Variant(name="no-grad", concerns=passes, proposed=_proposed)

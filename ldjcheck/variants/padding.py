@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.mistakes.naming.circumstances import with_padding
 from ldjcheck.settling.guesses.contexts import guess_contexts
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.variants.finding import with_finding
@@ -32,20 +33,7 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
     told = padding_told(masked.bench, tuple(longest[:_PADDED]))
     if told is None:
         return Proposal(result=result)
-    wrong = with_finding(
-        result,
-        options,
-        "LDJ113" if told.counted else "LDJ199",
-        "The log-determinant also counts what the mask leaves out."
-        if told.counted
-        else "The log-determinant is wrong where the mask leaves something out.",
-        (
-            "right where the mask keeps all; where it leaves out the end of a sample:",
-            *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
-            "exact is that of what is kept: what is left out becomes zero",
-        ),
-    )
-    return Proposal(result=wrong)
+    return Proposal(result=with_finding(result, options, with_padding(told)))
 
 
 def _masked(subject: Subject, options: Options) -> Subject | None:

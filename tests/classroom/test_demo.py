@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from thinning import every
 
+from ldjcheck.classroom import lessons
 from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
 from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.cli import main
@@ -92,10 +93,21 @@ def test_a_matrix_that_is_not_square_is_given_no_determinant() -> None:
     assert "log|det J|" not in text
 
 
-def test_every_mistake_has_its_lesson() -> None:
+def test_every_mistake_has_its_lesson_or_shows_the_layer_of_its_page() -> None:
     settings_only = "LDJ490"
     taught = {lesson.code for lesson in LESSONS}
-    assert {rule.code for rule in RULES} - taught == {settings_only}
+    shown = {rule.code for rule in RULES if rule.page.layers}
+    assert {rule.code for rule in RULES} - taught - shown == {settings_only}
+
+
+def test_a_mistake_without_a_lesson_runs_the_layer_of_its_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(lessons, "TOPICS", ())
+    text = shown("sign-flipped")
+    assert "class Standardize(nn.Module):" in text
+    assert "$ ldjcheck flow.py:Standardize" in text
+    assert "FAIL  LDJ104" in text
 
 
 def test_no_mistake_is_taught_twice() -> None:

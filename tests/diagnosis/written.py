@@ -1,19 +1,20 @@
-"""Layers that are written down with the mistake and without it, side by side.
+"""Layers that are written down with the mistake and without it, as on the pages of rules.
 
-A layer is text whose first column says which of the two a line belongs to: `-` is in the
-wrong layer, `+` in its sound twin, a space in both. `!` is in both too, and marks the
-line to be blamed where that is not the (first) `-` line: of a term that is missing, for
-instance.
+Besides the marks that pages have, `!` marks a line of both layers: the one to be blamed
+where that is not the (first) `-` line, of a term that is missing, for instance.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import itertools
+import re
 import sys
 import textwrap
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from ldjcheck.mistakes.catalogue.twins import twin
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,9 +45,9 @@ class Written:
     domain: str | None = None
     names: str | None = None  # what the message must contain
 
-    def lines(self, keep: str) -> list[str]:
-        body = textwrap.dedent(self.text).strip("\n").splitlines()
-        return [line[1:] for line in body if line[:1] in (keep, " ", "!", "")]
+    def lines(self, mark: Literal["-", "+"]) -> list[str]:
+        body = re.sub("^!", " ", textwrap.dedent(self.text), flags=re.MULTILINE)
+        return twin(body.strip("\n"), mark).splitlines()
 
     @property
     def blamed(self) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
+from last_bits import other_last_bits
 from torch import Tensor, nn
 
 import ldjcheck
@@ -46,6 +49,143 @@ def test_a_map_that_loses_dims_is_not_invertible() -> None:
     assert codes(Outer())[0] == ("LDJ304", "error")
 
 
+LEFT_OF_ZERO = (-math.inf, -36.7, -74.0, -105.2, -118.0)
+"""Log of what rounding leaves of a determinant of rank one: another on each processor."""
+
+
+class Claiming(Outer):
+    """The same with a number in place of what rounding leaves."""
+
+    def __init__(self, claimed: float) -> None:
+        super().__init__()
+        self.claimed = claimed
+
+    def forward(self, x: Tensor) -> Pair:
+        y, ldj = super().forward(x)
+        return y, torch.full_like(ldj, self.claimed)
+
+
+@pytest.mark.parametrize("left", LEFT_OF_ZERO)
+def test_whatever_rounding_leaves_of_a_determinant_rank_is_lost(left: float) -> None:
+    assert codes(Claiming(left)) == [("LDJ304", "error")]
+
+
+def test_a_volume_too_small_to_differentiate_is_no_rest_of_rounding() -> None:
+    assert codes(Claiming(-400.0)) == [("LDJ304", "unproven")]
+
+
+class Mixed(nn.Module):
+    """Mixes dims by a matrix that is held in float32, and not learned."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+
+    def forward(self, x: Tensor) -> Pair:
+        return x @ self.weight, torch.linalg.slogdet(self.weight)[1].expand(len(x))
+
+
+def of_rank(rank: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a 6 x 6 matrix that is regular by rounding alone where rank is less."""
+    draw = torch.Generator().manual_seed(rank)
+    left = torch.randn(6, rank, generator=draw, dtype=dtype)
+    return left @ torch.randn(rank, 6, generator=draw, dtype=dtype)
+
+
+def squeezing(smallest: float, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Return a 6 x 6 matrix whose singular values fall off step by step."""
+    draw = torch.Generator().manual_seed(6)
+    pair = torch.randn(2, 6, 6, generator=draw, dtype=torch.float64)
+    left, right = torch.linalg.qr(pair).Q
+    sizes = torch.logspace(math.log10(smallest), 0, 6, dtype=torch.float64)
+    return ((left * sizes) @ right).to(dtype)
+
+
+@pytest.mark.parametrize("rank", range(1, 6))
+def test_what_only_the_rounding_of_float32_makes_regular_has_lost_rank(
+    rank: int,
+) -> None:
+    assert codes(Mixed(of_rank(rank)), (6,)) == [("LDJ304", "error")]
+    assert codes(Mixed(of_rank(rank, torch.float64)), (6,)) == [("LDJ304", "error")]
+
+
+def test_the_finding_says_that_it_was_float32() -> None:
+    (finding,) = ldjcheck.check(Mixed(of_rank(2)), shape=(6,)).findings
+    assert finding.evidence[0] == (
+        "the determinant is 0 but for what float32's rounding has left: numbers that "
+        "float32 cannot tell apart make it any other"
+    )
+
+
+def test_a_matrix_beyond_the_digits_of_float32_is_ill_conditioned() -> None:
+    (finding,) = ldjcheck.check(Mixed(squeezing(1e-9)), shape=(6,)).findings
+    assert (finding.code, finding.severity) == ("LDJ402", "unproven")
+    assert finding.message == (
+        "The Jacobian is too ill-conditioned for float32, in which it is made."
+    )
+    assert codes(Mixed(squeezing(1e-4)), (6,)) == []
+    assert codes(Mixed(of_rank(6)), (6,)) == []
+
+
+class Regularised(nn.Module):
+    """A learned matrix of low rank, and a little of the identity."""
+
+    little = 1e-3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.thin = nn.Parameter(of_rank(2)[:, :2])
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = self.thin @ self.thin.T + self.little * torch.eye(6)
+        return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
+
+
+class HardlyRegularised(Regularised):
+    """So little of it that float32 adds nothing."""
+
+    little = 1e-8
+
+
+def test_what_float32_cannot_add_is_ill_conditioned_although_float64_can() -> None:
+    assert codes(HardlyRegularised(), (6,)) == [("LDJ402", "unproven")]
+    assert codes(Regularised(), (6,)) == []
+
+
+class HeldInNumpy(nn.Module):
+    """Keeps its float32 matrix as a NumPy array."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = weight.numpy()
+
+    def forward(self, x: Tensor) -> Pair:
+        weight = torch.from_numpy(self.weight).to(x.dtype)
+        return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
+
+
+def test_an_array_of_numpy_is_rounded_as_a_tensor_is() -> None:
+    assert codes(HeldInNumpy(of_rank(3)), (6,)) == [("LDJ304", "error")]
+    assert codes(HeldInNumpy(of_rank(6)), (6,)) == []
+
+
+class Steps(nn.Module):
+    """Squeezes step by step, each of which float32 knows: no digit is lost."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("turn", torch.linalg.qr(of_rank(6)).Q)
+        self.register_buffer("logs", torch.linspace(-20.0, 0.0, 6))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.logs.sum() + 2 * torch.linalg.slogdet(self.turn)[1]
+        return (x @ self.turn * self.logs.exp()) @ self.turn, ldj.expand(len(x))
+
+
+def test_a_bad_condition_alone_is_no_doubt_where_each_step_is_known() -> None:
+    assert codes(Steps(), (6,)) == []
+
+
 class Hilbert(nn.Module):
     """A regular matrix, of which rounding leaves less and less the larger it is."""
 
@@ -63,6 +203,27 @@ def test_what_is_squeezed_step_by_step_is_ill_conditioned_and_not_lost(
     dims: int,
 ) -> None:
     assert codes(Hilbert(dims), (dims,)) == [("LDJ402", "unproven")]
+
+
+LAYERS = {
+    "rank one": lambda: Outer(),
+    "half of it twice": lambda: Repeated(),
+    "rank two in float32": lambda: Mixed(of_rank(2)),
+    "rank two in float64": lambda: Mixed(of_rank(2, torch.float64)),
+    "beyond float32": lambda: Mixed(squeezing(1e-9)),
+    "beyond float64": lambda: Mixed(squeezing(1e-15, torch.float64)),
+    "regular": lambda: Mixed(of_rank(6)),
+    "Hilbert": lambda: Hilbert(12),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_last_bits_decide_nothing_about_rank(name: str) -> None:
+    dims = {"rank one": 4, "half of it twice": 4, "Hilbert": 12}.get(name, 6)
+    plain = codes(LAYERS[name](), (dims,))
+    for seed in range(3):
+        with other_last_bits(seed):
+            assert codes(LAYERS[name](), (dims,)) == plain
 
 
 class Square(nn.Module):

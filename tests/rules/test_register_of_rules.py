@@ -10,21 +10,21 @@ from pathlib import Path
 import pytest
 
 import ldjcheck.mistakes
-from ldjcheck.mistakes import RULES, Rule, rule_for
+from ldjcheck.mistakes import IN_ORDER, RULES, Rule, rule_for
 
 FOLDER = Path(ldjcheck.mistakes.__file__).parent
 
 
 def files_of_rules() -> list[str]:
-    """Return the modules of the package that define a rule, by name."""
+    """Return the modules of the package, files or folders, that define a rule, by name."""
     found = []
-    for path in sorted(FOLDER.glob("*.py")):
+    for path in (*FOLDER.glob("*.py"), *FOLDER.glob("*/__init__.py")):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and any(
                 isinstance(t, ast.Name) and t.id == "RULE" for t in node.targets
             ):
-                found.append(path.stem)
-    return found
+                found.append(path.parent.name if path.stem == "__init__" else path.stem)
+    return sorted(found)
 
 
 def test_codes_and_names_are_unique() -> None:
@@ -39,6 +39,7 @@ def test_rules_stand_in_the_order_of_the_catalogue() -> None:
 
 def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
     by_name = {rule.name.replace("-", "_"): rule for rule in RULES}
+    assert tuple(by_name) == IN_ORDER
     assert sorted(by_name) == files_of_rules()
     for name, rule in by_name.items():
         assert import_module(f"ldjcheck.mistakes.{name}").RULE is rule
@@ -78,3 +79,16 @@ def test_a_rule_makes_findings_of_its_own_code() -> None:
         finding = rule.finding("It is wrong.", evidence=("a line",))
         assert (finding.code, finding.name) == (rule.code, rule.name)
         assert finding.severity == rule.severity
+
+
+def test_findings_are_born_among_the_mistakes_and_nowhere_else() -> None:
+    """Reports read some back from JSON; everybody else passes on what mistakes made."""
+    package = FOLDER.parent
+    makers = {
+        path.relative_to(package).parts[0]
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] in ("finding", "Finding")
+    }
+    assert makers == {"mistakes", "report"}

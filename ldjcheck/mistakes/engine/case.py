@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes.engine.blame import ldj_statement, place_of, statement_of
-from ldjcheck.mistakes.engine.numbers import fits
-from ldjcheck.mistakes.engine.places import argument_text, location_of, source_text
-from ldjcheck.mistakes.engine.targets import Target, user_node, value_node
-from ldjcheck.mistakes.engine.terms import Terms, terms_of
+from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, terms_of
+from ldjcheck.mistakes.engine.arithmetic.targets import (
+    Target,
+    find_targets,
+    user_node,
+    value_node,
+)
+from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.source.places import (
+    argument_text,
+    location_of,
+    source_text,
+)
+from ldjcheck.mistakes.engine.source.statements import (
+    ldj_statement,
+    place_of,
+    statement_of,
+)
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.linear import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
@@ -24,7 +38,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Location
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Case:
     """The traces of one direction, with what every explanation needs to know of them."""
 
@@ -37,6 +51,12 @@ class Case:
     def differences(self) -> list[Tensor]:
         """Exact - reported, `(batch,)`, per trace."""
         return [trace.exact - trace.reported for trace in self.traces]
+
+    @cached_property
+    def targets(self) -> tuple[Target, ...]:
+        """What may be edited, in all traces where the numbers disagree."""
+        edges = [terms.edges for terms in self.terms]
+        return tuple(find_targets(self.traces, edges, self.agree))
 
 
 def make_case(traces: Sequence[Trace]) -> Case:

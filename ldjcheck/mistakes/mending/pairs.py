@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.mistakes.mending.sites import Change
+    from ldjcheck.mistakes.rewriting.sites import Change
 
 _EACH = 80  # edits that are tried for each of two mistakes
 _PAIRS = 12  # pairs of edits that are run together

@@ -9,14 +9,16 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.mending import ways
-from ldjcheck.mistakes.mending.sites import Change, Site, sites_for
+from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.mending.ways import ANYTHING, is_counting, is_lacking, ways_for
+from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
 from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ldjcheck.mistakes.engine.rerun import Rehearsal
+    from ldjcheck.mistakes.catalogue.claim import Way
+    from ldjcheck.mistakes.mending.rerun import Rehearsal
     from ldjcheck.records import Diagnosis, Explanation, Finding
 
 MOST = 480  # candidates that are run, most of them at one input
@@ -30,7 +32,6 @@ _ALIKE = 3
 _SITES = 30
 _COUNTS = ("dims", "spatial", "active", "shape")
 _SCALED = re.compile(r"-?(1/)?\d+\*|.*ln ")  # a count times a number: far-fetched
-_COUNTING = ("sum-for-mean", "leave-idle-out", "events-only")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
 def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
     """Return whether a plain factor may stand for a count, at the sizes that were tried."""
     return not explanations or any(
-        e.kind in _COUNTING
+        is_counting(e)
         or (
             e.multiplier is not None
             and e.multiplier.family in _COUNTS
@@ -84,25 +85,28 @@ def _is_a_number(question: Question) -> bool:
 def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
     """Yield what the diagnosis suggests, explanation by explanation, then anything."""
     finding, touched = question.finding, question.diagnosis.touched
-    form = ways.FORM.get(finding.name)
+    rule = rule_for(finding.code)
+    assert rule is not None
     anywhere = sites_for(live, finding.location, None, touched)[:_SITES]
-    if form is not None:
-        yield [c for site in anywhere for way in form for c in _ranked(site, way(site))]
-    if finding.name == "gradient-cut":
-        return  # the value is right: everything else would agree as well
+    if rule.mend:
+        yield _drafted(anywhere, rule.mend)
+    if rule.mended_alone:
+        return
     for explanation in _telling(question.explanations):
         place = explanation.location or finding.location
-        sites = sites_for(live, place, explanation, touched)[:_SITES]
-        yield [
-            change
-            for site in sites
-            for change in _ranked(site, ways.changes(site, explanation))
-        ]
-    yield [
-        change
-        for site in anywhere
-        for way in ways.ANYTHING
-        for change in _ranked(site, way(site))
+        near = is_lacking(explanation)
+        sites = sites_for(live, place, explanation, touched, lacking=near)[:_SITES]
+        yield _drafted(sites, ways_for(explanation))
+    yield _drafted(anywhere, ANYTHING)
+
+
+def _drafted(sites: Sequence[Site], ways: Sequence[Way]) -> list[Change]:
+    """Return what every way makes of each statement; those further off cost more."""
+    return [
+        replace(change, cost=change.cost + site.rank)
+        for site in sites
+        for way in ways
+        for change in way(site)
     ]
 
 
@@ -115,11 +119,6 @@ def _telling(explanations: Sequence[Explanation]) -> Iterator[Explanation]:
         seen[key] += 1
         if seen[key] <= _ALIKE and len(seen) <= _EXPLANATIONS:
             yield explanation
-
-
-def _ranked(site: Site, changes: Iterator[Change]) -> Iterator[Change]:
-    for change in changes:
-        yield replace(change, cost=change.cost + site.rank)
 
 
 def _plainness(change: Change) -> tuple[float, int]:

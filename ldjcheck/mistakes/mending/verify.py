@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.judging import breaks_contract, compare
-from ldjcheck.mistakes.engine.rerun import Rehearsal, measure_again
+from ldjcheck.mistakes.mending.rerun import Rehearsal, measure_again
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
 def _largest(verdict: Verdict) -> float:
     worst = 0.0
     for _, side, good in verdict.usable:
-        if side.said.ldj is not None and side.exact.ldj is not None:
-            off = (side.said.ldj - side.exact.ldj)[good].abs()
+        if side.difference is not None:
+            off = side.difference[good].abs()
             worst = max([worst, *off[torch.isfinite(off)].tolist()])
     return worst

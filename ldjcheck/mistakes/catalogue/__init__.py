@@ -1,0 +1,17 @@
+"""What an entry of the catalogue is made of: its rule, its claims, its page, its words."""
+
+from __future__ import annotations
+
+from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim
+from ldjcheck.mistakes.catalogue.page import Example, Page, sections, shown_by
+from ldjcheck.mistakes.catalogue.rule import Rule
+
+__all__ = [
+    "Circumstances",
+    "Claim",
+    "Example",
+    "Page",
+    "Rule",
+    "sections",
+    "shown_by",
+]

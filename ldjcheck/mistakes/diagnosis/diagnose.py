@@ -1,0 +1,185 @@
+"""Diagnosis: from traces of a wrong ldj to the edit that would put it right.
+
+Nothing here runs the layer or names a mistake: it finds edits, and the rules name them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, holds_again
+from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
+from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
+from ldjcheck.mistakes.engine.case import Case, make_case
+from ldjcheck.mistakes.engine.closeness import ADDS_UP, fits, is_constant, same
+from ldjcheck.mistakes.engine.edits.whole import whole_laws
+from ldjcheck.mistakes.engine.kinds import CLEAR
+from ldjcheck.mistakes.engine.ledger.calls import wrong_calls
+from ldjcheck.mistakes.engine.ledger.lines import (
+    ledger_fault,
+    ledger_lines,
+    reported_shares,
+)
+from ldjcheck.mistakes.engine.ledger.suspect import suspect_of
+from ldjcheck.mistakes.engine.multipliers.scaling_law import with_law
+from ldjcheck.mistakes.engine.source.places import location_of, spans_of
+from ldjcheck.mistakes.engine.source.statements import (
+    last_statement,
+    reducing_statement,
+)
+from ldjcheck.records import Diagnosis, Explanation, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.tape import Trace
+
+_ROUNDING = 1e-12  # nats a dim: no cost worth telling
+
+
+def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
+    """Return what explains one direction's mistake, or that nothing does."""
+    plain = [trace for trace in traces if not trace.probe.nudged] or traces
+    nudged = [trace for trace in traces if trace.probe.nudged]
+    case = make_case(_telling(plain))
+    first = case.traces[0]
+    fault = _fault(case)
+    lines = () if fault else ledger_lines(first, case.terms[0])
+    gaps = [trace.reported - trace.exact for trace in case.traces]
+    gap = float(gaps[0].mean())
+    last = location_of(last_statement(first))
+    mistakes = tuple(
+        tuple(with_law(e, case.traces) for e in found)
+        for found in _mistakes(case, fault)
+    )
+    return Diagnosis(
+        direction=first.direction,
+        mistakes=mistakes,
+        suspect=suspect_of(case, adds_up=fault is None),
+        reduced=location_of(reducing_statement(first)),
+        last=last,
+        ledger=lines,
+        ledger_dropped=fault,
+        constant=is_constant(gaps),
+        bits_per_dim=_bits_per_dim(gap, first.dims),
+        summed_lines=_summed_lines(case),
+        moved_constants=_still_holds(mistakes, first, nudged),
+        reported_shares=None if fault else _shares(case),
+        touched=_touched(case),
+    )
+
+
+def _bits_per_dim(gap: float, dims: int) -> float | None:
+    """Return the cost of a difference in nats; None where the numbers shown agree.
+
+    They do where what is wrong is a NaN, which no trace goes through.
+    """
+    if not math.isfinite(gap) or abs(gap) <= _ROUNDING * dims:
+        return None
+    return gap / (dims * math.log(2))
+
+
+def trace_ledger(trace: Trace) -> Diagnosis:
+    """Return the ledger of a trace whose numbers agree, and nothing else."""
+    case = make_case([trace])
+    fault = _fault(case)
+    return Diagnosis(
+        direction=trace.direction,
+        mistakes=(),
+        ledger=() if fault else ledger_lines(trace, case.terms[0]),
+        ledger_dropped=fault,
+        reported_shares=None if fault else _shares(case),
+    )
+
+
+def _still_holds(
+    mistakes: Sequence[tuple[Explanation, ...]],
+    first: Trace,
+    nudged: Sequence[Trace],
+) -> bool:
+    """Return whether a constant mistake moved with the layer's own numbers, and still fits.
+
+    It need not: a layer that stores a slope and its logarithm apart is no longer itself
+    then. So this confirms an explanation, and its absence says nothing.
+    """
+    if len(mistakes) != 1 or not mistakes[0] or not nudged:
+        return False
+    gaps = [trace.reported - trace.exact for trace in (first, *nudged)]
+    moved = not same(gaps[1][:1], gaps[0][:1])
+    if not moved or not is_constant(gaps) or first.dims != nudged[0].dims:
+        return False
+    return holds_again(mistakes[0][0], make_case([first, *nudged]))
+
+
+def _summed_lines(case: Case) -> tuple[int, ...]:
+    """Return the lines whose terms exist per dim and are summed over the dims."""
+    first = case.traces[0]
+    lines = {
+        node.place.line
+        for node in case.terms[0].leaves
+        if node.place is not None and node.value.numel() > first.batch
+    }
+    return tuple(sorted(lines))
+
+
+def _touched(case: Case) -> tuple[Span, ...]:
+    """Return every place at which the ldj's own arithmetic stands, callers included."""
+    spans = dict.fromkeys(
+        span
+        for trace in case.traces[:2]
+        for node in (*trace.own, *([] if trace.ldj is None else [trace.ldj]))
+        for span in spans_of(node)
+    )
+    return tuple(spans)
+
+
+def _shares(case: Case) -> tuple[float, ...] | None:
+    shares = reported_shares(case.traces[0], case.terms[0])
+    return None if shares is None else tuple(shares.tolist())
+
+
+def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:
+    """Return the finite traces where these disagree already, else all.
+
+    A layer may report NaN for parameters that were turned around and never occur, and be
+    wrong for another reason; but where NaN is all that is wrong, it is the mistake.
+    """
+    finite = [t for t in traces if bool(torch.isfinite(t.reported).all())]
+    wrong = any(not fits(t, t.reported, t.exact) for t in finite)
+    return finite if wrong else traces
+
+
+def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
+    if not _replays(case):
+        return [tuple(sorted(whole_laws(case.traces, LAWS), key=lambda e: e.cost))]
+    whole = explain(case)
+    if fault is None and case.finite and not (whole and whole[0].cost < CLEAR):
+        calls = wrong_calls(case.traces, case.terms)
+        parts = [explain(make_case(traces)) for _, traces in calls]
+        if len(parts) > 1 and all(parts):
+            return parts
+        if (
+            len(parts) == 1
+            and parts[0]
+            and (not whole or parts[0][0].cost < whole[0].cost)
+        ):
+            return parts
+    if fault is None and case.finite and not whole:
+        return mistakes_apart(case) or [whole]
+    return [whole]
+
+
+def _fault(case: Case) -> str | None:
+    return ledger_fault(case.traces[0], case.terms[0])
+
+
+def _replays(case: Case) -> bool:
+    """Return whether running the ldj's arithmetic again gives the ldj that was reported."""
+    return all(
+        terms_add_up(trace, terms, ADDS_UP)
+        for trace, terms in zip(case.traces, case.terms, strict=True)
+        if torch.isfinite(trace.reported).all()
+    )

@@ -1,0 +1,252 @@
+"""The engine: which single edit of the ldj's own arithmetic makes every number right.
+
+Edits are substitutions on the tape: the ldj's own arithmetic is run again and must equal
+the exact value on every sample of every configuration. Nothing is inverted, and the layer
+is not called. What names a mistake is the cheapest edit that works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes import RULES
+from ldjcheck.mistakes.engine.arithmetic.targets import (
+    Target,
+    edited,
+    is_nested,
+    user_node,
+    value_node,
+    without,
+)
+from ldjcheck.mistakes.engine.case import Case, operand
+from ldjcheck.mistakes.engine.closeness import fits, same
+from ldjcheck.mistakes.engine.edits.multiples import multiples, whole_multiple
+from ldjcheck.mistakes.engine.edits.unneeded import unneeded
+from ldjcheck.mistakes.engine.edits.whole import whole_laws
+from ldjcheck.mistakes.engine.kinds import (
+    ALL_USES,
+    HOPELESS,
+    NOTHING_REPORTED,
+    NUMBER_EACH_TIME,
+    ONE_OF_SEVERAL,
+    OTHER_CONDITION,
+    OTHER_POINT,
+    OVERWRITTEN,
+    PART_UNACCOUNTED,
+    REGION,
+    SIGN_EACH_TIME,
+    STEP_UNACCOUNTED,
+)
+from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
+from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
+from ldjcheck.mistakes.engine.source.statements import place_of
+from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
+from ldjcheck.mistakes.missing_term.steps import step_explanations
+from ldjcheck.records import Explanation, Multiplier, Span
+from ldjcheck.tape import Node, Trace, dependents, in_order
+from ldjcheck.torch_ops import LINEAR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LAWS = tuple(law for rule in RULES for law in rule.laws)
+_OF_STEPS = (STEP_UNACCOUNTED.name, OVERWRITTEN.name, PART_UNACCOUNTED.name)
+_CLAIMED = tuple(claim.kind for rule in RULES for claim in rule.claims)
+# What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
+_REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)
+
+
+def explain(case: Case) -> tuple[Explanation, ...]:
+    """Return the edits that explain the mistake, the simplest first."""
+    if all(case.agree):
+        return tuple(tiny_numbers(case))
+    found = list(whole_laws(case.traces, LAWS))
+    if any(e.kind == NOTHING_REPORTED.name for e in found):
+        return tuple(found)
+    input_nodes = _InputDependence()
+    found.extend(whole_multiple(case))
+    for target in case.targets:
+        linear = _is_linear(case, target)
+        explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
+        extra = ONE_OF_SEVERAL * target.single
+        spans = _spans(target)
+        found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
+    for rule in RULES:
+        if rule.explanations is not None:
+            found.extend(list(rule.explanations(case, found)))
+    if _right_where_finite(case):
+        found = [e for e in found if e.kind in _REGIONAL]
+    if any(e.kind in (REGION.name, OTHER_CONDITION.name) for e in found):
+        # right on a region of inputs: what repairs the rest is no change of point
+        found = [e for e in found if e.kind != OTHER_POINT.name]
+    found.sort(key=lambda e: (e.cost, e.size, e.rank))
+    return tuple(e for e in found if e.cost < HOPELESS)
+
+
+def _right_where_finite(case: Case) -> bool:
+    """Return whether NaN or infinity is all that is wrong, and some samples are right."""
+    right = 0
+    for trace in case.traces:
+        finite = torch.isfinite(trace.reported)
+        right += int(finite.sum())
+        if not same(trace.reported[finite], trace.exact[finite]):
+            return False
+    return not case.finite and right > 0
+
+
+def holds_again(best: Explanation, case: Case) -> bool:
+    """Return whether an explanation is found again, on traces that it was not made from."""
+
+    def is_best(found: Explanation) -> bool:
+        return (found.kind, found.multiplier, found.location) == (
+            best.kind,
+            best.multiplier,
+            best.location,
+        )
+
+    if best.kind in _OF_STEPS:
+        return any(is_best(e) for e in step_explanations(case.traces, ()))
+    line = best.location.line if best.location is not None else None
+    inputs = _InputDependence()
+    for target in case.targets:
+        first = target.first
+        if first is None or all(p.line != line for p in user_node(first).places):
+            continue
+        linear = _is_linear(case, target)
+        if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
+            return True
+    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces, LAWS))))
+
+
+def _spans(target: Target) -> tuple[Span, ...]:
+    first = target.first
+    if first is None:
+        return ()
+    nodes = value_node(first), user_node(first)
+    return tuple(dict.fromkeys(s for node in nodes for s in spans_of(node)))
+
+
+class _InputDependence:
+    """Which nodes of a trace depend on what the map transforms; found once per trace."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, set[Node]] = {}
+
+    def __call__(self, trace: Trace, node: Node) -> bool:
+        if id(trace) not in self._known:
+            order = in_order(set(trace.nodes))
+            self._known[id(trace)] = dependents(order, trace.source)
+        return node in self._known[id(trace)]
+
+
+def _is_linear(case: Case, target: Target) -> bool:
+    if target.kind == "value":
+        return False
+    for items, terms in zip(target.items, case.terms, strict=True):
+        nodes = set(terms.nodes)
+        for item in items:
+            if not (item in nodes if isinstance(item, Node) else item in terms.edges):
+                return False
+    return True
+
+
+def _of_target(
+    case: Case, target: Target, *, linear: bool, inputs: _InputDependence
+) -> Iterator[Explanation]:
+    if linear and case.finite:
+        yield from _of_term(case, target)
+        if target.kind == "node" and any(is_nested(items) for items in target.items):
+            yield from _each_time(case, target)
+    first = target.first
+    if first is None:
+        return
+    use = Use(
+        target=target,
+        traces=case.traces,
+        made=value_node(first),
+        user=user_node(first),
+        linear=linear,
+        finite=case.finite,
+        depends_on_input=inputs,
+    )
+    for rule in RULES:
+        for way in () if rule.edits is None else rule.edits(use):
+            if _repairs(case, target, way):
+                yield _explained(case, target, way)
+
+
+def _of_term(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield what is wrong with a target that the ldj is linear in."""
+    amounts = []
+    for trace, items in zip(case.traces, target.items, strict=True):
+        left = without(trace, items)
+        if left is None:
+            return
+        amounts.append(trace.reported - left)
+    term = Term(case, target, amounts)
+    yield from multiples(term)
+    yield from unneeded(term)
+    for rule in RULES:
+        if rule.terms is not None:
+            yield from rule.terms(term)
+
+
+def _each_time(case: Case, target: Target) -> Iterator[Explanation]:
+    """Yield multiples that apply at every execution of a running total in turn."""
+    for factor, label, kind in (
+        (-1.0, "-1", SIGN_EACH_TIME),
+        (2.0, "2", NUMBER_EACH_TIME),
+        (0.5, "1/2", NUMBER_EACH_TIME),
+    ):
+        way = ValueEdit(kind, lambda value, f=factor: f * value.now)  # type: ignore[misc]  # mypy cannot type the default
+        if _repairs(case, target, way):
+            multiplier = (
+                Multiplier(family="sign", label=label)
+                if factor < 0
+                else Multiplier(family="number", label=label)
+            )
+            yield replace(_explained(case, target, way), multiplier=multiplier)
+
+
+def _repairs(case: Case, target: Target, way: ValueEdit) -> bool:
+    for trace, items in zip(case.traces, target.items, strict=True):
+        if not items:
+            continue
+        now = edited(trace, items, lambda t, item: way.edit(value_of(t, item)))
+        if now is None or not fits(trace, now, trace.exact):
+            return False
+    return True
+
+
+def _explained(case: Case, target: Target, way: ValueEdit) -> Explanation:
+    first = target.first
+    assert first is not None
+    node = user_node(first)
+    used = value_node(first)
+    trace = case.traces[0]
+    place = place_of(trace, node)
+    if way.kind is OTHER_POINT and used.place is not None and place is not None:
+        # A helper without a step takes the derivative where it is told to: its caller,
+        # which made the value, is meant.
+        own, told = used.place.call, node.places
+        if not any(p.call == place.call for s in trace.steps for p in s.end.places):
+            place = next((p for p in told if p.call == own), place)
+    if way.outermost and node.name in LINEAR and used in trace.own_set:
+        # What is missing around a value is missing where that value is made, if that is
+        # in the same call; a value handed in from elsewhere is wrong where it is used.
+        made = used.place
+        if made is not None and place is not None and made.call == place.call:
+            place = made
+    text = operand(target)
+    return way.kind.explanation(
+        more=-ALL_USES * (target.kind == "value"),
+        multiplier=way.multiplier,
+        location=location_of(place),
+        operand=text if way.multiplier is None else logged(text),
+        detail=way.detail,
+        size=target.size,
+        rank=-node.index if way.outermost or way.kind is OTHER_POINT else node.index,
+    )

@@ -1,0 +1,115 @@
+"""Recording a direction that went wrong, at enough configurations to tell mistakes apart."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.oracle.direction import are_all_apart
+from ldjcheck.oracle.preimage import only_solves
+from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import Calls, Direction, Probe, Side, Sides
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.tape import Trace
+
+_SMALLEST = (
+    1e-9  # a singular value below this share of the largest: dims merged or lost
+)
+
+
+def record_directions(
+    bench: Bench,
+    directions: Sequence[Direction],
+    measured: Sequence[Sides],
+    more: Sequence[Probe] = (),
+) -> tuple[tuple[Trace, ...], ...]:
+    """Return traces of each direction, at the measured configurations and further ones.
+
+    A configuration counts only where the map is square, regular and finite: a layer that is
+    fed a size it was not made for may silently drop or merge dims.
+    """
+    options = bench.options
+    if "inverse" not in directions:  # the way back is not asked about
+        options = replace(options, direction="forward")
+    # What is allowed was decided where the direction was found to be wrong.
+    quicker = replace(
+        bench,
+        options=options,
+        behaviour=False,
+        losses=False,
+        apart=are_all_apart(measured),
+        solves=only_solves(measured),
+    )
+    everywhere = [*measured, *(measure_sides(quicker, c) for c in more)]
+    recorded = [(item, _recorded(bench, item, directions)) for item in everywhere]
+    return tuple(
+        tuple(
+            traces[direction]
+            for item, traces in sorted(
+                recorded, key=lambda pair: _agrees(pair[0], direction)
+            )
+            if direction in traces
+        )
+        or _by_numbers(bench.calls, everywhere, direction)
+        for direction in directions
+    )
+
+
+def _by_numbers(
+    calls: Calls, everywhere: Sequence[Sides], direction: Direction
+) -> tuple[Trace, ...]:
+    """Return traces of a direction none of whose operations can be recorded."""
+    return tuple(
+        numbers_alone(calls, item.probe, side)
+        for item in sorted(everywhere, key=lambda item: _agrees(item, direction))
+        if _is_regular(side := item.of(direction))
+    )
+
+
+def _agrees(item: Sides, direction: Direction) -> bool:
+    """Return whether no number is wrong here: the first trace is the one that is shown."""
+    side = item.of(direction)
+    if side.said.ldj is None:
+        return True
+    return not bool(torch.isfinite(side.said.ldj).all()) or not side.disagrees
+
+
+def _recorded(
+    bench: Bench,
+    item: Sides,
+    directions: Sequence[Direction],
+) -> dict[Direction, Trace]:
+    """Return what can be recorded at one configuration, on one copy of the layer."""
+    traces: dict[Direction, Trace] = {}
+    usable = [side for way in directions if _is_regular(side := item.of(way))]
+    if not usable:
+        return traces
+    runner, _, _ = bench.ready(item.probe)
+    for side in usable:
+        with contextlib.suppress(FailedCallError, UntraceableError):
+            trace = record(runner, item.probe, side)
+            if trace is not None:
+                traces[side.direction] = trace
+    return traces
+
+
+def _is_regular(side: Side) -> bool:
+    if side.exact.ldj is None or side.said.ldj is None or not side.exact.anchored:
+        return False
+    if not torch.isfinite(side.exact.ldj).all():
+        return False
+    if side.exact.jacobian is None:
+        return True  # known by the preimage alone
+    singular = torch.linalg.svdvals(side.exact.jacobian)
+    return bool((singular.amin(1) > _SMALLEST * singular.amax(1)).all())

@@ -1,0 +1,182 @@
+"""What a term, or the whole ldj, must be multiplied by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
+from ldjcheck.mistakes.engine.case import (
+    Case,
+    has_mean,
+    operand,
+    roundabout,
+    target_location,
+)
+from ldjcheck.mistakes.engine.closeness import (
+    EXACTLY,
+    adds_something,
+    fits,
+    is_constant,
+)
+from ldjcheck.mistakes.engine.kinds import SIGN, SPOKEN_OF
+from ldjcheck.mistakes.engine.multipliers.counts import Fit, fit_multiplier
+from ldjcheck.mistakes.engine.multipliers.literals import is_spelled_out
+from ldjcheck.mistakes.engine.source.places import location_of
+from ldjcheck.mistakes.engine.source.statements import (
+    counting_statement,
+    factor_statement,
+    written_count,
+)
+from ldjcheck.records import Explanation, Location
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.engine.proposals import Term
+
+_COUNTS = ("dims", "spatial", "active", "shape")
+
+
+def whole_multiple(case: Case) -> Iterator[Explanation]:
+    """Yield what the whole ldj must be multiplied by."""
+    if case.finite:
+        yield from _multiples(case, [trace.reported for trace in case.traces], None)
+
+
+def multiples(term: Term) -> Iterator[Explanation]:
+    """Yield what a term must be multiplied by."""
+    yield from _multiples(term.case, term.amounts, term.target)
+
+
+def _multiples(
+    case: Case, amounts: list[Tensor], target: Target | None
+) -> Iterator[Explanation]:
+    """Yield the counts by which a term must be multiplied, one number per trace."""
+    factors, traces = [], []
+    for trace, amount, difference in zip(
+        case.traces, amounts, case.differences, strict=True
+    ):
+        need = amount + difference
+        if not adds_something([amount]):
+            if not fits(trace, need, amount):
+                # A count that is off by one is none at this size: D - 1 at D = 1.
+                factors.append(math.inf)
+                traces.append(trace)
+            continue
+        factor = (amount @ need) / (amount @ amount)
+        if not fits(trace, factor * amount, need):
+            return
+        factors.append(float(factor))
+        traces.append(trace)
+    if not any(map(math.isfinite, factors)):
+        return
+    constant = is_constant(amounts)
+    place = target_location(case, target)
+    constant_factor = factors[0] if max(factors) - min(factors) < EXACTLY else None
+    written = _written_factor(case, target, constant_factor)
+    mean = target is not None and has_mean(case.traces[0], target)
+    fits_found = fit_multiplier(
+        factors, traces, constant=constant, dims_written=_dims_written(case, target)
+    )
+    if len({trace.shape for trace in traces}) < 2:
+        fits_found = _as_spoken(case, target, constant_factor, fits_found)
+    for fit in fits_found[:3]:
+        if written is None and constant and fit.multiplier.family in _COUNTS:
+            written = _counted(case, target)
+        yield Explanation(
+            kind=SIGN.name,
+            cost=fit.cost,
+            multiplier=fit.multiplier,
+            constant=constant,
+            mean_written=mean,
+            whole=target is None,
+            negative=_enters_negatively(target, amounts),
+            bare=_is_all(target, amounts),
+            location=written or place,
+            operand=operand(target),
+            size=99 if target is None else target.size,
+            rank=0 if target is None else roundabout(case.traces[0], target),
+            ambiguous=len({trace.shape for trace in traces}) < 2,
+        )
+
+
+def _as_spoken(
+    case: Case, target: Target | None, needed: float | None, found: list[Fit]
+) -> list[Fit]:
+    """Return the counts that fit at one shape, first those which the source speaks of."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    spelled = (
+        None if not needed or node is None else is_spelled_out(trace, node, needed)
+    )
+    if spelled is None or not found:
+        return found
+    least = min(fit.cost for fit in found) - SPOKEN_OF
+    told = [f for f in found if (f.multiplier.family == "number") == spelled]
+    rest = [f for f in found if f not in told]
+    return [*(replace(f, cost=least) for f in told[:1]), *rest, *told[1:]]
+
+
+def _enters_negatively(target: Target | None, amounts: list[Tensor]) -> bool:
+    """Return whether a number, or one for each sample, enters with the other sign."""
+    if target is None or target.first is None:
+        return False
+    value = value_node(target.first).value
+    if value.numel() not in (1, len(amounts[0])):
+        return False
+    return float(value.reshape(-1)[0]) * float(amounts[0][0]) < 0
+
+
+def _is_all(target: Target | None, amounts: list[Tensor]) -> bool:
+    """Return whether a number, or one for each sample, enters as it is, up to its sign."""
+    if target is None or any(len(items) != 1 for items in target.items):
+        return False
+    for items, amount in zip(target.items, amounts, strict=True):
+        value = value_node(items[0]).value
+        if value.numel() not in (1, len(amount)):
+            return False
+        number = value.detach().abs().reshape(-1).to(amount.dtype)
+        if not bool(torch.isclose(amount.abs(), number, rtol=1e-6).all()):
+            return False
+    return True
+
+
+def _written_factor(
+    case: Case, target: Target | None, factor: float | None
+) -> Location | None:
+    """Return where the source multiplies by the reciprocal of what is needed."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    if factor is None or node is None or not factor:
+        return None
+    place = factor_statement(trace, node, round(1.0 / factor, 6))
+    return None if place is None else location_of(place)
+
+
+def _dims_written(case: Case, target: Target | None) -> bool:
+    """Return whether the source multiplies the target by the number of dims, everywhere.
+
+    Two dims do not count: 2 has too many other meanings.
+    """
+    if target is None:
+        return False
+    return all(
+        trace.dims > 2
+        and abs(written_count(trace, value_node(items[0])) - trace.dims) < EXACTLY
+        for trace, items in zip(case.traces, target.items, strict=True)
+        if items
+    )
+
+
+def _counted(case: Case, target: Target | None) -> Location | None:
+    """Return where a constant term is multiplied by its count, or should be."""
+    trace = case.traces[0]
+    node = trace.ldj if target is None else value_node(target.first)  # type: ignore[arg-type]  # a target has items
+    place = None if node is None else counting_statement(trace, node)
+    return None if place is None else location_of(place)

@@ -1,0 +1,137 @@
+"""The ordered table of kinds: every way to explain wrong numbers, the likeliest slip first.
+
+The cost of a kind is its prior. Only the order of costs has a meaning, and which of them
+are nearly equal: of all explanations that make reported = exact everywhere, the cheapest
+names the mistake. What has few ways to hold by accident, and what people do often, is
+cheap. A kind that one mistake alone knows may be declared in the file of that mistake;
+its cost is chosen by its neighbours here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.records import Explanation
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Family
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of explanation: what must be done to the ldj, or what is true of it.
+
+    Multipliers are all of the kind `times`, and told apart by their `family`.
+    """
+
+    name: str
+    cost: float
+    family: Family | None = None
+    lacking: bool = False  # something is missing: it may be written near the place
+    counting: bool = False  # a count is wrong: a number that fits may be one by chance
+    regional: bool = False  # it may hold where some samples are right and others NaN
+
+    def holds(self, explanation: Explanation) -> bool:
+        """Return whether an explanation is of this kind, and of its family."""
+        if explanation.kind != self.name:
+            return False
+        multiplier = explanation.multiplier
+        return self.family is None or (
+            multiplier is not None and multiplier.family == self.family
+        )
+
+    def explanation(self, more: float = 0.0, **known: Any) -> Explanation:
+        """Return an explanation of this kind; `more` says how much less likely it is."""
+        return Explanation(kind=self.name, cost=self.cost + more, **known)
+
+
+UNEXPLAINED = Kind("unexplained", 0.0)  # of a sublayer that is wrong, who knows why
+
+# What the whole ldj is, and which sublayer a flow counts wrongly.
+NOTHING_REPORTED = Kind("nothing-reported", 0.0, lacking=True)  # r = 0
+LEFT_OUT_BY_FLOW = Kind("step-unaccounted", 0.3, lacking=True)
+OVERWRITTEN_BY_FLOW = Kind("overwritten", 0.3, lacking=True)
+TWICE_IN_FLOW = Kind("twice", 0.3)
+TIMES_IN_FLOW = Kind("times", 0.3)
+ONE = Kind("one", 0.4)  # r = e + 1; `detail` where e is not 0
+REMOVE_ABS = Kind("remove-abs", 0.45)
+WHOLE_SIGN = Kind("times", 0.5, "sign")
+
+# What a term must be multiplied by, and what is wrong with one operation.
+SIGN = Kind("times", 1.0, "sign")
+ADD_ABS = Kind("add-abs", 1.0, regional=True)
+OF_ESTIMATE = Kind("times", 1.0)
+SIGN_EACH_TIME = Kind("times", 1.1, "sign")  # at every execution of a running total
+SUM_FOR_MEAN = Kind("sum-for-mean", 1.2, counting=True)
+EVENTS_ONLY = Kind("events-only", 1.2, counting=True)  # the batch must stay
+EVENTS_ONLY_COLUMN = Kind("events-only", 1.21, counting=True)
+EVENTS_ONLY_TERM = Kind("events-only", 1.21, counting=True)  # no reduction to point at
+EVENTS_SUMMED = Kind(
+    "events-only", 1.22, counting=True
+)  # and dims summed, not averaged
+BATCH_TOTAL = Kind("batch-total", 1.22)  # r is the sum or mean of e over the batch
+NATURAL_LOG = Kind("natural-log", 1.3)  # another base must become e
+DIMS = Kind("times", 1.3, "dims")
+SPATIAL = Kind("times", 1.35, "spatial")
+ABSOLUTE = Kind("absolute", 1.4)  # r = |e|
+MONOMIAL = Kind("times", 1.4, "shape")  # of sizes: more with each of them
+TWICE = Kind("twice", 1.45)  # a value is counted twice
+UNNEEDED = Kind("unneeded", 1.5)  # a term must go
+STEP_UNACCOUNTED = Kind("step-unaccounted", 1.5, lacking=True)  # or several of them
+EXPONENTIAL = Kind("exponential", 1.5)  # r = exp(e)
+ACTIVE = Kind("times", 1.5, "active")
+UNNEEDED_UNSUMMED = Kind("unneeded", 1.52)  # what is summed of it says more
+OVERWRITTEN = Kind("overwritten", 1.6, lacking=True)  # earlier executions are lost
+LEAVE_IDLE_OUT = Kind("leave-idle-out", 1.6, counting=True)  # dims that do not move
+BOUND = Kind("region", 1.6, regional=True)  # a bound that the map does not have
+OFF_BY_ONE = Kind("times", 1.6, "shape")  # dims - 1, dims + 1, or active dims a dim
+IN_PLACE_OF_DIMS = Kind("times", 1.65, "shape")  # simpler than a fraction of counts
+OTHER_CONDITION_WRITTEN = Kind("other-condition", 1.69, regional=True)  # another one is
+OTHER_CONDITION = Kind("other-condition", 1.7, regional=True)  # that the map follows
+NUMBER = Kind("times", 1.7, "number")
+LOG_BASE = Kind("times", 1.7, "log-base")
+OFF_BY_ONE_A_DIM = Kind("times", 1.7, "shape")
+NUMBER_EACH_TIME = Kind("times", 1.75, "number")
+ADD_LOG = Kind("add-log", 1.8)
+NUMBER_IN_LOG = Kind("number-in-log", 1.8)  # a number inside a logarithm must go
+ONE_OFF_BY_ONE = Kind("times", 1.8, "shape")
+OTHER_POINT = Kind("other-point", 1.9)  # the term must be taken at another point
+NUMBER_IN_LOG_AND_MAP = Kind("number-in-log", 1.9)
+TRACE = Kind("trace", 1.9)  # r = trace J
+SIGN_OF_FACTOR = Kind(
+    "times", 1.95, "sign"
+)  # after all that is wrong with a whole term
+
+# What is left where nothing above explains the numbers.
+SCALING_UNACCOUNTED = Kind("part-unaccounted", 2.05, lacking=True)  # as it is written
+PART_UNACCOUNTED = Kind("part-unaccounted", 2.1, lacking=True)  # solved for a quotient
+DIMS_LEFT_OUT = Kind("dims-left-out", 2.15)  # the first or last; `detail` says which
+REMOVE_EXP = Kind("remove-exp", 2.2)
+REGION = Kind("region", 2.4, regional=True)  # right on one region of the inputs alone
+AS_BUILT = Kind(
+    "as-built", 3.5
+)  # r is e at the parameters that the layer was built with
+
+# What makes an explanation less likely than its kind is.
+ONE_OF_SEVERAL = 0.6  # it edits one execution of several
+MORE_STEPS = 0.2  # for each further step that is left out
+MORE_SIZES = 0.15  # for each size in a product of sizes
+BATCH_SIZE = 0.3  # beside other sizes
+TURNED = 0.8  # a count whose sign is wrong as well
+TURNED_NUMBER = 0.5
+TURNED_BASE = 1.0
+RARE_NUMBER = 0.2  # other than 2 and 1/2
+TIMES_A_NUMBER = 0.7  # a count times a number
+ONE_SHAPE = 1.2  # where all configurations have one shape, most counts coincide
+
+# What makes it likelier.
+ALL_USES = 0.01  # it edits a value wherever it is used
+SPOKEN_OF = 0.05  # the source speaks of this count
+
+# Where what is found is looked at with other eyes.
+PART_ONLY_BELOW = 2.0  # a part of a step explains only what nothing better does
+PLAIN = 2.0  # of two mistakes each is plainer than this, or it may be an accident
+CLEAR = 2.05  # cheaper ones are trusted for the whole, before calls are looked at
+HOPELESS = 4.0  # dearer ones are none
+TIE = 0.11  # what costs nearly the same explains the numbers as well

@@ -1,0 +1,1 @@
+"""Steps of the map against terms of the ldj: by line, by call, by sublayer."""

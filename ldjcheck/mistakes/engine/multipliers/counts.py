@@ -1,0 +1,325 @@
+"""What a multiplier is a count of: of dims, pixels, channels, or a plain number."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.closeness import EXACTLY
+from ldjcheck.mistakes.engine.kinds import (
+    ACTIVE,
+    BATCH_SIZE,
+    DIMS,
+    IN_PLACE_OF_DIMS,
+    LOG_BASE,
+    MONOMIAL,
+    MORE_SIZES,
+    NUMBER,
+    OFF_BY_ONE,
+    OFF_BY_ONE_A_DIM,
+    ONE_OFF_BY_ONE,
+    ONE_SHAPE,
+    RARE_NUMBER,
+    SIGN,
+    SPATIAL,
+    TIMES_A_NUMBER,
+    TURNED,
+    TURNED_BASE,
+    TURNED_NUMBER,
+)
+from ldjcheck.mistakes.engine.multipliers.axes import names_of_axes
+from ldjcheck.records import Multiplier, Shape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.tape import Trace
+
+_NUMBERS = (
+    (1.0, ""),
+    (2.0, "2"),
+    (0.5, "1/2"),
+    (3.0, "3"),
+    (1 / 3, "1/3"),
+    (4.0, "4"),
+    (0.25, "1/4"),
+    (1.5, "3/2"),
+    (2 / 3, "2/3"),
+)
+_BASES = (
+    (math.log(2), "ln 2"),
+    (1 / math.log(2), "1/ln 2"),
+    (math.log(10), "ln 10"),
+    (1 / math.log(10), "1/ln 10"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A multiplier that fits at every configuration, and how simple it is."""
+
+    cost: float
+    multiplier: Multiplier
+
+
+def active_dims(trace: Trace) -> int:
+    """Return how many dims the map changes in one step or another."""
+    if not trace.steps:
+        return trace.dims
+    idle = torch.stack([step.idle for step in trace.steps]).all(0)
+    return int((~idle).sum())
+
+
+def fit_multiplier(
+    values: Sequence[float],
+    traces: Sequence[Trace],
+    *,
+    constant: bool,
+    dims_written: bool = False,
+) -> list[Fit]:
+    """Return the counts that a multiplier may be, the simplest first.
+
+    A value is infinite where the term is zero and should not be.
+    Where the source multiplies by the number of dims already, `dims_written`, another
+    count in its place is likelier than a fraction, even if all sizes tried are one. The
+    shapes of the input are tried first, then those of each intermediate value, since a
+    sublayer after a squeeze counts other sizes.
+    """
+    if all(abs(value) < EXACTLY for value in values):
+        return []
+    shapes = [trace.shape for trace in traces]
+    slack = max((trace.slack for trace in traces), default=0.0)
+    found = _plain_numbers(values, slack)
+    if dims_written:
+        found += _in_place_of_dims(values, traces, slack)
+        found.sort(key=lambda fit: fit.cost)
+    if found and (len(set(shapes)) > 1 or found[0].multiplier.family != "number"):
+        return found
+    inner = (
+        tuple(tuple(point.value.shape[1:]) for point in points)
+        for points in zip(*(trace.points for trace in traces), strict=False)
+    )
+    # A flow has many values of one size.
+    for sizes in dict.fromkeys((tuple(shapes), *inner)):
+        found += _counts(values, traces, sizes, constant=constant)
+        if found:
+            break
+    return sorted(found, key=lambda fit: fit.cost)
+
+
+def shape_counts(traces: Sequence[Trace]) -> Iterator[list[float]]:
+    """Yield the counts that right code multiplies by: one, dims, H*W or T, channels."""
+    yield [1.0] * len(traces)
+    yield [float(trace.dims) for trace in traces]
+    if all(len(trace.shape) > 1 for trace in traces):
+        yield [float(math.prod(trace.shape[1:])) for trace in traces]
+        yield [float(trace.shape[0]) for trace in traces]
+
+
+def _plain_numbers(values: Sequence[float], slack: float) -> list[Fit]:
+    found = []
+    for sign, (number, label) in itertools.product((1, -1), (*_NUMBERS, *_BASES)):
+        if (
+            not _fits(values, [sign * number] * len(values), slack)
+            or sign * number == 1.0
+        ):
+            continue
+        minus = "-" if sign < 0 else ""
+        if number == 1.0:
+            found.append(Fit(SIGN.cost, Multiplier(family="sign", label="-1")))
+        elif "ln" in label:
+            base = Multiplier(family="log-base", label=minus + label)
+            found.append(Fit(LOG_BASE.cost + TURNED_BASE * (sign < 0), base))
+        else:
+            plain = Multiplier(family="number", label=minus + label)
+            rare = RARE_NUMBER * (number not in (2.0, 0.5))
+            cost = NUMBER.cost + TURNED_NUMBER * (sign < 0) + rare
+            found.append(Fit(cost, plain))
+    return sorted(found, key=lambda fit: fit.cost)
+
+
+def _counts(
+    values: Sequence[float],
+    traces: Sequence[Trace],
+    shapes: Sequence[Shape],
+    *,
+    constant: bool,
+) -> list[Fit]:
+    if len({len(shape) for shape in shapes}) > 1:
+        return []
+    one_shape = len(set(shapes)) < 2
+    slack = max((trace.slack for trace in traces), default=0.0)
+    found = []
+    # What varies with the data is summed over dims already: of two dims, 2 is a number.
+    of_two = not constant and all(math.prod(shape) == 2 for shape in shapes)
+    factors = (*_NUMBERS[:5], *_BASES)
+    for cost, multiplier, counts in _families(traces, shapes):
+        if not _in_proportion(values, counts, slack):
+            continue  # no factor could make them fit
+        for sign, (number, label) in itertools.product((1, -1), factors):
+            if not _fits(values, [sign * number * count for count in counts], slack):
+                continue
+            batch_only = multiplier.label in ("B", "1/B")
+            ambiguous = one_shape and (
+                number != 1.0
+                or (multiplier.family == "shape" and not batch_only)
+                or (of_two and multiplier.family == "dims")
+            )
+            found.append(
+                Fit(
+                    cost
+                    + TURNED * (sign < 0)
+                    + TIMES_A_NUMBER * (number != 1.0)
+                    + ONE_SHAPE * ambiguous,
+                    _scaled(multiplier, sign, label),
+                )
+            )
+    return found
+
+
+def _in_place_of_dims(
+    values: Sequence[float], traces: Sequence[Trace], slack: float
+) -> list[Fit]:
+    """Return the counts that should stand where the number of dims stands now."""
+    shapes = [trace.shape for trace in traces]
+    if len({len(shape) for shape in shapes}) > 1:
+        return []
+    needed = [m * trace.dims for m, trace in zip(values, traces, strict=True)]
+    return [
+        Fit(
+            IN_PLACE_OF_DIMS.cost,
+            Multiplier(family="shape", label=f"{multiplier.label}/dims"),
+        )
+        for _, multiplier, counts in _families(traces, shapes)
+        if "/" not in multiplier.label
+        and "B" not in multiplier.label
+        and _fits(needed, counts, slack)
+    ][:1]
+
+
+def _in_proportion(
+    values: Sequence[float], counts: Sequence[float], slack: float
+) -> bool:
+    """Return whether values are one and the same multiple of the counts."""
+    if not counts[0] or math.isinf(counts[0]) or math.isinf(values[0]):
+        return True  # nothing can be ruled out
+    factor = values[0] / counts[0]
+    return _fits(values, [factor * count for count in counts], 2.0 * (1e-6 + slack))
+
+
+def _families(
+    traces: Sequence[Trace], shapes: Sequence[Shape]
+) -> Iterator[tuple[float, Multiplier, list[float]]]:
+    dims = [float(math.prod(shape)) for shape in shapes]
+    active = [float(active_dims(trace)) for trace in traces]
+    yield DIMS.cost, Multiplier(family="dims", label="dims"), dims
+    rank = len(shapes[0])
+    if rank == 3:
+        spatial = [float(shape[1] * shape[2]) for shape in shapes]
+        yield SPATIAL.cost, Multiplier(family="spatial", label="H*W"), spatial
+    elif rank == 4:
+        spatial = [float(math.prod(shape[1:])) for shape in shapes]
+        yield SPATIAL.cost, Multiplier(family="spatial", label="T*H*W"), spatial
+    elif rank == 2:
+        axis = (names_of_axes(traces, shapes) or ()).index("T")
+        spatial = [float(shape[axis]) for shape in shapes]
+        yield SPATIAL.cost, Multiplier(family="spatial", label="T"), spatial
+    if active != dims:
+        yield ACTIVE.cost, Multiplier(family="active", label="active dims"), active
+        ratio = [a / d for a, d in zip(active, dims, strict=True)]
+        yield (
+            OFF_BY_ONE.cost,
+            Multiplier(family="shape", label="(active dims)/dims"),
+            ratio,
+        )
+        if all(active):
+            inverse = [1 / r for r in ratio]
+            yield (
+                OFF_BY_ONE.cost,
+                Multiplier(family="shape", label="dims/(active dims)"),
+                inverse,
+            )
+    yield from _monomials(traces, shapes)
+    for off in (1.0, -1.0):
+        near = [d - off for d in dims]
+        name = f"dims{-off:+.0f}"
+        yield OFF_BY_ONE.cost, Multiplier(family="shape", label=f"({name})"), near
+        per = [n / d for n, d in zip(near, dims, strict=True)]
+        yield (
+            OFF_BY_ONE_A_DIM.cost,
+            Multiplier(family="shape", label=f"({name})/dims"),
+            per,
+        )
+        over = [d / n if n else math.inf for n, d in zip(near, dims, strict=True)]
+        yield (
+            OFF_BY_ONE_A_DIM.cost,
+            Multiplier(family="shape", label=f"dims/({name})"),
+            over,
+        )
+        one = [1 / n if n else math.inf for n in near]
+        yield ONE_OFF_BY_ONE.cost, Multiplier(family="shape", label=f"1/({name})"), one
+
+
+def _monomials(
+    traces: Sequence[Trace], shapes: Sequence[Shape]
+) -> Iterator[tuple[float, Multiplier, list[float]]]:
+    names = names_of_axes(traces, shapes)
+    if names is None:
+        return
+    sizes = [
+        {
+            "B": float(trace.batch),
+            **{n: float(s) for n, s in zip(names, shape, strict=True)},
+        }
+        for trace, shape in zip(traces, shapes, strict=True)
+    ]
+    variables = ("B", *names)
+    for exponents in itertools.product((0, 1, -1), repeat=len(variables)):
+        if not any(exponents):
+            continue
+        label = _fraction(
+            [n for n, power in zip(variables, exponents, strict=True) if power > 0],
+            [n for n, power in zip(variables, exponents, strict=True) if power < 0],
+        )
+        counts = [
+            math.prod(size[n] ** p for n, p in zip(variables, exponents, strict=True))
+            for size in sizes
+        ]
+        sizes_in = sum(map(abs, exponents))
+        cost = MONOMIAL.cost + MORE_SIZES * sizes_in + BATCH_SIZE * bool(exponents[0])
+        yield cost, Multiplier(family="shape", label=label), counts
+
+
+def _fraction(above: Sequence[str], below: Sequence[str]) -> str:
+    """Return a quotient of sizes as one would write it: `W/H`, `1/(H*W)`."""
+    top = "*".join(above) or "1"
+    if not below:
+        return top
+    bottom = "*".join(below)
+    return f"{top}/({bottom})" if len(below) > 1 else f"{top}/{bottom}"
+
+
+def _scaled(multiplier: Multiplier, sign: int, label: str) -> Multiplier:
+    if sign > 0 and not label:
+        return multiplier
+    minus = "-" if sign < 0 else ""
+    factor = f"{label}*" if label else ""
+    family = multiplier.family if not label else "shape"
+    return Multiplier(family=family, label=f"{minus}{factor}{multiplier.label}")
+
+
+def _fits(
+    values: Sequence[float], expected: Sequence[float], slack: float = 0.0
+) -> bool:
+    return all(
+        value == other
+        or (
+            math.isfinite(value)
+            and abs(value - other) <= (1e-6 + slack) * (1e-3 + abs(value))
+        )
+        for value, other in zip(values, expected, strict=True)
+    )

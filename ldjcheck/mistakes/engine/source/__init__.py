@@ -1,0 +1,1 @@
+"""Where in the user's source an operation stands, and which statement to point at."""

@@ -1,0 +1,343 @@
+"""Which statement to point at: the one that its author would have to change."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import linecache
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
+from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape.linear import linear_positions
+from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
+
+
+def place_of(trace: Trace, node: Node) -> Place | None:
+    """Return a node's place in the innermost call that makes terms or steps.
+
+    A helper that only sums what it is given is nobody's mistake: its caller is meant.
+    """
+    makers = _makers(trace)
+    for place in node.places:
+        if place.call in makers:
+            return place
+    return node.place
+
+
+def statement_of(trace: Trace, node: Node) -> Place | None:
+    """Return where a value becomes an ldj: the innermost place of its terms per sample.
+
+    Of the nodes that hold the same terms it is the innermost one without event axes; when
+    there is none, the innermost one that has a place at all.
+    """
+    chain = [n for n in same_terms_chain(trace, node) if n.place is not None]
+    small = [n for n in chain if n.value.numel() <= trace.batch]
+    chosen = small or chain
+    return place_of(trace, chosen[-1]) if chosen else None
+
+
+def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
+    """Return where the source itself multiplies these terms by a factor, or None.
+
+    For -1 that is a minus sign. Of several places it is the outermost.
+    """
+    for inner in uses_towards(trace, node):
+        user, position = inner
+        if factor == -1.0:
+            minus = user.name in _NEGATIONS or (
+                user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
+            )
+            if minus:
+                return place_of(trace, user)
+        elif user.name in MULTIPLY:
+            others = [a for i, a in enumerate(user.args[:2]) if i != position]
+            if others and _is_number(others[0], factor):
+                return place_of(trace, user)
+    return None
+
+
+def written_count(trace: Trace, node: Node) -> float:
+    """Return by what number, all in all, the source multiplies these terms."""
+    count = 1.0
+    for user, position in uses_towards(trace, node):
+        others = [a for i, a in enumerate(user.args[:2]) if i != position]
+        number = _number(others[0]) if len(others) == 1 else None
+        if number and user.name in MULTIPLY:
+            count *= number
+        elif number and user.name in DIVIDE and position == 0:
+            count /= number
+    return count
+
+
+def counting_statement(trace: Trace, node: Node) -> Place | None:
+    """Return where the source multiplies these terms by a count, or adds them to others.
+
+    A count that is wrong stands where a number multiplies; one that is missing is missing
+    where the term, which needs it, meets the rest of the ldj.
+    """
+    uses = uses_towards(trace, node)
+    for user, position in uses:
+        others = [a for i, a in enumerate(user.args[:2]) if i != position]
+        if user.name in MULTIPLY and others and not isinstance(others[0], Node):
+            return place_of(trace, user)
+    meeting = [user for user, _ in uses if len(linear_positions(user)) > 1]
+    return place_of(trace, meeting[-1]) if meeting else None
+
+
+def reducing_statement(trace: Trace) -> Place | None:
+    """Return where the ldj is reduced for the last time, or should have been."""
+    node = trace.ldj
+    while node is not None and node in trace.own_set and node.name in _NEGATIONS:
+        node = next(iter(node.parents), None)
+    if node is not None and node in trace.own_set and node.name in REDUCE:
+        return place_of(trace, node)
+    return _returned_name(trace) or ldj_statement(trace)
+
+
+def ldj_statement(trace: Trace) -> Place | None:
+    """Return where the whole ldj is made."""
+    node = _written(trace)
+    if node is not None and node in trace.own_set:
+        return statement_of(trace, node)
+    if node is not None and node.place is not None:
+        return place_of(trace, node)
+    return _returned_name(trace)
+
+
+def last_statement(trace: Trace) -> Place | None:
+    """Return the last statement that touches the ldj."""
+    node = _written(trace)
+    return node.place if node is not None else _returned_name(trace)
+
+
+def _written(trace: Trace) -> Node | None:
+    """Return the ldj as the layer's own code made it: what follows is our arithmetic."""
+    node = trace.ldj
+    while node is not None and node.place is None and node.function is not None:
+        parents = node.parents
+        node = parents[0] if parents else None
+    return node
+
+
+def largest_step(trace: Trace, first: int = 0, last: int | None = None) -> Node | None:
+    """Return the largest of some steps of the map."""
+    steps = trace.steps[first:last]
+    if not steps:
+        return None
+    return max(steps, key=lambda step: float(step.logdet.abs().max())).end
+
+
+def forgotten_statement(trace: Trace) -> Place | None:
+    """Return the step whose ldj is forgotten, as the frame that returns the ldj has it."""
+    step = largest_step(trace)
+    if step is None:
+        return ldj_statement(trace)
+    ldj = trace.ldj
+    calls = {place.call for place in ldj.places} if ldj is not None else set()
+    if ldj is not None and ldj.name in FACTORIES and ldj.index > step.index:
+        made, stepped = ldj.place, step.place
+        if made is not None and stepped is not None and made.call == stepped.call:
+            return made  # zeros that are made when the step is done are the ldj
+    for place in step.places:
+        if place.call in calls:
+            return place
+    if ldj is not None and ldj.place is not None and step.places:
+        return ldj.place  # a method of its own says what the map's ldj is
+    # A plain zero, or the total that was passed in: the outermost call hands it back.
+    return step.places[-1] if step.places else None
+
+
+def missing_statement(trace: Trace, node: Node) -> Place | None:
+    """Return the line that should have carried the ldj of a step, else the step's own.
+
+    It is looked for in the innermost call that runs the step and still hands an ldj on.
+    Where terms are added to a total that was passed in, one by one, the step that none was
+    added for says more than any of the other terms.
+    """
+    handing = {place.call for own in trace.own for place in own.places}
+    step = next((p for p in node.places if p.call in handing), node.place)
+    if any(own.name in ADD | SUBTRACT and _adds_to_incoming(own) for own in trace.own):
+        return step
+    apart = not any(place.call in handing for place in node.places)
+    alone = _only_statement(trace, linear=apart)
+    if alone is not None and (step is None or step.call in (alone.call, None)):
+        return alone
+    if alone is not None and apart:
+        return alone  # map and ldj are computed in separate calls
+    itself = step is not None and node.place is not None and step == node.place
+    if alone is not None and itself and _is_made_for(trace, alone, step):
+        return alone  # a helper that the step's own function calls for its ldj
+    return step if step is None else _returned_name(trace, step) or step
+
+
+def _only_statement(trace: Trace, *, linear: bool) -> Place | None:
+    """Return the one line on which all terms are made, or None.
+
+    With `linear` a line that only sums values of the map counts, if no other line does.
+    """
+    places: dict[tuple[str, int], Place] = {}
+    sums: dict[tuple[str, int], Place] = {}
+    for node in trace.own:
+        if node.place is not None:
+            into = sums if linear_positions(node) else places
+            into[node.place.file, node.place.line] = node.place
+    found = places or (sums if linear else {})
+    return next(iter(found.values())) if len(found) == 1 else None
+
+
+def _is_made_for(trace: Trace, line: Place, step: Place | None) -> bool:
+    """Return whether the terms on a line are made on behalf of the call that runs a step."""
+    return step is not None and any(
+        place.call == step.call
+        for own in trace.own
+        if own.place is not None
+        and (own.place.file, own.place.line) == (line.file, line.line)
+        for place in own.places
+    )
+
+
+def _adds_to_incoming(node: Node) -> bool:
+    return any(parent.name == "incoming" for parent in node.parents)
+
+
+def _makers(trace: Trace) -> set[int]:
+    """Return the calls in which a term is made, or a step of the map is run."""
+    calls = {step.end.place.call for step in trace.steps if step.end.place is not None}
+    for node in trace.own:
+        if node.place is None:
+            continue
+        inputs = [used for _, used in node.inputs()]
+        outside = any(used not in trace.own_set for used in inputs)
+        if outside or not linear_positions(node):
+            calls.add(node.place.call)
+    return calls
+
+
+def uses_towards(trace: Trace, node: Node) -> Sequence[tuple[Node, object]]:
+    """Return the linear uses from the returned ldj down to a node's terms, outermost first."""
+    if trace.ldj is None:
+        return []
+    path: list[tuple[Node, object]] = []
+
+    def descend(current: Node) -> bool:
+        if current is node:
+            return True
+        if current not in trace.own_set:
+            return False
+        for position in linear_positions(current):
+            path.append((current, position))
+            if descend(current.argument(position)):
+                return True
+            path.pop()
+        return False
+
+    found = descend(trace.ldj)
+    if not found:
+        return []
+    chain = list(same_terms_chain(trace, node))
+    below = [
+        (outer, position)
+        for outer, inner in itertools.pairwise(chain)
+        for position in linear_positions(outer)
+        if outer.argument(position) is inner
+    ]
+    return [*path, *below]
+
+
+def _is_number(value: object, factor: float) -> bool:
+    number = _number(value)
+    return number is not None and abs(number - factor) < 1e-12
+
+
+def _number(value: object) -> float | None:
+    """Return the number that an argument is; None when it is learned, or none."""
+    if isinstance(value, (int, float)):
+        return float(value)
+    if isinstance(value, Node) and value.value.numel() == 1 and not value.learnable:
+        return float(value.value)
+    return None
+
+
+def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
+    """Return the last assignment to the name that a call returns as its ldj.
+
+    The call is the outermost one if none is given.
+
+    A plain number, or a value of the map handed on as it is, leaves no operation behind;
+    the source tells where its name comes from.
+    """
+    outermost = call or next((n.places[-1] for n in trace.nodes if n.places), None)
+    if outermost is None:
+        return None
+    source = "".join(linecache.getlines(outermost.file))
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return None
+    functions = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        and node.name == outermost.function
+        and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
+    ]
+    ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
+    statement = _ldj_assignment(functions[-1], ran) if functions else None
+    if statement is None:
+        return None
+    return replace(
+        outermost,
+        line=statement.lineno,
+        end_line=statement.end_lineno or statement.lineno,
+        column=statement.col_offset,
+        end_column=statement.end_col_offset or 0,
+    )
+
+
+def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None:
+    """Return the assignment behind the second value of the return that was reached."""
+    returns = sorted(
+        (
+            node
+            for node in ast.walk(function)
+            if isinstance(node, ast.Return)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.value.elts) > 1
+        ),
+        key=lambda node: node.lineno,
+    )
+    end = max(ran, default=0)
+    reached = [r for r in returns if (r.end_lineno or r.lineno) >= end] or returns[-1:]
+    if not reached:
+        return None
+    last = reached[0]
+    assert isinstance(last.value, ast.Tuple)
+    value = last.value.elts[1]
+    names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
+    if not names:
+        return last
+    name = names[0]
+    assignments = [
+        node
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Assign, ast.AugAssign))
+        and node.lineno < last.lineno
+        and (isinstance(node, ast.Assign) or node.lineno in ran)
+        and any(_assigns(target, name.id) for target in _assigned(node))
+    ]
+    return max(assignments, key=lambda node: node.lineno, default=last)
+
+
+def _assigned(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
+    return node.targets if isinstance(node, ast.Assign) else [node.target]
+
+
+def _assigns(target: ast.expr, name: str) -> bool:
+    return isinstance(target, ast.Name) and target.id == name

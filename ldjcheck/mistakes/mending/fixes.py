@@ -1,0 +1,197 @@
+"""Fixes: edits of the user's source, each run before it is offered.
+
+Rules have named what is wrong. Here the source is edited in memory, only the edited
+functions are compiled and run in the place of the running ones for a moment, and an edit
+counts as verified when the whole layer then agrees: at the inputs that were measured,
+among them some that showed the mistake, and at shapes, parameters and regions that nothing
+was concluded from. Nothing is written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.engine.source.places import shown_file
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.pairs import solutions
+from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.mending.search import Question, is_contested, runs_with
+from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.rewriting.sites import real_file
+from ldjcheck.records import Diagnosis, Direction, Fix, Location
+from ldjcheck.revision import Live
+from ldjcheck.tape.frames import is_torchs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.mistakes import Rule
+    from ldjcheck.mistakes.mending.verify import Plans
+    from ldjcheck.mistakes.rewriting.sites import Change
+    from ldjcheck.records import Comparison, Edit, Finding
+    from ldjcheck.revision import Replacement
+    from ldjcheck.running.bench import Bench
+
+_DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
+
+
+def with_fixes(
+    findings: tuple[Finding, ...],
+    diagnoses: Sequence[Diagnosis],
+    comparison: Comparison,
+    bench: Bench,
+    plans: Plans,
+) -> tuple[Finding, ...]:
+    """Return the findings, with the edit that mends them where one was found.
+
+    All mistakes of a layer are mended together: what is offered makes the whole layer
+    right, so every finding that it mends carries the same edits.
+    """
+    questions = list(_questions(findings, diagnoses, comparison, bench))
+    if not questions:
+        return findings
+    live = Live(_files(questions))
+    plans = plans.with_values_at(c for q in questions for c in q.rehearsal.left_out)
+    fix = _fix(live, questions, Verification(bench, comparison, plans))
+    if fix is None:
+        return findings
+    mended = {id(question.finding) for question in questions}
+    if len(mended) == 1:
+        only = questions[0].finding
+        place = _where(only.location, fix)
+        return tuple(
+            replace(f, fix=fix, location=place) if f is only else f for f in findings
+        )
+    return tuple(replace(f, fix=fix) if id(f) in mended else f for f in findings)
+
+
+def _where(place: Location | None, fix: Fix) -> Location | None:
+    """Return where a mistake stands: not in what torch does with the user's numbers."""
+    if place is None or not is_torchs(real_file(place)):
+        return place
+    for edit in fix.edits:
+        here = Location(file=edit.file, line=edit.line, cell=edit.cell)
+        if not is_torchs(real_file(here)):
+            return replace(here, text=edit.before.strip())
+    return place
+
+
+def _questions(
+    findings: Sequence[Finding],
+    diagnoses: Sequence[Diagnosis],
+    comparison: Comparison,
+    bench: Bench,
+) -> list[Question]:
+    """Return what has to be mended; nothing when a part of it is out of reach."""
+    known = {diagnosis.direction: diagnosis for diagnosis in diagnoses}
+    found = []
+    for direction in _DIRECTIONS:
+        here = [f for f in findings if f.direction == direction and _is_mendable(f)]
+        if not here:
+            continue
+        diagnosis = known.get(direction, Diagnosis(direction=direction, mistakes=()))
+        rehearsal = Rehearsal(bench, comparison.measurement.measured, direction)
+        mistakes = diagnosis.mistakes or ((),)
+        if not len(rehearsal) or len(here) != len(mistakes):
+            continue
+        valued = not all(_rule(finding).beside_the_value for finding in here)
+        if valued and not rehearsal.shows_mistake:
+            continue
+        for finding, explanations in zip(here, mistakes, strict=True):
+            found.append(
+                Question(
+                    finding=finding,
+                    explanations=explanations,
+                    diagnosis=diagnosis,
+                    rehearsal=rehearsal,
+                )
+            )
+    return found
+
+
+def _is_mendable(finding: Finding) -> bool:
+    """Return whether a finding is about the ldj's own code."""
+    return _rule(finding).is_mendable and finding.severity == "error"
+
+
+def _rule(finding: Finding) -> Rule:
+    rule = rule_for(finding.code)
+    assert rule is not None
+    return rule
+
+
+def _files(questions: Sequence[Question]) -> list[str]:
+    files: dict[str, None] = {}
+    for question in questions:
+        for span in question.diagnosis.touched:
+            files.setdefault(span.file)
+        places = [
+            question.finding.location,
+            *(e.location for e in question.explanations),
+        ]
+        for place in places:
+            if place is not None:
+                files.setdefault(real_file(place))
+    return [file for file in files if not is_torchs(file)]  # those stay as they are
+
+
+def _fix(
+    live: Live, questions: Sequence[Question], verification: Verification
+) -> Fix | None:
+    """Return the edit that makes the whole layer right."""
+    ways: dict[str | None, list[Question]] = {}
+    for question in questions:
+        ways.setdefault(question.finding.direction, []).append(question)
+    first, *others = ways.values()
+    unsure: Fix | None = None
+    for found in solutions(live, first):
+        if not _completed(live, found, others):
+            continue
+        changes = _replacements(found)
+        residual = verification.residual(live, changes)
+        if residual is not None:
+            sure = not any(is_contested(live, q, change) for q, change in found)
+            drawn = _drawn(live, changes, residual, sure=sure)
+            if sure:
+                return drawn
+            unsure = unsure or drawn
+    return unsure
+
+
+def _replacements(
+    found: Sequence[tuple[Question, Change]],
+) -> tuple[Replacement, ...]:
+    return tuple(r for _, change in found for r in change.replacements)
+
+
+def _completed(
+    live: Live,
+    found: list[tuple[Question, Change]],
+    others: Sequence[Sequence[Question]],
+) -> bool:
+    """Add to an edit of one direction what the other one still needs, if it can be found."""
+    for other in others:
+        changes = _replacements(found)
+        if runs_with(live, changes, other[0].rehearsal.agrees):
+            continue  # both directions share what was edited
+        more = next(solutions(live, other, changes), None)
+        if more is None:
+            return False
+        found += more
+    return True
+
+
+def _drawn(
+    live: Live, changes: Sequence[Replacement], residual: float, *, sure: bool
+) -> Fix:
+    edits: list[Edit] = []
+    for file in dict.fromkeys(change.file for change in changes):
+        here = [change for change in changes if change.file == file]
+        edits += edits_of(live.sources[file], here, shown_file(file))
+    return Fix(
+        applicability="verified" if sure else "suggested",
+        residual_after=residual,
+        edits=tuple(edits),
+    )

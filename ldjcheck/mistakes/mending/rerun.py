@@ -1,0 +1,202 @@
+"""Running a layer whose code was edited: at inputs that were measured, and anew."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.experiments import convergence
+from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
+from ldjcheck.mistakes.engine.closeness import FITS
+from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.records import Evidence, GradientMeasured
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.records import (
+        Direction,
+        Probe,
+        Side,
+        Sides,
+    )
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.running.runner import Runner
+
+_SLACKS = 4.0
+# Times the operations of the call as it is: an edit of what an iteration uses may keep it
+# from ever coming to an end.
+_PATIENCE = 4
+_SMALL = (
+    2000  # entries that an operation works through in the time that it takes to start
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """A layer ready to be run at an input that was measured before."""
+
+    runner: Runner
+    side: Side
+    y: Tensor
+    operations: int  # of the call as it was measured
+
+    @property
+    def patience(self) -> int:
+        """After how many operations an edited call is given up."""
+        return _PATIENCE * (100 + self.operations)
+
+
+class Rehearsal:
+    """Runs one direction again, after its code was edited, where it was measured.
+
+    The exact value is known there, and an edit of the ldj's arithmetic leaves the map
+    alone: one call tells whether the reported value is the exact one now.
+    """
+
+    def __init__(
+        self, bench: Bench, measured: Sequence[Sides], direction: Direction
+    ) -> None:
+        self.direction = direction
+        self._scenes = []
+        self._left_out = []
+        for item in measured:
+            scene = self._scene(bench, item)
+            if scene is not None:
+                self._scenes.append(scene)
+            elif _is_wrong(item.of(self.direction)):
+                self._left_out.append(item.probe)
+
+    @property
+    def sizes(self) -> int:
+        """How many event shapes there are among the inputs."""
+        return len({scene.side.shape for scene in self._scenes})
+
+    @property
+    def has_fixed_axis(self) -> bool:
+        """Whether an axis is of one size, and not 1, at all inputs: it may be any number."""
+        shapes = {scene.side.shape for scene in self._scenes}
+        if len({len(shape) for shape in shapes}) != 1:
+            return False
+        return any(
+            len(set(sizes)) == 1 and sizes[0] > 1 for sizes in zip(*shapes, strict=True)
+        )
+
+    @property
+    def left_out(self) -> tuple[Probe, ...]:
+        """Where the numbers were seen to disagree, and the call cannot be run again."""
+        return tuple(self._left_out)
+
+    @property
+    def shows_mistake(self) -> bool:
+        """Whether the numbers disagree at one input or more, as the code is written.
+
+        Where they do not, any edit that changes nothing there would seem to mend it.
+        """
+        return any(_is_wrong(scene.side) for scene in self._scenes)
+
+    @property
+    def work(self) -> int:
+        """How long a call takes, counted in operations of small tensors; 1 at least."""
+        scene = self._scenes[0]
+        size = 1 + scene.side.x.numel() / _SMALL
+        return max(1, round(scene.operations * size))
+
+    def __len__(self) -> int:
+        return len(self._scenes)
+
+    def _scene(self, bench: Bench, item: Sides) -> _Scene | None:
+        side = item.of(self.direction)
+        if side.exact.ldj is None:
+            return None
+        if side.exact.allowed is None or not bool(torch.isfinite(side.exact.ldj).any()):
+            return None
+        runner, _, _ = bench.ready(item.probe)
+        try:
+            outcome = runner.run(self.direction, side.x, Frozen())
+        except FailedCallError:
+            return None
+        y = outcome.y.detach()
+        if y.shape != side.y.shape or not _is_same(y, side.y):
+            return None  # it cannot be run again as it was measured
+        return _Scene(runner, side, y, outcome.operations)
+
+    def agrees(self) -> bool:
+        """Return whether reported is exact now, and the map what it was, everywhere."""
+        return bool(self._scenes) and all(map(self._is_right, self._scenes))
+
+    def gap(self, number: int = 0) -> Tensor | None:
+        """Return reported - exact at one input, `(batch,)`; None where it cannot be had."""
+        if number >= len(self._scenes):
+            return None
+        scene = self._scenes[number]
+        reported = self._reported(scene)
+        assert scene.side.exact.ldj is not None
+        return None if reported is None else reported - scene.side.exact.ldj
+
+    def _is_right(self, scene: _Scene) -> bool:
+        side = scene.side
+        reported = self._reported(scene)
+        if reported is None:
+            return False
+        assert side.exact.ldj is not None
+        assert side.exact.allowed is not None
+        finite = torch.isfinite(side.exact.ldj)
+        # Constants made in float32 leave a right ldj off by a little more.
+        known = FITS * (1 + side.exact.ldj.abs()) + _SLACKS * side.exact.slack
+        near = (reported - side.exact.ldj).abs() <= torch.maximum(
+            side.exact.allowed, known
+        )
+        return bool(near[finite].all())
+
+    def _reported(self, scene: _Scene) -> Tensor | None:
+        try:
+            outcome = scene.runner.run(
+                self.direction, scene.side.x, Frozen(), patience=scene.patience
+            )
+        except FailedCallError:
+            return None
+        if outcome.form is not None or outcome.reported is None:
+            return None
+        if outcome.y.shape != scene.y.shape or not _is_same(outcome.y, scene.y):
+            return None
+        return outcome.reported.detach().double().cpu()
+
+
+def _is_wrong(side: Side) -> bool:
+    """Return whether reported and exact were seen to disagree, or the form is broken."""
+    if side.exact.ldj is None or side.exact.allowed is None:
+        return False
+    if side.said.form is not None or side.said.ldj is None:
+        return True
+    return not side.agrees
+
+
+def measure_again(
+    bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
+) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
+    """Return the layer and its gradients measured anew, as its code is now.
+
+    At `configs` everything is looked at but what earlier calls leave behind, at `more` the
+    two numbers alone.
+    """
+    anew = examined(bench, tuple(configs), OF_EDITED_LAYERS).evidence
+    quicker = replace(bench, behaviour=False)
+    further = tuple(measure_sides(quicker, config) for config in more)
+    values = Evidence(probes=tuple(more), sides=further)
+    values = observed(bench, values, (convergence.EXPERIMENT,))
+    return (*anew.measured, *values.sides), anew.of(GradientMeasured)
+
+
+def _is_same(a: Tensor, b: Tensor) -> bool:
+    a, b = a.detach(), b.detach()
+    return a.shape == b.shape and torch.allclose(
+        a.double(), b.double(), rtol=1e-12, atol=1e-12, equal_nan=True
+    )

@@ -1,0 +1,98 @@
+"""LDJ110: a step of the map contributes nothing to the ldj."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue.wording import named
+from ldjcheck.mistakes.engine.kinds import (
+    DIMS_LEFT_OUT,
+    OVERWRITTEN,
+    PART_UNACCOUNTED,
+    STEP_UNACCOUNTED,
+)
+from ldjcheck.mistakes.rewriting import calls, missing, points, terms
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.mistakes.engine.case import Case
+    from ldjcheck.records import Explanation
+
+
+def _tell(e: Explanation) -> str:
+    if DIMS_LEFT_OUT.holds(e):
+        return f"The log-determinant leaves out {e.detail}."
+    if OVERWRITTEN.holds(e) and e.sublayers:
+        return "The flow keeps only the log-determinant of its last sublayer."
+    if e.whole and e.within:
+        return f"Sublayer {e.within} reports no log-determinant at all."
+    if e.sublayers:
+        return f"The flow leaves out {named(e)}."
+    if OVERWRITTEN.holds(e):
+        return "Only the last of several log-determinants is kept; the others are lost."
+    times = f"{e.detail} * " if PART_UNACCOUNTED.holds(e) and e.detail else ""
+    what = f"`{times}{e.operand}`" if e.operand else "a step of the map"
+    return f"The log-determinant leaves out {what}."
+
+
+def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
+    from ldjcheck.mistakes.missing_term.steps import step_explanations
+
+    return step_explanations(case.traces, found)
+
+
+PAGE = Page(
+    what="A step of the map changes volume, but nothing in the ldj stands for it.",
+    rule="""
+        y = f2(f1(x))   =>   log|det J| = log|det J1|(x) + log|det J2|(f1(x))
+        Each step gives one term. A constant factor a is a step too: D * log|a|.
+        """,
+    shows="""
+        exact - reported equals the log-determinant of one step. A constant close to 1
+        such as 1 - alpha costs little: at alpha = 1e-5 it is lost in float32, and
+        shows only in double precision. A slice such as `[:, 1:]`, or a loop that ends
+        too soon, leaves out the first or the last dims.
+        """,
+    layers="""
+        +import math
+        +
+         import torch
+         from torch import nn
+
+         class Logit(nn.Module):
+             # Squeeze (0, 1) a little, then stretch it to the real line.
+             alpha = 0.05
+
+             def forward(self, x):
+                 z = x * (1 - self.alpha) + self.alpha / 2
+                 y = torch.log(z) - torch.log(1 - z)
+                 ldj = -torch.log(z) - torch.log(1 - z)
+        +        ldj = ldj + math.log(1 - self.alpha)
+                 return y, ldj.sum(dim=1)
+        """,
+    shape=(4,),
+    costs="The step's share. For z * (1 - alpha): -log2(1 - alpha).",
+    bits=0.074,
+    confused=(
+        ("LDJ101", "the term is there, without its number of dimensions"),
+        ("LDJ119", "no term is there at all: the ldj is 0"),
+    ),
+)
+
+RULE = Rule(
+    code="LDJ110",
+    name="missing-term",
+    severity="error",
+    summary="a step of the map is not counted",
+    page=PAGE,
+    explanations=_explanations,
+    claims=(
+        Claim(STEP_UNACCOUNTED, mend=(missing.added, calls.with_log)),
+        Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
+        Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
+        Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
+    ),
+    tell=_tell,
+)

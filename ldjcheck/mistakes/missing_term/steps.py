@@ -1,0 +1,242 @@
+"""Steps of the map that the ldj does not account for, whole or in part."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.mistakes.engine.closeness import (
+    SOMETHING,
+    adds_something,
+    alike,
+    fits,
+    is_constant,
+    same,
+)
+from ldjcheck.mistakes.engine.kinds import (
+    MORE_STEPS,
+    OVERWRITTEN,
+    PART_ONLY_BELOW,
+    PART_UNACCOUNTED,
+    SCALING_UNACCOUNTED,
+    STEP_UNACCOUNTED,
+)
+from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
+from ldjcheck.mistakes.engine.source.places import (
+    location_of,
+    logged,
+    operand_of_step,
+    source_text,
+)
+from ldjcheck.mistakes.engine.source.statements import (
+    largest_step,
+    ldj_statement,
+    missing_statement,
+    statement_of,
+)
+from ldjcheck.mistakes.missing_term.left_out import left_out
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Explanation
+    from ldjcheck.tape import Node, Place, Trace
+
+
+def step_explanations(
+    traces: Sequence[Trace], found: Sequence[Explanation]
+) -> Iterator[Explanation]:
+    """Yield the runs of steps, executions and parts of steps that the ldj lacks."""
+    if not all(bool(torch.isfinite(trace.reported).all()) for trace in traces):
+        return
+    steps = list(_missing_steps(traces))
+    yield from steps
+    dropped = list(_overwritten(traces))
+    yield from dropped
+    if not any(e.cost < PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
+        yield from _missing_scalings(traces)
+        yield from left_out(traces)
+        yield from _missing_parts(traces)
+
+
+def _missing_scalings(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield the factors that scale entries of the map within a step, and count nowhere."""
+    for scaling in scalings_of(traces):
+        if all(
+            bool((amount.abs() > SOMETHING).any())
+            and fits(trace, trace.reported + amount, trace.exact)
+            for trace, amount in zip(traces, scaling.amounts, strict=True)
+        ):
+            place = missing_statement(traces[0], scaling.node)
+            yield SCALING_UNACCOUNTED.explanation(
+                constant=is_constant(scaling.amounts),
+                location=location_of(place or ldj_statement(traces[0])),
+                operand=logged(scaling.operand),
+            )
+
+
+def _missing_steps(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    count = len(traces[0].steps)
+    if any(len(trace.steps) != count for trace in traces):
+        return
+    moves = [
+        adds_something(trace.steps[i].logdet for trace in traces) for i in range(count)
+    ]
+    for first in range(count):
+        for last in range(first + 1, count + 1):
+            if not moves[first] or not moves[last - 1]:
+                continue
+            sums = [_sum_of(trace, first, last) for trace in traces]
+            if all(
+                fits(trace, trace.reported + total, trace.exact)
+                for trace, total in zip(traces, sums, strict=True)
+            ):
+                moving = sum(moves[first:last])
+                yield STEP_UNACCOUNTED.explanation(
+                    more=MORE_STEPS * (moving - 1),
+                    constant=is_constant(sums),
+                    location=location_of(_carrying(traces[0], first, last)),
+                    operand=operand_of_step(traces, first, last),
+                )
+
+
+def _carrying(trace: Trace, first: int, last: int) -> Place | None:
+    step = largest_step(trace, first, last)
+    if step is None:
+        return None
+    return missing_statement(trace, step) or ldj_statement(trace)
+
+
+def _sum_of(trace: Trace, first: int, last: int) -> Tensor:
+    total = torch.zeros(trace.batch, dtype=torch.float64)
+    for step in trace.steps[first:last]:
+        total = total + step.logdet
+    return total
+
+
+def _overwritten(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield statements that ran several times and whose earlier results were lost."""
+    candidates: list[Node] = [node for node in traces[0].own if node.place is not None]
+    ldj = traces[0].ldj
+    if ldj is not None and ldj not in traces[0].own_set and ldj.place is not None:
+        candidates = [ldj]
+    executions = [_executions(trace) for trace in traces]
+    for node in candidates:
+        assert node.place is not None
+        key = (node.place.span, node.name)
+        if all(
+            (total := _total(trace, runs.get(key, []))) is not None
+            and same(total, trace.exact)
+            for trace, runs in zip(traces, executions, strict=True)
+        ):
+            place = statement_of(traces[0], node) or node.place
+            yield OVERWRITTEN.explanation(
+                location=location_of(place),
+                operand=source_text(node.place),
+            )
+            return
+
+
+def _executions(trace: Trace) -> dict[tuple[object, str], list[Node]]:
+    """Return the operations of a call by where they stand, and what they are."""
+    found: dict[tuple[object, str], list[Node]] = {}
+    for node in trace.nodes:
+        if node.place is not None:
+            found.setdefault((node.place.span, node.name), []).append(node)
+    return found
+
+
+def _total(trace: Trace, runs: list[Node]) -> Tensor | None:
+    """Return the ldj with all executions of a statement summed; None if they are one."""
+    used = [n for n in runs if n in trace.own_set or n is trace.ldj]
+    if len(used) != 1:
+        return None
+    runs = [n for n in runs if n.value.shape == used[0].value.shape]
+    if len(runs) < 2 or all(alike(n.value, used[0].value) for n in runs):
+        return None
+    total = runs[0].value
+    for node in runs[1:]:
+        total = total + node.value
+    try:
+        if used[0] is trace.ldj:
+            return trace.per_sample(total)
+        return trace.replayed({used[0]: total})
+    except (RuntimeError, ValueError):
+        return None
+
+
+def _missing_parts(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield values u of the map with difference = q * sum(log|u|), or of u, or log|1-u|."""
+    features = [_features(trace) for trace in traces]
+    differences = [trace.exact - trace.reported for trace in traces]
+    for key, firsts in features[0].items():
+        if any(key not in feature for feature in features):
+            continue
+        for nth in range(min(3, *(len(feature[key]) for feature in features))):
+            values = [feature[key][nth][1] for feature in features]
+            quotient = _common_quotient(values, differences)
+            if quotient is None:
+                continue
+            node = firsts[nth][0]
+            users = [own for own in traces[0].own if node in own.parents]
+            place = (
+                statement_of(traces[0], users[0])
+                if users
+                else missing_statement(traces[0], node) or ldj_statement(traces[0])
+            )
+            yield PART_UNACCOUNTED.explanation(
+                location=location_of(place),
+                operand=_written(key[1], source_text(node.place)),
+                detail=None if abs(quotient) == 1.0 else f"{quotient:+g}",
+            )
+            return
+
+
+def _written(form: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    return {"log": f"log|{text}|", "log1m": f"log|1 - {text}|"}.get(form, text)
+
+
+def _features(
+    trace: Trace,
+) -> dict[tuple[object, str], list[tuple[Node, Tensor]]]:
+    found: dict[tuple[object, str], list[tuple[Node, Tensor]]] = {}
+    for node in trace.order:
+        value = node.value
+        if node.place is None and node is not trace.source:
+            continue
+        if not value.is_floating_point() or value.dim() < 1:
+            continue
+        if len(value) != trace.batch or value.numel() > 8 * trace.batch * trace.dims:
+            continue
+        for form, u in (
+            ("log", value.abs().log()),
+            ("linear", value),
+            ("log1m", (1 - value).abs().log()),
+        ):
+            span = node.place.span if node.place is not None else None
+            key = ((span, node.name), form)
+            total = u.double().reshape(trace.batch, -1).sum(1)
+            found.setdefault(key, []).append((node, total))
+    return found
+
+
+def _common_quotient(values: list[Tensor], differences: list[Tensor]) -> float | None:
+    quotients = []
+    for value, difference in zip(values, differences, strict=True):
+        if not torch.isfinite(value).all() or float(value.abs().max()) < SOMETHING:
+            return None
+        quotient = (value @ difference) / (value @ value)
+        if not same(quotient * value, difference):
+            return None
+        quotients.append(float(quotient))
+    spread = max(quotients) - min(quotients)
+    simple = (q for q in (1.0, 2.0, 0.5, 3.0) if abs(abs(quotients[0]) - q) < 1e-6)
+    size = next(simple, None)
+    if spread >= 1e-6 or size is None:
+        return None
+    return math.copysign(size, quotients[0])

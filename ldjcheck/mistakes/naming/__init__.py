@@ -1,0 +1,1 @@
+"""From explanations and observations to findings."""

@@ -1,0 +1,72 @@
+"""Findings beside those of a comparison: what holds in one way of calling, or of asking."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes import (
+    ldj_forgotten,
+    masked_dims_counted,
+    rule_for,
+    stale_suppression,
+    unexplained_mismatch,
+)
+from ldjcheck.tolerance import says_nothing
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.errors import CannotCheckError
+    from ldjcheck.experiments.padding import Padded
+    from ldjcheck.records import Finding, Suppression
+
+
+def refusal(error: CannotCheckError) -> Finding:
+    """Return why a target could not be checked."""
+    rule = rule_for(error.code)
+    assert rule is not None, error.code
+    return rule.finding(error.message, evidence=error.evidence)
+
+
+def without_gradients(usual: Tensor, without: Tensor, dims: int) -> Finding:
+    """Return what an ldj is under `torch.no_grad()`, each `(batch,)`, at the same output."""
+    nothing = says_nothing(without, dims)
+    rule = ldj_forgotten.RULE if nothing else unexplained_mismatch.RULE
+    return rule.finding(
+        "Without gradients, under `torch.no_grad()`, the log-determinant is "
+        + ("0." if nothing else "another one."),
+        direction="forward",
+        evidence=(
+            "same input, same output, and right with gradients:",
+            *(
+                f"sample {index}: {float(w):+.6g} without, {float(u):+.6g} with them"
+                for index, (w, u) in enumerate(zip(without, usual, strict=True))
+            ),
+        ),
+    )
+
+
+def with_padding(told: Padded) -> Finding:
+    """Return what is wrong where a mask leaves out the end of a sample."""
+    rule = masked_dims_counted.RULE if told.counted else unexplained_mismatch.RULE
+    return rule.finding(
+        "The log-determinant also counts what the mask leaves out."
+        if told.counted
+        else "The log-determinant is wrong where the mask leaves something out.",
+        direction="forward",
+        evidence=(
+            "right where the mask keeps all; where it leaves out the end of a sample:",
+            *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
+            "exact is that of what is kept: what is left out becomes zero",
+        ),
+    )
+
+
+def unused(suppression: Suppression) -> Finding:
+    """Return that what is ignored does not occur."""
+    named = rule_for(suppression.code)
+    name = suppression.code if named is None else f"{named.code} {named.name}"
+    return stale_suppression.RULE.finding(
+        f"{name} is ignored, and does not occur.",
+        evidence=(f"ignored: {suppression.reason}",),
+    )

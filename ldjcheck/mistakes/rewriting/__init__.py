@@ -1,0 +1,1 @@
+"""Edits of the user's source: where one may stand, and how it is written."""

@@ -1,0 +1,156 @@
+"""Edits of a call: a logarithm, an absolute value, an exponential, a mean for a sum."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.wording import (
+    argument_of,
+    as_atom,
+    is_sum,
+    kept_in_place,
+)
+from ldjcheck.revision import call_name
+from ldjcheck.torch_ops import BOUNDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.rewriting.sites import Change, Site
+
+_LOGS = ("log", "log1p", "log2", "log10")
+
+
+def unwrapped(site: Site, *names: str) -> Iterator[Change]:
+    """Yield every call of one of these names, with its argument in its place."""
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node).rstrip("_") in names:
+            inner = argument_of(site, node)
+            if inner is not None:
+                yield site.put(node, kept_in_place(site, node, inner), 0.0)
+
+
+def without_abs(site: Site) -> Iterator[Change]:
+    """Yield edits that drop an absolute value."""
+    yield from unwrapped(site, "abs", "absolute", "fabs")
+
+
+def without_exp(site: Site) -> Iterator[Change]:
+    """Yield edits that drop an exponential."""
+    yield from unwrapped(site, "exp")
+
+
+def without_bound(site: Site) -> Iterator[Change]:
+    """Yield edits that drop a bound."""
+    yield from unwrapped(site, *BOUNDED)
+
+
+def with_abs(site: Site) -> Iterator[Change]:
+    """Yield edits that take the logarithm of an absolute value."""
+    yield from _slogdets(site)
+    for node in site.expressions:
+        if not isinstance(node, ast.Call) or call_name(node) not in _LOGS:
+            continue
+        inner = argument_of(site, node)
+        if inner is None:
+            continue
+        for part in ast.walk(inner):
+            if isinstance(part, ast.expr) and part in site.terms:
+                for index, text in enumerate(_absolute(site, part)):
+                    yield site.put(part, text, 0.1 * (part is not inner) + index / 50)
+        if call_name(node) == "log1p":
+            plain = site.text(node.func)[: -len("log1p")] + "log"
+            if site.text(node.func).startswith(("torch", "np", "math")):
+                text = f"{plain}(abs(1 + {site.text(inner)}))"
+                yield site.put(node, text, 0.3)
+
+
+def with_log(site: Site) -> Iterator[Change]:
+    """Yield edits that take the logarithm of something that lacks one."""
+    for node in site.expressions:
+        if call_name(node) in ("abs", "absolute"):
+            inner = argument_of(site, node)  # type: ignore[arg-type]  # a call
+            if inner is not None and call_name(inner) == "det":
+                matrix = argument_of(site, inner)  # type: ignore[arg-type]  # likewise
+                if matrix is not None:
+                    text = f"torch.slogdet({site.text(matrix)})[1]"
+                    yield site.put(node, text, 0.0)
+        elif call_name(node) == "det":
+            matrix = argument_of(site, node)  # type: ignore[arg-type]  # likewise
+            if matrix is not None:
+                yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", 0.05)
+    for node in site.terms:
+        if isinstance(node, ast.UnaryOp):
+            continue
+        for index, text in enumerate(_logarithms(site, node)):
+            yield site.put(node, text, 0.1 + index / 20)
+
+
+def without_slice(site: Site) -> Iterator[Change]:
+    """Yield edits that take all entries of what is sliced."""
+    for node in site.expressions:
+        if isinstance(node, ast.Subscript) and any(
+            isinstance(part, ast.Slice) for part in ast.walk(node.slice)
+        ):
+            yield site.put(node, site.text(node.value), 0.0)
+
+
+def summed(site: Site) -> Iterator[Change]:
+    """Yield edits that sum where there is a mean."""
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node) in ("mean", "nanmean"):
+            text = site.text(node.func)
+            name = call_name(node)
+            yield site.put(node.func, text[: -len(name)] + "sum", 0.0)
+
+
+def _slogdets(site: Site) -> Iterator[Change]:
+    for node in site.expressions:
+        inner = node
+        if call_name(node) == "log" and isinstance(node, ast.Call):
+            found = argument_of(site, node)
+            if found is None or call_name(found) != "det":
+                continue
+            inner = found
+        elif call_name(node) != "logdet":
+            continue
+        matrix = argument_of(site, inner)  # type: ignore[arg-type]  # a call
+        if matrix is not None:
+            yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", 0.0)
+
+
+def _absolute(site: Site, node: ast.expr) -> Iterator[str]:
+    parent = site.parent(node)
+    method = (
+        isinstance(parent, ast.Attribute)
+        and call_name(site.parent(parent)) in _LOGS
+        and parent.value is node
+    )
+    if method:
+        yield f"{as_atom(site, node)}.abs()"
+    elif "torch" in site.modules.values():
+        yield f"torch.abs({site.text(node)})"
+    yield f"abs({site.text(node)})"
+
+
+def _logarithms(site: Site, node: ast.expr) -> Iterator[str]:
+    """Yield ways to write a logarithm, the one that the function uses first."""
+    text = site.text(node)
+    source = "".join(ast.unparse(site.function))
+    positive = call_name(node) in ("abs", "exp", "softplus", "sigmoid", "diag")
+    styles = []
+    if "torch" in site.modules.values():
+        styles.append(f"torch.log({text})")
+    styles.append(f"{as_atom(site, node)}.log()")
+    if "torch.log(" not in source and ".log()" in source:
+        styles.reverse()
+    for module in ("np", "numpy", "math"):
+        if module in site.modules.values():
+            front = f"{module}.log(" in source
+            styles.insert(0 if front else len(styles), f"{module}.log({text})")
+    yield from styles
+    if not positive and not is_sum(node):
+        if "torch" in site.modules.values():
+            yield f"torch.log(torch.abs({text}))"
+        yield f"{as_atom(site, node)}.abs().log()"

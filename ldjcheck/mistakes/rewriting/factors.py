@@ -1,0 +1,230 @@
+"""Edits of a factor: dropped, changed, or written where it is missing."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.counts import counts_for
+from ldjcheck.mistakes.rewriting.wording import (
+    as_atom,
+    as_factor,
+    is_product,
+    kept_in_place,
+    product_in_place,
+)
+from ldjcheck.revision import call_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.rewriting.sites import Change, Kind, Site
+
+_COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
+
+
+def dropped(site: Site) -> Iterator[Change]:
+    """Yield every product and quotient with one factor taken away."""
+    for node in site.expressions:
+        if not isinstance(node, ast.BinOp) or not is_product(node):
+            continue
+        sides = [(node.left, node.right)]
+        if isinstance(node.op, ast.Mult):
+            sides.append((node.right, node.left))
+        elif not isinstance(node.op, ast.Div):
+            continue
+        for kept, lost in sides:
+            text = kept_in_place(site, node, kept)
+            if isinstance(lost, ast.Constant):
+                yield site.put(node, text, 0.08, "literal")
+            else:
+                yield site.put(
+                    node, text, 0.1, "count" if _is_count(site, lost) else ""
+                )
+
+
+def literals(site: Site) -> Iterator[Change]:
+    """Yield edits that take away a number, or one of two equal terms."""
+    yield from doubled(site)
+    for change in dropped(site):
+        if change.kind == "literal":
+            yield change
+
+
+def by_number(site: Site) -> Iterator[Change]:
+    """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
+    number = _number(site.multiplier)
+    if number is None:
+        return
+    yield from doubled(site)
+    for node in site.expressions:
+        if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+            value = node.value * float(number)
+            if value == node.value or isinstance(node.value, bool):
+                continue
+            parent = site.parent(node)
+            power = isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow)
+            if power and value == 1:
+                assert isinstance(parent, ast.BinOp)
+                text = kept_in_place(site, parent, parent.left)
+                yield site.put(parent, text, 0.14, "literal")
+            elif value != 1 or not is_product(parent):
+                yield site.put(node, _written(value), 0.15, "number")
+    yield from dropped(site)
+    for node in site.expressions:
+        if _is_count(site, node):
+            yield from _without_batch(site, node)
+    yield from _times(site, _written(float(number)), number)
+
+
+def by_count(site: Site, label: str) -> Iterator[Change]:
+    """Yield edits that make a term count as often as it should, such as `dims` times."""
+    if "/" in label:
+        yield from _not_off_by_one(site)
+        yield from dropped(site)
+    counts, others = list(counts_for(site, label)), list(counts_for(site, "any"))
+    for node in site.expressions:
+        if not _is_count(site, node):
+            continue
+        yield from _without_batch(site, node)
+        for index, sign in enumerate("-+" if not _is_literal(node) else ""):
+            text = f"({site.text(node)} {sign} 1)"
+            yield site.put(node, text, 0.4 + 0.01 * index, "count")
+        for index, text in enumerate(others):
+            if text != site.text(node):
+                factor = f"({text})" if " * " in text or " - " in text else text
+                kind: Kind = "" if _is_literal(node) else "count"
+                yield site.put(node, factor, 0.3 + 0.01 * index, kind)
+    for index, text in enumerate(counts):
+        for change in _times(site, text, None):
+            yield replace(change, cost=change.cost + 0.01 * index)
+    if "/" not in label:
+        yield from dropped(site)
+
+
+def _not_off_by_one(site: Site) -> Iterator[Change]:
+    """Yield counts such as `x.shape[1] - 1` without the one."""
+    for node in site.expressions:
+        if (
+            isinstance(node, ast.BinOp)
+            and isinstance(node.op, ast.Add | ast.Sub)
+            and isinstance(node.right, ast.Constant)
+            and node.right.value == 1
+            and is_product(site.parent(node))
+        ):
+            text = kept_in_place(site, node, node.left)
+            yield site.put(node, text, 0.05, "count")
+
+
+def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:
+    """Yield a count over one axis less: `prod(s[1:])`, `x[0].numel()`."""
+    for part in ast.walk(node):
+        if call_name(part) == "prod" and isinstance(part, ast.Call) and part.args:
+            inner = part.args[0]
+            for axes in (inner, *ast.walk(inner)):
+                if isinstance(axes, ast.Name | ast.Attribute | ast.Call):
+                    text = site.text(axes)
+                    yield site.put(axes, f"{text}[1:]", 0.2, "count")
+        elif call_name(part) == "numel" and isinstance(part, ast.Call):
+            owner = part.func
+            if isinstance(owner, ast.Attribute):
+                text = f"{as_atom(site, owner.value)}[0]"
+                yield site.put(owner.value, text, 0.2, "count")
+
+
+def by_log_base(site: Site) -> Iterator[Change]:
+    """Yield edits that take the natural logarithm where another one is taken."""
+    yield from natural(site)
+    yield from dropped(site)
+    found = re.fullmatch(r"(-?)(1/)?ln (\d+)", site.multiplier)
+    if found is None:
+        return
+    for module in ("math", "np", "numpy"):
+        if module in site.modules.values():
+            sign, over, base = found.groups()
+            text = f"{module}.log({base})"
+            for node in site.terms:
+                body = f"{sign}{as_factor(site, node)} {'/' if over else '*'} {text}"
+                yield site.put(node, product_in_place(site, node, body), 0.8)
+
+
+def natural(site: Site) -> Iterator[Change]:
+    """Yield every logarithm of another base as a natural one."""
+    for node in site.expressions:
+        if not isinstance(node, ast.Call):
+            continue
+        name = call_name(node)
+        if name.rstrip("_") in ("log2", "log10"):
+            new = site.text(node.func)[: -len(name)] + "log" + "_" * name.endswith("_")
+            yield site.put(node.func, new, 0.0)
+        if name == "log" and len(node.args) == 2:
+            inner = site.text(node.args[0])
+            yield site.put(node, f"{site.text(node.func)}({inner})", 0.05)
+
+
+def doubled(site: Site) -> Iterator[Change]:
+    """Yield sums of the same twice, with one of them."""
+    for node in site.expressions:
+        if not isinstance(node, ast.BinOp) or not isinstance(node.op, ast.Add):
+            continue
+        right = ast.unparse(node.right)
+        if right == ast.unparse(node.left) or (
+            isinstance(node.left, ast.BinOp) and right == ast.unparse(node.left.right)
+        ):
+            yield site.put(node, kept_in_place(site, node, node.left), 0.0, "literal")
+
+
+def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
+    """Yield every term multiplied by a text, a plain number in front."""
+    for node in site.terms:
+        parent = site.parent(node)
+        if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow | ast.Mod):
+            continue
+        term, cost = as_factor(site, node), 0.5
+        if is_product(parent) and isinstance(parent, ast.BinOp):
+            cost = 0.6  # the product around it takes the factor as well
+            if parent.right is node:
+                continue
+        if number is None:
+            body = f"{term} * {text}"
+        elif number.numerator == 1 and number.denominator > 1:
+            body = f"{term} / {number.denominator}"
+        else:
+            body = f"{text} * {term}"
+        kind: Kind = "count" if number is None else "number"
+        yield site.put(node, product_in_place(site, node, body), cost, kind)
+
+
+def _is_count(site: Site, node: ast.expr) -> bool:
+    if isinstance(node, ast.Call):
+        return call_name(node) in _COUNTING
+    if isinstance(node, ast.Subscript):
+        return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+    parent = site.parent(node)
+    simple = isinstance(node, ast.Name | ast.Attribute | ast.Constant)
+    return (simple and is_product(parent)) or (
+        is_product(node)
+        and any(
+            _is_count(site, part)
+            for part in (node.left, node.right)  # type: ignore[attr-defined]  # a product
+            if isinstance(part, ast.Call | ast.Subscript)
+        )
+    )
+
+
+def _is_literal(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant)
+
+
+def _number(label: str) -> Fraction | None:
+    try:
+        return Fraction(label)
+    except ValueError:
+        return None
+
+
+def _written(value: float) -> str:
+    return str(int(value)) if value == int(value) else f"{value:.12g}"

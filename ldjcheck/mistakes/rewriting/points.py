@@ -1,0 +1,110 @@
+"""Edits of what a term looks at: another name, another order, a mask, a condition."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.wording import as_factor, is_product, product_in_place
+from ldjcheck.revision import Replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_NAMES = 8  # other names that are tried for one name
+_COMPARED = {
+    ast.Lt: ("<", ">"), ast.Gt: (">", "<"), ast.LtE: ("<=", ">="),
+    ast.GtE: (">=", "<="),
+}  # fmt: skip
+
+
+def other_names(site: Site) -> Iterator[Change]:
+    """Yield the statement with all uses of one name replaced by another name."""
+    uses: dict[str, list[ast.Name]] = {}
+    for node in site.expressions:
+        if isinstance(node, ast.Name) and node.id in site.names:
+            uses.setdefault(node.id, []).append(node)
+    for old, nodes in uses.items():
+        for index, new in enumerate(_nearest(site, old)[:_NAMES]):
+            every = tuple(site.source.put(node, new) for node in nodes)
+            yield Change(0.1 + 0.02 * index, every)
+            if len(nodes) > 1:
+                for node in nodes:
+                    yield site.put(node, new, 0.3 + 0.02 * index)
+            for called in site.expressions:
+                inside = [n for n in nodes if n in set(ast.walk(called))]
+                if isinstance(called, ast.Call) and 1 < len(inside) < len(nodes):
+                    some = tuple(site.source.put(n, new) for n in inside)
+                    yield Change(0.25 + 0.02 * index, some)
+
+
+def other_order(site: Site) -> Iterator[Change]:
+    """Yield the statement before the one above it, or after the one below."""
+    block = site.source.block(site.statement)
+    here = block.index(site.statement)
+    for index, other in enumerate((here - 1, here + 1, here - 2, here + 2)):
+        if not 0 <= other < len(block):
+            continue
+        first, last = min(here, other), max(here, other)
+        run = block[first : last + 1]
+        if any(hasattr(s, "body") or isinstance(s, ast.Return) for s in run):
+            continue
+        order = [*run[1:], run[0]] if other > here else [run[-1], *run[:-1]]
+        yield Change(
+            0.05 + 0.1 * index,
+            tuple(
+                site.source.put(old, site.text(new))
+                for old, new in zip(run, order, strict=True)
+            ),
+        )
+
+
+def masked(site: Site) -> Iterator[Change]:
+    """Yield every term times a factor that the same function uses elsewhere."""
+    factors: dict[str, None] = {}
+    for node in site.inside:
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
+            for part in (node.left, node.right):
+                text = ast.unparse(part)
+                if not isinstance(part, ast.Constant | ast.Call) and len(text) < 40:
+                    factors.setdefault(text)
+    for index, factor in enumerate(list(factors)[:_NAMES]):
+        for other in dict.fromkeys((factor, f"1 - {factor}")):
+            loose = any(f" {sign} " in other for sign in "+-")
+            text = f"({other})" if loose else other
+            for node in site.terms:
+                body = f"{as_factor(site, node)} * {text}"
+                cost = 0.2 + index / 50 + 0.1 * (other != factor)
+                yield site.put(node, product_in_place(site, node, body), cost)
+
+
+def other_conditions(site: Site) -> Iterator[Change]:
+    """Yield the statement with a condition turned around, or its two outcomes swapped."""
+    for node in site.expressions:
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            for kind, (old, new) in _COMPARED.items():
+                if type(node.ops[0]) is kind:
+                    span = site.source.between(node.left, node.comparators[0])
+                    text = site.source.at(*span)
+                    if text.count(old) == 1:
+                        change = Replacement(
+                            site.source.file, *span, text.replace(old, new)
+                        )
+                        yield Change(0.1, (change,))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Invert):
+            yield site.put(node, site.text(node.operand), 0.1)
+        if isinstance(node, ast.Call) and len(node.args) == 3:
+            a, b = node.args[1:]
+            swap = site.source.put(a, site.text(b)), site.source.put(b, site.text(a))
+            yield Change(0.15, swap)
+        if isinstance(node, ast.Name | ast.Attribute) and "mask" in site.text(node):
+            if not is_product(site.parent(node)):
+                yield site.put(node, f"~{site.text(node)}", 0.2)
+            yield site.put(node, f"(1 - {site.text(node)})", 0.2)
+
+
+def _nearest(site: Site, old: str) -> list[str]:
+    """Return the other names of the function, parameters and the last assigned first."""
+    skipped = {old, "self", "cls"}
+    return [name for name in site.names if name not in skipped]

@@ -1,0 +1,112 @@
+"""Edits of a reduction: over the event and nothing else, one number for each sample."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom
+from ldjcheck.revision import call_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.rewriting.sites import Change, Site
+
+_AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
+
+
+def over_events(site: Site) -> Iterator[Change]:
+    """Yield edits that let a sum leave the batch alone."""
+    for node in site.expressions:
+        if not isinstance(node, ast.Call):
+            continue
+        if call_name(node) in ("sum", "nansum", "mean"):
+            yield from _with_axes(site, node)
+        if call_name(node) == "range" and node.args:
+            first = node.args[0]
+            if isinstance(first, ast.Constant) and len(node.args) > 1:
+                yield site.put(first, "1", 0.05)
+    yield from reduced(site)
+
+
+def reduced(site: Site) -> Iterator[Change]:
+    """Yield edits that sum what is left of the event in an ldj."""
+    yield from _dropped_keepdim(site)
+    own = list(_written_here(site))
+    for node in site.terms:
+        if isinstance(node, ast.UnaryOp | ast.Constant):
+            continue
+        text, atom = site.text(node), as_atom(site, node)
+        options = [f"{name}({text})" for name in _helpers(site)]
+        options += [f"{atom}.sum({axes})" for axes in own]
+        options += [f"{atom}.flatten(1).sum(1)"]
+        options += [f"{atom}.sum(dim={axes})" for axes in _AXES[:4]]
+        for index, option in enumerate(options):
+            yield site.put(node, option, 0.2 + 0.02 * index)
+
+
+def one_per_sample(site: Site) -> Iterator[Change]:
+    """Yield edits that hand back `(batch,)` where there is an axis too many."""
+    yield from _dropped_keepdim(site)
+    yield from reduced(site)
+    for node in site.terms:
+        atom = as_atom(site, node)
+        for index, tail in enumerate((".squeeze(1)", ".squeeze(-1)", ".reshape(-1)")):
+            yield site.put(node, atom + tail, 0.1 + 0.02 * index)
+        yield site.put(node, f"{atom}.squeeze(0)", 0.2)
+
+
+def _with_axes(site: Site, node: ast.Call) -> Iterator[Change]:
+    """Yield a sum over other axes than those that are written, if any are."""
+    inner = argument_of(site, node)
+    if inner is None:
+        return
+    method = isinstance(node.func, ast.Attribute) and node.func.value is inner
+    name, text = call_name(node), site.text(inner)
+    head = f"{site.text(node.func)}(" + ("" if method else f"{text}, ")
+    for helper in _helpers(site):
+        if name == "sum":
+            yield site.put(node, f"{helper}({text})", 0.0)
+    for index, axes in enumerate(_written_here(site)):
+        yield site.put(node, f"{head}{axes})", 0.05 + index / 100)
+    # However many axes an event has, this sums over all of them.
+    yield site.put(node, f"{as_atom(site, inner)}.flatten(1).{name}(1)", 0.09)
+    if name == "mean":
+        yield site.put(node, f"{as_atom(site, inner)}.flatten(1).sum(1)", 0.095)
+    keywords = {k.arg: k.value for k in node.keywords}
+    place = 0 if method else 1
+    for index, axes in enumerate(_AXES):
+        cost = 0.1 + index / 50
+        if "dim" in keywords:
+            yield site.put(keywords["dim"], axes, cost)
+        elif len(node.args) == place:
+            yield site.put(node, f"{head}dim={axes})", cost)
+        else:
+            yield site.put(node.args[place], axes, cost)
+
+
+def _dropped_keepdim(site: Site) -> Iterator[Change]:
+    for node in site.expressions:
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg in ("keepdim", "keepdims"):
+                    yield site.put(keyword.value, "False", 0.0)
+
+
+def _written_here(site: Site) -> Iterator[str]:
+    """Yield the axes that sums of the same function name, as they are written."""
+    found: dict[str, None] = {}
+    for node in site.inside:
+        if not isinstance(node, ast.Call) or call_name(node) != "sum":
+            continue
+        for keyword in node.keywords:
+            if keyword.arg in ("dim", "axis"):
+                found.setdefault(f"{keyword.arg}={ast.unparse(keyword.value)}")
+    yield from list(found)[:4]
+
+
+def _helpers(site: Site) -> Iterator[str]:
+    """Yield what the file calls its own function that sums over the event."""
+    calls = site.source.calls.get("sum_except_batch", ())
+    yield from dict.fromkeys(ast.unparse(node.func) for node in calls)

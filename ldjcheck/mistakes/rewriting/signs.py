@@ -1,0 +1,70 @@
+"""Edits that turn a sign: an operator swapped, a minus taken away or written."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
+from ldjcheck.revision import Replacement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def turned(site: Site) -> Iterator[Change]:
+    """Yield every edit that turns one sign of a statement."""
+    yield from operators(site)
+    for node in site.expressions:
+        if (
+            isinstance(node, ast.UnaryOp)
+            and isinstance(node.op, ast.USub)
+            and not isinstance(node.operand, ast.Constant)
+        ):
+            yield site.put(node, kept_in_place(site, node, node.operand), 0.1)
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
+            yield site.put(node, f"-{as_factor(site, node.operand)}", 0.05)
+    for node in site.terms:
+        parent = site.parent(node)
+        inside_sum = is_sum(parent) and not (
+            isinstance(parent, ast.BinOp) and parent.left is node
+        )
+        if inside_sum or isinstance(node, ast.UnaryOp):
+            continue  # there the operator is what turns the sign
+        whole = isinstance(parent, ast.stmt | ast.Tuple)
+        text = f"-{as_factor(site, node)}"
+        product = isinstance(parent, ast.BinOp) and parent.right is node
+        yield site.put(node, f"({text})" if product else text, 0.2 if whole else 0.5)
+
+
+def operators(site: Site) -> Iterator[Change]:
+    """Yield every swap of a plus and a minus."""
+    statement, source = site.statement, site.source
+    if isinstance(statement, ast.AugAssign):
+        for kind, old, new in ((ast.Add, "+", "-"), (ast.Sub, "-", "+")):
+            if isinstance(statement.op, kind):
+                swapped = site.swap(statement.target, statement.value, old, new)
+                if swapped is not None:
+                    yield Change(0.0, (swapped,))
+    for node in site.expressions:
+        if not isinstance(node, ast.BinOp) or not is_sum(node):
+            continue
+        old, new = ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+        swapped = site.swap(node.left, node.right, old, new)
+        if swapped is None:
+            continue
+        yield Change(0.05, (swapped,))
+        if old == "-" and isinstance(node.left, ast.UnaryOp):
+            minus = node.left
+            if isinstance(minus.op, ast.USub):  # -(a) - b, both to be turned
+                gone = Replacement(
+                    source.file, minus.lineno, minus.col_offset,
+                    minus.operand.lineno, minus.operand.col_offset, "",
+                )  # fmt: skip
+                if "(" not in source.at(*_span(gone)):
+                    yield Change(0.15, (gone, swapped))
+
+
+def _span(change: Replacement) -> tuple[int, int, int, int]:
+    return change.line, change.column, change.end_line, change.end_column

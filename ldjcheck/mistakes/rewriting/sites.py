@@ -1,0 +1,282 @@
+"""Where an edit may stand: the statements of the ldj's own arithmetic, the blamed first."""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
+
+from ldjcheck.cells import cell_file
+from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.revision.text import span_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Explanation, Location, Span
+    from ldjcheck.revision import Live
+
+_NEVER = (
+    ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,
+    ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Lambda,
+)  # fmt: skip
+
+
+Kind = Literal["", "count", "literal", "number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Replacements that belong together, and how plain an edit they are: 0 is plainest.
+
+    `kind` says what the numbers alone may mistake for something else: a `count` that is
+    changed, a `literal` that is taken away, a `number` that is written.
+    """
+
+    cost: float
+    replacements: tuple[Replacement, ...]
+    kind: Kind = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """One statement in which an edit may stand.
+
+    `rank` is 0 for the blamed statement and grows with the distance from it. What edits
+    are looked for may depend on the explanation that asks for one.
+    """
+
+    source: SourceText
+    statement: ast.stmt
+    rank: float
+    explanation: Explanation | None = None
+
+    @property
+    def operand(self) -> str | None:
+        """How the blamed term is written, where it is known."""
+        return None if self.explanation is None else self.explanation.operand
+
+    @property
+    def multiplier(self) -> str:
+        """What the blamed term must be multiplied by, such as `dims`; empty if nothing."""
+        found = None if self.explanation is None else self.explanation.multiplier
+        return "" if found is None else found.label
+
+    @cached_property
+    def function(self) -> ast.AST:
+        """The function in which the statement stands."""
+        return self.source.function_of(self.statement)
+
+    @property
+    def inside(self) -> tuple[ast.AST, ...]:
+        """All nodes of that function."""
+        return self.source.nodes_of(self.function)
+
+    @cached_property
+    def expressions(self) -> list[ast.expr]:
+        """The values of the statement and their parts, the outer ones first."""
+        return [
+            node
+            for node in ast.walk(self.statement)
+            if isinstance(node, ast.expr)
+            and not isinstance(node, _NEVER)
+            and isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+            and not self._is_callee(node)
+        ]
+
+    @cached_property
+    def terms(self) -> list[ast.expr]:
+        """The expressions that may be a term or a factor of one, the likely ones first."""
+        found = [
+            node
+            for node in self.expressions
+            if not isinstance(node, ast.Tuple | ast.List | ast.Constant | ast.Compare)
+            and not self._is_index(node)
+            and not self._is_condition(node)
+        ]
+        return sorted(found, key=lambda node: not self._is_operand(node))
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names that the function knows: its parameters, and what it assigns."""
+        found: dict[str, None] = {}
+        for node in self.inside:
+            if isinstance(node, ast.arg):
+                found.setdefault(node.arg)
+            elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                found.setdefault(node.id)
+        return list(found)
+
+    @property
+    def modules(self) -> dict[str, str]:
+        """What the file calls the modules that it imports, by their own names."""
+        return self.source.modules
+
+    def text(self, node: ast.AST) -> str:
+        """Return the source of a node."""
+        return self.source.text(node)
+
+    def parent(self, node: ast.AST) -> ast.AST:
+        """Return the node around another."""
+        return self.source.parents[node]
+
+    def put(
+        self,
+        node: ast.AST,
+        text: str,
+        cost: float,
+        kind: Kind = "",
+    ) -> Change:
+        """Return the change that puts a text in the place of a node."""
+        return Change(cost, (self.source.put(node, text),), kind)
+
+    def swap(
+        self, first: ast.AST, second: ast.AST, old: str, new: str
+    ) -> Replacement | None:
+        """Return the replacement of an operator that stands between two nodes."""
+        line, column, end_line, end_column = self.source.between(first, second)
+        found = []
+        for number in range(line, end_line + 1):
+            row = self.source.lines[number - 1]
+            start = column if number == line else 0
+            end = end_column if number == end_line else len(row)
+            part = row[start:end].split(b"#")[0].decode()
+            found += [(number, start + i) for i, c in enumerate(part) if c == old]
+        if len(found) != 1:
+            return None
+        row_number, at = found[0]
+        return Replacement(
+            self.source.file, row_number, at, row_number, at + len(old), new
+        )
+
+    def _is_callee(self, node: ast.AST) -> bool:
+        parent = self.source.parents[node]
+        if isinstance(parent, ast.Call) and parent.func is node:
+            return True
+        is_module = isinstance(node, ast.Name) and node.id in self.modules.values()
+        return is_module and isinstance(parent, ast.Attribute)
+
+    def _is_condition(self, node: ast.AST) -> bool:
+        """Return whether a node stands in what decides between branches: no number there."""
+        while node is not self.statement:
+            around = self.parent(node)
+            if getattr(around, "test", None) is node or isinstance(around, ast.Not):
+                return True
+            node = around
+        return False
+
+    def _is_index(self, node: ast.AST) -> bool:
+        parent = self.source.parents[node]
+        while isinstance(parent, ast.Tuple | ast.UnaryOp):
+            node, parent = parent, self.source.parents[parent]
+        return isinstance(parent, ast.Subscript) and parent.slice is node
+
+    def _is_operand(self, node: ast.AST) -> bool:
+        return self.operand is not None and ast.unparse(node) == _plain(self.operand)
+
+
+def _plain(text: str) -> str:
+    try:
+        return ast.unparse(ast.parse(text, mode="eval"))
+    except (SyntaxError, ValueError):
+        return text
+
+
+def real_file(location: Location) -> str:
+    """Return the name by which a location's file was loaded."""
+    file = location.file
+    if location.cell is not None:
+        file = cell_file(file, location.cell)
+    here = os.path.join(os.getcwd(), file)
+    return here if os.path.isfile(here) or linecache.getlines(here) else file
+
+
+def sites_for(
+    live: Live,
+    blamed: Location | None,
+    explanation: Explanation | None,
+    touched: Sequence[Span],
+    *,
+    lacking: bool = False,
+) -> list[Site]:
+    """Return the statements in which an edit may stand, the likeliest first.
+
+    First the blamed one, and where the blamed value is made; then those of the ldj's own
+    arithmetic near it; then what the functions return. What is `lacking` may be written
+    anywhere near.
+    """
+    ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
+
+    def note(source: SourceText, statement: ast.stmt, rank: float) -> None:
+        known = ranks.get(statement)
+        if known is None or rank < known[0]:
+            ranks[statement] = rank, source
+
+    here = None if blamed is None else live.sources.get(real_file(blamed))
+    functions: list[ast.AST] = []
+    if blamed is not None and here is not None:
+        column = None if blamed.column is None else blamed.column - 1
+        for statement in here.statements.get(blamed.line, ()):
+            off = column is not None and not _covers(statement, blamed.line, column)
+            note(here, statement, 0.1 * off)
+            functions.append(here.function_of(statement))
+        if not functions:  # the head of a block is blamed
+            around = [
+                f for f in here.functions if f.lineno <= blamed.line < _lines(f)[1]
+            ]
+            functions += around[-1:]
+    for index, span in enumerate(() if explanation is None else explanation.spans):
+        source = live.sources.get(span.file)
+        for statement in () if source is None else source.statements.get(span.line, ()):
+            assert source is not None
+            note(source, statement, 0.2 + index / 50)
+            functions.append(source.function_of(statement))
+    if here is not None and blamed is not None and (lacking or not touched):
+        for function in functions:
+            for line in range(*_lines(function)):
+                for statement in here.statements.get(line, ()):
+                    note(here, statement, 1 + min(abs(line - blamed.line), 99) / 100)
+    for span in touched:
+        source = live.sources.get(span.file)
+        if source is None:
+            continue
+        for statement in source.statements.get(span.line, ()):
+            function = source.function_of(statement)
+            near = function in functions
+            distance = abs(span.line - blamed.line) if blamed is not None else 0
+            note(source, statement, (1 if near else 2) + min(distance, 99) / 100)
+            for node in _returns(source, function):
+                note(source, node, 3 + (not near))
+    if here is not None:
+        for function in functions:
+            for node in _returns(here, function):
+                note(here, node, 3)
+    ordered = sorted(ranks.items(), key=lambda item: item[1][0])
+    return [
+        Site(source, statement, rank, explanation)
+        for statement, (rank, source) in ordered
+        if live.is_running(source.file, statement)
+    ]
+
+
+def _lines(node: ast.AST) -> tuple[int, int]:
+    if isinstance(node, ast.Module):
+        return 0, 0
+    first, _, last, _ = span_of(node)
+    return first, last + 1
+
+
+def _returns(source: SourceText, function: ast.AST) -> Iterator[ast.Return]:
+    for node in ast.walk(function):
+        returns = isinstance(node, ast.Return) and node.value is not None
+        if returns and node in source.parents:
+            assert isinstance(node, ast.Return)
+            yield node
+
+
+def _covers(node: ast.AST, line: int, column: int) -> bool:
+    first, start, last, end = span_of(node)
+    return (first, start) <= (line, column) < (last, end)

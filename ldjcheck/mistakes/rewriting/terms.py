@@ -1,0 +1,110 @@
+"""Edits that take a term away, or put one number in the place of another."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
+from ldjcheck.revision import Replacement, call_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def taken_away(site: Site) -> Iterator[Change]:
+    """Yield every sum without one of its parts, and the code without the statement."""
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign | ast.Assign | ast.Expr):
+        yield Change(0.1, (without_statement(site, statement),))
+    yield from shorter_sums(site)
+
+
+def shorter_sums(site: Site) -> Iterator[Change]:
+    """Yield every sum without one of its parts."""
+    for node in site.expressions:
+        if not isinstance(node, ast.BinOp) or not is_sum(node):
+            continue
+        if _is_running_total(site, node):
+            assert isinstance(site.statement, ast.stmt)
+            yield Change(0.04, (without_statement(site, site.statement),))
+            continue
+        yield site.put(node, kept_in_place(site, node, node.left), 0.05)
+        right = kept_in_place(site, node, node.right)
+        if isinstance(node.op, ast.Sub):
+            right = f"-{as_factor(site, node.right)}"
+        yield site.put(node, right, 0.06)
+
+
+def _is_running_total(site: Site, node: ast.BinOp) -> bool:
+    """Return whether a statement adds one term to a name: without it, nothing is left."""
+    statement = site.statement
+    return (
+        isinstance(statement, ast.Assign)
+        and statement.value is node
+        and ast.unparse(node.left) in [ast.unparse(t) for t in statement.targets]
+    )
+
+
+def without_statement(site: Site, statement: ast.stmt) -> Replacement:
+    """Return the replacement that takes a statement out, its line with it."""
+    source = site.source
+    line, end_line = statement.lineno, statement.end_lineno or statement.lineno
+    row, last = source.lines[line - 1], source.lines[end_line - 1]
+    before = row[: statement.col_offset]
+    after = last[statement.end_col_offset or 0 :]
+    if len(source.block(statement)) == 1:
+        return source.put(statement, "pass")
+    if not before.strip() and not after.split(b"#")[0].strip():
+        # The whole line goes, its end included, so that no empty one is left.
+        return Replacement(source.file, line, 0, end_line, len(last), "")
+    if after.lstrip().startswith(b";"):
+        gap = len(after) - len(after.lstrip()) + 1
+        rest = after[gap:]
+        gap += len(rest) - len(rest.lstrip(b" \t"))
+        end = (statement.end_col_offset or 0) + gap
+        return Replacement(source.file, line, statement.col_offset, end_line, end, "")
+    kept = before.rstrip().rstrip(b";").rstrip()
+    return Replacement(
+        source.file, line, len(kept), end_line, statement.end_col_offset or 0, ""
+    )
+
+
+def zero_for_one(site: Site) -> Iterator[Change]:
+    """Yield edits that start from zero instead of one."""
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node).startswith(
+            ("ones", "new_ones")
+        ):
+            text = site.text(node.func)
+            name = call_name(node)
+            new = text[: -len(name)] + name.replace("ones", "zeros")
+            yield site.put(node.func, new, 0.0)
+        elif isinstance(node, ast.Constant) and site.text(node) in ("1", "1.0"):
+            yield site.put(node, site.text(node).replace("1", "0"), 0.1)
+    yield from shorter_sums(site)
+
+
+def added_to_total(site: Site) -> Iterator[Change]:
+    """Yield edits that add to the total where it is overwritten."""
+    statement, source = site.statement, site.source
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            swapped = site.swap(target, statement.value, "=", "+=")
+            value = as_factor(site, statement.value)
+            text = f"{target.id} + {value}"
+            yield Change(0.0, (source.put(statement.value, text),))
+            if swapped is not None:
+                yield Change(0.1, (swapped,))
+    parameters = [
+        node.arg
+        for node in site.inside
+        if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
+    ]
+    for node in site.terms:
+        for index, name in enumerate(parameters[1:4]):
+            if site.text(node) != name:
+                text = f"{name} + {as_factor(site, node)}"
+                yield site.put(node, text, 0.2 + index / 20)

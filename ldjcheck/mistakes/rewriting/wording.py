@@ -1,0 +1,111 @@
+"""How a piece of source is written down: brackets where they are needed, and no others."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ldjcheck.mistakes.rewriting.sites import Site
+
+_SUM = (ast.Add, ast.Sub)
+_LOOSE = (ast.IfExp, ast.Lambda, ast.BoolOp, ast.Compare, ast.NamedExpr, ast.Tuple)
+
+
+def is_sum(node: ast.AST) -> bool:
+    """Return whether a node is a sum or a difference."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, _SUM)
+
+
+def is_product(node: ast.AST) -> bool:
+    """Return whether a node is a product or a quotient."""
+    return isinstance(node, ast.BinOp) and isinstance(
+        node.op, ast.Mult | ast.Div | ast.MatMult | ast.FloorDiv | ast.Mod
+    )
+
+
+def is_bracketed(site: Site, node: ast.expr) -> bool:
+    """Return whether the source has brackets of its own around an expression."""
+    lines = site.source.lines
+    line, column = node.lineno - 1, node.col_offset
+    before = b"".join(lines[max(0, line - 3) : line]) + lines[line][:column]
+    end_line, end = (node.end_lineno or 1) - 1, node.end_col_offset or 0
+    after = lines[end_line][end:] + b"".join(lines[end_line + 1 : end_line + 4])
+    if not (before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")):
+        return False
+    parent = site.parent(node)
+    alone = isinstance(parent, ast.Call) and [
+        *parent.args, *(k.value for k in parent.keywords),
+    ] == [node]  # fmt: skip
+    return not alone
+
+
+def as_factor(site: Site, node: ast.expr) -> str:
+    """Return a node's source, fit to stand in a product, or behind a minus."""
+    text = site.text(node)
+    return f"({text})" if is_sum(node) or isinstance(node, _LOOSE) else text
+
+
+def as_atom(site: Site, node: ast.expr) -> str:
+    """Return a node's source, fit to have `.method()` written after it."""
+    text = site.text(node)
+    tight = isinstance(node, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    return text if tight else f"({text})"
+
+
+def product_in_place(site: Site, node: ast.expr, text: str) -> str:
+    """Return a product's text, bracketed as the place of `node` demands."""
+    if is_bracketed(site, node):
+        return text
+    parent = site.parent(node)
+    tighter = (
+        (isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node)
+        or (isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow))
+        or (
+            isinstance(parent, ast.BinOp)
+            and is_product(parent)
+            and parent.right is node
+        )
+    )
+    return f"({text})" if tighter else text
+
+
+def kept_in_place(site: Site, node: ast.expr, kept: ast.expr) -> str:
+    """Return a part's source, bracketed so that it can stand where the whole stood."""
+    text = site.text(kept)
+    if is_bracketed(site, node):
+        return text
+    parent = site.parent(node)
+    if isinstance(parent, ast.BinOp):
+        looser = is_sum(kept) and (
+            is_product(parent)
+            or isinstance(parent.op, ast.Pow)
+            or (isinstance(parent.op, ast.Sub) and parent.right is node)
+        )
+        if looser or isinstance(kept, _LOOSE):
+            return f"({text})"
+    if isinstance(parent, ast.UnaryOp) and (is_sum(kept) or isinstance(kept, _LOOSE)):
+        return f"({text})"
+    called = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
+    return as_atom(site, kept) if called else text
+
+
+def argument_of(site: Site, node: ast.Call) -> ast.expr | None:
+    """Return what a function or a method is applied to."""
+    if isinstance(node.func, ast.Attribute) and not is_module(site, node.func.value):
+        return node.func.value
+    return node.args[0] if node.args else None
+
+
+def is_module(site: Site, node: ast.expr) -> bool:
+    """Return whether an expression names a module, such as `torch` or `torch.linalg`."""
+    inner = node
+    while isinstance(inner, ast.Attribute):
+        inner = inner.value
+    if not isinstance(inner, ast.Name):
+        return False
+    text = ast.unparse(node)
+    first = text.split(".")[0]
+    names = {name.split(".")[0] for name in site.modules.values()}
+    known = {"torch", "np", "numpy", "math", "F", "jnp"}
+    return first in names | known and first not in site.names

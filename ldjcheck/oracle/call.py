@@ -1,0 +1,63 @@
+"""One call whose exact ldj is asked for, and the side that a known value makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.oracle.dequantization import density_of
+from ldjcheck.oracle.error_model import allowed_at, slack_at
+from ldjcheck.oracle.estimator import estimate_of
+from ldjcheck.tolerance import CHANCE
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.error_model import Value
+    from ldjcheck.records import Options, Side, Structure
+    from ldjcheck.running.guard import Frozen
+    from ldjcheck.running.runner import Outcome, Runner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A call that was made: on what, with which noise, and what came of it."""
+
+    runner: Runner
+    side: Side  # what was said
+    frozen: Frozen
+    base: Outcome
+    options: Options
+
+
+def with_value(
+    call: Call, side: Side, value: Value, structure: Structure | None
+) -> Side:
+    """Return a side with the exact ldj and what a right report may be off by.
+
+    The log-density of dequantization noise counts where that is what is reported; a report
+    that is random is judged by its mean.
+    """
+    reported, dtype = side.said.ldj, side.said.dtype
+    shares = value.parts
+    if value.map.noise is not None and reported is not None:
+        density = density_of(value.map.origin, reported - value.ldj)
+        if density is not None:
+            value = replace(value, ldj=value.ldj - density.sum(1))
+            shares = None if shares is None else shares - density
+            side = replace(side, exact=replace(side.exact, density_counted=True))
+    known = replace(side.exact, ldj=value.ldj, shares=shares, structure=structure)
+    estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
+    if estimate is not None:
+        allowed = allowed_at(value, None, call.base, dtype, call.options)
+        return replace(
+            side,
+            said=replace(side.said, ldj=estimate.mean, estimated=estimate.calls),
+            exact=replace(known, allowed=allowed + CHANCE * estimate.error),
+        )
+    return replace(
+        side,
+        exact=replace(
+            known,
+            allowed=allowed_at(value, reported, call.base, dtype, call.options),
+            slack=slack_at(value, reported),
+        ),
+    )

@@ -1,0 +1,175 @@
+"""How far a right report may be off at a point: an error model, and what rounding shows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.single_precision import moved_by_rounding
+from ldjcheck.tolerance import (
+    MACHINE_EPSILON,
+    SOFTPLUS_TAIL,
+    VISIBLE,
+    allowed_difference,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ldjcheck.oracle.flat_map import FrozenMap
+    from ldjcheck.records import Options
+    from ldjcheck.running.runner import Outcome
+
+# Relative moves that leave a smooth difference alone and redo every rounding.
+_HAIR = {"float64": 1e-9, "float32": 1e-4}
+_SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Value:
+    """The exact ldj of a map at a point, and what its error depends on.
+
+    `ldj` is `(batch,)` in nats, `parts` the parts of log|det J| by dims, `(batch, dims)`,
+    or None. `condition` is that of each sample's Jacobian once scaled, `error` by how much
+    `ldj` may be off by itself, `(batch,)`. `difference_near` returns reported less exact at
+    another flat point, None where one of them is not to be had.
+    """
+
+    map: FrozenMap
+    ldj: Tensor
+    parts: Tensor | None
+    condition: Sequence[float]
+    difference_near: Callable[[Tensor], Tensor | None]
+    error: Tensor | None = None
+    by_differences: bool = False
+
+    @property
+    def dims(self) -> int:
+        """How many dims the map has."""
+        return self.map.origin.shape[1]
+
+    def contraction(self, sample: int) -> float:
+        """Return the smallest factor by which a dim of a sample is scaled."""
+        return 1.0 if self.parts is None else float(self.parts[sample].min().exp())
+
+
+def allowed_at(
+    value: Value,
+    reported: Tensor | None,
+    base: Outcome,
+    dtype: str,
+    options: Options,
+) -> Tensor:
+    """Return the allowed difference of each sample, `(batch,)`, in nats."""
+    given = options.atol is not None or options.rtol is not None
+    exact = value.ldj
+    blind = None if given else value.error
+
+    def allowed(noise: float) -> Tensor:
+        return torch.tensor(
+            [
+                allowed_difference(
+                    dims=value.dims,
+                    exact=float(e) if torch.isfinite(e) else 0.0,
+                    reported=0.0 if reported is None else float(reported[b]),
+                    condition=value.condition[b],
+                    dtype=dtype,
+                    noise=noise
+                    if blind is None
+                    else max(noise, _SCATTERS * float(blind[b])),
+                    contraction=value.contraction(b),
+                    largest=float(base.y[b].detach().abs().max()),
+                    taken=0.0 if base.taken is None else float(base.taken[b]),
+                    atol=options.atol,
+                    rtol=options.rtol,
+                )
+                for b, e in enumerate(exact)
+            ],
+            dtype=torch.float64,
+        )
+
+    least = allowed(0.0)
+    known = torch.isfinite(exact)
+    if given or (
+        reported is not None and bool(((reported - exact).abs() <= least)[known].all())
+    ):
+        return least  # nothing is left to explain
+    return allowed(_scatter(value, reported, single=base.single))
+
+
+def slack_at(value: Value, reported: Tensor | None) -> float:
+    """Return how far float32 constants leave the difference open where it is large."""
+    if reported is None or not value.map.runner.constants:
+        return 0.0
+    now = reported - value.ldj
+    if not bool(torch.isfinite(now).all()) or float(now.abs().max()) < 10 * VISIBLE:
+        return 0.0
+    generator = torch.Generator().manual_seed(1)
+    gaps = [_gap_of_constants(value, generator) for _ in range(2)]
+    return _largest_change(gaps, now)
+
+
+def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
+    """Return how far the difference scatters where only rounding is different.
+
+    Asked only where a small difference would otherwise be called a mistake. Two things
+    are tried. The input moves by a hair: a mistake's difference stays as it is, while that
+    of right code that cancels (quadratic formulas in splines, 1 - tanh(x)**2) jumps. And
+    constants that were made in float32 move by their own rounding: two constants that
+    belong together, such as a slope and its logarithm, agree no better than that. What
+    float32 has rounded on its way into the call (`single`) cannot be moved: it is allowed
+    what its rounding may cost.
+    """
+    exact, dims = value.ldj, value.dims
+    if value.by_differences:
+        return 1e-8 * dims
+    if reported is None or not value.map.origin.is_floating_point():
+        return 0.0
+    off = (reported - exact).abs()
+    off = off[torch.isfinite(off)]
+    if not off.numel() or not 1e-13 * dims < float(off.max()) < 10 * VISIBLE:
+        return 0.0
+    generator = torch.Generator().manual_seed(0)
+    nearby = [_gap_nearby(value, generator) for _ in range(3)]
+    constants = [_gap_of_constants(value, generator) for _ in range(3)]
+    now = reported - exact
+    tail = SOFTPLUS_TAIL * dims
+    size = dims + float(exact[torch.isfinite(exact)].abs().max())
+    return max(
+        2.0 * MACHINE_EPSILON["float32"] * size if single else 0.0,
+        _SCATTERS * _largest_change(nearby, now),
+        _largest_change(constants, now),
+        tail if float(off.max()) < tail else 0.0,
+    )
+
+
+def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
+    changes = [
+        (gap - now)[torch.isfinite(now)].abs().nan_to_num(0.0, math.inf).max()
+        for gap in gaps
+        if gap is not None
+    ]
+    return float(max(changes, default=0.0))
+
+
+def _gap_nearby(value: Value, generator: torch.Generator) -> Tensor | None:
+    """Return reported - exact a hair from the origin."""
+    origin = value.map.origin
+    hair = _HAIR[str(origin.dtype).removeprefix("torch.")]
+    step = torch.randn(origin.shape, generator=generator, dtype=torch.float64).to(
+        origin
+    )
+    return value.difference_near(origin * (1.0 + hair * step))
+
+
+def _gap_of_constants(value: Value, generator: torch.Generator) -> Tensor | None:
+    """Return reported - exact with every float32 constant moved by its rounding."""
+    constants = value.map.runner.constants
+    if not constants:
+        return None
+    with moved_by_rounding(constants, generator, units=16.0, of=64.0):
+        return value.difference_near(value.map.origin)

@@ -1,0 +1,206 @@
+"""log|det J| of maps of many dims, proved by structure from few products.
+
+A whole Jacobian of D dims costs D backward passes, and a factorisation besides. From
+`LARGE` dims on it is asked for only where nothing simpler is proved.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from math import prod
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.by_structure import Wanted, determinant
+from ldjcheck.oracle.call import with_value
+from ldjcheck.oracle.error_model import Value
+from ldjcheck.oracle.flat_map import (
+    FrozenMap,
+    draw_of_map,
+    has_whole_numbers,
+    readings_of,
+)
+from ldjcheck.oracle.jacobian import central_difference
+from ldjcheck.oracle.products import (
+    NoProductsError,
+    NoTensorError,
+    UnequalDimsError,
+)
+from ldjcheck.running.failed_calls import LayerRaisedError
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.call import Call
+    from ldjcheck.oracle.cost import Cost
+    from ldjcheck.oracle.determinant import Determinant
+    from ldjcheck.oracle.products import EventMap
+    from ldjcheck.records import Shape, Side
+
+LARGE = 128
+"""Dims from which a proof of structure is cheaper than a whole Jacobian."""
+
+_STEP = 1e-5
+_ONE = 1e-6  # a factor that is nearer to 1 is 1
+_SECONDS = 4.0  # that a whole Jacobian may take where no structure is found
+_MEMORY = 2.0**31  # bytes, likewise
+
+
+def by_structure(call: Call) -> Side | None:
+    """Return what a proof of structure tells of one call; None where there is none.
+
+    None as well of maps of few dims, of which the whole Jacobian costs less.
+    """
+    side, y = call.side, call.base.y
+    if side.dims < LARGE or call.runner.oracle is not None:
+        return None
+    start = FrozenMap(
+        runner=call.runner, direction=side.direction, x=side.x, frozen=call.frozen
+    )
+    found = _of_input_or_noise(call, start)
+    if found is None:
+        return None
+    map_, determinant = found
+    event = tuple(y.shape[1:])
+    exact = replace(
+        side.exact,
+        wrt="input" if map_.noise is None else "noise",
+        method=determinant.method,
+        products=determinant.products,
+        jacobian=determinant.jacobian,
+        anchored=True,
+        rounding_seen=map_.reading.rounding,
+        detach_seen=map_.reading.detach,
+        sign=determinant.sign.cpu(),
+    )
+    value = Value(
+        map=map_,
+        ldj=determinant.exact.double().cpu(),
+        parts=None if determinant.shares is None else determinant.shares.double().cpu(),
+        condition=[1.0] * len(side.x),
+        difference_near=partial(_difference_near, map_, event),
+        error=determinant.allowed,
+    )
+    return with_value(call, replace(side, exact=exact), value, determinant.structure)
+
+
+def _difference_near(map_: FrozenMap, event: Shape, at: Tensor) -> Tensor | None:
+    """Return reported less exact at another point, where its structure is proved."""
+    try:
+        there = map_.outcome(at).reported
+        found = of_map(map_, at, event)
+    except (LayerRaisedError, NoProductsError, UnequalDimsError):
+        return None
+    if there is None or not _is_proved(found):
+        return None
+    return there.detach().double() - found.exact.double().cpu()
+
+
+def _of_input_or_noise(
+    call: Call, plain: FrozenMap
+) -> tuple[FrozenMap, Determinant] | None:
+    """Return what is proved of a map, of its noise where that enters the output.
+
+    Of x + c * noise, c constant, the layer may rightly count either: its number decides.
+    """
+    draw, reported = None, call.side.said.ldj
+    if call.options.wrt != "input":
+        draw = draw_of_map(
+            plain.runner, plain.direction, plain.x, plain.frozen, call.base
+        )
+    if draw is None:
+        return proved(plain, call.base.y)
+    noisy = replace(plain, noise=draw)
+    by_noise = proved(noisy, call.base.y)
+    either = call.options.wrt == "auto" and plain.x.is_floating_point()
+    if not either or reported is None or not _is_scaled(noisy, plain):
+        return by_noise
+    by_input = proved(plain, call.base.y)
+    if by_input is None:
+        return by_noise
+    exact = by_input[1].exact.double().cpu()
+    return (
+        by_input if torch.allclose(reported, exact, atol=1e-6, rtol=1e-6) else by_noise
+    )
+
+
+def _is_scaled(noisy: FrozenMap, plain: FrozenMap) -> bool:
+    """Return whether input and noise move the output alike, but for one factor not 1."""
+    if noisy.origin.shape != plain.origin.shape:
+        return False
+    generator = torch.Generator().manual_seed(plain.runner.seed)
+    v = torch.randn(plain.origin.shape, generator=generator, dtype=torch.float64)
+    by_input, by_noise = (
+        central_difference(m, m.origin, v.to(m.origin), _STEP)[0]
+        for m in (plain, noisy)
+    )
+    if not by_input.any():
+        return False
+    c = (by_noise * by_input).sum() / (by_input * by_input).sum()
+    alike = torch.allclose(by_noise, c * by_input, rtol=1e-5, atol=1e-8)
+    return alike and abs(float(c) - 1.0) > _ONE
+
+
+def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
+    """Return the first reading of a map in which log|det J| is proved at every sample.
+
+    `y` is what came out. Where it is whole numbers and all slopes are zero, rounding is to
+    blame: such a reading is passed over, unless it sees through rounding. None where
+    nothing is proved, or the number of dims changes.
+    """
+    for reading in readings_of(y):
+        map_ = replace(start, reading=reading)
+        if reading.rounding:
+            map_(map_.origin)  # what is rounded away is fixed at the origin
+        try:
+            found = of_map(map_, map_.origin, tuple(y.shape[1:]), anchor=True)
+        except NoProductsError:
+            continue
+        except (UnequalDimsError, NoTensorError):
+            return None
+        is_flat = bool((found.exact == -torch.inf).all())
+        if is_flat and has_whole_numbers(y) and not reading.rounding:
+            continue
+        if _is_proved(found):
+            return map_, found
+    return None
+
+
+def of_map(
+    map_: FrozenMap, at: Tensor, event: Shape, *, anchor: bool = False
+) -> Determinant:
+    """Return what is known of log|det J| of a map at flat points `(batch, dims)`.
+
+    Raises:
+        NoProductsError: nothing differentiates through the map.
+        UnequalDimsError: the number of dims changes.
+    """
+    origin = map_.x if map_.noise is None else map_.frozen.draws[map_.noise]
+
+    def f(x: Tensor) -> Tensor:
+        y = map_(x.reshape(len(x), -1))
+        return y.reshape(len(y), *event) if y.shape[1] == prod(event) else y
+
+    wanted = Wanted(seed=map_.runner.seed, anchor=anchor, afford=is_afforded)
+    return determinant(f, at.reshape(origin.shape), wanted)
+
+
+def step_of(f: EventMap, x: Tensor) -> Tensor | None:
+    """Return log|det| of one step of a map, `(batch,)`; None where nothing is proved."""
+    try:
+        found = determinant(f, x, Wanted(anchor=False, afford=is_afforded))
+    except (NoProductsError, UnequalDimsError, NoTensorError):
+        return None
+    return found.exact.cpu() if bool(found.is_known.all()) else None
+
+
+def is_afforded(cost: Cost) -> bool:
+    """Return whether a whole Jacobian may be worked out."""
+    return cost.seconds <= _SECONDS and cost.memory <= _MEMORY
+
+
+def _is_proved(found: Determinant) -> bool:
+    alone = found.coupled is None or not bool(found.coupled.any())
+    agrees = found.anchored is None or bool(found.anchored.all())
+    return alone and agrees and bool(found.is_known.all())
