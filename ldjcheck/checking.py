@@ -195,7 +195,7 @@ def _findings(
     splits: tuple[Split, ...],
     diagnoses: tuple[Diagnosis, ...] | None,
 ) -> tuple[Finding, ...]:
-    """Return what is named: of the splits, of the layer, and of what raised."""
+    """Return what is named of the splits, and of the layer."""
     of_splits = (
         within_sublayer(finding, split.departure.name)
         for split in splits

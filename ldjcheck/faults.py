@@ -1,4 +1,4 @@
-"""What to say of layers that could not be checked, and of directions that raised."""
+"""Layers that could not be checked, and what they did that nobody can work with."""
 
 from __future__ import annotations
 

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Node, location_of
 from ldjcheck.tape.recorder import Recorder
@@ -28,7 +30,7 @@ def where_samples_meet(runner: Runner, side: Side) -> Location | None:
     try:
         here = _recorded(runner, side, x)
         there = _recorded(runner, side, torch.cat([x[:1], x[:-1]]))
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     if [n.name for n in here] != [n.name for n in there]:
         return None

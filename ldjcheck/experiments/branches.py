@@ -17,7 +17,9 @@ from torch.overrides import TorchFunctionMode
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import Approximated, Further, Side
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
@@ -171,7 +173,7 @@ def _bounds_met(
             there = set(noted.seen)
             if back and len(y) == len(x):
                 runner.run("inverse", y, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         pass  # what was seen before counts
     return there, noted.seen
 

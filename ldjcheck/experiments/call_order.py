@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.records import Stale
 from ldjcheck.running.behaviour import SAME, same
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
@@ -76,7 +78,7 @@ def other_moments(
                 third = runner.run(way, x, Frozen(), observer=watch)
                 if (found := told("way back", second, third, watch)) is not None:
                     return found
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     return None
 

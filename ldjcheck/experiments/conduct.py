@@ -16,7 +16,9 @@ from ldjcheck.running.behaviour import (
     coupling_of,
     difference,
 )
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
@@ -124,7 +126,7 @@ def _settling(runner: Runner, side: Side) -> StateChange | None:
         base = runner.run(side.direction, side.x, Frozen(), observer=first)
         second.also(tensors_by_name(runner.layer))
         again = runner.run(side.direction, side.x, Frozen(), observer=second)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     after = state_of(runner.layer)
     names = changed(before, after)
@@ -148,7 +150,7 @@ def _drifts_in_eval(runner: Runner, side: Side) -> bool:
     try:
         base = runner.run(way, x, frozen)
         other = changes_between_calls(runner, way, x, frozen, base, side.said.dtype)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return True
     return other is not None
 
@@ -164,7 +166,7 @@ def _located(
             base = runner.run(side.direction, side.x, Frozen())
             apart = coupling_of(runner, side.direction, side.x, Frozen(), base)
             by_mode = apart is None or apart.output <= _COUPLED
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             by_mode = False
         finally:
             set_mode(runner.layer, options.mode)

@@ -22,7 +22,9 @@ from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Approximated
 from ldjcheck.revision import StaleSourceError
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
 
@@ -162,9 +164,7 @@ def _moves(
     """Return how far the output is from what it was when a number alone is made finer."""
     runner, _, _ = bench.ready(probe)
     with (
-        contextlib.suppress(
-            StaleSourceError, SyntaxError, LayerRaisedError, UnexpectedReturnError
-        ),
+        contextlib.suppress(StaleSourceError, SyntaxError, FailedCallError),
         grain.refined(runner.layer, (number,), 2),
     ):
         y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
@@ -179,7 +179,7 @@ def _moves(
 def _operations(runner: Runner, side: Side) -> int:
     try:
         return runner.run(side.direction, side.x, Frozen()).operations
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return 0
 
 
@@ -210,7 +210,7 @@ def _vanishes(
                 if side.round_trip.off is not None:
                     misses.append(_miss(runner, x))
         except (
-            LayerRaisedError, UnexpectedReturnError, StaleSourceError, SyntaxError,
+            FailedCallError, StaleSourceError, SyntaxError,
         ):  # fmt: skip
             return False
         known = [gap for gap in gaps[-3:] if gap is not None]
@@ -247,7 +247,7 @@ def _is_gone(
         with grain.refined(runner.layer, numbers, _DENSE):
             gap = _gap_of(runner, side, bench.options)
             miss = _miss(runner, x) if _comes_back_off(side) else 0.0
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     before = _gap(side)
     if gap is None or before is None:
@@ -270,9 +270,7 @@ def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
 
 def _miss(runner: Runner, x: Tensor) -> float:
     """Return by how much the way back misses x."""
-    y = runner.run("forward", x, Frozen()).y.detach()
-    back = runner.run("inverse", y, Frozen()).y.detach()
-    return float((back - x).abs().max())
+    return float((runner.around(x) - x).abs().max())
 
 
 def _comes_back_off(side: Side) -> bool:

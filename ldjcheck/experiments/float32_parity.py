@@ -15,7 +15,7 @@ from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
 from ldjcheck.numerical_rank import condition
 from ldjcheck.records import Noticed
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.tolerance import SQUEEZES
@@ -176,7 +176,7 @@ def _reported(
     """
     try:
         outcome = runner.run(direction, x, frozen, patience=patience)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None, 0
     reported = outcome.reported
     known = None if reported is None else reported.detach().double().cpu()

@@ -22,7 +22,9 @@ from ldjcheck.experiments.directional_derivatives import (
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import GradientMeasured, GradientPart, Side
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
@@ -107,7 +109,7 @@ def _measured(bench: Bench, probe: Probe, side: Side) -> GradientMeasured | None
         return _judged(runner, side, whole=_is_whole(side, probe))
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))
-    except (LayerRaisedError, UnexpectedReturnError) as error:
+    except FailedCallError as error:
         return GradientMeasured(direction=direction, why=str(error), raised=True)
 
 
@@ -243,7 +245,7 @@ def _heals(slopes: Slopes, names: tuple[str, ...], attempt: int, cuts: Cuts) -> 
     """Return whether the gradient is right once these statements are seen through."""
     try:
         return slopes.along(names, attempt, cuts).agrees
-    except (LayerRaisedError, UnexpectedReturnError, UndefinedSlopeError):
+    except (FailedCallError, UndefinedSlopeError):
         return False
 
 

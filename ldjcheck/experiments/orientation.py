@@ -17,7 +17,9 @@ from ldjcheck.numerical_rank import has_both_signs
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import Approximated, Further, OneSided
 from ldjcheck.running.bench import oriented
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
 from ldjcheck.tolerance import says_nothing, tells_a_mistake
@@ -71,7 +73,7 @@ def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:
         if calls.inverse is None:
             return _is_lost(there)
         back = runner.run("inverse", there.y.detach(), Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return True
     return _is_lost(there) or _is_lost(back)
 

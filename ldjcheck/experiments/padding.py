@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import hides_mistakes
 
@@ -75,7 +77,7 @@ def _told(
         whole = unpadded.run("forward", x, Frozen()).reported
         map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
         jacobian = map_.jacobian(map_.origin)[0].double()
-    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+    except (FailedCallError, NoJacobianError):
         return None
     reported, kept = outcome.reported, kept.flatten(1)
     if outcome.y.shape != x.shape or outcome.draws or reported is None or whole is None:

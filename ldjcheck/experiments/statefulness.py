@@ -17,7 +17,9 @@ from torch.distributions.transforms import Transform
 from ldjcheck.domains import draw
 from ldjcheck.records import Returned, Stale, StateChange
 from ldjcheck.running.behaviour import SAME, same
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
 
-_GIVES_UP = (LayerRaisedError, UnexpectedReturnError)
+_GIVES_UP = FailedCallError
 _VISIBLE = (
     1e-4  # relative: a solver that starts where it ended last time is off by less
 )

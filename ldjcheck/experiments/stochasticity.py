@@ -10,7 +10,9 @@ import torch
 from ldjcheck.numerical_rank import is_clearly_regular
 from ldjcheck.records import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference, same
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
@@ -36,7 +38,7 @@ def reseeded(runner: Runner, side: Side, options: Options) -> Unrepeatable | Non
             return found
         set_mode(runner.layer, "eval")
         calm = _Draws(runner, side).found(counted=options.wrt != "auto") is None
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     finally:
         set_mode(runner.layer, options.mode)

@@ -14,7 +14,9 @@ import torch
 
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.tolerance import MACHINE_EPSILON, blurred
 
 if TYPE_CHECKING:
@@ -41,7 +43,7 @@ def _known(asked: Question) -> Known | None:
     doubled = side.said.dtype == "float64"
     try:
         trace = record(asked.runner, asked.probe, side, doubled=doubled)
-    except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
+    except (FailedCallError, UntraceableError):
         return None
     if trace is None or not trace.steps or not _is_followed(trace, side):
         return None

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.oracle.slopes import steepest
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import round_trip_allowed
 
@@ -57,7 +60,7 @@ def noise_of(
     try:
         there = runner.run("forward", forward.x, first)
         back = runner.run("inverse", there.y.detach(), seen, see_rounding=True)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     x, came_back = forward.x.double(), back.y.detach().double()
     steps = [o.double() for o in seen.offsets if o.numel() == x.numel()]
@@ -70,7 +73,7 @@ def noise_of(
     edge = round_trip_allowed(
         x=float(x.abs().max()),
         y=float(there.y.detach().abs().max()),
-        contraction=1.0 / _steepest(inverse.exact.jacobian),
+        contraction=1.0 / steepest(inverse.exact.jacobian),
         epsilon=epsilon,
     )
     cell = x.floor()  # that of x, which need not be a whole number itself
@@ -111,13 +114,6 @@ def _densities(noise: Tensor) -> Iterator[Tensor]:
     yield -(noise**2) / 2 - math.log(2 * math.pi) / 2
     if bool((noise.abs() <= 1).all()):  # of which a Laplace distribution is made
         yield torch.full_like(noise, -math.log(2))
-
-
-def _steepest(jacobian: Tensor) -> float:
-    """Return the largest singular value; what cannot be told magnifies nothing."""
-    if not bool(torch.isfinite(jacobian).all()):
-        return 1.0
-    return max(1.0, *(float(torch.linalg.matrix_norm(j, ord=2)) for j in jacobian))
 
 
 def _shift(u: Tensor, draw: Tensor) -> float | None:

@@ -19,8 +19,6 @@ from torch.autograd.functional import jacobian
 from ldjcheck.numerical_rank import log_abs_det_at_least, loses_rank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from numpy.typing import NDArray
 
 FlatMap = Callable[[Tensor], Tensor]
@@ -108,12 +106,6 @@ def log_abs_det(
     found = [_of_one_pattern(entries[group], lost_below, pivots) for group in groups]
     signs, logs = (np.concatenate(each) for each in zip(*found, strict=True))
     return matrices.new_tensor(signs), matrices.new_tensor(logs)
-
-
-def signs_of(matrices: Iterable[Tensor]) -> set[float]:
-    """Return the signs of the determinants of those matrices that are finite."""
-    finite = [matrix for matrix in matrices if torch.isfinite(matrix).all()]
-    return {float(torch.linalg.slogdet(matrix).sign) for matrix in finite}
 
 
 def _of_one_pattern(

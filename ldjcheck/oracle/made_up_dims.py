@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.oracle.oracle import Known, Oracle
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def _known(asked: Question) -> Known | None:
         return None
     try:
         there = asked.runner.run("forward", inverse.y, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return Known(exact=exact)
     same = there.y.shape == inverse.x.shape and torch.allclose(
         there.y.detach().double(), inverse.x.double(), atol=_SAME

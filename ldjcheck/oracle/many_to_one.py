@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     try:
         there = runner.run("forward", x, noise).y.detach()
         again = runner.run("forward", back.detach().to(x.dtype), Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     return bool(noise.draws) and again.shape == there.shape and _is_close(again, there)
 
@@ -60,7 +62,7 @@ def is_spanned_by_noise(runner: Runner, x: Tensor, allowed: float) -> bool:
             at = Frozen([torch.full_like(d, end) for d in drawn.draws])
             y = runner.run("forward", x, at).y.detach()
             ends.append(runner.run("inverse", y, Frozen()).y.detach().double())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     low, high = torch.minimum(*ends) - allowed, torch.maximum(*ends) + allowed
     if low.shape != x.shape:

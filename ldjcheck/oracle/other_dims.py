@@ -10,7 +10,9 @@ from ldjcheck.oracle import made_up_dims, split_integral, volume
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.oracle import Oracle, Question, answered
 from ldjcheck.oracle.split_integral import MOST_DROPPED
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 
@@ -82,6 +84,6 @@ def _placed(runner: Runner, side: Side) -> Side:
     watch = Watch(remember=True)
     try:
         raw = runner.run(side.direction, side.x, Frozen(), observer=watch).raw
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return side
     return replace(side, said=replace(side.said, made_at=watch.made(raw)))

@@ -14,8 +14,11 @@ import torch
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.oracle.slopes import steepest
 from ldjcheck.records import RoundTrip
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import (
     MACHINE_EPSILON,
@@ -49,7 +52,7 @@ def _known(asked: Question) -> Known | None:
         there = measure_direction(
             runner, "forward", inverse.y, options, behaviour=False
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return _unknown(inverse, 0)
     total, exact = inverse.dims, there.exact
     if exact.ldj is None or exact.jacobian is None or not exact.anchored:
@@ -59,14 +62,13 @@ def _known(asked: Question) -> Known | None:
     kept = slice(0, total - again.left)
     gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
     off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
-    steepest = max(float(torch.linalg.matrix_norm(j, ord=2)) for j in exact.jacobian)
     dtype = "float32" if runner.constants else inverse.said.dtype
     trip = RoundTrip(
         off=off,
         allowed=round_trip_allowed(
             x=float(inverse.x.abs().max()),
             y=float(inverse.y.abs().max()),
-            contraction=1.0 / max(1.0, steepest),
+            contraction=1.0 / steepest(exact.jacobian),
             epsilon=MACHINE_EPSILON[dtype],
         ),
     )

@@ -12,9 +12,11 @@ from ldjcheck.oracle.dequantization import noise_of
 from ldjcheck.oracle.many_to_one import has_one_image, is_spanned_by_noise
 from ldjcheck.oracle.periodicity import period_of
 from ldjcheck.oracle.sides import is_minus, measured_side
+from ldjcheck.oracle.slopes import flattest
 from ldjcheck.records import RoundTrip
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.running.guard import Frozen
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.tolerance import MACHINE_EPSILON, round_trip_allowed
 
 if TYPE_CHECKING:
@@ -95,14 +97,10 @@ def _allowed(forward: Side, inverse: Side, dtype: str) -> float:
         return _WHOLE_NUMBERS
     if forward.exact.jacobian is None:
         return _WHOLE_NUMBERS
-    smallest = min(
-        (float(torch.linalg.matrix_norm(j, ord=-2)) for j in forward.exact.jacobian),
-        default=1.0,
-    )
     return round_trip_allowed(
         x=float(forward.x.abs().max()),
         y=float(forward.y.abs().max()),
-        contraction=smallest,
+        contraction=flattest(forward.exact.jacobian),
         epsilon=MACHINE_EPSILON[dtype],
     )
 
@@ -115,13 +113,9 @@ def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
     if not x.is_floating_point() or not back.is_floating_point():
         return off
 
-    def around(at: Tensor) -> Tensor:
-        y = runner.run("forward", at, Frozen()).y.detach()
-        return runner.run("inverse", y, Frozen()).y.detach()
-
     try:
-        turn = period_of(around, x, back)
-    except (LayerRaisedError, UnexpectedReturnError):
+        turn = period_of(runner.around, x, back)
+    except FailedCallError:
         return off
     if turn is None:
         return off

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Direction, Exact, Side
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,7 +14,9 @@ from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.oracle.oracle import Known, Oracle
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tolerance import says_nothing
 
@@ -54,7 +56,7 @@ def _known(asked: Question) -> Known | None:
             if count <= MOST_DROPPED
             else None
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return Known(exact=exact)
     if total is None:
         return Known(exact=replace(exact, instead="split"))

@@ -13,7 +13,10 @@ from torch import Tensor
 from ldjcheck.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.devices import moved, usable
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still

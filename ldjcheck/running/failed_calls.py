@@ -18,7 +18,11 @@ _ABOUT_SIZES = re.compile(
 _CHAINED = 100  # errors, each raised while another was handled: no chain is longer
 
 
-class LayerRaisedError(Exception):
+class FailedCallError(Exception):
+    """A call of the layer came to nothing."""
+
+
+class LayerRaisedError(FailedCallError):
     """The layer raised.
 
     Args:
@@ -77,7 +81,7 @@ def _leave_out(before: BaseException | None, error: BaseException) -> None:
         error = error.__context__
 
 
-class UnexpectedReturnError(Exception):
+class UnexpectedReturnError(FailedCallError):
     """The layer handed back something that holds no output tensor, or no ldj.
 
     Args:

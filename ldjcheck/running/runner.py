@@ -14,7 +14,11 @@ from torch import Tensor
 
 from ldjcheck.records import LARGEST_SEED
 from ldjcheck.running.devices import CPU, placed
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 from ldjcheck.running.guard import Frozen, Guard
 from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.reported import reported_of
@@ -187,6 +191,15 @@ class Runner:
             single=self.promote and (guard.single or _is_single(returned.ldj)),
         )
 
+    def around(self, x: Tensor) -> Tensor:
+        """Return where the way back leads from where the way there has led from `x`.
+
+        Raises:
+            FailedCallError: a call came to nothing.
+        """
+        y = self.run("forward", x, Frozen()).y.detach()
+        return self.run("inverse", y, Frozen()).y.detach()
+
     def unwatched(self, direction: Direction, x: Tensor) -> Tensor | None:
         """Return what the layer reports where nothing looks on: as its own users call it.
 
@@ -241,7 +254,7 @@ class Runner:
                     direction, x, frozen, start=start, see_rounding=see_rounding,
                     patience=patience, observer=observer,
                 )  # fmt: skip
-            except (LayerRaisedError, UnexpectedReturnError):
+            except FailedCallError:
                 return None
         return replace(outcome, eager=True) if outcome.x_change else None
 

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Calls, Domain, Shape
     from ldjcheck.running.bench import Bench
-    from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+    from ldjcheck.running.failed_calls import (
+        LayerRaisedError,
+        UnexpectedReturnError,
+    )
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
 _OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def _bits(bench: Bench) -> int | None:
         if reported is None or dims < 2 or frozen.draws:
             return None
         jacobian = map_.jacobian(map_.origin)[0].double()
-    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+    except (FailedCallError, NoJacobianError):
         return None
     if jacobian.shape[1] != jacobian.shape[2] or reported.shape != (bench.batch,):
         return None

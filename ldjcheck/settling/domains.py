@@ -13,7 +13,11 @@ from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.many_to_one import has_one_image
 from ldjcheck.oracle.periodicity import period_of
 from ldjcheck.records import Domain
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.tolerance import is_once_more
@@ -38,7 +42,7 @@ def is_noisy(bench: Bench) -> bool:
         y = runner.run("forward", x, drawn).y
         other = Frozen([1 - d if d.is_floating_point() else d for d in drawn.draws])
         return not is_once_more(y, runner.run("forward", x, other).y)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
 
 
@@ -63,9 +67,8 @@ def _there_and_back(bench: Bench) -> tuple[Tensor, Tensor | None]:
     x = bench.inputs()
     runner = bench.runner(seed=bench.options.seed)
     try:
-        y = runner.run("forward", x, Frozen()).y.detach()
-        return x, runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+        return x, runner.around(x)
+    except FailedCallError:
         return x, None
 
 
@@ -87,9 +90,8 @@ def repeats_every(bench: Bench) -> float | None:
 def _comes_back(bench: Bench, x: Tensor) -> bool:
     runner = bench.runner(seed=bench.options.seed)
     try:
-        y = runner.run("forward", x, Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+        back = runner.around(x)
+    except FailedCallError:
         return False
     return back.shape == x.shape and _is_close(back, x)
 
@@ -97,17 +99,13 @@ def _comes_back(bench: Bench, x: Tensor) -> bool:
 def _period(bench: Bench, x: Tensor) -> float | None:
     runner = bench.runner(seed=bench.options.seed)
 
-    def there_and_back(at: Tensor) -> Tensor:
-        y = runner.run("forward", at, Frozen()).y.detach()
-        return runner.run("inverse", y, Frozen()).y.detach()
-
     try:
-        period = period_of(there_and_back, x, there_and_back(x))
+        period = period_of(runner.around, x, runner.around(x))
         if period is None:
             return None
         inside = replace(bench, domain=stretch(period)).inputs()
-        return period if _is_close(there_and_back(inside), inside) else None
-    except (LayerRaisedError, UnexpectedReturnError):
+        return period if _is_close(runner.around(inside), inside) else None
+    except FailedCallError:
         return None
 
 
@@ -139,7 +137,7 @@ def leaves_domain(
     runner = bench.runner(seed=bench.options.seed)
     try:
         y, again = (runner.run("forward", at, Frozen()).y.detach() for at in (x, back))
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     return _is_close(y, again) and not _is_close(x, back)
 
@@ -164,7 +162,7 @@ def leads_back_into(bench: Bench) -> Domain | None:
         y, again, *at_ends = (
             runner.run("forward", at, Frozen()).y.detach() for at in (x, back, *ends)
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     if not _is_close(y, again) or _is_close(x, back):
         return None
@@ -186,7 +184,7 @@ def couples(bench: Bench) -> bool:
             runner.run("forward", at, Frozen()).y.detach()
             for at in (x, torch.cat([x[:1], x[:-1]]))
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     return len(y) == bench.batch and not _is_close(y[:1], moved[:1])
 
@@ -224,7 +222,7 @@ def keeps_volume(bench: Bench) -> bool:
         if runner.run("forward", x, Frozen()).raw is None:
             return False
         jacobian = map_.jacobian(map_.origin)[0].double()
-    except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+    except (FailedCallError, NoJacobianError):
         return False
     if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
         return False
@@ -244,7 +242,7 @@ def takes_effect(bench: Bench) -> bool:
         runner = bench.runner(draw=1, scale=bench.options.params_scale, seed=seed)
         try:
             outcome = runner.run("forward", x, Frozen())
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             return False
         if outcome.draws or not bool(torch.isfinite(outcome.y).all()):
             return False
@@ -263,7 +261,7 @@ def at_a_glance(bench: Bench) -> tuple[Tensor, ...] | None:
         seen = [there := runner.run("forward", x, Frozen())]
         if bench.calls.inverse is not None:
             seen.append(runner.run("inverse", there.y.detach(), Frozen()))
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     reported = (o.y.new_zeros(()) if o.reported is None else o.reported for o in seen)
     return tuple(each.detach() for each in (*(o.y for o in seen), *reported))
@@ -287,7 +285,7 @@ def mixes_contexts(bench: Bench) -> bool:
     beside = replace(runner, kwargs={**runner.kwargs, **others})
     try:
         y, moved = (r.run("forward", x, Frozen()).y.detach() for r in (runner, beside))
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     return len(y) == bench.batch and not _is_close(y[1:], moved[1:])
 
@@ -315,7 +313,7 @@ def reported_otherwise(
         set_mode(runner.layer, "train" if how == "training" else options.mode)
         with torch.set_grad_enabled(how == "training"):
             b = runner.run("forward", x, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     if a.reported is None or b.reported is None or a.y.shape != b.y.shape:
         return None

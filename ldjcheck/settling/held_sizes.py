@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.holdings import attributes, reachable
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import copied
 from ldjcheck.tolerance import is_once_more
@@ -96,7 +98,7 @@ def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
         outcome = runner.run(
             "inverse" if bench.calls.forward is None else "forward", x, Frozen()
         )
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     reported = outcome.reported
     return None if reported is None else (outcome.y.detach(), reported.detach())

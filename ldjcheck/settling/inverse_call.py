@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
-from ldjcheck.running.guard import Frozen
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 
 if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
@@ -52,9 +53,8 @@ def _leads_back(bench: Bench) -> bool | None:
     moved = bench.options.params == "random"
     runner = bench.runner(warm_up=x, draw=int(moved), scale=_MOVED)
     try:
-        y = runner.run("forward", x, Frozen()).y.detach()
-        back = runner.run("inverse", y, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+        back = runner.around(x)
+    except FailedCallError:
         return None
     if back.shape != x.shape:
         return None

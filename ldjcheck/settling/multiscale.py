@@ -17,7 +17,9 @@ from torch import Tensor
 from ldjcheck.oracle.flat_map import FrozenMap
 from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, Departure, Returned
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.packing import gathered
@@ -69,7 +71,7 @@ def _found(
     try:
         with heard.listening():
             outcome = runner.run("forward", x, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return ()
     found: dict[str, Departure] = {}
     for left in heard.heard:
@@ -113,7 +115,7 @@ def _departure(
         try:
             outcome = alone.run("forward", left.x, Frozen())
             kept = _kept(left, calls, contexts)
-        except (LayerRaisedError, UnexpectedReturnError, RuntimeError, ValueError):
+        except (FailedCallError, RuntimeError, ValueError):
             continue
         flat = left.x.detach().flatten(1)
         if outcome.reported is None or kept is None or not _is(outcome.y, left.y):
@@ -192,7 +194,7 @@ class _Whole:
         try:
             jacobian = map_.jacobian(map_.origin)[0].double()
             raw = bare.run("forward", x, Frozen()).reported
-        except (LayerRaisedError, UnexpectedReturnError, NoJacobianError):
+        except (FailedCallError, NoJacobianError):
             return False
         if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
             return False

@@ -14,7 +14,11 @@ import torch
 from torch import Tensor
 
 from ldjcheck.domains import GUESSES, TAMEST, inside, integer_guesses
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.domains import (
@@ -152,7 +156,7 @@ def runs(bench: Bench, shape: Shape, batch: int) -> bool:
     with Spreads(batch) as there:
         try:
             trial = tried(replace(bench, shape=shape, batch=batch))
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             return False
     if not trial.quality.is_fit or not torch.isfinite(trial.outcome.y).all():
         return False
@@ -210,7 +214,7 @@ def returned_shapes(bench: Bench) -> tuple[Shape, Shape, Shape] | None:
     """
     try:
         trial = tried(bench)
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     y, raw = trial.outcome.y, trial.outcome.raw
     return (bench.batch, *bench.shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
@@ -279,7 +283,7 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
         for domain in integer_guesses(start.layer.obj):
             try:
                 trial = tried(replace(start, domain=domain))
-            except (LayerRaisedError, UnexpectedReturnError):
+            except FailedCallError:
                 continue
             if torch.isfinite(trial.outcome.y).all():
                 why = "the output is finite on whole numbers only"
@@ -320,7 +324,7 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
         there = replace(bench, domain=choice)
         try:
             again = tried(there)
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             continue
         if not torch.isfinite(again.outcome.y).all() or again.quality > trial.quality:
             continue

@@ -13,7 +13,9 @@ from ldjcheck.holdings import paths
 from ldjcheck.oracle.preimage import way_back
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
 from ldjcheck.running.runner import Runner
@@ -52,7 +54,7 @@ def record_parts(
     watcher = Watcher(runner.layer)
     try:
         trace = record(runner, probe, side, watcher)
-    except (LayerRaisedError, UnexpectedReturnError, UntraceableError):
+    except (FailedCallError, UntraceableError):
         return None
     if trace is None:
         return None
@@ -172,7 +174,7 @@ def _measured(
     x = call.x.value
     try:
         outcome = alone.run(direction, x, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
     if outcome.reported is None or not _agree(outcome.y, call.y.value):
         return None

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+    LayerRaisedError,
+    UnexpectedReturnError,
+)
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.running.snapshot.isolation import is_modal
@@ -91,7 +95,7 @@ def _fails_on_the_way_back(bench: Bench) -> bool:
     runner = bench.runner(warm_up=x, seed=bench.options.seed)
     try:
         y = runner.run("forward", x, Frozen()).y.detach()
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return False
     return raises(runner, "inverse", y)
 
@@ -162,7 +166,7 @@ def _after_training(
         return None
     try:
         return runner.run("forward", x, Frozen())
-    except (LayerRaisedError, UnexpectedReturnError):
+    except FailedCallError:
         return None
 
 

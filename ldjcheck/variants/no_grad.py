@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.naming.circumstances import without_gradients
@@ -21,8 +21,8 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
     told = otherwise(subject.bench, "without gradients")
     if told is None:
         return Proposal(result=result)
-    finding = without_gradients(*told, prod(subject.bench.shape))
-    return Proposal(result=with_finding(result, options, finding))
+    found = without_gradients(*told, math.prod(subject.bench.shape))
+    return Proposal(result=with_finding(result, options, found))
 
 
 VARIANT = Variant(name="no-grad", concerns=passes, proposed=_proposed)

@@ -12,7 +12,9 @@ from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.preimage import only_solves
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,9 +97,7 @@ def _recorded(
         return traces
     runner, _, _ = bench.ready(item.probe)
     for side in usable:
-        with contextlib.suppress(
-            LayerRaisedError, UnexpectedReturnError, UntraceableError
-        ):
+        with contextlib.suppress(FailedCallError, UntraceableError):
             trace = record(runner, item.probe, side)
             if trace is not None:
                 traces[side.direction] = trace

@@ -13,13 +13,20 @@ from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.records import Evidence, GradientMeasured
-from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.records import Direction, Probe, Side, Sides
+    from ldjcheck.records import (
+        Direction,
+        Probe,
+        Side,
+        Sides,
+    )
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 
@@ -114,7 +121,7 @@ class Rehearsal:
         runner, _, _ = bench.ready(item.probe)
         try:
             outcome = runner.run(self.direction, side.x, Frozen())
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             return None
         y = outcome.y.detach()
         if y.shape != side.y.shape or not _is_same(y, side.y):
@@ -154,7 +161,7 @@ class Rehearsal:
             outcome = scene.runner.run(
                 self.direction, scene.side.x, Frozen(), patience=scene.patience
             )
-        except (LayerRaisedError, UnexpectedReturnError):
+        except FailedCallError:
             return None
         if outcome.form is not None or outcome.reported is None:
             return None
