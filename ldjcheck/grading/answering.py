@@ -122,12 +122,14 @@ class _Answering:
         """Give parameters and buffers these values; say what does not fit."""
         assert self._runner is not None
         own = _state(self._runner.layer)
+        odd = sorted(own.keys() ^ question["state"].keys())
+        if odd:
+            return {"odd": odd}
         given = {
-            name: torch.tensor(value, dtype=own[name].dtype) if name in own else None
+            name: torch.tensor(value, dtype=own[name].dtype)
             for name, value in question["state"].items()
         }
-        odd = sorted(own.keys() ^ given.keys())
-        odd += [n for n, t in given.items() if t is not None and t.shape != own[n].shape]
+        odd = [n for n, tensor in given.items() if tensor.shape != own[n].shape]
         if odd:
             return {"odd": odd}
         with torch.no_grad():
@@ -144,7 +146,10 @@ class _Answering:
         if (noise := question.get("noise")) is not None:
             _renew(frozen, torch.tensor(noise, dtype=torch.float64))
         outcome = self._runner.run(
-            question["direction"], x, frozen, see_rounding=question.get("through", False)
+            question["direction"],
+            x,
+            frozen,
+            see_rounding=question.get("through", False),
         )
         drawn = _drawn(frozen, x)
         return {

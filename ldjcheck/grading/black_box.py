@@ -32,6 +32,8 @@ _MOST_DIMS = 256
 _BATCH = 3
 _DRAWS = (101, 202)  # of the parameters; those of the check itself are others
 
+IDENTITY = "it leaves every input as it is"
+
 Standing = Literal["right", "wrong", "unproven", "absent"]
 
 
@@ -77,6 +79,18 @@ class Asked:
     domain: str
     shape: tuple[int, ...]
     needs_inverse: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """What a reference gives: by draw its parameters, the noise that it drew, its output.
+
+    It is asked once for a whole class, since all are asked the same.
+    """
+
+    states: Mapping[int, Mapping[str, Any]]
+    noises: Mapping[int, Array | None]
+    outputs: Mapping[int, Array]
 
 
 class Remote:
@@ -166,10 +180,25 @@ class _UnprovenError(Exception):
     """Nothing can be said from outside; the text says why."""
 
 
-def judge(remote: Remote, asked: Asked, reference: Remote | None = None) -> Numbers:
+def model_of(remote: Remote, asked: Asked) -> Model:
+    """Return what a reference gives at the inputs that all are asked about.
+
+    Raises:
+        CallFailedError: it raised.
+        BrokenChannelError, TimeoutError: it gives no answer.
+    """
+    states, noises, outputs = {}, {}, {}
+    for number, draw in enumerate(_DRAWS):
+        states[draw] = remote.set_up(draw, _BATCH)
+        run = remote.run(remote.about["directions"][0], _inputs(asked, number), "model")
+        noises[draw], outputs[draw] = run.noise, run.y
+    return Model(states=states, noises=noises, outputs=outputs)
+
+
+def judge(remote: Remote, asked: Asked, model: Model | None = None) -> Numbers:
     """Return how a layer's numbers stand.
 
-    Both ways are looked at, at two draws of the parameters. With a `reference` the layer is
+    Both ways are looked at, at two draws of the parameters. With a `model` the layer is
     given its parameters, and must map as it does.
 
     Raises:
@@ -177,12 +206,12 @@ def judge(remote: Remote, asked: Asked, reference: Remote | None = None) -> Numb
     """
     if "fault" in remote.about:
         return Numbers(standing="wrong", fault=remote.about["fault"])
-    judging = _Judging(remote, asked, reference)
+    judging = _Judging(remote, asked, model)
     if asked.needs_inverse and "inverse" not in judging.directions:
         return judging.concluded("absent", "there is no way back")
     try:
-        for number, draw in enumerate(_DRAWS):
-            judging.look(draw, reach=1.0 + 1.5 * number)
+        for number in range(len(_DRAWS)):
+            judging.look(number)
     except _WrongError as error:
         return judging.concluded("wrong", str(error))
     except CallFailedError as error:
@@ -196,48 +225,41 @@ def judge(remote: Remote, asked: Asked, reference: Remote | None = None) -> Numb
     if not judging.samples:
         return judging.concluded("unproven", "no exact value could be had from outside")
     if not judging.moved:
-        return judging.concluded("unproven", "it leaves every input as it is")
+        return judging.concluded("unproven", IDENTITY)
     return judging.concluded("right", "")
 
 
 class _Judging:
     """What was seen of one layer so far."""
 
-    def __init__(self, remote: Remote, asked: Asked, reference: Remote | None) -> None:
-        self._remote, self._asked, self._reference = remote, asked, reference
+    def __init__(self, remote: Remote, asked: Asked, model: Model | None) -> None:
+        self._remote, self._asked, self._model = remote, asked, model
         known = remote.about["directions"]
         self.directions = tuple(d for d in ("forward", "inverse") if d in known)
         self.samples: list[Sample] = []
         self.moved = False
         self.same_map: bool | None = None
 
-    def look(self, draw: int, reach: float) -> None:
-        """Look at one draw of the parameters, at inputs that reach so far."""
-        remote, asked = self._remote, self._asked
+    def look(self, number: int) -> None:
+        """Look at one draw of the parameters, further out at each."""
+        remote, asked, draw = self._remote, self._asked, _DRAWS[number]
         if math.prod(asked.shape) > _MOST_DIMS:
             raise _UnprovenError(f"more than {_MOST_DIMS} dims: choose a smaller shape")
         if not remote.about["promoted"]:
             raise _UnprovenError("it runs in float32 only")
         remote.set_up(draw, _BATCH)
-        compares = self._reference is not None and self._match(draw)
-        generator = np.random.default_rng(draw)
-        x = inputs(asked.domain, (_BATCH, *asked.shape), reach, generator)
+        fits = self._model is not None and not remote.load(self._model.states[draw])
+        if not fits:
+            remote.set_up(draw, _BATCH)
+        x = _inputs(asked, number)
         way = self.directions[0]
         first = self._compare(way, x, str(draw))
         self._is_repeatable(way, x, first, str(draw))
-        self._is_apart(way, x, first, str(draw), generator)
-        if compares:
-            self._compare_maps(x, first, str(draw))
+        self._is_apart(way, x, first, str(draw))
+        if fits:
+            self._compare_maps(way, x, draw)
         if way == "forward" and "inverse" in self.directions:
             self._way_back(x, first, str(draw))
-
-    def _match(self, draw: int) -> bool:
-        """Give the layer the reference's parameters; return whether they fit."""
-        assert self._reference is not None
-        if self._remote.load(self._reference.set_up(draw, _BATCH)):
-            self._remote.set_up(draw, _BATCH)
-            return False
-        return True
 
     def _compare(self, way: str, x: Array, key: str) -> Run:
         """Compare each sample's two numbers, and return the call that they are of."""
@@ -282,11 +304,10 @@ class _Judging:
         if not (_alike(again.y, first.y) and _alike(again.ldj, first.ldj)):
             raise _WrongError("the same call gives another answer")
 
-    def _is_apart(
-        self, way: str, x: Array, first: Run, key: str, generator: np.random.Generator
-    ) -> None:
-        others = x.copy()
-        others[1:] = inputs(self._asked.domain, x[1:].shape, 1.0, generator)
+    def _is_apart(self, way: str, x: Array, first: Run, key: str) -> None:
+        others = np.concatenate([x[:1], x[:0:-1] * 0.5 + x[1:] * 0.5])
+        if self._asked.domain.startswith("int"):
+            others = np.floor(others)
         beside = self._remote.run(way, others, key, noise=first.noise)
         same = _alike(beside.y[:1], first.y[:1])
         if not (same and beside.ldj is not None and first.ldj is not None):
@@ -294,15 +315,13 @@ class _Judging:
         if not _alike(beside.ldj[:1], first.ldj[:1]):
             raise _WrongError("a sample's ldj depends on its companions")
 
-    def _compare_maps(self, x: Array, first: Run, key: str) -> None:
-        assert self._reference is not None
-        way = self.directions[0]
-        if way not in self._reference.about["directions"]:
-            return
-        theirs = self._reference.run(way, x, key)
-        if first.noise is not None:
-            theirs = self._reference.run(way, x, key, noise=first.noise)
-        same = _alike(theirs.y, first.y)
+    def _compare_maps(self, way: str, x: Array, draw: int) -> None:
+        assert self._model is not None
+        noise = self._model.noises[draw]
+        ours = self._remote.run(way, x, f"{draw} model")
+        if noise is not None:
+            ours = self._remote.run(way, x, f"{draw} model", noise=noise)
+        same = _alike(ours.y, self._model.outputs[draw])
         self.same_map = same if self.same_map is None else self.same_map and same
 
     def _way_back(self, x: Array, first: Run, key: str) -> None:
@@ -342,7 +361,9 @@ class _Judging:
 # --- numbers --------------------------------------------------------------------------
 
 
-def difference_jacobian(mapped: Callable[[Array], Array], x: Array) -> tuple[Array, Array]:
+def difference_jacobian(
+    mapped: Callable[[Array], Array], x: Array
+) -> tuple[Array, Array]:
     """Return J `(batch, dims, dims)` by central differences, and how far each is off.
 
     Extrapolated from two step sizes (Richardson), whose difference is the estimate.
@@ -395,6 +416,13 @@ def inputs(
         return generator.integers(int(low), int(high) + 1, shape).astype(np.float64)
     high = high if math.isfinite(high) else low + 5.0 * reach
     return low + (high - low) * generator.uniform(0.03, 0.97, shape)
+
+
+def _inputs(asked: Asked, number: int) -> Array:
+    """Return the inputs of one draw, which are the same for all who are asked."""
+    generator = np.random.default_rng(_DRAWS[number])
+    reach = 1.0 + 1.5 * number
+    return inputs(asked.domain, (_BATCH, *asked.shape), reach, generator)
 
 
 def _alike(a: Array | None, b: Array | None) -> bool:

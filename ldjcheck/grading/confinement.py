@@ -160,6 +160,10 @@ def _size(folder: str) -> int:
     return total
 
 
+class WardenClosedError(Exception):
+    """Grading was interrupted: nothing more is started."""
+
+
 class Warden:
     """Starts confined processes one at a time, from a server that has torch loaded.
 
@@ -173,6 +177,7 @@ class Warden:
         self._forks = can if forks is None else forks
         self._server: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
+        self._closed = False
 
     def __enter__(self) -> Warden:
         return self
@@ -181,7 +186,11 @@ class Warden:
         self.close()
 
     def close(self) -> None:
-        """End the server, and with it whatever it started."""
+        """End the server, and with it whatever it started; for good."""
+        self._closed = True
+        self._end_server()
+
+    def _end_server(self) -> None:
         if self._control is not None:
             self._control.close()
             self._control = None
@@ -194,7 +203,12 @@ class Warden:
         """Return what a conversation with a process that does the job came to.
 
         The process is gone when this returns, and so is what it started.
+
+        Raises:
+            WardenClosedError: there is no warden any more.
         """
+        if self._closed:
+            raise WardenClosedError
         word = secrets.token_hex(16)
         sent = {
             "word": word,
@@ -221,8 +235,14 @@ class Warden:
         if timed_out or how["timed_out"]:
             why = f"no answer within {job.limits.seconds:g} seconds"
             return Ended(why=why, timed_out=True, printed=printed)
+        if self._closed:
+            raise WardenClosedError
         if why == "":
-            why = "it ended before it had answered" if how["how"] == "done" else how["how"]
+            why = (
+                "it ended before it had answered"
+                if how["how"] == "done"
+                else how["how"]
+            )
         return Ended(value=value, why=why, printed=printed)
 
     # --- how a process is started -----------------------------------------------------
@@ -245,8 +265,11 @@ class Warden:
                 control.sendall(b".")
                 return dict(json.loads(_line(control)))
             except (OSError, ValueError):  # the server itself was ended
-                self.close()
-                return {"how": "the process that started it was ended", "timed_out": False}
+                self._end_server()
+                return {
+                    "how": "the process that started it was ended",
+                    "timed_out": False,
+                }
 
         yield (
             os.fdopen(from_it, "rb"), os.fdopen(to_it, "wb"), os.fdopen(printed, "rb"), end
@@ -257,7 +280,7 @@ class Warden:
         with theirs:
             self._server = subprocess.Popen(
                 _program("serve"),
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.PIPE,
                 env=_environment(),

@@ -132,9 +132,7 @@ def _end(process: int) -> str:
 # --- in the new process ---------------------------------------------------------------
 
 
-def _child(
-    control: socket.socket, job: Mapping[str, Any], files: list[int]
-) -> None:
+def _child(control: socket.socket, job: Mapping[str, Any], files: list[int]) -> None:
     try:
         control.close()
         if is_linux():

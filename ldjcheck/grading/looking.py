@@ -22,7 +22,9 @@ _ODD_MODULES = frozenset(
         "builtins", "importlib", "inspect", "pickle", "runpy", "mmap", "resource",
     }
 )  # fmt: skip
-_ODD_CALLS = frozenset({"exec", "eval", "compile", "__import__", "globals", "breakpoint"})
+_ODD_CALLS = frozenset(
+    {"exec", "eval", "compile", "__import__", "globals", "breakpoint"}
+)
 _ODD_ATTRIBUTES = frozenset(
     {
         "_exit", "kill", "killpg", "fork", "forkpty", "system", "popen", "execv", "execve",
@@ -85,7 +87,9 @@ def _place(cell: int | None, line: int | None) -> str:
 # --- functions ------------------------------------------------------------------------
 
 
-def _functions(tree: ast.Module, text: str, cell: int | None) -> Iterator[dict[str, Any]]:
+def _functions(
+    tree: ast.Module, text: str, cell: int | None
+) -> Iterator[dict[str, Any]]:
     lines = text.splitlines()
     for owner, node in _definitions(tree):
         last = node.end_lineno or node.lineno
@@ -128,7 +132,7 @@ class _Renaming(ast.NodeTransformer):
         ]
         self._known = {name: f"v{i}" for i, name in enumerate(dict.fromkeys(own))}
 
-    def visit_Name(self, node: ast.Name) -> ast.Name:  # noqa: N802  # the base's spelling
+    def visit_Name(self, node: ast.Name) -> ast.Name:
         node.id = self._known.get(node.id, node.id)
         return node
 
@@ -136,12 +140,13 @@ class _Renaming(ast.NodeTransformer):
         node.arg, node.annotation = self._known.get(node.arg, node.arg), None
         return node
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:  # noqa: N802
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST | None:
         if node.value is None:
             return None
-        return self.visit(ast.Assign(targets=[node.target], value=node.value))
+        plain = ast.Assign(targets=[node.target], value=node.value)
+        return self.generic_visit(plain)
 
-    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:  # noqa: N802
+    def visit_Expr(self, node: ast.Expr) -> ast.AST | None:
         if isinstance(node.value, ast.Constant):
             return None
         return self.generic_visit(node)

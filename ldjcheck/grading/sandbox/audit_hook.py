@@ -45,6 +45,8 @@ def watch_operations(folder: str) -> None:
         else:
             refused = event.startswith(_REFUSED)
         if refused:
-            raise PermissionError(f"{event} is not allowed while submissions are graded")
+            raise PermissionError(
+                f"{event} is not allowed while submissions are graded"
+            )
 
     sys.addaudithook(hook)

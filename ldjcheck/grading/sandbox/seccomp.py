@@ -46,7 +46,9 @@ class _Calls:
 
     architecture: int
     refused: tuple[int, ...]
-    about_itself: tuple[int, ...]  # allowed where the first argument is 0 or this process
+    about_itself: tuple[
+        int, ...
+    ]  # allowed where the first argument is 0 or this process
     clone: int
     prctl: int
 
