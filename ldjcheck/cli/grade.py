@@ -13,10 +13,10 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ldjcheck.grading.confinement import Warden
     from ldjcheck.grading.course import Executor
     from ldjcheck.grading.formats import Form
     from ldjcheck.grading.overview import Overview
-    from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.submissions import Submission
 
@@ -105,35 +105,35 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
 def _graded(
     found: Sequence[Submission], rubric: Rubric, given: Mapping[str, Any]
 ) -> Overview:
-    from ldjcheck.grading.confinement import Warden, enforced_here
+    from ldjcheck.grading.cluster import NoClusterError
+    from ldjcheck.grading.confinement import Warden
     from ldjcheck.grading.course import mark_class
     from ldjcheck.grading.overview import overview
     from ldjcheck.grading.reference import prepared
     from ldjcheck.grading.rubric import RubricError
     from ldjcheck.grading.store import Store
 
-    execute = _executor(given["executor"], given["count"])
     with Warden() as warden:
-        enforced = enforced_here(warden, rubric.limits)
+        executor = _executor(given["executor"], given["count"], warden)
+        try:
+            enforced = executor.enforced(rubric.limits)
+        except NoClusterError as error:
+            raise click.UsageError(str(error)) from None
         if not given["quiet"]:
             click.echo(enforced.sentence(), err=True)
         try:
             ready, models = prepared(rubric, warden)
         except RubricError as error:
             raise click.UsageError(str(error)) from None
-    with _progress(len(found), quiet=given["quiet"]) as bar:
-
-        def tell(marked: Marked) -> None:
-            bar.update(1, marked.submission)
-
-        marked = mark_class(
-            found,
-            ready,
-            models,
-            execute=execute,
-            store=Store(given["out"], again=given["again"]),
-            tell=tell,
-        )
+        with _progress(len(found), quiet=given["quiet"]) as bar:
+            marked = mark_class(
+                found,
+                ready,
+                models,
+                executor=executor,
+                store=Store(given["out"], again=given["again"]),
+                tell=lambda each: bar.update(1, each.submission),
+            )
     return overview(marked, ready, enforced)
 
 
@@ -148,14 +148,14 @@ def _progress(length: int, *, quiet: bool) -> Any:
     return bar
 
 
-def _executor(where: str, count: int | None) -> Executor:
-    from ldjcheck.grading.cluster import NoClusterError, on_cluster
-    from ldjcheck.grading.course import side_by_side
+def _executor(where: str, count: int | None, warden: Warden) -> Executor:
+    from ldjcheck.grading.cluster import Cluster, NoClusterError
+    from ldjcheck.grading.course import SideBySide
 
     kind, _, address = where.partition(":")
     if kind == "dask" and address:
         try:
-            return on_cluster(address)
+            return Cluster(address)
         except NoClusterError as error:
             raise click.UsageError(str(error)) from None
     if where != "local":
@@ -163,7 +163,7 @@ def _executor(where: str, count: int | None) -> Executor:
             f"{where!r} is no executor: write local, or dask:ADDRESS as in "
             "dask:tcp://10.0.0.1:8786"
         )
-    return side_by_side(count or _cores())
+    return SideBySide(count or _cores(), warden)
 
 
 def _cores() -> int:

@@ -130,10 +130,12 @@ class Remote:
             "noise": None if noise is None else noise.tolist(),
         }
         answer = self._asked(question)
-        ldj = answer.get("ldj")
+        y, ldj = _array(answer.get("y")), answer.get("ldj")
+        if not y.ndim or len(y) != len(x):
+            raise BrokenChannelError("what it sent are not the numbers asked for")
         noise_drawn = answer.get("noise")
         return Run(
-            y=_array(answer.get("y")),
+            y=y,
             ldj=None if ldj is None else _array(ldj),
             form=str(answer["form"]) if answer.get("form") else None,
             noise=None if noise_drawn is None else _array(noise_drawn),
@@ -305,9 +307,9 @@ class _Judging:
             raise _WrongError("the same call gives another answer")
 
     def _is_apart(self, way: str, x: Array, first: Run, key: str) -> None:
-        others = np.concatenate([x[:1], x[:0:-1] * 0.5 + x[1:] * 0.5])
-        if self._asked.domain.startswith("int"):
-            others = np.floor(others)
+        others = x.copy()
+        fresh = np.random.default_rng(_DRAWS[0] + 1)
+        others[1:] = inputs(self._asked.domain, x[1:].shape, 1.0, fresh)
         beside = self._remote.run(way, others, key, noise=first.noise)
         same = _alike(beside.y[:1], first.y[:1])
         if not (same and beside.ldj is not None and first.ldj is not None):

@@ -5,18 +5,20 @@ Each worker keeps one warden, and confines what it runs as this machine would.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.grading.confinement import Warden
+from ldjcheck.grading.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
+from ldjcheck.grading.sandbox.measured import Enforced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ldjcheck.grading.black_box import Model
-    from ldjcheck.grading.course import Executor
     from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric
+    from ldjcheck.grading.sandbox import Limits
     from ldjcheck.grading.submissions import Submission
 
 _PLUGIN = "ldjcheck-warden"
@@ -26,39 +28,63 @@ class NoClusterError(Exception):
     """There is no cluster to be had; the text says why, and what to do."""
 
 
-def on_cluster(address: str) -> Executor:
-    """Return what marks submissions on the workers of a Dask scheduler.
+class Cluster:
+    """Marks submissions on the workers of a Dask scheduler.
 
     Raises:
         NoClusterError: Dask is not installed, or nobody answers at the address.
     """
-    try:
-        from distributed import Client, as_completed
-    except ImportError:
-        raise NoClusterError(
-            "Grading on a cluster needs Dask: pip install 'ldjcheck[cluster]'"
-        ) from None
-    try:
-        client = Client(address, timeout="10s", set_as_default=False)
-    except (OSError, TimeoutError, ValueError) as error:
-        raise NoClusterError(
-            f"No Dask scheduler answers at {address}: {error}"
-        ) from None
 
-    def execute(
-        submissions: Sequence[Submission], rubric: Rubric, models: Mapping[str, Model]
+    def __init__(self, address: str) -> None:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise NoClusterError(
+                "Grading on a cluster needs Dask: pip install 'ldjcheck[cluster]'"
+            ) from None
+        try:
+            self._client = Client(address, timeout="10s", set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            raise NoClusterError(
+                f"No Dask scheduler answers at {address}: {error}"
+            ) from None
+        self._client.register_plugin(_plugin(), name=_PLUGIN)
+
+    def enforced(self, limits: Limits) -> Enforced:
+        """Return what the confinement holds back on every worker.
+
+        Raises:
+            NoClusterError: there is none.
+        """
+        workers = list(self._client.scheduler_info(n_workers=-1)["workers"])
+        if not workers:
+            raise NoClusterError("The Dask scheduler has no workers.")
+        asked = [
+            self._client.submit(_enforced, limits, workers=[each], pure=False)
+            for each in workers
+        ]
+        told = self._client.gather(asked)
+        names = Enforced.__slots__
+        return Enforced(**{n: all(getattr(each, n) for each in told) for n in names})
+
+    def mark(
+        self,
+        submissions: Sequence[Submission],
+        rubric: Rubric,
+        models: Mapping[str, Model],
     ) -> Iterator[Marked]:
-        with client:
-            client.register_plugin(_plugin(), name=_PLUGIN)
-            shared = client.scatter((rubric, dict(models)), broadcast=True, hash=False)
-            futures = [
-                client.submit(_mark, each, shared, pure=False, resources=None)
-                for each in submissions
-            ]
-            for future in as_completed(futures):
-                yield future.result()
+        """Yield the facts about submissions as they come."""
+        from distributed import as_completed
 
-    return execute
+        client = self._client
+        with client:
+            given = [(rubric, dict(models))]
+            (shared,) = client.scatter(given, broadcast=True, hash=False)
+            futures = [
+                client.submit(_mark, each, shared, pure=False) for each in submissions
+            ]
+            for future in as_completed(futures, loop=client.loop):
+                yield future.result()
 
 
 def _plugin() -> Any:
@@ -78,10 +104,22 @@ def _plugin() -> Any:
 
 
 def _mark(submission: Submission, shared: tuple[Rubric, Mapping[str, Model]]) -> Marked:
-    """Return the facts about one submission, on a worker, by a warden that is idle."""
+    """Return the facts about one submission, on a worker."""
+    with _idle_warden() as warden:
+        return mark(submission, *shared, warden)
+
+
+def _enforced(limits: Limits) -> Enforced:
+    """Return what the confinement holds back on a worker."""
+    with _idle_warden() as warden:
+        return enforced_here(warden, limits)
+
+
+@contextmanager
+def _idle_warden() -> Iterator[Warden]:
+    """Take a warden of this worker's, and leave it for the next."""
     from distributed import get_worker
 
-    rubric, models = shared
     worker: Any = get_worker()
     idle: list[Warden] = worker.ldjcheck_wardens
     try:
@@ -89,6 +127,6 @@ def _mark(submission: Submission, shared: tuple[Rubric, Mapping[str, Model]]) ->
     except IndexError:
         warden = Warden()
     try:
-        return mark(submission, rubric, models, warden)
+        yield warden
     finally:
         idle.append(warden)

@@ -6,9 +6,9 @@ import queue
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
-from ldjcheck.grading.confinement import Warden
+from ldjcheck.grading.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 
 if TYPE_CHECKING:
@@ -17,13 +17,25 @@ if TYPE_CHECKING:
     from ldjcheck.grading.black_box import Model
     from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric
+    from ldjcheck.grading.sandbox import Limits
+    from ldjcheck.grading.sandbox.measured import Enforced
     from ldjcheck.grading.store import Store
     from ldjcheck.grading.submissions import Submission
 
-    Executor = Callable[
-        [Sequence[Submission], Rubric, Mapping[str, Model]], Iterator[Marked]
-    ]
-    """Marks submissions, in any order."""
+
+class Executor(Protocol):
+    """Where submissions are marked."""
+
+    def enforced(self, limits: Limits) -> Enforced:
+        """Return what the confinement holds back there."""
+
+    def mark(
+        self,
+        submissions: Sequence[Submission],
+        rubric: Rubric,
+        models: Mapping[str, Model],
+    ) -> Iterator[Marked]:
+        """Yield the facts about submissions, in any order."""
 
 
 def mark_class(
@@ -31,7 +43,7 @@ def mark_class(
     rubric: Rubric,
     models: Mapping[str, Model],
     *,
-    execute: Executor,
+    executor: Executor,
     store: Store,
     tell: Callable[[Marked], None] = lambda _: None,
 ) -> list[Marked]:
@@ -50,7 +62,7 @@ def mark_class(
         else:
             same.setdefault(each.fingerprint, []).append(each)
     first = [group[0] for group in same.values()]
-    for marked in execute(first, rubric, models) if first else ():
+    for marked in executor.mark(first, rubric, models) if first else ():
         for each in same[marked.fingerprint]:
             own = replace(marked, submission=each.name)
             store.keep(own)
@@ -59,13 +71,29 @@ def mark_class(
     return [found[each.name] for each in submissions]
 
 
-def side_by_side(count: int) -> Executor:
-    """Return what marks so many submissions at a time on this machine."""
+class SideBySide:
+    """Marks several submissions at a time on this machine.
 
-    def execute(
-        submissions: Sequence[Submission], rubric: Rubric, models: Mapping[str, Model]
+    Args:
+        count: how many at a time.
+        warden: the first of those that it takes: it may have been at work already.
+    """
+
+    def __init__(self, count: int, warden: Warden) -> None:
+        self._count, self._warden = count, warden
+
+    def enforced(self, limits: Limits) -> Enforced:
+        """Return what the confinement holds back here."""
+        return enforced_here(self._warden, limits)
+
+    def mark(
+        self,
+        submissions: Sequence[Submission],
+        rubric: Rubric,
+        models: Mapping[str, Model],
     ) -> Iterator[Marked]:
-        workers = min(count, len(submissions))
+        """Yield the facts about submissions as they come."""
+        workers = min(self._count, len(submissions))
         idle: queue.SimpleQueue[Warden] = queue.SimpleQueue()
 
         def work(submission: Submission) -> Marked:
@@ -80,10 +108,8 @@ def side_by_side(count: int) -> Executor:
             # When this is interrupted, those that have not begun never do; those that
             # have, end with their wardens, which are closed first.
             stack.callback(pool.shutdown, wait=True, cancel_futures=True)
-            for _ in range(workers):
-                idle.put(stack.enter_context(Warden()))
+            for each in (self._warden, *(Warden() for _ in range(workers - 1))):
+                idle.put(stack.enter_context(each))
             futures = [pool.submit(work, each) for each in submissions]
             for done in as_completed(futures):
                 yield done.result()
-
-    return execute
