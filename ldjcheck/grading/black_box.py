@@ -45,6 +45,7 @@ class Sample:
     reported: float | None
     exact: float
     allowed: float
+    index: int = 0  # of the sample
 
     @property
     def is_wrong(self) -> bool:
@@ -275,22 +276,35 @@ class _Judging:
         if first.ldj.shape != (len(x),):
             raise BrokenChannelError("what it sent are not the numbers asked for")
         exact, off = self._exact(way, x, first, key)
-        for reported, true, vague in zip(first.ldj, exact, off, strict=True):
-            if not (math.isfinite(true) and vague <= _VAGUE):
-                continue
-            allowed = _CLOSE * (1.0 + abs(true)) + vague
-            self.samples.append(
-                Sample(direction=way, reported=float(reported), exact=float(true),
-                       allowed=float(allowed))
-            )  # fmt: skip
+        numbers = zip(first.ldj, exact, off, strict=True)
+        for index, (reported, true, vague) in enumerate(numbers):
+            if math.isfinite(true) and vague <= _VAGUE:
+                self._note(way, reported, true, vague, index)
         return first
+
+    def _note(
+        self, way: str, reported: float, exact: float, vague: float, index: int = 0
+    ) -> None:
+        self.samples.append(
+            Sample(
+                direction=way,
+                reported=float(reported),
+                exact=float(exact),
+                allowed=float(_CLOSE * (1.0 + abs(exact)) + vague),
+                index=index,
+            )
+        )
+
+    def _is_noise(self, first: Run) -> bool:
+        """Return whether the noise is what is mapped: of whole numbers it is."""
+        return self._asked.domain.startswith("int") and first.noise is not None
 
     def _exact(self, way: str, x: Array, first: Run, key: str) -> tuple[Array, Array]:
         """Return log|det J| of each sample, and how far it may be off.
 
         Of whole numbers the noise is what is mapped, else the input.
         """
-        is_noise = self._asked.domain.startswith("int") and first.noise is not None
+        is_noise = self._is_noise(first)
         at = first.noise if is_noise else x
         assert at is not None
 
@@ -339,15 +353,32 @@ class _Judging:
         if not tracked or not np.any(back.ldj):
             return
         assert back.ldj is not None
-        forward = [s for s in self.samples[-len(x) :] if s.direction == "forward"]
-        if len(forward) != len(x) or back.ldj.shape != (len(x),):
-            return
-        for there, reported, leads in zip(forward, back.ldj, leads_back, strict=True):
-            if leads:
-                self.samples.append(
-                    Sample(direction="inverse", reported=float(reported),
-                           exact=-there.exact, allowed=there.allowed + _CLOSE)
-                )  # fmt: skip
+        if back.ldj.shape != (len(x),):
+            raise BrokenChannelError("what it sent are not the numbers asked for")
+        exact, off = self._exact_back(x, first, f"{key} back")
+        for reported, true, vague, leads in zip(
+            back.ldj, exact, off, leads_back, strict=True
+        ):
+            if leads and vague <= _VAGUE:
+                self._note("inverse", reported, true, vague)
+
+    def _exact_back(self, x: Array, first: Run, key: str) -> tuple[Array, Array]:
+        """Return log|det J| of the way back, and how far it may be off.
+
+        Where it undoes the map, that is minus the map's. It does not undo what made the
+        noise of whole numbers, and is then looked at by itself, rounding seen through.
+        """
+        if self._is_noise(first):
+            jacobian = difference_jacobian(
+                lambda y: self._remote.run("inverse", y, key, through=True).y, first.y
+            )
+            return log_abs_det(*jacobian)
+        known = {
+            s.index: s for s in self.samples[-len(x) :] if s.direction == "forward"
+        }
+        exact = [-known[i].exact if i in known else math.nan for i in range(len(x))]
+        off = [known[i].allowed if i in known else math.inf for i in range(len(x))]
+        return np.array(exact), np.array(off)
 
     def concluded(self, standing: Standing, why: str) -> Numbers:
         """Return what was seen, with the sample that shows it best."""
