@@ -49,6 +49,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"listening"}),
     frozenset({"api"}),
     frozenset({"classroom", "testing"}),
+    frozenset({"session"}),
+    frozenset({"grading"}),
     frozenset({"cli", "pytest_plugin"}),
     frozenset({"__main__"}),
 )  # fmt: skip

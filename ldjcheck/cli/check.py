@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ldjcheck.cli.session import Checker
     from ldjcheck.report import Format
+    from ldjcheck.session.targets import Checker
 
 
 @click.command(
@@ -41,7 +41,7 @@ def _check(
 ) -> int:
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
-    from ldjcheck.cli.session import Request, run_session
+    from ldjcheck.session.targets import Request, run_session
 
     _refuse_mixing(settings["formats"])
     if settings["plot"] is not None:
@@ -121,7 +121,7 @@ def _checker() -> Checker:
     No operator is run here: the threads that it starts would not survive a fork.
     """
     from ldjcheck import api
-    from ldjcheck.cli.session import Checker
+    from ldjcheck.session.targets import Checker
 
     return Checker(
         api.check_layer, api.failed_result, api.why_no_flow, api.without_untaken

@@ -1,4 +1,4 @@
-"""`ldjcheck explain CODE|NAME`: one page about a mistake."""
+"""`ldjcheck explain CODE|NAME`: one page about a mistake, or about a symptom."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from ldjcheck.classroom.symptoms import Symptom
     from ldjcheck.mistakes import Rule
 
 _WIDTH = 80
@@ -17,10 +18,15 @@ _HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @click.command(
-    "explain", short_help="Explain a mistake: its rule, wrong and right code."
+    "explain", short_help="Explain a mistake, or what a symptom may come from."
 )
-@click.argument("mistake", metavar="CODE|NAME")
-def explain(mistake: str) -> None:
+@click.argument("mistake", required=False, metavar="[CODE|NAME]")
+@click.option(
+    "--symptom",
+    metavar="TEXT",
+    help="What you see, in your own words: the mistakes that show so, likeliest first.",
+)
+def explain(mistake: str | None, symptom: str | None) -> None:
     """Explain one mistake: the rule it breaks, how it shows, wrong and right code.
 
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped; `ldjcheck codes`
@@ -28,10 +34,65 @@ def explain(mistake: str) -> None:
     """
     from ldjcheck.mistakes import rule_for
 
+    if (mistake is None) == (symptom is None):
+        raise click.UsageError(
+            "Name a mistake, as in `ldjcheck explain sign-flipped`, or say what you see, "
+            'as in `ldjcheck explain --symptom "negative bits per dimension"`.'
+        )
+    if symptom is not None:
+        click.echo(page_of_symptom(symptom))
+        return
+    assert mistake is not None
     rule = rule_for(mistake)
     if rule is None:
         raise click.UsageError(unknown_mistake(mistake))
     click.echo(page_of(rule))
+
+
+def page_of_symptom(text: str) -> str:
+    """Return which mistakes show so, likeliest first, and what to run.
+
+    Raises:
+        UsageError: nothing like it is known.
+    """
+    from ldjcheck.classroom.symptoms import SYMPTOMS, symptoms_for
+
+    found = symptoms_for(text)
+    if not found:
+        known = "\n".join(f"  {each.title}" for each in SYMPTOMS)
+        raise click.UsageError(
+            f"I know nothing that shows as {text!r}. I know:\n{known}"
+        )
+    first, *others = found
+    blocks = [first.title, _filled(first.about, "  "), *_suspects(first)]
+    likeliest = _named(first.suspects[0].code)
+    blocks.append(
+        "\n".join(
+            [
+                "WHICH IS IT?      ldjcheck your_file.py:YourLayer",
+                f"SEE THE LIKELIEST ldjcheck demo {likeliest}",
+                f"READ ABOUT IT     ldjcheck explain {likeliest}",
+            ]
+        )
+    )
+    if others:
+        meant = "; ".join(f'"{each.title}"' for each in others)
+        blocks.append(_filled(f"Or did you mean {meant}?"))
+    return "\n\n".join(blocks)
+
+
+def _suspects(symptom: Symptom) -> list[str]:
+    return [
+        f"  {place}  {each.code}  {_named(each.code)}\n{_filled(each.why, ' ' * 13)}"
+        for place, each in enumerate(symptom.suspects, 1)
+    ]
+
+
+def _named(code: str) -> str:
+    from ldjcheck.mistakes import rule_for
+
+    rule = rule_for(code)
+    return code if rule is None else rule.name
 
 
 def page_of(rule: Rule) -> str:

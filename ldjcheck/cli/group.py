@@ -12,6 +12,8 @@ from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
 from ldjcheck.cli.demo import demo
 from ldjcheck.cli.explain import explain
+from ldjcheck.cli.grade import grade
+from ldjcheck.cli.quiz import quiz
 from ldjcheck.cli.sections import write_sections
 from ldjcheck.cli.selftest import selftest
 
@@ -100,5 +102,5 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes, demo, selftest):
+for command in (check, explain, codes, demo, selftest, quiz, grade):
     main.add_command(command)

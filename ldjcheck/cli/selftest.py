@@ -36,8 +36,8 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
     planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
-    from ldjcheck.cli.isolation import Faulted, Finished, TimedOut, run_isolated
     from ldjcheck.cli.output import write_fault
+    from ldjcheck.session.isolation import Faulted, Finished, TimedOut, run_isolated
 
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     outcome = run_isolated(_planted, target, Options(**given), timeout=_TIMEOUT)

@@ -76,6 +76,19 @@ def write_fixes(fixes: Sequence[Fix], started: float) -> tuple[Written, ...]:
     return tuple(done)
 
 
+def edited(data: bytes, edits: Sequence[Any]) -> bytes | None:
+    """Return a file's bytes with edits in them; None where its lines are others.
+
+    The edits are of one file, a Python file or a notebook: records with the fields of
+    `Edit`.
+    """
+    of_cells = any(edit.cell is not None for edit in edits)
+    try:
+        return _notebook(data, edits) if of_cells else _python(data, edits)
+    except (_RefusedError, LookupError, RecursionError):
+        return None
+
+
 def _refused(
     fixes: Sequence[Fix], edits: Sequence[Edit], started: float
 ) -> list[Written]:

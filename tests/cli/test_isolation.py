@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ldjcheck.cli.isolation import Died, Faulted, Finished, TimedOut, run_isolated
+from ldjcheck.session.isolation import Died, Faulted, Finished, TimedOut, run_isolated
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,7 +96,7 @@ def test_a_process_that_dies_says_how(end: Callable[[], None], how: str) -> None
 
 SCRIBBLE = """
 import os
-from ldjcheck.cli.isolation import run_isolated
+from ldjcheck.session.isolation import run_isolated
 
 def scribble():
     for descriptor in range(3, 200):

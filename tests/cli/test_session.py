@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.cli.session import Checker, Request, Session, exit_code, run_session
 from ldjcheck.records import Finding, Layer, Options, Result
+from ldjcheck.session.targets import Checker, Request, Session, exit_code, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ldjcheck.cli.isolation import (
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Result, Run, Skipped
+from ldjcheck.session.isolation import (
     Died,
     Faulted,
     Finished,
@@ -15,8 +17,6 @@ from ldjcheck.cli.isolation import (
     TimedOut,
     run_isolated,
 )
-from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Result, Run, Skipped
 from ldjcheck.targets import (
     Survey,
     find_layers,

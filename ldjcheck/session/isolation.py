@@ -116,7 +116,7 @@ def _work(
     arguments: tuple[Any, ...],
     tells: bool,
 ) -> None:
-    _separate(timeout)
+    separate(timeout)
     outcome: Outcome
 
     def tell(value: Any) -> None:
@@ -135,7 +135,7 @@ def _work(
         os._exit(1)
 
 
-def _separate(timeout: float) -> None:
+def separate(timeout: float) -> None:
     """Cut this process off from the caller's terminal and standard output."""
     if hasattr(os, "setsid"):
         # A group of its own: it can be ended as a whole, and a Ctrl-C, which the
@@ -167,7 +167,7 @@ def _outcome(process: BaseProcess, reader: Connection, timeout: float) -> Outcom
                 return answer
             told = answer.value
         elif process.exitcode is not None and not reader.poll():
-            return Died(_how(process.exitcode))
+            return Died(how_it_ended(process.exitcode))
     return TimedOut(timeout, told)
 
 
@@ -176,7 +176,7 @@ def _answer(process: BaseProcess, reader: Connection) -> Outcome | _Told:
         outcome = pickle.loads(reader.recv_bytes())
     except (EOFError, OSError):  # it ended before or while answering
         process.join(_GRACE)
-        return Died(_how(process.exitcode))
+        return Died(how_it_ended(process.exitcode))
     except Exception:  # user code wrote into a descriptor that it does not own
         return Died("what it sent back cannot be read")
     if isinstance(outcome, _Told):
@@ -185,7 +185,8 @@ def _answer(process: BaseProcess, reader: Connection) -> Outcome | _Told:
     return outcome if isinstance(outcome, Outcome) else Died("it sent back no result")
 
 
-def _how(exit_code: int | None) -> str:
+def how_it_ended(exit_code: int | None) -> str:
+    """Return in words how a process ended, by its exit code; negative for a signal."""
     if exit_code is None:
         return "it closed files that are not its own, and ran on"
     if exit_code >= 0:

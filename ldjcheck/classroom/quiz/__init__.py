@@ -1,0 +1,1 @@
+"""The quiz: layers with neutral names, right or wrong, and answers that are run."""

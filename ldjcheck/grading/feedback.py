@@ -1,0 +1,138 @@
+"""What a student is told: what does not fit, and a question that leads on.
+
+The level says how much: `hint` what does not agree and a question, `place` the function
+too, `name` the mistake with its page, `fix` the line and the edit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+from ldjcheck.classroom.hints import hint_for
+from ldjcheck.grading.rubric import Feedback
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.grading.records import Cause, Outcome
+    from ldjcheck.grading.scoring import ExerciseGrade, Grade
+
+_LEVELS: tuple[str, ...] = get_args(Feedback)
+_DIRECTIONS = {"forward": "on the way there", "inverse": "on the way back"}
+
+
+def feedback(grade: Grade, level: Feedback) -> str:
+    """Return all that a student is told, as Markdown."""
+    total = f"{number(grade.points)} of {number(grade.possible)} points"
+    lines = [f"# {_plain(grade.submission)}: {total}", ""]
+    if grade.problem is not None:
+        lines += [f"Your submission could not be read: {_plain(grade.problem)}.", ""]
+    for each in grade.exercises:
+        points = f"{number(each.points)} of {number(each.possible)}"
+        lines += [
+            f"## {_plain(each.exercise)}: {points}",
+            "",
+            *on_exercise(each, level),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def on_exercise(grade: ExerciseGrade, level: Feedback) -> list[str]:
+    """Return the lines about one exercise."""
+    outcome = grade.outcome
+    lines = [_first(grade)]
+    if outcome.standing in ("broken", "stopped", "absent"):
+        return [*lines, *_fenced(outcome.evidence)]
+    if outcome.standing == "wrong":
+        lines += _numbers(outcome)
+    for cause in _shown(grade):
+        lines += ["", *_on_cause(cause, level)]
+    lines += [
+        f"The mistake {charge.why.replace('counted', 'is counted')}: it costs nothing more."
+        for charge in grade.charges
+        if charge.why.startswith("counted")
+    ]
+    return lines
+
+
+def _first(grade: ExerciseGrade) -> str:
+    outcome = grade.outcome
+    if grade.excused:
+        return "Something in the handout is wrong here. It costs you nothing."
+    why = _plain(outcome.why).rstrip(".")
+    return {
+        "right": "Right: the log-determinant is that of the map.",
+        "wrong": "Something does not agree yet."
+        if outcome.same_map is not False
+        else "Your layer is another map than was asked for.",
+        "unproven": "Nothing is shown: at the inputs tried, any log-determinant would do "
+        "as well.",
+        "absent": f"Not found: {why}.",
+        "broken": f"It could not be run: {why}.",
+        "stopped": f"It was stopped: {why}.",
+        "held": "Your teacher will look at this one.",
+    }[outcome.standing]
+
+
+def _shown(grade: ExerciseGrade) -> Iterator[Cause]:
+    """Yield the mistakes that are told: those that count, and of warnings those that cost."""
+    excused = {c.cause.code for c in grade.charges if c.why == "the handout's"}
+    costly = {charge.cause.code for charge in grade.charges if charge.points}
+    for cause in grade.outcome.causes:
+        counts = cause.severity in ("error", "unproven") or cause.code in costly
+        if counts and cause.code not in excused:
+            yield cause
+
+
+def _numbers(outcome: Outcome) -> list[str]:
+    sample = outcome.sample
+    if sample is None or sample.reported is None:
+        return []
+    if abs(sample.reported - sample.exact) < 1e-4:  # another thing is wrong
+        return []
+    return [
+        f"For one input {_DIRECTIONS[sample.direction]} it reports "
+        f"{sample.reported:.4f}; the Jacobian gives {sample.exact:.4f}."
+    ]
+
+
+def _on_cause(cause: Cause, level: Feedback) -> list[str]:
+    depth = _LEVELS.index(level)
+    lines = [hint_for(cause.code)]
+    place = cause.place
+    if depth >= 1 and place is not None and place.function:
+        lines.append(f"Look at `{place.function}`.")
+    if depth >= 2:
+        lines.append(
+            f"It is called {cause.name} ({cause.code}): `ldjcheck explain {cause.name}` "
+            "tells more."
+        )
+    if depth >= 3:
+        lines.append(_plain(cause.message))
+        lines += [] if place is None else [f"At {place.words()}:"]
+        rows = [row for e in cause.edits for row in (f"- {e.before}", f"+ {e.after}")]
+        lines += _fenced(rows)
+    return lines
+
+
+def _fenced(rows: tuple[str, ...] | list[str]) -> list[str]:
+    if not rows:
+        return []
+    kept = [row.replace("```", "'''") for row in rows]
+    return ["", "```text", *kept, "```"]
+
+
+def _plain(text: str) -> str:
+    """Return foreign text in which nothing means something to Markdown or to HTML."""
+    flat = " ".join(text.split())
+    for sign in "\\`*_<>[]#|":
+        flat = flat.replace(
+            sign, f"\\{sign}" if sign not in "<>" else {"<": "&lt;", ">": "&gt;"}[sign]
+        )
+    return flat
+
+
+def number(value: float) -> str:
+    """Return points as one writes them: 2, 2.5."""
+    return f"{value:.6g}"

@@ -1,0 +1,55 @@
+"""`gradescope`: `results.json` as Gradescope's autograders write it, which otter reads too.
+
+https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.grading.feedback import on_exercise
+from ldjcheck.grading.formats.form import Form
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.grading.overview import Overview
+    from ldjcheck.grading.rubric import Feedback
+    from ldjcheck.grading.scoring import Grade
+
+
+def render(overview: Overview) -> Mapping[str, str]:
+    """Return each submission's results by its name."""
+    level = overview.rubric.feedback
+    return {
+        grade.submission: json.dumps(results(grade, level), indent=2) + "\n"
+        for grade in overview.grades.grades
+    }
+
+
+def results(grade: Grade, level: Feedback) -> dict[str, Any]:
+    """Return one submission's results; what is for the teacher stays out."""
+    said = "" if grade.problem is None else f"It could not be read: {grade.problem}."
+    return {
+        "score": grade.points,
+        "output": said,
+        "output_format": "text",
+        "visibility": "visible",
+        "stdout_visibility": "hidden",
+        "tests": [
+            {
+                "name": each.exercise,
+                "score": each.points,
+                "max_score": each.possible,
+                "status": "passed" if each.points == each.possible else "failed",
+                "output": "\n".join(on_exercise(each, level)),
+                "output_format": "md",
+                "visibility": "visible",
+            }
+            for each in grade.exercises
+        ],
+    }
+
+
+FORM = Form(name="gradescope", file="gradescope", render=render, suffix=".json")

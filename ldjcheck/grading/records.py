@@ -1,0 +1,168 @@
+"""What is known about a submission: facts that are kept, and points that follow from them.
+
+Facts are stored, and read again when grading is resumed; what comes from the confined
+processes is cut to size and to its types here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Standing = Literal[
+    "right",  # judged right from outside, and nothing found beside the code
+    "wrong",
+    "unproven",
+    "absent",  # it defines no such name, or lacks a direction that is asked for
+    "broken",  # it cannot be loaded, built or called
+    "stopped",  # it ran into a limit, or its process died
+    "held",  # the two checks do not agree, or only one could be made: for the teacher
+]
+
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in a submission something stands."""
+
+    file: str
+    line: int
+    cell: int | None = None
+    function: str | None = None  # with its class
+    text: str | None = None
+    from_handout: bool = False  # the line stands so in the handout
+
+    @property
+    def key(self) -> tuple[str, int | None, int]:
+        """What tells it from other places of the same submission."""
+        return self.file, self.cell, self.line
+
+    def words(self) -> str:
+        """Return the place as one says it."""
+        at = f"cell {self.cell}, line {self.line}" if self.cell else f"line {self.line}"
+        return f"{self.file}, {at}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """One line that is to be another; `after` may be several, or none."""
+
+    file: str
+    line: int
+    before: str
+    after: str
+    cell: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """One mistake, as the check beside the code names it.
+
+    `confirmed`: its edit, made from outside, was seen to make the layer right, alone or
+    together with those of its other causes.
+    """
+
+    code: str
+    name: str
+    severity: str
+    message: str
+    direction: str | None = None
+    place: Place | None = None
+    edits: tuple[Edit, ...] = ()
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What one input shows, in nats."""
+
+    direction: str
+    reported: float | None
+    exact: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How one exercise of a submission stands, and why."""
+
+    exercise: str
+    standing: Standing
+    why: str = ""
+    evidence: tuple[str, ...] = ()  # of the submission's own errors
+    file: str | None = None
+    causes: tuple[Cause, ...] = ()
+    sample: Sample | None = None
+    same_map: bool | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """A function of a submission, as written, and in a form without names of its own."""
+
+    name: str
+    file: str
+    line: int
+    text: str
+    form: str
+    cell: int | None = None
+    last: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Marked:
+    """All facts about one submission."""
+
+    submission: str
+    fingerprint: str  # of its files
+    rubric: str  # fingerprint of the rubric
+    outcomes: tuple[Outcome, ...] = ()
+    problem: str | None = None
+    odd: tuple[str, ...] = ()  # what its source does that a layer has no need of
+    wrong: tuple[Written, ...] = ()  # functions that something wrong stands in
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the facts as JSON has them."""
+        return asdict(self)
+
+
+def marked_from(table: Mapping[str, Any]) -> Marked:
+    """Return the facts that were stored.
+
+    Raises:
+        KeyError, TypeError, ValueError: the file is another's.
+    """
+    plain = dict(table)
+    plain["outcomes"] = tuple(_outcome(each) for each in table["outcomes"])
+    plain["odd"] = tuple(table["odd"])
+    plain["wrong"] = tuple(Written(**each) for each in table["wrong"])
+    return Marked(**plain)
+
+
+def _outcome(table: Mapping[str, Any]) -> Outcome:
+    plain = dict(table)
+    plain["evidence"] = tuple(table["evidence"])
+    plain["causes"] = tuple(_cause(each) for each in table["causes"])
+    plain["sample"] = None if table["sample"] is None else Sample(**table["sample"])
+    return Outcome(**plain)
+
+
+def _cause(table: Mapping[str, Any]) -> Cause:
+    plain = dict(table)
+    plain["place"] = None if table["place"] is None else Place(**table["place"])
+    plain["edits"] = tuple(Edit(**each) for each in table["edits"])
+    return Cause(**plain)
+
+
+def short(value: Any, longest: int = _LONGEST) -> str:
+    """Return foreign text in one piece that is not too long, without control characters."""
+    text = value if isinstance(value, str) else repr(value)
+    kept = (
+        c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}"
+        for c in text[:longest]
+    )
+    return "".join(kept)

@@ -1,0 +1,101 @@
+"""The teacher's own solution: asked once, before any submission is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.grading import black_box
+from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
+from ldjcheck.grading.marking import in_folder, job_for, opened
+from ldjcheck.grading.rubric import RubricError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ldjcheck.grading.confinement import Conversation, Warden
+    from ldjcheck.grading.rubric import Exercise, Rubric
+
+
+def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Mapping[str, Model]]:
+    """Return the rubric with what it left open, and what its reference gives.
+
+    Shape and domain are then as the reference has them. Where the numbers of the reference
+    cannot be judged from outside, nobody's can.
+
+    Raises:
+        RubricError: the reference does not do what is asked.
+    """
+    if rubric.reference is None:
+        return rubric, {}
+    exercises, models = [], {}
+    for exercise in rubric.exercises:
+        found, model = _asked_once(exercise, rubric, warden)
+        exercises.append(found)
+        if model is not None:
+            models[exercise.name] = model
+    return replace(rubric, exercises=tuple(exercises)), models
+
+
+def _asked_once(
+    exercise: Exercise, rubric: Rubric, warden: Warden
+) -> tuple[Exercise, Model | None]:
+    reference = rubric.reference
+    assert reference is not None
+
+    def talk(said: Conversation) -> tuple[Exercise, Numbers, Model | None]:
+        remote = Remote(said.ask, opened(said.hear()))
+        if "fault" in remote.about:
+            return (
+                exercise,
+                Numbers(standing="wrong", fault=remote.about["fault"]),
+                None,
+            )
+        found = replace(
+            exercise,
+            shape=exercise.shape or remote.about["shape"],
+            domain=exercise.domain or remote.about["domain"],
+        )
+        asked = Asked(
+            domain=found.domain or "real",
+            shape=found.shape or (),
+            needs_inverse=found.inverse,
+        )
+        numbers = black_box.judge(remote, asked)
+        if numbers.standing != "right":
+            return found, numbers, None
+        return found, numbers, black_box.model_of(remote, asked)
+
+    files = {each.name: each.data for each in (*rubric.files, reference)}
+    with in_folder(files) as folder:
+        job = replace(
+            job_for("answer", exercise, reference.name, rubric), folder=folder
+        )
+        done = warden.run(job, talk)
+    if done.value is None:
+        raise _error(exercise, reference.name, done.why or "it gave no answer")
+    found, numbers, model = done.value
+    if numbers.fault is not None:
+        raise _error(exercise, reference.name, numbers.fault["message"])
+    if numbers.standing in ("wrong", "absent"):
+        raise _error(exercise, reference.name, _told(numbers))
+    if numbers.standing == "unproven":
+        found = replace(found, outside=False)
+    return found, model
+
+
+def _told(numbers: Numbers) -> str:
+    worst = numbers.worst
+    if worst is None or not worst.is_wrong:
+        return numbers.why
+    return (
+        f"{numbers.why} ({worst.direction}: exact {worst.exact:.6g}, "
+        f"reported {worst.reported:.6g})"
+    )
+
+
+def _error(exercise: Exercise, file: str, why: str) -> RubricError:
+    return RubricError(
+        f"The reference {file} fails where it should show the way: {exercise.name}: "
+        f"{why.rstrip('.')}."
+    )

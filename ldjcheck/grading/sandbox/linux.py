@@ -1,0 +1,37 @@
+"""Calls of the Linux kernel that Python has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+
+PR_SET_NO_NEW_PRIVS = 38
+PR_SET_PDEATHSIG = 1
+
+
+def is_linux() -> bool:
+    """Return whether there is a Linux kernel to ask."""
+    return sys.platform.startswith("linux")
+
+
+def library() -> ctypes.CDLL:
+    """Return the C library, which keeps `errno` for each call."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def call(number: int, *arguments: object) -> int:
+    """Return what a system call returns; -1 where it fails."""
+    return int(library().syscall(ctypes.c_long(number), *arguments))
+
+
+def prctl(option: int, value: int) -> bool:
+    """Set a property of this process; return whether it was."""
+    zero = ctypes.c_ulong(0)
+    done = library().prctl(option, ctypes.c_ulong(value), zero, zero, zero)
+    return bool(done == 0)
+
+
+def machine() -> str:
+    """Return the processor's name as the kernel has it, such as `x86_64`."""
+    return os.uname().machine

@@ -1,0 +1,89 @@
+"""What the confinement really holds back on this system, found out by trying it."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_WORDS = {
+    "network": "no network",
+    "writing": "nothing written outside of its own folder",
+    "reading": "no other files read",
+    "signals": "no other process stopped",
+    "processes": "no processes started",
+    "memory": "memory",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Enforced:
+    """What a confined process could not do when it tried, one of each kind."""
+
+    network: bool
+    writing: bool
+    reading: bool
+    signals: bool
+    processes: bool
+    memory: bool
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """What it could do although it should not."""
+        return tuple(f.name for f in fields(self) if not getattr(self, f.name))
+
+    def sentence(self) -> str:
+        """Return what is and what is not enforced here, as one says it."""
+        held = [_WORDS[f.name] for f in fields(self) if getattr(self, f.name)]
+        told = f"Enforced here: {', '.join(['time', *held])}."
+        if self.missing:
+            left = ", ".join(_WORDS[name] for name in self.missing)
+            told += f" NOT enforced on this system: {left}."
+        return told
+
+
+def attempt(trap: Mapping[str, Any]) -> dict[str, bool]:
+    """Return what this process can do, each name of `Enforced` with True or False.
+
+    `trap` names what stands outside: a `port` that is listened to, a `folder` that holds
+    a file `secret`, a `process`, and how much `memory` is allowed.
+    """
+    folder = trap["folder"]
+    attempts: dict[str, Callable[[], object]] = {
+        "network": lambda: socket.create_connection(("127.0.0.1", trap["port"]), 5),
+        "writing": lambda: _write(os.path.join(folder, "written")),
+        "reading": lambda: _read(os.path.join(folder, "secret")),
+        "signals": lambda: os.kill(trap["process"], 0),
+        "processes": _start,
+        "memory": lambda: bytearray(trap["memory"] + 2**26),
+    }
+    return {name: _succeeds(attempt) for name, attempt in attempts.items()}
+
+
+def _succeeds(attempt: Callable[[], object]) -> bool:
+    try:
+        attempt()
+    except (OSError, MemoryError, AttributeError):
+        return False
+    return True
+
+
+def _write(path: str) -> None:
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("written")
+
+
+def _read(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def _start() -> None:
+    process = os.fork()
+    if not process:
+        os._exit(0)
+    os.waitpid(process, 0)

@@ -1,0 +1,1 @@
+"""The targets of one call of ldjcheck, each in a process of its own."""

@@ -1,0 +1,184 @@
+"""The forms of results: what graders read, escaped, and what only the teacher may see."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
+from ldjcheck.classroom.hints import HINTS, hint_for
+from ldjcheck.grading.feedback import feedback
+from ldjcheck.grading.formats import FORMS
+from ldjcheck.grading.looking import form_of
+from ldjcheck.grading.overview import Overview, overview
+from ldjcheck.grading.records import Edit, Sample, Written
+from ldjcheck.grading.sandbox.measured import Enforced
+from ldjcheck.grading.similarity import alike
+from ldjcheck.grading.store import file_name
+from ldjcheck.mistakes import RULES
+
+ALL = Enforced(
+    network=True, writing=True, reading=True, signals=True, processes=True, memory=True
+)
+EVIL = "<script>alert(1)</script>"
+SHOWN = replace(
+    outcome("A", replace(MEAN, message=f"`x` {EVIL} is averaged.",
+                         edits=(Edit(file="f.py", line=7, before="a.mean()",
+                                     after="a.sum()"),))),
+    sample=Sample(direction="forward", reported=-0.25, exact=-1.0),
+)  # fmt: skip
+
+
+def drawn(name: str, *submissions: object) -> dict[str, str]:
+    form = next(form for form in FORMS if form.name == name)
+    graded: Overview = overview(submissions, ONE, ALL)  # type: ignore[arg-type]
+    return dict(form.render(graded))
+
+
+@pytest.mark.parametrize("form", [form.name for form in FORMS])
+def test_every_form_draws_a_class(form: str) -> None:
+    texts = drawn(form, marked(EVIL, SHOWN), marked("bert", outcome("A")))
+    assert all(text.endswith("\n") or form == "feedback" for text in texts.values())
+    assert set(texts) in ({""}, {EVIL, "bert"})
+
+
+def test_nothing_foreign_is_run_in_the_overview() -> None:
+    class Scripts(HTMLParser):
+        seen = False
+
+        def handle_starttag(self, tag: str, attrs: object) -> None:
+            self.seen = self.seen or tag == "script"
+
+    (page,) = drawn("html", marked(EVIL, SHOWN)).values()
+    parser = Scripts()
+    parser.feed(page)
+    assert not parser.seen
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "default-src 'none'" in page
+    assert "http://" not in page
+    assert "https://" not in page
+
+
+def test_a_name_is_no_formula_in_a_spreadsheet() -> None:
+    (text,) = drawn("csv", marked('=HYPERLINK("x")', outcome("A"))).values()
+    (row,) = csv.DictReader(text.splitlines())
+    assert row["submission"] == '\'=HYPERLINK("x")'
+    assert (row["points"], row["possible"], row["A"]) == ("2", "2", "2")
+
+
+def test_gradescope_is_given_what_it_reads() -> None:
+    (text,) = drawn("gradescope", marked("anna", SHOWN)).values()
+    results = json.loads(text)
+    (test,) = results["tests"]
+    assert results["score"] == test["score"] == 0
+    assert (test["max_score"], test["status"]) == (2, "failed")
+    assert "What does the logarithm make of a product?" in test["output"]
+    assert EVIL not in text
+
+
+def test_nbgrader_and_otter_have_their_columns() -> None:
+    (text,) = drawn("nbgrader", marked("anna", outcome("A"))).values()
+    (row,) = csv.DictReader(text.splitlines())
+    assert (row["assignment"], row["student_id"]) == ("one", "anna")
+    assert (row["score"], row["max_score"]) == ("2", "2")
+    (text,) = drawn("otter", marked("anna", outcome("A"))).values()
+    (row,) = csv.DictReader(text.splitlines())
+    assert row == {"file": "anna", "A": "2", "total": "2", "percent_correct": "1"}
+
+
+def test_json_has_neither_nan_nor_durations() -> None:
+    odd = replace(
+        SHOWN, sample=Sample(direction="forward", reported=float("nan"), exact=1.0)
+    )
+    (text,) = drawn("json", marked("anna", replace(odd, seconds=1.25))).values()
+    assert '"reported": "nan"' in text
+    assert "1.25" not in text
+    assert json.loads(text)["schema"] == "ldjcheck-grades-1"
+
+
+def test_each_level_of_feedback_says_more_than_the_one_before() -> None:
+    (grade,) = overview([marked("anna", SHOWN)], ONE, ALL).grades.grades
+    pages = [feedback(grade, level) for level in ("hint", "place", "name", "fix")]
+    for told in ("reports -0.2500; the Jacobian gives -1.0000", hint_for("LDJ105")):
+        assert all(told in page for page in pages)
+    for nth, told in enumerate(("`Scale.ldj`", "mean-not-sum", "+ a.sum()"), 1):
+        assert [told in page for page in pages] == [False] * nth + [True] * (4 - nth)
+    assert all("<script>" not in page for page in pages)
+
+
+def test_a_student_is_not_told_what_the_teacher_looks_at() -> None:
+    held = replace(outcome("A", standing="held"), why="from outside all is wrong")
+    (page,) = drawn("feedback", marked("anna", held, odd=("imports gc",))).values()
+    assert "Your teacher will look at this one." in page
+    assert "outside" not in page
+    assert "imports gc" not in page
+
+
+def test_a_fault_of_the_handout_is_told_to_all_of_them() -> None:
+    pages = drawn("feedback", *a_class(MEAN, 4, 0))
+    assert all("It costs you nothing." in page for page in pages.values())
+    (page,) = drawn("html", *a_class(MEAN, 4, 0)).values()
+    assert "Faults of the handout" in page
+
+
+def test_every_mistake_that_a_layer_can_make_has_its_question() -> None:
+    known = [code for code, _ in HINTS]
+    assert len(known) == len(set(known))
+    ours = {rule.code for rule in RULES if not rule.code.startswith("LDJ0")}
+    assert ours - {"LDJ490"} <= set(known)
+    assert all(text.endswith(("?", ".")) and "?" in text for code, text in HINTS
+               if code not in ("LDJ120",))  # fmt: skip
+
+
+# --- alike ----------------------------------------------------------------------------------
+
+
+def function(text: str) -> Written:
+    import ast
+
+    node = ast.parse(text).body[0]
+    assert isinstance(node, ast.FunctionDef)
+    return Written(name="A.f", file="f.py", line=1, text=text, form=form_of(node))
+
+
+LDJ = "def f(self, x):\n    s = self.net(x)\n    return x * s, s.mean(dim=1) + self.b"
+OTHER = "def g(self, z):\n    # mine\n    t = self.net( z )\n" + (
+    "    return z*t, t.mean(dim=1) + self.b"
+)
+UNLIKE = (
+    "def f(self, x):\n    y = torch.tanh(x)\n    return y, (1 - y**2).log().sum(-1)"
+)
+
+
+def test_names_remarks_and_spacing_do_not_make_code_another() -> None:
+    assert function(LDJ).form == function(OTHER).form != function(UNLIKE).form
+
+
+def test_alike_functions_of_one_submission_are_no_group() -> None:
+    both = (function(LDJ), function(OTHER))
+    assert alike([marked("anna", wrong=both)]) == ()
+    (group,) = alike([marked("anna", wrong=both), marked("bert", wrong=both[:1])])
+    assert {name for name, _ in group.members} == {"anna", "bert"}
+    assert group.same
+
+
+def test_unlike_functions_are_not_shown_side_by_side() -> None:
+    one, other = (
+        marked(n, wrong=(function(t),)) for n, t in (("a", LDJ), ("b", UNLIKE))
+    )
+    assert alike([one, other]) == ()
+
+
+@pytest.mark.parametrize(
+    "name", ["anna", "Ü b", "../up", "a/b", "=1", "", "con\n", "x" * 300]
+)
+def test_a_name_becomes_a_file_of_its_own_folder(name: str) -> None:
+    file = file_name(name)
+    assert "/" not in file
+    assert file not in ("", ".", "..")
+    assert len(file) < 120
+    assert file == file_name(name) != file_name(name + "!")

@@ -1,0 +1,94 @@
+"""What is left where the system confines nothing, and where it does not fork."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from textwrap import dedent
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.grading.confinement import Job, Warden, enforced_here
+from ldjcheck.grading.sandbox import Limits
+from ldjcheck.grading.sandbox.measured import Enforced
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+WATCHED = """
+import os, sys
+from ldjcheck.grading.sandbox.audit_hook import watch_operations
+own, other = sys.argv[1:]
+watch_operations(own)
+open(os.path.join(own, "mine.txt"), "w").write("mine")
+open(os.path.join(other, "theirs.txt")).read()
+import socket, subprocess
+attempts = (
+    lambda: open(os.path.join(other, "theirs.txt"), "w"),
+    lambda: open(os.path.join(own, "..", "theirs.txt"), "a"),
+    lambda: os.remove(os.path.join(other, "theirs.txt")),
+    lambda: os.rename(os.path.join(own, "mine.txt"), os.path.join(other, "m.txt")),
+    lambda: socket.socket(),
+    lambda: subprocess.run(["true"]),
+    lambda: os.kill(os.getppid(), 0),
+    lambda: os.system("true"),
+)
+for number, attempt in enumerate(attempts):
+    try:
+        attempt()
+    except PermissionError:
+        continue
+    print("could do", number)
+os.remove(os.path.join(own, "mine.txt"))
+print("done")
+"""
+
+
+def test_the_hook_stops_what_leaves_the_folder(tmp_path: Path) -> None:
+    own, other = tmp_path / "own", tmp_path / "other"
+    own.mkdir()
+    other.mkdir()
+    (other / "theirs.txt").write_text("theirs")
+    done = subprocess.run(
+        [sys.executable, "-c", WATCHED, own, other],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.stdout == "done\n", done
+    assert (other / "theirs.txt").read_text() == "theirs"
+
+
+def test_what_is_not_enforced_is_said_first_to_the_teacher() -> None:
+    some = Enforced(
+        network=True, writing=False, reading=False, signals=True, processes=True,
+        memory=True,
+    )  # fmt: skip
+    assert some.missing == ("writing", "reading")
+    assert some.sentence() == (
+        "Enforced here: time, no network, no other process stopped, no processes started, "
+        "memory. NOT enforced on this system: nothing written outside of its own folder, "
+        "no other files read."
+    )
+
+
+@pytest.mark.slow  # torch is loaded again for each job
+def test_a_process_is_confined_as_well_where_nothing_forks(tmp_path: Path) -> None:
+    limits = Limits(seconds=60, memory=2**29)
+    with Warden(forks=False) as warden:
+        assert enforced_here(warden, limits).missing == ()
+        (tmp_path / "flows.py").write_text(
+            dedent(
+                """
+                import torch
+                class Bend(torch.nn.Module):
+                    def forward(self, x):
+                        return torch.sinh(x), torch.cosh(x).log().sum(1)
+                """
+            )
+        )
+        arguments = {"target": "flows.py:Bend", "keywords": {"shape": [2]}, "seed": 0}
+        job = Job(
+            name="answer", folder=str(tmp_path), arguments=arguments, limits=limits
+        )
+        done = warden.run(job, lambda said: said.hear())
+    assert done.value["directions"] == ["forward"]
