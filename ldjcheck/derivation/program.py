@@ -1,0 +1,141 @@
+"""All derived lines of one recorded call, function by function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.derivation.edits import NoPlaceError, Written, statements_of
+from ldjcheck.derivation.homes import Home, bare_home, home_of, is_editable
+from ldjcheck.derivation.insertion import Line, line_for
+from ldjcheck.derivation.spelling import UnspeakableError
+from ldjcheck.derivation.steps import Solved, Stopped, solve
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Sequence
+
+    from ldjcheck.derivation.execution import Execution, Recorded
+    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.terms import Term
+    from ldjcheck.revision import Replacement
+    from ldjcheck.tape import Node
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Program:
+    """What was derived of one direction: statements in order, and the edit of the source."""
+
+    solved: tuple[Solved, ...]
+    written: tuple[Written, ...]
+    changes: tuple[Replacement, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Refusal:
+    """Why nothing could be derived, and the operation at which it ended."""
+
+    why: str
+    at: Node | None = None
+
+
+def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
+    """Return the program of one direction, or why there is none."""
+    steps = solve(call, formulas)
+    for step in steps:
+        if isinstance(step, Stopped):
+            return Refusal(why=step.why, at=step.at)
+    solved = [step for step in steps if isinstance(step, Solved)]
+    homes = _homes(call)
+    if not homes:
+        return Refusal(why="no function of the layer's own source hands its output back")
+    try:
+        lines = _lines(call, formulas, solved, homes)
+        return _program(call, solved, homes, lines)
+    except UnspeakableError as error:
+        return Refusal(why=f"it cannot be written in the source's names: {error}")
+    except NoPlaceError as error:
+        return Refusal(why=str(error))
+
+
+def _homes(call: Recorded) -> dict[int, Home]:
+    """Return the functions that hand an ldj back, by the number of their call."""
+    batch = call.trace.batch
+    editable = [e for e in call.executions.values() if is_editable(e.file)]
+    found = {
+        execution.call: home
+        for execution in editable
+        if (home := home_of(call, execution, batch)) is not None
+    }
+    outermost = _outermost(call, editable)
+    if outermost is not None and outermost.call not in found:
+        bare = bare_home(call, outermost)
+        if bare is not None:
+            found = {outermost.call: bare}
+    return found
+
+
+def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:
+    return next((e for e in editable if e.caller is None), None)
+
+
+def _lines(
+    call: Recorded,
+    formulas: Formulas,
+    solved: Sequence[Solved],
+    homes: dict[int, Home],
+) -> list[Line]:
+    """Return a line for every statement of the map that changes the volume."""
+    grouped: dict[tuple[int, int, ast.stmt], list[Term]] = {}
+    for term in (term for step in solved for term in step.terms):
+        place = next((p for p in term.end.places if p.call in homes), None)
+        statement = None if place is None else call.sources.statement(place)
+        if place is None or statement is None:
+            raise NoPlaceError("a step stands in no function that hands an ldj back")
+        round_ = _round(call, place.call, term.end)
+        grouped.setdefault((place.call, round_, statement), []).append(term)
+    return [
+        line_for(call, formulas, homes[number], statement, terms)
+        for (number, _, statement), terms in grouped.items()
+    ]
+
+
+def _round(call: Recorded, number: int, node: Node) -> int:
+    """Return in which run of its statement a value was made: loops run them again."""
+    moments = call.executions[number].moments
+    line, found, inside = -1, 0, False
+    place = next(p for p in node.places if p.call == number)
+    statement = call.sources.statement(place)
+    assert statement is not None
+    first, last = statement.lineno, statement.end_lineno or statement.lineno
+    for moment in moments:
+        if moment.clock > node.index:
+            break
+        line = moment.line
+        here = first <= line <= last
+        found += here and not inside
+        inside = here
+    return found
+
+
+def _program(
+    call: Recorded,
+    solved: Sequence[Solved],
+    homes: dict[int, Home],
+    lines: Sequence[Line],
+) -> Program:
+    written: list[Written] = []
+    changes: dict[Replacement, None] = {}
+    by_function: dict[ast.AST, list[Home]] = {}
+    for home in homes.values():
+        by_function.setdefault(home.function, []).append(home)
+    for alike in by_function.values():
+        own = [line for line in lines if line.home in alike]
+        for home in alike:
+            here = [line for line in own if line.home is home]
+            said, edit = statements_of(call, home, here)
+            written += said
+            changes.update(dict.fromkeys(edit))
+    return Program(
+        solved=tuple(solved), written=tuple(written), changes=tuple(changes)
+    )

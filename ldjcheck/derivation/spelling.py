@@ -1,0 +1,183 @@
+"""A term in the words of the source: its formula, its sum, and its count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sympy import Add, Expr
+
+from ldjcheck.derivation.printing import Printer
+from ldjcheck.derivation.terms import Summation, addends, numeric, summation
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sympy import Symbol
+
+    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.scope import Scope
+    from ldjcheck.derivation.terms import Term
+    from ldjcheck.tape import Node
+
+_DEEP = 12  # definitions through which a symbol is written out
+_CALLED = 25  # characters that a call inside of a word is worth
+
+
+class UnspeakableError(Exception):
+    """A value cannot be written where a term has to stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """Part of a term as source: `text` is what is added or, if `minus`, subtracted.
+
+    `varies` says whether it has one number for each sample.
+    """
+
+    text: str
+    minus: bool
+    varies: bool
+    cost: int
+
+    def after(self, total: str | None) -> str:
+        """Return the text behind a running total: `ldj - ...`, or alone."""
+        if total is None:
+            return f"-{self.text}" if self.minus else self.text
+        return f"{total} {'-' if self.minus else '+'} {self.text}"
+
+
+def spell(
+    formulas: Formulas, terms: Sequence[Term], scope: Scope, modules: Mapping[str, str]
+) -> list[Spelled]:
+    """Return the terms of one statement as source, those that are summed alike together.
+
+    Raises:
+        UnspeakableError: something in them has no name here, and is made of nothing that has.
+    """
+    groups: dict[tuple[object, ...], tuple[Term, Summation, list[Expr]]] = {}
+    for term in terms:
+        for addend in addends(term.expression):
+            how = summation(term, numeric(formulas, addend), formulas.trace.batch)
+            shape = tuple(term.end.value.shape)
+            key = how, shape, term.per
+            groups.setdefault(key, (term, how, []))[2].append(addend)
+    return [
+        _Speller(formulas, scope, modules, term, how).spelled(Add(*parts))
+        for term, how, parts in groups.values()
+        if Add(*parts) != 0
+    ]
+
+
+class _Speller:
+    def __init__(
+        self,
+        formulas: Formulas,
+        scope: Scope,
+        modules: Mapping[str, str],
+        term: Term,
+        how: Summation,
+    ) -> None:
+        self._formulas = formulas
+        self._scope = scope
+        self._modules = modules
+        self._term = term
+        self._how = how
+        self._cost = 0
+
+    def spelled(self, expression: Expr) -> Spelled:
+        """Return a sum of addends that are summed alike."""
+        expression, words = self._worded(expression)
+        minus = bool(expression.could_extract_minus_sign())
+        if minus:
+            expression = -expression
+        printer = Printer(words, self._formulas.numbers, self._modules)
+        how = self._how
+        count = self._count()
+        if how.is_summed:
+            text = printer.text(expression, 5) + self._sum()
+        else:
+            text = printer.text(expression, 2)
+        if count:
+            text = f"{text} * {count}"
+        return Spelled(text, minus, how.varies, self._cost + len(text))
+
+    def _sum(self) -> str:
+        if not self._how.varies:
+            return ".sum()"
+        return ".sum(dim=1)" if self._how.rank == 2 else ".flatten(1).sum(dim=1)"
+
+    def _worded(self, expression: Expr) -> tuple[Expr, dict[Symbol, str]]:
+        """Return a formula all of whose symbols can be written here, and how."""
+        words: dict[Symbol, str] = {}
+        for _ in range(_DEEP):
+            silent = []
+            for symbol in sorted(expression.free_symbols - words.keys(), key=str):
+                word = self._scope.word(self._formulas.leaves[symbol])
+                if word is None or _is_costly(word):
+                    silent.append((symbol, word))
+                else:
+                    words[symbol] = word
+            if not silent:
+                break
+            for symbol, word in silent:
+                made_of = self._formulas.definition(symbol)
+                if made_of is None or made_of == symbol:
+                    if word is None:
+                        raise UnspeakableError(symbol)
+                    words[symbol] = word
+                else:
+                    expression = expression.xreplace({symbol: made_of})
+        if not expression.free_symbols <= words.keys():
+            raise UnspeakableError(expression)
+        used = {s: w for s, w in words.items() if s in expression.free_symbols}
+        self._cost += sum(_CALLED * word.count("(") for word in used.values())
+        return expression, used
+
+    # --- counts -------------------------------------------------------------------
+
+    def _count(self) -> str:
+        """Return how often the formula counts, in sizes of a tensor that has a name here."""
+        axes, term = self._how.axes, self._term
+        if term.per == "place":
+            axes = self._places()
+        if not axes:
+            return ""
+        name = self._tensor_of_shape()
+        rank = self._how.of_rank
+        if len(axes) == 1:
+            return f"{name}.shape[{axes[0]}]"
+        if axes == tuple(range(axes[0], rank)):
+            if len(axes) == 2 and axes[0] > 1:
+                return " * ".join(f"{name}.shape[{axis}]" for axis in axes)
+            if "math" in self._modules:
+                return f"{self._modules['math']}.prod({name}.shape[{axes[0]}:])"
+            return f"{name}.shape[{axes[0]}:].numel()"
+        return " * ".join(f"{name}.shape[{axis}]" for axis in axes)
+
+    def _places(self) -> tuple[int, ...]:
+        """Return the axes along which one matrix acts again and again."""
+        shape = self._term.end.value.shape
+        axes = [a for a in range(1, len(shape)) if shape[a] != self._how.per_place]
+        return tuple(axes) if len(axes) < len(shape) - 1 else ()
+
+    def _tensor_of_shape(self) -> str:
+        term = self._term
+        for node in (term.end, term.begin):
+            name = self._scope.name(node)
+            if name is not None:
+                return name
+        for name, held in self._scope.moment.held.items():
+            if _has_shape(held, term.end):
+                return name
+        raise UnspeakableError("nothing here has the shape that is counted")
+
+
+def _has_shape(held: object, node: Node) -> bool:
+    value = getattr(held, "value", None)
+    return value is not None and getattr(value, "shape", None) == node.value.shape
+
+
+def _is_costly(word: str) -> bool:
+    """Return whether a word computes something: what it is made of is tried first."""
+    return "(" in word
