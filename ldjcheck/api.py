@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking.asking import asked
+from ldjcheck.checking.deriving import derive_layer
 from ldjcheck.checking.faults import failed_result
 from ldjcheck.checking.pipeline import EXIT_CODES
 from ldjcheck.checking.recognition import why_no_flow, without_untaken
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.distributions.constraints import Constraint
 
-    from ldjcheck.records import Oracle
+    from ldjcheck.records import Oracle, Result
     from ldjcheck.report import Report
 
 __all__ = [
     "check",
     "check_layer",
+    "derive",
+    "derive_layer",
     "exact_ldj",
     "failed_result",
     "why_no_flow",
@@ -119,7 +122,54 @@ def check(
     return report
 
 
-def _report(layer: Any, options: Options) -> Report:
+def derive(
+    layer: Any,
+    *,
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
+    batch: int = 3,
+    domain: str | Constraint | None = None,
+    context: Mapping[str, int | Sequence[int]] | None = None,
+    kwarg: Mapping[str, Any] | None = None,
+    convention: str = "auto",
+    direction: Literal["both", "forward", "inverse"] = "both",
+    params: Literal["random", "as-is"] = "random",
+    params_scale: float = 0.3,
+    seed: int = 0,
+) -> Report:
+    """Return the ldj of a layer as code: `report.derived` holds its lines and the edit.
+
+    Every step of the map is differentiated, and written in the names that the source has
+    at that line. The edited layer is then run at shapes, inputs and parameters that
+    nothing was derived from; only where it agrees there is it `verified`. The layer may
+    have no ldj yet, or a wrong one. Nothing is written to any file.
+
+    Args:
+        layer: any object that is called like a flow layer, or returns y alone.
+        shape: as of `check()`, like all that follow.
+        batch: samples per probe.
+        domain: where inputs live.
+        context: event shapes of further tensor arguments, by parameter name.
+        kwarg: further keyword arguments of every call.
+        convention: how the layer is called.
+        direction: which way to derive.
+        params: move parameters off their initial values, on a copy, or leave them.
+        params_scale: how far they are moved.
+        seed: where all randomness comes from.
+
+    Raises:
+        ValueError: an option that cannot be what it is given as.
+    """
+    given = dict(locals())
+    __tracebackhide__ = True
+    return _report(layer, asked(given), derive_layer, "ldjcheck.derive")
+
+
+def _report(
+    layer: Any,
+    options: Options,
+    run: Callable[[Layer, Options], Result] = check_layer,
+    command: str = "ldjcheck.check",
+) -> Report:
     from ldjcheck.report import Report
 
     __tracebackhide__ = True
@@ -129,13 +179,13 @@ def _report(layer: Any, options: Options) -> Report:
     options, strange = without_untaken(known, options)
     if strange:
         raise ValueError(next(iter(strange.values())))
-    result = check_layer(known, options)
+    result = run(known, options)
     return Report(
         Run(
             seed=options.seed,
             exit_code=EXIT_CODES[result.status],
             seconds=perf_counter() - started,
-            command="ldjcheck.check",
+            command=command,
             results=(result,),
         )
     )

@@ -1,82 +1,229 @@
-"""Deriving the ldj of a layer: record it, derive every step, edit, run, compare."""
+"""Deriving the ldj of a layer: record it, derive every step, edit, run, compare.
+
+What is derived from one recorded call is run at other shapes, batches, inputs and
+parameters, in both directions, by what verifies the fixes of a check as well.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck import probe
-from ldjcheck.checking.setting import settle_layer
+from ldjcheck.checking.faults import failed_result, fault_of_layer
+from ldjcheck.checking.mapping import settle_map
 from ldjcheck.compare import compare
-from ldjcheck.records import DirectionMeasured, Measurement
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Derived, DirectionMeasured, Measurement, Result
 
 if TYPE_CHECKING:
-    from ldjcheck.checking.setting import Setting
+    from ldjcheck.checking.mapping import MapSetting
     from ldjcheck.derivation.program import Program, Refusal
-    from ldjcheck.records import Comparison, Config, Layer, Options
+    from ldjcheck.records import (
+        Comparison,
+        Config,
+        Direction,
+        Layer,
+        Obstacle,
+        Options,
+        Status,
+    )
+    from ldjcheck.revision import Replacement
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
 
 
-def derive_layer(layer: Layer, options: Options) -> object:
-    """Return the derived ldj of a layer."""
-    from ldjcheck.fixes.verify import Plans, Verification
-    from ldjcheck.measure import measure_values, undisturbed, unharmed
-    from ldjcheck.revision import Live
+def derive_layer(
+    layer: Layer, options: Options, started: float | None = None, tell: object = None
+) -> Result:
+    """Return the derived ldj of a layer; the layer's own faults never raise.
 
-    with undisturbed(), unharmed(layer.obj):
-        setting = settle_layer(layer, options)
-        settled = setting.settled
-        configs = probe.plan_configs(
-            settled.shape, setting.others, settled.domain, options,
+    `tell` is not called: half a derivation is none.
+    """
+    from ldjcheck.measure import Namespace, undisturbed, unharmed
+
+    started = perf_counter() if started is None else started
+    torch_before = Namespace()
+    try:
+        with undisturbed(), unharmed(layer.obj):
+            result = _derived(settle_map(layer, options), options)
+    except CannotCheckError as error:
+        result = failed_result(layer.target, error, layer=layer.name)
+    except Exception as error:
+        fault = fault_of_layer(layer, error, torch_before)
+        if fault is None:
+            raise
+        result = failed_result(layer.target, fault, layer=layer.name)
+    return replace(result, seconds=perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """One direction, with what was derived of it."""
+
+    direction: Direction
+    found: Program | Refusal
+
+
+def _derived(setting: MapSetting, options: Options) -> Result:
+    comparison = _compared(setting, options)
+    ways = _ways(setting, comparison)
+    changes = tuple(dict.fromkeys(c for way in ways for c in _changes(way.found)))
+    derived = _judged(setting, options, comparison, ways, changes)
+    status: Status = "pass" if derived.applicability == "verified" else "unproven"
+    return Result(
+        target=setting.layer.target,
+        layer=setting.layer.name,
+        status=status,
+        convention=setting.promised.convention,
+        kind="bijection",
+        inferred=setting.inferred,
+        checks=tuple(c for c in comparison.checks if c.name == "ldj"),
+        derived=derived,
+    )
+
+
+def _compared(setting: MapSetting, options: Options) -> Comparison:
+    """Return what the layer says so far: all that is needed is where it is wrong."""
+    from ldjcheck.measure import measure_values
+
+    settled = setting.settled
+    settled = replace(settled, workshop=replace(settled.workshop, losses=False))
+    configs = probe.plan_configs(
+        settled.shape, setting.others, settled.domain, options,
+        has_parameters=setting.has_parameters,
+    )  # fmt: skip
+    measured, _, notes = measure_values(settled, configs[:2])
+    return compare(
+        Measurement(
+            layer=setting.layer,
+            calls=settled.calls,
+            options=options,
+            measured=measured,
             has_parameters=setting.has_parameters,
-        )  # fmt: skip
-        measured, gradients, notes = measure_values(settled, configs)
-        comparison = compare(
-            Measurement(
-                layer=setting.layer, calls=settled.calls, options=options,
-                measured=measured, has_parameters=setting.has_parameters,
-                inferred={**setting.inferred, **notes},
-                float32_only=settled.float32_only,
-            )
-        )  # fmt: skip
-        programs: list[Program | Refusal] = []
-        first = measured[0]
-        for side in (first.forward, first.inverse):
-            if isinstance(side, DirectionMeasured) and side.exact is not None:
-                programs.append(_derived(setting, configs[0], side))
-        changes = tuple(
-            dict.fromkeys(c for p in programs if hasattr(p, "changes") for c in p.changes)
+            inferred={**setting.inferred, **notes},
+            float32_only=settled.float32_only,
         )
-        live = Live(list(dict.fromkeys(c.file for c in changes)))
-        fresh = replace(options, seed=options.seed + _FRESH)
-        plan = probe.plan_configs(
-            settled.shape, setting.others, settled.domain, fresh,
-            has_parameters=setting.has_parameters,
-        )  # fmt: skip
-        verification = Verification(
-            settled, comparison, Plans(closely=plan[:1], by_value=plan[1:])
-        )
-        residual = verification.residual(live, changes) if changes else None
-    return programs, changes, residual, comparison
+    )
 
 
-def _derived(
-    setting: Setting, config: Config, side: DirectionMeasured
+def _ways(setting: MapSetting, comparison: Comparison) -> list[_Way]:
+    first = comparison.measurement.measured[0]
+    calls = setting.settled.calls
+    sides = [first.forward]
+    if calls.inverse_tracked and not calls.inverse_derived:
+        sides.append(first.inverse)
+    found = []
+    for side in sides:
+        if not isinstance(side, DirectionMeasured) or side.exact is None:
+            continue
+        if side.bare and side.direction == "inverse":
+            continue  # it hands back no ldj, and none is asked for
+        found.append(_Way(side.direction, _recorded(setting, first.config, side)))
+    return found
+
+
+def _recorded(
+    setting: MapSetting, config: Config, side: DirectionMeasured
 ) -> Program | Refusal:
     from ldjcheck.derivation.execution import Observer, recorded
     from ldjcheck.derivation.formulas import Formulas
-    from ldjcheck.derivation.program import derive_call
+    from ldjcheck.derivation.forms import form_of
+    from ldjcheck.derivation.program import Refusal, derive_call
     from ldjcheck.measure.configuration import ready
-    from ldjcheck.measure.trace import record
+    from ldjcheck.measure.trace import UntraceableError, record
 
     settled = setting.settled
     runner, _, _ = ready(settled.workshop, settled.calls, config)
     observer = Observer()
-    trace = record(runner, config, side, observer)
-    assert trace is not None
-    call = recorded(trace, observer.executions)
+    try:
+        trace = record(runner, config, side, observer)
+    except UntraceableError:
+        return Refusal(why="an operation of the map cannot be run again by itself")
+    if trace is None:
+        return Refusal(why="what the call computes cannot be followed")
+    form = form_of(setting.promised, side.direction)
+    call = recorded(trace, observer.executions, form)
     return derive_call(call, Formulas(call))
+
+
+def _changes(found: Program | Refusal) -> tuple[Replacement, ...]:
+    return getattr(found, "changes", ())
+
+
+def _judged(
+    setting: MapSetting,
+    options: Options,
+    comparison: Comparison,
+    ways: list[_Way],
+    changes: tuple[Replacement, ...],
+) -> Derived:
+    """Return what was derived, run where nothing was derived from."""
+    from ldjcheck.derivation.presenting import obstacle_of, steps_of
+    from ldjcheck.derivation.program import Program
+
+    programs = [(w.direction, w.found) for w in ways if isinstance(w.found, Program)]
+    steps = tuple(s for way, found in programs for s in steps_of(found, way))
+    obstacles: tuple[Obstacle, ...] = tuple(
+        obstacle_of(way.found, way.direction)
+        for way in ways
+        if not isinstance(way.found, Program)
+    )
+    if not programs:
+        return Derived(applicability="none", obstacles=obstacles)
+    is_right = not setting.is_silent and _is_right(comparison)
+    residual = _residual(setting, options, comparison, changes)
+    total = " ".join(s.term for s in steps if s.direction == programs[0][0])
+    return Derived(
+        applicability="suggested" if residual is None else "verified",
+        residual_after=residual,
+        total=total or "0",
+        steps=steps,
+        edits=() if is_right else _drawn(changes),
+        obstacles=obstacles,
+        is_right=is_right,
+    )
+
+
+def _residual(
+    setting: MapSetting,
+    options: Options,
+    comparison: Comparison,
+    changes: tuple[Replacement, ...],
+) -> float | None:
+    """Return by how much the edited layer is off at most, in nats; None where it is wrong."""
+    from ldjcheck.fixes.verify import Plans, Verification
+    from ldjcheck.revision import Live
+
+    fresh = replace(options, seed=options.seed + _FRESH)
+    settled = replace(setting.settled, calls=setting.promised)
+    plan = probe.plan_configs(
+        settled.shape, setting.others, settled.domain, fresh,
+        has_parameters=setting.has_parameters,
+    )  # fmt: skip
+    plans = Plans(closely=plan[:1], by_value=plan[1:])
+    before = replace(
+        comparison,
+        measurement=replace(comparison.measurement, calls=setting.promised),
+    )
+    verification = Verification(settled, before, plans)
+    live = Live(list(dict.fromkeys(change.file for change in changes)))
+    return verification.residual(live, changes)
+
+
+def _drawn(changes: tuple[Replacement, ...]) -> tuple:
+    from ldjcheck.fixes.drawing import edits_of
+    from ldjcheck.revision import read_source
+    from ldjcheck.tape import shown_file
+
+    edits = []
+    for file in dict.fromkeys(change.file for change in changes):
+        source = read_source(file)
+        assert source is not None
+        here = [change for change in changes if change.file == file]
+        edits += edits_of(source, here, shown_file(file))
+    return tuple(edits)
 
 
 def _is_right(comparison: Comparison) -> bool:

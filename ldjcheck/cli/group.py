@@ -11,6 +11,7 @@ from ldjcheck import __version__
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
 from ldjcheck.cli.demo import demo
+from ldjcheck.cli.derive import derive
 from ldjcheck.cli.explain import explain
 from ldjcheck.cli.sections import write_sections
 from ldjcheck.cli.selftest import selftest
@@ -100,5 +101,5 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes, demo, selftest):
+for command in (check, explain, codes, demo, derive, selftest):
     main.add_command(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision import Replacement, SourceText, call_name
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ldjcheck.derivation.execution import Recorded
     from ldjcheck.derivation.homes import Home
     from ldjcheck.derivation.insertion import Line
+    from ldjcheck.derivation.spelling import Spelled
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
 
@@ -75,11 +76,10 @@ class _Edit:
 
     # --- the new statements -----------------------------------------------------------
 
-    def _statement(self, part: object, is_begun: bool) -> str:
-        from ldjcheck.derivation.spelling import Spelled
-
-        assert isinstance(part, Spelled)
+    def _statement(self, part: Spelled, is_begun: bool) -> str:
         name = self._home.name
+        if self._call.form.sign < 0:
+            part = replace(part, minus=not part.minus)
         if is_begun:
             return f"{name} = {part.after(name)}"
         if part.varies:
@@ -94,7 +94,7 @@ class _Edit:
             held = execution.moments[0].held.get(name)
             if isinstance(held, Node) and held.value.dim() > 1:
                 if len(held.value) == batch and held.value.is_floating_point():
-                    return f"{name}.new_zeros({name}.shape[0])"
+                    return self._call.form.zeros(name)
         raise NoPlaceError("no argument tells how many samples there are")
 
     def _is_straight(self) -> bool:

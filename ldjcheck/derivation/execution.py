@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import itertools
+import os
 import sys
+import sysconfig
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.derivation.operands import Sources
-from ldjcheck.holdings import paths
+from ldjcheck.holdings import paths, reachable
 from ldjcheck.tape import Node
 from ldjcheck.tape.frames import is_users
 
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import CodeType, FrameType
 
+    from ldjcheck.derivation.forms import Form
     from ldjcheck.tape import Place, Trace
     from ldjcheck.tape.recorder import Recorder
 
@@ -31,6 +35,8 @@ Span = tuple[str, int, int, int, int]
 
 _MOST = 4000  # lines; what loops longer is a solver, and has no closed form
 _ATTRIBUTES = 400  # tensors that one object holds
+_STDLIB = sysconfig.get_path("stdlib") + os.sep
+_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,10 +102,13 @@ class Recorded:
     trace: Trace
     executions: Mapping[int, Execution]
     sources: Sources
+    form: Form
     last: Mapping[tuple[int, Span], Node]  # by call and place: what it came to
 
 
-def recorded(trace: Trace, executions: Mapping[int, Execution]) -> Recorded:
+def recorded(
+    trace: Trace, executions: Mapping[int, Execution], form: Form
+) -> Recorded:
     """Return a recorded call with what its expressions came to."""
     last = {
         (node.place.call, node.place.span): node
@@ -107,7 +116,7 @@ def recorded(trace: Trace, executions: Mapping[int, Execution]) -> Recorded:
         if node.place is not None
     }
     return Recorded(
-        trace=trace, executions=executions, sources=Sources(), last=last
+        trace=trace, executions=executions, sources=Sources(), form=form, last=last
     )
 
 
@@ -144,7 +153,7 @@ class Observer:
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Any:
         code = frame.f_code
-        if not is_users(code.co_filename) or self._lines > _MOST:
+        if not _is_seen(code.co_filename) or self._lines > _MOST:
             return None
         if code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE):
             return None
@@ -214,10 +223,31 @@ class Observer:
 
     def _attributes(self, value: Any) -> dict[str, Node]:
         assert self._recorder is not None
-        ways = paths(value)
         found: dict[str, Node] = {}
-        for node, tensor in self._recorder.living().items():
-            way = ways.get(id(tensor))
-            if way and len(found) < _ATTRIBUTES:
+        for way, tensor in itertools.islice(_tensors_of(value), _ATTRIBUTES):
+            node = self._recorder.find(tensor)
+            if node is not None:
                 found[way] = node
         return found
+
+
+def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors that an object holds, with how to write each behind it."""
+    ways = paths(value)
+    for item in reachable(value):
+        way = ways.get(id(item))
+        if way is None:
+            continue
+        if isinstance(item, torch.nn.Module):
+            for name, tensor in {**item._parameters, **item._buffers}.items():
+                if tensor is not None:
+                    yield f"{way}.{name}", tensor
+        elif isinstance(item, Tensor) and way:
+            yield way, item
+
+
+def _is_seen(file: str) -> bool:
+    """Return whether the functions of a file are looked at: the user's, and libraries'."""
+    if file.startswith(("<string>", _STDLIB)) and not any(p in file for p in _PACKAGES):
+        return False
+    return is_users(file)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from ldjcheck.derivation.formulas import moment_of
 from ldjcheck.derivation.scope import Scope
 from ldjcheck.derivation.spelling import Spelled, UnspeakableError, spell
+from ldjcheck.derivation.wording import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,6 +33,7 @@ class Line:
     side: Side
     parts: tuple[Spelled, ...]
     terms: tuple[Term, ...]
+    why: str
 
 
 def line_for(
@@ -54,7 +56,7 @@ def line_for(
     for side, moment in _moments(home.execution, statement, terms[-1].end):
         scope = Scope(home.execution, moment, call)
         try:
-            parts = spell(formulas, terms, scope, modules)
+            parts = spell(formulas, terms, scope, modules, call.form)
         except UnspeakableError as error:
             failed = failed or error
             continue
@@ -65,6 +67,7 @@ def line_for(
             side=side,
             parts=tuple(parts),
             terms=tuple(terms),
+            why=said_of(formulas, terms, scope, modules, statement.lineno),
         )
         found.append((cost, line))
     if not found:

@@ -72,7 +72,7 @@ class Logarithm:
     def _plain(self, factor: Expr) -> Expr:
         """Return the logarithm as it is, of the absolute value unless that is the same."""
         if self.is_positive(factor):
-            return sympy.log(factor)
+            return _log(factor)
         if self.is_positive(-factor):
             return sympy.log(-factor)
         return sympy.log(Abs(factor))
@@ -169,6 +169,18 @@ class Logarithm:
         if isinstance(joined, (Mul, Pow)) and not _is_same(joined, factor):
             return self.of(joined, depth)
         return None
+
+
+def _log(factor: Expr) -> Expr:
+    """Return the logarithm of what is positive; of 1 - u**2 by its two factors.
+
+    The square rounds: beside 1 nothing is left of what the factors still tell.
+    """
+    if isinstance(factor, Add) and Integer(1) in factor.args:
+        square = 1 - factor
+        if isinstance(square, Pow) and square.exp == 2:
+            return Log1p(square.base) + Log1p(-square.base)
+    return sympy.log(factor)
 
 
 def _is_same(joined: Expr, factor: Expr) -> bool:

@@ -121,10 +121,10 @@ class Printer:
                 text += f" + {self.text(term, _SUM)}"
         return text
 
-    def _rank(self, term: Expr) -> tuple[bool, int, str]:
+    def _rank(self, term: Expr) -> tuple[bool, int, int, str]:
         """Return where a term of a sum stands: those with a minus behind."""
         first = min(map(_age, term.free_symbols), default=-1)
-        return _is_negative(term), first, str(term)
+        return _is_negative(term), first, sympy.count_ops(term), str(term)
 
     def _product(self, e: Expr) -> tuple[str, int]:
         if _is_negative(e):
@@ -134,8 +134,9 @@ class Printer:
             power = factor.exp if isinstance(factor, Pow) else None
             if power is not None and power.is_number and power.is_negative:
                 below.append(1 / factor)
-            elif factor.is_Rational and factor.p == 1 and factor.q != 1:
-                below.append(1 / factor)
+            elif factor.is_Rational and factor.q != 1 and not _is_decimal(factor):
+                above += [sympy.Integer(factor.p)] if factor.p != 1 else []
+                below.append(sympy.Integer(factor.q))
             else:
                 above.append(factor)
         above.sort(key=lambda x: (not x.is_number, min(map(_age, x.free_symbols), default=0)))
@@ -178,6 +179,12 @@ def _number(e: Expr) -> str:
             return repr(value)
         return f"({fraction.numerator} / {fraction.denominator})"
     return repr(float(e))
+
+
+def _is_decimal(e: Expr) -> bool:
+    """Return whether a fraction is a short decimal number: 1 / 2 is, 1 / 3 is not."""
+    value = float(Fraction(int(e.p), int(e.q)))
+    return Fraction(repr(value)) == Fraction(int(e.p), int(e.q)) and len(repr(value)) < 7
 
 
 def _is_atom(text: str) -> bool:

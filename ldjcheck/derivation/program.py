@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.derivation.edits import NoPlaceError, Written, statements_of
 from ldjcheck.derivation.homes import Home, bare_home, home_of, is_editable
 from ldjcheck.derivation.insertion import Line, line_for
+from ldjcheck.derivation.methods import body_of, ldj_method, method_lines
 from ldjcheck.derivation.spelling import UnspeakableError
 from ldjcheck.derivation.steps import Solved, Stopped, solve
 
@@ -19,7 +20,20 @@ if TYPE_CHECKING:
     from ldjcheck.derivation.formulas import Formulas
     from ldjcheck.derivation.terms import Term
     from ldjcheck.revision import Replacement
-    from ldjcheck.tape import Node
+    from ldjcheck.revision.text import FunctionNode
+    from ldjcheck.tape import Node, Place
+
+
+_UNSPEAKABLE = "it cannot be written in the source's names"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Said:
+    """One derived statement: the statement of the map that it goes with, and why."""
+
+    place: Place | None
+    text: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -27,7 +41,7 @@ class Program:
     """What was derived of one direction: statements in order, and the edit of the source."""
 
     solved: tuple[Solved, ...]
-    written: tuple[Written, ...]
+    said: tuple[Said, ...]
     changes: tuple[Replacement, ...]
 
 
@@ -46,6 +60,12 @@ def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
         if isinstance(step, Stopped):
             return Refusal(why=step.why, at=step.at)
     solved = [step for step in steps if isinstance(step, Solved)]
+    method = ldj_method(call)
+    if method is not None:
+        try:
+            return _of_method(call, formulas, solved, *method)
+        except UnspeakableError as error:
+            return Refusal(why=f"{_UNSPEAKABLE}: {error}")
     homes = _homes(call)
     if not homes:
         return Refusal(why="no function of the layer's own source hands its output back")
@@ -53,9 +73,25 @@ def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
         lines = _lines(call, formulas, solved, homes)
         return _program(call, solved, homes, lines)
     except UnspeakableError as error:
-        return Refusal(why=f"it cannot be written in the source's names: {error}")
+        return Refusal(why=f"{_UNSPEAKABLE}: {error}")
     except NoPlaceError as error:
         return Refusal(why=str(error))
+
+
+def _of_method(
+    call: Recorded,
+    formulas: Formulas,
+    solved: Sequence[Solved],
+    execution: Execution,
+    function: FunctionNode,
+) -> Program:
+    terms = [term for step in solved for term in step.terms]
+    lines, parts = method_lines(call, formulas, execution, terms)
+    return Program(
+        solved=tuple(solved),
+        said=tuple(Said(place=m.place, text=m.text, why=m.why) for m in lines),
+        changes=(body_of(call, execution, function, parts),),
+    )
 
 
 def _homes(call: Recorded) -> dict[int, Home]:
@@ -124,7 +160,7 @@ def _program(
     homes: dict[int, Home],
     lines: Sequence[Line],
 ) -> Program:
-    written: list[Written] = []
+    said: list[Said] = []
     changes: dict[Replacement, None] = {}
     by_function: dict[ast.AST, list[Home]] = {}
     for home in homes.values():
@@ -133,9 +169,15 @@ def _program(
         own = [line for line in lines if line.home in alike]
         for home in alike:
             here = [line for line in own if line.home is home]
-            said, edit = statements_of(call, home, here)
-            written += said
+            written, edit = statements_of(call, home, here)
+            said += [_said(each, home) for each in written]
             changes.update(dict.fromkeys(edit))
     return Program(
-        solved=tuple(solved), written=tuple(written), changes=tuple(changes)
+        solved=tuple(solved), said=tuple(said), changes=tuple(changes)
     )
+
+
+def _said(written: Written, home: Home) -> Said:
+    end = written.line.terms[-1].end
+    place = next(p for p in end.places if p.call == home.execution.call)
+    return Said(place=place, text=written.text, why=written.line.why)

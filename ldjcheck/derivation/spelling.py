@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sympy import Add, Expr
 
 from ldjcheck.derivation.printing import Printer
-from ldjcheck.derivation.terms import Summation, addends, numeric, summation
+from ldjcheck.derivation.terms import addends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from sympy import Symbol
 
     from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.forms import Form
     from ldjcheck.derivation.scope import Scope
-    from ldjcheck.derivation.terms import Term
+    from ldjcheck.derivation.terms import Summation, Term
     from ldjcheck.tape import Node
 
 _DEEP = 12  # definitions through which a symbol is written out
+_SHORT = 72  # characters of a line that carries several terms
 _CALLED = 25  # characters that a call inside of a word is worth
 
 
@@ -48,67 +50,72 @@ class Spelled:
 
 
 def spell(
-    formulas: Formulas, terms: Sequence[Term], scope: Scope, modules: Mapping[str, str]
+    formulas: Formulas,
+    terms: Sequence[Term],
+    scope: Scope,
+    modules: Mapping[str, str],
+    form: Form,
 ) -> list[Spelled]:
     """Return the terms of one statement as source, those that are summed alike together.
 
     Raises:
         UnspeakableError: something in them has no name here, and is made of nothing that has.
     """
+    alone = [each for term in terms for each in _together(formulas, [term], scope, modules, form)]
+    if max((len(each.text) for each in alone), default=0) > _SHORT:
+        return alone
+    whole = _together(formulas, terms, scope, modules, form)
+    longest = max((len(each.text) for each in whole), default=0)
+    return whole if longest <= _SHORT or len(whole) == len(alone) else alone
+
+
+def _together(
+    formulas: Formulas,
+    terms: Sequence[Term],
+    scope: Scope,
+    modules: Mapping[str, str],
+    form: Form,
+) -> list[Spelled]:
     groups: dict[tuple[object, ...], tuple[Term, Summation, list[Expr]]] = {}
     for term in terms:
-        for addend in addends(term.expression):
-            how = summation(term, numeric(formulas, addend), formulas.trace.batch)
+        for addend, how in addends(formulas, term):
             shape = tuple(term.end.value.shape)
             key = how, shape, term.per
             groups.setdefault(key, (term, how, []))[2].append(addend)
     return [
-        _Speller(formulas, scope, modules, term, how).spelled(Add(*parts))
+        _Speller(formulas, scope, modules, form, term, how).spelled(Add(*parts))
         for term, how, parts in groups.values()
         if Add(*parts) != 0
     ]
 
 
-class _Speller:
-    def __init__(
-        self,
-        formulas: Formulas,
-        scope: Scope,
-        modules: Mapping[str, str],
-        term: Term,
-        how: Summation,
-    ) -> None:
+def spoken(
+    formulas: Formulas, expression: Expr, scope: Scope, modules: Mapping[str, str]
+) -> str:
+    """Return a formula in the names of a scope.
+
+    Raises:
+        UnspeakableError: something in it has no name there, and is made of nothing that has.
+    """
+    words = Words(formulas, scope)
+    expression, texts = words.of(expression)
+    return Printer(texts, formulas.numbers, modules).text(expression)
+
+
+class Words:
+    """Finds words for symbols; what has none is written out in what it is made of."""
+
+    def __init__(self, formulas: Formulas, scope: Scope) -> None:
         self._formulas = formulas
         self._scope = scope
-        self._modules = modules
-        self._term = term
-        self._how = how
-        self._cost = 0
+        self.cost = 0
 
-    def spelled(self, expression: Expr) -> Spelled:
-        """Return a sum of addends that are summed alike."""
-        expression, words = self._worded(expression)
-        minus = bool(expression.could_extract_minus_sign())
-        if minus:
-            expression = -expression
-        printer = Printer(words, self._formulas.numbers, self._modules)
-        how = self._how
-        count = self._count()
-        if how.is_summed:
-            text = printer.text(expression, 5) + self._sum()
-        else:
-            text = printer.text(expression, 2)
-        if count:
-            text = f"{text} * {count}"
-        return Spelled(text, minus, how.varies, self._cost + len(text))
+    def of(self, expression: Expr) -> tuple[Expr, dict[Symbol, str]]:
+        """Return a formula all of whose symbols can be written, and how.
 
-    def _sum(self) -> str:
-        if not self._how.varies:
-            return ".sum()"
-        return ".sum(dim=1)" if self._how.rank == 2 else ".flatten(1).sum(dim=1)"
-
-    def _worded(self, expression: Expr) -> tuple[Expr, dict[Symbol, str]]:
-        """Return a formula all of whose symbols can be written here, and how."""
+        Raises:
+            UnspeakableError: there is no way.
+        """
         words: dict[Symbol, str] = {}
         for _ in range(_DEEP):
             silent = []
@@ -131,8 +138,50 @@ class _Speller:
         if not expression.free_symbols <= words.keys():
             raise UnspeakableError(expression)
         used = {s: w for s, w in words.items() if s in expression.free_symbols}
-        self._cost += sum(_CALLED * word.count("(") for word in used.values())
+        self.cost += sum(_CALLED * word.count("(") for word in used.values())
         return expression, used
+
+
+class _Speller:
+    def __init__(
+        self,
+        formulas: Formulas,
+        scope: Scope,
+        modules: Mapping[str, str],
+        form: Form,
+        term: Term,
+        how: Summation,
+    ) -> None:
+        self._formulas = formulas
+        self._form = form
+        self._scope = scope
+        self._modules = modules
+        self._term = term
+        self._how = how
+
+    def spelled(self, expression: Expr) -> Spelled:
+        """Return a sum of addends that are summed alike."""
+        finder = Words(self._formulas, self._scope)
+        expression, words = finder.of(expression)
+        minus = bool(expression.could_extract_minus_sign())
+        if minus:
+            expression = -expression
+        printer = Printer(words, self._formulas.numbers, self._modules)
+        how = self._how
+        count = self._count()
+        total = self._sum() if how.is_summed else ""
+        if total:
+            text = printer.text(expression, 5) + total
+        else:
+            text = printer.text(expression, 2)
+        if count:
+            text = f"{text} * {count}"
+        return Spelled(text, minus, how.varies, finder.cost + len(text))
+
+    def _sum(self) -> str:
+        if not self._how.varies and self._form.event is None:
+            return ".sum()"
+        return self._form.summed(self._how.rank)
 
     # --- counts -------------------------------------------------------------------
 
@@ -141,10 +190,13 @@ class _Speller:
         axes, term = self._how.axes, self._term
         if term.per == "place":
             axes = self._places()
+        axes = self._form.counted(axes, self._how.of_rank)
         if not axes:
             return ""
         name = self._tensor_of_shape()
         rank = self._how.of_rank
+        if self._form.event is not None:
+            return " * ".join(f"{name}.shape[{axis - rank}]" for axis in axes)
         if len(axes) == 1:
             return f"{name}.shape[{axes[0]}]"
         if axes == tuple(range(axes[0], rank)):

@@ -14,10 +14,6 @@ from torch import Tensor
 from ldjcheck.derivation.printing import Printer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from sympy import Symbol
-
     from ldjcheck.derivation.formulas import Formulas
     from ldjcheck.tape import Node
 
@@ -38,7 +34,8 @@ class Term:
     expression: Expr
     begin: Node
     end: Node
-    why: str
+    derivative: Expr | None = None  # of one entry, where the term is the sum of its logs
+    why: str = ""  # what no derivative of one entry can say
     per: Per = "entry"
     size: int = 1
 
@@ -76,18 +73,35 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def addends(expression: Expr) -> Sequence[Expr]:
-    """Return the terms of a sum, none of a zero."""
-    expanded = sympy.expand_mul(expression) if _may_expand(expression) else expression
-    return [term for term in Add.make_args(expanded) if term != 0]
+def addends(formulas: Formulas, term: Term) -> list[tuple[Expr, Summation]]:
+    """Return the parts of a term, each with how it is summed over a sample.
+
+    A plain number beside what varies from entry to entry stays with it: the formula is
+    then the one that a textbook has.
+
+    Raises:
+        ValueError: a part does not go with what is made.
+    """
+    batch = formulas.trace.batch
+    found: list[tuple[Expr, Summation]] = []
+    for part in _parts(term.expression):
+        how = summation(term, numeric(formulas, part), batch)
+        if how.axes and how.varies is False and isinstance(part, sympy.Mul):
+            found += [(p, _how(formulas, term, p)) for p in _parts(sympy.expand(part))]
+        else:
+            found.append((part, how))
+    whole = next((how for _, how in found if how.varies and not how.axes), None)
+    if whole is None:
+        return found
+    return [(p, whole if p.is_number else how) for p, how in found]
 
 
-def _may_expand(expression: Expr) -> bool:
-    """Return whether a sum stands in brackets behind a plain number: 2 * (a - b)."""
-    return any(
-        isinstance(term, sympy.Mul) and len(term.args) == 2 and term.args[0].is_number
-        for term in Add.make_args(expression)
-    )
+def _how(formulas: Formulas, term: Term, part: Expr) -> Summation:
+    return summation(term, numeric(formulas, part), formulas.trace.batch)
+
+
+def _parts(expression: Expr) -> list[Expr]:
+    return [part for part in Add.make_args(expression) if part != 0]
 
 
 def summation(term: Term, value: Any, batch: int) -> Summation:
@@ -138,17 +152,10 @@ def logdet(formulas: Formulas, term: Term, batch: int) -> Tensor:
         ValueError: an addend does not go with what is made.
     """
     total = torch.zeros(batch, dtype=torch.float64)
-    for addend in addends(term.expression):
-        value = numeric(formulas, addend)
-        total = total + summed(term, value, summation(term, value, batch), batch)
+    together: dict[Summation, Expr] = {}
+    for part, how in addends(formulas, term):
+        together[how] = together.get(how, Integer(0)) + part
+    for how, expression in together.items():
+        total = total + summed(term, numeric(formulas, expression), how, batch)
     return total
 
-
-def logs_of_numbers(expression: Expr, numbers: frozenset[Symbol]) -> bool:
-    """Return whether a formula is made of plain numbers alone."""
-    return bool(expression.free_symbols <= numbers) and expression != Integer(0)
-
-
-__all__ = [
-    "Summation", "Term", "addends", "logdet", "numeric", "summation", "summed",
-]  # fmt: skip

@@ -31,6 +31,7 @@ from ldjcheck.records.called import (
     Layer,
     Returned,
 )
+from ldjcheck.records.derived import Derived, DerivedStep, Obstacle
 from ldjcheck.records.explained import (
     Diagnosis,
     EditKind,
@@ -97,6 +98,8 @@ __all__ = [
     "ConfigMeasured",
     "Coupling",
     "Departure",
+    "Derived",
+    "DerivedStep",
     "Diagnosis",
     "Dimension",
     "Direction",
@@ -121,6 +124,7 @@ __all__ = [
     "Method",
     "Multiplier",
     "Mutation",
+    "Obstacle",
     "Options",
     "Oracle",
     "Region",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ldjcheck.records.derived import Derived
     from ldjcheck.records.words import (
         CheckName,
         CheckStatus,
@@ -190,6 +191,7 @@ class Result:
     ledger: tuple[LedgerLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    derived: Derived | None = None  # of `derive` alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

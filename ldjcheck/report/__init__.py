@@ -14,7 +14,7 @@ from ldjcheck.report.style import Style
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Check, Finding, Result, Run, Status
+    from ldjcheck.records import Check, Derived, Finding, Result, Run, Status
 
 __all__ = ["FORMATS", "Format", "Report", "Style"]
 
@@ -63,6 +63,11 @@ class Report:
     def checks(self) -> tuple[Check, ...]:
         """What was compared, and how each comparison came out."""
         return self.result.checks
+
+    @property
+    def derived(self) -> Derived | None:
+        """What `derive()` derived: lines, edits, and whether they were verified."""
+        return self.result.derived
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--format json` writes."""

@@ -12,10 +12,10 @@ import sympy
 from sympy import Expr, Integer
 
 from ldjcheck.derivation.formulas import NoFormulaError
+from ldjcheck.derivation.functions import Log1p
 from ldjcheck.derivation.logarithm import Logarithm
 from ldjcheck.derivation.segments import Segment, ways_through
 from ldjcheck.derivation.terms import Term
-from ldjcheck.derivation.wording import said_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,7 +48,7 @@ def _term(formulas: Formulas, segment: Segment) -> Term | None:
         expression=expression,
         begin=segment.begin,
         end=segment.end,
-        why=said_of(formulas, segment.end, derivative),
+        derivative=derivative,
     )
 
 
@@ -68,6 +68,9 @@ def logarithm_of(formulas: Formulas, segment: Segment) -> Logarithm:
     positive |= {
         power.base for power in y.atoms(sympy.Pow) if not power.exp.is_integer
     }
+    for function in (sympy.atanh, sympy.asin, sympy.acos):
+        positive |= {1 - each.args[0] ** 2 for each in y.atoms(function)}
+    positive |= {1 + each.args[0] for each in y.atoms(Log1p)}
     return Logarithm(positive, formulas.indicators, formulas.definition, formulas.sizes)
 
 
