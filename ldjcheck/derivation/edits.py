@@ -6,6 +6,8 @@ import ast
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from ldjcheck.revision import Replacement, SourceText, call_name
 from ldjcheck.revision.text import span_of
 from ldjcheck.tape import Node
@@ -31,6 +33,7 @@ class Written:
 
     line: Line
     text: str
+    why: str
 
 
 def statements_of(
@@ -69,7 +72,8 @@ class _Edit:
             for part in line.parts:
                 texts.append(self._statement(part, is_begun))
                 is_begun = True
-            written += [Written(line, text) for text in texts]
+            told = zip(texts, line.whys, strict=True)
+            written += [Written(line, text, why) for text, why in told]
             changes.append(self._beside(line, texts))
         changes += self._returned(is_begun)
         return written, list(dict.fromkeys(changes))
@@ -146,6 +150,8 @@ class _Edit:
 
     def _returned(self, is_begun: bool) -> Iterator[Replacement]:
         home = self._home
+        if not is_begun and home.slot != "absent" and self._says_zero():
+            return
         text = home.name if is_begun else self._zeros()
         if home.slot == "absent":
             value = home.output
@@ -153,13 +159,20 @@ class _Edit:
             if isinstance(value, ast.Tuple) and not written.startswith("("):
                 written = f"({written})"
             yield self._source.put(value, f"{written}, {text}")
-        elif home.slot == "expression" and is_begun:
+        elif home.slot == "expression" or not is_begun:
             assert home.ldj is not None
             if self._source.text(home.ldj) != text:
                 yield self._source.put(home.ldj, text)
-        elif home.slot == "name" and not is_begun and not home.is_total:
-            assert home.ldj is not None
-            yield self._source.put(home.ldj, text)
+
+    def _says_zero(self) -> bool:
+        """Return whether what is handed back as the ldj is nothing already."""
+        value = self._home.returns.value
+        assert isinstance(value, ast.Tuple)
+        said = self._home.execution.returned[_index(self._home)]
+        held = said.value if isinstance(said, Node) else said
+        if isinstance(held, Tensor):
+            return not bool(held.any())
+        return held is None or held == 0
 
     # --- the old ones -------------------------------------------------------------------
 

@@ -60,18 +60,32 @@ def home_of(call: Recorded, execution: Execution, batch: int) -> Home | None:
     assert isinstance(returns.value, ast.Tuple)
     ldj, output = returns.value.elts[where], returns.value.elts[0]
     name, slot = fresh_name(function), "expression"
+    total = _total_in(ldj, execution, batch)
     if isinstance(ldj, ast.Name):
         name, slot = ldj.id, "name"
+    elif total is not None:
+        name = total
     return Home(
         execution=execution,
         function=function,
         returns=returns,
         slot=slot,  # type: ignore[arg-type]  # one of the two
         name=name,
-        is_total=slot == "name" and name in execution.arguments,
+        is_total=name in execution.arguments,
         ldj=ldj,
         output=output,
     )
+
+
+def _total_in(ldj: ast.expr, execution: Execution, batch: int) -> str | None:
+    """Return the running total that an expression adds to, if one was passed in."""
+    for node in ast.walk(ldj):
+        if isinstance(node, ast.Name) and node.id in execution.arguments:
+            held = execution.moments[0].held.get(node.id)
+            named = is_total(node.id) or is_density(node.id)
+            if named and _is_ldj(held, batch) and not isinstance(held, bool):
+                return node.id
+    return None
 
 
 def bare_home(call: Recorded, execution: Execution) -> Home | None:

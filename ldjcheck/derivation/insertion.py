@@ -32,8 +32,8 @@ class Line:
     statement: ast.stmt
     side: Side
     parts: tuple[Spelled, ...]
-    terms: tuple[Term, ...]
-    why: str
+    whys: tuple[str, ...]  # one for each part
+    end: Node | None  # what the statement makes; None where a sublayer says its ldj
 
 
 def line_for(
@@ -66,8 +66,11 @@ def line_for(
             statement=statement,
             side=side,
             parts=tuple(parts),
-            terms=tuple(terms),
-            why=said_of(formulas, terms, scope, modules, statement.lineno),
+            whys=tuple(
+                said_of(formulas, part.terms, scope, modules, statement.lineno)
+                for part in parts
+            ),
+            end=terms[-1].end,
         )
         found.append((cost, line))
     if not found:

@@ -157,17 +157,19 @@ class Logarithm:
         known = _known_sum(factor)
         if known is not None:
             return known
-        if factor in self._positive or sympy.count_ops(factor) > _LARGE:
+        if depth > _DEEP or factor in self._positive:
+            return None
+        if sympy.count_ops(factor) > _LARGE:
             return None
         if factor.has(Where):
             folded = _folded(factor)
             if folded != factor:
-                return self.of(folded, depth)
+                return self.of(folded, depth + 1)
         joined = sympy.together(factor)
         if not isinstance(joined, (Mul, Pow)):
             joined = sympy.factor(factor)
         if isinstance(joined, (Mul, Pow)) and not _is_same(joined, factor):
-            return self.of(joined, depth)
+            return self.of(joined, depth + 1)
         return None
 
 

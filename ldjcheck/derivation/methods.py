@@ -71,6 +71,8 @@ def method_lines(
     lines = []
     for term in terms:
         parts = spell(formulas, [term], scope, modules, call.form)
+        if not parts:
+            continue
         place = next((p for p in term.end.places if is_editable(p.file)), None)
         number = 0 if place is None else place.line
         lines.append(

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from ldjcheck.derivation.edits import NoPlaceError, Written, statements_of
 from ldjcheck.derivation.homes import Home, bare_home, home_of, is_editable
 from ldjcheck.derivation.insertion import Line, line_for
+from ldjcheck.derivation.links import is_right, links_of
 from ldjcheck.derivation.methods import body_of, ldj_method, method_lines
 from ldjcheck.derivation.spelling import UnspeakableError
 from ldjcheck.derivation.steps import Solved, Stopped, solve
+from ldjcheck.tape import Place
 
 if TYPE_CHECKING:
     import ast
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from ldjcheck.derivation.terms import Term
     from ldjcheck.revision import Replacement
     from ldjcheck.revision.text import FunctionNode
-    from ldjcheck.tape import Node, Place
+    from ldjcheck.tape import Node
 
 
 _UNSPEAKABLE = "it cannot be written in the source's names"
@@ -70,8 +72,13 @@ def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
     if not homes:
         return Refusal(why="no function of the layer's own source hands its output back")
     try:
-        lines = _lines(call, formulas, solved, homes)
-        return _program(call, solved, homes, lines)
+        given = _given(call, homes)
+        lines = _lines(call, formulas, solved, homes, given)
+        links = links_of(call, homes, _counting(homes, lines, given))
+        lines += [link.line for link in links if link.line is not None]
+        kept = {n: home for n, home in homes.items() if n not in given}
+        renamed = [link.renamed for link in links if link.renamed is not None]
+        return _program(call, solved, kept, lines, renamed)
     except UnspeakableError as error:
         return Refusal(why=f"{_UNSPEAKABLE}: {error}")
     except NoPlaceError as error:
@@ -104,15 +111,46 @@ def _homes(call: Recorded) -> dict[int, Home]:
         if (home := home_of(call, execution, batch)) is not None
     }
     outermost = _outermost(call, editable)
-    if outermost is not None and outermost.call not in found:
-        bare = bare_home(call, outermost)
-        if bare is not None:
-            found = {outermost.call: bare}
-    return found
+    if outermost is None or outermost.call in found:
+        return found
+    if isinstance(outermost.returned, tuple) and found:
+        return found  # it hands on what another function hands back
+    bare = bare_home(call, outermost)
+    return found if bare is None else {outermost.call: bare}
 
 
 def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:
     return next((e for e in editable if e.caller is None), None)
+
+
+def _given(call: Recorded, homes: dict[int, Home]) -> set[int]:
+    """Return the sublayers whose own ldj is right: nothing of them is derived.
+
+    A method of the same object is no sublayer, and one that is wrong for another object
+    is edited for all.
+    """
+    apart = [
+        home
+        for home in homes.values()
+        if (caller := home.execution.caller) is not None
+        and caller.call in homes
+        and homes[caller.call].execution.owner is not home.execution.owner
+    ]
+    wrong = {home.function for home in apart if not is_right(call, home)}
+    return {h.execution.call for h in apart if h.function not in wrong}
+
+
+def _counting(
+    homes: dict[int, Home], lines: Sequence[Line], given: set[int]
+) -> list[int]:
+    """Return the functions, by their calls, whose ldj is not nothing, callees included."""
+    found = {line.home.execution.call for line in lines} | given
+    for number in [*found]:
+        caller = homes[number].execution.caller
+        while caller is not None and caller.call in homes:
+            found.add(caller.call)
+            caller = homes[caller.call].execution.caller
+    return sorted(found)
 
 
 def _lines(
@@ -120,10 +158,13 @@ def _lines(
     formulas: Formulas,
     solved: Sequence[Solved],
     homes: dict[int, Home],
+    given: set[int],
 ) -> list[Line]:
     """Return a line for every statement of the map that changes the volume."""
     grouped: dict[tuple[int, int, ast.stmt], list[Term]] = {}
     for term in (term for step in solved for term in step.terms):
+        if any(place.call in given for place in term.end.places):
+            continue
         place = next((p for p in term.end.places if p.call in homes), None)
         statement = None if place is None else call.sources.statement(place)
         if place is None or statement is None:
@@ -159,9 +200,10 @@ def _program(
     solved: Sequence[Solved],
     homes: dict[int, Home],
     lines: Sequence[Line],
+    renamed: Sequence[Replacement],
 ) -> Program:
     said: list[Said] = []
-    changes: dict[Replacement, None] = {}
+    changes: dict[Replacement, None] = dict.fromkeys(renamed)
     by_function: dict[ast.AST, list[Home]] = {}
     for home in homes.values():
         by_function.setdefault(home.function, []).append(home)
@@ -178,6 +220,14 @@ def _program(
 
 
 def _said(written: Written, home: Home) -> Said:
-    end = written.line.terms[-1].end
-    place = next(p for p in end.places if p.call == home.execution.call)
-    return Said(place=place, text=written.text, why=written.line.why)
+    statement = written.line.statement
+    place = Place(
+        file=home.execution.file,
+        line=statement.lineno,
+        end_line=statement.end_lineno or statement.lineno,
+        column=statement.col_offset,
+        end_column=statement.end_col_offset or 0,
+        function=home.execution.function,
+        call=home.execution.call,
+    )
+    return Said(place=place, text=written.text, why=written.why)

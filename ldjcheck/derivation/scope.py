@@ -53,6 +53,10 @@ class Scope:
         for path, held in self.execution.attributes.items():
             if held is node and self._is_unmoved(path):
                 return path
+        for name, held in self.moment.held.items():
+            if isinstance(held, tuple) and any(item is node for item in held):
+                where = next(i for i, item in enumerate(held) if item is node)
+                return f"{name}[{where}]"
         return None
 
     def tensor(self, node: Node, depth: int = 0) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sympy import Add, Expr
@@ -41,6 +41,7 @@ class Spelled:
     minus: bool
     varies: bool
     cost: int
+    terms: tuple[Term, ...] = ()
 
     def after(self, total: str | None) -> str:
         """Return the text behind a running total: `ldj - ...`, or alone."""
@@ -76,17 +77,21 @@ def _together(
     modules: Mapping[str, str],
     form: Form,
 ) -> list[Spelled]:
-    groups: dict[tuple[object, ...], tuple[Term, Summation, list[Expr]]] = {}
+    groups: dict[tuple[object, ...], list[tuple[Term, Summation, Expr]]] = {}
     for term in terms:
         for addend, how in addends(formulas, term):
             shape = tuple(term.end.value.shape)
             key = how, shape, term.per
-            groups.setdefault(key, (term, how, []))[2].append(addend)
-    return [
-        _Speller(formulas, scope, modules, form, term, how).spelled(Add(*parts))
-        for term, how, parts in groups.values()
-        if Add(*parts) != 0
-    ]
+            groups.setdefault(key, []).append((term, how, addend))
+    found = []
+    for group in groups.values():
+        whole = Add(*(addend for *_, addend in group))
+        if whole != 0:
+            term, how, _ = group[0]
+            speller = _Speller(formulas, scope, modules, form, term, how)
+            of = tuple(dict.fromkeys(term for term, *_ in group))
+            found.append(replace(speller.spelled(whole), terms=of))
+    return found
 
 
 def spoken(
@@ -222,6 +227,10 @@ class _Speller:
         for name, held in self._scope.moment.held.items():
             if _has_shape(held, term.end):
                 return name
+        for node in (term.begin, term.end):
+            word = self._scope.tensor(node)
+            if word is not None and not _is_costly(word):
+                return word  # a slice of something that has a name
         raise UnspeakableError("nothing here has the shape that is counted")
 
 

@@ -82,10 +82,9 @@ def addends(formulas: Formulas, term: Term) -> list[tuple[Expr, Summation]]:
     Raises:
         ValueError: a part does not go with what is made.
     """
-    batch = formulas.trace.batch
     found: list[tuple[Expr, Summation]] = []
     for part in _parts(term.expression):
-        how = summation(term, numeric(formulas, part), batch)
+        how = summation(formulas, term, numeric(formulas, part))
         if how.axes and how.varies is False and isinstance(part, sympy.Mul):
             found += [(p, _how(formulas, term, p)) for p in _parts(sympy.expand(part))]
         else:
@@ -97,19 +96,20 @@ def addends(formulas: Formulas, term: Term) -> list[tuple[Expr, Summation]]:
 
 
 def _how(formulas: Formulas, term: Term, part: Expr) -> Summation:
-    return summation(term, numeric(formulas, part), formulas.trace.batch)
+    return summation(formulas, term, numeric(formulas, part))
 
 
 def _parts(expression: Expr) -> list[Expr]:
     return [part for part in Add.make_args(expression) if part != 0]
 
 
-def summation(term: Term, value: Any, batch: int) -> Summation:
+def summation(formulas: Formulas, term: Term, value: Any) -> Summation:
     """Return how one addend of a term, with this value, is summed over a sample.
 
     Raises:
         ValueError: its shape does not go with what is made.
     """
+    batch, event = formulas.trace.batch, formulas.trace.shape
     whole = tuple(term.end.value.shape)
     shape = tuple(value.shape) if isinstance(value, Tensor) else ()
     varies = bool(shape) and shape[0] == batch and batch > 1
@@ -123,10 +123,11 @@ def summation(term: Term, value: Any, batch: int) -> Summation:
         raise ValueError("a term of more axes than the value")
     aligned = (1,) * (len(whole) - len(shape)) + shape
     varies = varies and len(shape) == len(whole)
+    is_whole = whole[1:] == event
     axes = tuple(
         axis
         for axis in range(1, len(whole))
-        if aligned[axis] == 1 and (whole[axis] > 1 or not shape)
+        if aligned[axis] == 1 and (whole[axis] > 1 or (not shape and is_whole))
     )
     return Summation(axes, varies, len(shape), len(whole), is_summed=bool(shape))
 
