@@ -95,9 +95,9 @@ def _link(call: Recorded, parent: Home, child: Home) -> Link:
     statement, at = call.sources.statement(caller), call.sources.at(caller)
     if statement is None or not isinstance(at, ast.Call):
         raise NoPlaceError(f"line {caller.line} hides what it calls")
-    if isinstance(statement, ast.Return) and statement.value is at:
+    if isinstance(statement, ast.Return) and _comes_to(statement.value, at):
         return Link(line=None, renamed=None)
-    if not isinstance(statement, ast.Assign) or statement.value is not at:
+    if not isinstance(statement, ast.Assign) or not _comes_to(statement.value, at):
         raise NoPlaceError(
             f"line {statement.lineno} throws away the ldj of what it calls"
         )
@@ -138,6 +138,13 @@ def _added(
         end=None,
     )
     return Link(line=line, renamed=renamed)
+
+
+def _comes_to(value: ast.expr | None, at: ast.expr) -> bool:
+    """Return whether an expression is a call, or a choice of which it is one side."""
+    if isinstance(value, ast.IfExp):
+        return _comes_to(value.body, at) or _comes_to(value.orelse, at)
+    return value is at
 
 
 def _passes(node: ast.Call, name: str) -> bool:

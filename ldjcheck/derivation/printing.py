@@ -9,6 +9,7 @@ import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation import functions as f
+from ldjcheck.derivation.matrices import LogAbsDet, LogDiagonal, Total
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -77,6 +78,8 @@ class Printer:
         if e.func in _OF_SPECIAL:
             name = f"{self._modules['torch']}.special.{_OF_SPECIAL[e.func]}"
             return f"{name}({self.text(e.args[0])})", _ATOM
+        if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
+            return self._of_matrix(e), _ATOM
         if isinstance(e, f.Where):
             return self._where(e), _ATOM
         if isinstance(e, f.Above):
@@ -104,6 +107,16 @@ class Printer:
         if self.is_number(e):
             return f"{self._modules['torch']}.as_tensor({self.text(e)})"
         return self.text(e)
+
+    def _of_matrix(self, e: Expr) -> str:
+        torch = self._modules["torch"]
+        if isinstance(e, Total):
+            return f"{self.text(e.args[0], _ATOM)}.sum()"
+        matrix = self.text(e.args[0])
+        if isinstance(e, LogAbsDet):
+            return f"{torch}.linalg.slogdet({matrix})[1]"
+        diagonal = f"{torch}.diagonal({matrix})"
+        return f"{torch}.log({torch}.abs({diagonal})).sum()"
 
     def _where(self, e: Expr) -> str:
         condition, then, otherwise = e.args

@@ -61,7 +61,7 @@ def solved(formulas: Formulas, begin: Node, step: Step) -> Solved | Stopped:
                 if _fits(formulas, terms, step):
                     return Solved(begin, end, tuple(terms))
         except NoFormulaError as error:
-            stopped = stopped or error
+            stopped = error if structure is STRUCTURES[0] or stopped is None else stopped
     if stopped is None:
         stopped = NoFormulaError(end, "what conditions an entry depends on it as well")
     return Stopped(begin, end, stopped.node, stopped.why)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.structures import elementwise
+from ldjcheck.derivation.structures import elementwise, linear, volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,4 +19,4 @@ if TYPE_CHECKING:
 
     Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]
 
-STRUCTURES: tuple[Structure, ...] = (elementwise.terms,)
+STRUCTURES: tuple[Structure, ...] = (elementwise.terms, linear.terms, volume.terms)
