@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import Tensor
@@ -62,6 +63,7 @@ class _Edit:
         home = self._home
         removed = [] if home.slot == "absent" else self._only_for_ldj()
         changes = [_without(self._source, statement) for statement in removed]
+        changes += [] if home.slot == "absent" else self._shortened()
         is_begun = home.is_total or self._is_begun(removed)
         written: list[Written] = []
         if not is_begun and self._lines and not self._is_straight():
@@ -74,7 +76,10 @@ class _Edit:
                 is_begun = True
             told = zip(texts, line.whys, strict=True)
             written += [Written(line, text, why) for text, why in told]
-            changes.append(self._beside(line, texts))
+            if texts:
+                changes.append(self._beside(line, texts))
+            if line.renamed is not None:
+                changes.append(line.renamed)
         changes += self._returned(is_begun)
         return written, list(dict.fromkeys(changes))
 
@@ -96,9 +101,11 @@ class _Edit:
         batch = self._call.trace.batch
         for name in execution.arguments:
             held = execution.moments[0].held.get(name)
-            if isinstance(held, Node) and held.value.dim() > 1:
-                if len(held.value) == batch and held.value.is_floating_point():
-                    return self._call.form.zeros(name)
+            is_tuple = isinstance(held, tuple) and bool(held)
+            first, text = (held[0], f"{name}[0]") if is_tuple else (held, name)
+            if isinstance(first, Node) and first.value.dim() > 1:
+                if len(first.value) == batch and first.value.is_floating_point():
+                    return self._call.form.zeros(text)
         raise NoPlaceError("no argument tells how many samples there are")
 
     def _is_straight(self) -> bool:
@@ -181,32 +188,72 @@ class _Edit:
         if self._home.slot != "name":
             return False
         first = min((line.statement.lineno for line in self._lines), default=10**9)
+        renamed = [line.statement for line in self._lines if line.renamed is not None]
+        renamed += self._paired
         for node in ast.walk(self._home.function):
-            if isinstance(node, ast.Assign) and node not in removed:
+            if isinstance(node, ast.Assign) and node not in (*removed, *renamed):
                 names = [n for t in node.targets for n in _names(t)]
                 if self._home.name in names and node.lineno <= first:
                     return True
         return False
 
-    def _only_for_ldj(self) -> list[ast.stmt]:
-        """Return the statements that serve the ldj alone, and are not its start at zero."""
+    @cached_property
+    def _paired(self) -> list[ast.Assign]:
+        """The statements that set the ldj beside something else: `y, ldj = y * a, b`."""
+        names = self._ldj_names
+        return [
+            node
+            for node in ast.walk(self._home.function)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Tuple)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.targets[0].elts) == len(node.value.elts)
+            and any(_is_of(each, names) for each in node.targets[0].elts)
+            and not all(_is_of(each, names) for each in node.targets[0].elts)
+        ]
+
+    @cached_property
+    def _ldj_names(self) -> set[str]:
+        """The names that serve the ldj alone."""
         home = self._home
         start = _reads(home.ldj) if home.ldj is not None else set()
-        start |= {home.name}
-        feeding = _feeding(home.function, start)
-        needed = _needed(home.function, home.name, home)
+        feeding = _feeding(home.function, start | {home.name})
+        return feeding - _needed(home.function, home.name, home)
+
+    def _shortened(self) -> list[Replacement]:
+        """Return what takes the ldj out of statements that set something else as well."""
+        found = []
+        for node in self._paired:
+            target, value = node.targets[0], node.value
+            assert isinstance(target, ast.Tuple)
+            assert isinstance(value, ast.Tuple)
+            kept = [
+                (self._source.text(t), self._source.text(v))
+                for t, v in zip(target.elts, value.elts, strict=True)
+                if not _is_of(t, self._ldj_names)
+            ]
+            left, right = (", ".join(side) for side in zip(*kept, strict=True))
+            found.append(self._source.put(node, f"{left} = {right}"))
+        return found
+
+    def _only_for_ldj(self) -> list[ast.stmt]:
+        """Return the statements that serve the ldj alone, and are not its start at zero."""
         found: list[ast.stmt] = []
-        for node in ast.walk(home.function):
+        for node in ast.walk(self._home.function):
             if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
                 continue
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if not all(isinstance(target, ast.Name) for target in targets):
                 continue
             names = {n for target in targets for n in _names(target)}
-            if names & needed or not names <= feeding or _starts_at_zero(node):
+            if not names <= self._ldj_names or _starts_at_zero(node):
                 continue
             found.append(node)
         return found
+
+
+def _is_of(target: ast.expr, names: set[str]) -> bool:
+    return isinstance(target, ast.Name) and target.id in names
 
 
 def _starts_at_zero(node: ast.stmt) -> bool:

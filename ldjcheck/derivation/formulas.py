@@ -14,6 +14,7 @@ from sympy import Expr, Symbol
 from ldjcheck.derivation.functions import FUNCTIONS, Where
 from ldjcheck.derivation.operands import is_close, operands, value_of
 from ldjcheck.tape import Node
+from ldjcheck.tape.families import SPLIT
 from ldjcheck.tape.linear import is_fixed
 
 if TYPE_CHECKING:
@@ -29,6 +30,16 @@ SAME = frozenset(
     }
 )  # fmt: skip
 """What hands its first argument on as it is, in evaluation."""
+
+MOVES = SPLIT | {
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "expand",
+    "expand_as", "view_as", "permute", "transpose", "t", "T", "mT", "movedim",
+    "moveaxis", "unflatten", "flip", "fliplr", "flipud", "roll", "as_strided",
+    "__getitem__", "select", "narrow", "index_select", "gather", "take_along_dim",
+    "swapaxes", "swapdims", "rot90", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle", "rearrange", "diagonal", "masked_select", "take",
+}  # fmt: skip
+"""What only moves entries, or leaves some out."""
 
 _BOUNDS = ("clamp", "clip", "clamp_min", "clamp_max", "hardtanh")
 _FEW = 40  # operations of a formula that is written out
@@ -91,6 +102,18 @@ class Formulas:
     def numbers(self) -> frozenset[Symbol]:
         """The symbols that are plain numbers."""
         return frozenset(s for s, leaf in self.leaves.items() if leaf.node is None)
+
+    @property
+    def varying(self) -> frozenset[Symbol]:
+        """The symbols that have a batch axis."""
+        batch = self.trace.batch
+        return frozenset(
+            symbol
+            for symbol, leaf in self.leaves.items()
+            if leaf.node is not None
+            and leaf.node.value.dim() > 0
+            and len(leaf.node.value) == batch
+        )
 
     @property
     def sizes(self) -> dict[Symbol, float]:
@@ -224,6 +247,8 @@ class Formulas:
             return self.symbol(base)
         if node not in inside:
             return self._leaf(node)
+        if node.name in MOVES:  # of one number of each sample: it has one place only
+            return self.of(node.args[0], base, inside)
         return self.applied(node, lambda inner: self.of(inner, base, inside))
 
     def _leaf(self, node: Node) -> Expr:
@@ -233,7 +258,7 @@ class Formulas:
         is_made = node.function is not None and (
             plain_name(node.name) in FUNCTIONS or node.name in SAME
         )
-        if not is_made or (node in self._named and not is_fixed(node)):
+        if not is_made or (node in self.named and not is_fixed(node)):
             return self.symbol(node)
         if node.value.dtype == torch.bool:
             return self.symbol(node)
@@ -259,7 +284,7 @@ class Formulas:
             return None
 
     @cached_property
-    def _named(self) -> set[Node]:
+    def named(self) -> set[Node]:
         """All values that some function held under a name, or as an attribute."""
         found: set[Node] = set()
         for execution in self.executions.values():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ldjcheck.derivation.formulas import Formulas
     from ldjcheck.derivation.homes import Home
     from ldjcheck.derivation.terms import Term
-    from ldjcheck.revision import SourceText
+    from ldjcheck.revision import Replacement, SourceText
     from ldjcheck.tape import Node
 
 Side = Literal["before", "after"]
@@ -33,7 +33,7 @@ class Line:
     side: Side
     parts: tuple[Spelled, ...]
     whys: tuple[str, ...]  # one for each part
-    end: Node | None  # what the statement makes; None where a sublayer says its ldj
+    renamed: Replacement | None = None  # of what a sublayer's ldj is assigned to
 
 
 def line_for(
@@ -70,7 +70,6 @@ def line_for(
                 said_of(formulas, part.terms, scope, modules, statement.lineno)
                 for part in parts
             ),
-            end=terms[-1].end,
         )
         found.append((cost, line))
     if not found:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor
 from ldjcheck.derivation.edits import NoPlaceError
 from ldjcheck.derivation.insertion import Line
 from ldjcheck.derivation.spelling import Spelled
-from ldjcheck.revision import Replacement
 from ldjcheck.tape import Node
 
 if TYPE_CHECKING:
@@ -20,16 +18,9 @@ if TYPE_CHECKING:
 
     from ldjcheck.derivation.execution import Recorded
     from ldjcheck.derivation.homes import Home
+    from ldjcheck.revision import Replacement
 
 _CLOSE = 1e-6
-
-
-@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
-class Link:
-    """A statement that adds a sublayer's ldj, and what must change where that is called."""
-
-    line: Line | None
-    renamed: Replacement | None
 
 
 def is_right(call: Recorded, home: Home) -> bool:
@@ -73,9 +64,12 @@ def _per_sample(value: object, batch: int) -> Tensor | None:
 
 
 def links_of(
-    call: Recorded, homes: Mapping[int, Home], counting: Iterable[int]
-) -> list[Link]:
-    """Return the links from the sublayers that change the volume to what calls them.
+    call: Recorded,
+    homes: Mapping[int, Home],
+    counting: Iterable[int],
+    lines: Sequence[Line],
+) -> list[Line]:
+    """Return the lines that add the ldj of sublayers that change the volume.
 
     Raises:
         NoPlaceError: a sublayer's ldj cannot be had where it is called.
@@ -85,18 +79,24 @@ def links_of(
         child = homes[number]
         caller = child.execution.caller
         if caller is not None and caller.call in homes:
-            found.append(_link(call, homes[caller.call], child))
+            parent = homes[caller.call]
+            known = [line for line in (*lines, *found) if line.home is parent]
+            link = _link(call, parent, child, known)
+            found += [] if link is None else [link]
     return found
 
 
-def _link(call: Recorded, parent: Home, child: Home) -> Link:
+def _link(
+    call: Recorded, parent: Home, child: Home, known: Sequence[Line]
+) -> Line | None:
+    """Return the line that counts a sublayer; None where what is written does so already."""
     caller = child.execution.caller
     assert caller is not None
     statement, at = call.sources.statement(caller), call.sources.at(caller)
     if statement is None or not isinstance(at, ast.Call):
         raise NoPlaceError(f"line {caller.line} hides what it calls")
     if isinstance(statement, ast.Return) and _comes_to(statement.value, at):
-        return Link(line=None, renamed=None)
+        return None
     if not isinstance(statement, ast.Assign) or not _comes_to(statement.value, at):
         raise NoPlaceError(
             f"line {statement.lineno} throws away the ldj of what it calls"
@@ -113,8 +113,13 @@ def _link(call: Recorded, parent: Home, child: Home) -> Link:
     assert source is not None
     name = held.id if isinstance(held, ast.Name) else ""
     if takes_total:
-        renamed = None if name == parent.name else source.put(held, parent.name)
-        return Link(line=None, renamed=renamed)
+        if name == parent.name:
+            return None
+        return _added(
+            call, parent, statement, "", source.put(held, parent.name), counts=False
+        )
+    if name == parent.name and _begins(call, parent, statement, known):
+        return None
     if name and name != parent.name and not name.startswith("_"):
         return _added(call, parent, statement, name, None)
     fresh = _fresh(parent)
@@ -127,17 +132,33 @@ def _added(
     statement: ast.stmt,
     text: str,
     renamed: Replacement | None,
-) -> Link:
+    *,
+    counts: bool = True,
+) -> Line:
     part = Spelled(text=text, minus=call.form.sign < 0, varies=True, cost=0)
-    line = Line(
+    why = f"line {statement.lineno} calls a layer that hands its own ldj back"
+    return Line(
         home=parent,
         statement=statement,
         side="after",
-        parts=(part,),
-        whys=(f"line {statement.lineno} calls a layer that hands its own ldj back",),
-        end=None,
+        parts=(part,) if counts else (),
+        whys=(why,) if counts else (),
+        renamed=renamed,
     )
-    return Link(line=line, renamed=renamed)
+
+
+def _begins(
+    call: Recorded, parent: Home, statement: ast.stmt, known: Sequence[Line]
+) -> bool:
+    """Return whether a sublayer's ldj is the first that a function counts."""
+    source = call.sources.text(parent.execution.file)
+    assert source is not None
+    node: ast.AST = statement
+    while node is not parent.function:
+        node = source.parents[node]
+        if isinstance(node, (ast.For, ast.While)):
+            return False
+    return all(line.statement.lineno > statement.lineno for line in known)
 
 
 def _comes_to(value: ast.expr | None, at: ast.expr) -> bool:

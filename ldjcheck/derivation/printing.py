@@ -10,6 +10,7 @@ from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation import functions as f
 from ldjcheck.derivation.matrices import LogAbsDet, LogDiagonal, Total
+from ldjcheck.derivation.reductions import EventSum, Turned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,6 +37,7 @@ class Printer:
         texts: how each symbol is written, as an operand of anything.
         numbers: the symbols that are plain numbers, for which `math` serves.
         modules: what the file calls torch, its `functional`, and `math` or numpy.
+        varying: the symbols that have a batch axis.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Printer:
         texts: Mapping[Symbol, str],
         numbers: frozenset[Symbol],
         modules: Mapping[str, str],
+        varying: frozenset[Symbol] = frozenset(),
     ) -> None:
+        self._varying = varying
         self._texts = texts
         self._numbers = numbers
         self._modules = modules
@@ -78,6 +82,10 @@ class Printer:
         if e.func in _OF_SPECIAL:
             name = f"{self._modules['torch']}.special.{_OF_SPECIAL[e.func]}"
             return f"{name}({self.text(e.args[0])})", _ATOM
+        if isinstance(e, EventSum):
+            return self._event_sum(e), _ATOM
+        if isinstance(e, Turned):
+            return f"{self.text(e.args[0], _ATOM)}.t()", _ATOM
         if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
             return self._of_matrix(e), _ATOM
         if isinstance(e, f.Where):
@@ -107,6 +115,20 @@ class Printer:
         if self.is_number(e):
             return f"{self._modules['torch']}.as_tensor({self.text(e)})"
         return self.text(e)
+
+    def _event_sum(self, e: Expr) -> str:
+        inner, rank, keep, is_mean = e.args
+        text = self.text(inner, _ATOM)
+        word = "mean" if is_mean else "sum"
+        if not self.varies(inner):
+            return f"{text}.{word}()"
+        if rank == 2:
+            return f"{text}.{word}(dim=1{', keepdim=True' if keep else ''})"
+        return f"{text}.flatten(1).{word}(dim=1)"
+
+    def varies(self, e: Expr) -> bool:
+        """Return whether an expression has a batch axis."""
+        return any(symbol in self._varying for symbol in e.free_symbols)
 
     def _of_matrix(self, e: Expr) -> str:
         torch = self._modules["torch"]

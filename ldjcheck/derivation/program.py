@@ -74,11 +74,9 @@ def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
     try:
         given = _given(call, homes)
         lines = _lines(call, formulas, solved, homes, given)
-        links = links_of(call, homes, _counting(homes, lines, given))
-        lines += [link.line for link in links if link.line is not None]
+        lines += links_of(call, homes, _counting(homes, lines, given), lines)
         kept = {n: home for n, home in homes.items() if n not in given}
-        renamed = [link.renamed for link in links if link.renamed is not None]
-        return _program(call, solved, kept, lines, renamed)
+        return _program(call, solved, kept, lines)
     except UnspeakableError as error:
         return Refusal(why=f"{_UNSPEAKABLE}: {error}")
     except NoPlaceError as error:
@@ -200,10 +198,9 @@ def _program(
     solved: Sequence[Solved],
     homes: dict[int, Home],
     lines: Sequence[Line],
-    renamed: Sequence[Replacement],
 ) -> Program:
     said: list[Said] = []
-    changes: dict[Replacement, None] = dict.fromkeys(renamed)
+    changes: dict[Replacement, None] = {}
     by_function: dict[ast.AST, list[Home]] = {}
     for home in homes.values():
         by_function.setdefault(home.function, []).append(home)

@@ -12,25 +12,16 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.formulas import SAME, NoFormulaError, plain_name
+from ldjcheck.derivation.formulas import MOVES, SAME, NoFormulaError, plain_name
 from ldjcheck.derivation.functions import FUNCTIONS
 from ldjcheck.tape.dominance import chain, dominators
-from ldjcheck.tape.families import JOIN, SPLIT
+from ldjcheck.tape.families import JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.tape import Node, Trace
 
-MOVES = SPLIT | {
-    "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "expand",
-    "expand_as", "view_as", "permute", "transpose", "t", "T", "mT", "movedim",
-    "moveaxis", "unflatten", "flip", "fliplr", "flipud", "roll", "as_strided",
-    "__getitem__", "select", "narrow", "index_select", "gather", "take_along_dim",
-    "swapaxes", "swapdims", "rot90", "pixel_shuffle", "pixel_unshuffle",
-    "channel_shuffle", "rearrange", "diagonal", "masked_select", "take",
-}  # fmt: skip
-"""What only moves entries, or leaves some out."""
 
 JOINS = JOIN | {"__setitem__", "scatter", "index_copy", "index_copy_", "masked_scatter",
                 "index_put", "index_put_", "scatter_", "copy_"}  # fmt: skip

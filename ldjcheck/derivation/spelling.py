@@ -104,7 +104,8 @@ def spoken(
     """
     words = Words(formulas, scope)
     expression, texts = words.of(expression)
-    return Printer(texts, formulas.numbers, modules).text(expression)
+    printer = Printer(texts, formulas.numbers, modules, formulas.varying)
+    return printer.text(expression)
 
 
 class Words:
@@ -171,7 +172,8 @@ class _Speller:
         minus = bool(expression.could_extract_minus_sign())
         if minus:
             expression = -expression
-        printer = Printer(words, self._formulas.numbers, self._modules)
+        known = self._formulas
+        printer = Printer(words, known.numbers, self._modules, known.varying)
         how = self._how
         count = self._count()
         total = self._sum() if how.is_summed else ""

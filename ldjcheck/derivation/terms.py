@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 _MODULES = {"torch": "torch", "functional": "F", "math": "math"}
 
-Per = Literal["entry", "place", "sample"]
-"""What a term stands for: one entry of a value, one matrix at a place, or a whole sample."""
+Per = Literal["entry", "place", "sample", "scalar"]
+"""What a term stands for: one entry of a value, one matrix at a place, or a whole sample.
+
+A `scalar` is one number of a sample that counts for each of its entries.
+"""
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -61,7 +64,8 @@ def numeric(formulas: Formulas, expression: Expr) -> Any:
     """Return a formula's value on the tape: a tensor, or a plain number."""
     names = {symbol: f"v[{i}]" for i, symbol in enumerate(formulas.leaves)}
     values = [_plain(leaf.value) for leaf in formulas.leaves.values()]
-    text = Printer(names, formulas.numbers, _MODULES).text(expression)
+    printer = Printer(names, formulas.numbers, _MODULES, formulas.varying)
+    text = printer.text(expression)
     known = {"torch": torch, "F": torch.nn.functional, "math": math, "v": values}
     return eval(text, {"__builtins__": {"abs": abs}}, known)  # our own text
 
@@ -115,6 +119,10 @@ def summation(formulas: Formulas, term: Term, value: Any) -> Summation:
     varies = bool(shape) and shape[0] == batch and batch > 1
     if term.per == "sample":
         return Summation((), varies, len(shape), len(whole), is_summed=len(shape) > 1)
+    if term.per == "scalar":
+        axes = tuple(range(1, len(whole)))
+        is_column = len(shape) > 1
+        return Summation(axes, varies, len(shape), len(whole), is_summed=is_column)
     if term.per == "place":
         if len(shape) > 1 or (shape and not varies):
             raise ValueError("matrices of several kinds")
@@ -123,7 +131,7 @@ def summation(formulas: Formulas, term: Term, value: Any) -> Summation:
         raise ValueError("a term of more axes than the value")
     aligned = (1,) * (len(whole) - len(shape)) + shape
     varies = varies and len(shape) == len(whole)
-    is_whole = whole[1:] == event
+    is_whole = math.prod(whole[1:]) == math.prod(event)
     axes = tuple(
         axis
         for axis in range(1, len(whole))

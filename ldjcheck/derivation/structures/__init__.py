@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.structures import elementwise, linear, volume
+from ldjcheck.derivation.structures import elementwise, linear, low_rank, volume
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -19,4 +19,9 @@ if TYPE_CHECKING:
 
     Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]
 
-STRUCTURES: tuple[Structure, ...] = (elementwise.terms, linear.terms, volume.terms)
+STRUCTURES: tuple[Structure, ...] = (
+    elementwise.terms,
+    linear.terms,
+    low_rank.terms,
+    volume.terms,
+)

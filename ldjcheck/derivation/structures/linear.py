@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.formulas import NoFormulaError, plain_name
+from ldjcheck.derivation.formulas import MOVES, NoFormulaError, plain_name
 from ldjcheck.derivation.matrices import log_abs_dets
-from ldjcheck.derivation.segments import MOVES
 from ldjcheck.derivation.terms import Term
 from ldjcheck.tape import Node
 
