@@ -246,7 +246,9 @@ class _Edit:
             if not all(isinstance(target, ast.Name) for target in targets):
                 continue
             names = {n for target in targets for n in _names(target)}
-            if not names <= self._ldj_names or _starts_at_zero(node):
+            first = min((x.statement.lineno for x in self._lines), default=10**9)
+            is_start = _starts_at_zero(node) and node.lineno <= first
+            if not names <= self._ldj_names or is_start:
                 continue
             found.append(node)
         return found

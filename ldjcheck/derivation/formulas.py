@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -363,8 +364,12 @@ def moment_of(execution: Execution, node: Node) -> Moment | None:
 def _literal(value: Any) -> Expr:
     if isinstance(value, float) and value == int(value) and abs(value) < 1e9:
         return sympy.Integer(int(value))
-    if isinstance(value, (int, float)):
-        return sympy.sympify(value)
+    if isinstance(value, float):
+        if len(repr(value)) < 12 and math.isfinite(value):
+            return sympy.Rational(repr(value))  # 0.05 is one twentieth
+        return sympy.Float(value)
+    if isinstance(value, int):
+        return sympy.Integer(value)
     raise LookupError("no number")
 
 

@@ -12,7 +12,13 @@ import sympy
 from sympy import Expr, Function, Integer
 
 
-class Sigmoid(Function):  # type: ignore[misc]  # SymPy is not annotated
+class Ln(Function):  # type: ignore[misc]  # SymPy is not annotated
+    """The logarithm of a plain number, left as it is written: log(256), not 8 log(2)."""
+
+    is_real = True
+
+
+class Sigmoid(Function):  # type: ignore[misc]  # as above
     """1 / (1 + exp(-u))."""
 
     is_positive = True

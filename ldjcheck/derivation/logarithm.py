@@ -14,6 +14,7 @@ from sympy import Abs, Add, Expr, Integer, Mul, Pow, Symbol
 from ldjcheck.derivation.functions import (
     Above,
     Expm1,
+    Ln,
     Log1p,
     LogSigmoid,
     Sigmoid,
@@ -67,9 +68,9 @@ class Logarithm:
             found = rule(factor, depth)
             if found is not None:
                 return found
-        return self._plain(factor)
+        return self.plain(factor)
 
-    def _plain(self, factor: Expr) -> Expr:
+    def plain(self, factor: Expr) -> Expr:
         """Return the logarithm as it is, of the absolute value unless that is the same."""
         if self.is_positive(factor):
             return _log(factor)
@@ -90,7 +91,10 @@ class Logarithm:
             return None
         if factor in (1, -1):
             return Integer(0)
-        return sympy.expand_log(sympy.log(abs(factor)), force=True)
+        size = sympy.Abs(factor)
+        if size.is_Rational and size.p == 1:
+            return -Ln(sympy.Integer(size.q))
+        return Ln(size) if size.is_Rational else sympy.log(size)
 
     def _product(self, factor: Expr, depth: int) -> Expr | None:
         if isinstance(factor, Mul):
@@ -100,7 +104,7 @@ class Logarithm:
         if isinstance(factor, Pow):
             base, exponent = factor.args
             if base.is_number and base.is_positive:
-                return exponent * sympy.log(base)
+                return exponent * Ln(base)
             return exponent * self.of(base, depth)
         return None
 
@@ -217,7 +221,7 @@ def _known_sum(factor: Expr) -> Expr | None:
         if isinstance(minus, Pow) and minus.args == (minus.base, Integer(2)):
             if isinstance(minus.base, sympy.tanh):
                 u = minus.base.args[0]
-                return 2 * (sympy.log(2) - u - Softplus(-2 * u))
+                return 2 * (Ln(Integer(2)) - u - Softplus(-2 * u))
         if isinstance(other, Pow) and other.exp == 2:
             return Log1p(other)
     return None

@@ -10,7 +10,7 @@ from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation import functions as f
 from ldjcheck.derivation.matrices import LogAbsDet, LogDiagonal, Total
-from ldjcheck.derivation.reductions import EventSum, Turned
+from ldjcheck.derivation.reductions import Dims, EventSum, HiddenDeterminant, Turned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = 1, 2, 3, 4, 5
 
 _OF_TORCH = {
-    sympy.exp: "exp", sympy.log: "log", sympy.tanh: "tanh", sympy.sinh: "sinh",
+    sympy.exp: "exp", sympy.log: "log", f.Ln: "log", sympy.tanh: "tanh", sympy.sinh: "sinh",
     sympy.cosh: "cosh", sympy.asinh: "asinh", sympy.acosh: "acosh",
     sympy.atanh: "atanh", sympy.sin: "sin", sympy.cos: "cos", sympy.tan: "tan",
     sympy.atan: "atan", sympy.asin: "asin", sympy.acos: "acos", sympy.sign: "sign",
@@ -27,7 +27,7 @@ _OF_TORCH = {
 }  # fmt: skip
 _OF_FUNCTIONAL = {f.Softplus: "softplus", f.LogSigmoid: "logsigmoid"}
 _OF_SPECIAL = {f.NormalCdf: "ndtr", f.NormalQuantile: "ndtri"}
-_OF_MATH = {sympy.exp, sympy.log, sympy.tanh, sympy.sinh, sympy.cosh, f.Log1p, f.Expm1}
+_OF_MATH = {sympy.exp, sympy.log, f.Ln, sympy.tanh, sympy.sinh, sympy.cosh, f.Log1p, f.Expm1}
 
 
 class Printer:
@@ -59,7 +59,9 @@ class Printer:
 
     def is_number(self, expression: Expr) -> bool:
         """Return whether an expression is a plain number, and no tensor."""
-        return expression.free_symbols <= self._numbers
+        if expression.has(Dims):
+            expression = expression.replace(Dims, lambda *_: sympy.Integer(2))
+        return bool(expression.free_symbols <= self._numbers)
 
     def _written(self, e: Expr) -> tuple[str, int]:
         if isinstance(e, Symbol):
@@ -84,6 +86,10 @@ class Printer:
             return f"{name}({self.text(e.args[0])})", _ATOM
         if isinstance(e, EventSum):
             return self._event_sum(e), _ATOM
+        if isinstance(e, HiddenDeterminant):
+            return self._hidden(e), _ATOM
+        if isinstance(e, Dims):
+            return f"{self.text(e.args[0], _ATOM)}[0].numel()", _ATOM
         if isinstance(e, Turned):
             return f"{self.text(e.args[0], _ATOM)}.t()", _ATOM
         if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
@@ -93,12 +99,13 @@ class Printer:
         if isinstance(e, f.Above):
             return f"{self.text(e.args[0], _POWER)} > 0", 0
         if e.is_number:
-            return repr(float(e)), _ATOM if e >= 0 else _SUM
+            text = repr(_float(e))
+            return text, _SUM if text.startswith("-") else _ATOM
         raise ValueError(f"no source for {e.func.__name__}")
 
     def _call(self, e: Expr) -> str:
         name = _OF_TORCH[e.func]
-        inner = e.args[0]
+        inner = self._absolute(e.args[0]) if isinstance(e, Abs) else e.args[0]
         if not self.is_number(inner):
             return f"{self._modules['torch']}.{name}({self.text(inner)})"
         if isinstance(e, Abs):
@@ -106,7 +113,7 @@ class Printer:
         if e.func in _OF_MATH and "math" in self._modules:
             return f"{self._modules['math']}.{name}({self.text(inner)})"
         if inner.is_number and not isinstance(inner, Symbol):
-            return repr(float(e))
+            return repr(_float(e))
         torch = self._modules["torch"]
         return f"{torch}.{name}({torch}.as_tensor({self.text(inner)}))"
 
@@ -125,6 +132,19 @@ class Printer:
         if rank == 2:
             return f"{text}.{word}(dim=1{', keepdim=True' if keep else ''})"
         return f"{text}.flatten(1).{word}(dim=1)"
+
+    def _hidden(self, e: Expr) -> str:
+        slopes, first, second = e.args
+        torch = self._modules["torch"]
+        product = self.text(first, _PRODUCT)
+        rows = self.text(first, _ATOM)
+        if second != 0:
+            product = f"({product} @ {self.text(second, _POWER)})"
+        slope = self.text(slopes, _PRODUCT)
+        if not self.is_number(slopes):
+            slope = f"{self.text(slopes, _ATOM)}.unsqueeze(-1)"
+        eye = f"{torch}.eye({rows}.shape[0])"
+        return f"{torch}.linalg.slogdet({eye} + {slope} * {product})[1]"
 
     def varies(self, e: Expr) -> bool:
         """Return whether an expression has a batch axis."""
@@ -148,13 +168,19 @@ class Printer:
 
     def _sum(self, e: Expr) -> str:
         terms = sorted(e.args, key=self._rank)
-        text = self.text(terms[0], _SUM)
-        for term in terms[1:]:
+        text = self.text(_turned(terms[0]), _SUM)
+        for term in map(_turned, terms[1:]):
             if _is_negative(term):
                 text += f" - {self.text(-term, _PRODUCT)}"
             else:
                 text += f" + {self.text(term, _SUM)}"
         return text
+
+    def _absolute(self, inner: Expr) -> Expr:
+        """Return what is in an absolute value, or its negative, whichever reads better."""
+        if not isinstance(inner, Add):
+            return inner
+        return min((inner, Add(*(-term for term in inner.args))), key=_minuses)
 
     def _rank(self, term: Expr) -> tuple[bool, int, int, str]:
         """Return where a term of a sum stands: those with a minus behind."""
@@ -198,6 +224,23 @@ def _is_negative(e: Expr) -> bool:
     )
 
 
+def _minuses(e: Expr) -> int:
+    return sum(_is_negative(_turned(term)) for term in Add.make_args(e))
+
+
+def _turned(term: Expr) -> Expr:
+    """Return a product with its minus inside of a factor that reads better so: 1 - a."""
+    if not isinstance(term, Mul) or not _is_negative(term):
+        return term
+    for factor in term.args:
+        if isinstance(factor, Add) and any(
+            part.is_number and part.is_negative for part in factor.args
+        ):
+            rest = Mul(*(each for each in term.args if each is not factor))
+            return Mul(-rest, Add(*(-part for part in factor.args)), evaluate=False)
+    return term
+
+
 def _age(symbol: Symbol) -> int:
     """Return how early a symbol was met: their names are counted."""
     digits = str(symbol).lstrip("v")
@@ -214,6 +257,10 @@ def _number(e: Expr) -> str:
             return repr(value)
         return f"({fraction.numerator} / {fraction.denominator})"
     return repr(float(e))
+
+
+def _float(e: Expr) -> float:
+    return float(e.replace(f.Ln, sympy.log))
 
 
 def _is_decimal(e: Expr) -> bool:

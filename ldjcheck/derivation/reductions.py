@@ -15,7 +15,24 @@ class EventSum(Function):  # type: ignore[misc]  # SymPy is not annotated
     is_real = True
 
 
+class Dims(Function):  # type: ignore[misc]  # as above
+    """How many entries a sample of a tensor has."""
+
+    is_positive = True
+    is_integer = True
+    is_real = True
+
+
 class Turned(Function):  # type: ignore[misc]  # as above
     """A matrix with its axes exchanged."""
+
+    is_real = True
+
+
+class HiddenDeterminant(Function):  # type: ignore[misc]  # as above
+    """log|det(I + diag(slopes) W1 W2)| for each sample, W1 and W2 as `(out, in)`.
+
+    Arguments: the slopes, `(batch, hidden)` or one number; W1; and W2, or 0 for none.
+    """
 
     is_real = True

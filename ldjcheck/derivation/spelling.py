@@ -186,6 +186,8 @@ class _Speller:
         return Spelled(text, minus, how.varies, finder.cost + len(text))
 
     def _sum(self) -> str:
+        if self._term.per in ("sample", "scalar") and self._how.rank == 2:
+            return "" if self._form.column else ".squeeze(1)"
         if not self._how.varies and self._form.event is None:
             return ".sum()"
         return self._form.summed(self._how.rank)

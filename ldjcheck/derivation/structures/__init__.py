@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.structures import elementwise, linear, low_rank, volume
+from ldjcheck.derivation.structures import (
+    elementwise,
+    hidden,
+    linear,
+    low_rank,
+    volume,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -23,5 +29,6 @@ STRUCTURES: tuple[Structure, ...] = (
     elementwise.terms,
     linear.terms,
     low_rank.terms,
+    hidden.terms,
     volume.terms,
 )

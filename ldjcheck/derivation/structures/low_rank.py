@@ -18,7 +18,7 @@ from sympy import Add, Expr, Integer, Mul
 from ldjcheck.derivation.formulas import MOVES, SAME, NoFormulaError, plain_name
 from ldjcheck.derivation.functions import FUNCTIONS
 from ldjcheck.derivation.logarithm import Logarithm
-from ldjcheck.derivation.reductions import EventSum, Turned
+from ldjcheck.derivation.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.terms import Term
 from ldjcheck.tape import Node
 
@@ -41,6 +41,7 @@ class _Direction:
 
     root: Node
     inside: frozenset[Node]
+    before: frozenset[Node]  # between the step's beginning and r
     slope: Expr
     square: Expr | None = None  # what r**2 is the sum of, where r is a norm
     is_mean: bool = False
@@ -60,10 +61,11 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     if along == 0:
         raise NoFormulaError(end, "no entry keeps a part of its own")
     taken = Logarithm((), formulas.indicators, formulas.definition, formulas.sizes)
-    inner = named.summed(sympy.factor_terms(across * direction.slope / along))
+    slope = named.shortened(direction.slope)
+    inner = named.summed(sympy.factor_terms(across * slope / along))
     found = [
         Term(
-            expression=taken.of(1 + inner),
+            expression=_determinant(taken, 1 + inner),
             begin=begin, end=end, why=_WHY, per="sample",
         )
     ]  # fmt: skip
@@ -79,6 +81,16 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     yield found
 
 
+def _determinant(taken: Logarithm, value: Expr) -> Expr:
+    """Return the logarithm of what the lemma leaves, as one fraction."""
+    above, below = sympy.fraction(sympy.together(value))
+    if value.is_number:
+        return taken.of(value)
+    if below == 1 or below.is_number:
+        return taken.plain(value)
+    return taken.plain(sympy.expand(above)) - taken.of(below)
+
+
 class _Named:
     """Formulas in which what the source has a name for stands by its name."""
 
@@ -90,10 +102,11 @@ class _Named:
         self._short = list(self._abbreviations())
 
     def _abbreviations(self) -> Iterator[tuple[Expr, Symbol]]:
-        """Yield the formulas of small values between, the later first, and their symbols."""
-        formulas, inside = self._formulas, self._direction.inside
+        """Yield the formulas of values between, the later first, and their symbols."""
+        formulas = self._formulas
+        inside = self._direction.inside | self._direction.before
         for node in sorted(inside, key=lambda n: -n.index):
-            if node.value.numel() != self._batch or node not in formulas.named:
+            if node not in formulas.named:
                 continue
             formula = formulas.of(node, self._begin, inside)
             if not isinstance(formula, sympy.Symbol) and not formula.is_number:
@@ -121,19 +134,36 @@ class _Named:
         rank = self._begin.value.dim()
         keep = self._direction.root.value.dim() > 1
         total = Integer(0)
-        for part in Add.make_args(sympy.expand(expression)):
+        for part in self._separated(expression):
             scalars, entries = [], []
             for factor in Mul.make_args(part):
                 (scalars if self.is_scalar(factor) else entries).append(factor)
             inner = Mul(*entries)
             square = self._direction.square
+            square = None if square is None else self.shortened(square)
             if square is not None and inner == square:
                 whole = self._formulas.symbol(self._direction.root) ** 2
             else:
-                marks = Integer(rank), Integer(keep), Integer(self._direction.is_mean)
-                whole = EventSum(inner, *marks)
+                whole = self._over_event(inner, rank, keep)
             total = total + Mul(*scalars) * whole
-        return sympy.factor_terms(total)
+        return total
+
+    def _separated(self, expression: Expr) -> tuple[Expr, ...]:
+        """Return addends, expanded only where scalars stand in a sum with entries."""
+        parts = Add.make_args(expression)
+        mixed = any(
+            isinstance(factor, Add) and not self.is_scalar(factor)
+            for part in parts
+            for factor in Mul.make_args(part)
+        )
+        return Add.make_args(sympy.expand(expression)) if mixed else parts
+
+    def _over_event(self, inner: Expr, rank: int, keep: bool) -> Expr:
+        is_mean = self._direction.is_mean
+        if inner.is_number:
+            dims = Dims(self._formulas.symbol(self._begin))
+            return inner if is_mean else inner * dims
+        return EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
 
 
 def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
@@ -180,25 +210,26 @@ def _with_slope(
     entries = [p for p in root.parents if p in depending]
     if len(entries) != 1 or entries[0].value.numel() != begin.value.numel():
         raise NoFormulaError(root, f"`{name}` of several values")
-    value = _entrywise(formulas, begin, entries[0])
+    before = _entrywise(formulas, begin, entries[0])
+    value = formulas.of(entries[0], begin, before)
     slope = value.diff(formulas.symbol(begin))
     r = formulas.symbol(root)
     if name in _SUMS:
-        return _Direction(root, inside, slope, is_mean=name == "mean")
+        return _Direction(root, inside, before, slope, is_mean=name == "mean")
     if name in _NORMS:
-        return _Direction(root, inside, slope * value / r, square=value**2)
+        return _Direction(root, inside, before, slope * value / r, square=value**2)
     others = [p for p in root.parents if p not in depending and p.value.dim() > 0]
     if name in _PRODUCTS and others:
         weight = others[0]
         factor: Expr = formulas.symbol(weight)
         if weight.value.dim() == 2 and weight.value.shape[-1] == 1:
             factor = Turned(factor)
-        return _Direction(root, inside, slope * factor)
+        return _Direction(root, inside, before, slope * factor)
     raise NoFormulaError(root, f"`{name}` of the whole sample")
 
 
-def _entrywise(formulas: Formulas, begin: Node, node: Node) -> Expr:
-    """Return a value as a formula of the step's beginning, entry by entry."""
+def _entrywise(formulas: Formulas, begin: Node, node: Node) -> frozenset[Node]:
+    """Return what lies between the step's beginning and a value, entry by entry."""
     inside: set[Node] = set()
     stack = [node]
     while stack:
@@ -211,4 +242,4 @@ def _entrywise(formulas: Formulas, begin: Node, node: Node) -> Expr:
             )
         inside.add(current)
         stack.extend(current.parents)
-    return formulas.of(node, begin, inside)
+    return frozenset(inside)
