@@ -19,6 +19,7 @@ from ldjcheck.records import Derived, DirectionMeasured, Measurement, Result
 
 if TYPE_CHECKING:
     from ldjcheck.checking.mapping import MapSetting
+    from ldjcheck.derivation.execution import Recorded
     from ldjcheck.derivation.program import Program, Refusal
     from ldjcheck.records import (
         Comparison,
@@ -64,6 +65,7 @@ class _Way:
 
     direction: Direction
     found: Program | Refusal
+    call: Recorded | None  # None where it could not be recorded
 
 
 def _derived(setting: MapSetting, options: Options) -> Result:
@@ -120,15 +122,45 @@ def _ways(setting: MapSetting, comparison: Comparison) -> list[_Way]:
             continue
         if side.bare and side.direction == "inverse":
             continue  # it hands back no ldj, and none is asked for
-        found.append(_Way(side.direction, _recorded(setting, first.config, side)))
-    return found
+        found.append(_way(setting, first.config, side))
+    if _clash(found):
+        found = [replace(w, found=_literally(w)) for w in found]
+    return _with_ways_back(found)
 
 
-def _recorded(
-    setting: MapSetting, config: Config, side: DirectionMeasured
-) -> Program | Refusal:
+def _clash(ways: list[_Way]) -> bool:
+    """Return whether two directions want different terms at one place."""
+    changes = {change for way in ways for change in _changes(way.found)}
+    places: dict[tuple[str, int, int], str] = {}
+    for change in changes:
+        at = change.file, change.line, change.column
+        if places.setdefault(at, change.text) != change.text:
+            return True
+    return False
+
+
+def _literally(way: _Way) -> Program | Refusal:
+    from ldjcheck.derivation.program import derive_call
+
+    return way.found if way.call is None else derive_call(way.call, literal=True)
+
+
+def _with_ways_back(ways: list[_Way]) -> list[_Way]:
+    """Return the ways; a way back that has no terms of its own asks the way there."""
+    from ldjcheck.derivation.program import Program
+    from ldjcheck.derivation.way_back import by_the_way_there
+
+    if len(ways) != 2 or not isinstance(ways[0].found, Program):
+        return ways
+    there, back = ways
+    if isinstance(back.found, Program) or there.call is None or back.call is None:
+        return ways
+    found = by_the_way_there(back.call, there.call)
+    return ways if found is None else [there, replace(back, found=found)]
+
+
+def _way(setting: MapSetting, config: Config, side: DirectionMeasured) -> _Way:
     from ldjcheck.derivation.execution import Observer, recorded
-    from ldjcheck.derivation.formulas import Formulas
     from ldjcheck.derivation.forms import form_of
     from ldjcheck.derivation.program import Refusal, derive_call
     from ldjcheck.measure.configuration import ready
@@ -140,12 +172,14 @@ def _recorded(
     try:
         trace = record(runner, config, side, observer)
     except UntraceableError:
-        return Refusal(why="an operation of the map cannot be run again by itself")
+        trace, why = None, "an operation of the map cannot be run again by itself"
+    else:
+        why = "what the call computes cannot be followed"
     if trace is None:
-        return Refusal(why="what the call computes cannot be followed")
+        return _Way(side.direction, Refusal(why=why), None)
     form = form_of(setting.promised, side.direction)
     call = recorded(trace, observer.executions, form)
-    return derive_call(call, Formulas(call))
+    return _Way(side.direction, derive_call(call), call)
 
 
 def _changes(found: Program | Refusal) -> tuple[Replacement, ...]:
@@ -173,7 +207,7 @@ def _judged(
     if not programs:
         return Derived(applicability="none", obstacles=obstacles)
     is_right = not setting.is_silent and _is_right(comparison)
-    residual = _residual(setting, options, comparison, changes)
+    residual, doubts = _run(setting, options, comparison, changes)
     total = " ".join(s.term for s in steps if s.direction == programs[0][0])
     return Derived(
         applicability="suggested" if residual is None else "verified",
@@ -182,17 +216,19 @@ def _judged(
         steps=steps,
         edits=() if is_right else _drawn(changes),
         obstacles=obstacles,
+        doubts=doubts,
         is_right=is_right,
     )
 
 
-def _residual(
+def _run(
     setting: MapSetting,
     options: Options,
     comparison: Comparison,
     changes: tuple[Replacement, ...],
-) -> float | None:
-    """Return by how much the edited layer is off at most, in nats; None where it is wrong."""
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
+    from ldjcheck.derivation.doubts import doubts_about
     from ldjcheck.fixes.verify import Plans, Verification
     from ldjcheck.revision import Live
 
@@ -209,7 +245,10 @@ def _residual(
     )
     verification = Verification(settled, before, plans)
     live = Live(list(dict.fromkeys(change.file for change in changes)))
-    return verification.residual(live, changes)
+    after = verification.compared(live, changes)
+    if after is not None and verification.agrees(after):
+        return verification.largest(after), ()
+    return None, doubts_about(after)
 
 
 def _drawn(changes: tuple[Replacement, ...]) -> tuple:

@@ -28,6 +28,10 @@ class NoPlaceError(Exception):
     """A derived line cannot be put where it belongs."""
 
 
+class ConflictError(NoPlaceError):
+    """Two runs of one statement have different terms."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """One derived statement as it will stand in the file."""
@@ -61,6 +65,8 @@ class _Edit:
 
     def made(self) -> tuple[list[Written], list[Replacement]]:
         home = self._home
+        if home.slot == "attribute" and not self._lines:
+            return [], []  # it is zero, or whatever it says of a map that keeps volume
         removed = [] if home.slot == "absent" else self._only_for_ldj()
         changes = [_without(self._source, statement) for statement in removed]
         changes += [] if home.slot == "absent" else self._shortened()
@@ -157,6 +163,8 @@ class _Edit:
 
     def _returned(self, is_begun: bool) -> Iterator[Replacement]:
         home = self._home
+        if home.slot == "attribute":
+            return
         if not is_begun and home.slot != "absent" and self._says_zero():
             return
         text = home.name if is_begun else self._zeros()
@@ -236,6 +244,10 @@ class _Edit:
             found.append(self._source.put(node, f"{left} = {right}"))
         return found
 
+    def _is_attribute(self, targets: Sequence[ast.expr]) -> bool:
+        """Return whether a statement sets the attribute in which the ldj is kept."""
+        return any(ast.unparse(target) == self._home.name for target in targets)
+
     def _only_for_ldj(self) -> list[ast.stmt]:
         """Return the statements that serve the ldj alone, and are not its start at zero."""
         found: list[ast.stmt] = []
@@ -243,6 +255,9 @@ class _Edit:
             if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
                 continue
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if self._home.slot == "attribute" and self._is_attribute(targets):
+                found.append(node)
+                continue
             if not all(isinstance(target, ast.Name) for target in targets):
                 continue
             names = {n for target in targets for n in _names(target)}
@@ -355,20 +370,24 @@ def _without(source: SourceText, statement: ast.stmt) -> Replacement:
     )
 
 
+def _texts(line: Line) -> list[tuple[str, bool, bool]]:
+    return [(part.text, part.minus, part.varies) for part in line.parts]
+
+
 def _without_repetitions(lines: Sequence[Line]) -> list[Line]:
     """Return the lines of all rounds of a loop, and of all calls, once each.
 
     Raises:
-        NoPlaceError: a statement has other terms in another round.
+        ConflictError: a statement has other terms in another round.
     """
     found: dict[ast.stmt, Line] = {}
     for line in lines:
         known = found.setdefault(line.statement, line)
-        if (known.side, known.parts) != (line.side, line.parts):
-            raise NoPlaceError(
+        if known.side != line.side or _texts(known) != _texts(line):
+            raise ConflictError(
                 f"line {line.statement.lineno} has other terms in another round"
             )
     return sorted(found.values(), key=lambda line: line.statement.lineno)
 
 
-__all__ = ["NoPlaceError", "Written", "statements_of"]
+__all__ = ["ConflictError", "NoPlaceError", "Written", "statements_of"]

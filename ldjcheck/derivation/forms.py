@@ -14,12 +14,15 @@ class Form:
     """One number for each sample, a column of them, or one for each event.
 
     `event` is how many trailing axes one entry of the ldj covers; None is all but the
-    first. `sign` is -1 where the ldj is taken off a running log-density.
+    first. `sign` is -1 where the ldj is taken off a running log-density. It may be kept in
+    an attribute, or be nothing that is handed back at all where the volume is kept.
     """
 
     event: int | None = None
     column: bool = False
     sign: int = 1
+    in_attribute: bool = False
+    is_silent: bool = False
 
     def summed(self, rank: int) -> str:
         """Return how a value of so many axes, the batch among them, is summed."""
@@ -55,4 +58,6 @@ def form_of(calls: Calls, direction: Direction) -> Form:
         event=calls.event_dim if forward else calls.inverse_event_dim,
         column=calls.column,
         sign=calls.sign,
+        in_attribute=calls.convention == "stored-log-det",
+        is_silent=calls.keeps_volume,
     )

@@ -42,6 +42,9 @@ MOVES = SPLIT | {
 }  # fmt: skip
 """What only moves entries, or leaves some out."""
 
+_LIKE = SAME | {"expand_as", "view_as", "reshape_as"}
+"""What takes a form, and no number, from all but its first argument."""
+
 _BOUNDS = ("clamp", "clip", "clamp_min", "clamp_max", "hardtanh")
 _FEW = 40  # operations of a formula that is written out
 
@@ -87,9 +90,16 @@ def plain_name(name: str) -> str:
 
 
 class Formulas:
-    """The values of one recorded call as formulas."""
+    """The values of one recorded call as formulas.
 
-    def __init__(self, call: Recorded) -> None:
+    Args:
+        call: the recorded call.
+        literal: leave what has a name as it is, though what it was made of is known: where
+            one statement runs several times, or both ways, it was made in several ways.
+    """
+
+    def __init__(self, call: Recorded, *, literal: bool = False) -> None:
+        self.literal = literal
         self.trace = call.trace
         self.executions = call.executions
         self.sources = call.sources
@@ -98,6 +108,18 @@ class Formulas:
         self._by_text: dict[tuple[str, int, float], Symbol] = {}
 
     # --- symbols ----------------------------------------------------------------
+
+    @cached_property
+    def depending(self) -> frozenset[Node]:
+        """The values that depend on the input, by more than its shape or precision."""
+        found = {self.trace.source}
+        for node in self.trace.order:
+            if node not in self.trace.depending:
+                continue
+            parents = node.parents[:1] if node.name in _LIKE else node.parents
+            if any(parent in found for parent in parents):
+                found.add(node)
+        return frozenset(found)
 
     @property
     def numbers(self) -> frozenset[Symbol]:
@@ -268,6 +290,10 @@ class Formulas:
         except NoFormulaError:
             return self.symbol(node)
         return made_of if sympy.count_ops(made_of) <= _FEW else self.symbol(node)
+
+    def known(self, symbol: Symbol) -> Expr | None:
+        """Return what a symbol's tensor was made of, where a logarithm may make use of it."""
+        return None if self.literal else self.definition(symbol)
 
     def definition(self, symbol: Symbol) -> Expr | None:
         """Return what a symbol's tensor was made of, one operation deep."""

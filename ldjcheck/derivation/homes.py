@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
@@ -106,6 +106,20 @@ def bare_home(call: Recorded, execution: Execution) -> Home | None:
         ldj=None,
         output=returns.value,
     )
+
+
+def attribute_home(call: Recorded, execution: Execution) -> Home | None:
+    """Return a function that keeps its ldj in an attribute, as the home of terms."""
+    found = bare_home(call, execution)
+    if found is None:
+        return None
+    for node in ast.walk(found.function):
+        if isinstance(node, ast.Assign) and len(node.targets) == 1:
+            target = node.targets[0]
+            if isinstance(target, ast.Attribute) and is_total(target.attr):
+                name = ast.unparse(target)
+                return replace(found, slot="attribute", name=name, ldj=node.value)
+    return None
 
 
 def fresh_name(function: FunctionNode) -> str:

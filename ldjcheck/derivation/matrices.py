@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from sympy import Expr, Function, Integer, Symbol
+from sympy import Expr, Function, Integer
 
 from ldjcheck.derivation.formulas import SAME, plain_name
 from ldjcheck.derivation.logarithm import Logarithm
@@ -32,6 +32,12 @@ class LogAbsDet(Function):  # type: ignore[misc]  # SymPy is not annotated
     is_real = True
 
 
+class Flattened(Function):  # type: ignore[misc]  # as above
+    """A kernel without its axes of length one: a matrix."""
+
+    is_real = True
+
+
 class LogDiagonal(Function):  # type: ignore[misc]  # as above
     """The sum of the logarithms of a matrix's diagonal, of absolute values."""
 
@@ -44,9 +50,17 @@ class Total(Function):  # type: ignore[misc]  # as above
     is_real = True
 
 
-def log_abs_dets(formulas: Formulas, matrix: Node) -> list[Expr]:
-    """Return formulas of log|det| of a matrix, the one that says most first."""
-    plain = LogAbsDet(formulas.symbol(matrix))
+def log_abs_dets(
+    formulas: Formulas, matrix: Node, *, kernel: bool = False
+) -> list[Expr]:
+    """Return formulas of log|det| of a matrix, the one that says most first.
+
+    A `kernel` is one of a convolution, with further axes of length one.
+    """
+    symbol = formulas.symbol(matrix)
+    plain = LogAbsDet(Flattened(symbol) if kernel else symbol)
+    if formulas.literal or kernel:
+        return [plain]
     by_factors = _Factors(formulas).of(matrix, 0)
     return [plain] if by_factors in (None, plain) else [by_factors, plain]
 
@@ -127,11 +141,9 @@ class _Factors:
     def _of_vector(self, vector: Node) -> Expr:
         formulas = self._formulas
         symbol = formulas.symbol(vector)
-        known = Logarithm((), formulas.indicators, formulas.definition, formulas.sizes)
+        known = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
         logarithm = known.of(symbol)
-        return Total(logarithm) if isinstance(logarithm, (Symbol, Function)) else Total(
-            logarithm
-        )
+        return Total(logarithm)
 
 
 def _is_square(node: Node) -> bool:

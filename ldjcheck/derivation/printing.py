@@ -9,8 +9,14 @@ import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
 
 from ldjcheck.derivation import functions as f
-from ldjcheck.derivation.matrices import LogAbsDet, LogDiagonal, Total
-from ldjcheck.derivation.reductions import Dims, EventSum, HiddenDeterminant, Turned
+from ldjcheck.derivation.matrices import Flattened, LogAbsDet, LogDiagonal, Total
+from ldjcheck.derivation.reductions import (
+    Dims,
+    EventSum,
+    HiddenDeterminant,
+    Product,
+    Turned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +96,10 @@ class Printer:
             return self._hidden(e), _ATOM
         if isinstance(e, Dims):
             return f"{self.text(e.args[0], _ATOM)}[0].numel()", _ATOM
+        if isinstance(e, Flattened):
+            return f"{self.text(e.args[0], _ATOM)}.flatten(1)", _ATOM
+        if isinstance(e, Product):
+            return " @ ".join(self.text(each, _POWER) for each in e.args), _PRODUCT
         if isinstance(e, Turned):
             return f"{self.text(e.args[0], _ATOM)}.t()", _ATOM
         if isinstance(e, (LogAbsDet, LogDiagonal, Total)):
@@ -140,11 +150,11 @@ class Printer:
         rows = self.text(first, _ATOM)
         if second != 0:
             product = f"({product} @ {self.text(second, _POWER)})"
-        slope = self.text(slopes, _PRODUCT)
+        slope = f"{self.text(slopes, _PRODUCT)} * " if slopes != 1 else ""
         if not self.is_number(slopes):
-            slope = f"{self.text(slopes, _ATOM)}.unsqueeze(-1)"
+            slope = f"{self.text(slopes, _ATOM)}.unsqueeze(-1) * "
         eye = f"{torch}.eye({rows}.shape[0])"
-        return f"{torch}.linalg.slogdet({eye} + {slope} * {product})[1]"
+        return f"{torch}.linalg.slogdet({eye} + {slope}{product})[1]"
 
     def varies(self, e: Expr) -> bool:
         """Return whether an expression has a batch axis."""

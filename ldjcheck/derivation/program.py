@@ -5,8 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.edits import NoPlaceError, Written, statements_of
-from ldjcheck.derivation.homes import Home, bare_home, home_of, is_editable
+from ldjcheck.derivation.edits import (
+    ConflictError,
+    NoPlaceError,
+    Written,
+    statements_of,
+)
+from ldjcheck.derivation.formulas import Formulas
+from ldjcheck.derivation.homes import (
+    Home,
+    attribute_home,
+    bare_home,
+    home_of,
+    is_editable,
+)
 from ldjcheck.derivation.insertion import Line, line_for
 from ldjcheck.derivation.links import is_right, links_of
 from ldjcheck.derivation.methods import body_of, ldj_method, method_lines
@@ -19,7 +31,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.derivation.execution import Execution, Recorded
-    from ldjcheck.derivation.formulas import Formulas
     from ldjcheck.derivation.terms import Term
     from ldjcheck.revision import Replacement
     from ldjcheck.revision.text import FunctionNode
@@ -55,8 +66,21 @@ class Refusal:
     at: Node | None = None
 
 
-def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
-    """Return the program of one direction, or why there is none."""
+def derive_call(call: Recorded, *, literal: bool = False) -> Program | Refusal:
+    """Return the program of one direction, or why there is none.
+
+    Where a statement runs several times, its terms must read the same each time: what has a
+    name is then left at that, as it always is if they are to be `literal`.
+    """
+    try:
+        return _derived(call, Formulas(call, literal=literal))
+    except ConflictError as error:
+        if literal:
+            return Refusal(why=str(error))
+    return derive_call(call, literal=True)
+
+
+def _derived(call: Recorded, formulas: Formulas) -> Program | Refusal:
     steps = solve(call, formulas)
     for step in steps:
         if isinstance(step, Stopped):
@@ -74,11 +98,15 @@ def derive_call(call: Recorded, formulas: Formulas) -> Program | Refusal:
     try:
         given = _given(call, homes)
         lines = _lines(call, formulas, solved, homes, given)
+        if not lines and call.form.is_silent:
+            return Program(solved=tuple(solved), said=(), changes=())
         lines += links_of(call, homes, _counting(homes, lines, given), lines)
         kept = {n: home for n, home in homes.items() if n not in given}
         return _program(call, solved, kept, lines)
     except UnspeakableError as error:
         return Refusal(why=f"{_UNSPEAKABLE}: {error}")
+    except ConflictError:
+        raise
     except NoPlaceError as error:
         return Refusal(why=str(error))
 
@@ -113,6 +141,9 @@ def _homes(call: Recorded) -> dict[int, Home]:
         return found
     if isinstance(outermost.returned, tuple) and found:
         return found  # it hands on what another function hands back
+    if call.form.in_attribute:
+        kept = attribute_home(call, outermost)
+        return found if kept is None else {outermost.call: kept}
     bare = bare_home(call, outermost)
     return found if bare is None else {outermost.call: bare}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sympy import Function
+from sympy import Expr, Function
 
 
 class EventSum(Function):  # type: ignore[misc]  # SymPy is not annotated
@@ -25,6 +25,17 @@ class Dims(Function):  # type: ignore[misc]  # as above
 
 class Turned(Function):  # type: ignore[misc]  # as above
     """A matrix with its axes exchanged."""
+
+    is_real = True
+
+    @classmethod
+    def eval(cls, matrix: Expr) -> Expr | None:
+        """Return the matrix itself where it was turned before."""
+        return matrix.args[0] if isinstance(matrix, cls) else None
+
+
+class Product(Function):  # type: ignore[misc]  # as above
+    """The product of matrices."""
 
     is_real = True
 

@@ -20,7 +20,8 @@ from ldjcheck.tape.families import JOIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.tape import Node, Trace
+    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.tape import Node
 
 
 JOINS = JOIN | {"__setitem__", "scatter", "index_copy", "index_copy_", "masked_scatter",
@@ -42,7 +43,7 @@ class Segment:
 Way = tuple[Segment, ...]
 
 
-def ways_through(trace: Trace, begin: Node, end: Node) -> Iterator[Way]:
+def ways_through(formulas: Formulas, begin: Node, end: Node) -> Iterator[Way]:
     """Yield the ways to read a step as pieces that map entry by entry, the likeliest first.
 
     There are several where one half scales the other: which of them is scaled is not
@@ -51,15 +52,15 @@ def ways_through(trace: Trace, begin: Node, end: Node) -> Iterator[Way]:
     Raises:
         NoFormulaError: there is none; the operation that is in the way is named.
     """
-    yield from itertools.islice(_Walk(trace, begin).back_from(end), _MOST)
+    yield from itertools.islice(_Walk(formulas, begin).back_from(end), _MOST)
 
 
 class _Walk:
     """Walks back from a value to the whole one that a step begins with."""
 
-    def __init__(self, trace: Trace, begin: Node) -> None:
+    def __init__(self, formulas: Formulas, begin: Node) -> None:
         self._begin = begin
-        self._depending = _dependents(trace, begin)
+        self._depending = _dependents(formulas, begin)
 
     def back_from(self, node: Node) -> Iterator[Way]:
         """Yield the segments on the way to a value, the earlier first."""
@@ -137,10 +138,10 @@ def _is_elementwise(node: Node) -> bool:
     return name in FUNCTIONS or node.name in SAME or name in SAME
 
 
-def _dependents(trace: Trace, begin: Node) -> set[Node]:
+def _dependents(formulas: Formulas, begin: Node) -> set[Node]:
     found = {begin}
-    for node in trace.order:
-        if node in trace.depending and any(p in found for p in node.parents):
+    for node in formulas.trace.order:
+        if node in formulas.depending and any(p in found for p in node.parents):
             found.add(node)
     return found
 

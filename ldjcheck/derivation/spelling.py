@@ -183,6 +183,9 @@ class _Speller:
             text = printer.text(expression, 2)
         if count:
             text = f"{text} * {count}"
+        if self._form.column and how.varies and how.rank == 1:
+            text = f"{printer.text(expression, 5)}.unsqueeze(1)"
+            text = f"{text} * {count}" if count else text
         return Spelled(text, minus, how.varies, finder.cost + len(text))
 
     def _sum(self) -> str:

@@ -52,4 +52,5 @@ class Derived:
     steps: tuple[DerivedStep, ...] = ()
     edits: tuple[Edit, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
+    doubts: tuple[str, ...] = ()  # what was seen when it was run, and is not verified
     is_right: bool = False  # the layer's own ldj agrees already

@@ -105,11 +105,11 @@ def _verdict(derived: Derived, style: Style) -> Block:
     if derived.applicability == "none":
         return []
     if derived.applicability == "suggested":
-        text = (
-            "These lines were run, and the layer does not agree with them everywhere: "
-            "they are a suggestion only, and --fix does not write them."
-        )
-        return wrap(text, style.width, "  ", "  ")
+        text = "Not verified, so --fix does not write it. When it was run:"
+        lines = wrap(text, style.width, "  ", "  ")
+        for doubt in derived.doubts:
+            lines += wrap(one_line(doubt), style.width, "    ", "      ")
+        return lines
     size = figures.size(derived.residual_after or 0.0)
     text = (
         "Run at shapes, inputs and parameters that nothing was derived from: "

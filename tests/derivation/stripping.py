@@ -16,7 +16,10 @@ from typing import Any
 
 from ldjcheck.parameters import is_density, is_total
 
-_WAYS = ("forward", "inverse", "backward", "reverse", "there", "back", "encode", "decode")
+_WAYS = (
+    "forward", "inverse", "backward", "reverse", "there", "back", "encode", "decode",
+    "forward_and_log_det", "inverse_and_log_det",
+)  # fmt: skip
 
 
 def stripped_source(text: str) -> str:
@@ -97,8 +100,12 @@ def _nothing(function: ast.FunctionDef, old: ast.expr) -> ast.expr:
         return ast.Name(id=totals[0], ctx=ast.Load())
     x = next(name for name in arguments if name not in ("self", "cls"))
     text = f"{x}[0]" if "jac" in arguments or "rev" in arguments else x
-    column = ", 1" if "unsqueeze" in ast.unparse(old) else ""
+    column = ", 1" if _is_column(ast.unparse(old)) else ""
     return _expression(f"{text}.new_zeros({text}.shape[0]{column})")
+
+
+def _is_column(text: str) -> bool:
+    return any(word in text for word in ("unsqueeze", "keepdim", "None]"))
 
 
 def _strip_method(function: ast.FunctionDef) -> None:

@@ -30,7 +30,7 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     Raises:
         NoFormulaError: the step does not.
     """
-    for way in ways_through(formulas.trace, begin, end):
+    for way in ways_through(formulas, begin, end):
         yield [
             term for segment in way if (term := _term(formulas, segment)) is not None
         ]
@@ -71,7 +71,7 @@ def logarithm_of(formulas: Formulas, segment: Segment) -> Logarithm:
     for function in (sympy.atanh, sympy.asin, sympy.acos):
         positive |= {1 - each.args[0] ** 2 for each in y.atoms(function)}
     positive |= {1 + each.args[0] for each in y.atoms(Log1p)}
-    return Logarithm(positive, formulas.indicators, formulas.definition, formulas.sizes)
+    return Logarithm(positive, formulas.indicators, formulas.known, formulas.sizes)
 
 
 def simplified(derivative: Expr) -> Expr:

@@ -18,7 +18,7 @@ from sympy import Expr, Integer
 from ldjcheck.derivation.formulas import SAME, NoFormulaError, plain_name
 from ldjcheck.derivation.functions import FUNCTIONS
 from ldjcheck.derivation.logarithm import Logarithm
-from ldjcheck.derivation.reductions import HiddenDeterminant, Turned
+from ldjcheck.derivation.reductions import HiddenDeterminant, Product, Turned
 from ldjcheck.derivation.terms import Term
 from ldjcheck.tape import Node
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ldjcheck.derivation.formulas import Formulas
 
 _PRODUCTS = ("linear", "matmul", "mm", "rmatmul")
+_TURNED = ("t", "T", "mT", "transpose")
 _WHY = "adds a hidden layer: its Jacobian is the identity and a product of matrices"
 
 
@@ -44,7 +45,7 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     if not along.is_number or along == 0:
         raise NoFormulaError(outer, f"`{plain_name(outer.name)}` mixes the entries")
     inner, middle = _inner(formulas, outer, begin)
-    taken = Logarithm((), formulas.indicators, formulas.definition, formulas.sizes)
+    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
     found = []
     if along != 1:
         found.append(
@@ -56,9 +57,13 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     else:
         if not slope.is_number:
             raise NoFormulaError(end, "what is added is scaled entry by entry")
-        bend = formulas.of(outer.args[0], inner, middle).diff(formulas.symbol(inner))
+        hidden = _first_of(outer).args[0]
+        bend = formulas.of(hidden, inner, middle).diff(formulas.symbol(inner))
+        for node in sorted({*middle, hidden} & formulas.named, key=lambda n: -n.index):
+            formula = formulas.of(node, inner, middle)
+            bend = bend.subs(formula, formulas.symbol(node))
         first = _weight(formulas, inner, begin)
-        second = _weight(formulas, outer, outer.args[0])
+        second = _weight(formulas, outer, hidden)
         matrix = HiddenDeterminant(bend * slope / along, first, second)
     found.append(
         Term(expression=matrix, begin=begin, end=end, why=_WHY, per="sample")
@@ -80,7 +85,7 @@ def _back(
     formulas: Formulas, node: Node, begin: Node
 ) -> tuple[frozenset[Node], list[Node]]:
     """Return what works entry by entry before a value, and the products before that."""
-    depending = formulas.trace.depending
+    depending = formulas.depending
     inside: set[Node] = set()
     products: dict[Node, None] = {}
     stack = [node]
@@ -114,22 +119,47 @@ def _inner(
     formulas: Formulas, outer: Node, begin: Node
 ) -> tuple[Node | None, frozenset[Node]]:
     """Return the first product, where the last one is not it, and what lies between."""
-    hidden = outer.args[0]
+    hidden = _first_of(outer).args[0]
     if not isinstance(hidden, Node):
         raise NoFormulaError(outer, "a matrix that depends on the input")
     if hidden is begin:
         return None, frozenset()
     between, products = _back(formulas, hidden, begin)
-    if len(products) != 1 or products[0].args[0] is not begin:
+    if len(products) != 1 or _first_of(products[0]).args[0] is not begin:
         raise NoFormulaError(outer, "several hidden layers, one behind the other")
     return products[0], between
 
 
 def _weight(formulas: Formulas, node: Node, given: object) -> Expr:
-    """Return the matrix of a product as `(out, in)`, as `nn.Linear` has it."""
+    """Return the matrix of a product, or of several, as `(out, in)`, as `nn.Linear` has it."""
+    factors: list[Expr] = []
+    while True:
+        factors.append(_factor(formulas, node))
+        before = node.args[0]
+        if before is given:
+            return factors[0] if len(factors) == 1 else Product(*factors)
+        if not isinstance(before, Node) or plain_name(before.name) not in _PRODUCTS:
+            raise NoFormulaError(node, "its matrix is not the second factor")
+        node = before
+
+
+def _factor(formulas: Formulas, node: Node) -> Expr:
     matrix = node.args[1] if len(node.args) > 1 else node.kwargs.get("weight")
-    is_matrix = isinstance(matrix, Node) and matrix.value.dim() == 2
-    if not is_matrix or node.args[0] is not given or matrix in formulas.trace.depending:
+    if not isinstance(matrix, Node) or matrix.value.dim() != 2:
         raise NoFormulaError(node, "its matrix is not the second factor")
+    if matrix in formulas.depending:
+        raise NoFormulaError(node, "its matrix depends on the input")
+    is_turned = plain_name(node.name) != "linear"
+    inner = matrix.args[0] if matrix.name in _TURNED else None
+    if isinstance(inner, Node) and inner.value.dim() == 2:
+        matrix, is_turned = inner, not is_turned
     symbol = formulas.symbol(matrix)
-    return symbol if plain_name(node.name) == "linear" else Turned(symbol)
+    return Turned(symbol) if is_turned else symbol
+
+
+def _first_of(node: Node) -> Node:
+    """Return the first of products that follow one another."""
+    before = node.args[0]
+    while isinstance(before, Node) and plain_name(before.name) in _PRODUCTS:
+        node, before = before, before.args[0]
+    return node

@@ -36,15 +36,16 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     node = _mixing(formulas, begin, end)
     matrix, sign = _matrix(formulas, node)
     flat = _flat(matrix)
-    size = flat.value.shape[-1]
+    is_kernel = _is_convolution(node) and flat.value.dim() > 2
+    size = flat.value.shape[1 if is_kernel else -1]
     if _is_convolution(node):
         if math.prod(matrix.value.shape[2:]) != 1:
             raise NoFormulaError(
                 node, "a convolution with a kernel wider than one entry mixes places"
             )
-    elif flat.value.dim() < 2 or flat.value.shape[-2] != size:
+    if flat.value.dim() < 2 or flat.value.shape[0 if is_kernel else -2] != size:
         raise NoFormulaError(node, "its matrix is not square")
-    for logdet in log_abs_dets(formulas, flat):
+    for logdet in log_abs_dets(formulas, flat, kernel=is_kernel):
         yield [_term(begin, end, sign * logdet, size)] if logdet != 0 else []
 
 
@@ -58,7 +59,7 @@ def _term(begin: Node, end: Node, logdet: Expr, size: int) -> Term:
 def _mixing(formulas: Formulas, begin: Node, end: Node) -> Node:
     """Return the operation that multiplies, what only moves or shifts left aside."""
     node = end
-    depending = formulas.trace.depending
+    depending = formulas.depending
     while node is not begin:
         name = plain_name(node.name)
         inner = [p for p in node.parents if p in depending]
@@ -74,7 +75,7 @@ def _mixing(formulas: Formulas, begin: Node, end: Node) -> Node:
 
 def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
     """Return the matrix of a product, and -1 where it is divided by."""
-    depending = formulas.trace.depending
+    depending = formulas.depending
     others = [p for p in node.parents if p not in depending and p.value.dim() > 1]
     if plain_name(node.name) in _SOLVERS:
         first = node.args[0]

@@ -60,7 +60,7 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     along, across = named.shortened(y.diff(x)), named.shortened(y.diff(r))
     if along == 0:
         raise NoFormulaError(end, "no entry keeps a part of its own")
-    taken = Logarithm((), formulas.indicators, formulas.definition, formulas.sizes)
+    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
     slope = named.shortened(direction.slope)
     inner = named.summed(sympy.factor_terms(across * slope / along))
     found = [
@@ -169,7 +169,7 @@ class _Named:
 def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
     """Return the one number on which a step depends besides its own entries."""
     trace = formulas.trace
-    depending = {n for n in trace.depending if begin.index <= n.index <= end.index}
+    depending = {n for n in formulas.depending if begin.index <= n.index <= end.index}
     roots: dict[Node, None] = {}
     inside: set[Node] = set()
     stack = [end]
@@ -206,7 +206,7 @@ def _with_slope(
         NoFormulaError: it was made in a way that is not known.
     """
     name = plain_name(root.name)
-    depending = formulas.trace.depending
+    depending = formulas.depending
     entries = [p for p in root.parents if p in depending]
     if len(entries) != 1 or entries[0].value.numel() != begin.value.numel():
         raise NoFormulaError(root, f"`{name}` of several values")
@@ -234,7 +234,7 @@ def _entrywise(formulas: Formulas, begin: Node, node: Node) -> frozenset[Node]:
     stack = [node]
     while stack:
         current = stack.pop()
-        if current is begin or current not in formulas.trace.depending:
+        if current is begin or current not in formulas.depending:
             continue
         if not _is_elementwise(current):
             raise NoFormulaError(
