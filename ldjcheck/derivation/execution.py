@@ -241,7 +241,8 @@ def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
         if isinstance(item, torch.nn.Module):
             for name, tensor in {**item._parameters, **item._buffers}.items():
                 if tensor is not None:
-                    yield f"{way}.{name}", tensor
+                    step = f"[{name}]" if name.isdigit() else f".{name}"
+                    yield way + step, tensor
         elif isinstance(item, Tensor) and way:
             yield way, item
 

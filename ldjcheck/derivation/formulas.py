@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import math
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +14,7 @@ import torch
 from sympy import Expr, Symbol
 
 from ldjcheck.derivation.functions import FUNCTIONS, Where
-from ldjcheck.derivation.operands import is_close, operands, value_of
+from ldjcheck.derivation.operands import is_close, operands, owner_of, value_of
 from ldjcheck.tape import Node
 from ldjcheck.tape.families import SPLIT
 from ldjcheck.tape.linear import is_fixed
@@ -105,6 +106,7 @@ class Formulas:
         self.sources = call.sources
         self.leaves: dict[Symbol, Leaf] = {}
         self._by_node: dict[Node, Symbol] = {}
+        self._words: dict[Node, list[Wording]] = {}
         self._by_text: dict[tuple[str, int, float], Symbol] = {}
 
     # --- symbols ----------------------------------------------------------------
@@ -160,7 +162,8 @@ class Formulas:
         """Return the symbol of a tensor."""
         if node not in self._by_node:
             symbol = self._new(positive=self._is_positive(node))
-            self.leaves[symbol] = Leaf(symbol, node=node)
+            words = self._words.setdefault(node, [])
+            self.leaves[symbol] = Leaf(symbol, node=node, wordings=words)
             self._by_node[node] = symbol
         return self._by_node[node]
 
@@ -193,6 +196,26 @@ class Formulas:
         if wording is None:
             return _literal(value)
         return self._parsed(wording, wording.node)
+
+    def _note(self, user: Node, position: Any, value: Node) -> None:
+        """Keep how the source writes a tensor that an operation was given."""
+        known = self._words.setdefault(value, [])
+        place = user.place
+        node = None if place is None else self.sources.at(place)
+        execution = None if place is None else self.executions.get(place.call)
+        if known or value.function is not None or node is None or execution is None:
+            return  # what was computed has a place of its own
+        moment = moment_of(execution, user)
+        found = [] if moment is None else list(operands(node))
+        owner = owner_of(node)
+        found += [] if owner is None else [(0, owner)]
+        for _, operand in found:
+            assert moment is not None
+            with contextlib.suppress(LookupError):
+                given = value_of(operand, moment, execution.scope)
+                if given is value or _is_alike(given, value):
+                    known.append(Wording(execution, moment, operand))
+                    return
 
     def _wording(self, user: Node, position: Any, value: float) -> Wording | None:
         """Return how the source writes a number that an operation was given."""
@@ -281,7 +304,9 @@ class Formulas:
         is_made = node.function is not None and (
             plain_name(node.name) in FUNCTIONS or node.name in SAME
         )
-        if not is_made or (node in self.named and not is_fixed(node)):
+        if not is_made:
+            return self.symbol(node)
+        if node in self.named and (node.name in SAME or not is_fixed(node)):
             return self.symbol(node)
         if node.value.dtype == torch.bool:
             return self.symbol(node)
@@ -352,6 +377,7 @@ class Formulas:
         if isinstance(value, Node):
             if value.name == "number":
                 return self.number(node, position, float(value.value))
+            self._note(node, position, value)
             return of(value)
         if isinstance(value, bool) or value is None:
             return value
@@ -397,6 +423,13 @@ def _literal(value: Any) -> Expr:
     if isinstance(value, int):
         return sympy.Integer(value)
     raise LookupError("no number")
+
+
+def _is_alike(given: Any, node: Node) -> bool:
+    """Return whether a tensor holds what a node holds."""
+    if not isinstance(given, torch.Tensor) or given.shape != node.value.shape:
+        return False
+    return torch.equal(given.detach().to(node.value), node.value)
 
 
 def _is_indicator(node: Node) -> bool:

@@ -192,7 +192,7 @@ def _log(factor: Expr) -> Expr:
 def _is_same(joined: Expr, factor: Expr) -> bool:
     """Return whether only a number was taken out of a sum."""
     rest = [part for part in Mul.make_args(joined) if not part.is_number]
-    return len(rest) == 1 and isinstance(rest[0], Add) and joined.is_polynomial()
+    return len(rest) == 1 and isinstance(rest[0], Add)
 
 
 def _folded(factor: Expr) -> Expr:

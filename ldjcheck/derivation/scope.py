@@ -38,18 +38,25 @@ class Scope:
     def word(self, leaf: Leaf) -> str | None:
         """Return how to write what a symbol stands for; None where there is no way."""
         if leaf.node is not None:
-            return self.tensor(leaf.node)
+            name = self._local(leaf.node)
+            if name is not None:
+                return name
         for wording in leaf.wordings:
             text = self._reworded(wording.node, wording.execution, wording.moment)
             if text is not None:
                 return text
-        return None
+        return None if leaf.node is None else self.tensor(leaf.node)
+
+    def _local(self, node: Node) -> str | None:
+        """Return a plain name that holds a tensor here."""
+        found = [name for name, held in self.moment.held.items() if held is node]
+        return min(found, key=lambda n: (n.startswith("_"), len(n)), default=None)
 
     def name(self, node: Node) -> str | None:
         """Return a name, or an attribute of one, that holds a tensor here."""
-        found = [name for name, held in self.moment.held.items() if held is node]
-        if found:
-            return min(found, key=lambda name: (name.startswith("_"), len(name)))
+        local = self._local(node)
+        if local is not None:
+            return local
         for path, held in self.execution.attributes.items():
             if held is node and self._is_unmoved(path):
                 return path
