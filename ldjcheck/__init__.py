@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.api import check, exact_ldj
+    from ldjcheck.api import check, derive, exact_ldj
     from ldjcheck.report import Report
     from ldjcheck.testing.assertion import assert_ldj
     from ldjcheck.testing.exceptions import LdjError, LdjMismatch, LdjUnproven
@@ -24,6 +24,7 @@ __all__ = [
     "__version__",
     "assert_ldj",
     "check",
+    "derive",
     "exact_ldj",
     "parametrize",
 ]
@@ -31,6 +32,7 @@ __all__ = [
 _HOMES = {
     "assert_ldj": "ldjcheck.testing.assertion",
     "check": "ldjcheck.api",
+    "derive": "ldjcheck.api",
     "exact_ldj": "ldjcheck.api",
     "parametrize": "ldjcheck.testing.parametrizing",
     "LdjError": "ldjcheck.testing.exceptions",

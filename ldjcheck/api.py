@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking import EXIT_CODES
+from ldjcheck.deriving import derive_layer
 from ldjcheck.faults import failed_result
 from ldjcheck.listening import announce
 from ldjcheck.options.keywords import asked
@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.distributions.constraints import Constraint
 
-    from ldjcheck.records import Oracle
+    from ldjcheck.records import Oracle, Result
     from ldjcheck.report import Report
 
 __all__ = [
     "check",
     "check_layer",
+    "derive",
+    "derive_layer",
     "exact_ldj",
     "failed_result",
     "why_no_flow",
@@ -117,28 +119,79 @@ def check(
     """
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
-    report = _report(layer, asked(given))
+    known, options = _known(layer, asked(given))
+    report = _report(check_layer(known, options), options, "ldjcheck.check")
     announce(report)
     return report
 
 
-def _report(layer: Any, options: Options) -> Report:
-    from ldjcheck.report import Report
+def derive(
+    layer: Any,
+    *,
+    shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
+    batch: int = 3,
+    domain: str | Constraint | None = None,
+    context: Mapping[str, int | Sequence[int]] | None = None,
+    kwarg: Mapping[str, Any] | None = None,
+    convention: str = "auto",
+    direction: Literal["both", "forward", "inverse"] = "both",
+    params: Literal["random", "as-is"] = "random",
+    params_scale: float = 0.3,
+    seed: int = 0,
+) -> Report:
+    """Return the ldj of a layer as code: `report.derived` holds its lines and the edit.
 
+    Every step of the map is differentiated, and written in the names that the source has
+    at that line. The edited layer is then run at shapes, inputs and parameters that
+    nothing was derived from; only where it agrees there is it `verified`. The layer may
+    have no ldj yet, or a wrong one. Nothing is written to any file.
+
+    Args:
+        layer: any object that is called like a flow layer, or returns y alone.
+        shape: as of `check()`, like all that follow.
+        batch: samples per probe.
+        domain: where inputs live.
+        context: event shapes of further tensor arguments, by parameter name.
+        kwarg: further keyword arguments of every call.
+        convention: how the layer is called.
+        direction: which way to derive.
+        params: move parameters off their initial values, on a copy, or leave them.
+        params_scale: how far they are moved.
+        seed: where all randomness comes from.
+
+    Raises:
+        ValueError: an option that cannot be what it is given as.
+    """
+    given = dict(locals())
+    __tracebackhide__ = True
+    known, options = _known(layer, asked(given))
+    return _report(derive_layer(known, options), options, "ldjcheck.derive")
+
+
+def _known(layer: Any, options: Options) -> tuple[Layer, Options]:
+    """Return the layer under its name, and the options that concern it.
+
+    Raises:
+        ValueError: an argument that the layer does not take.
+    """
     __tracebackhide__ = True
     name = _name(layer)
-    started = perf_counter()
     known = Layer(target=name, name=name, obj=layer)
     options, strange = without_untaken(known, options)
     if strange:
         raise ValueError(next(iter(strange.values())))
-    result = check_layer(known, options)
+    return known, options
+
+
+def _report(result: Result, options: Options, command: str) -> Report:
+    from ldjcheck.report import Report
+
     return Report(
         Run(
             seed=options.seed,
             exit_code=EXIT_CODES[result.status],
-            seconds=perf_counter() - started,
-            command="ldjcheck.check",
+            seconds=result.seconds,
+            command=command,
             results=(result,),
         )
     )

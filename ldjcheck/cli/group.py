@@ -11,6 +11,7 @@ from ldjcheck import __version__
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
 from ldjcheck.cli.demo import demo
+from ldjcheck.cli.derive import derive
 from ldjcheck.cli.explain import explain
 from ldjcheck.cli.grade import grade
 from ldjcheck.cli.quiz import quiz
@@ -102,5 +103,5 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes, demo, selftest, quiz, grade):
+for command in (check, explain, codes, demo, derive, selftest, quiz, grade):
     main.add_command(command)

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ldjcheck.records import Fix
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from ldjcheck.records import Run
+    from ldjcheck.records import Derived, Run
     from ldjcheck.report import Format
 
 _REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
@@ -50,6 +52,7 @@ def write_edits(run: Run, started: float) -> None:
     from ldjcheck.revision.disk import write_fixes
 
     fixes = [f.fix for result in run.results for f in result.findings if f.fix]
+    fixes += [_as_fix(r.derived) for r in run.results if r.derived and r.derived.edits]
     written = write_fixes(fixes, started)
     for each in written:
         if each.refused is None:
@@ -62,6 +65,16 @@ def write_edits(run: Run, started: float) -> None:
         click.echo("Check again to see the layer pass.", err=True)
     elif not written and any(r.status != "pass" for r in run.results):
         click.echo("There is no verified edit to write.", err=True)
+
+
+def _as_fix(derived: Derived) -> Fix:
+    """Return the edits of a derivation as what is written where it is verified."""
+    is_verified = derived.applicability == "verified"
+    return Fix(
+        applicability="verified" if is_verified else "suggested",
+        residual_after=derived.residual_after,
+        edits=derived.edits,
+    )
 
 
 def write_fault(traceback: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
@@ -27,13 +27,21 @@ from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from ldjcheck.records import Calls, Probe, Side
-    from ldjcheck.running.observers.sublayer_calls import Watcher
     from ldjcheck.running.runner import Outcome, Runner
 
 _IDLE = 1e-12
 _FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
 _CLEARLY = 1e-2  # of the mistake: what is off by less is the same number
+
+
+class Watches(Protocol):
+    """Sees what happens while a call is recorded."""
+
+    def watching(self, recorder: Recorder) -> AbstractContextManager[object]:
+        """Watch until the block is left."""
 
 
 class UntraceableError(Exception):
@@ -44,7 +52,7 @@ def record(
     runner: Runner,
     probe: Probe,
     side: Side,
-    watcher: Watcher | None = None,
+    watcher: Watches | None = None,
     *,
     doubled: bool = True,
 ) -> Trace | None:
@@ -103,7 +111,7 @@ def _recorded(
     runner: Runner,
     side: Side,
     frozen: Frozen,
-    watcher: Watcher | None,
+    watcher: Watches | None,
 ) -> tuple[Recorder, Outcome]:
     """Return what one more call recorded, and what came of it."""
     recorder = Recorder(frozen.draws)

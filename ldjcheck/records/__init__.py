@@ -32,6 +32,8 @@ from ldjcheck.records.called import (
     Returned,
     Way,
 )
+from ldjcheck.records.derived import Derived, DerivedStep, Obstacle
+from ldjcheck.records.edit import Edit, Location
 from ldjcheck.records.explained import (
     Diagnosis,
     Explanation,
@@ -60,14 +62,12 @@ from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
     Check,
     Dimension,
-    Edit,
     Finding,
     Fix,
     Ignored,
     Law,
     LawPoint,
     LedgerLine,
-    Location,
     Result,
     Run,
     Sample,
@@ -106,6 +106,8 @@ __all__ = [
     "Comparison",
     "Coupling",
     "Departure",
+    "Derived",
+    "DerivedStep",
     "Diagnosis",
     "Dimension",
     "Direction",
@@ -137,6 +139,7 @@ __all__ = [
     "Mutation",
     "Noticed",
     "Observation",
+    "Obstacle",
     "OneSided",
     "Options",
     "Oracle",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ldjcheck.records.result import Location
+    from ldjcheck.records.edit import Location
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

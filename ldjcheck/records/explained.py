@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from ldjcheck.records.result import Law, LedgerLine, Location, SublayerLine
+    from ldjcheck.records.edit import Location
+    from ldjcheck.records.result import Law, LedgerLine, SublayerLine
     from ldjcheck.records.words import Direction
 
 Family = Literal["sign", "number", "log-base", "dims", "spatial", "active", "shape"]

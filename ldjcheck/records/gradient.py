@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.records.result import Location
+    from ldjcheck.records.edit import Location
     from ldjcheck.records.words import Direction
 
 

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
     from ldjcheck.records.asked import Options
     from ldjcheck.records.called import Calls, Layer
+    from ldjcheck.records.edit import Location
     from ldjcheck.records.gradient import GradientMeasured
     from ldjcheck.records.probe import Probe
-    from ldjcheck.records.result import Check, Location
+    from ldjcheck.records.result import Check
     from ldjcheck.records.side import Side, Sides
     from ldjcheck.records.words import Direction, Instead
 

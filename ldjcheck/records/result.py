@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ldjcheck.records.derived import Derived
+    from ldjcheck.records.edit import Edit, Location
     from ldjcheck.records.portrait import Portrait
     from ldjcheck.records.words import (
         CheckName,
@@ -99,18 +101,6 @@ class LedgerLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """A place in the user's source. `cell` is the notebook cell, if it is one."""
-
-    file: str
-    line: int
-    column: int | None = None
-    function: str | None = None
-    text: str | None = None
-    cell: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class LawPoint:
     """One size at which the law was seen to hold."""
 
@@ -124,21 +114,6 @@ class Law:
 
     expression: str
     points: tuple[LawPoint, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One changed line of the user's source.
-
-    `after` is what stands in its place: nothing when the line goes, several lines when
-    some are added. In a notebook `line` counts from the start of its `cell`.
-    """
-
-    file: str
-    line: int
-    before: str
-    after: str
-    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,6 +170,7 @@ class Result:
     ledger: tuple[LedgerLine, ...] = ()
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    derived: Derived | None = None  # of `derive` alone
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 

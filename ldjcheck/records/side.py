@@ -10,8 +10,8 @@ from ldjcheck.records.behaved import Behaviour
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ldjcheck.records.edit import Location
     from ldjcheck.records.probe import Probe
-    from ldjcheck.records.result import Location
     from ldjcheck.records.words import (
         Direction,
         Instead,

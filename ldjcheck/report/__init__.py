@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.figure import Figure
 
-    from ldjcheck.records import Check, Direction, Finding, Result, Run, Status
+    from ldjcheck.records import Check, Derived, Direction, Finding, Result, Run, Status
 
 __all__ = ["FORMATS", "Format", "Report", "Style"]
 
@@ -71,6 +71,11 @@ class Report:
     def checks(self) -> tuple[Check, ...]:
         """What was compared, and how each comparison came out."""
         return self.result.checks
+
+    @property
+    def derived(self) -> Derived | None:
+        """What `derive()` derived: lines, edits, and whether they were verified."""
+        return self.result.derived
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--format json` writes."""

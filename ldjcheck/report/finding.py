@@ -107,7 +107,7 @@ def fix(fix: Fix, location: Location | None, style: Style) -> Block:
             where = one_line(edit.file)
             where += f", cell {edit.cell}" if edit.cell is not None else ""
             lines.append(_MARGIN + shorten_middle(where, style.width - 4))
-        lines += _diff(edit, style)
+        lines += diff(edit, style)
     return lines
 
 
@@ -128,7 +128,7 @@ def _fix_title(fix: Fix) -> str:
     return f"Fix (tried in memory: all samples then agree to {size})"
 
 
-def _diff(edit: Edit, style: Style) -> Block:
+def diff(edit: Edit, style: Style) -> Block:
     """Return one edit; nothing for a side that is empty, or lines that stay."""
     before, after = (
         [line.strip() for line in lines_of(text)] for text in (edit.before, edit.after)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
+from ldjcheck.report import derived, figures
 from ldjcheck.report import finding as about
 from ldjcheck.report.layout import one_line, pad, shorten, shorten_middle, wrap
 from ldjcheck.report.ledger import ledger
@@ -33,13 +33,27 @@ def render(run: Run, style: Style) -> str:
     """Return the report, a block of lines for each layer and a summary."""
     if style.quiet:
         return "".join(f"{_title(result, style)}\n" for result in run.results)
+    if any(result.derived is not None for result in run.results):
+        return _derivations(run, style)
     blocks = [block for result in run.results for block in _layer(result, style)]
     blocks += [_skipped(run, style), _ending(run, style)]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
+def _derivations(run: Run, style: Style) -> str:
+    """Return what `derive` found, layer by layer."""
+    blocks: list[Block] = []
+    for result in run.results:
+        is_derived = result.derived is not None
+        blocks += derived.blocks(result, style) if is_derived else _layer(result, style)
+    blocks.append(_skipped(run, style))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
 def _title(result: Result, style: Style) -> str:
     """Return the target on the left, status and first code on the right."""
+    if result.derived is not None:
+        return derived.title(result, result.derived, style)
     name, layer = one_line(result.target), one_line(result.layer or "")
     if layer.partition("(")[0] not in name:
         name = f"{name}  {layer}"

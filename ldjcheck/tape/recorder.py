@@ -313,11 +313,15 @@ class Recorder(TorchFunctionMode):
         at = id(frame), frame.f_lasti
         place = self._known.get(at)
         if place is None:
-            if id(frame) not in self._calls:
-                self._calls[id(frame)] = len(self._calls)
-                self._frames.append(frame)
-            place = self._known[at] = place_of(frame, self._calls[id(frame)])
+            place = self._known[at] = place_of(frame, self.call_of(frame))
         return place
+
+    def call_of(self, frame: FrameType) -> int:
+        """Return the number of a function's execution, the same in all of its places."""
+        if id(frame) not in self._calls:
+            self._calls[id(frame)] = len(self._calls)
+            self._frames.append(frame)
+        return self._calls[id(frame)]
 
     def forget(self) -> None:
         """Let go of the user's frames and tensors; the nodes stay."""

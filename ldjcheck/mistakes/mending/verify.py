@@ -48,16 +48,25 @@ class Verification:
 
     def residual(self, live: Live, changes: Sequence[Replacement]) -> float | None:
         """Return the largest difference that is left, in nats; None if it does not agree."""
-        after = None
-        with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
-            if not self._is_refuted():
-                after = self._compared()
+        after = self.compared(live, changes)
         if after is None:
             return None
-        if not self._agrees(after):
+        if not self.agrees(after):
             self._remember(after)
             return None
-        return max(_largest(verdict) for verdict in after.verdicts)
+        return self.largest(after)
+
+    def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
+        """Return how the edited layer comes out; None where it cannot be, or was refuted."""
+        with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+            if not self._is_refuted():
+                return self._compared()
+        return None
+
+    def largest(self, after: Comparison) -> float:
+        """Return the largest difference that is left, in nats, where an ldj is tracked."""
+        told = (v for v in after.verdicts if not v.untracked)
+        return max((_largest(verdict) for verdict in told), default=0.0)
 
     def _compared(self) -> Comparison:
         plans = self.plans
@@ -84,7 +93,8 @@ class Verification:
                     return True
         return False
 
-    def _agrees(self, after: Comparison) -> bool:
+    def agrees(self, after: Comparison) -> bool:
+        """Return whether the edited layer is right, and nothing else came out otherwise."""
         pairs = zip(after.verdicts, self.before.verdicts, strict=True)
         if not all(_is_mended(now, before) for now, before in pairs):
             return False

@@ -1,0 +1,83 @@
+"""`ldjcheck derive TARGET`: the ldj of a map, written step by step and run."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ldjcheck.cli.options import CHECK_OPTIONS
+from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.records import Options
+
+if TYPE_CHECKING:
+    from ldjcheck.session.targets import Checker
+
+_TAKEN = (
+    "shape", "batch", "domain", "context", "kwarg", "params", "params_scale", "seed",
+    "convention", "direction", "timeout", "fix", "formats", "quiet", "verbose", "color",
+)  # fmt: skip
+"""The options of `check` that mean something here."""
+
+
+@click.command(
+    "derive",
+    cls=SectionedCommand,
+    params=[option for option in CHECK_OPTIONS if option.name in _TAKEN],
+    short_help="Write the ldj of a map, step by step, and run it.",
+)
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.pass_context
+def derive(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
+    """Write the log-determinant of a map, line by line, in the names of its source.
+
+    The layer may have no ldj yet, or a wrong one. Each line is explained, and all are run
+    at shapes, inputs and parameters that nothing was derived from. Shown as an edit;
+    --fix writes it.
+    """
+    typed = ("ldjcheck", *(ctx.obj or ("derive", *targets)))
+    ctx.exit(_derive(targets, settings, shlex.join(typed)))
+
+
+def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
+    """Run the session, write its reports, and return the exit status."""
+    from ldjcheck.cli.output import write_edits, write_fault, write_reports
+    from ldjcheck.session.targets import Request, run_session
+
+    started = time.time()
+    given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
+    request = Request(
+        options=Options(**(given | {"kwarg": ()})), kwargs=settings["kwarg"]
+    )
+    session = run_session(
+        targets, request, _deriver(), timeout=settings["timeout"], command=command
+    )
+    if session.misused is not None:
+        raise click.UsageError(session.misused)
+    for fault in session.faults:
+        write_fault(fault)
+    try:
+        write_reports(
+            session.run,
+            settings["formats"],
+            color=settings["color"],
+            verbosity=settings["verbose"] - settings["quiet"],
+        )
+    except OSError as error:
+        raise click.UsageError(f"Cannot write the report: {error}") from None
+    if settings["fix"]:
+        write_edits(session.run, started)
+    return session.run.exit_code
+
+
+def _deriver() -> Checker:
+    """Return what derives instead of checking; torch is loaded once for all processes."""
+    from ldjcheck import api
+    from ldjcheck.session.targets import Checker
+
+    return Checker(
+        api.derive_layer, api.failed_result, lambda *_: None, api.without_untaken
+    )

@@ -1,0 +1,261 @@
+"""All derived lines of one recorded call, function by function."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.derivation.edits import (
+    ConflictError,
+    NoPlaceError,
+    Written,
+    statements_of,
+)
+from ldjcheck.derivation.formulas import Formulas
+from ldjcheck.derivation.homes import (
+    Home,
+    attribute_home,
+    bare_home,
+    home_of,
+    is_editable,
+)
+from ldjcheck.derivation.insertion import Line, line_for
+from ldjcheck.derivation.links import is_right, links_of
+from ldjcheck.derivation.methods import body_of, ldj_method, method_lines
+from ldjcheck.derivation.spelling import UnspeakableError
+from ldjcheck.derivation.steps import Solved, Stopped, solve
+from ldjcheck.tape import Place
+
+if TYPE_CHECKING:
+    import ast
+    from collections.abc import Sequence
+
+    from ldjcheck.derivation.execution import Execution, Recorded
+    from ldjcheck.derivation.terms import Term
+    from ldjcheck.revision import Replacement
+    from ldjcheck.revision.text import FunctionNode
+    from ldjcheck.tape import Node
+
+
+_UNSPEAKABLE = "it cannot be written in the source's names"
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Said:
+    """One derived statement: the statement of the map that it goes with, and why."""
+
+    place: Place | None
+    text: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Program:
+    """What was derived of one direction: statements in order, and the edit of the source."""
+
+    solved: tuple[Solved, ...]
+    said: tuple[Said, ...]
+    changes: tuple[Replacement, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class Refusal:
+    """Why nothing could be derived, and the operation at which it ended."""
+
+    why: str
+    at: Node | None = None
+
+
+def derive_call(call: Recorded, *, literal: bool = False) -> Program | Refusal:
+    """Return the program of one direction, or why there is none.
+
+    Where a statement runs several times, its terms must read the same each time: what has a
+    name is then left at that, as it always is if they are to be `literal`.
+    """
+    try:
+        return _derived(call, Formulas(call, literal=literal))
+    except ConflictError as error:
+        if literal:
+            return Refusal(why=str(error))
+    return derive_call(call, literal=True)
+
+
+def _derived(call: Recorded, formulas: Formulas) -> Program | Refusal:
+    steps = solve(call, formulas)
+    for step in steps:
+        if isinstance(step, Stopped):
+            return Refusal(why=step.why, at=step.at)
+    solved = [step for step in steps if isinstance(step, Solved)]
+    method = ldj_method(call)
+    if method is not None:
+        try:
+            return _of_method(call, formulas, solved, *method)
+        except UnspeakableError as error:
+            return Refusal(why=f"{_UNSPEAKABLE}: {error}")
+    homes = _homes(call)
+    if not homes:
+        return Refusal(
+            why="no function of the layer's own source hands its output back"
+        )
+    try:
+        given = _given(call, homes)
+        lines = _lines(call, formulas, solved, homes, given)
+        if not lines and call.form.is_silent:
+            return Program(solved=tuple(solved), said=(), changes=())
+        lines += links_of(call, homes, _counting(homes, lines, given), lines)
+        kept = {n: home for n, home in homes.items() if n not in given}
+        return _program(call, solved, kept, lines)
+    except UnspeakableError as error:
+        return Refusal(why=f"{_UNSPEAKABLE}: {error}")
+    except ConflictError:
+        raise
+    except NoPlaceError as error:
+        return Refusal(why=str(error))
+
+
+def _of_method(
+    call: Recorded,
+    formulas: Formulas,
+    solved: Sequence[Solved],
+    execution: Execution,
+    function: FunctionNode,
+) -> Program:
+    terms = [term for step in solved for term in step.terms]
+    lines, parts = method_lines(call, formulas, execution, terms)
+    return Program(
+        solved=tuple(solved),
+        said=tuple(Said(place=m.place, text=m.text, why=m.why) for m in lines),
+        changes=(body_of(call, execution, function, parts),),
+    )
+
+
+def _homes(call: Recorded) -> dict[int, Home]:
+    """Return the functions that hand an ldj back, by the number of their call."""
+    batch = call.trace.batch
+    editable = [e for e in call.executions.values() if is_editable(e.file)]
+    found = {
+        execution.call: home
+        for execution in editable
+        if (home := home_of(call, execution, batch)) is not None
+    }
+    outermost = _outermost(call, editable)
+    if outermost is None or outermost.call in found:
+        return found
+    if isinstance(outermost.returned, tuple) and found:
+        return found  # it hands on what another function hands back
+    if call.form.in_attribute:
+        kept = attribute_home(call, outermost)
+        return found if kept is None else {outermost.call: kept}
+    bare = bare_home(call, outermost)
+    return found if bare is None else {outermost.call: bare}
+
+
+def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:
+    return next((e for e in editable if e.caller is None), None)
+
+
+def _given(call: Recorded, homes: dict[int, Home]) -> set[int]:
+    """Return the sublayers whose own ldj is right: nothing of them is derived.
+
+    A method of the same object is no sublayer, and one that is wrong for another object
+    is edited for all.
+    """
+    apart = [
+        home
+        for home in homes.values()
+        if (caller := home.execution.caller) is not None
+        and caller.call in homes
+        and homes[caller.call].execution.owner is not home.execution.owner
+    ]
+    wrong = {home.function for home in apart if not is_right(call, home)}
+    return {h.execution.call for h in apart if h.function not in wrong}
+
+
+def _counting(
+    homes: dict[int, Home], lines: Sequence[Line], given: set[int]
+) -> list[int]:
+    """Return the functions, by their calls, whose ldj is not nothing, callees included."""
+    found = {line.home.execution.call for line in lines} | given
+    for number in [*found]:
+        caller = homes[number].execution.caller
+        while caller is not None and caller.call in homes:
+            found.add(caller.call)
+            caller = homes[caller.call].execution.caller
+    return sorted(found)
+
+
+def _lines(
+    call: Recorded,
+    formulas: Formulas,
+    solved: Sequence[Solved],
+    homes: dict[int, Home],
+    given: set[int],
+) -> list[Line]:
+    """Return a line for every statement of the map that changes the volume."""
+    grouped: dict[tuple[int, int, ast.stmt], list[Term]] = {}
+    for term in (term for step in solved for term in step.terms):
+        if any(place.call in given for place in term.end.places):
+            continue
+        place = next((p for p in term.end.places if p.call in homes), None)
+        statement = None if place is None else call.sources.statement(place)
+        if place is None or statement is None:
+            raise NoPlaceError("a step stands in no function that hands an ldj back")
+        round_ = _round(call, place.call, term.end)
+        grouped.setdefault((place.call, round_, statement), []).append(term)
+    return [
+        line_for(call, formulas, homes[number], statement, terms)
+        for (number, _, statement), terms in grouped.items()
+    ]
+
+
+def _round(call: Recorded, number: int, node: Node) -> int:
+    """Return in which run of its statement a value was made: loops run them again."""
+    moments = call.executions[number].moments
+    line, found, inside = -1, 0, False
+    place = next(p for p in node.places if p.call == number)
+    statement = call.sources.statement(place)
+    assert statement is not None
+    first, last = statement.lineno, statement.end_lineno or statement.lineno
+    for moment in moments:
+        if moment.clock > node.index:
+            break
+        line = moment.line
+        here = first <= line <= last
+        found += here and not inside
+        inside = here
+    return found
+
+
+def _program(
+    call: Recorded,
+    solved: Sequence[Solved],
+    homes: dict[int, Home],
+    lines: Sequence[Line],
+) -> Program:
+    said: list[Said] = []
+    changes: dict[Replacement, None] = {}
+    by_function: dict[ast.AST, list[Home]] = {}
+    for home in homes.values():
+        by_function.setdefault(home.function, []).append(home)
+    for alike in by_function.values():
+        own = [line for line in lines if line.home in alike]
+        for home in alike:
+            here = [line for line in own if line.home is home]
+            written, edit = statements_of(call, home, here)
+            said += [_said(each, home) for each in written]
+            changes.update(dict.fromkeys(edit))
+    return Program(solved=tuple(solved), said=tuple(said), changes=tuple(changes))
+
+
+def _said(written: Written, home: Home) -> Said:
+    statement = written.line.statement
+    place = Place(
+        file=home.execution.file,
+        line=statement.lineno,
+        end_line=statement.end_lineno or statement.lineno,
+        column=statement.col_offset,
+        end_column=statement.end_col_offset or 0,
+        function=home.execution.function,
+        call=home.execution.call,
+    )
+    return Said(place=place, text=written.text, why=written.why)

@@ -1,0 +1,104 @@
+"""Linear maps: log|det J| is log|det W|, once for every place at which W acts.
+
+`x @ W`, `F.linear`, einsum, solving with a matrix, and convolutions whose kernel is one
+entry wide, where W acts at each of the H * W places.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.derivation.formulas import MOVES, NoFormulaError, plain_name
+from ldjcheck.derivation.matrices import log_abs_dets
+from ldjcheck.derivation.terms import Term
+from ldjcheck.tape import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sympy import Expr
+
+    from ldjcheck.derivation.formulas import Formulas
+
+_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
+_PRODUCTS = ("matmul", "mm", "mv", "bmm", "rmatmul", "dot", "inner", "linear", "einsum",
+             "tensordot", "addmm", "baddbmm")  # fmt: skip
+_SOLVERS = ("linalg_solve", "linalg_solve_triangular", "triangular_solve", "lu_solve")
+
+
+def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
+    """Yield the term of a step that multiplies by one matrix.
+
+    Raises:
+        NoFormulaError: the step does something else.
+    """
+    node = _mixing(formulas, begin, end)
+    matrix, sign = _matrix(formulas, node)
+    flat = _flat(matrix)
+    is_kernel = _is_convolution(node) and flat.value.dim() > 2
+    size = flat.value.shape[1 if is_kernel else -1]
+    if _is_convolution(node) and math.prod(matrix.value.shape[2:]) != 1:
+        raise NoFormulaError(
+            node, "a convolution with a kernel wider than one entry mixes places"
+        )
+    if flat.value.dim() < 2 or flat.value.shape[0 if is_kernel else -2] != size:
+        raise NoFormulaError(node, "its matrix is not square")
+    for logdet in log_abs_dets(formulas, flat, kernel=is_kernel):
+        yield [_term(begin, end, sign * logdet, size)] if logdet != 0 else []
+
+
+def _term(begin: Node, end: Node, logdet: Expr, size: int) -> Term:
+    return Term(
+        expression=logdet, begin=begin, end=end, per="place", size=size,
+        why="multiplies by a matrix, whose log|det| counts",
+    )  # fmt: skip
+
+
+def _mixing(formulas: Formulas, begin: Node, end: Node) -> Node:
+    """Return the operation that multiplies, what only moves or shifts left aside."""
+    node = end
+    depending = formulas.depending
+    while node is not begin:
+        name = plain_name(node.name)
+        inner = [p for p in node.parents if p in depending]
+        if name in (*_PRODUCTS, *_CONVOLUTIONS, *_SOLVERS):
+            return node
+        if len(set(inner)) != 1 or not (
+            node.name in MOVES or name in ("add", "sub", "rsub")
+        ):
+            break
+        node = inner[0]
+    raise NoFormulaError(end, f"`{plain_name(end.name)}` is not linear")
+
+
+def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
+    """Return the matrix of a product, and -1 where it is divided by."""
+    depending = formulas.depending
+    others = [p for p in node.parents if p not in depending and p.value.dim() > 1]
+    if plain_name(node.name) in _SOLVERS:
+        first = node.args[0]
+        if isinstance(first, Node) and first not in depending:
+            return first, -1
+        second = node.args[1]
+        if isinstance(second, Node) and second not in depending:
+            return second, -1
+    if len(others) != 1 or sum(p in depending for p in node.parents) != 1:
+        raise NoFormulaError(node, "both factors depend on the input")
+    return others[0], 1
+
+
+def _is_convolution(node: Node) -> bool:
+    return plain_name(node.name) in _CONVOLUTIONS
+
+
+def _flat(matrix: Node) -> Node:
+    """Return the matrix that was given further axes of length one, or is one itself."""
+    node = matrix
+    while node.value.dim() > 2 and node.name in MOVES and node.args:
+        inner = node.args[0]
+        same = isinstance(inner, Node) and inner.value.numel() == node.value.numel()
+        if not same:
+            break
+        node = inner
+    return node if node.value.dim() == 2 else matrix

@@ -1,0 +1,246 @@
+"""A diagonal and one direction more: log|det| by the matrix determinant lemma.
+
+Planar and radial maps, and all that adds a function of one number of the sample, such as
+its mean, its norm, or w @ x, to each of its entries. With y_i = f_i(x_i, r) and r = r(x)::
+
+    J = diag(d) + u v^T           d = df/dx, u = df/dr, v = dr/dx
+    log|det J| = sum(log|d|) + log|1 + sum(u * v / d)|
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import sympy
+from sympy import Add, Expr, Integer, Mul
+
+from ldjcheck.derivation.formulas import MOVES, SAME, NoFormulaError, plain_name
+from ldjcheck.derivation.functions import FUNCTIONS
+from ldjcheck.derivation.logarithm import Logarithm
+from ldjcheck.derivation.reductions import Dims, EventSum, Turned
+from ldjcheck.derivation.terms import Term
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sympy import Symbol
+
+    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.tape import Node
+
+_SUMS = ("sum", "mean")
+_NORMS = ("norm", "linalg_norm", "linalg_vector_norm")
+_PRODUCTS = ("matmul", "mv", "mm", "linear", "inner", "rmatmul", "einsum", "dot")
+_WHY = "adds what depends on one number of the sample: by the matrix determinant lemma"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Direction:
+    """The one number r, what lies between it and the output, and dr/dx, entry by entry."""
+
+    root: Node
+    inside: frozenset[Node]
+    before: frozenset[Node]  # between the step's beginning and r
+    slope: Expr
+    square: Expr | None = None  # what r**2 is the sum of, where r is a norm
+    is_mean: bool = False
+
+
+def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
+    """Yield the terms of a step that is diagonal but for one direction.
+
+    Raises:
+        NoFormulaError: it is something else.
+    """
+    direction = _direction(formulas, begin, end)
+    x, r = formulas.symbol(begin), formulas.symbol(direction.root)
+    y = formulas.of(end, begin, direction.inside)
+    named = _Named(formulas, begin, direction)
+    along, across = named.shortened(y.diff(x)), named.shortened(y.diff(r))
+    if along == 0:
+        raise NoFormulaError(end, "no entry keeps a part of its own")
+    taken = Logarithm((), formulas.indicators, formulas.known, formulas.sizes)
+    slope = named.shortened(direction.slope)
+    inner = named.summed(sympy.factor_terms(across * slope / along))
+    found = [
+        Term(
+            expression=_determinant(taken, 1 + inner),
+            begin=begin, end=end, why=_WHY, per="sample",
+        )
+    ]  # fmt: skip
+    if along != 1:
+        per = "scalar" if named.is_scalar(along) else "entry"
+        found.insert(
+            0,
+            Term(
+                expression=taken.of(along), derivative=along, begin=begin, end=end,
+                per=per,  # type: ignore[arg-type]  # one of the two
+            ),
+        )  # fmt: skip
+    yield found
+
+
+def _determinant(taken: Logarithm, value: Expr) -> Expr:
+    """Return the logarithm of what the lemma leaves, as one fraction."""
+    above, below = sympy.fraction(sympy.together(value))
+    if value.is_number:
+        return taken.of(value)
+    if below == 1 or below.is_number:
+        return taken.plain(value)
+    return taken.plain(sympy.expand(above)) - taken.of(below)
+
+
+class _Named:
+    """Formulas in which what the source has a name for stands by its name."""
+
+    def __init__(self, formulas: Formulas, begin: Node, direction: _Direction) -> None:
+        self._formulas = formulas
+        self._begin = begin
+        self._direction = direction
+        self._batch = formulas.trace.batch
+        self._short = list(self._abbreviations())
+
+    def _abbreviations(self) -> Iterator[tuple[Expr, Symbol]]:
+        """Yield the formulas of values between, the later first, and their symbols."""
+        formulas = self._formulas
+        inside = self._direction.inside | self._direction.before
+        for node in sorted(inside, key=lambda n: -n.index):
+            if node not in formulas.named:
+                continue
+            formula = formulas.of(node, self._begin, inside)
+            if not isinstance(formula, sympy.Symbol) and not formula.is_number:
+                yield formula, formulas.symbol(node)
+
+    def shortened(self, expression: Expr) -> Expr:
+        """Return an expression in the names that the source has for parts of it."""
+        for formula, symbol in self._short:
+            expression = expression.subs(formula, symbol)
+        return expression
+
+    def is_scalar(self, expression: Expr) -> bool:
+        """Return whether an expression has one value for each sample, or for all."""
+        return all(self._is_small(symbol) for symbol in expression.free_symbols)
+
+    def _is_small(self, symbol: Symbol) -> bool:
+        node = self._formulas.leaves[symbol].node
+        if node is None or node.value.numel() == 1:
+            return True
+        shape = tuple(node.value.shape)
+        return node.value.numel() == self._batch and shape[0] == self._batch
+
+    def summed(self, expression: Expr) -> Expr:
+        """Return the sum over the event of an expression, scalars taken out of it."""
+        rank = self._begin.value.dim()
+        keep = self._direction.root.value.dim() > 1
+        total = Integer(0)
+        for part in self._separated(expression):
+            scalars: list[Expr] = []
+            entries: list[Expr] = []
+            for factor in Mul.make_args(part):
+                (scalars if self.is_scalar(factor) else entries).append(factor)
+            inner = Mul(*entries)
+            square = self._direction.square
+            square = None if square is None else self.shortened(square)
+            if square is not None and inner == square:
+                whole = self._formulas.symbol(self._direction.root) ** 2
+            else:
+                whole = self._over_event(inner, rank, keep)
+            total = total + Mul(*scalars) * whole
+        return total
+
+    def _separated(self, expression: Expr) -> tuple[Expr, ...]:
+        """Return addends, expanded only where scalars stand in a sum with entries."""
+        parts = Add.make_args(expression)
+        mixed = any(
+            isinstance(factor, Add) and not self.is_scalar(factor)
+            for part in parts
+            for factor in Mul.make_args(part)
+        )
+        return tuple(Add.make_args(sympy.expand(expression)) if mixed else parts)
+
+    def _over_event(self, inner: Expr, rank: int, keep: bool) -> Expr:
+        is_mean = self._direction.is_mean
+        if inner.is_number:
+            dims = Dims(self._formulas.symbol(self._begin))
+            return inner if is_mean else inner * dims
+        return EventSum(inner, Integer(rank), Integer(keep), Integer(is_mean))
+
+
+def _direction(formulas: Formulas, begin: Node, end: Node) -> _Direction:
+    """Return the one number on which a step depends besides its own entries."""
+    trace = formulas.trace
+    depending = {n for n in formulas.depending if begin.index <= n.index <= end.index}
+    roots: dict[Node, None] = {}
+    inside: set[Node] = set()
+    stack = [end]
+    while stack:
+        node = stack.pop()
+        if node is begin or node in inside or node not in depending:
+            continue
+        small = node.value.numel() == trace.batch
+        if _is_elementwise(node) or (small and node.name in MOVES):
+            inside.add(node)
+            stack.extend(node.parents)
+        elif small:
+            roots.setdefault(node)
+        else:
+            name = plain_name(node.name)
+            raise NoFormulaError(node, f"`{name}` mixes the entries")
+    if len(roots) != 1:
+        raise NoFormulaError(end, "it depends on several numbers of the sample")
+    root = next(iter(roots))
+    return _with_slope(formulas, begin, root, frozenset(inside))
+
+
+def _is_elementwise(node: Node) -> bool:
+    name = plain_name(node.name)
+    return name in FUNCTIONS or node.name in SAME or name in SAME
+
+
+def _with_slope(
+    formulas: Formulas, begin: Node, root: Node, inside: frozenset[Node]
+) -> _Direction:
+    """Return the direction with dr/dx, by how r was made.
+
+    Raises:
+        NoFormulaError: it was made in a way that is not known.
+    """
+    name = plain_name(root.name)
+    depending = formulas.depending
+    entries = [p for p in root.parents if p in depending]
+    if len(entries) != 1 or entries[0].value.numel() != begin.value.numel():
+        raise NoFormulaError(root, f"`{name}` of several values")
+    before = _entrywise(formulas, begin, entries[0])
+    value = formulas.of(entries[0], begin, before)
+    slope = value.diff(formulas.symbol(begin))
+    r = formulas.symbol(root)
+    if name in _SUMS:
+        return _Direction(root, inside, before, slope, is_mean=name == "mean")
+    if name in _NORMS:
+        return _Direction(root, inside, before, slope * value / r, square=value**2)
+    others = [p for p in root.parents if p not in depending and p.value.dim() > 0]
+    if name in _PRODUCTS and others:
+        weight = others[0]
+        factor: Expr = formulas.symbol(weight)
+        if weight.value.dim() == 2 and weight.value.shape[-1] == 1:
+            factor = Turned(factor)
+        return _Direction(root, inside, before, slope * factor)
+    raise NoFormulaError(root, f"`{name}` of the whole sample")
+
+
+def _entrywise(formulas: Formulas, begin: Node, node: Node) -> frozenset[Node]:
+    """Return what lies between the step's beginning and a value, entry by entry."""
+    inside: set[Node] = set()
+    stack = [node]
+    while stack:
+        current = stack.pop()
+        if current is begin or current not in formulas.depending:
+            continue
+        if not _is_elementwise(current):
+            raise NoFormulaError(
+                current, f"`{plain_name(current.name)}` mixes the entries"
+            )
+        inside.add(current)
+        stack.extend(current.parents)
+    return frozenset(inside)

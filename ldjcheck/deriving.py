@@ -1,0 +1,246 @@
+"""Deriving the ldj of a layer: record it, derive every step, edit, run, compare.
+
+What is derived from one recorded call is run at other shapes, batches, inputs and
+parameters, in both directions, by what verifies the fixes of a check as well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.faults import failed_result, fault_of_layer
+from ldjcheck.judging.measurement import compared
+from ldjcheck.records import Derived, Result
+from ldjcheck.settling.map_alone import settle_map
+
+if TYPE_CHECKING:
+    from ldjcheck.derivation.execution import Recorded
+    from ldjcheck.derivation.program import Program, Refusal
+    from ldjcheck.records import (
+        Comparison,
+        Direction,
+        Edit,
+        Layer,
+        Obstacle,
+        Options,
+        Probe,
+        Side,
+        Status,
+    )
+    from ldjcheck.revision import Replacement
+    from ldjcheck.settling.map_alone import MapSubject
+
+_FRESH = 9001  # how far the seeds of a verification are from those of the derivation
+
+
+def derive_layer(
+    layer: Layer, options: Options, started: float | None = None, tell: object = None
+) -> Result:
+    """Return the derived ldj of a layer; the layer's own faults never raise.
+
+    `tell` is not called: half a derivation is none.
+    """
+    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
+    from ldjcheck.running.snapshot.namespace import Namespace
+
+    started = perf_counter() if started is None else started
+    torch_before = Namespace()
+    try:
+        with undisturbed(), unharmed(layer.obj):
+            result = _derived(settle_map(layer, options), options)
+    except CannotCheckError as error:
+        result = failed_result(layer.target, error, layer=layer.name)
+    except Exception as error:
+        fault = fault_of_layer(layer, error, torch_before)
+        if fault is None:
+            raise
+        result = failed_result(layer.target, fault, layer=layer.name)
+    return replace(result, seconds=perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Way:
+    """One direction, with what was derived of it."""
+
+    direction: Direction
+    found: Program | Refusal
+    call: Recorded | None  # None where it could not be recorded
+
+
+def _derived(mapped: MapSubject, options: Options) -> Result:
+    subject = mapped.subject
+    # Where digits are lost on the way is nothing to derive from.
+    plain = replace(subject, bench=replace(subject.bench, losses=False))
+    comparison = compared(plain, options, values_alone=True)
+    ways = _ways(mapped, comparison)
+    changes = tuple(dict.fromkeys(c for way in ways for c in _changes(way.found)))
+    derived = _judged(mapped, options, comparison, ways, changes)
+    status: Status = "pass" if derived.applicability == "verified" else "unproven"
+    return Result(
+        target=subject.layer.target,
+        layer=subject.layer.name,
+        status=status,
+        convention=mapped.promised.convention,
+        kind="bijection",
+        inferred=subject.inferred,
+        checks=tuple(c for c in comparison.checks if c.name == "ldj"),
+        derived=derived,
+    )
+
+
+def _ways(mapped: MapSubject, comparison: Comparison) -> list[_Way]:
+    first = comparison.measurement.measured[0]
+    back = mapped.subject.bench.calls.inverse
+    sides = [first.forward]
+    if back is not None and back.tracked and not back.derived:
+        sides.append(first.inverse)
+    found = []
+    for side in sides:
+        if not side.answered or side.exact.ldj is None:
+            continue
+        if side.said.bare and side.direction == "inverse":
+            continue  # it hands back no ldj, and none is asked for
+        found.append(_way(mapped, first.probe, side))
+    if _clash(found):
+        found = [replace(w, found=_literally(w)) for w in found]
+    return _with_ways_back(found)
+
+
+def _clash(ways: list[_Way]) -> bool:
+    """Return whether two directions want different terms at one place."""
+    changes = {change for way in ways for change in _changes(way.found)}
+    places: dict[tuple[str, int, int], str] = {}
+    for change in changes:
+        at = change.file, change.line, change.column
+        if places.setdefault(at, change.text) != change.text:
+            return True
+    return False
+
+
+def _literally(way: _Way) -> Program | Refusal:
+    from ldjcheck.derivation.program import derive_call
+
+    return way.found if way.call is None else derive_call(way.call, literal=True)
+
+
+def _with_ways_back(ways: list[_Way]) -> list[_Way]:
+    """Return the ways; a way back that has no terms of its own asks the way there."""
+    from ldjcheck.derivation.program import Program
+    from ldjcheck.derivation.way_back import by_the_way_there
+
+    if len(ways) != 2 or not isinstance(ways[0].found, Program):
+        return ways
+    there, back = ways
+    if isinstance(back.found, Program) or there.call is None or back.call is None:
+        return ways
+    found = by_the_way_there(back.call, there.call)
+    return ways if found is None else [there, replace(back, found=found)]
+
+
+def _way(mapped: MapSubject, probe: Probe, side: Side) -> _Way:
+    from ldjcheck.derivation.execution import Observer, recorded
+    from ldjcheck.derivation.forms import form_of
+    from ldjcheck.derivation.program import Refusal, derive_call
+    from ldjcheck.oracle.recording import UntraceableError, record
+
+    runner, _, _ = mapped.subject.bench.ready(probe)
+    observer = Observer()
+    try:
+        trace = record(runner, probe, side, observer)
+    except UntraceableError:
+        trace, why = None, "an operation of the map cannot be run again by itself"
+    else:
+        why = "what the call computes cannot be followed"
+    if trace is None:
+        return _Way(side.direction, Refusal(why=why), None)
+    form = form_of(mapped.promised, side.direction)
+    call = recorded(trace, observer.executions, form)
+    return _Way(side.direction, derive_call(call), call)
+
+
+def _changes(found: Program | Refusal) -> tuple[Replacement, ...]:
+    return getattr(found, "changes", ())
+
+
+def _judged(
+    mapped: MapSubject,
+    options: Options,
+    comparison: Comparison,
+    ways: list[_Way],
+    changes: tuple[Replacement, ...],
+) -> Derived:
+    """Return what was derived, run where nothing was derived from."""
+    from ldjcheck.derivation.presenting import obstacle_of, steps_of
+    from ldjcheck.derivation.program import Program
+
+    programs = [(w.direction, w.found) for w in ways if isinstance(w.found, Program)]
+    steps = tuple(s for way, found in programs for s in steps_of(found, way))
+    obstacles: tuple[Obstacle, ...] = tuple(
+        obstacle_of(way.found, way.direction)
+        for way in ways
+        if not isinstance(way.found, Program)
+    )
+    if not programs:
+        return Derived(applicability="none", obstacles=obstacles)
+    is_right = not mapped.is_silent and _is_right(comparison)
+    residual, doubts = _run(mapped, options, comparison, changes)
+    total = " ".join(s.term for s in steps if s.direction == programs[0][0])
+    return Derived(
+        applicability="suggested" if residual is None else "verified",
+        residual_after=residual,
+        total=total or "0",
+        steps=steps,
+        edits=() if is_right else _drawn(changes),
+        obstacles=obstacles,
+        doubts=doubts,
+        is_right=is_right,
+    )
+
+
+def _run(
+    mapped: MapSubject,
+    options: Options,
+    comparison: Comparison,
+    changes: tuple[Replacement, ...],
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
+    from ldjcheck.derivation.doubts import doubts_about
+    from ldjcheck.mistakes.mending.verify import Plans, Verification
+    from ldjcheck.revision import Live
+
+    fresh = replace(options, seed=options.seed + _FRESH)
+    subject = mapped.subject
+    bench = replace(subject.bench, calls=mapped.promised)
+    plan = subject.probes(fresh)
+    plans = Plans(closely=plan[:1], by_value=plan[1:])
+    before = replace(
+        comparison,
+        measurement=replace(comparison.measurement, calls=mapped.promised),
+    )
+    verification = Verification(bench, before, plans)
+    live = Live(list(dict.fromkeys(change.file for change in changes)))
+    after = verification.compared(live, changes)
+    if after is not None and verification.agrees(after):
+        return verification.largest(after), ()
+    return None, doubts_about(after)
+
+
+def _drawn(changes: tuple[Replacement, ...]) -> tuple[Edit, ...]:
+    from ldjcheck.mistakes.mending.drawing import edits_of
+    from ldjcheck.revision import read_source
+    from ldjcheck.tape import shown_file
+
+    edits: list[Edit] = []
+    for file in dict.fromkeys(change.file for change in changes):
+        source = read_source(file)
+        assert source is not None
+        here = [change for change in changes if change.file == file]
+        edits += edits_of(source, here, shown_file(file))
+    return tuple(edits)
+
+
+def _is_right(comparison: Comparison) -> bool:
+    return not any(v.mismatched or v.form is not None for v in comparison.verdicts)

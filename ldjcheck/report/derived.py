@@ -1,0 +1,134 @@
+"""What `derive` found: the ldj line by line, why each line is so, and the edit."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report import finding as about
+from ldjcheck.report.layout import one_line, pad, shorten_middle, wrap
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Derived, DerivedStep, Direction, Obstacle, Result
+    from ldjcheck.report.finding import Block
+    from ldjcheck.report.style import Style
+
+_MARGIN = "    "
+_OUTCOMES = {
+    "verified": ("DERIVED", "green"),
+    "suggested": ("NOT VERIFIED", "yellow"),
+    "none": ("NOT DERIVED", "yellow"),
+}
+
+
+def blocks(result: Result, style: Style) -> list[Block]:
+    """Return the title, the steps of each direction, what was in the way, and the edit."""
+    derived = result.derived
+    assert derived is not None
+    found: list[Block] = [[title(result, derived, style)]]
+    for direction in ("forward", "inverse"):
+        steps = [s for s in derived.steps if s.direction == direction]
+        if steps:
+            found.append(_steps(steps, direction, style))
+        elif derived.applicability != "none" and _is_flat(derived, direction):
+            found.append(_keeps_volume(direction, style))
+        found += [
+            _obstacle(each, style)
+            for each in derived.obstacles
+            if each.direction == direction
+        ]
+    found.append(_verdict(derived, style))
+    if derived.edits:
+        found.append(_edits(derived, style))
+    return found
+
+
+def title(result: Result, derived: Derived, style: Style) -> str:
+    """Return the target on the left, and what came of it on the right."""
+    word, color = _OUTCOMES[derived.applicability]
+    name = one_line(result.target)
+    layer = one_line(result.layer or "")
+    if layer.partition("(")[0] not in name:
+        name = f"{name}  {layer}"
+    room = style.width - len(word) - 2
+    left = pad(shorten_middle(name, room), room)
+    return f"{left}  {style.paint(word, color, bold=True)}"
+
+
+def _is_flat(derived: Derived, direction: Direction) -> bool:
+    """Return whether a direction was derived, and adds nothing."""
+    stopped = {each.direction for each in derived.obstacles}
+    return direction == "forward" and direction not in stopped
+
+
+def _keeps_volume(direction: Direction, style: Style) -> Block:
+    text = f"{direction}: no step changes the volume, so the ldj is 0."
+    return wrap(text, style.width, "  ", "  ")
+
+
+def _steps(steps: list[DerivedStep], direction: Direction, style: Style) -> Block:
+    """Return the statements of the map, each with its term and the reason."""
+    lines = [style.paint(f"  {direction}, step by step", bold=True)]
+    place: tuple[str, int | None] | None = None
+    last: tuple[int, str] | None = None
+    for step in steps:
+        if (step.file, step.cell) != place:
+            place = step.file, step.cell
+            cell = f", cell {step.cell}" if step.cell is not None else ""
+            lines.append(_MARGIN + shorten_middle(one_line(step.file) + cell, 60))
+        if (step.line, step.text) != last:
+            last = step.line, step.text
+            head = f"{_MARGIN}{step.line:>4}  "
+            lines += wrap(one_line(step.text), style.width, head, " " * len(head))
+        margin = f"{_MARGIN}      "
+        lines += [
+            style.paint(row, "green")
+            for row in wrap(step.term, style.width, margin + "+ ", margin + "    ")
+        ]
+        why = one_line(step.why).removeprefix(f"line {step.line} ")
+        lines += wrap(f"it {why}", style.width, margin + "  ", margin + "  ")
+    return lines
+
+
+def _obstacle(obstacle: Obstacle, style: Style) -> Block:
+    """Return which step has no closed form, and what is to be had instead."""
+    text = f"{obstacle.direction}: no closed form that I know: {obstacle.why}."
+    lines = wrap(text, style.width, "  ", "  ")
+    if obstacle.location is not None:
+        lines += about.place(obstacle.location, True, style)
+    lines += wrap(f"Instead: {obstacle.instead}.", style.width, "  ", "  ")
+    return lines
+
+
+def _verdict(derived: Derived, style: Style) -> Block:
+    """Return whether the derived lines were run, and what came of it."""
+    if derived.applicability == "none":
+        return []
+    if derived.applicability == "suggested":
+        text = "Not verified, so --fix does not write it. When it was run:"
+        lines = wrap(text, style.width, "  ", "  ")
+        for doubt in derived.doubts:
+            lines += wrap(one_line(doubt), style.width, "    ", "      ")
+        return lines
+    size = figures.size(derived.residual_after or 0.0)
+    text = (
+        "Run at shapes, inputs and parameters that nothing was derived from: "
+        f"it agrees with the exact value to {size}."
+    )
+    if derived.is_right:
+        text += " So does the layer's own ldj; there is nothing to edit."
+    return wrap(text, style.width, "  ", "  ")
+
+
+def _edits(derived: Derived, style: Style) -> Block:
+    """Return the edit as a diff, file by file."""
+    title_ = "Edit" if derived.applicability == "verified" else "Edit (not verified)"
+    lines = [style.paint(f"  {title_}", bold=True)]
+    place: tuple[str, int | None] | None = None
+    for edit in derived.edits:
+        if (edit.file, edit.cell) != place:
+            place = edit.file, edit.cell
+            cell = f", cell {edit.cell}" if edit.cell is not None else ""
+            lines.append(_MARGIN + shorten_middle(one_line(edit.file) + cell, 60))
+        lines += about.diff(edit, style)
+    return lines
