@@ -116,7 +116,12 @@ class _Draws:
         done: the x that leads to the same output then has the same ldj as well.
         """
         jacobian = self.side.exact.jacobian
-        if jacobian is None or base.reported is None or near.reported is None:
+        if (
+            jacobian is None
+            or not self.side.exact.is_square
+            or base.reported is None
+            or near.reported is None
+        ):
             return False
         change = (near.y - base.y).detach().reshape(len(self.side.x), -1).double()
         off = (near.reported - base.reported).detach().double()

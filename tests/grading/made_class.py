@@ -83,7 +83,7 @@ def at_call(lines: str, text: str = SOLUTION) -> str:
 
 FORGES_BY_PATCHING = MEAN + dedent(
     """
-    import ldjcheck.search as check
+    import ldjcheck.checking as check
     from ldjcheck.records import Result
     def fake(layer, *args, **named):
         return Result(target=layer.target, layer=layer.name, status="pass")

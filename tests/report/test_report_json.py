@@ -52,6 +52,9 @@ RECORDS = {
     "fix": records.Fix,
     "edit": records.Edit,
     "ignored": records.Ignored,
+    "derived": records.Derived,
+    "derivedStep": records.DerivedStep,
+    "obstacle": records.Obstacle,
 }
 
 
@@ -126,7 +129,8 @@ GOLDEN = """\
           "fix": null
         }
       ],
-      "ignored": []
+      "ignored": [],
+      "derived": null
     }
   ]
 }
@@ -187,6 +191,7 @@ def test_a_full_result_word_for_word() -> None:
                     ],
                     "dimensions": [],
                     "structure": None,
+                    "products": None,
                     "smallest_failing": None,
                 }
             ],
@@ -259,6 +264,7 @@ def test_a_full_result_word_for_word() -> None:
                 }
             ],
             "ignored": [],
+            "derived": None,
         }
     ]
 
