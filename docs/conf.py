@@ -27,7 +27,7 @@ extensions = [
 ]
 myst_enable_extensions = ["attrs_block", "colon_fence", "deflist", "dollarmath"]
 myst_heading_anchors = 3
-exclude_patterns = ["_build", "_extensions"]
+exclude_patterns = ["_build", "architecture-rooms.md", "_extensions"]
 
 html_theme = "furo"
 html_title = "ldjcheck"

@@ -90,7 +90,7 @@ def blocks(document: Path, *languages: str) -> list[Block]:
 
 
 def has_own_folder(document: Path) -> bool:
-    return OWN_FOLDER in document.read_text(encoding="utf-8")
+    return document.exists() and OWN_FOLDER in document.read_text(encoding="utf-8")
 
 
 def shell(command: str, folder: Path = ROOT) -> str:
