@@ -69,7 +69,7 @@ def options() -> str:
 
 def _option(option: click.Option) -> Iterator[str]:
     long = next(each for each in option.opts if each.startswith("--"))
-    yield f"({long.removeprefix('--')})=\n### `{long}`"
+    yield f"(option-{long.removeprefix('--')})=\n### `{long}`"
     yield prose(option.help or "")
     rows = []
     takes = _takes(option)
@@ -107,7 +107,7 @@ def json_keys() -> str:
     ]
     for name, each in schema["$defs"].items():
         if each.get("type") == "object":
-            blocks += [f"({name})=\n## {name}", prose(each["description"]), _keys(each)]
+            blocks += [f"(json-{name})=\n## {name}", prose(each["description"]), _keys(each)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -126,7 +126,7 @@ def _link(described: dict[str, Any]) -> str:
     text = json.dumps(described)
     for name in ("result", "check", "finding", "fix", "edit", "law", "location"):
         if f'"#/$defs/{name}"' in text:
-            return f" See [{name}](#{name})."
+            return f" See [{name}](#json-{name})."
     return ""
 
 
