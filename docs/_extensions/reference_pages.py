@@ -107,7 +107,11 @@ def json_keys() -> str:
     ]
     for name, each in schema["$defs"].items():
         if each.get("type") == "object":
-            blocks += [f"(json-{name})=\n## {name}", prose(each["description"]), _keys(each)]
+            blocks += [
+                f"(json-{name})=\n## {name}",
+                prose(each["description"]),
+                _keys(each),
+            ]
     return "\n\n".join(blocks) + "\n"
 
 
