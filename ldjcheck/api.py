@@ -231,12 +231,12 @@ def exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]
 
 
 def _exact_ldj(f: Callable[[Tensor], Tensor], x: Tensor) -> tuple[Tensor, Tensor]:
-    from ldjcheck.oracle.by_structure import Wanted, determinant
-    from ldjcheck.oracle.products import (
+    from ldjcheck.oracle.derivatives.products import (
         NoProductsError,
         NoTensorError,
         UnequalDimsError,
     )
+    from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 
     __tracebackhide__ = True
     wanted = Wanted(anchor=False, bounds=False, differences=False)

@@ -37,7 +37,7 @@ from ldjcheck.records import (
     Shape,
 )
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.flow import is_flow
+from ldjcheck.settling.flows.recognition import is_flow
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.variants import VARIANTS
 

@@ -17,8 +17,8 @@ from ldjcheck.records import Derived, Result
 from ldjcheck.settling.map_alone import settle_map
 
 if TYPE_CHECKING:
-    from ldjcheck.derivation.execution import Recorded
     from ldjcheck.derivation.program import Program, Refusal
+    from ldjcheck.derivation.reading.execution import Recorded
     from ldjcheck.records import (
         Comparison,
         Direction,
@@ -141,9 +141,9 @@ def _with_ways_back(ways: list[_Way]) -> list[_Way]:
 
 
 def _way(mapped: MapSubject, probe: Probe, side: Side) -> _Way:
-    from ldjcheck.derivation.execution import Observer, recorded
-    from ldjcheck.derivation.forms import form_of
     from ldjcheck.derivation.program import Refusal, derive_call
+    from ldjcheck.derivation.reading.execution import Observer, recorded
+    from ldjcheck.derivation.reading.forms import form_of
     from ldjcheck.oracle.recording import UntraceableError, record
 
     runner, _, _ = mapped.subject.bench.ready(probe)

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from ldjcheck import checking
-from ldjcheck.domains import parse_domain
+from ldjcheck.calling.domains import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
 from ldjcheck.settling.design import plan_probes

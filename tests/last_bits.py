@@ -15,7 +15,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.running.runner import Outcome, Runner
 
 if TYPE_CHECKING:

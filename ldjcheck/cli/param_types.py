@@ -112,7 +112,7 @@ def _positive(text: str) -> float:
 
 
 def _domain(text: str) -> Domain | None:
-    from ldjcheck.domains import parse_domain
+    from ldjcheck.calling.domains import parse_domain
 
     return None if text == "auto" else parse_domain(text)
 

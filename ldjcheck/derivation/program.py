@@ -5,33 +5,33 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.edits import (
-    ConflictError,
-    NoPlaceError,
-    Written,
-    statements_of,
-)
-from ldjcheck.derivation.formulas import Formulas
-from ldjcheck.derivation.homes import (
+from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.reading.homes import (
     Home,
     attribute_home,
     bare_home,
     home_of,
     is_editable,
 )
-from ldjcheck.derivation.insertion import Line, line_for
-from ldjcheck.derivation.links import is_right, links_of
-from ldjcheck.derivation.methods import body_of, ldj_method, method_lines
-from ldjcheck.derivation.spelling import UnspeakableError
 from ldjcheck.derivation.steps import Solved, Stopped, solve
+from ldjcheck.derivation.writing.edits import (
+    ConflictError,
+    NoPlaceError,
+    Written,
+    statements_of,
+)
+from ldjcheck.derivation.writing.insertion import Line, line_for
+from ldjcheck.derivation.writing.links import is_right, links_of
+from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
+from ldjcheck.derivation.writing.spelling import UnspeakableError
 from ldjcheck.tape import Place
 
 if TYPE_CHECKING:
     import ast
     from collections.abc import Sequence
 
-    from ldjcheck.derivation.execution import Execution, Recorded
-    from ldjcheck.derivation.terms import Term
+    from ldjcheck.derivation.calculus.terms import Term
+    from ldjcheck.derivation.reading.execution import Execution, Recorded
     from ldjcheck.revision import Replacement
     from ldjcheck.revision.text import FunctionNode
     from ldjcheck.tape import Node

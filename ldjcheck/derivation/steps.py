@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.derivation.formulas import Formulas, NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
+from ldjcheck.derivation.calculus.terms import logdet
 from ldjcheck.derivation.structures import STRUCTURES
-from ldjcheck.derivation.terms import logdet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.derivation.execution import Recorded
-    from ldjcheck.derivation.terms import Term
+    from ldjcheck.derivation.calculus.terms import Term
+    from ldjcheck.derivation.reading.execution import Recorded
     from ldjcheck.tape import Node, Step
 
 _FITS = 1e-7  # relative: terms are the step's own log|det| to rounding

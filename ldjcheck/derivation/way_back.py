@@ -9,15 +9,15 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.edits import NoPlaceError, statements_of
-from ldjcheck.derivation.homes import Home, home_of, is_editable
-from ldjcheck.derivation.insertion import Line
 from ldjcheck.derivation.program import Program, Said
-from ldjcheck.derivation.spelling import Spelled
+from ldjcheck.derivation.reading.homes import Home, home_of, is_editable
+from ldjcheck.derivation.writing.edits import NoPlaceError, statements_of
+from ldjcheck.derivation.writing.insertion import Line
+from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.tape import Place
 
 if TYPE_CHECKING:
-    from ldjcheck.derivation.execution import Recorded
+    from ldjcheck.derivation.reading.execution import Recorded
 
 _WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"
 

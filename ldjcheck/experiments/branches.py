@@ -15,14 +15,14 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Approximated, Further, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.torch_ops import CLAMPS, COMPARES
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.step_size import Grain, Number
+from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Approximated
@@ -26,7 +27,6 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

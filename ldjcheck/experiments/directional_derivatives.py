@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.flat_map import FrozenMap, Reading
-from ldjcheck.oracle.jacobian import (
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap, Reading
+from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
     difference_jacobian,
     exact_jacobian,

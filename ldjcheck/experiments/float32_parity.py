@@ -13,12 +13,12 @@ import torch
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
-from ldjcheck.numerical_rank import condition
+from ldjcheck.numerics.numerical_rank import condition
+from ldjcheck.numerics.tolerance import SQUEEZES
 from ldjcheck.records import Noticed
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
-from ldjcheck.tolerance import SQUEEZES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.numerical_rank import has_both_signs
-from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.numerics.numerical_rank import has_both_signs
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Approximated, Further
 
 if TYPE_CHECKING:

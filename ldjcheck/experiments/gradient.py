@@ -20,7 +20,7 @@ from ldjcheck.experiments.directional_derivatives import (
     UndefinedSlopeError,
 )
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import GradientMeasured, GradientPart, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,

@@ -18,7 +18,7 @@ from ldjcheck.experiments import (
 from ldjcheck.experiments.perturbation import as_far_as_borne
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import are_all_apart
-from ldjcheck.oracle.other_dims import with_stand_ins
+from ldjcheck.oracle.oracles.other_dims import with_stand_ins
 from ldjcheck.records import Approximated, Evidence, OneSided
 
 if TYPE_CHECKING:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.numerical_rank import has_both_signs
-from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.numerics.numerical_rank import has_both_signs
+from ldjcheck.numerics.tolerance import says_nothing, tells_a_mistake
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Approximated, Further, OneSided
 from ldjcheck.running.bench import oriented
 from ldjcheck.running.failed_calls import (
@@ -22,7 +23,6 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable
-from ldjcheck.tolerance import says_nothing, tells_a_mistake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.flat_map import FrozenMap
-from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Probe

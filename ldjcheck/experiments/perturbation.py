@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_sides
-from ldjcheck.oracle.preimage import only_solves
+from ldjcheck.numerics.tolerance import hides_mistakes
+from ldjcheck.oracle.oracles.both_directions import measure_sides
+from ldjcheck.oracle.way_back.preimage import only_solves
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
-from ldjcheck.tolerance import hides_mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

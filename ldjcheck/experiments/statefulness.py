@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions.transforms import Transform
 
-from ldjcheck.domains import draw
+from ldjcheck.calling.domains import draw
 from ldjcheck.records import Returned, Stale, StateChange
 from ldjcheck.running.behaviour import SAME, same
 from ldjcheck.running.failed_calls import (

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from ldjcheck.numerical_rank import is_clearly_regular
+from ldjcheck.numerics.numerical_rank import is_clearly_regular
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference, same
 from ldjcheck.running.failed_calls import (
@@ -16,7 +17,6 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
-from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from torch import Tensor

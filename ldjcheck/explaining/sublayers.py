@@ -10,9 +10,9 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
+from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.records import Explanation, Layer
 from ldjcheck.tape import stands_in
-from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     """Return the sublayers at the first configurations, wrong ones first."""
     from ldjcheck.conventions import recognise_conventions
     from ldjcheck.oracle.direction import are_all_apart
-    from ldjcheck.settling.sublayers import record_parts
+    from ldjcheck.settling.flows.sublayers import record_parts
 
     sides = [
         (item.probe, side)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from ldjcheck.grading.channel import BrokenChannelError
+from ldjcheck.grading.confined.channel import BrokenChannelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

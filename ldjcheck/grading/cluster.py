@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.grading.confinement import Warden, enforced_here
+from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 from ldjcheck.grading.sandbox.measured import Enforced
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.sandbox import Limits
-    from ldjcheck.grading.submissions import Submission
+    from ldjcheck.grading.submitted.submissions import Submission
 
 _PLUGIN = "ldjcheck-warden"
 

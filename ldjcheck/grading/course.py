@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from ldjcheck.grading.confinement import Warden, enforced_here
+from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.sandbox import Limits
     from ldjcheck.grading.sandbox.measured import Enforced
-    from ldjcheck.grading.store import Store
-    from ldjcheck.grading.submissions import Submission
+    from ldjcheck.grading.submitted.store import Store
+    from ldjcheck.grading.submitted.submissions import Submission
 
 
 class Executor(Protocol):

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
-from ldjcheck.grading.channel import BrokenChannelError
-from ldjcheck.grading.confinement import Ended, Job
+from ldjcheck.grading.confined.channel import BrokenChannelError
+from ldjcheck.grading.confined.confinement import Ended, Job
 from ldjcheck.grading.findings import causes_in, lines_of
 from ldjcheck.grading.records import Cause, Marked, Outcome, Sample, Written, short
-from ldjcheck.grading.submissions import Submission, write_files
+from ldjcheck.grading.submitted.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from ldjcheck.grading.confinement import Conversation, Warden
+    from ldjcheck.grading.confined.confinement import Conversation, Warden
     from ldjcheck.grading.records import Standing
     from ldjcheck.grading.rubric import Exercise, Rubric
 

@@ -13,7 +13,7 @@ from ldjcheck.grading.rubric import RubricError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.grading.confinement import Conversation, Warden
+    from ldjcheck.grading.confined.confinement import Conversation, Warden
     from ldjcheck.grading.rubric import Exercise, Rubric
 
 

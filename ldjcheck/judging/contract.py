@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL
 from ldjcheck.records import Behaviour, Check, CheckStatus
-from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
     from ldjcheck.records import Coupling, Side, Verdict

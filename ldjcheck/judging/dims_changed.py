@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.checks import ldj_check
+from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.records import Verdict
-from ldjcheck.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

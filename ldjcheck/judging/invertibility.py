@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.numerical_rank import (
+from ldjcheck.numerics.numerical_rank import (
     clear_sign,
     kept_values,
     log_scales,
     singular_values,
 )
-from ldjcheck.tolerance import lost_below, remains
+from ldjcheck.numerics.tolerance import lost_below, remains
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL
 from ldjcheck.records import Check, CheckStatus, Side
-from ldjcheck.tolerance import SOLVER_RESIDUAL
 
 if TYPE_CHECKING:
     from ldjcheck.records import Measurement, Verdict

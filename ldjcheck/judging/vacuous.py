@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.tolerance import VISIBLE
+from ldjcheck.numerics.tolerance import VISIBLE
 
 if TYPE_CHECKING:
     from ldjcheck.records import Probe, Side

@@ -14,6 +14,15 @@ from ldjcheck.judging.contract import behaviour_seen
 from ldjcheck.judging.dims_changed import resized_verdict
 from ldjcheck.judging.invertibility import changes_orientation, is_singular_everywhere
 from ldjcheck.judging.vacuous import vacuous
+from ldjcheck.numerics.tolerance import (
+    CHANCE,
+    CHANCE_OF_ALL,
+    OPEN,
+    VISIBLE,
+    common_factor,
+    hides_mistakes,
+    says_nothing,
+)
 from ldjcheck.records import (
     Check,
     CheckStatus,
@@ -23,15 +32,6 @@ from ldjcheck.records import (
     Shape,
     Side,
     Verdict,
-)
-from ldjcheck.tolerance import (
-    CHANCE,
-    CHANCE_OF_ALL,
-    OPEN,
-    VISIBLE,
-    common_factor,
-    hides_mistakes,
-    says_nothing,
 )
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
-from ldjcheck.tolerance import OPEN
+from ldjcheck.numerics.tolerance import OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

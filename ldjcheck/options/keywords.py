@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
-from ldjcheck.domains import parse_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
 

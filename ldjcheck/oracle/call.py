@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.oracle.dequantization import density_of
+from ldjcheck.numerics.tolerance import CHANCE
 from ldjcheck.oracle.error_model import allowed_at, slack_at
-from ldjcheck.oracle.estimator import estimate_of
-from ldjcheck.tolerance import CHANCE
+from ldjcheck.oracle.noise.dequantization import density_of
+from ldjcheck.oracle.noise.estimator import estimate_of
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.error_model import Value

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.tolerance import DIFFERENCED, again, lost_below
 from ldjcheck.oracle import structure
-from ldjcheck.oracle.autograd import Truth, truth_of
 from ldjcheck.oracle.call import Call, with_value
-from ldjcheck.oracle.error_model import Value
-from ldjcheck.oracle.jacobian import (
+from ldjcheck.oracle.derivatives.autograd import Truth, truth_of
+from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
     log_abs_det,
 )
+from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.single_precision import known_in_float32
 from ldjcheck.oracle.structured import by_structure
 from ldjcheck.records import (
@@ -32,7 +33,6 @@ from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.writes import Watch
-from ldjcheck.tolerance import DIFFERENCED, again, lost_below
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

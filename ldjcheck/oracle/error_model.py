@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.single_precision import moved_by_rounding
-from ldjcheck.tolerance import (
+from ldjcheck.numerics.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
     VISIBLE,
     allowed_difference,
 )
+from ldjcheck.oracle.single_precision import moved_by_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ldjcheck.oracle.flat_map import FrozenMap
+    from ldjcheck.oracle.derivatives.flat_map import FrozenMap
     from ldjcheck.records import Options
     from ldjcheck.running.runner import Outcome
 

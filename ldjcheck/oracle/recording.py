@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.jacobian import FEW, log_abs_det
+from ldjcheck.oracle.derivatives.jacobian import FEW, log_abs_det
 from ldjcheck.oracle.structured import LARGE, step_of
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import (

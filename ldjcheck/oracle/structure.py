@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.jacobian import peeled
+from ldjcheck.oracle.derivatives.jacobian import peeled
 
 if TYPE_CHECKING:
     from ldjcheck.records import Structure

@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.by_structure import Wanted, determinant
 from ldjcheck.oracle.call import with_value
-from ldjcheck.oracle.error_model import Value
-from ldjcheck.oracle.flat_map import (
+from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
     draw_of_map,
     has_whole_numbers,
     readings_of,
 )
-from ldjcheck.oracle.jacobian import central_difference
-from ldjcheck.oracle.products import (
+from ldjcheck.oracle.derivatives.jacobian import central_difference
+from ldjcheck.oracle.derivatives.products import (
     NoProductsError,
     NoTensorError,
     UnequalDimsError,
 )
+from ldjcheck.oracle.error_model import Value
+from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.running.failed_calls import LayerRaisedError
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.call import Call
-    from ldjcheck.oracle.cost import Cost
-    from ldjcheck.oracle.determinant import Determinant
-    from ldjcheck.oracle.products import EventMap
+    from ldjcheck.oracle.derivatives.products import EventMap
+    from ldjcheck.oracle.structures.cost import Cost
+    from ldjcheck.oracle.structures.determinant import Determinant
     from ldjcheck.records import Shape, Side
 
 LARGE = 128
@@ -43,7 +43,7 @@ LARGE = 128
 
 _STEP = 1e-5
 _ONE = 1e-6  # a factor that is nearer to 1 is 1
-_SECONDS = 4.0  # that a whole Jacobian may take where no structure is found
+_SECONDS = 4.0  # for all entries of what structure leaves: more is left to `autograd`
 _MEMORY = 2.0**31  # bytes, likewise
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more
 from ldjcheck.records import (
     Accumulation,
     Behaviour,
@@ -23,7 +24,6 @@ from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
-from ldjcheck.tolerance import SOLVER_RESIDUAL, is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.records import Direction

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import draw as drawn
+from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldjcheck.domains import describe
+from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError, NoBaseError
 from ldjcheck.tracebacks import without_numbers
 

@@ -11,8 +11,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.oracle.flat_map import FrozenMap
-from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -8,8 +8,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.calling.domains import TAMEST
 from ldjcheck.calling.parameter_names import is_about_context
-from ldjcheck.domains import TAMEST
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.contexts import guess_contexts

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.flat_map import FrozenMap
-from ldjcheck.oracle.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.oracle.many_to_one import has_one_image
-from ldjcheck.oracle.periodicity import period_of
+from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.oracle.way_back.many_to_one import has_one_image
+from ldjcheck.oracle.way_back.periodicity import period_of
 from ldjcheck.records import Domain
 from ldjcheck.running.failed_calls import (
     FailedCallError,
@@ -20,7 +21,6 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import set_mode
-from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from ldjcheck.records import Direction, Region

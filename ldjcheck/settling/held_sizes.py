@@ -6,12 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import copied
-from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

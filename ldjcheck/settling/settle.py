@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from ldjcheck.domains import GUESSES, TAMEST, inside, integer_guesses
+from ldjcheck.calling.domains import GUESSES, TAMEST, inside, integer_guesses
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
@@ -36,7 +37,6 @@ from ldjcheck.settling.domains import (
     takes_effect,
 )
 from ldjcheck.settling.trial import Quality, Trial, graded, tried
-from ldjcheck.tolerance import is_once_more
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

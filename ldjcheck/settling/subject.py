@@ -11,7 +11,7 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.domains import describe
+from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
 from ldjcheck.settling.contexts import settled_with_context
@@ -182,8 +182,8 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     from ldjcheck.running.devices import said_of_device
     from ldjcheck.running.snapshot.isolation import learnable
     from ldjcheck.settling.bit_depth import with_levels
+    from ldjcheck.settling.flows.multiscale import with_departures
     from ldjcheck.settling.inverse_call import with_way_back
-    from ldjcheck.settling.multiscale import with_departures
     from ldjcheck.settling.settle import runs
 
     if options.adapter is not None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.distributions import constraints, transform_to
 
-from ldjcheck.domains import parse_domain
+from ldjcheck.calling.domains import parse_domain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

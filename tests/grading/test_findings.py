@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldjcheck.grading.channel import BrokenChannelError, read, written
+from ldjcheck.grading.confined.channel import BrokenChannelError, read, written
 from ldjcheck.grading.findings import as_line, causes_in
 from ldjcheck.grading.marking import opened
 from ldjcheck.grading.records import Written

@@ -11,14 +11,14 @@ import pytest
 
 from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
 from ldjcheck.classroom.hints import HINTS, hint_for
+from ldjcheck.grading.confined.looking import form_of
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
-from ldjcheck.grading.looking import form_of
 from ldjcheck.grading.overview import Overview, overview
 from ldjcheck.grading.records import Edit, Sample, Written
 from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.similarity import alike
-from ldjcheck.grading.store import file_name
+from ldjcheck.grading.submitted.store import file_name
 from ldjcheck.mistakes import RULES
 
 ALL = Enforced(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.grading.confinement import Job, Warden, enforced_here
+from ldjcheck.grading.confined.confinement import Job, Warden, enforced_here
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
 

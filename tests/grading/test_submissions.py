@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.made_class import zipped
-from ldjcheck.grading.archives import (
+from ldjcheck.grading.submitted.archives import (
     UnreadableError,
     safe_path,
     stem,
     unpack,
 )
-from ldjcheck.grading.submissions import collect
+from ldjcheck.grading.submitted.submissions import collect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,8 +16,8 @@ from small_layers import Coupling, Curve, Pair
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.oracle.anchor import anchored_samples
-from ldjcheck.oracle.jacobian import exact_jacobian
+from ldjcheck.oracle.derivatives.anchor import anchored_samples
+from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
 
 few = settings(max_examples=12, deadline=None)
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import ldjcheck
-from ldjcheck.oracle.jacobian import (
+from ldjcheck.oracle.derivatives.jacobian import (
     NoJacobianError,
     difference_jacobian,
     exact_jacobian,
@@ -184,7 +184,7 @@ def test_a_backward_that_reads_numbers_is_run_row_by_row() -> None:
 def test_few_rows_are_run_one_by_one_anyway_and_need_no_compiler() -> None:
     code = """
 import sys, torch
-from ldjcheck.oracle.jacobian import exact_jacobian
+from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
 found, _, method = exact_jacobian(lambda x: x.exp(), torch.zeros(3, 4).double())
 assert method == "reverse" and torch.equal(found[0], torch.eye(4).double())
 assert "sympy" not in sys.modules

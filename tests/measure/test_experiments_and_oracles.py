@@ -9,15 +9,15 @@ import torch
 
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.experiments.order import EXPERIMENTS, OF_CALLS, examined
-from ldjcheck.oracle.both_directions import (
+from ldjcheck.oracle.oracle import Known, Oracle, Question, answered
+from ldjcheck.oracle.oracles.both_directions import (
     OF_ONE,
     OF_ROUNDING,
     OF_THE_WAY_BACK,
     OF_THE_WAY_THERE,
     measure_sides,
 )
-from ldjcheck.oracle.oracle import Known, Oracle, Question, answered
-from ldjcheck.oracle.other_dims import OF_OTHER_DIMS
+from ldjcheck.oracle.oracles.other_dims import OF_OTHER_DIMS
 from ldjcheck.records import (
     Domain,
     Evidence,

@@ -12,14 +12,14 @@ from last_bits import other
 from torch import Tensor
 
 import ldjcheck
-from ldjcheck.numerical_rank import (
+from ldjcheck.numerics.numerical_rank import (
     clear_sign,
     has_both_signs,
     log_abs_det_at_least,
     loses_rank,
 )
-from ldjcheck.oracle.jacobian import log_abs_det
-from ldjcheck.tolerance import lost_below
+from ldjcheck.numerics.tolerance import lost_below
+from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 
 SEEDS = st.integers(0, 10_000)
 DIMS = st.integers(2, 12)

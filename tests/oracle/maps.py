@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ldjcheck.oracle.jacobian import exact_jacobian, log_abs_det
+from ldjcheck.oracle.derivatives.jacobian import exact_jacobian, log_abs_det
 
 Map = Callable[[Tensor], Tensor]
 

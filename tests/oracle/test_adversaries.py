@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.by_structure import Wanted, determinant
+from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 
 from .maps import (
     Map,

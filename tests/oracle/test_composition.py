@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from measure.custom_functions import NoBackward
 from torch import Tensor
 
-from ldjcheck.oracle.by_structure import Wanted
-from ldjcheck.oracle.composition import Composition, Step, composed
+from ldjcheck.oracle.structures.by_structure import Wanted
+from ldjcheck.oracle.structures.composition import Composition, Step, composed
 
 from .maps import (
     Map,

@@ -13,13 +13,13 @@ from hypothesis import strategies as st
 from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
 from torch import Tensor
 
-from ldjcheck.oracle.by_structure import Wanted, determinant
-from ldjcheck.oracle.products import NoProductsError, UnequalDimsError
+from ldjcheck.oracle.derivatives.products import NoProductsError, UnequalDimsError
+from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 
 from .maps import EXAMPLES, Example, chunk_coupling, dense_ldj, normal, residual
 
 if TYPE_CHECKING:
-    from ldjcheck.oracle.determinant import Determinant
+    from ldjcheck.oracle.structures.determinant import Determinant
 
 every_example = pytest.mark.parametrize("example", EXAMPLES.values(), ids=EXAMPLES)
 few = settings(max_examples=15, deadline=None)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.tolerance import allowed_difference
+from ldjcheck.numerics.tolerance import allowed_difference
 
 
 class Gate(nn.Module):

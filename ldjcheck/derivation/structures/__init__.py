@@ -19,8 +19,8 @@ from ldjcheck.derivation.structures import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ldjcheck.derivation.formulas import Formulas
-    from ldjcheck.derivation.terms import Term
+    from ldjcheck.derivation.calculus.formulas import Formulas
+    from ldjcheck.derivation.calculus.terms import Term
     from ldjcheck.tape import Node
 
     Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]

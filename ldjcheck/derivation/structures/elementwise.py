@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.formulas import NoFormulaError
-from ldjcheck.derivation.functions import Log1p
-from ldjcheck.derivation.logarithm import Logarithm
-from ldjcheck.derivation.segments import Segment, ways_through
-from ldjcheck.derivation.terms import Term
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.functions import Log1p
+from ldjcheck.derivation.calculus.logarithm import Logarithm
+from ldjcheck.derivation.calculus.segments import Segment, ways_through
+from ldjcheck.derivation.calculus.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.calculus.formulas import Formulas
     from ldjcheck.tape import Node
 
 

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.formulas import SAME, NoFormulaError, plain_name
-from ldjcheck.derivation.functions import FUNCTIONS
-from ldjcheck.derivation.logarithm import Logarithm
-from ldjcheck.derivation.reductions import HiddenDeterminant, Product, Turned
-from ldjcheck.derivation.terms import Term
+from ldjcheck.derivation.calculus.formulas import SAME, NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.derivation.calculus.logarithm import Logarithm
+from ldjcheck.derivation.calculus.reductions import HiddenDeterminant, Product, Turned
+from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _PRODUCTS = ("linear", "matmul", "mm", "rmatmul")
 _TURNED = ("t", "T", "mT", "transpose")

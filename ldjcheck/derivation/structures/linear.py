@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.formulas import MOVES, NoFormulaError, plain_name
-from ldjcheck.derivation.matrices import log_abs_dets
-from ldjcheck.derivation.terms import Term
+from ldjcheck.derivation.calculus.formulas import MOVES, NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.matrices import log_abs_dets
+from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from sympy import Expr
 
-    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
 _PRODUCTS = ("matmul", "mm", "mv", "bmm", "rmatmul", "dot", "inner", "linear", "einsum",

@@ -15,18 +15,23 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Add, Expr, Integer, Mul
 
-from ldjcheck.derivation.formulas import MOVES, SAME, NoFormulaError, plain_name
-from ldjcheck.derivation.functions import FUNCTIONS
-from ldjcheck.derivation.logarithm import Logarithm
-from ldjcheck.derivation.reductions import Dims, EventSum, Turned
-from ldjcheck.derivation.terms import Term
+from ldjcheck.derivation.calculus.formulas import (
+    MOVES,
+    SAME,
+    NoFormulaError,
+    plain_name,
+)
+from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.derivation.calculus.logarithm import Logarithm
+from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
+from ldjcheck.derivation.calculus.terms import Term
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sympy import Symbol
 
-    from ldjcheck.derivation.formulas import Formulas
+    from ldjcheck.derivation.calculus.formulas import Formulas
     from ldjcheck.tape import Node
 
 _SUMS = ("sum", "mean")

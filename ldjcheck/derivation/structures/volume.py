@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.derivation.formulas import Formulas
-    from ldjcheck.derivation.terms import Term
+    from ldjcheck.derivation.calculus.formulas import Formulas
+    from ldjcheck.derivation.calculus.terms import Term
     from ldjcheck.tape import Node
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.oracle.both_directions import measure_sides
 from ldjcheck.oracle.direction import are_all_apart
-from ldjcheck.oracle.preimage import only_solves
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
+from ldjcheck.oracle.way_back.preimage import only_solves
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 from ldjcheck.experiments import convergence
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
-from ldjcheck.oracle.both_directions import measure_sides
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Evidence, GradientMeasured
 from ldjcheck.running.failed_calls import (
     FailedCallError,

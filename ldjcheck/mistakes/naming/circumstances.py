@@ -11,7 +11,7 @@ from ldjcheck.mistakes import (
     stale_suppression,
     unexplained_mismatch,
 )
-from ldjcheck.tolerance import says_nothing
+from ldjcheck.numerics.tolerance import says_nothing
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.kinds import OF_ESTIMATE
+from ldjcheck.numerics.tolerance import CHANCE, common_factor
 from ldjcheck.records import Diagnosis, Explanation, Multiplier
-from ldjcheck.tolerance import CHANCE, common_factor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

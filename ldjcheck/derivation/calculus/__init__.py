@@ -1,0 +1,1 @@
+"""The terms themselves: formulas of values, their derivatives, and log|det| of them."""

@@ -1,0 +1,451 @@
+"""Reading the tape: each value as a formula of the values that it was made of."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import math
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import sympy
+import torch
+from sympy import Expr, Symbol
+
+from ldjcheck.derivation.calculus.functions import FUNCTIONS, Where
+from ldjcheck.derivation.reading.operands import is_close, operands, owner_of, value_of
+from ldjcheck.tape import Node
+from ldjcheck.tape.linear import is_fixed
+from ldjcheck.torch_ops import SPLIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
+
+SAME = frozenset(
+    {
+        "to", "clone", "contiguous", "detach", "data", "double", "float", "type",
+        "type_as", "alias", "cpu", "real", "as_subclass", "copy", "identity", "dropout",
+        "requires_grad",
+    }
+)  # fmt: skip
+"""What hands its first argument on as it is, in evaluation."""
+
+MOVES = SPLIT | {
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "expand",
+    "expand_as", "view_as", "permute", "transpose", "t", "T", "mT", "movedim",
+    "moveaxis", "unflatten", "flip", "fliplr", "flipud", "roll", "as_strided",
+    "__getitem__", "select", "narrow", "index_select", "gather", "take_along_dim",
+    "swapaxes", "swapdims", "rot90", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle", "rearrange", "diagonal", "masked_select", "take",
+}  # fmt: skip
+"""What only moves entries, or leaves some out."""
+
+_LIKE = SAME | {"expand_as", "view_as", "reshape_as"}
+"""What takes a form, and no number, from all but its first argument."""
+
+_BOUNDS = ("clamp", "clip", "clamp_min", "clamp_max", "hardtanh")
+_FEW = 40  # operations of a formula that is written out
+
+
+class NoFormulaError(Exception):
+    """A value has no formula; `node` is the operation that has none."""
+
+    def __init__(self, node: Node, why: str) -> None:
+        super().__init__(why)
+        self.node = node
+        self.why = why
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Wording:
+    """How one function writes a value: an expression, and when it was read."""
+
+    execution: Execution
+    moment: Moment
+    node: ast.expr
+
+
+@dataclass(slots=True, eq=False)
+class Leaf:
+    """What a symbol stands for: a tensor of the tape, or a plain number of the source."""
+
+    symbol: Symbol
+    node: Node | None = None
+    number: float | None = None
+    wordings: list[Wording] = field(default_factory=list)
+
+    @property
+    def value(self) -> Any:
+        """The tensor or the number."""
+        return self.number if self.node is None else self.node.value
+
+
+def plain_name(name: str) -> str:
+    """Return an operation's name without underscores, in place or not: `add`."""
+    if name.startswith("__i") and name.endswith("__"):
+        return name.strip("_")[1:]
+    return name.strip("_")
+
+
+class Formulas:
+    """The values of one recorded call as formulas.
+
+    Args:
+        call: the recorded call.
+        literal: leave what has a name as it is, though what it was made of is known: where
+            one statement runs several times, or both ways, it was made in several ways.
+    """
+
+    def __init__(self, call: Recorded, *, literal: bool = False) -> None:
+        self.literal = literal
+        self.trace = call.trace
+        self.executions = call.executions
+        self.sources = call.sources
+        self.leaves: dict[Symbol, Leaf] = {}
+        self._by_node: dict[Node, Symbol] = {}
+        self._words: dict[Node, list[Wording]] = {}
+        self._by_text: dict[tuple[str, int, float], Symbol] = {}
+
+    # --- symbols ----------------------------------------------------------------
+
+    @cached_property
+    def depending(self) -> frozenset[Node]:
+        """The values that depend on the input, by more than its shape or precision."""
+        found = {self.trace.source}
+        for node in self.trace.order:
+            if node not in self.trace.depending:
+                continue
+            parents = node.parents[:1] if node.name in _LIKE else node.parents
+            if any(parent in found for parent in parents):
+                found.add(node)
+        return frozenset(found)
+
+    @property
+    def numbers(self) -> frozenset[Symbol]:
+        """The symbols that are plain numbers."""
+        return frozenset(s for s, leaf in self.leaves.items() if leaf.node is None)
+
+    @property
+    def varying(self) -> frozenset[Symbol]:
+        """The symbols that have a batch axis."""
+        batch = self.trace.batch
+        return frozenset(
+            symbol
+            for symbol, leaf in self.leaves.items()
+            if leaf.node is not None
+            and leaf.node.value.dim() > 0
+            and len(leaf.node.value) == batch
+        )
+
+    @property
+    def sizes(self) -> dict[Symbol, float]:
+        """The values of the symbols that are plain numbers."""
+        return {
+            symbol: leaf.number
+            for symbol, leaf in self.leaves.items()
+            if leaf.number is not None
+        }
+
+    @property
+    def indicators(self) -> frozenset[Symbol]:
+        """The symbols whose entries are all 0 or 1, whatever the parameters: masks."""
+        return frozenset(
+            symbol
+            for symbol, leaf in self.leaves.items()
+            if leaf.node is not None and _is_indicator(leaf.node)
+        )
+
+    def symbol(self, node: Node) -> Symbol:
+        """Return the symbol of a tensor."""
+        if node not in self._by_node:
+            symbol = self._new(positive=self._is_positive(node))
+            words = self._words.setdefault(node, [])
+            self.leaves[symbol] = Leaf(symbol, node=node, wordings=words)
+            self._by_node[node] = symbol
+        return self._by_node[node]
+
+    def _new(self, *, positive: bool) -> Symbol:
+        name = f"v{len(self.leaves)}"
+        return Symbol(name, real=True, positive=True if positive else None)
+
+    def _is_positive(self, node: Node) -> bool:
+        """Return whether a value is above zero whatever the parameters and inputs are."""
+        if not node.value.is_floating_point():
+            return False
+        if is_fixed(node):
+            return bool((node.value > 0).all())
+        if plain_name(node.name) in FUNCTIONS and node.function is not None:
+            if not bool((node.value > 0).all()):
+                return False
+            try:
+                made_of = self.applied(node, self._leaf)
+            except NoFormulaError:
+                return False
+            return bool(made_of.is_positive)
+        if plain_name(node.name) in _SHAPED and node.args:
+            inner = node.args[0]
+            return isinstance(inner, Node) and self._is_positive(inner)
+        return False
+
+    def number(self, user: Node, position: Any, value: float) -> Expr:
+        """Return a plain number that an operation was given, as the source writes it."""
+        wording = self._wording(user, position, value)
+        if wording is None:
+            return _literal(value)
+        return self._parsed(wording, wording.node)
+
+    def _note(self, user: Node, position: Any, value: Node) -> None:
+        """Keep how the source writes a tensor that an operation was given."""
+        known = self._words.setdefault(value, [])
+        place = user.place
+        node = None if place is None else self.sources.at(place)
+        execution = None if place is None else self.executions.get(place.call)
+        if known or value.function is not None or node is None or execution is None:
+            return  # what was computed has a place of its own
+        moment = moment_of(execution, user)
+        found = [] if moment is None else list(operands(node))
+        owner = owner_of(node)
+        found += [] if owner is None else [(0, owner)]
+        for _, operand in found:
+            assert moment is not None
+            with contextlib.suppress(LookupError):
+                given = value_of(operand, moment, execution.scope)
+                if given is value or _is_alike(given, value):
+                    known.append(Wording(execution, moment, operand))
+                    return
+
+    def _wording(self, user: Node, position: Any, value: float) -> Wording | None:
+        """Return how the source writes a number that an operation was given."""
+        place = user.place
+        node = None if place is None else self.sources.at(place)
+        execution = None if place is None else self.executions.get(place.call)
+        if node is None or execution is None:
+            return None
+        moment = moment_of(execution, user)
+        if moment is None:
+            return None
+        found = list(operands(node))
+        found.sort(key=lambda item: item[0] != position)
+        for _, operand in found:
+            try:
+                given = value_of(operand, moment, execution.scope)
+            except LookupError:
+                continue
+            if is_close(given, value):
+                return Wording(execution, moment, operand)
+        return self._held_by_module(node, execution, moment, value)
+
+    def _held_by_module(
+        self, node: ast.AST, execution: Execution, moment: Moment, value: float
+    ) -> Wording | None:
+        """Return the attribute of a torch module, called there, that holds a number."""
+        if not isinstance(node, ast.Call):
+            return None
+        try:
+            module = value_of(node.func, moment, execution.scope)
+        except LookupError:
+            return None
+        if not isinstance(module, torch.nn.Module):
+            return None
+        for name, held in vars(module).items():
+            if type(held) in (int, float) and is_close(held, value):
+                text = f"{ast.unparse(node.func)}.{name}"
+                return Wording(execution, moment, ast.parse(text, mode="eval").body)
+        return None
+
+    def _parsed(self, wording: Wording, node: ast.expr) -> Expr:
+        """Return a number's formula: arithmetic of what the source names."""
+        if isinstance(node, ast.Constant):
+            return _literal(node.value)
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            return -self._parsed(wording, node.operand)
+        if isinstance(node, ast.BinOp):
+            left = self._parsed(wording, node.left)
+            right = self._parsed(wording, node.right)
+            kinds: dict[type, Callable[[Expr, Expr], Expr]] = {
+                ast.Add: lambda a, b: a + b, ast.Sub: lambda a, b: a - b,
+                ast.Mult: lambda a, b: a * b, ast.Div: lambda a, b: a / b,
+                ast.Pow: lambda a, b: a**b,
+            }  # fmt: skip
+            if type(node.op) in kinds:
+                return kinds[type(node.op)](left, right)
+        value = value_of(node, wording.moment, wording.execution.scope)
+        key = ast.unparse(node), wording.execution.call, float(value)
+        if key not in self._by_text:
+            symbol = self._new(positive=value > 0)
+            here = Wording(wording.execution, wording.moment, node)
+            self.leaves[symbol] = Leaf(symbol, number=float(value), wordings=[here])
+            self._by_text[key] = symbol
+        return self._by_text[key]
+
+    # --- formulas ---------------------------------------------------------------
+
+    def of(self, node: Node, base: Node, inside: Collection[Node]) -> Expr:
+        """Return a value as a formula of another; what is not inside stays a symbol.
+
+        Raises:
+            NoFormulaError: an operation inside has none.
+        """
+        if node is base:
+            return self.symbol(base)
+        if node not in inside:
+            return self._leaf(node)
+        if node.name in MOVES:  # of one number of each sample: it has one place only
+            return self.of(node.args[0], base, inside)
+        return self.applied(node, lambda inner: self.of(inner, base, inside))
+
+    def _leaf(self, node: Node) -> Expr:
+        """Return a value that is held fixed: by its name, else by what it is made of."""
+        if node.name == "number":
+            return _literal(float(node.value))
+        is_made = node.function is not None and (
+            plain_name(node.name) in FUNCTIONS or node.name in SAME
+        )
+        if not is_made:
+            return self.symbol(node)
+        if node in self.named and (node.name in SAME or not is_fixed(node)):
+            return self.symbol(node)
+        if node.value.dtype == torch.bool:
+            return self.symbol(node)
+        try:
+            made_of = self.applied(node, self._leaf)
+        except NoFormulaError:
+            return self.symbol(node)
+        return made_of if sympy.count_ops(made_of) <= _FEW else self.symbol(node)
+
+    def known(self, symbol: Symbol) -> Expr | None:
+        """Return what a symbol's tensor was made of, where a logarithm may make use of it."""
+        return None if self.literal else self.definition(symbol)
+
+    def definition(self, symbol: Symbol) -> Expr | None:
+        """Return what a symbol's tensor was made of, one operation deep."""
+        leaf = self.leaves.get(symbol)
+        if leaf is None or leaf.node is None or leaf.node.function is None:
+            return None
+        node = leaf.node
+        if node.value.dtype == torch.bool:
+            return None
+        if plain_name(node.name) not in FUNCTIONS and node.name not in SAME:
+            return None
+        try:
+            return self.applied(node, self._leaf)
+        except NoFormulaError:
+            return None
+
+    @cached_property
+    def named(self) -> set[Node]:
+        """All values that some function held under a name, or as an attribute."""
+        found: set[Node] = set()
+        for execution in self.executions.values():
+            found.update(execution.attributes.values())
+            for moment in execution.moments:
+                found.update(v for v in moment.held.values() if isinstance(v, Node))
+        return found
+
+    def applied(self, node: Node, of: Callable[[Node], Expr]) -> Expr:
+        """Return an operation applied to the formulas of its arguments.
+
+        Raises:
+            NoFormulaError: it has no formula.
+        """
+        name = plain_name(node.name)
+        if node.name in SAME or name in SAME:
+            return of(node.args[0])
+        if name not in FUNCTIONS:
+            raise NoFormulaError(node, f"`{name}` has no derivative entry by entry")
+        if name in _BOUNDS and not _changes_nothing(node):
+            raise NoFormulaError(node, f"`{name}` is flat where it bounds")
+        arguments = [self._given(node, i, a, of) for i, a in enumerate(node.args)]
+        if name == "where":
+            return self._where(node, arguments)
+        named = {
+            key: self._given(node, key, value, of)
+            for key, value in node.kwargs.items()
+            if key not in ("out", "inplace")
+        }
+        try:
+            return FUNCTIONS[name](*arguments, **named)
+        except (ValueError, TypeError) as error:
+            raise NoFormulaError(node, str(error)) from None
+
+    def _given(
+        self, node: Node, position: Any, value: Any, of: Callable[[Node], Expr]
+    ) -> Any:
+        if isinstance(value, Node):
+            if value.name == "number":
+                return self.number(node, position, float(value.value))
+            self._note(node, position, value)
+            return of(value)
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, (int, float)):
+            return self.number(node, position, float(value))
+        return value
+
+    def _where(self, node: Node, arguments: list[Any]) -> Expr:
+        if len(arguments) != 3:
+            raise NoFormulaError(node, "`where` that finds places")
+        first = node.args[0]
+        if isinstance(first, Node) and first.value.dtype != torch.bool:
+            arguments = [arguments[1], arguments[0], arguments[2]]
+        return Where(*arguments)
+
+
+_SHAPED = frozenset(
+    {
+        "view", "reshape", "unsqueeze", "squeeze", "expand", "expand_as", "flatten",
+        "getitem", "broadcast_to", "chunk", "split", "select", "narrow", "unbind", "t",
+        "T", "transpose", "permute",
+    }
+)  # fmt: skip
+
+
+def moment_of(execution: Execution, node: Node) -> Moment | None:
+    """Return the line of a function during which an operation ran."""
+    found = None
+    for moment in execution.moments:
+        if moment.clock > node.index:
+            break
+        found = moment
+    return found
+
+
+def _literal(value: Any) -> Expr:
+    if isinstance(value, float) and value == int(value) and abs(value) < 1e9:
+        return sympy.Integer(int(value))
+    if isinstance(value, float):
+        if len(repr(value)) < 12 and math.isfinite(value):
+            return sympy.Rational(repr(value))  # 0.05 is one twentieth
+        return sympy.Float(value)
+    if isinstance(value, int):
+        return sympy.Integer(value)
+    raise LookupError("no number")
+
+
+def _is_alike(given: Any, node: Node) -> bool:
+    """Return whether a tensor holds what a node holds."""
+    if not isinstance(given, torch.Tensor) or given.shape != node.value.shape:
+        return False
+    return torch.equal(given.detach().to(node.value), node.value)
+
+
+def _is_indicator(node: Node) -> bool:
+    value = node.value
+    if value.dtype == torch.bool:
+        return True
+    return bool(((value == 0) | (value == 1)).all()) and is_fixed(node)
+
+
+def _changes_nothing(node: Node) -> bool:
+    inner = node.args[0]
+    return (
+        isinstance(inner, Node)
+        and inner.value.shape == node.value.shape
+        and torch.equal(inner.value.to(node.value), node.value)
+    )
+
+
+__all__ = ["Formulas", "Leaf", "NoFormulaError", "Wording", "moment_of", "plain_name"]

@@ -1,0 +1,400 @@
+"""From derived lines to an edit of the source: what goes, what comes, what is returned."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from ldjcheck.revision import Replacement, SourceText, call_name
+from ldjcheck.revision.text import span_of
+from ldjcheck.tape import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.derivation.reading.execution import Recorded
+    from ldjcheck.derivation.reading.homes import Home
+    from ldjcheck.derivation.writing.insertion import Line
+    from ldjcheck.derivation.writing.spelling import Spelled
+
+_ZEROS = ("zeros", "new_zeros", "zeros_like")
+
+
+class NoPlaceError(Exception):
+    """A derived line cannot be put where it belongs."""
+
+
+class ConflictError(NoPlaceError):
+    """Two runs of one statement have different terms."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """One derived statement as it will stand in the file."""
+
+    line: Line
+    text: str
+    why: str
+
+
+def statements_of(
+    call: Recorded, home: Home, lines: Sequence[Line]
+) -> tuple[list[Written], list[Replacement]]:
+    """Return the statements of one function, and the edit that puts them there.
+
+    Raises:
+        NoPlaceError: there is no place for one of them.
+    """
+    source = call.sources.text(home.execution.file)
+    assert source is not None
+    return _Edit(call, source, home, lines).made()
+
+
+class _Edit:
+    def __init__(
+        self, call: Recorded, source: SourceText, home: Home, lines: Sequence[Line]
+    ) -> None:
+        self._call = call
+        self._source = source
+        self._home = home
+        self._lines = _without_repetitions(lines)
+
+    def made(self) -> tuple[list[Written], list[Replacement]]:
+        home = self._home
+        if home.slot == "attribute" and not self._lines:
+            return [], []  # it is zero, or whatever it says of a map that keeps volume
+        removed = [] if home.slot == "absent" else self._only_for_ldj()
+        changes = [_without(self._source, statement) for statement in removed]
+        changes += [] if home.slot == "absent" else self._shortened()
+        is_begun = home.is_total or self._is_begun(removed)
+        written: list[Written] = []
+        if not is_begun and self._lines and not self._is_straight():
+            changes.append(self._at_top(f"{home.name} = {self._zeros()}"))
+            is_begun = True
+        for line in self._lines:
+            texts = []
+            for part in line.parts:
+                texts.append(self._statement(part, is_begun))
+                is_begun = True
+            told = zip(texts, line.whys, strict=True)
+            written += [Written(line, text, why) for text, why in told]
+            if texts:
+                changes.append(self._beside(line, texts))
+            if line.renamed is not None:
+                changes.append(line.renamed)
+        changes += self._returned(is_begun)
+        return written, list(dict.fromkeys(changes))
+
+    # --- the new statements -----------------------------------------------------------
+
+    def _statement(self, part: Spelled, is_begun: bool) -> str:
+        name = self._home.name
+        if self._call.form.sign < 0:
+            part = replace(part, minus=not part.minus)
+        if is_begun:
+            return f"{name} = {part.after(name)}"
+        if part.varies:
+            return f"{name} = {part.after(None)}"
+        return f"{name} = {part.after(self._zeros())}"
+
+    def _zeros(self) -> str:
+        """Return one zero for each sample, in the precision of the input."""
+        execution = self._home.execution
+        batch = self._call.trace.batch
+        for name in execution.arguments:
+            held = execution.moments[0].held.get(name)
+            if isinstance(held, tuple) and held:
+                first, text = held[0], f"{name}[0]"
+            else:
+                first, text = held, name
+            if (
+                (isinstance(first, Node) and first.value.dim() > 1)
+                and len(first.value) == batch
+                and first.value.is_floating_point()
+            ):
+                return self._call.form.zeros(text)
+        raise NoPlaceError("no argument tells how many samples there are")
+
+    def _is_straight(self) -> bool:
+        """Return whether all lines stand in one block, with the return or above it."""
+        blocks = {id(self._source.block(line.statement)) for line in self._lines}
+        if len(blocks) != 1:
+            return False
+        node: ast.AST = self._lines[0].statement
+        while node is not self._home.function:
+            node = self._source.parents[node]
+            if isinstance(node, (ast.For, ast.While, ast.Try, ast.With)):
+                return False
+        inside = self._source.block(self._lines[0].statement)
+        returns = self._source.block(self._home.returns)
+        return inside is returns
+
+    def _beside(self, line: Line, texts: Sequence[str]) -> Replacement:
+        source, statement = self._source, line.statement
+        first, column, last, end = span_of(statement)
+        row = source.lines[first - 1]
+        indent = row[:column].decode()
+        after = source.lines[last - 1][end:].split(b"#")[0].strip()
+        if indent.strip() or after:
+            raise NoPlaceError(f"line {first} holds several statements")
+        if line.side == "before":
+            text = "".join(f"{each}\n{indent}" for each in texts)
+            return Replacement(source.file, first, column, first, column, text)
+        edge = len(source.lines[last - 1].rstrip(b"\r\n"))
+        text = "".join(f"\n{indent}{each}" for each in texts)
+        return Replacement(source.file, last, edge, last, edge, text)
+
+    def _at_top(self, text: str) -> Replacement:
+        body = self._home.function.body
+        assert isinstance(body, list)
+        first = body[0]
+        if (
+            isinstance(first, ast.Expr)
+            and isinstance(first.value, ast.Constant)
+            and len(body) > 1
+        ):
+            first = body[1]
+        line, column, *_ = span_of(first)
+        indent = self._source.lines[line - 1][:column].decode()
+        if indent.strip():
+            raise NoPlaceError("the function stands on one line")
+        return Replacement(
+            self._source.file, line, column, line, column, f"{text}\n{indent}"
+        )
+
+    def _returned(self, is_begun: bool) -> Iterator[Replacement]:
+        home = self._home
+        if home.slot == "attribute":
+            return
+        if not is_begun and home.slot != "absent" and self._says_zero():
+            return
+        text = home.name if is_begun else self._zeros()
+        if home.slot == "absent":
+            value = home.output
+            written = self._source.text(value)
+            if isinstance(value, ast.Tuple) and not written.startswith("("):
+                written = f"({written})"
+            yield self._source.put(value, f"{written}, {text}")
+        elif home.slot == "expression" or not is_begun:
+            assert home.ldj is not None
+            if self._source.text(home.ldj) != text:
+                yield self._source.put(home.ldj, text)
+
+    def _says_zero(self) -> bool:
+        """Return whether what is handed back as the ldj is nothing already."""
+        value = self._home.returns.value
+        assert isinstance(value, ast.Tuple)
+        said = self._home.execution.returned[_index(self._home)]
+        held = said.value if isinstance(said, Node) else said
+        if isinstance(held, Tensor):
+            return not bool(held.any())
+        return held is None or held == 0
+
+    # --- the old ones -------------------------------------------------------------------
+
+    def _is_begun(self, removed: Sequence[ast.stmt]) -> bool:
+        """Return whether the ldj's name is set, before the first line, by what stays."""
+        if self._home.slot != "name":
+            return False
+        first = min((line.statement.lineno for line in self._lines), default=10**9)
+        renamed = [line.statement for line in self._lines if line.renamed is not None]
+        renamed += self._paired
+        for node in ast.walk(self._home.function):
+            if isinstance(node, ast.Assign) and node not in (*removed, *renamed):
+                names = [n for t in node.targets for n in _names(t)]
+                if self._home.name in names and node.lineno <= first:
+                    return True
+        return False
+
+    @cached_property
+    def _paired(self) -> list[ast.Assign]:
+        """The statements that set the ldj beside something else: `y, ldj = y * a, b`."""
+        names = self._ldj_names
+        return [
+            node
+            for node in ast.walk(self._home.function)
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Tuple)
+            and isinstance(node.value, ast.Tuple)
+            and len(node.targets[0].elts) == len(node.value.elts)
+            and any(_is_of(each, names) for each in node.targets[0].elts)
+            and not all(_is_of(each, names) for each in node.targets[0].elts)
+        ]
+
+    @cached_property
+    def _ldj_names(self) -> set[str]:
+        """The names that serve the ldj alone."""
+        home = self._home
+        start = _reads(home.ldj) if home.ldj is not None else set()
+        feeding = _feeding(home.function, start | {home.name})
+        return feeding - _needed(home.function, home.name, home)
+
+    def _shortened(self) -> list[Replacement]:
+        """Return what takes the ldj out of statements that set something else as well."""
+        found = []
+        for node in self._paired:
+            target, value = node.targets[0], node.value
+            assert isinstance(target, ast.Tuple)
+            assert isinstance(value, ast.Tuple)
+            kept = [
+                (self._source.text(t), self._source.text(v))
+                for t, v in zip(target.elts, value.elts, strict=True)
+                if not _is_of(t, self._ldj_names)
+            ]
+            left, right = (", ".join(side) for side in zip(*kept, strict=True))
+            found.append(self._source.put(node, f"{left} = {right}"))
+        return found
+
+    def _is_attribute(self, targets: Sequence[ast.expr]) -> bool:
+        """Return whether a statement sets the attribute in which the ldj is kept."""
+        return any(ast.unparse(target) == self._home.name for target in targets)
+
+    def _only_for_ldj(self) -> list[ast.stmt]:
+        """Return the statements that serve the ldj alone, and are not its start at zero."""
+        found: list[ast.stmt] = []
+        for node in ast.walk(self._home.function):
+            if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+                continue
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if self._home.slot == "attribute" and self._is_attribute(targets):
+                found.append(node)
+                continue
+            if not all(isinstance(target, ast.Name) for target in targets):
+                continue
+            names = {n for target in targets for n in _names(target)}
+            first = min((x.statement.lineno for x in self._lines), default=10**9)
+            is_start = _starts_at_zero(node) and node.lineno <= first
+            if not names <= self._ldj_names or is_start:
+                continue
+            found.append(node)
+        return found
+
+
+def _is_of(target: ast.expr, names: set[str]) -> bool:
+    return isinstance(target, ast.Name) and target.id in names
+
+
+def _starts_at_zero(node: ast.stmt) -> bool:
+    if not isinstance(node, ast.Assign):
+        return False
+    value = node.value
+    if isinstance(value, ast.Constant):
+        return value.value == 0
+    return call_name(value) in _ZEROS
+
+
+def _needed(function: ast.AST, ldj: str, home: Home) -> set[str]:
+    """Return the names that the output, or a decision, depends on."""
+    needed: set[str] = set()
+    for node in ast.walk(function):
+        if isinstance(node, ast.Return) and node.value is not None:
+            parts = node.value.elts if isinstance(node.value, ast.Tuple) else []
+            kept = [p for p in parts if p is not home.ldj]
+            if node is home.returns or (len(parts) == _width(home) and parts):
+                kept = [p for i, p in enumerate(parts) if i != _index(home)]
+            elif not parts:
+                kept = [node.value]
+            for part in kept:
+                needed |= _reads(part)
+        elif isinstance(node, (ast.If, ast.While, ast.IfExp, ast.Assert)):
+            needed |= _reads(node.test)
+        elif isinstance(node, (ast.For, ast.comprehension)):
+            needed |= _reads(node.iter)
+        elif isinstance(node, (ast.Expr, ast.withitem)):
+            needed |= _reads(node)
+    needed.discard(ldj)
+    size = -1
+    while size != len(needed):
+        size = len(needed)
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign, ast.For)):
+                targets = (
+                    node.targets if isinstance(node, ast.Assign) else [node.target]
+                )
+                names = {n for t in targets for n in _names(t)}
+                plain = all(isinstance(t, (ast.Name, ast.Tuple)) for t in targets)
+                if names & needed or not plain:
+                    value = node.iter if isinstance(node, ast.For) else node.value
+                    needed |= (_reads(value) if value is not None else set()) | names
+        needed.discard(ldj)
+    return needed
+
+
+def _width(home: Home) -> int:
+    value = home.returns.value
+    return len(value.elts) if isinstance(value, ast.Tuple) else 0
+
+
+def _index(home: Home) -> int:
+    value = home.returns.value
+    assert isinstance(value, ast.Tuple)
+    return next(i for i, part in enumerate(value.elts) if part is home.ldj)
+
+
+def _feeding(function: ast.AST, start: set[str]) -> set[str]:
+    """Return the names that some names are computed from."""
+    found, size = set(start), -1
+    while size != len(found):
+        size = len(found)
+        for node in ast.walk(function):
+            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
+                targets = (
+                    node.targets if isinstance(node, ast.Assign) else [node.target]
+                )
+                names = {n for t in targets for n in _names(t)}
+                if names & found and node.value is not None:
+                    found |= _reads(node.value)
+    return found
+
+
+def _reads(node: ast.AST | None) -> set[str]:
+    if node is None:
+        return set()
+    return {
+        n.id
+        for n in ast.walk(node)
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)
+    }
+
+
+def _names(target: ast.AST) -> set[str]:
+    return {n.id for n in ast.walk(target) if isinstance(n, ast.Name)}
+
+
+def _without(source: SourceText, statement: ast.stmt) -> Replacement:
+    """Return the replacement that takes a statement out, its line with it."""
+    first, column, last, end = span_of(statement)
+    before = source.lines[first - 1][:column]
+    after = source.lines[last - 1][end:].split(b"#")[0]
+    if len(source.block(statement)) == 1:
+        return source.put(statement, "pass")
+    if before.strip() or after.strip():
+        raise NoPlaceError(f"line {first} holds several statements")
+    return Replacement(source.file, first, 0, last, len(source.lines[last - 1]), "")
+
+
+def _texts(line: Line) -> list[tuple[str, bool, bool]]:
+    return [(part.text, part.minus, part.varies) for part in line.parts]
+
+
+def _without_repetitions(lines: Sequence[Line]) -> list[Line]:
+    """Return the lines of all rounds of a loop, and of all calls, once each.
+
+    Raises:
+        ConflictError: a statement has other terms in another round.
+    """
+    found: dict[ast.stmt, Line] = {}
+    for line in lines:
+        known = found.setdefault(line.statement, line)
+        if known.side != line.side or _texts(known) != _texts(line):
+            raise ConflictError(
+                f"line {line.statement.lineno} has other terms in another round"
+            )
+    return sorted(found.values(), key=lambda line: line.statement.lineno)
+
+
+__all__ = ["ConflictError", "NoPlaceError", "Written", "statements_of"]

@@ -1,0 +1,187 @@
+"""Sublayers that hand an ldj back: how the function around them comes to count it."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.derivation.writing.edits import NoPlaceError
+from ldjcheck.derivation.writing.insertion import Line
+from ldjcheck.derivation.writing.spelling import Spelled
+from ldjcheck.tape import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ldjcheck.derivation.reading.execution import Recorded
+    from ldjcheck.derivation.reading.homes import Home
+    from ldjcheck.revision import Replacement
+
+_CLOSE = 1e-6
+
+
+def is_right(call: Recorded, home: Home) -> bool:
+    """Return whether a sublayer's own ldj is that of the steps that it ran."""
+    claimed = _claimed(call, home)
+    if claimed is None:
+        return False
+    exact = torch.zeros(call.trace.batch, dtype=torch.float64)
+    for step in call.trace.steps:
+        if any(place.call == home.execution.call for place in step.end.places):
+            exact = exact + step.logdet
+    gap = (call.form.sign * claimed - exact).abs()
+    return bool((gap <= _CLOSE * (1 + exact.abs())).all())
+
+
+def _claimed(call: Recorded, home: Home) -> Tensor | None:
+    """Return what a function added to the ldj, `(batch,)`, in nats."""
+    said = _per_sample(_returned(home), call.trace.batch)
+    if said is None or not home.is_total:
+        return said
+    given = home.execution.moments[0].held.get(home.name)
+    start = _per_sample(given, call.trace.batch)
+    return None if start is None else said - start
+
+
+def _returned(home: Home) -> object:
+    returned, value = home.execution.returned, home.returns.value
+    assert isinstance(value, ast.Tuple)
+    return returned[next(i for i, each in enumerate(value.elts) if each is home.ldj)]
+
+
+def _per_sample(value: object, batch: int) -> Tensor | None:
+    tensor = value.value if isinstance(value, Node) else value
+    if tensor is None:
+        tensor = 0.0
+    if isinstance(tensor, (int, float)):
+        tensor = torch.tensor(float(tensor))
+    if not isinstance(tensor, Tensor) or tensor.numel() not in (1, batch):
+        return None
+    return tensor.detach().double().reshape(-1).expand(batch)
+
+
+def links_of(
+    call: Recorded,
+    homes: Mapping[int, Home],
+    counting: Iterable[int],
+    lines: Sequence[Line],
+) -> list[Line]:
+    """Return the lines that add the ldj of sublayers that change the volume.
+
+    Raises:
+        NoPlaceError: a sublayer's ldj cannot be had where it is called.
+    """
+    found: list[Line] = []
+    for number in counting:
+        child = homes[number]
+        caller = child.execution.caller
+        if caller is not None and caller.call in homes:
+            parent = homes[caller.call]
+            known = [line for line in (*lines, *found) if line.home is parent]
+            link = _link(call, parent, child, known)
+            found += [] if link is None else [link]
+    return found
+
+
+def _link(
+    call: Recorded, parent: Home, child: Home, known: Sequence[Line]
+) -> Line | None:
+    """Return the line that counts a sublayer; None where what is written does so already."""
+    caller = child.execution.caller
+    assert caller is not None
+    statement, at = call.sources.statement(caller), call.sources.at(caller)
+    if statement is None or not isinstance(at, ast.Call):
+        raise NoPlaceError(f"line {caller.line} hides what it calls")
+    if isinstance(statement, ast.Return) and _comes_to(statement.value, at):
+        return None
+    if not isinstance(statement, ast.Assign) or not _comes_to(statement.value, at):
+        raise NoPlaceError(
+            f"line {statement.lineno} throws away the ldj of what it calls"
+        )
+    takes_total = child.is_total and _passes(at, parent.name)
+    target = statement.targets[0]
+    index = _index(child)
+    if isinstance(target, ast.Name):
+        return _added(call, parent, statement, f"{target.id}[{index}]", None)
+    if not isinstance(target, ast.Tuple) or index >= len(target.elts):
+        raise NoPlaceError(f"line {statement.lineno} takes the ldj apart")
+    held = target.elts[index]
+    source = call.sources.text(parent.execution.file)
+    assert source is not None
+    name = held.id if isinstance(held, ast.Name) else ""
+    if takes_total:
+        if name == parent.name:
+            return None
+        return _added(
+            call, parent, statement, "", source.put(held, parent.name), counts=False
+        )
+    if name == parent.name and _begins(call, parent, statement, known):
+        return None
+    if name and name != parent.name and not name.startswith("_"):
+        return _added(call, parent, statement, name, None)
+    fresh = _fresh(parent)
+    return _added(call, parent, statement, fresh, source.put(held, fresh))
+
+
+def _added(
+    call: Recorded,
+    parent: Home,
+    statement: ast.stmt,
+    text: str,
+    renamed: Replacement | None,
+    *,
+    counts: bool = True,
+) -> Line:
+    part = Spelled(text=text, minus=call.form.sign < 0, varies=True, cost=0)
+    why = f"line {statement.lineno} calls a layer that hands its own ldj back"
+    return Line(
+        home=parent,
+        statement=statement,
+        side="after",
+        parts=(part,) if counts else (),
+        whys=(why,) if counts else (),
+        renamed=renamed,
+    )
+
+
+def _begins(
+    call: Recorded, parent: Home, statement: ast.stmt, known: Sequence[Line]
+) -> bool:
+    """Return whether a sublayer's ldj is the first that a function counts."""
+    source = call.sources.text(parent.execution.file)
+    assert source is not None
+    node: ast.AST = statement
+    while node is not parent.function:
+        node = source.parents[node]
+        if isinstance(node, (ast.For, ast.While)):
+            return False
+    return all(line.statement.lineno > statement.lineno for line in known)
+
+
+def _comes_to(value: ast.expr | None, at: ast.expr) -> bool:
+    """Return whether an expression is a call, or a choice of which it is one side."""
+    if isinstance(value, ast.IfExp):
+        return _comes_to(value.body, at) or _comes_to(value.orelse, at)
+    return value is at
+
+
+def _passes(node: ast.Call, name: str) -> bool:
+    """Return whether a call is given the running total."""
+    given: Sequence[ast.expr] = [*node.args, *(k.value for k in node.keywords)]
+    return any(isinstance(each, ast.Name) and each.id == name for each in given)
+
+
+def _index(home: Home) -> int:
+    value = home.returns.value
+    assert isinstance(value, ast.Tuple)
+    return next(i for i, part in enumerate(value.elts) if part is home.ldj)
+
+
+def _fresh(home: Home) -> str:
+    used = {n.id for n in ast.walk(home.function) if isinstance(n, ast.Name)}
+    used.add(home.name)
+    names = ("ld", "log_det", "layer_ldj", "step_ldj", "part_ldj")
+    return next(name for name in names if name not in used)

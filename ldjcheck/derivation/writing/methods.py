@@ -1,0 +1,145 @@
+"""Methods that give the ldj alone, such as `log_abs_det_jacobian(x, y)`.
+
+The map is computed elsewhere, so a term has to be written in what the method is given: all
+that lies between is written out.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.calling.parameter_names import is_total
+from ldjcheck.derivation.reading.homes import is_editable
+from ldjcheck.derivation.writing.insertion import modules_of
+from ldjcheck.derivation.writing.scope import Scope
+from ldjcheck.derivation.writing.spelling import Spelled, spell
+from ldjcheck.derivation.writing.wording import said_of
+from ldjcheck.revision import Replacement
+from ldjcheck.revision.text import span_of
+from ldjcheck.tape import Node
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.derivation.calculus.formulas import Formulas
+    from ldjcheck.derivation.calculus.terms import Term
+    from ldjcheck.derivation.reading.execution import Execution, Recorded
+    from ldjcheck.revision.text import FunctionNode
+    from ldjcheck.tape import Place
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class MethodLine:
+    """A term of the map as the method says it, and the step that it belongs to."""
+
+    place: Place | None
+    text: str
+    why: str
+
+
+def ldj_method(call: Recorded) -> tuple[Execution, FunctionNode] | None:
+    """Return the method that gave the ldj, if one was asked for it by itself."""
+    for execution in call.executions.values():
+        outside = execution.caller is None or not is_editable(execution.caller.file)
+        if not outside or not is_total(execution.function):
+            continue
+        function = call.sources.function(
+            execution.file, execution.function, execution.code.co_firstlineno
+        )
+        if function is None or isinstance(function, ast.Lambda):
+            continue
+        if is_editable(execution.file) and not isinstance(execution.returned, tuple):
+            return execution, function
+    return None
+
+
+def method_lines(
+    call: Recorded,
+    formulas: Formulas,
+    execution: Execution,
+    terms: Sequence[Term],
+) -> tuple[list[MethodLine], list[Spelled]]:
+    """Return each term in the words of the method, and what they are together.
+
+    Raises:
+        UnspeakableError: a term cannot be written in what the method is given.
+    """
+    source = call.sources.text(execution.file)
+    assert source is not None
+    modules = modules_of(source)
+    scope = Scope(execution, execution.moments[0], call)
+    lines = []
+    for term in terms:
+        parts = spell(formulas, [term], scope, modules, call.form)
+        if not parts:
+            continue
+        place = next((p for p in term.end.places if is_editable(p.file)), None)
+        number = 0 if place is None else place.line
+        lines.append(
+            MethodLine(
+                place=place,
+                text=_joined(parts),
+                why=said_of(formulas, [term], scope, modules, number),
+            )
+        )
+    return lines, spell(formulas, terms, scope, modules, call.form)
+
+
+def body_of(
+    call: Recorded,
+    execution: Execution,
+    function: FunctionNode,
+    parts: Sequence[Spelled],
+) -> Replacement:
+    """Return the replacement of a method's body by the derived ldj."""
+    source = call.sources.text(execution.file)
+    assert source is not None
+    body = function.body
+    assert isinstance(body, list)
+    first = body[0]
+    is_documented = isinstance(first, ast.Expr) and isinstance(
+        first.value, ast.Constant
+    )
+    if is_documented and len(body) > 1:
+        first = body[1]
+    line, column, *_ = span_of(first)
+    *_, last, end = span_of(body[-1])
+    indent = source.lines[line - 1][:column].decode()
+    texts = _statements(call, execution, parts)
+    text = f"\n{indent}".join(texts)
+    return Replacement(source.file, line, column, last, end, text)
+
+
+def _statements(
+    call: Recorded, execution: Execution, parts: Sequence[Spelled]
+) -> list[str]:
+    zeros = call.form.zeros(_given(call, execution))
+    if not parts:
+        return [f"return {zeros}"]
+    ordered = sorted(parts, key=lambda part: not part.varies)
+    start = None if ordered[0].varies else zeros
+    if len(ordered) == 1:
+        return [f"return {ordered[0].after(start)}"]
+    lines = [f"ldj = {ordered[0].after(start)}"]
+    lines += [f"ldj = {part.after('ldj')}" for part in ordered[1:-1]]
+    return [*lines, f"return {ordered[-1].after('ldj')}"]
+
+
+def _given(call: Recorded, execution: Execution) -> str:
+    """Return a parameter that holds the batch."""
+    for name in execution.arguments:
+        held = execution.moments[0].held.get(name)
+        if (isinstance(held, Node) and held.value.dim() > 0) and len(
+            held.value
+        ) == call.trace.batch:
+            return name
+    return execution.arguments[-1]
+
+
+def _joined(parts: Sequence[Spelled]) -> str:
+    text = ""
+    for part in parts:
+        text = part.after(text or None)
+    return text or "0"

@@ -1,0 +1,256 @@
+"""A term in the words of the source: its formula, its sum, and its count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from sympy import Add, Expr
+
+from ldjcheck.derivation.calculus.printing import Printer
+from ldjcheck.derivation.calculus.terms import addends
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from sympy import Symbol
+
+    from ldjcheck.derivation.calculus.formulas import Formulas
+    from ldjcheck.derivation.calculus.terms import Summation, Term
+    from ldjcheck.derivation.reading.forms import Form
+    from ldjcheck.derivation.writing.scope import Scope
+    from ldjcheck.tape import Node
+
+_DEEP = 12  # definitions through which a symbol is written out
+_SHORT = 72  # characters of a line that carries several terms
+_CALLED = 25  # characters that a call inside of a word is worth
+
+
+class UnspeakableError(Exception):
+    """A value cannot be written where a term has to stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spelled:
+    """Part of a term as source: `text` is what is added or, if `minus`, subtracted.
+
+    `varies` says whether it has one number for each sample.
+    """
+
+    text: str
+    minus: bool
+    varies: bool
+    cost: int
+    terms: tuple[Term, ...] = ()
+
+    def after(self, total: str | None) -> str:
+        """Return the text behind a running total: `ldj - ...`, or alone."""
+        if total is None:
+            return f"-{self.text}" if self.minus else self.text
+        return f"{total} {'-' if self.minus else '+'} {self.text}"
+
+
+def spell(
+    formulas: Formulas,
+    terms: Sequence[Term],
+    scope: Scope,
+    modules: Mapping[str, str],
+    form: Form,
+) -> list[Spelled]:
+    """Return the terms of one statement as source, those that are summed alike together.
+
+    Raises:
+        UnspeakableError: something in them has no name here, and is made of nothing that has.
+    """
+    alone = [
+        each
+        for term in terms
+        for each in _together(formulas, [term], scope, modules, form)
+    ]
+    if max((len(each.text) for each in alone), default=0) > _SHORT:
+        return alone
+    whole = _together(formulas, terms, scope, modules, form)
+    longest = max((len(each.text) for each in whole), default=0)
+    return whole if longest <= _SHORT or len(whole) == len(alone) else alone
+
+
+def _together(
+    formulas: Formulas,
+    terms: Sequence[Term],
+    scope: Scope,
+    modules: Mapping[str, str],
+    form: Form,
+) -> list[Spelled]:
+    groups: dict[tuple[object, ...], list[tuple[Term, Summation, Expr]]] = {}
+    for term in terms:
+        for addend, how in addends(formulas, term):
+            shape = tuple(term.end.value.shape)
+            key = how, shape, term.per
+            groups.setdefault(key, []).append((term, how, addend))
+    found = []
+    for group in groups.values():
+        whole = Add(*(addend for *_, addend in group))
+        if whole != 0:
+            term, how, _ = group[0]
+            speller = _Speller(formulas, scope, modules, form, term, how)
+            of = tuple(dict.fromkeys(term for term, *_ in group))
+            found.append(replace(speller.spelled(whole), terms=of))
+    return found
+
+
+def spoken(
+    formulas: Formulas, expression: Expr, scope: Scope, modules: Mapping[str, str]
+) -> str:
+    """Return a formula in the names of a scope.
+
+    Raises:
+        UnspeakableError: something in it has no name there, and is made of nothing that has.
+    """
+    words = Words(formulas, scope)
+    expression, texts = words.of(expression)
+    printer = Printer(texts, formulas.numbers, modules, formulas.varying)
+    return printer.text(expression)
+
+
+class Words:
+    """Finds words for symbols; what has none is written out in what it is made of."""
+
+    def __init__(self, formulas: Formulas, scope: Scope) -> None:
+        self._formulas = formulas
+        self._scope = scope
+        self.cost = 0
+
+    def of(self, expression: Expr) -> tuple[Expr, dict[Symbol, str]]:
+        """Return a formula all of whose symbols can be written, and how.
+
+        Raises:
+            UnspeakableError: there is no way.
+        """
+        words: dict[Symbol, str] = {}
+        for _ in range(_DEEP):
+            silent = []
+            for symbol in sorted(expression.free_symbols - words.keys(), key=str):
+                word = self._scope.word(self._formulas.leaves[symbol])
+                if word is None or _is_costly(word):
+                    silent.append((symbol, word))
+                else:
+                    words[symbol] = word
+            if not silent:
+                break
+            for symbol, word in silent:
+                made_of = self._formulas.definition(symbol)
+                if made_of is None or made_of == symbol:
+                    if word is None:
+                        raise UnspeakableError(symbol)
+                    words[symbol] = word
+                else:
+                    expression = expression.xreplace({symbol: made_of})
+        if not expression.free_symbols <= words.keys():
+            raise UnspeakableError(expression)
+        used = {s: w for s, w in words.items() if s in expression.free_symbols}
+        self.cost += sum(_CALLED * word.count("(") for word in used.values())
+        return expression, used
+
+
+class _Speller:
+    def __init__(
+        self,
+        formulas: Formulas,
+        scope: Scope,
+        modules: Mapping[str, str],
+        form: Form,
+        term: Term,
+        how: Summation,
+    ) -> None:
+        self._formulas = formulas
+        self._form = form
+        self._scope = scope
+        self._modules = modules
+        self._term = term
+        self._how = how
+
+    def spelled(self, expression: Expr) -> Spelled:
+        """Return a sum of addends that are summed alike."""
+        finder = Words(self._formulas, self._scope)
+        expression, words = finder.of(expression)
+        minus = bool(expression.could_extract_minus_sign())
+        if minus:
+            expression = -expression
+        known = self._formulas
+        printer = Printer(words, known.numbers, self._modules, known.varying)
+        how = self._how
+        count = self._count()
+        total = self._sum() if how.is_summed else ""
+        text = (
+            printer.text(expression, 5) + total
+            if total
+            else printer.text(expression, 2)
+        )
+        if count:
+            text = f"{text} * {count}"
+        if self._form.column and how.varies and how.rank == 1:
+            text = f"{printer.text(expression, 5)}.unsqueeze(1)"
+            text = f"{text} * {count}" if count else text
+        return Spelled(text, minus, how.varies, finder.cost + len(text))
+
+    def _sum(self) -> str:
+        if self._term.per in ("sample", "scalar") and self._how.rank == 2:
+            return "" if self._form.column else ".squeeze(1)"
+        if not self._how.varies and self._form.event is None:
+            return ".sum()"
+        return self._form.summed(self._how.rank)
+
+    # --- counts -------------------------------------------------------------------
+
+    def _count(self) -> str:
+        """Return how often the formula counts, in sizes of a tensor that has a name here."""
+        axes, term = self._how.axes, self._term
+        if term.per == "place":
+            axes = self._places()
+        axes = self._form.counted(axes, self._how.of_rank)
+        if not axes:
+            return ""
+        name = self._tensor_of_shape()
+        rank = self._how.of_rank
+        if self._form.event is not None:
+            return " * ".join(f"{name}.shape[{axis - rank}]" for axis in axes)
+        if len(axes) == 1:
+            return f"{name}.shape[{axes[0]}]"
+        if axes == tuple(range(axes[0], rank)):
+            if len(axes) == 2 and axes[0] > 1:
+                return " * ".join(f"{name}.shape[{axis}]" for axis in axes)
+            if "math" in self._modules:
+                return f"{self._modules['math']}.prod({name}.shape[{axes[0]}:])"
+            return f"{name}.shape[{axes[0]}:].numel()"
+        return " * ".join(f"{name}.shape[{axis}]" for axis in axes)
+
+    def _places(self) -> tuple[int, ...]:
+        """Return the axes along which one matrix acts again and again."""
+        shape = self._term.end.value.shape
+        axes = [a for a in range(1, len(shape)) if shape[a] != self._how.per_place]
+        return tuple(axes) if len(axes) < len(shape) - 1 else ()
+
+    def _tensor_of_shape(self) -> str:
+        term = self._term
+        for node in (term.end, term.begin):
+            name = self._scope.name(node)
+            if name is not None:
+                return name
+        for name, held in self._scope.moment.held.items():
+            if _has_shape(held, term.end):
+                return name
+        for node in (term.begin, term.end):
+            word = self._scope.tensor(node)
+            if word is not None and not _is_costly(word):
+                return word  # a slice of something that has a name
+        raise UnspeakableError("nothing here has the shape that is counted")
+
+
+def _has_shape(held: object, node: Node) -> bool:
+    value = getattr(held, "value", None)
+    return value is not None and getattr(value, "shape", None) == node.value.shape
+
+
+def _is_costly(word: str) -> bool:
+    """Return whether a word computes something: what it is made of is tried first."""
+    return "(" in word

@@ -1,0 +1,1 @@
+"""What was handed in, and what is kept of it on disk."""

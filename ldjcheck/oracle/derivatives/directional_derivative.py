@@ -1,0 +1,122 @@
+"""Whether what is claimed of a Jacobian is true of the map that was really computed.
+
+Autograd answers for the graph that was recorded, which is another map where a layer
+detaches its scale, computes it under `no_grad` or brings its own backward. Central
+differences along random directions know nothing of graphs. They are taken only along
+inputs that count: the slopes of a coupling layer's network do not, and may be steep.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ldjcheck.oracle.derivatives.products import Products
+
+# The largest steps of float32 may lead out of the domain, the smallest are rounding's.
+_FINE = (1e-5, 1e-6, 1e-4)
+_ROUGH = (1e-2, 3e-2, 3e-3, 1e-3, 3e-4)
+_IS_ROUGH = 1e-10  # the rounding unit of float32 is above, that of float64 below
+_NEAR = {False: 1e-6, True: 2e-2}  # relative, of slopes that agree
+_UNCLEAR = 1e-2  # an error estimate above this share of the slope decides nothing
+_ANOTHER = 0.1  # of the slope: a kink nearby may cost that, and no rounding does
+_ROUNDED = 4.0  # units in the last place of y, that a difference of two may be off by
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """What moves, and how, where some of the inputs do."""
+
+    inputs: Tensor
+    outputs: Tensor
+    slope: Callable[[Tensor], Tensor]  # of the outputs, for a direction of the inputs
+    still: Tensor  # outputs that do not move with these inputs
+    copied: Tensor | None  # where the outputs are inputs handed on: which of them
+    samples: Tensor  # of which this is said, `(batch,)`
+
+
+def anchored(
+    products: Products, stages: tuple[Stage, ...], generator: torch.Generator
+) -> Tensor:
+    """Return on which samples differences of y confirm all stages, `(batch,)`."""
+    holds = torch.ones(products.batch, dtype=torch.bool, device=products.x.device)
+    for stage in stages:
+        if stage.copied is not None and _is_copied(products, stage, generator):
+            continue
+        holds &= _confirmed(products, stage, generator) | ~stage.samples
+    return holds
+
+
+def _is_copied(products: Products, stage: Stage, generator: torch.Generator) -> bool:
+    """Return whether the outputs follow the inputs bit by bit when those are moved."""
+    x = products.x.reshape(products.batch, -1)
+    moved = x + _FINE[0] * _direction(products, stage.inputs, generator)
+    y = products.value(moved)
+    assert stage.copied is not None
+    same = (y[:, stage.outputs] == moved.to(products.x)[:, stage.copied]).all(dim=1)
+    still = (y[:, stage.still] == products.y[:, stage.still]).all(dim=1)
+    return bool(((same & still) | ~stage.samples).all())
+
+
+def _confirmed(products: Products, stage: Stage, generator: torch.Generator) -> Tensor:
+    """Return on which samples each output was once seen to move as claimed.
+
+    An output that lands on a kink gets more tries, with other directions and steps;
+    agreement by chance in six digits along a random direction does not happen.
+    """
+    rough = products.epsilon > _IS_ROUGH and products.method != "differences"
+    looked = torch.cat([stage.outputs, stage.still])
+    pending = torch.ones(
+        products.batch, len(looked), dtype=torch.bool, device=looked.device
+    )
+    pending &= stage.samples[:, None]
+    ulp = _ROUNDED * torch.finfo(products.y.dtype).eps
+    for step in _ROUGH if rough else _FINE:
+        direction = _direction(products, stage.inputs, generator)
+        claimed = direction.new_zeros(products.batch, len(looked))
+        claimed[:, : len(stage.outputs)] = stage.slope(direction[:, stage.inputs])
+        near, size = _difference(products, direction, step, looked)
+        least = ulp * size / step
+        scale = torch.maximum(claimed.abs(), near.abs())
+        pending &= ~((claimed - near).abs() <= _NEAR[rough] * scale + least)
+        if not pending.any():
+            break  # so near already: nothing is left to extrapolate
+        far, _ = _difference(products, direction, 2 * step, looked)
+        slope, error = (4 * near - far) / 3, (near - far).abs()
+        scale = torch.maximum(claimed.abs(), slope.abs())
+        off = (claimed - slope).abs()
+        clear = error <= _UNCLEAR * scale + least
+        pending &= ~(clear & (off <= _NEAR[rough] * scale + 3.0 * error + least))
+        another = (clear & (off > _ANOTHER * scale + least)).any(dim=1)
+        if not pending.any() or (products.batch > 1 and bool(another.all())):
+            break
+    return ~pending.any(dim=1)
+
+
+def _difference(
+    products: Products, direction: Tensor, step: float, looked: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return the slopes of some outputs along a direction, and how large those are."""
+    x = products.x.reshape(products.batch, -1).double()
+    ahead = products.value(x + step * direction)[:, looked]
+    behind = products.value(x - step * direction)[:, looked]
+    return (ahead - behind) / (2 * step), torch.maximum(ahead.abs(), behind.abs())
+
+
+def _direction(
+    products: Products, inputs: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Return a random direction of some inputs: each entry is between 1/2 and 3/2."""
+    shape = (products.batch, len(inputs))
+    size = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
+    sign = torch.randint(0, 2, shape, generator=generator).double() * 2 - 1
+    direction = torch.zeros(products.batch, products.dims, dtype=torch.float64)
+    direction = direction.to(inputs.device)
+    direction[:, inputs] = (size * sign).to(inputs.device)
+    return direction

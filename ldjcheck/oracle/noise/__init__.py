@@ -1,0 +1,1 @@
+"""Layers that draw: their log-determinant given the draw, or in expectation."""

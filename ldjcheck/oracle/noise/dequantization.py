@@ -1,0 +1,127 @@
+"""Dequantization noise, and whether x + u stays in the cell that rounding undoes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.numerics.tolerance import round_trip_allowed
+from ldjcheck.oracle.noise.slopes import steepest
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.records import Side
+    from ldjcheck.running.runner import Runner
+
+_RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
+_BEYOND = 0.25  # learned noise that is stretched a little leaves by less
+_LINEAR = 1e-6  # how well u = c * draw + b must fit
+_COUNTED = 1e-4  # how well its own density must explain the ldj; the rest is judged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """What the noise explains of a way back that misses.
+
+    `ends` are those of the noise where it leaves [0, 1). `excuses` says whether that, or
+    rounding in x + u, is all: noise that is shifted may as well be a way back that is.
+    """
+
+    ends: tuple[float, float] | None
+    excuses: bool
+
+
+def noise_of(
+    runner: Runner,
+    forward: Side,
+    inverse: Side,
+    epsilon: float,
+) -> Noise | None:
+    """Return what the noise u explains; u is what stands before rounding, less x.
+
+    None where the way back is wrong by itself: it misses an x in whose cell x + u lies, as
+    one that rounds up does, or u is no noise. A u that comes near 0 or 1 may round over the
+    edge of its cell, by no more than arithmetic of this `epsilon` is off there.
+    """
+    if not inverse.exact.rounding_seen or inverse.exact.jacobian is None:
+        return None
+    first = Frozen()
+    seen = Frozen()
+    try:
+        there = runner.run("forward", forward.x, first)
+        back = runner.run("inverse", there.y.detach(), seen, see_rounding=True)
+    except FailedCallError:
+        return None
+    x, came_back = forward.x.double(), back.y.detach().double()
+    steps = [o.double() for o in seen.offsets if o.numel() == x.numel()]
+    if not first.draws or came_back.shape != x.shape or not steps:
+        return None
+    u = torch.stack([came_back - x, *(-step.reshape(x.shape) for step in steps)]).sum(0)
+    off = came_back != x
+    if not off.any() or not bool(torch.isfinite(u).all()):
+        return None
+    edge = round_trip_allowed(
+        x=float(x.abs().max()),
+        y=float(there.y.detach().abs().max()),
+        contraction=1.0 / steepest(inverse.exact.jacobian),
+        epsilon=epsilon,
+    )
+    cell = x.floor()  # that of x, which need not be a whole number itself
+    within = u + (x - cell)
+    if ((came_back != cell) & (within > edge) & (within < 1.0 - edge)).any():
+        return None
+    low, high = float(u.min()), float(u.max())
+    ends = (low, high) if low < -edge or high > 1.0 + edge else None
+    for draw in first.draws:
+        if draw.numel() == u.numel() and (shift := _shift(u, draw)) is not None:
+            return Noise(ends=ends, excuses=abs(shift) <= _LINEAR)
+    near = low >= -_BEYOND and high <= 1.0 + _BEYOND
+    rare = float(off.double().mean()) <= _RARELY
+    return Noise(ends=ends, excuses=True) if near or rare else None
+
+
+def density_of(noise: Tensor, gap: Tensor) -> Tensor | None:
+    """Return the log-density of each entry of the noise, `(batch, dims)`, if it is counted.
+
+    An ldj of learned noise is -log q(u | x): that of the map from the noise to u, less the
+    density of the noise itself, which is that of the generator that the noise was drawn
+    by. Uniform noise from 0 to 1 has none to count, and a layer may leave it to others:
+    the `gap` between what is reported and the map's own ldj decides.
+    """
+    flat = noise.detach().double().cpu().flatten(1)
+    if bool(((flat >= 0) & (flat <= 1)).all()):
+        return None
+    for density in _densities(flat):
+        off = (gap + density.sum(1)).abs()
+        counted = bool((off <= _COUNTED * (1 + gap.abs())).all())
+        if counted and bool((gap.abs() > off).all()):
+            return density
+    return None
+
+
+def _densities(noise: Tensor) -> Iterator[Tensor]:
+    """Yield the log-densities that numbers may be drawn by."""
+    yield -(noise**2) / 2 - math.log(2 * math.pi) / 2
+    if bool((noise.abs() <= 1).all()):  # of which a Laplace distribution is made
+        yield torch.full_like(noise, -math.log(2))
+
+
+def _shift(u: Tensor, draw: Tensor) -> float | None:
+    """Return b where u = c * draw + b with two numbers for all entries."""
+    columns = torch.stack(
+        [draw.double().reshape(-1), torch.ones(u.numel()).double()], 1
+    )
+    found = torch.linalg.lstsq(columns, u.reshape(-1, 1)).solution
+    off = (columns @ found - u.reshape(-1, 1)).abs().max()
+    fits = float(off) <= _LINEAR * (1.0 + float(u.abs().max()))
+    return float(found[1]) if fits and float(found[0].abs()) > _LINEAR else None

@@ -1,0 +1,124 @@
+"""Ways back that make up what left a flow: they draw it anew, from its density.
+
+What comes out is another point, whose kept part is the one that was given. There the exact
+value is minus the forward one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.numerics.tolerance import (
+    MACHINE_EPSILON,
+    hides_mistakes,
+    round_trip_allowed,
+)
+from ldjcheck.oracle.direction import measure_direction
+from ldjcheck.oracle.noise.slopes import steepest
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.sides import judged_by
+from ldjcheck.records import RoundTrip
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ldjcheck.oracle.oracle import Question
+    from ldjcheck.records import Side
+    from ldjcheck.running.runner import Runner
+
+_TRIES = 3
+_SCATTERS = 8.0  # three tries see a fraction of how far rounding can go
+_ANOTHER = 1e-3  # a kept part that is off by more is another point's
+
+
+def _known(asked: Question) -> Known | None:
+    """Return the exact value at the point that the way back made up.
+
+    The round trip starts from the kept part. Of a flow that draws noise on the way there,
+    nothing is known: the noise belongs to the point, and is drawn anew.
+    """
+    inverse, runner, options = asked.side, asked.runner, asked.bench.options
+    if not asked.is_back or not asked.bench.calls.departures:
+        return None
+    try:
+        again = runner.run("forward", inverse.y, Frozen())
+        there = measure_direction(
+            runner, "forward", inverse.y, options, behaviour=False
+        )
+    except FailedCallError:
+        return _unknown(inverse, 0)
+    total, exact = inverse.dims, there.exact
+    if exact.ldj is None or exact.jacobian is None or not exact.anchored:
+        return _unknown(inverse, again.left)
+    if exact.wrt == "noise" or there.y[0].numel() != total:
+        return _unknown(inverse, again.left)
+    kept = slice(0, total - again.left)
+    gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
+    off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
+    dtype = "float32" if runner.constants else inverse.said.dtype
+    trip = RoundTrip(
+        off=off,
+        allowed=round_trip_allowed(
+            x=float(inverse.x.abs().max()),
+            y=float(inverse.y.abs().max()),
+            contraction=1.0 / steepest(exact.jacobian),
+            epsilon=MACHINE_EPSILON[dtype],
+        ),
+    )
+    if off > _ANOTHER:
+        return replace(_unknown(inverse, again.left), round_trip=trip)
+    allowed = _with_wobble(runner, inverse, there, again.taken)
+    if allowed is not None:  # a point that rounding has moved away is another one
+        lost = allowed > hides_mistakes(there.dims)
+        exact = replace(exact, ldj=exact.ldj.masked_fill(lost, torch.nan))
+    judged = judged_by(inverse, exact, allowed)
+    return Known(exact=replace(judged, anchored=True), round_trip=trip)
+
+
+def _with_wobble(
+    runner: Runner,
+    inverse: Side,
+    there: Side,
+    taken: Tensor | None,
+) -> Tensor | None:
+    """Return the allowed difference with what rounding at the point makes of the ldj.
+
+    The way back knows the draw that it made up, the way there has only the point: where
+    the draw is small beside it, the last digit of the point changes its log-density.
+    """
+    if there.exact.allowed is None or taken is None:
+        return there.exact.allowed
+    generator = torch.Generator().manual_seed(0)
+    allowed = there.exact.allowed
+    for _ in range(_TRIES):
+        step = torch.randn(inverse.y.shape, generator=generator, dtype=torch.float64)
+        hair = 4.0 * MACHINE_EPSILON[inverse.said.dtype] * step.to(inverse.y)
+        near = runner.run("forward", inverse.y * (1.0 + hair), Frozen()).taken
+        if near is not None:
+            change = (near - taken).double().abs()
+            allowed = torch.maximum(allowed, there.exact.allowed + _SCATTERS * change)
+    return allowed
+
+
+def _unknown(inverse: Side, left: int) -> Known:
+    """Return what is known of a map from the kept part alone."""
+    jacobian = inverse.exact.jacobian
+    if jacobian is not None and left:
+        jacobian = jacobian[:, :, : jacobian.shape[2] - left]
+    return Known(
+        exact=replace(inverse.exact, ldj=None, allowed=None, jacobian=jacobian)
+    )
+
+
+ORACLE = Oracle(
+    name="resampled",
+    summary="a way back that draws anew what left has minus the exact value at its point",
+    known=_known,
+)

@@ -1,0 +1,273 @@
+"""The exact log|det J| of a map from few products of its Jacobians, by their structure.
+
+Each oracle proposes what J may be, and random products prove it, sample by sample; a
+sample of which that fails goes to the next one. Known entries leave a smaller block, which
+is asked the same again. The last one works out every entry, and nothing has to be guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.derivatives.directional_derivative import Stage, anchored
+from ldjcheck.oracle.derivatives.products import (
+    AUTOGRAD,
+    FEW,
+    WAYS,
+    EventMap,
+    Products,
+    opened,
+)
+from ldjcheck.oracle.structures import (
+    blocks,
+    colouring,
+    dense,
+    diagonal,
+    identity_rows,
+    low_rank,
+    permutation,
+    triangular,
+)
+from ldjcheck.oracle.structures.block import Block, Glimpse
+from ldjcheck.oracle.structures.cost import Afford, cost_of_dense
+from ldjcheck.oracle.structures.determinant import (
+    Determinant,
+    Known,
+    known_of,
+    nothing_known,
+    structure_of_parts,
+)
+from ldjcheck.oracle.structures.permutation import Permutation
+from ldjcheck.oracle.structures.proof import Claim, Proposal, prove
+
+Oracle = Callable[[Block], Proposal[Claim] | None]
+
+ORACLES: tuple[Oracle, ...] = (
+    identity_rows.propose,
+    diagonal.propose,
+    permutation.propose,
+    blocks.propose,
+    low_rank.propose,
+    triangular.propose,
+    colouring.propose,
+)
+"""From the cheapest one on; the dense Jacobian is behind them all."""
+
+_LEAST = 4  # lines that are left: fewer are worked out
+_GLIMPSES = 4  # columns, of different samples or of one, that are looked at first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is asked of the oracles."""
+
+    seed: int = 0
+    anchor: bool = True  # hold what is claimed against differences: 2 calls or more
+    bounds: bool = True  # say how far the numbers may be off
+    afford: Afford | None = None  # may all entries of the Jacobian be worked out?
+    differences: bool = True  # may they serve where nothing else differentiates?
+
+
+def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determinant:
+    """Return log|det J| of a map at each sample of a batch.
+
+    Args:
+        f: the map, `(batch, *event)` to as many real numbers per sample. It is called
+            with whole batches of the size of x.
+        x: the points, `(batch, *event)`.
+        wanted: what is asked.
+
+    Raises:
+        NoProductsError: nothing differentiates through f.
+        NoTensorError: f returns something else than a tensor.
+        UnequalDimsError: J is not square.
+    """
+    return solved(f, x, wanted or Wanted())[0]
+
+
+def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Products]:
+    """Return the same, and the products of the Jacobians, of which there may be more."""
+    generator = torch.Generator().manual_seed(wanted.seed)
+    ways = WAYS if wanted.differences else AUTOGRAD
+    products, glimpses = _looked_at(f, x, generator, ways)
+    every = torch.arange(products.dims, device=products.x.device)
+    whole = Block(
+        products=products,
+        lines=every,
+        sources=every,
+        glimpses=glimpses,
+        generator=generator,
+    )
+    pending = torch.ones(products.batch, dtype=torch.bool, device=every.device)
+    known = _solved(whole, pending, every[:0], wanted)
+    return _record(products, known, wanted, generator), products
+
+
+def _looked_at(
+    f: EventMap, x: Tensor, generator: torch.Generator, ways: tuple[type[Products], ...]
+) -> tuple[Products, tuple[Glimpse, ...]]:
+    """Return the products of f, and some columns of A."""
+    batch, dims = len(x), x[0].numel()
+    glimpses: list[Glimpse] = []
+    products: Products | None = None
+    count = 1 if dims <= FEW else max(1, _GLIMPSES // batch)
+    for _ in range(count):
+        sources = torch.randint(0, dims, (batch,), generator=generator)
+        units = torch.zeros(batch, dims, dtype=torch.float64)
+        units[torch.arange(batch), sources] = 1.0
+        units, sources = units.to(x.device), sources.to(x.device)
+        if products is None:
+            products, columns = opened(f, x, units, ways)
+        else:
+            columns = products.times(units)
+        glimpses.append(Glimpse(sources=sources, columns=columns))
+    assert products is not None
+    return products, tuple(glimpses)
+
+
+def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Known:
+    """Return what is known of a block, for samples that are pending.
+
+    `still` are outputs outside of the block that do not move with its inputs.
+    """
+    known = nothing_known(block.batch, block.products.dims, pending.device)
+    for oracle in () if _is_small(block) else ORACLES:
+        left = pending & ~known.done
+        if not left.any():
+            return known
+        proposal = oracle(block)
+        if proposal is not None:
+            known = known.merged(_proved(block, proposal, left, still, wanted))
+    left = pending & ~known.done
+    if not left.any():
+        return known
+    return known.merged(_all_entries(block, left, still, wanted))
+
+
+def _proved(
+    block: Block,
+    proposal: Proposal[Claim],
+    pending: Tensor,
+    still: Tensor,
+    wanted: Wanted,
+    *,
+    apart: bool = False,
+) -> Known:
+    """Return what a proposal tells of a block where it is proved."""
+    proof = prove(proposal, apart=apart)
+    holds = proof.holds & pending
+    part, rest = proposal.part, proposal.rest
+    none = nothing_known(block.batch, block.products.dims, pending.device)
+    if not holds.any():
+        return none
+    beside = still[:0]
+    if rest is not None and not proposal.part_is_first:
+        beside = rest.outputs
+    stage = _stage(proposal, torch.cat([still, beside]), holds)
+    found = known_of(proposal, proof, holds, stage, bounded=wanted.bounds)
+    if rest is None:
+        return found
+    if proposal.part_is_first:
+        still = torch.cat([still, part.outputs])
+    return found.beside(_solved(rest, holds, still, wanted), _parity(block, part))
+
+
+def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Known:
+    """Return what all entries of a block tell, if they can be afforded.
+
+    Where samples influence each other, each one's own block counts.
+    """
+    none = nothing_known(block.batch, block.products.dims, pending.device)
+    if not _is_afforded(block, wanted):
+        return replace(none, refused=cost_of_dense(block))
+    proposal = dense.propose(block)
+    found = _proved(block, proposal, pending, still, wanted)
+    left = pending & ~found.done
+    if left.any() and block.batch > 1:
+        proposal = dense.propose(block, apart=True)
+        found = found.merged(
+            replace(
+                _proved(block, proposal, left, still, wanted, apart=True), coupled=left
+            )
+        )
+    if block.is_whole and found.done.any():
+        columns = proposal.claim.columns
+        flipped = block.products.is_transposed
+        return replace(found, jacobian=columns if flipped else columns.mT)
+    return found
+
+
+def _is_small(block: Block) -> bool:
+    """Return whether all entries take hardly more products than a proof."""
+    return block.products.dims <= FEW or block.size < _LEAST
+
+
+def _is_afforded(block: Block, wanted: Wanted) -> bool:
+    if wanted.afford is None or _is_small(block):
+        return True
+    return wanted.afford(cost_of_dense(block))
+
+
+def _stage(proposal: Proposal[Claim], still: Tensor, samples: Tensor) -> Stage:
+    """Return what differences of y have to show, should the claim be true of the map."""
+    claim, part = proposal.claim, proposal.part
+    source = part if claim.is_graded else claim
+    times = source.times_transposed if part.products.is_transposed else source.times
+    return Stage(
+        inputs=part.inputs,
+        outputs=part.outputs,
+        slope=lambda direction: times(direction[None])[0],
+        still=still,
+        copied=_copied(claim, part),
+        samples=samples,
+    )
+
+
+def _copied(claim: Claim, part: Block) -> Tensor | None:
+    """Return which input each output is, where they are handed on alike in all samples."""
+    if not isinstance(claim, Permutation) or not bool((claim.entries == 1).all()):
+        return None
+    order = claim.order[0]
+    if not bool((claim.order == order).all()):
+        return None
+    return part.inputs[order.argsort() if part.products.is_transposed else order]
+
+
+def _parity(block: Block, part: Block) -> float:
+    """Return the sign of putting a part's lines and sources before the others."""
+    swaps = 0
+    for inner, outer in ((part.lines, block.lines), (part.sources, block.sources)):
+        at = torch.searchsorted(outer, inner)
+        swaps += int((at - torch.arange(len(at), device=at.device)).sum())
+    return -1.0 if swaps % 2 else 1.0
+
+
+def _record(
+    products: Products, known: Known, wanted: Wanted, generator: torch.Generator
+) -> Determinant:
+    holds = anchored(products, known.stages, generator) if wanted.anchor else None
+    missing = ~known.done
+    alone = bool(known.alone[known.done].all())
+    structure = structure_of_parts(known.parts, alone=alone)
+    simple = structure is not None and known.jacobian is None
+    return Determinant(
+        exact=known.ldj.masked_fill(missing, torch.nan),
+        sign=known.sign.masked_fill(missing, torch.nan),
+        allowed=known.error.masked_fill(missing, torch.nan) if wanted.bounds else None,
+        shares=None if known.shares.isnan().any() else known.shares,
+        structure=structure,
+        parts=known.parts,
+        method="products" if simple else products.method,
+        products=products.products,
+        calls=products.calls,
+        residual=known.residual,
+        bound=known.bound,
+        anchored=None if holds is None else holds & known.done,
+        jacobian=known.jacobian,
+        coupled=known.coupled,
+        refused=known.refused,
+    )

@@ -1,0 +1,184 @@
+"""The record of what is known of log|det J|, sample by sample, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.derivatives.directional_derivative import Stage
+    from ldjcheck.oracle.structures.cost import Cost
+    from ldjcheck.oracle.structures.proof import Claim, Proof, Proposal
+    from ldjcheck.records import Method, Structure
+
+_ORDER: tuple[Structure, ...] = (
+    "identity", "diagonal", "permutation", "triangular", "low-rank", "block", "dense",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Determinant:
+    """log|det J| of each sample, how it is known, and what that took.
+
+    Shapes are `(batch,)`, numbers are nats. Samples of which nothing is known have NaN.
+    """
+
+    exact: Tensor
+    sign: Tensor
+    allowed: Tensor | None  # how far `exact` may be off; None where nobody asked
+    shares: Tensor | None  # of the inputs, `(batch, dims)`; None where nothing tells
+    structure: Structure | None  # the least special one of all samples and parts
+    parts: tuple[tuple[Structure, int], ...]  # what J falls into, with the dims of each
+    method: Method
+    products: int
+    calls: int
+    residual: Tensor  # of the proofs, relative to what each line adds up
+    bound: Tensor  # what rounding explains of that
+    anchored: Tensor | None  # whether differences agree; None where nobody asked
+    jacobian: Tensor | None  # `(batch, dims, dims)`, where all of it was worked out
+    coupled: Tensor | None  # samples that influence others, or hang on them, if any
+    refused: Cost | None  # what a dense Jacobian would cost, where it was not afforded
+
+    @property
+    def is_known(self) -> Tensor:
+        """On which samples there is a proof."""
+        return ~torch.isnan(self.exact)
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether nothing simpler served for some sample."""
+        return self.structure == "dense"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of the determinant of one block, `(batch,)` each."""
+
+    done: Tensor
+    sign: Tensor
+    ldj: Tensor
+    error: Tensor
+    residual: Tensor
+    bound: Tensor
+    shares: Tensor  # by input among all dims, NaN where nothing tells
+    alone: Tensor  # whether its entries of A are the only ones in their columns
+    parts: tuple[tuple[Structure, int], ...] = ()
+    stages: tuple[Stage, ...] = ()
+    jacobian: Tensor | None = None
+    coupled: Tensor | None = None
+    refused: Cost | None = None
+
+    def merged(self, other: Known) -> Known:
+        """Return this, with other samples that the other knows."""
+        take = other.done & ~self.done
+
+        def chosen(here: Tensor, there: Tensor) -> Tensor:
+            mask = take.reshape(-1, *[1] * (here.dim() - 1))
+            return torch.where(mask, there, here)
+
+        fuller = other if self.jacobian is None else self
+        coupled = [each for each in (self.coupled, other.coupled) if each is not None]
+        return Known(
+            done=self.done | other.done,
+            sign=chosen(self.sign, other.sign),
+            ldj=chosen(self.ldj, other.ldj),
+            error=chosen(self.error, other.error),
+            residual=chosen(self.residual, other.residual),
+            bound=chosen(self.bound, other.bound),
+            shares=chosen(self.shares, other.shares),
+            alone=chosen(self.alone, other.alone),
+            parts=self.parts + (other.parts if bool(take.any()) else ()),
+            stages=self.stages + (other.stages if bool(take.any()) else ()),
+            jacobian=fuller.jacobian,
+            coupled=torch.stack(coupled).any(dim=0) if coupled else None,
+            refused=self.refused or other.refused,
+        )
+
+    def beside(self, other: Known, parity: float) -> Known:
+        """Return the determinants multiplied, where both are known."""
+        told = torch.isnan(self.shares)
+        return Known(
+            done=self.done & other.done,
+            sign=self.sign * other.sign * parity,
+            ldj=self.ldj + other.ldj,
+            error=self.error + other.error,
+            residual=torch.maximum(self.residual, other.residual),
+            bound=torch.minimum(self.bound, other.bound),
+            shares=torch.where(told, other.shares, self.shares),
+            alone=self.alone & other.alone,
+            parts=self.parts + other.parts,
+            stages=self.stages + other.stages,
+            coupled=other.coupled,
+            refused=other.refused,
+        )
+
+
+def nothing_known(batch: int, dims: int, device: torch.device) -> Known:
+    """Return that nothing is known of any sample."""
+    missing = torch.full((batch,), torch.nan, dtype=torch.float64, device=device)
+    none = torch.zeros(batch, dtype=torch.float64, device=device)
+    return Known(
+        done=torch.zeros(batch, dtype=torch.bool, device=device),
+        sign=missing,
+        ldj=missing,
+        error=missing,
+        residual=none,
+        bound=none,
+        shares=missing[:, None].expand(batch, dims),
+        alone=torch.zeros(batch, dtype=torch.bool, device=device),
+    )
+
+
+def known_of(
+    proposal: Proposal[Claim],
+    proof: Proof,
+    done: Tensor,
+    stage: Stage,
+    *,
+    bounded: bool,
+) -> Known:
+    """Return what a proved claim tells of its part."""
+    claim, part = proposal.claim, proposal.part
+    shares = torch.full(
+        (part.batch, part.products.dims), torch.nan, dtype=torch.float64,
+        device=done.device,
+    )  # fmt: skip
+    if claim.shares is not None:
+        shares[:, part.inputs] = claim.shares
+    unusual = (
+        1.0 + proof.residual / claim.epsilon
+    )  # entries are no better than products
+    return Known(
+        done=done,
+        sign=claim.sign,
+        ldj=claim.ldj,
+        error=proof.error + (claim.rounding * unusual if bounded else 0.0),
+        residual=proof.residual,
+        bound=proof.bound,
+        shares=shares,
+        alone=proof.is_alone,
+        parts=((claim.structure, part.size),),
+        stages=(stage,),
+    )
+
+
+def structure_of_parts(
+    parts: tuple[tuple[Structure, int], ...], *, alone: bool
+) -> Structure | None:
+    """Return one word for a J that falls into parts.
+
+    They stand `alone`, or below each there may be whatever it likes: what consists of
+    pivots is then triangular, all else is made of blocks.
+    """
+    words = {word for word, _ in parts}
+    if len(words) < 2 and (alone or len(parts) < 2):
+        return next(iter(words), None)
+    if alone and words <= {"identity", "diagonal"}:
+        return "diagonal"
+    if alone and words <= {"identity", "diagonal", "permutation"}:
+        return "permutation"
+    pivots = {"identity", "diagonal", "permutation", "triangular"}
+    return "triangular" if words <= pivots else "block"

@@ -1,0 +1,154 @@
+"""The exact ldj of a way back that has none of its own, by the way there that it solves.
+
+An inverse that solves an equation numerically has no useful derivative of its own, or one
+that is good to the solver's last step only; the exact value is then minus that of the way
+there, at the point where it ended.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.sides import judged_by, measured_side
+from ldjcheck.oracle.way_back.round_trip import gap_between
+from ldjcheck.oracle.way_back.undoing import by_inversion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.oracle.oracle import Question
+    from ldjcheck.records import Exact, Side, Sides
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.running.runner import Runner
+
+NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
+_NEARLY = (
+    1e-2  # of the exact value: a solver's own derivative, however early it stopped
+)
+_PER_DIM = 10.0  # nats by which a residual of 1 moves the ldj
+
+
+def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
+    """Return the way back; where it has no derivative, by the way there that it solves.
+
+    Differences of what a solver returns cost many calls and tell its last steps: they are
+    left for a way back that leads elsewhere.
+    """
+    there = None
+    if runner.promote and not runner.calls.departures:
+        undone = _shown_to_undo(runner, y, forward, bench)
+        if undone is not None:
+            return undone
+        plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
+        there = forward.exact.jacobian if plain and forward.exact.anchored else None
+    inverse = measured_side(runner, "inverse", y, bench, there)
+    if there is None or not inverse.answered or inverse.exact.anchored:
+        return inverse
+    if inverse.y.shape == forward.x.shape and not inverse.exact.rounding_seen:
+        off = gap_between(inverse.y, forward.x)
+        found = _at_preimage(runner, inverse, off, bench) if off <= NEAR else None
+        if found is not None:
+            underived = not _follows(inverse.exact, found)
+            return replace(inverse, exact=replace(found, underived=underived))
+    return measured_side(runner, "inverse", y, replace(bench, solves=False))
+
+
+def _shown_to_undo(
+    runner: Runner, y: Tensor, forward: Side, bench: Bench
+) -> Side | None:
+    """Return a way back of many dims judged by the way there, where it undoes it."""
+    plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
+    if forward.exact.method != "products" or not plain or forward.said.estimated:
+        return None
+    said = measured_side(runner, "inverse", y, bench, said_alone=True)
+    return by_inversion(runner, said, forward) if said.answered else said
+
+
+def only_solves(measured: Sequence[Sides]) -> bool:
+    """Return whether the way back had no derivative of its own, wherever it was measured.
+
+    One of an estimate, or of constants that rounding leaves open, is looked at as a whole.
+    """
+    sides = [each.inverse for each in measured]
+    return bool(sides) and all(
+        side.exact.underived and not side.said.estimated and not side.exact.slack
+        for side in sides
+    )
+
+
+def stops_early(own: Exact, found: Exact) -> bool:
+    """Return whether a solver's residual explains what its own derivative is off by."""
+    assert own.ldj is not None
+    assert found.ldj is not None
+    assert found.allowed is not None
+    return bool(((own.ldj - found.ldj).abs() <= found.allowed).all())
+
+
+def residual_allowed(off: float, dims: int) -> float:
+    """Return by how much an ldj may be off, in nats, at a point that is off by so much."""
+    return _PER_DIM * off * dims
+
+
+def _known(asked: Question) -> Known | None:
+    """Return what is true at the point where the way back ended.
+
+    Where its own derivative is not known; or good to the solver's last step only, while
+    the reported value is good to more.
+    """
+    inverse, forward = asked.side, asked.other
+    off, exact = inverse.round_trip.off, inverse.exact
+    if not asked.is_back or off is None or asked.bench.calls.departures:
+        return None
+    derivable = exact.method != "differences" and exact.anchored
+    if (
+        (derivable and not inverse.disagrees)
+        or exact.method == "preimage"
+        or exact.rounding_seen
+        or forward.exact.wrt == "noise"
+        or off > NEAR
+    ):
+        return None
+    found = _at_preimage(asked.runner, inverse, off, asked.bench)
+    if found is None:
+        return None
+    judged = replace(inverse, exact=found)
+    if derivable and (judged.disagrees or not stops_early(exact, found)):
+        return None
+    return Known(exact=found)
+
+
+def _at_preimage(
+    runner: Runner, inverse: Side, off: float, bench: Bench
+) -> Exact | None:
+    """Return minus the exact value of the way there, where the way back ended.
+
+    `off` is by how much it missed. None where that value is not known.
+    """
+    numbers = replace(bench, behaviour=False)
+    at = measured_side(runner, "forward", inverse.y, numbers)
+    if at.exact.ldj is None or not at.exact.anchored:
+        return None
+    assert at.exact.allowed is not None
+    allowed = at.exact.allowed + residual_allowed(off, at.dims)
+    return replace(judged_by(inverse, at.exact, allowed), anchored=True)
+
+
+def _follows(own: Exact, found: Exact) -> bool:
+    """Return whether the derivative of a way back is nearly that of what it solves for."""
+    if own.ldj is None or found.ldj is None:
+        return False
+    known = torch.isfinite(found.ldj)
+    near = (own.ldj - found.ldj).abs() <= _NEARLY * (1.0 + found.ldj.abs())
+    return bool((near | ~known).all())
+
+
+ORACLE = Oracle(
+    name="preimage",
+    summary="a way back that solves has minus the exact value of the way there",
+    known=_known,
+)

@@ -1,0 +1,128 @@
+"""Whether the way back leads back: by how much it misses, and by how much it may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
+from ldjcheck.oracle.noise.dequantization import noise_of
+from ldjcheck.oracle.noise.slopes import flattest
+from ldjcheck.oracle.sides import is_minus, measured_side
+from ldjcheck.oracle.way_back.many_to_one import has_one_image, is_spanned_by_noise
+from ldjcheck.oracle.way_back.periodicity import period_of
+from ldjcheck.records import RoundTrip
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.oracle import Question
+    from ldjcheck.records import Side
+    from ldjcheck.running.runner import Runner
+
+_WHOLE_NUMBERS = 1e-6
+
+
+def round_trip_of(asked: Question) -> RoundTrip:
+    """Return how far inverse(f(x)) is from x, and how far it may be; empty where none is.
+
+    `asked` is the way back, with the way there as the other.
+    """
+    inverse, forward, runner = asked.side, asked.other, asked.runner
+    if not forward.answered or not inverse.answered:
+        return RoundTrip()
+    if inverse.y.shape != forward.x.shape or _drops_dims(forward):
+        return RoundTrip()
+    off = gap_between(inverse.y, forward.x)
+    dtype = "float32" if runner.constants else forward.said.dtype
+    allowed = _allowed(forward, inverse, dtype)
+    if off > allowed and not inverse.exact.rounding_seen:
+        off = _off_by_turns(runner, forward.x, inverse.y, off)
+    trip = RoundTrip(off=off, residual=off, allowed=allowed)
+    return _excused(asked, trip) if off > allowed else trip
+
+
+def _excused(asked: Question, trip: RoundTrip) -> RoundTrip:
+    """Return a round trip that misses, where something else than the way back is why."""
+    inverse, forward, runner = asked.side, asked.other, asked.runner
+    allowed = trip.allowed
+    noise = None
+    if not inverse.disagrees:
+        epsilon = MACHINE_EPSILON[forward.said.dtype]
+        noise = noise_of(runner, forward, inverse, epsilon)
+    if noise is not None:
+        trip = replace(trip, noise=noise.ends)
+    if noise is not None and noise.excuses:  # the way back does nothing wrong
+        return replace(trip, allowed=trip.off)
+    if forward.exact.wrt == "noise" and inverse.exact.rounding_seen:
+        if has_one_image(runner, forward.x, inverse.y):  # from image to image
+            return replace(trip, off=0.0, residual=0.0, one_image=True)
+    elif (
+        forward.exact.wrt == "input"
+        and allowed is not None
+        and is_spanned_by_noise(runner, forward.x, allowed)
+    ):
+        return replace(trip, allowed=trip.off)
+    return trip
+
+
+def is_meant(asked: Question) -> bool:
+    """Return whether a way back leads elsewhere, and its ldj is that of one that does not.
+
+    Minus the forward ldj at the right point, or where a solver stopped, is what it is meant
+    to be: it is the map that is wrong then, and not its ldj.
+    """
+    inverse, forward = asked.side, asked.other
+    if not (inverse.round_trip.misses and inverse.disagrees and forward.answered):
+        return False
+    if is_minus(inverse, forward):
+        return True
+    numbers = replace(asked.bench, behaviour=False)
+    at = measured_side(asked.runner, "forward", inverse.y, numbers)
+    return is_minus(inverse, at)
+
+
+def gap_between(a: Tensor, b: Tensor) -> float:
+    """Return the largest difference of two tensors; infinite where one is not finite."""
+    gap = (a.double() - b.double()).abs()
+    return float(gap.max()) if torch.isfinite(gap).all() else float("inf")
+
+
+def _allowed(forward: Side, inverse: Side, dtype: str) -> float:
+    if inverse.exact.rounding_seen or not inverse.y.is_floating_point():
+        return _WHOLE_NUMBERS
+    if forward.exact.jacobian is None:
+        return _WHOLE_NUMBERS
+    return round_trip_allowed(
+        x=float(forward.x.abs().max()),
+        y=float(forward.y.abs().max()),
+        contraction=flattest(forward.exact.jacobian),
+        epsilon=MACHINE_EPSILON[dtype],
+    )
+
+
+def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
+    """Return how far the way back is from x where whole turns of a circle do not count.
+
+    A map that repeats itself has one image for both ends of a turn.
+    """
+    if not x.is_floating_point() or not back.is_floating_point():
+        return off
+
+    try:
+        turn = period_of(runner.around, x, back)
+    except FailedCallError:
+        return off
+    if turn is None:
+        return off
+    gap = (back.double() - x.double()) / turn
+    return turn * float((gap - gap.round()).abs().max())
+
+
+def _drops_dims(side: Side) -> bool:
+    """Return whether the output has fewer entries: what is dropped cannot come back."""
+    return side.y[0].numel() < side.dims

@@ -1,0 +1,293 @@
+"""Flows of several scales: what leaves on the way belongs to the output.
+
+A split hands on a part of the dims and adds the log-density of the rest to the ldj. With
+the rest put back beside the output, and its log-density taken off the ldj, the flow is a
+bijection of all dims, whose Jacobian is square. Whether what a split adds is a log-density
+is asked of the split by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
+from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.records import Calls, Departure, Returned
+from ldjcheck.running.failed_calls import (
+    FailedCallError,
+)
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
+from ldjcheck.running.packing import gathered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ldjcheck.records import Shape
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.running.runner import Runner
+
+_SAME = 1e-9
+_SMALLEST = (
+    1e-9  # a singular value below this share of the largest: dims merged or lost
+)
+
+
+def with_departures(
+    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
+) -> Bench:
+    """Return the bench with what leaves on the way as a part of the output.
+
+    As it is, where nothing leaves, or where it is not what the output lacks.
+    """
+    calls = bench.calls
+    if calls.forward is None or calls.parts:
+        return bench
+    found = _found(bench, recognise)
+    if not found:
+        return bench
+    whole = _Whole(calls, found)
+    back = None
+    if calls.inverse is not None:
+        back = replace(calls.inverse, call=whole.inverse)
+    there = replace(calls.forward, call=whole.forward)
+    opened = replace(calls, forward=there, inverse=back, departures=found)
+    if any(each.calls is None for each in found):
+        regular = whole.is_regular(replace(bench, calls=opened))
+        return replace(bench, calls=opened) if regular else bench
+    return replace(bench, calls=opened)
+
+
+def _found(
+    bench: Bench, recognise: Callable[[Any], tuple[Calls, ...]]
+) -> tuple[Departure, ...]:
+    x = bench.inputs()
+    runner = bench.runner(warm_up=x)
+    heard = Leavings(flow=runner.layer)
+    try:
+        with heard.listening():
+            outcome = runner.run("forward", x, Frozen())
+    except FailedCallError:
+        return ()
+    found: dict[str, Departure] = {}
+    for left in heard.heard:
+        if left.path not in found and (each := _departure(runner, left, recognise)):
+            found[left.path] = each
+    again = Leavings(flow=runner.layer, wanted=frozenset(found))
+    with again.listening():
+        runner.run("forward", x, Frozen())
+    lost = x.numel() - outcome.y.numel()
+    lost -= sum(left.x.numel() - left.y.numel() for left in again.heard)
+    if not lost:
+        return tuple(found.values())
+    inline = [each for each in again.asked if _is_of(each, x)]
+    if lost != sum(each.z.numel() for each in inline):
+        return ()
+    return (*found.values(), *(_as_departure(each) for each in inline))
+
+
+def _as_departure(asked: Asked) -> Departure:
+    kind, shape = type(asked.owner).__name__, tuple(asked.z.shape[1:])
+    return Departure(path=asked.path, kind=kind, calls=None, shape=shape)
+
+
+def _is_of(asked: Asked, x: Tensor) -> bool:
+    """Return whether a density was asked for each sample of the batch."""
+    answer, z = asked.answer, asked.z
+    return bool(z.dim() and answer.dim()) and len(z) == len(answer) == len(x)
+
+
+def _departure(
+    runner: Runner, left: Left, recognise: Callable[[Any], tuple[Calls, ...]]
+) -> Departure | None:
+    """Return how a split is called, if it hands on what it keeps and reports an ldj."""
+    for calls in recognise(left.owner):
+        if calls.forward is None:
+            continue
+        contexts = {n: left.given[n] for n in calls.context_names if n in left.given}
+        alone = replace(
+            runner, layer=left.owner, calls=calls, kwargs=contexts, layouts={}
+        )
+        try:
+            outcome = alone.run("forward", left.x, Frozen())
+            kept = _kept(left, calls, contexts)
+        except (FailedCallError, RuntimeError, ValueError):
+            continue
+        flat = left.x.detach().flatten(1)
+        if outcome.reported is None or kept is None or not _is(outcome.y, left.y):
+            continue
+        if not _is(flat[:, kept], left.y.detach().flatten(1)):
+            continue
+        return Departure(
+            path=left.path,
+            kind=type(left.owner).__name__,
+            calls=calls,
+            shape=tuple(left.x.shape[1:]),
+            contexts=tuple(
+                (name, tuple(value.shape[1:]))
+                for name, value in contexts.items()
+                if isinstance(value, Tensor)
+            ),
+        )
+    return None
+
+
+def _kept(left: Left, calls: Calls, contexts: Mapping[str, Any]) -> list[int] | None:
+    """Return which entries a split keeps, in its order; None where it does not copy.
+
+    Numbers that are their own positions are sent through.
+    """
+    x = torch.zeros_like(left.x)
+    x = x + torch.arange(x[0].numel(), dtype=x.dtype).reshape(x.shape[1:])
+    assert calls.forward is not None
+    start = x.new_zeros((len(x), 1) if calls.column else (len(x),))
+    with torch.no_grad():
+        returned = calls.forward.call(
+            left.owner, x, start if calls.accumulates else None, contexts
+        )
+    y, _ = gathered(returned.y)
+    kept = y[0].flatten()
+    whole = [int(value) for value in kept.tolist() if float(value).is_integer()]
+    inside = len(set(whole)) == kept.numel() and all(
+        0 <= index < x[0].numel() for index in whole
+    )
+    return whole if inside else None
+
+
+def _is(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape:
+        return False
+    return torch.allclose(a.detach(), b.detach(), rtol=_SAME, atol=_SAME)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """What left at one split: the entries, and the log-density that it says they have."""
+
+    rest: Tensor  # (batch, dims)
+    claimed: Tensor  # (batch,)
+
+
+class _Whole:
+    """Calls a flow so that what leaves on the way is a part of the output."""
+
+    def __init__(self, calls: Calls, found: tuple[Departure, ...]) -> None:
+        self._calls = calls
+        self._by_path = {d.path: d.calls for d in found if d.calls is not None}
+        self._inline = any(each.calls is None for each in found)
+        self._silent = False  # the densities are asked, and not added
+        self._kept: dict[int, Shape] = {}  # the shape of the output, by all dims
+
+    def is_regular(self, bench: Bench) -> bool:
+        """Return whether what densities were asked about is what the output lacks.
+
+        Where the ldj is right without them, the flow only asks and does not add them.
+        """
+        x = bench.inputs()
+        runner = bench.runner(warm_up=x)
+        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+        bare = replace(runner, calls=self._calls, layouts={})
+        try:
+            jacobian = map_.jacobian(map_.origin)[0].double()
+            raw = bare.run("forward", x, Frozen()).reported
+        except (FailedCallError, NoJacobianError):
+            return False
+        if jacobian.shape[1] != jacobian.shape[2] or not jacobian.isfinite().all():
+            return False
+        if bool(((jacobian - jacobian.round()).abs() < _SAME).all()):
+            return False  # all is copied: a split by itself, judged by what it adds
+        sizes = torch.linalg.svdvals(jacobian)
+        if bool((sizes.amin(1) <= _SMALLEST * sizes.amax(1)).any()):
+            return False
+        exact = log_abs_det(jacobian)[1]
+        self._silent = raw is not None and _is(raw.detach().double(), exact)
+        return True
+
+    def forward(
+        self, layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        assert self._calls.forward is not None
+        heard = Leavings(flow=layer, wanted=self._by_path)
+        with heard.listening():
+            returned = self._calls.forward.call(layer, x, start, kwargs)
+        y, _ = gathered(returned.y)
+        parts = self._parts(heard, x)
+        whole = torch.cat([y.flatten(1), *(part.rest for part in parts)], dim=1)
+        self._kept[whole.shape[1]] = tuple(y.shape[1:])
+        left = sum(part.rest.shape[1] for part in parts)
+        ldj = self._less(returned.ldj, parts, start)
+        return replace(returned, y=whole, ldj=ldj, left=left, taken=_sum(parts))
+
+    def inverse(
+        self, layer: Any, y: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+    ) -> Returned:
+        assert self._calls.inverse is not None
+        assert self._calls.forward is not None
+        shape = self._kept.get(y[0].numel(), tuple(y.shape[1:]))
+        kept = y.flatten(1)[:, : torch.Size(shape).numel()].reshape(len(y), *shape)
+        returned = self._calls.inverse.call(layer, kept, start, kwargs)
+        heard = Leavings(flow=layer, wanted=self._by_path)
+        with heard.listening():
+            self._calls.forward.call(layer, returned.y, start, kwargs)
+        parts = self._parts(heard, returned.y)
+        ldj = self._less(returned.ldj, parts, start, back=True)
+        return replace(returned, ldj=ldj, taken=_sum(parts))
+
+    def _less(
+        self, ldj: Any, parts: list[_Part], start: Tensor | None, *, back: bool = False
+    ) -> Any:
+        """Return the ldj without the log-densities of what left.
+
+        A flow that adds nothing at all stays one that adds nothing.
+        """
+        if ldj is None or _is_nothing(ldj, start):
+            return ldj
+        sign = -self._calls.sign if back else self._calls.sign
+        for part in parts:
+            claimed = part.claimed
+            if isinstance(ldj, Tensor) and ldj.dim() == 2 and ldj.shape[1] == 1:
+                claimed = claimed[:, None]
+            ldj = ldj - sign * claimed
+        return ldj
+
+    def _parts(self, heard: Leavings, x: Tensor) -> list[_Part]:
+        parts = [self._part(left) for left in heard.heard]
+        asked = [each for each in heard.asked if self._inline and _is_of(each, x)]
+        for each in asked:
+            claimed = each.answer.reshape(len(x), -1).sum(1) * (not self._silent)
+            parts.append(_Part(rest=each.z.flatten(1), claimed=claimed))
+        return parts
+
+    def _part(self, left: Left) -> _Part:
+        calls = self._by_path[left.path]
+        contexts = {n: left.given[n] for n in calls.context_names if n in left.given}
+        kept = set(_kept(left, calls, contexts) or ())
+        rest = [i for i in range(left.x[0].numel()) if i not in kept]
+        assert calls.forward is not None
+        start = left.x.new_zeros((len(left.x), 1) if calls.column else (len(left.x),))
+        said = calls.forward.call(
+            left.owner, left.x, start if calls.accumulates else None, contexts
+        )
+        claimed = torch.as_tensor(said.ldj, dtype=left.x.dtype)
+        if claimed.dim():
+            claimed = claimed.flatten(1).sum(1) if claimed.dim() > 1 else claimed
+        claimed = (calls.sign * claimed).expand(len(left.x))
+        return _Part(rest=left.x.flatten(1)[:, rest], claimed=claimed)
+
+
+def _sum(parts: list[_Part]) -> Tensor | None:
+    if not parts:
+        return None
+    return torch.stack([part.claimed.detach() for part in parts]).sum(0)
+
+
+def _is_nothing(ldj: Any, start: Tensor | None) -> bool:
+    if not isinstance(ldj, Tensor):
+        return not ldj
+    if start is None:
+        return bool((ldj.abs() <= _SAME).all())
+    return ldj.shape == start.shape and _is(ldj, start)
