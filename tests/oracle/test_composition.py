@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure.custom_functions import NoBackward
 from torch import Tensor
 
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import Composition, Step, composed
+from oracle.custom_functions import NoBackward
 
 from .maps import (
     Map,

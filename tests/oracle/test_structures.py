@@ -10,11 +10,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.products import NoProductsError, UnequalDimsError
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
+from oracle.custom_functions import ItemInBackward, NoBackward, NoDerivative
 
 from .maps import EXAMPLES, Example, chunk_coupling, dense_ldj, normal, residual
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from diagnosis.written import Written
+from mistakes.diagnosis.written import Written
 
 COUNTS = (
     Written(

@@ -2,7 +2,7 @@
 
 By default each law is tried on a few flows. The long run tries 400 of them for each law:
 
-    pytest -n 0 -m slow tests/laws
+    pytest -n 0 -m slow tests/checking
 """
 
 from __future__ import annotations

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.distributions import Transform, constraints
 
 import ldjcheck
-from diagnosis.test_flows_and_ties import flow
-from diagnosis.written import build
+from mistakes.diagnosis.test_flows_and_ties import flow
+from mistakes.diagnosis.written import build
 
-EXAMPLES = Path(__file__).parents[2] / "examples"
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def example(module: str, name: str) -> Any:

@@ -3,7 +3,7 @@
 Status, code, name, line and fix of every layer of the zoo stay as they are, whatever
 rounding did last to what it returns and to its Jacobian. A part runs always, the whole zoo
 
-    pytest -n 0 -m slow tests/laws/test_last_bits.py
+    pytest -n 0 -m slow tests/checking/test_last_bits.py
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from ldjcheck.oracle.derivatives.jacobian import (
     ldj_error,
     log_abs_det,
 )
-from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
+from oracle.custom_functions import ItemInBackward, NoBackward, NoDerivative
 
 few = settings(max_examples=12, deadline=None)
 seeds = st.integers(0, 2**31)

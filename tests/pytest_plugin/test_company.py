@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from plugin.conftest import IS_INSTALLED
+from pytest_plugin.conftest import IS_INSTALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable

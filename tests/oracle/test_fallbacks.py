@@ -10,7 +10,7 @@ from small_layers import Affine, Curve, Pair
 from torch import Tensor, nn
 
 import ldjcheck
-from measure.custom_functions import ItemInBackward, NoBackward, NoDerivative
+from oracle.custom_functions import ItemInBackward, NoBackward, NoDerivative
 
 
 class ThreeTimes(nn.Module):

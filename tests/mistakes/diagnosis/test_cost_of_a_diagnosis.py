@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import ldjcheck
-from diagnosis.test_ledger import example
+from mistakes.diagnosis.test_ledger import example
 
 ROUNDS = 9
 

@@ -8,9 +8,9 @@ import pytest
 from thinning import every
 
 import ldjcheck
-from diagnosis.mistakes import MISTAKES
-from diagnosis.neighbours import NEIGHBOURS, lines
-from diagnosis.written import Written, build
+from mistakes.diagnosis.mistakes import MISTAKES
+from mistakes.diagnosis.neighbours import NEIGHBOURS, lines
+from mistakes.diagnosis.written import Written, build
 
 if TYPE_CHECKING:
     from pathlib import Path

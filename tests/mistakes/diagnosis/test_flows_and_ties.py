@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import ldjcheck
-from diagnosis.written import build
+from mistakes.diagnosis.written import build
 
 if TYPE_CHECKING:
     from pathlib import Path

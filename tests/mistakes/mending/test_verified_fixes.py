@@ -13,7 +13,7 @@ import torch
 from thinning import every
 
 import ldjcheck
-from fixes.layers import built, loaded, mended, written
+from mistakes.mending.layers import built, loaded, mended, written
 
 if TYPE_CHECKING:
     from pathlib import Path

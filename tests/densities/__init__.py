@@ -1,0 +1,1 @@
+"""Tests of log-densities that are written out."""

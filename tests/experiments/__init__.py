@@ -1,0 +1,1 @@
+"""Tests of the experiments: what a layer does over several calls."""

@@ -1,1 +1,0 @@
-"""Kinds of layers: estimators, integrators, splits, injections."""

@@ -1,1 +1,0 @@
-"""Tests of the measuring: the oracle, the guard, and what is put back."""

@@ -1,0 +1,1 @@
+"""Tests of the numerics: how far right numbers may be apart."""
