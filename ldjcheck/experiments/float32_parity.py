@@ -13,6 +13,7 @@ import torch
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
+from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import SQUEEZES
 from ldjcheck.records import Noticed
@@ -122,9 +123,7 @@ def _only_watched(
     if not far.any():
         return None
     again, _ = _reported(written, direction, x, frozen, float("inf"))
-    if again is None or not torch.allclose(
-        again, here, rtol=_AGAIN, atol=_AGAIN, equal_nan=True
-    ):
+    if again is None or not same(again, here, _AGAIN):
         return None
     worst = int(off.argmax())
     return (

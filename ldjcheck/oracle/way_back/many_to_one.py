@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
 
     from ldjcheck.running.runner import Runner
 
-_SAME = 1e-9  # relative: two images that are one
-
 
 def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     """Return whether the map takes x and back to one point, under the same noise.
 
     It then has to tell the points themselves apart: one image for all would say nothing.
     """
-    if back.shape != x.shape or _is_close(back, x):
+    if back.shape != x.shape or same(back, x):
         return False
     if x.unique().numel() > 1 and back.unique().numel() == 1:
         return False
@@ -39,11 +38,7 @@ def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
         again = runner.run("forward", back.detach().to(x.dtype), Frozen()).y.detach()
     except FailedCallError:
         return False
-    return bool(noise.draws) and again.shape == there.shape and _is_close(again, there)
-
-
-def _is_close(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
+    return bool(noise.draws) and same(again, there)
 
 
 def is_spanned_by_noise(runner: Runner, x: Tensor, allowed: float) -> bool:
