@@ -53,7 +53,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     promoted, _, _ = bench.ready(probe)
     written, _, _ = replace(bench, promote=False).ready(probe)
     _hand_over(promoted.layer, written.layer)
-    for side in so_far.first.answered:
+    for side in so_far.sides[0].answered:
         behaviour = _compared(promoted, written, side)
         if behaviour is not None:
             yield Noticed(direction=side.direction, behaviour=behaviour)

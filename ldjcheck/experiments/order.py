@@ -85,7 +85,7 @@ def examined(
     evidence = observed(bench, evidence, OF_VALUES)
     evidence = replace(evidence, sides=with_stand_ins(bench, evidence.sides))
     if experiments is not OF_KNOWN_LAYERS and bench.behaviour:
-        bench = replace(bench, apart=bench.apart or are_all_apart(evidence.at_probes))
+        bench = replace(bench, apart=bench.apart or are_all_apart(evidence.sides))
     evidence = observed(bench, evidence, experiments)
     return Examined(evidence=evidence, said={**borne.said, **_said(evidence)})
 

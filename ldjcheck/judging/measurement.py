@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, GradientMeasured, Measurement, Options
+from ldjcheck.records import Comparison, Measurement, Options
 
 if TYPE_CHECKING:
     from ldjcheck.settling.subject import Subject
@@ -27,8 +27,7 @@ def measured(
         calls=subject.bench.calls,
         # what is measured later is moved no further than the layer bears
         options=replace(options, params_scale=sides[0].probe.scale),
-        measured=sides,
-        gradients=found.evidence.of(GradientMeasured),
+        evidence=found.evidence,
         has_parameters=subject.has_parameters,
         inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
+from ldjcheck.records.gradient import GradientMeasured
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from ldjcheck.records.asked import Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.edit import Location
-    from ldjcheck.records.gradient import GradientMeasured
+    from ldjcheck.records.observed import Evidence
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.result import Check
     from ldjcheck.records.side import Side, Sides
@@ -29,12 +30,21 @@ class Measurement:
     layer: Layer
     calls: Calls
     options: Options
-    measured: tuple[Sides, ...]
+    evidence: Evidence
     has_parameters: bool
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights, or orientations, remain unproven
-    gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
+
+    @property
+    def measured(self) -> tuple[Sides, ...]:
+        """Both directions at each probe, and at those that experiments have found."""
+        return self.evidence.measured
+
+    @property
+    def gradients(self) -> tuple[GradientMeasured, ...]:
+        """What derivatives of the reported ldj were found to be, at the first probe."""
+        return self.evidence.of(GradientMeasured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

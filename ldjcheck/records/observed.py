@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ldjcheck.records.gradient import GradientMeasured
-
 if TYPE_CHECKING:
     from ldjcheck.records.behaved import Behaviour
     from ldjcheck.records.probe import Probe
@@ -15,7 +13,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noticed:
+class Observation:
+    """What an experiment has observed of a layer.
+
+    A kind is a frozen dataclass derived from this one. It stands in the file of its
+    experiment, or among the records where several rooms make it.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(Observation):
     """How the calls of one direction behave at the first probe, by all that is known now."""
 
     direction: Direction
@@ -23,7 +30,7 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approximated:
+class Approximated(Observation):
     """The numbers of a direction come together as those that are named take finer steps."""
 
     direction: Direction
@@ -31,7 +38,7 @@ class Approximated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Further:
+class Further(Observation):
     """Both directions at one more probe, which shows what no other does."""
 
     by: str  # the experiment
@@ -39,15 +46,13 @@ class Further:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneSided:
+class OneSided(Observation):
     """Why parameters, or orientations, that were not tried remain unproven."""
 
     why: str
 
 
-Observation = Noticed | Approximated | Further | OneSided | GradientMeasured
-
-Kind = TypeVar("Kind", Noticed, Approximated, Further, OneSided, GradientMeasured)
+Kind = TypeVar("Kind", bound=Observation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,25 +72,16 @@ class Evidence:
         return tuple(each for each in self.of(Further) if each.by == experiment)
 
     def joined_by(self, observation: Observation) -> Evidence:
-        """Return it with one more observation."""
-        return replace(self, observations=(*self.observations, observation))
-
-    @property
-    def first(self) -> Sides:
-        """The first probe, with all that was noticed there."""
-        first = self.sides[0]
-        for noticed in self.of(Noticed):
-            side = first.of(noticed.direction)
-            first = first.changed(replace(side, behaviour=noticed.behaviour))
-        return first
-
-    @property
-    def at_probes(self) -> tuple[Sides, ...]:
-        """What was measured at the probes, with what was noticed at the first."""
-        return (self.first, *self.sides[1:])
+        """Return it with one more observation; what is noticed stands at the first probe."""
+        sides = self.sides
+        if isinstance(observation, Noticed):
+            side = sides[0].of(observation.direction)
+            noticed = replace(side, behaviour=observation.behaviour)
+            sides = (sides[0].changed(noticed), *sides[1:])
+        seen = (*self.observations, observation)
+        return replace(self, sides=sides, observations=seen)
 
     @property
     def measured(self) -> tuple[Sides, ...]:
-        """The same, and what was measured at further probes."""
-        further = (each.sides for each in self.of(Further))
-        return (*self.at_probes, *further)
+        """What was measured at the probes, and at those that experiments have found."""
+        return (*self.sides, *(each.sides for each in self.of(Further)))

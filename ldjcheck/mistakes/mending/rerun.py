@@ -180,10 +180,10 @@ def _is_wrong(side: Side) -> bool:
     return not side.agrees
 
 
-def measure_again(
+def measured_again(
     bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
-) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
-    """Return the layer and its gradients measured anew, as its code is now.
+) -> Evidence:
+    """Return what is measured of the layer anew, as its code is now.
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
@@ -193,4 +193,8 @@ def measure_again(
     further = tuple(measure_sides(quicker, config) for config in more)
     values = Evidence(probes=tuple(more), sides=further)
     values = observed(bench, values, (convergence.EXPERIMENT,))
-    return (*anew.measured, *values.sides), anew.of(GradientMeasured)
+    sides = (*anew.measured, *values.sides)
+    gradients = anew.of(GradientMeasured)
+    return Evidence(
+        probes=tuple(s.probe for s in sides), sides=sides, observations=gradients
+    )
