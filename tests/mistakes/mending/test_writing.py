@@ -39,7 +39,7 @@ def test_a_fix_is_written_and_a_second_run_passes(tmp_path: Path) -> None:
     path.write_text(MODULE)
     first = ldjcheck_in(tmp_path, "flow.py:Layer", "--shape", "4", "--fix")
     assert first.returncode == 1
-    assert "Fix (tried in memory: all samples then agree to" in first.stdout
+    assert "fix, run: all samples then agree to" in first.stdout
     assert "    6 -  ldj = torch.log(torch.cosh(x)).mean(dim=1)\n" in first.stdout
     assert "    6 +  ldj = torch.log(torch.cosh(x)).sum(dim=1)\n" in first.stdout
     assert first.stderr == (
