@@ -13,8 +13,11 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
 from ldjcheck.explaining.sublayers import with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
+from ldjcheck.judging.customs import customary
+from ldjcheck.judging.given_shape import at_the_given_shape
 from ldjcheck.judging.measurement import compared, measured
 from ldjcheck.judging.own_size import at_its_own_size
+from ldjcheck.judging.readings import read_otherwise
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
@@ -139,9 +142,16 @@ def _checked(
 ) -> Result:
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
     comparison = compared(subject, options)
+    spread = read_otherwise(subject, comparison, options)
+    if spread is not None:
+        subject, comparison = spread, compared(spread, options)
+    custom = customary(subject, comparison, options)
+    if custom is not None:
+        return _checked(custom, options, also, tell)
     own = at_its_own_size(subject, comparison, options)
     if own is not None:
         return _checked(own, options, also, tell)
+    subject, comparison = at_the_given_shape(subject, comparison, options)
     comparison, splits = with_splits(subject, comparison)
     if tell is not None:
         found = _findings(comparison, splits, None)

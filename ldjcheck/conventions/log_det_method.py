@@ -71,16 +71,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield calls
     if event_dim is None and name == "log_abs_det_jacobian":
         elementwise = ("ldj", "one entry per element, as log_abs_det_jacobian has it")
-        yield replace(
-            calls,
-            forward=None
-            if calls.forward is None
-            else replace(calls.forward, event_dim=0),
-            inverse=None
-            if calls.inverse is None
-            else replace(calls.inverse, event_dim=0),
-            inferred=(*calls.inferred, elementwise),
-        )
+        inferred = (*calls.inferred, elementwise)
+        yield replace(calls.elementwise(), inferred=inferred)
 
 
 def _event_dim(layer: Any) -> int | None:

@@ -50,24 +50,27 @@ def _attribute(layer: Transform, name: str) -> Any:
         return None
 
 
-def _event_dim(layer: Transform, side: str) -> int:
+def _event_dim(layer: Transform, side: str) -> int | None:
     """Return how many trailing axes one ldj entry covers: the event of what goes in.
 
-    A stack declares the axis that it stacks along as part of the event, and reports one
-    entry per part all the same.
+    None where it is not declared. A stack declares the axis that it stacks along as part of
+    the event, and reports one entry per part all the same.
     """
     if isinstance(layer, StackTransform):
-        return max(_event_dim(part, side) for part in layer.transforms)
+        return max(_event_dim(part, side) or 0 for part in layer.transforms)
     dims: int | None = getattr(_attribute(layer, side), "event_dim", None)
-    return int(getattr(layer, "event_dim", 0)) if dims is None else dims
+    return getattr(layer, "event_dim", None) if dims is None else dims
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     if not isinstance(layer, Transform):
         return
-    yield transform_calls(
+    calls = transform_calls(
         layer, CONVENTION.name, "it is a torch.distributions.Transform"
     )
+    yield calls
+    if calls.forward is not None and calls.forward.event_dim is None:
+        yield calls.elementwise()
 
 
 def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Returned:

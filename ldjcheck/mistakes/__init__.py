@@ -39,6 +39,7 @@ IN_ORDER = (
     "one_for_zero",
     "ldj_forgotten",
     "wrong_derivative",
+    "size_hard_coded",
     "unexplained_mismatch",
     "wrong_shape",
     "not_reduced",

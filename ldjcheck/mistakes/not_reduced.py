@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
@@ -16,12 +17,20 @@ if TYPE_CHECKING:
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    calls = comparison.measurement.calls
+    if calls.custom is not None and not calls.column:
+        said = "The log-determinant has one entry per dim, by the custom of its source."
+        finding = RULE.finding(said, direction=None, evidence=(calls.custom,))
+        yield replace(finding, severity="note")
     for verdict in comparison.verdicts:
         if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
         shape = side.said.ldj_shape or ()
-        if math.prod(shape) == config.batch or is_of_pairs(comparison, verdict):
+        way = calls.way(verdict.direction)
+        spread = way is not None and way.spread
+        alone = math.prod(shape) == config.batch or is_of_pairs(comparison, verdict)
+        if alone and not spread:
             continue  # an entry per sample, or per pair of them: that is LDJ201
         summed = "all its entries"  # which are those of any sample
         if shape[:1] == (config.batch,):
@@ -30,10 +39,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         right = "right on every sample"
         if verdict.mismatched:
             right = "still wrong, which is a mistake of its own"
+        evidence = f"summed over {summed} it is {right}"
+        if not (verdict.mismatched or calls.accumulates):
+            evidence += ", and so for a caller that sums it"
+        if spread:
+            evidence = f"as large as the input, `expand_as`, its sum is {right}"
         yield RULE.finding(
             f"The log-determinant is not summed: its shape is {shape}.",
             direction=verdict.direction,
-            evidence=(f"summed over {summed} it is {right}",),
+            evidence=(evidence,),
         )
 
 

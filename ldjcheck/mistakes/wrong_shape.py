@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
@@ -16,15 +17,24 @@ if TYPE_CHECKING:
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    calls = comparison.measurement.calls
+    if calls.custom is not None and calls.column:
+        said = "The log-determinant is a column, by the custom of its source."
+        finding = RULE.finding(said, direction=None, evidence=(calls.custom,))
+        yield replace(finding, severity="note")
     for verdict in comparison.verdicts:
         if verdict.form is None or not verdict.usable:
             continue
         config, side, _ = verdict.usable[0]
         shape, batch = side.said.ldj_shape or (), config.batch
+        way = calls.way(verdict.direction)
+        assert way is not None, "it was called"
+        if way.spread:
+            continue  # one number for many entries, and not their sum: that is LDJ202
         values = "right"
         if verdict.mismatched:
             values = "still wrong, which is a mistake of its own"
-        accumulates = comparison.measurement.calls.accumulates
+        accumulates = calls.accumulates
         if is_of_pairs(comparison, verdict) and not accumulates:
             evidence: tuple[str, ...] = (
                 f"({batch}, 1) and ({batch},) add up to ({batch}, {batch}), without an "
@@ -39,15 +49,23 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 f"once both have one shape its values are {values}",
             )
         elif math.prod(shape) == batch:
+            callers = "" if verdict.mismatched else ", and so for a caller that does it"
             evidence = (
-                f"once reshaped its values are {values}",
+                f"once reshaped its values are {values}{callers}",
                 f"added to a ({batch},) log-density it gives a ({batch}, {batch}) "
                 "matrix, without an error",
             )
         else:
             continue  # more than one entry per sample: that is LDJ202
+        wanted = f"({batch},)"
+        if shape == (batch,):  # and the layer declares that an event has fewer axes
+            wanted = str(tuple(side.x.shape[: side.x.dim() - (way.event_dim or 0)]))
+            evidence = (
+                f"as one number per sample its values are {values}",
+                "if a sample is one event, its domain says so: constraints.real_vector",
+            )
         yield RULE.finding(
-            f"The log-determinant has shape {shape}, not ({batch},).",
+            f"The log-determinant has shape {shape}, not {wanted}.",
             direction=verdict.direction,
             evidence=evidence,
         )

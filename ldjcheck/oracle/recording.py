@@ -29,7 +29,7 @@ from ldjcheck.torch_ops import FACTORIES
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-    from ldjcheck.records import Calls, Probe, Side
+    from ldjcheck.records import Calls, Probe, Shape, Side
     from ldjcheck.running.runner import Outcome, Runner
 
 _IDLE = 1e-12
@@ -131,8 +131,6 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
     """
     assert side.said.ldj is not None
     assert side.exact.ldj is not None
-    way = calls.way(side.direction)
-    event_dim = None if way is None else way.event_dim
     return Trace(
         probe=probe,
         direction=side.direction,
@@ -159,10 +157,23 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
         sign=calls.sign,
         slack=side.exact.slack,
         tolerance=_tolerance(side),
-        promised=None
-        if event_dim is None
-        else tuple(side.x.shape[: max(1, side.x.dim() - event_dim)]),
+        promised=_promised(calls, side),
     )
+
+
+def _promised(calls: Calls, side: Side) -> Shape | None:
+    """Return the shape over which the entries of an ldj are spread, and then summed.
+
+    None where they are summed as they are: as a column, they are one number per sample.
+    """
+    way, shape = calls.way(side.direction), tuple(side.x.shape)
+    if way is None or (way.spread and calls.accumulates):
+        return None
+    if way.spread:
+        return shape
+    if way.event_dim is None or side.said.ldj_shape in (shape[:1], (shape[0], 1)):
+        return None
+    return shape[: max(1, len(shape) - way.event_dim)]
 
 
 def _tolerance(side: Side) -> Tensor:

@@ -42,7 +42,12 @@ from ldjcheck.records.explained import (
     Span,
 )
 from ldjcheck.records.gradient import GradientMeasured, GradientPart
-from ldjcheck.records.measured import Comparison, Measurement, Verdict
+from ldjcheck.records.measured import (
+    Comparison,
+    Measurement,
+    SizeBound,
+    Verdict,
+)
 from ldjcheck.records.observed import (
     Approximated,
     Evidence,
@@ -156,6 +161,7 @@ __all__ = [
     "Shape",
     "Side",
     "Sides",
+    "SizeBound",
     "Skipped",
     "Span",
     "Stale",

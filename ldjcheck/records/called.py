@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -51,6 +51,8 @@ class Way:
     event_dim: int | None = (
         None  # one ldj entry covers so many trailing axes; None: all
     )
+    # Numbers with axes of size one stand for all entries that they fit; see `read_so`.
+    spread: bool = False
     tracked: bool = True  # the convention has an ldj for it
     derived: bool = False  # a library makes its ldj from that of the other way
     domain: Domain | None = None  # of what goes in, declared by the layer itself
@@ -100,6 +102,7 @@ class Calls:
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
+    custom: str | None = None  # why its source means another form than `(batch,)`
     one_number: bool = False  # one ldj for all samples is as promised
     lacks_density: bool = False  # a part of the output has none in what is reported
     keeps_volume: bool = False  # no ldj comes back because it would be 0
@@ -113,6 +116,15 @@ class Calls:
     # Where dims leave on the way; forward then returns them too, and takes them back.
     departures: tuple[Departure, ...] = ()
     inferred: tuple[tuple[str, str], ...] = ()  # what was concluded, and why
+
+    def elementwise(self) -> Calls:
+        """Return the same calls where one ldj entry per element is promised."""
+        there, back = self.forward, self.inverse
+        return replace(
+            self,
+            forward=None if there is None else replace(there, event_dim=0),
+            inverse=None if back is None else replace(back, event_dim=0),
+        )
 
     def way(self, direction: Direction) -> Way | None:
         """Return how it is called in one direction; None where there is none."""

@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.result import Check
     from ldjcheck.records.side import Side, Sides
-    from ldjcheck.records.words import Direction, Instead
+    from ldjcheck.records.words import Direction, Instead, Shape
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeBound:
+    """A layer that is right at the shape that the user gave, and wrong at another."""
+
+    direction: Direction
+    shape: Shape
+    other: Shape
+    difference: float | None  # of a sample there; None: it has no number of its own
+    count: int | None = None  # of the entries, as the source writes it
+    location: Location | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +47,7 @@ class Measurement:
     inferred: Mapping[str, str]
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights, or orientations, remain unproven
+    bound: SizeBound | None = None  # where other sizes are left out, which are wrong
 
     @property
     def measured(self) -> tuple[Sides, ...]:

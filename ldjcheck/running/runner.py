@@ -174,7 +174,9 @@ class Runner:
         if returned.event_dim is not None:
             event_dim = returned.event_dim
         said = placed(_plain(returned.ldj), CPU)
-        reported, shares, form = reported_of(said, start, x, self.calls, event_dim)
+        reported, shares, form = reported_of(
+            said, start, x, self.calls, event_dim, spread=way.spread
+        )
         return Outcome(
             y=y,
             raw=returned.ldj,
@@ -221,7 +223,9 @@ class Runner:
         if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
             return None
         said = _plain(returned.ldj)
-        return reported_of(said, start, x, self.calls, way.event_dim)[0]
+        return reported_of(
+            said, start, x, self.calls, way.event_dim, spread=way.spread
+        )[0]
 
     def _spread(self, direction: Direction, given: Tensor) -> Any:
         """Return what the call takes: several tensors where it takes or made several."""

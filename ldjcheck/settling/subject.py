@@ -122,6 +122,17 @@ def called_otherwise(subject: Subject, settled: Settled) -> Subject:
     return replace(subject, bench=bench, others=others)
 
 
+def called_as(subject: Subject, calls: Calls) -> Subject:
+    """Return the same layer of which another form is promised, at the sizes it takes so."""
+    bench = replace(subject.bench, calls=calls)
+    layer = subject.layer
+    free = frozenset[int]()
+    if not bench.options.shape:
+        guesses = _guessed(layer, (calls,), None)
+        free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, free)
+    return replace(subject, bench=bench, others=_others(bench, free))
+
+
 def _inside(layer: Layer, options: Options) -> Subject | None:
     """Return how what the layer holds is called, or how its density is; or None."""
     inner = _opened(layer)
@@ -184,7 +195,6 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     from ldjcheck.settling.bit_depth import with_levels
     from ldjcheck.settling.flows.multiscale import with_departures
     from ldjcheck.settling.inverse_call import with_way_back
-    from ldjcheck.settling.settle import runs
 
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
@@ -200,17 +210,8 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     if settled.resized and options.kind != "split":
         bench = with_departures(bench, recognise_conventions)
     bench = with_levels(bench)
-    free = {guess.shape: guess.free for guess in guesses}.get(
-        bench.shape, frozenset()
-    ) | _axes_that_vary(bench.shape, layer.sizes)
-    reached = [shape for shape in layer.sizes if shape != bench.shape]
-    varied = resized(bench.shape, sizes_held(layer.obj), free)
-    of_one_size = bench.calls.parts or (options.search and options.shape)
-    others = tuple(
-        shape
-        for shape in dict.fromkeys((*reached, *varied))
-        if not of_one_size and runs(bench, shape, choose_batch(options.batch, shape))
-    )
+    free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, frozenset())
+    others = _others(bench, free)
     copy = bench.copy()
     inferred = {**dict(bench.calls.inferred), **context}
     inferred |= _unasked(layer, bench.calls, options)
@@ -233,6 +234,23 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         why_shape=settled.why_shape,
         float32_only=settled.float32_only,
         inferred=inferred,
+    )
+
+
+def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
+    """Return the further shapes that the layer takes; axes of its own size stay."""
+    from ldjcheck.settling.settle import runs
+
+    layer, options = bench.layer, bench.options
+    if bench.calls.parts or (options.search and options.shape):
+        return ()
+    free |= _axes_that_vary(bench.shape, layer.sizes)
+    reached = [shape for shape in layer.sizes if shape != bench.shape]
+    varied = resized(bench.shape, sizes_held(layer.obj), free)
+    return tuple(
+        shape
+        for shape in dict.fromkeys((*reached, *varied))
+        if runs(bench, shape, choose_batch(options.batch, shape))
     )
 
 

@@ -1,0 +1,197 @@
+"""What a source makes of an ldj of another form than `(batch,)`: a slip, or its custom.
+
+Layers that all return a column, `(batch, 1)`, or one entry per dim, and containers and
+densities that add these up to the right total, have agreed on a form of their own. One that
+differs from its neighbours has not.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import reachable
+from ldjcheck.judging.measurement import compared
+from ldjcheck.records import Layer, Options
+from ldjcheck.targets.survey import is_run_like_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from ldjcheck.records import Comparison, Side
+    from ldjcheck.settling.subject import Subject
+
+    Form = Literal["column", "entries"]
+
+_MOST = 12  # of a source's layers that are asked; each is a check of values
+
+
+def customary(
+    subject: Subject, comparison: Comparison, options: Options
+) -> Subject | None:
+    """Return the subject with the form that its source has agreed on; None if it has not.
+
+    The values must be right already. A caller in the source that gets a wrong total of
+    them, and a neighbour that returns another form, speak against it.
+    """
+    form = _common_form(comparison)
+    if form is None or options.adapter is not None or options.convention != "auto":
+        return None
+    why = _agreed(subject.layer.obj, form, Options(seed=options.seed))
+    return None if why is None else _as_agreed(subject, form, why)
+
+
+def _common_form(comparison: Comparison) -> Form | None:
+    """Return the form that right values have, both ways; None where they are no such."""
+    if comparison.measurement.calls.accumulates:
+        return None  # a total comes back as it went in
+    forms: set[Form | None] = set()
+    for verdict in comparison.verdicts:
+        if verdict.form is None:
+            continue
+        way = comparison.measurement.calls.way(verdict.direction)
+        if verdict.mismatched or not verdict.usable or way is None or way.spread:
+            return None
+        forms.add(_form_of(verdict.usable[0][1]))
+    return forms.pop() if len(forms) == 1 else None
+
+
+def _form_of(side: Side) -> Form | None:
+    shape, over = side.said.ldj_shape, tuple(side.x.shape)
+    if shape is None or shape == over[:1]:
+        return None
+    if shape == (over[0], 1):
+        return "column"
+    return "entries" if shape == over else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbour:
+    """What a layer or density of the source came to."""
+
+    name: str
+    calls: bool  # it holds a layer of the class in question, and is no such itself
+    right: bool
+    form: Form | None  # of its own ldj; None: one number per sample, or for all
+    plain: bool  # one number for all samples goes with every form
+
+
+def _agreed(layer: Any, form: Form, options: Options) -> str | None:
+    """Return why the form is the custom of the layer's source; None if it is not."""
+    found = list(_neighbours(layer, options))
+    callers = [each for each in found if each.calls and each.form != form]
+    if any(not each.right for each in callers):
+        return None
+    if callers:
+        return f"{callers[0].name} gets the right total from it"
+    others = [each for each in found if not each.plain and not each.calls]
+    alike = [each for each in others if each.right and each.form == form]
+    if not alike or any(each.form != form for each in others):
+        return None
+    names = ", ".join(each.name for each in alike[:3])
+    return f"so do the other layers of its source: {names}"
+
+
+def _neighbours(layer: Any, options: Options) -> Iterator[_Neighbour]:
+    """Yield what the other layers of a source, and the densities in it, come to."""
+    from ldjcheck.conventions import densities
+
+    asked = 0
+    for name, other in _built(layer):
+        calls = any(type(item) is type(layer) for item in reachable(other))
+        ways = [("", options)]
+        if calls and any(densities(other)):
+            ways.append((f"{name}'s density", replace(options, kind="model")))
+        for called, way in ways:
+            if asked == _MOST:
+                return
+            asked += 1
+            seen = _came_to(called or name, other, way, calls=calls)
+            if seen is not None:
+                yield seen
+
+
+def _came_to(
+    name: str, layer: Any, options: Options, *, calls: bool
+) -> _Neighbour | None:
+    """Return what a neighbour came to; None where it is no flow layer, or does not run."""
+    from ldjcheck.settling.subject import settle_layer
+
+    typed = Layer(target=name, name=name, obj=layer)
+    try:
+        subject = settle_layer(typed, options)
+        if subject.layer.obj is not layer:
+            return None
+        comparison = compared(subject, options, values_alone=True)
+    except CannotCheckError:
+        return None
+    verdict = comparison.forward
+    if not verdict.usable:
+        return None
+    shape = verdict.usable[0][1].said.ldj_shape
+    right = not verdict.mismatched and verdict.check.status in ("pass", "fail")
+    if not calls and not right and shape == tuple(verdict.usable[0][1].x.shape):
+        return None  # a network's two heads are no output and ldj
+    return _Neighbour(
+        name=name,
+        calls=calls,
+        right=right,
+        form=_form_of(verdict.usable[0][1]),
+        plain=shape in ((), (1,)),
+    )
+
+
+def _built(layer: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the other layers of the layer's source: instances, and classes built anew."""
+    home = type(layer).__module__
+    held = set(map(id, reachable(layer)))
+    for name, value in list(_namespace(layer).items()):
+        if name.startswith("_"):
+            continue
+        if not inspect.isclass(value):
+            kind = type(value)
+            own = kind.__module__ == home and id(value) not in held
+            if own and is_run_like_layer(kind):
+                yield name, value
+        elif value.__module__ == home and value is not type(layer):
+            made = _made(value)
+            if made is not None:
+                yield name, made
+
+
+def _namespace(layer: Any) -> Mapping[str, Any]:
+    """Return the names of the source in which the layer's class is written."""
+    for name in ("forward", "_call", "__call__"):
+        function = inspect.unwrap(getattr(type(layer), name, None) or _namespace)
+        if function.__module__ == type(layer).__module__:
+            names: Mapping[str, Any] = getattr(function, "__globals__", {})
+            return names
+    return vars(sys.modules.get(type(layer).__module__, inspect))
+
+
+def _made(kind: type) -> Any:
+    """Return an object of a class that needs no arguments; None where it does."""
+    if not is_run_like_layer(kind) and not hasattr(kind, "log_prob"):
+        return None
+    try:
+        needed = [
+            parameter
+            for parameter in inspect.signature(kind).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+        return None if needed else kind()
+    except Exception:  # the user's own constructors may raise anything
+        return None
+
+
+def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:
+    """Return the subject whose convention promises the form, at all sizes that it takes."""
+    from ldjcheck.settling.subject import called_as
+
+    calls = subject.bench.calls
+    agreed = replace(calls, column=True) if form == "column" else calls.elementwise()
+    return called_as(subject, replace(agreed, custom=why))

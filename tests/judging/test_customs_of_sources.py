@@ -1,0 +1,151 @@
+"""A column, or an entry per dim: a slip, unless the source has agreed on it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAD = "import torch\nfrom torch import nn\n"
+
+ENTRIES = """
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+    def forward(self, x):
+        return x * self.s.exp(), self.s.expand_as(x)
+    def inverse(self, y):
+        return y / self.s.exp(), -self.s.expand_as(y)
+"""
+
+SINH_BY_ENTRY = """
+class Sinh(nn.Module):
+    def forward(self, x):
+        return x.sinh(), x.cosh().log()
+"""
+
+SINH_SUMMED = SINH_BY_ENTRY.replace(".log()", ".log().sum(dim=1)")
+
+COLUMN = """
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+    def forward(self, x):
+        return x * self.s.exp(), (self.s + 0 * x).sum(dim=1, keepdim=True)
+"""
+
+FLOW = """
+class Flow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleList([Scale(), Scale()])
+    def forward(self, x):
+        total = START
+        for step in self.steps:
+            x, ldj = step(x)
+            total = total + ldj
+        return x, total RETURNED
+"""
+
+METHOD = """
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+    def forward(self, x):
+        return x * self.s.exp()
+    def log_det(self, x):
+        return self.s.expand_as(x)
+"""
+
+DENSITY = """
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = Scale()
+    def log_prob(self, x):
+        z = self.scale(x)
+        normal = torch.distributions.Normal(0.0, 1.0)
+        return (normal.log_prob(z) SIGN self.scale.log_det(x)).sum(dim=1)
+"""
+
+TOTALS = """
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+    def forward(self, z, ldj):
+        return z * self.s.exp(), ldj + (self.s + 0 * z).sum(dim=1, keepdim=True)
+
+class Other(Scale):
+    def forward(self, z, ldj):
+        return z * self.s.exp(), ldj + (self.s + 0 * z).sum(dim=1, keepdim=True)
+"""
+
+
+def scale_of(text: str, folder: Path) -> ldjcheck.Report:
+    """Return what is said of the `Scale` of a source."""
+    name = f"source_{abs(hash(text))}"
+    file = folder / f"{name}.py"
+    file.write_text(HEAD + text)
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return ldjcheck.check(module.Scale())
+
+
+AGREED = {
+    "entries, as its neighbour": (ENTRIES + SINH_BY_ENTRY, "LDJ202"),
+    "a column, its flow right": (
+        COLUMN + FLOW.replace("START", "0").replace("RETURNED", ".squeeze(1)"),
+        "LDJ201",
+    ),
+    "a method, its density right": (METHOD + DENSITY.replace("SIGN", "+"), "LDJ202"),
+}
+
+NOT_AGREED = {
+    "entries alone": (ENTRIES, "LDJ202"),
+    "entries, its neighbour summed": (ENTRIES + SINH_SUMMED, "LDJ202"),
+    "a column, its flow wrong": (
+        COLUMN + FLOW.replace("START", "torch.zeros(len(x))").replace("RETURNED", ""),
+        "LDJ201",
+    ),
+    "a method, its density wrong": (METHOD + DENSITY.replace("SIGN", "-"), "LDJ202"),
+    "a running total, all alike": (TOTALS, "LDJ201"),
+}
+
+
+@pytest.mark.parametrize(("text", "code"), AGREED.values(), ids=AGREED)
+def test_what_a_source_agrees_on_passes_with_a_note(
+    text: str, code: str, tmp_path: Path
+) -> None:
+    report = scale_of(text, tmp_path)
+    assert report.status == "pass", report
+    found = {f.code: f.severity for f in report.findings}
+    assert found[code] == "note", report
+
+
+@pytest.mark.parametrize(("text", "code"), NOT_AGREED.values(), ids=NOT_AGREED)
+def test_what_it_does_not_agree_on_is_an_error(
+    text: str, code: str, tmp_path: Path
+) -> None:
+    report = scale_of(text, tmp_path)
+    assert report.status == "fail", report
+    assert code in {f.code for f in report.findings if f.severity == "error"}
+
+
+def test_the_error_says_which_callers_are_right(tmp_path: Path) -> None:
+    told = str(scale_of(ENTRIES, tmp_path)).split()
+    assert "for a caller that sums it" in " ".join(told)
