@@ -67,9 +67,13 @@ class Examined:
 
     @property
     def one_sided(self) -> str | None:
-        """Why other weights, or orientations, remain unproven."""
-        turned = self.evidence.of(OneSided)
-        return turned[0].why if turned else self.said.get("orthogonal")
+        """Why other weights remain unproven."""
+        return self.said.get("orthogonal")
+
+    @property
+    def may_turn(self) -> OneSided | None:
+        """Where the ldj would be NaN, if training led there."""
+        return next(iter(self.evidence.of(OneSided)), None)
 
 
 def examined(

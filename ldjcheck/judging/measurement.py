@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
 from ldjcheck.records import Comparison, GradientMeasured, Measurement, Options
@@ -30,9 +31,11 @@ def measured(
         measured=sides,
         gradients=found.evidence.of(GradientMeasured),
         has_parameters=subject.has_parameters,
+        frozen=frozen_parameters(subject.layer.obj),
         inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,
         one_sided=found.one_sided,
+        may_turn=found.may_turn,
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.edit import Location
     from ldjcheck.records.gradient import GradientMeasured
+    from ldjcheck.records.observed import OneSided
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.result import Check
     from ldjcheck.records.side import Side, Sides
@@ -32,8 +33,10 @@ class Measurement:
     measured: tuple[Sides, ...]
     has_parameters: bool
     inferred: Mapping[str, str]
+    frozen: tuple[str, ...] = ()  # parameters that are not learned, and so not moved
     float32_only: str | None = None  # why float64 could not be had
-    one_sided: str | None = None  # why other weights, or orientations, remain unproven
+    one_sided: str | None = None  # why other weights remain unproven
+    may_turn: OneSided | None = None  # orientations at which the ldj is NaN
     gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
 
 

@@ -40,9 +40,26 @@ class Further:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneSided:
-    """Why parameters, or orientations, that were not tried remain unproven."""
+    """Orientations at which the ldj is NaN, that training may or may not lead to.
 
-    why: str
+    `starts` says how many builds under other seeds start where it is finite, all that were
+    tried; None where the layer cannot be built anew.
+    """
+
+    starts: int | None
+
+    @property
+    def why(self) -> str:
+        """What is to be said of it."""
+        if self.starts is None:
+            return (
+                "where a matrix or number that is learned turns space around, the ldj is "
+                "NaN; whether the layer may start so is not known"
+            )
+        return (
+            "where a matrix or number that is learned turns space around, the ldj is NaN; "
+            f"built under {self.starts} other seeds, the layer starts so at none"
+        )
 
 
 Observation = Noticed | Approximated | Further | OneSided | GradientMeasured
