@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
 from ldjcheck.records import Comparison, Measurement, Options
@@ -29,6 +30,7 @@ def measured(
         options=replace(options, params_scale=sides[0].probe.scale),
         evidence=found.evidence,
         has_parameters=subject.has_parameters,
+        frozen=frozen_parameters(subject.layer.obj),
         inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,
         one_sided=found.one_sided,

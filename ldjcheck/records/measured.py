@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
 from ldjcheck.records.gradient import GradientMeasured
+from ldjcheck.records.observed import OneSided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,8 +46,9 @@ class Measurement:
     evidence: Evidence
     has_parameters: bool
     inferred: Mapping[str, str]
+    frozen: tuple[str, ...] = ()  # parameters that are not learned, and so not moved
     float32_only: str | None = None  # why float64 could not be had
-    one_sided: str | None = None  # why other weights, or orientations, remain unproven
+    one_sided: str | None = None  # why other weights remain unproven
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
 
     @property
@@ -58,6 +60,11 @@ class Measurement:
     def gradients(self) -> tuple[GradientMeasured, ...]:
         """What derivatives of the reported ldj were found to be, at the first probe."""
         return self.evidence.of(GradientMeasured)
+
+    @property
+    def may_turn(self) -> OneSided | None:
+        """Where the ldj would be NaN, if training led there."""
+        return next(iter(self.evidence.of(OneSided)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ldjcheck.records.behaved import Behaviour
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.side import Sides
@@ -47,9 +49,26 @@ class Further(Observation):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneSided(Observation):
-    """Why parameters, or orientations, that were not tried remain unproven."""
+    """Orientations at which the ldj is NaN, that training may or may not lead to.
 
-    why: str
+    `starts` says how many builds under other seeds start where it is finite, all that were
+    tried; None where the layer cannot be built anew.
+    """
+
+    starts: int | None
+
+    @property
+    def why(self) -> str:
+        """What is to be said of it."""
+        if self.starts is None:
+            return (
+                "where a matrix or number that is learned turns space around, the ldj is "
+                "NaN; whether the layer may start so is not known"
+            )
+        return (
+            "where a matrix or number that is learned turns space around, the ldj is NaN; "
+            f"built under {self.starts} other seeds, the layer starts so at none"
+        )
 
 
 Kind = TypeVar("Kind", bound=Observation)
@@ -70,6 +89,13 @@ class Evidence:
     def further_by(self, experiment: str) -> tuple[Further, ...]:
         """Return the further probes that one experiment has found."""
         return tuple(each for each in self.of(Further) if each.by == experiment)
+
+    def at(self, sides: Iterable[Sides]) -> Evidence:
+        """Return it with what was measured at some probes alone, none of them further."""
+        sides = tuple(sides)
+        seen = tuple(o for o in self.observations if not isinstance(o, Further))
+        probes = tuple(each.probe for each in sides)
+        return replace(self, probes=probes, sides=sides, observations=seen)
 
     def joined_by(self, observation: Observation) -> Evidence:
         """Return it with one more observation; what is noticed stands at the first probe."""

@@ -171,7 +171,9 @@ def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
     every = torch.arange(len(whole.places), device=whole.places.device)
     outermost = _outermost(whole.calls)
     reporting = [each for each in outermost if each.reports]
-    for calls in (reporting, outermost) if len(reporting) < len(outermost) else (outermost,):
+    for calls in (
+        (reporting, outermost) if len(reporting) < len(outermost) else (outermost,)
+    ):
         route = _route(whole, calls)
         if route is None:
             continue
@@ -267,7 +269,9 @@ def _between(
     """Return what lies between two points; None where the one does not hang on the other."""
     try:
         products = PartialProducts(whole.products, start, end)
-        reached = products.times(torch.ones(products.batch, products.dims).to(places.device))
+        reached = products.times(
+            torch.ones(products.batch, products.dims).to(places.device)
+        )
     except NoProductsError:
         return None
     if not reached.any():

@@ -41,25 +41,26 @@ def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     return bool(noise.draws) and same(again, there)
 
 
-def is_spanned_by_noise(runner: Runner, x: Tensor, allowed: float) -> bool:
-    """Return whether x lies between what comes back without noise and with all of it.
+def beyond_noise(runner: Runner, x: Tensor) -> float | None:
+    """Return how far x lies outside of what comes back without noise and with all of it.
 
-    Only noise from 0 to 1 has such ends.
+    Only noise from 0 to 1 has such ends; None of any other.
     """
     drawn = Frozen()
     try:
         runner.run("forward", x, drawn)
         noise = [d for d in drawn.draws if d.is_floating_point()]
         if not noise or not all(bool(((d >= 0) & (d <= 1)).all()) for d in noise):
-            return False
+            return None
         ends = []
         for end in (0.0, 1.0):
             at = Frozen([torch.full_like(d, end) for d in drawn.draws])
             y = runner.run("forward", x, at).y.detach()
             ends.append(runner.run("inverse", y, Frozen()).y.detach().double())
     except FailedCallError:
-        return False
-    low, high = torch.minimum(*ends) - allowed, torch.maximum(*ends) + allowed
+        return None
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
     if low.shape != x.shape:
-        return False
-    return bool(((low <= x) & (x <= high)).all())
+        return None
+    beyond = float(torch.maximum(low - x, x - high).clamp(min=0.0).max())
+    return beyond if beyond < torch.inf else None

@@ -72,7 +72,9 @@ class Passages:
     _seen: list[Passage] = field(default_factory=list)
     _open: dict[int, tuple[FrameType, int, Tensor, Point]] = field(default_factory=dict)
     _methods: dict[int, bool] = field(default_factory=dict)  # by identity: slow to hash
-    _codes: list[CodeType] = field(default_factory=list)  # ids are unique among the living
+    _codes: list[CodeType] = field(
+        default_factory=list
+    )  # ids are unique among the living
     _clock: Iterator[int] = field(default_factory=itertools.count)
 
     @property
