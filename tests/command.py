@@ -24,17 +24,24 @@ Ran = subprocess.CompletedProcess[str]
 
 
 def ldjcheck_in(
-    folder: Path, *arguments: str, env: Mapping[str, str] | None = None
+    folder: Path,
+    *arguments: str,
+    env: Mapping[str, str] | None = None,
+    merged: bool = False,
 ) -> Ran:
-    """Run the command line in a folder, and return what came out."""
+    """Run the command line in a folder, and return what came out.
+
+    `merged` is as on a terminal: what goes to standard error stands where it was said.
+    """
     server = _server()
     assert server.stdin is not None
     assert server.stdout is not None
     with tempfile.TemporaryDirectory() as scratch:
         out, err = (Path(scratch, name) for name in ("out", "err"))
+        err.touch()
         environment = dict(os.environ if env is None else env)
         asked = {"arguments": arguments, "folder": str(folder), "env": environment}
-        asked |= {"out": str(out), "err": str(err)}
+        asked |= {"out": str(out), "err": str(out if merged else err)}
         server.stdin.write(json.dumps(asked) + "\n")
         server.stdin.flush()
         status = int(server.stdout.readline())
