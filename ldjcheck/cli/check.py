@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ldjcheck.cli import param_types as types
 from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.pictures import refuse_without_library, write_pictures
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     params=list(CHECK_OPTIONS),
     short_help="Check layers; the word may be left out.",
 )
-@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="TARGET...", type=types.TARGET)
 @click.pass_context
 def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
     """Check layers: whether the log-determinant that each reports is what it has."""
@@ -64,6 +65,8 @@ def _check(
     request = Request(
         options=replace(_options(settings), ignore=ignored),
         kwargs=settings["kwarg"],
+        inputs=settings["inputs"],
+        weights=settings["weights"],
         silences=file.by_target,
     )
     session = run_session(
@@ -115,7 +118,9 @@ def _options(settings: dict[str, Any]) -> Options:
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
     selected = tuple(code for codes in settings["select"] for code in codes)
-    return Options(**(given | {"kwarg": (), "select": selected, "ignore": ()}))
+    given |= types.contexts_of(settings["context"])
+    given |= {"kwarg": (), "select": selected, "ignore": (), "inputs": None}
+    return Options(**given)
 
 
 def _ignored(

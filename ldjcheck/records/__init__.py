@@ -9,6 +9,7 @@ from ldjcheck.records.asked import (
     CHOICES,
     LARGEST_SEED,
     Domain,
+    Given,
     Options,
     Oracle,
     Suppression,
@@ -60,6 +61,7 @@ from ldjcheck.records.portrait import (
 )
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
+    NOT_ASKED_FOR,
     Check,
     Dimension,
     Finding,
@@ -93,6 +95,7 @@ from ldjcheck.records.words import (
 __all__ = [
     "CHOICES",
     "LARGEST_SEED",
+    "NOT_ASKED_FOR",
     "Accumulation",
     "Approximated",
     "Behaviour",
@@ -121,6 +124,7 @@ __all__ = [
     "Finding",
     "Fix",
     "Further",
+    "Given",
     "GradientMeasured",
     "GradientPart",
     "GridImage",
