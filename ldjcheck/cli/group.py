@@ -112,9 +112,9 @@ class DefaultCheck(click.Group):
 def main() -> None:
     """Prove or refute the log-determinant that a normalizing-flow layer reports.
 
-    A TARGET is SOURCE:EXPR. SOURCE is a module, a Python file or a notebook, EXPR an
-    expression in its own names: a layer, its class, a call that makes one, or a part of
-    one. SOURCE alone stands for every flow layer in it.
+    A TARGET is SOURCE:EXPR. SOURCE is a module, a Python file, a notebook or a folder,
+    EXPR an expression in its own names: a layer, its class, a call that makes one, or a
+    part of one. SOURCE alone stands for every flow layer in it.
     """
 
 

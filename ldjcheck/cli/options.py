@@ -216,8 +216,8 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Draw the Jacobian, reported against exact, and of two dims the volume: "
         "a .png, .svg or .pdf file.",
     ),
-    _show("-q", "--quiet", is_flag=True, help="Say less."),
-    _show("-v", "--verbose", is_flag=True, help="Say more."),
+    _show("-q", "--quiet", is_flag=True, help="The verdict line alone."),
+    _show("-v", "--verbose", is_flag=True, help="All that was compared and inferred."),
     _show(
         "--color",
         type=click.Choice(["auto", "always", "never"]),

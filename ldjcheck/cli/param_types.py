@@ -85,7 +85,7 @@ def _context(text: str) -> tuple[str, Shape, Domain | None]:
 
 def contexts_of(
     given: Sequence[tuple[str, Shape, Domain | None]],
-) -> dict[str, tuple[tuple[str, Any], ...]]:
+) -> dict[str, Any]:
     """Return the two options that typed contexts mean: their shapes, and their domains."""
     return {
         "context": tuple((name, shape) for name, shape, _ in given),
