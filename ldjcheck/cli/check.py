@@ -36,7 +36,24 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
     began = ctx.meta.get(BEGAN)
-    ctx.exit(_check(targets, settings, silences_of(ctx), shlex.join(typed), began))
+    _refuse_mixing(settings["formats"])
+    if settings["plot"] is not None:
+        refuse_without_library()
+    if not targets:
+        raise click.UsageError(
+            "Missing argument 'TARGET...': name what to check, as in\n"
+            "  ldjcheck flows.py:Affine"
+        )
+    from ldjcheck.targets import as_targets
+
+    about = settings, silences_of(ctx), shlex.join(typed)
+    if settings["watch"]:
+        from ldjcheck.cli.watching import rounds
+
+        for touched in rounds(targets):  # until the user has seen enough
+            _check(touched, *about, began)
+            began = None
+    ctx.exit(_check(as_targets(targets), *about, began))
 
 
 def _check(
@@ -49,18 +66,8 @@ def _check(
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, cores, run_session
-    from ldjcheck.targets import as_targets
 
-    _refuse_mixing(settings["formats"])
-    if settings["plot"] is not None:
-        refuse_without_library()
     started = time.time()
-    if not targets:
-        raise click.UsageError(
-            "Missing argument 'TARGET...': name what to check, as in\n"
-            "  ldjcheck flows.py:Affine"
-        )
-    targets = as_targets(targets)
     ignored = _ignored(targets, settings["ignore"]) or file.everywhere
     request = Request(
         options=replace(_options(settings), ignore=ignored),

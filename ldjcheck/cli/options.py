@@ -216,6 +216,11 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Draw the Jacobian, reported against exact, and of two dims the volume: "
         "a .png, .svg or .pdf file.",
     ),
+    _show(
+        "--watch",
+        is_flag=True,
+        help="Check again whatever a saved file touches, until Ctrl-C.",
+    ),
     _show("-q", "--quiet", is_flag=True, help="The verdict line alone."),
     _show("-v", "--verbose", is_flag=True, help="All that was compared and inferred."),
     _show(
