@@ -49,15 +49,15 @@ class _Room:
 
 
 _ROOMS = (
-    _Room(message=4, evidence=9, diff=10, around=3, others=8, warnings=3, notes=2),
-    _Room(message=4, evidence=7, diff=10, around=3, others=8, warnings=3, notes=1),
-    _Room(message=4, evidence=6, diff=8, around=2, others=6, warnings=2, notes=0),
-    _Room(message=3, evidence=4, diff=8, around=2, others=5, warnings=2, notes=0),
-    _Room(message=3, evidence=3, diff=6, around=1, others=4, warnings=1, notes=0),
+    _Room(message=4, evidence=9, diff=12, around=3, others=8, warnings=3, notes=2),
+    _Room(message=4, evidence=7, diff=12, around=3, others=8, warnings=3, notes=1),
+    _Room(message=4, evidence=6, diff=12, around=2, others=6, warnings=2, notes=0),
+    _Room(message=3, evidence=4, diff=12, around=2, others=5, warnings=2, notes=0),
+    _Room(message=3, evidence=3, diff=10, around=1, others=4, warnings=1, notes=0),
     _Room(
         message=3,
         evidence=2,
-        diff=5,
+        diff=8,
         around=1,
         others=2,
         warnings=1,
