@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking import EXIT_CODES
 from ldjcheck.deriving import derive_layer
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.listening import announce
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Run
 from ldjcheck.search import check_layer
+from ldjcheck.targets.data import with_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import torch
     from torch import Tensor
@@ -42,6 +46,9 @@ def check(
     batch: int = 3,
     domain: str | Constraint | None = None,
     context: Mapping[str, int | Sequence[int]] | None = None,
+    context_domain: Mapping[str, str] | None = None,
+    inputs: Any = None,
+    weights: str | Path | Mapping[str, Any] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -77,6 +84,13 @@ def check(
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`; or a
             constraint of `torch.distributions` that means an interval.
         context: event shapes of further tensor arguments, by parameter name.
+        context_domain: where these live, as in `{"t": "positive"}`; the real numbers where
+            nothing is said.
+        inputs: samples to check at, `(batch, *event)`, instead of made-up ones: a tensor,
+            or several by the names of the arguments, contexts among them. Parameters then
+            stay as they are.
+        weights: a state dict, or a file with one, that a copy of the layer gets before.
+            Parameters then stay as they are.
         kwarg: further keyword arguments of every call.
         convention: how the layer is called, by name or as a description such as
             `"f(z, ldj, reverse) -> z, ldj"`; recognised when `"auto"`.
@@ -119,8 +133,14 @@ def check(
     """
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
-    known, options = _known(layer, asked(given))
-    report = _report(check_layer(known, options), options, "ldjcheck.check")
+    options = asked(given)
+    try:
+        known, options = _known(layer, options, weights)
+    except CannotCheckError as error:
+        result = failed_result(_name(layer), error)
+    else:
+        result = check_layer(known, options)
+    report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report
 
@@ -168,15 +188,21 @@ def derive(
     return _report(derive_layer(known, options), options, "ldjcheck.derive")
 
 
-def _known(layer: Any, options: Options) -> tuple[Layer, Options]:
-    """Return the layer under its name, and the options that concern it.
+def _known(
+    layer: Any, options: Options, weights: str | Path | Mapping[str, Any] | None = None
+) -> tuple[Layer, Options]:
+    """Return the layer under its name, with its weights, and the options that concern it.
 
     Raises:
         ValueError: an argument that the layer does not take.
+        CannotCheckError: weights that are not the layer's.
     """
     __tracebackhide__ = True
     name = _name(layer)
     known = Layer(target=name, name=name, obj=layer)
+    if weights is not None:
+        known = with_weights(known, weights)
+        options = replace(options, params="as-is")
     options, strange = without_untaken(known, options)
     if strange:
         raise ValueError(next(iter(strange.values())))

@@ -27,6 +27,37 @@ _PLUMBING = (
 )
 
 
+_SLIPS: tuple[tuple[str, str], ...] = (
+    (
+        r"before Module\.__init__\(\) call|has no attribute '_(parameters|modules|buffers)'",
+        "Your class sets up nn.Module first: super().__init__() in its __init__.",
+    ),
+    (
+        r"not compiled with CUDA|No CUDA GPUs|no NVIDIA driver|CUDA driver (version|init)",
+        "There is no CUDA here: make tensors where the input is, device=x.device.",
+    ),
+    (
+        r"tensors to be on the same device",
+        "A tensor is made on a device of its own: make it with device=x.device.",
+    ),
+    (
+        r"uninitialized parameter|LazyModule|lazy module",
+        "Its first call makes its parameters: name a function that calls it once.",
+    ),
+    (
+        r"must have the same dtype|expected scalar type (Double|Float)",
+        "A tensor is made in float32: give it dtype=x.dtype, or use --dtype as-written.",
+    ),
+)
+"""What torch says of frequent slips, and what mends them."""
+
+
+def advice_on(error: BaseException) -> tuple[str, ...]:
+    """Return what to do about an error of which that is known, in a line."""
+    text = message_of(error)
+    return tuple(advice for said, advice in _SLIPS if re.search(said, text))[:1]
+
+
 def message_of(error: BaseException) -> str:
     """Return an error's message: what cannot be shown is escaped, what never ends is cut."""
     text = _raw_message(error)

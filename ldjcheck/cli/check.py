@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ldjcheck.cli import param_types as types
 from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.pictures import refuse_without_library, write_pictures
@@ -29,13 +30,30 @@ if TYPE_CHECKING:
     params=list(CHECK_OPTIONS),
     short_help="Check layers; the word may be left out.",
 )
-@click.argument("targets", nargs=-1, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="TARGET...", type=types.TARGET)
 @click.pass_context
 def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
     began = ctx.meta.get(BEGAN)
-    ctx.exit(_check(targets, settings, silences_of(ctx), shlex.join(typed), began))
+    _refuse_mixing(settings["formats"])
+    if settings["plot"] is not None:
+        refuse_without_library()
+    if not targets:
+        raise click.UsageError(
+            "Missing argument 'TARGET...': name what to check, as in\n"
+            "  ldjcheck flows.py:Affine"
+        )
+    from ldjcheck.targets import as_targets
+
+    about = settings, silences_of(ctx), shlex.join(typed)
+    if settings["watch"]:
+        from ldjcheck.cli.watching import rounds
+
+        for touched in rounds(targets):  # until the user has seen enough
+            _check(touched, *about, began)
+            began = None
+    ctx.exit(_check(as_targets(targets), *about, began))
 
 
 def _check(
@@ -48,22 +66,14 @@ def _check(
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, cores, run_session
-    from ldjcheck.targets import as_targets
 
-    _refuse_mixing(settings["formats"])
-    if settings["plot"] is not None:
-        refuse_without_library()
     started = time.time()
-    if not targets:
-        raise click.UsageError(
-            "Missing argument 'TARGET...': name what to check, as in\n"
-            "  ldjcheck flows.py:Affine"
-        )
-    targets = as_targets(targets)
     ignored = _ignored(targets, settings["ignore"]) or file.everywhere
     request = Request(
         options=replace(_options(settings), ignore=ignored),
         kwargs=settings["kwarg"],
+        inputs=settings["inputs"],
+        weights=settings["weights"],
         silences=file.by_target,
     )
     session = run_session(
@@ -115,7 +125,9 @@ def _options(settings: dict[str, Any]) -> Options:
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
     selected = tuple(code for codes in settings["select"] for code in codes)
-    return Options(**(given | {"kwarg": (), "select": selected, "ignore": ()}))
+    given |= types.contexts_of(settings["context"])
+    given |= {"kwarg": (), "select": selected, "ignore": (), "inputs": None}
+    return Options(**given)
 
 
 def _ignored(

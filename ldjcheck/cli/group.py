@@ -7,6 +7,7 @@ import traceback
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ldjcheck import __version__
 from ldjcheck.cli.began import BEGAN
@@ -47,6 +48,17 @@ class DefaultCheck(click.Group):
         if args and args[0] not in own | set(self.commands):
             args = [check.name or "check", *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[CompletionItem]:
+        """Offer files and the options of `check` beside the commands."""
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            beside = check.shell_complete(click.Context(check), incomplete)
+        else:
+            beside = [CompletionItem(incomplete, type="file")]
+        return [*found, *beside]
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; what stops it has an exit status of its own.
@@ -100,9 +112,9 @@ class DefaultCheck(click.Group):
 def main() -> None:
     """Prove or refute the log-determinant that a normalizing-flow layer reports.
 
-    A TARGET is SOURCE:EXPR. SOURCE is a module, a Python file or a notebook, EXPR an
-    expression in its own names: a layer, its class, a call that makes one, or a part of
-    one. SOURCE alone stands for every flow layer in it.
+    A TARGET is SOURCE:EXPR. SOURCE is a module, a Python file, a notebook or a folder,
+    EXPR an expression in its own names: a layer, its class, a call that makes one, or a
+    part of one. SOURCE alone stands for every flow layer in it.
     """
 
 

@@ -49,8 +49,21 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         "--context",
         type=types.CONTEXT,
         multiple=True,
-        metavar="NAME=SHAPE",
-        help="Extra tensor argument of the call.",
+        metavar="NAME=SHAPE[:DOMAIN]",
+        help="Extra tensor argument of the call, as in t=4:positive. Repeatable.",
+    ),
+    _feed(
+        "--inputs",
+        type=types.DATA,
+        metavar="FILE",
+        help="Check at the samples in this .pt, .npy or .npz file; parameters then stay "
+        "as they are.",
+    ),
+    _feed(
+        "--weights",
+        type=types.DATA,
+        metavar="FILE",
+        help="Check with the state dict in this file; parameters then stay as they are.",
     ),
     _feed(
         "--kwarg",
@@ -193,7 +206,8 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         multiple=True,
         default=("text",),
         metavar="NAME[=FILE]",
-        help="text, concise, json or html; to a file with =FILE. Repeatable.",
+        help="text, concise, json, html, github, sarif or junit; with =FILE to a file, "
+        "and the text stays on the screen. Repeatable.",
     ),
     _show(
         "--plot",
@@ -202,8 +216,13 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         help="Draw the Jacobian, reported against exact, and of two dims the volume: "
         "a .png, .svg or .pdf file.",
     ),
-    _show("-q", "--quiet", is_flag=True, help="Say less."),
-    _show("-v", "--verbose", is_flag=True, help="Say more."),
+    _show(
+        "--watch",
+        is_flag=True,
+        help="Check again whatever a saved file touches, until Ctrl-C.",
+    ),
+    _show("-q", "--quiet", is_flag=True, help="The verdict line alone."),
+    _show("-v", "--verbose", is_flag=True, help="All that was compared and inferred."),
     _show(
         "--color",
         type=click.Choice(["auto", "always", "never"]),

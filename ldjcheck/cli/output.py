@@ -35,13 +35,24 @@ def write_reports(
     """
     from ldjcheck.report import Style
 
-    for format_, path in formats:
+    for format_, path in with_screen(formats):
         style = Style(color=_is_coloured(color, path), verbosity=verbosity)
         text = format_.render(run, style).rstrip("\n") + "\n"
         if path is None:
             _print(text)
         else:
             path.write_text(text, encoding="utf-8")
+
+
+def with_screen(
+    formats: Sequence[tuple[Format, Path | None]],
+) -> Sequence[tuple[Format, Path | None]]:
+    """Return the formats, with the text on the screen where all others go to files."""
+    from ldjcheck.report import FORMATS
+
+    if any(path is None for _, path in formats):
+        return formats
+    return (*formats, (FORMATS[0], None))
 
 
 def write_edits(run: Run, started: float) -> None:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from ldjcheck.records import Domain, Shape
     from ldjcheck.report import Format
@@ -73,11 +74,31 @@ def _named_shape(text: str) -> tuple[str | None, Shape]:
     return (_identifier(name) if equals else None), _shape(shape)
 
 
-def _context(text: str) -> tuple[str, Shape]:
-    name, shape = _named_shape(text)
-    if name is None:
+def _context(text: str) -> tuple[str, Shape, Domain | None]:
+    name, equals, rest = text.partition("=")
+    shape, colon, domain = rest.partition(":")
+    if not equals:
         raise ValueError
-    return name, shape
+    within = _domain(domain) if colon else None
+    return _identifier(name), _shape(shape), within
+
+
+def contexts_of(
+    given: Sequence[tuple[str, Shape, Domain | None]],
+) -> dict[str, Any]:
+    """Return the two options that typed contexts mean: their shapes, and their domains."""
+    return {
+        "context": tuple((name, shape) for name, shape, _ in given),
+        "context_domain": tuple((n, domain) for n, _, domain in given if domain),
+    }
+
+
+def _data(text: str) -> Path:
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    near = get_close_matches(path.name, [p.name for p in path.parent.glob("*")], n=1)
+    raise _ReasonError(f"did you mean {near[0]}?" if near else "there is none.")
 
 
 def _kwarg(text: str) -> tuple[str, str]:
@@ -196,10 +217,25 @@ def _one_of(names: Iterable[str], name: str, hint: str) -> str:
 
 _PICTURES = (".png", ".svg", ".pdf")
 
+
+class _Target(_ParamType):
+    """A target, which a shell completes as the name of a file."""
+
+    name = "target"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Leave it to the shell."""
+        return [CompletionItem(incomplete, type="file")]
+
+
+TARGET = _Target()
 SHAPE = Text(
     "shape", "an event shape such as 1,4,4 (a named input: x=1,4,4)", _named_shape
 )
-CONTEXT = Text("context", "NAME=SHAPE, such as context=5", _context)
+CONTEXT = Text("context", "NAME=SHAPE, such as context=5 or t=4:positive", _context)
+DATA = Text("file", "a file that can be read", _data)
 KWARG = Text("kwarg", "NAME=EXPR, such as scale=2.0", _kwarg)
 TOLERANCE = Text("tolerance", "a finite number of at least 0", _tolerance)
 POSITIVE = Text("number", "a finite number above 0", _positive)

@@ -11,12 +11,14 @@ from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
+from ldjcheck.targets.data import given_inputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from ldjcheck.records import Domain, Oracle, Shape
+    from ldjcheck.records import Domain, Given, Oracle, Shape
 
+_LONGEST = 200  # characters of a value that are shown
 _COUNTS = {"batch": 1, "dims_limit": 1, "search": 0, "seed": 0}  # and the least of each
 
 
@@ -37,6 +39,8 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "shape": _shapes,
         "domain": _domain,
         "context": _contexts,
+        "context_domain": _context_domains,
+        "inputs": _inputs,
         "kwarg": _kwargs,
         "convention": _convention,
         "device": _device,
@@ -55,11 +59,14 @@ def asked(keywords: Mapping[str, Any]) -> Options:
             given[name] = readers[name](given[name])
         except ValueError as error:
             raise _error(name, keywords[name], str(error)) from None
+    if given.get("inputs") is not None:  # what the layer does there is asked, as it is
+        given |= {"params": "as-is", "search": 0}
     return Options(**given)
 
 
 def _error(name: str, value: Any, why: str) -> ValueError:
-    return ValueError(f"{name}={value!r}: {why.rstrip('.')}.".replace("?.", "?"))
+    shown = f"{name}={value!r}" if len(repr(value)) <= _LONGEST else name
+    return ValueError(f"{shown}: {why.rstrip('.')}.".replace("?.", "?"))
 
 
 def _listed(words: Sequence[str]) -> str:
@@ -126,6 +133,19 @@ def _contexts(given: Any) -> tuple[tuple[str, Shape], ...]:
             "it is a mapping of names to shapes, such as {'context': (5,)}"
         )
     return tuple((name, _shape(sizes)) for name, sizes in (given or {}).items())
+
+
+def _context_domains(given: Any) -> tuple[tuple[str, Domain], ...]:
+    if not isinstance(given or {}, Mapping):
+        raise ValueError(
+            "it is a mapping of names to domains, such as {'t': 'positive'}"
+        )
+    named = ((name, _domain(each)) for name, each in (given or {}).items())
+    return tuple((name, domain) for name, domain in named if domain is not None)
+
+
+def _inputs(given: Any) -> Given | None:
+    return None if given is None else given_inputs(given)
 
 
 def _shape(sizes: Any) -> Shape:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 COMMANDS_OWN = (
     "color", "fix", "format", "jobs", "per_target_ignore", "plot", "quiet", "timeout",
-    "verbose",
+    "verbose", "watch",
 )  # fmt: skip
 """Settings that concern the command alone, and no check that is made in Python."""
 

@@ -9,6 +9,7 @@ from ldjcheck.records.asked import (
     CHOICES,
     LARGEST_SEED,
     Domain,
+    Given,
     Options,
     Oracle,
     Suppression,
@@ -65,6 +66,7 @@ from ldjcheck.records.portrait import (
 )
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
+    NOT_ASKED_FOR,
     Check,
     Dimension,
     Finding,
@@ -98,6 +100,7 @@ from ldjcheck.records.words import (
 __all__ = [
     "CHOICES",
     "LARGEST_SEED",
+    "NOT_ASKED_FOR",
     "Accumulation",
     "Approximated",
     "Behaviour",
@@ -126,6 +129,7 @@ __all__ = [
     "Finding",
     "Fix",
     "Further",
+    "Given",
     "GradientMeasured",
     "GradientPart",
     "GridImage",

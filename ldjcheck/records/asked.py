@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -27,6 +27,22 @@ class Domain:
     kind: Literal["real", "unit", "positive", "int", "interval"]
     low: float | None = None
     high: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Given:
+    """The user's own samples, `(batch, *event)`, by the name of the argument.
+
+    Under None is the input of a layer that has one. All have equally many rows: a row of
+    each belongs together.
+    """
+
+    samples: Mapping[str | None, Tensor]
+
+    @property
+    def count(self) -> int:
+        """How many rows there are."""
+        return len(next(iter(self.samples.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +77,10 @@ class Options:
     batch: int = 3
     domain: Domain | None = None  # None: found out
     context: tuple[tuple[str, Shape], ...] = ()
+    context_domain: tuple[
+        tuple[str, Domain], ...
+    ] = ()  # of those that are no real numbers
+    inputs: Given | None = None  # None: made up
     kwarg: tuple[tuple[str, Any], ...] = ()  # values, already evaluated
     convention: str = "auto"
     direction: Literal["both", "forward", "inverse"] = "both"

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""
 
+NOT_ASKED_FOR = "not checked here"
+"""How the reason begins that is inferred for a density that was not checked."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -175,16 +178,25 @@ class Result:
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 
     @property
+    def unchecked(self) -> tuple[str, ...]:
+        """The densities that the layer has besides, and that nobody asked for."""
+        said = self.inferred.items()
+        return tuple(name for name, why in said if why.startswith(NOT_ASKED_FOR))
+
+    @property
     def left_open(self) -> tuple[str, ...]:
         """What a pass does not speak for, in a few words each."""
         if self.status != "pass":
             return ()
         compared = [c for c in self.checks if c.name == "ldj" and c.status == "pass"]
         open_ = []
-        if len(compared) == 1 and compared[0].direction is not None:
+        one_way = len(compared) == 1 and self.kind != "model"
+        if one_way and compared[0].direction is not None:
             open_.append(f"{compared[0].direction} only")
         if any(finding.code == "LDJ121" for finding in self.findings):
             open_.append("other sizes disagree")
+        if self.unchecked:
+            open_.append(f"{', '.join(self.unchecked)} not checked")
         return tuple(open_)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.report import concise, html, json, notebook, text
+from ldjcheck.report import concise, github, html, json, junit, notebook, sarif, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
@@ -39,6 +39,9 @@ FORMATS: tuple[Format, ...] = (
     Format("concise", concise.render),
     Format("json", json.render),
     Format("html", html.render, drawn=True),
+    Format("github", github.render),
+    Format("sarif", sarif.render),
+    Format("junit", junit.render),
 )
 
 

@@ -42,6 +42,13 @@ def told_once(findings: Iterable[Finding]) -> tuple[Mistake, ...]:
     return tuple(mistakes)
 
 
+def in_order(findings: Iterable[Finding]) -> tuple[Mistake, ...]:
+    """Return all findings as mistakes, warnings and notes behind the grave ones."""
+    findings = tuple(findings)
+    rest = (Mistake(f) for f in findings if f.severity in ("warning", "note"))
+    return (*told_once(findings), *rest)
+
+
 def _is_echo(finding: Finding, of: Finding) -> bool:
     """Return whether a finding tells of the same mistake, seen from the other side."""
     if finding.direction == of.direction or finding.severity != of.severity:

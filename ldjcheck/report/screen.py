@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ldjcheck.report.finding import Block
     from ldjcheck.report.style import Style
 
+_GIVEN = ("weights", "inputs")
+"""What is told of a check at the user's own numbers."""
 ROWS = 28
 """Lines of a layer that is no pass: with a blank line and the summary they are 30."""
 ROWS_OF_A_PASS = 6
@@ -43,19 +45,36 @@ class _Room:
     warnings: int  # rows of each warning; 0: codes alone
     notes: int  # rows of each note; 0: codes alone
     parts: int = 8  # rows of the sublayers
+    also: int = 2  # rows of how it was called, and what else was compared
 
 
 _ROOMS = (
-    _Room(message=4, evidence=9, diff=10, around=3, others=8, warnings=3, notes=2),
-    _Room(message=4, evidence=7, diff=10, around=3, others=8, warnings=3, notes=1),
-    _Room(message=4, evidence=6, diff=8, around=2, others=6, warnings=2, notes=0),
-    _Room(message=3, evidence=4, diff=8, around=2, others=5, warnings=2, notes=0),
-    _Room(message=3, evidence=3, diff=6, around=1, others=4, warnings=1, notes=0),
+    _Room(message=4, evidence=9, diff=12, around=3, others=8, warnings=3, notes=2),
+    _Room(message=4, evidence=7, diff=12, around=3, others=8, warnings=3, notes=1),
+    _Room(message=4, evidence=6, diff=12, around=2, others=6, warnings=2, notes=0),
+    _Room(message=3, evidence=4, diff=12, around=2, others=5, warnings=2, notes=0),
+    _Room(message=3, evidence=3, diff=10, around=1, others=4, warnings=1, notes=0),
     _Room(
-        message=3, evidence=2, diff=5, around=1, others=2, warnings=1, notes=0, parts=4
+        message=3,
+        evidence=2,
+        diff=8,
+        around=1,
+        others=2,
+        warnings=1,
+        notes=0,
+        parts=4,
+        also=1,
     ),
     _Room(
-        message=2, evidence=1, diff=4, around=0, others=1, warnings=0, notes=0, parts=2
+        message=2,
+        evidence=1,
+        diff=4,
+        around=0,
+        others=1,
+        warnings=0,
+        notes=0,
+        parts=2,
+        also=1,
     ),
 )
 """From what is shown where there is room for it to the least that is."""
@@ -86,7 +105,7 @@ def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
     lines = _compared(result, style)
     for check in result.checks:  # it disagrees, and the user lets it
         lines += _numbers(check, style) if check.status == "fail" else []
-    lines += _also(result, style)
+    lines += _also(result, room, style)
     lines += _remarks(result, room, style)
     return [[title(result, style)], lines]
 
@@ -125,8 +144,12 @@ def _on(check: Check) -> Iterator[str]:
         yield outcome(check)
 
 
-def _also(result: Result, style: Style) -> Block:
-    """Return how the layer was understood, and the other checks, in a row or two."""
+def _also(result: Result, room: _Room, style: Style) -> Block:
+    """Return with what it was checked, how it was understood, and the other checks."""
+    given = [one_line(result.inferred[w]) for w in _GIVEN if w in result.inferred]
+    lines = (
+        wrap("; ".join(given), style.width, "  ", "    ", room.also) if given else []
+    )
     named = {"convention": result.convention, "kind": result.kind}
     parts = [f"{what} {one_line(it)}" for what, it in named.items() if it]
     untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
@@ -145,7 +168,9 @@ def _also(result: Result, style: Style) -> Block:
     words = [", ".join(parts)] if parts else []
     ranked = sorted(by_outcome.items(), key=lambda item: item[0] != "ok")
     words += [f"{word}: {_listed(names)}" for word, names in ranked]
-    return wrap("; ".join(words), style.width, "  ", "    ", rows=2) if words else []
+    if words:
+        lines += wrap("; ".join(words), style.width, "  ", "    ", room.also)
+    return lines
 
 
 def _listed(names: list[str]) -> str:
@@ -191,7 +216,7 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
             drawn += _first(result, mistake, room, style, is_typed)
         else:
             drawn.append(_further(mistake, room, style))
-    rest = [*_also(result, style), *_remarks(result, room, style)]
+    rest = [*_also(result, room, style), *_remarks(result, room, style)]
     drawn += [rest, _closing(mistakes, style, is_typed)]
     return drawn
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import (
         Calls,
         Domain,
+        Given,
         Layer,
         Options,
         Probe,
@@ -232,8 +233,29 @@ class Bench:
     def inputs(self, region: Region = "usual") -> Tensor:
         """Return inputs as a first look takes them, `(batch, *shape)`."""
         generator = torch.Generator().manual_seed(self.options.seed)
-        x = drawn(self.domain, self.shape, self.batch, region, generator)
+        x = self._drawn(self.options.seed, region, generator)
         return x if self.promote else x.float()
+
+    def _drawn(self, seed: int, region: Region, generator: torch.Generator) -> Tensor:
+        """Return a batch of events of a region, or as many of the user's own."""
+        own = self.options.inputs
+        if own is None:
+            return drawn(self.domain, self.shape, self.batch, region, generator)
+        rows = self._rows(own, seed)
+        parts = [
+            own.samples[name][rows].double()
+            for name in own.samples
+            if name not in dict(self.options.context)
+        ]
+        if len(parts) == 1:
+            return parts[0].reshape(self.batch, *self.shape)
+        return torch.cat([part.flatten(1) for part in parts], dim=1)
+
+    def _rows(self, own: Given, seed: int) -> Tensor:
+        """Return which of the user's samples go into a batch: other ones for each seed."""
+        generator = torch.Generator().manual_seed(7_919 * (seed + 1) + self.batch)
+        order = torch.randperm(own.count, generator=generator)
+        return order.repeat(-(-self.batch // own.count))[: self.batch]
 
     def at(self, probe: Probe) -> Bench:
         """Return the bench for events and batches as a probe wants them."""
@@ -245,12 +267,12 @@ class Bench:
             1_000_003 * (probe.seed + 1) + probe.batch
         )
         dtype = torch.float64 if self.promote else torch.float32
-        at = probe.domain, probe.shape, probe.batch
-        warm_up = drawn(*at, "usual", generator).to(dtype)
-        x = drawn(*at, probe.region, generator).to(dtype)
-        if probe.reach != 1.0:
+        there = self.at(probe)
+        warm_up = there._drawn(probe.seed, "usual", generator).to(dtype)
+        x = there._drawn(probe.seed, probe.region, generator).to(dtype)
+        if probe.reach != 1.0 and self.options.inputs is None:
             x = probe.reach * x
-        runner = self.at(probe)._moved(probe, warm_up)
+        runner = there._moved(probe, warm_up)
         if probe.draw and self.options.mode != "train":
             keep_up(
                 runner.layer
@@ -338,7 +360,23 @@ class Bench:
             for name, size in sized.items()
             if name in self.labels
         }
-        return {**dict(self.options.kwarg), **contexts, **labels}
+        within = {
+            name: drawn(domain, sized[name][1:], self.batch, "usual", generator).to(
+                dtype
+            )
+            for name, domain in self.options.context_domain
+        }
+        own = self.options.inputs
+        given = {
+            name: own.samples[name][self._rows(own, seed)]
+            for name in sized
+            if own is not None and name in own.samples
+        }
+        for name, value in given.items():
+            if value.is_floating_point():  # a label stays a whole number
+                given[name] = value.to(dtype)
+        extra = {**contexts, **labels, **within, **given}
+        return {**dict(self.options.kwarg), **extra}
 
     def _resized(self, name: str, own: Shape) -> Shape:
         """Return the shape of a context beside an event: it has the places of the event."""

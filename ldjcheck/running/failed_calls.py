@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 from ldjcheck.tracebacks import (
+    advice_on,
     is_by_statement,
     message_of,
     user_traceback,
@@ -61,8 +62,8 @@ class LayerRaisedError(FailedCallError):
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
-        """The traceback as Python prints it, without a frame of ours."""
-        return user_traceback(self.error)
+        """The traceback as Python prints it, without a frame of ours, and what mends it."""
+        return (*user_traceback(self.error), *advice_on(self.error))
 
     @property
     def means_absent(self) -> bool:

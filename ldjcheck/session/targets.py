@@ -30,10 +30,12 @@ from ldjcheck.targets import (
     trouble_ahead,
 )
 from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from ldjcheck.records import Layer, Options, Suppression
     from ldjcheck.session.isolation import Running
@@ -64,6 +66,8 @@ class Request:
     options: Options
     kwargs: tuple[tuple[str, str], ...] = ()
     silences: tuple[tuple[str, Suppression], ...] = ()  # by pattern of target
+    inputs: Path | None = None  # a file of samples to check at
+    weights: Path | None = None  # a file with a state dict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -384,9 +388,15 @@ def _check(
         target = parse_target(text)
         source = load_source(target, [expr for _, expr in request.kwargs])
         layer = load_layer(target, source)
+        if request.weights is not None:
+            layer = with_weights(layer, request.weights)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         ignore = (*request.options.ignore, *_silences(text, request))
         options = replace(request.options, kwarg=kwarg, ignore=ignore)
+        if request.inputs is not None:
+            options = replace(options, inputs=read_inputs(request.inputs), search=0)
+        if request.inputs is not None or request.weights is not None:
+            options = replace(options, params="as-is")
         options, strange = checker.without_untaken(layer, options)
         try:
             result = checker.check_layer(layer, options, started, tell)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.records import NOT_ASKED_FOR
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import choose_batch, plan_investigation, plan_probes
+from ldjcheck.settling.given import with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
     ShapeGuess,
@@ -94,6 +96,8 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
             ("Call it once before, with a batch: then it has sizes and numbers.",),
         )
     layer = _unwrapped(typed)
+    if options.inputs is not None:
+        options = with_sizes_of(layer, options.inputs, options)
     try:
         subject = _at(layer, options)
     except CannotCheckError as error:
@@ -224,6 +228,9 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
             for name, own in bench.options.context
             if "mask" in name
         }
+    if options.inputs is not None:
+        count = options.inputs.count
+        inferred["inputs"] = f"{count} sample{'s' * (count != 1)}, as you gave them"
     if copy.said is not None:
         inferred["copy"] = copy.said
     if (device := said_of_device(layer.obj, options.device)) is not None:
@@ -249,7 +256,8 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
     from ldjcheck.settling.settle import runs
 
     layer, options = bench.layer, bench.options
-    if bench.calls.parts or (options.search and options.shape):
+    own = options.inputs is not None
+    if own or bench.calls.parts or (options.search and options.shape):
         return ()
     free |= _axes_that_vary(bench.shape, layer.sizes)
     reached = [shape for shape in layer.sizes if shape != bench.shape]
@@ -268,7 +276,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
     return {
-        name: f"not checked here: name {layer.name}.{name} to check it"
+        name: f"{NOT_ASKED_FOR}: name {layer.name}.{name} to check it"
         for name, _, _ in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
     }

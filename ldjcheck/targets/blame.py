@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.tracebacks import message_of, user_traceback
+from ldjcheck.tracebacks import advice_on, message_of, user_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ def users_fault(code: str, deed: str, *next_steps: str) -> Iterator[None]:
         raise
     except BaseException as error:
         code, what = _verdict(code, error)
-        evidence = (*user_frames(error), *next_steps)
+        evidence = (*user_frames(error), *advice_on(error), *next_steps)
         raise CannotCheckError(code, f"{deed} {what}", evidence) from None
 
 

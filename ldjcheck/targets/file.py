@@ -55,7 +55,8 @@ def parsed(name: str, path: Path) -> ast.Module:
         raise _missing(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
         # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
-        return compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)
+        tree: ast.Module = compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)  # type: ignore[assignment]  # of a whole file
+        return tree
 
 
 def _reproduce(name: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import torch
     from torch.distributions.constraints import Constraint
@@ -25,6 +26,9 @@ def assert_ldj(
     batch: int = 3,
     domain: str | Constraint | None = None,
     context: Mapping[str, int | Sequence[int]] | None = None,
+    context_domain: Mapping[str, str] | None = None,
+    inputs: Any = None,
+    weights: str | Path | Mapping[str, Any] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -74,6 +78,9 @@ def assert_ldj(
             batch=batch,
             domain=domain,
             context=context,
+            context_domain=context_domain,
+            inputs=inputs,
+            weights=weights,
             kwarg=kwarg,
             convention=convention,
             direction=direction,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     import torch
     from torch.distributions.constraints import Constraint
@@ -20,6 +21,9 @@ class CheckKeywords(TypedDict, total=False):
     batch: int
     domain: str | Constraint | None
     context: Mapping[str, int | Sequence[int]] | None
+    context_domain: Mapping[str, str] | None
+    inputs: Any
+    weights: str | Path | Mapping[str, Any] | None
     kwarg: Mapping[str, Any] | None
     convention: str
     direction: Literal["both", "forward", "inverse"]

@@ -9,7 +9,7 @@ from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
 if TYPE_CHECKING:
     import pytest
 
-_UNTYPED = {"adapter", "jacobian", "ledger", "pictures"}
+_UNTYPED = {"adapter", "inputs", "jacobian", "ledger", "pictures", "weights"}
 TYPED = frozenset(CheckKeywords.__annotations__) - _UNTYPED
 """The keywords of a check that can stand in a file."""
 

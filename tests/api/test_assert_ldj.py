@@ -99,7 +99,12 @@ def keywords(function: Callable[..., Any]) -> dict[str, Any]:
 
 def test_every_option_is_a_keyword_of_its_own_with_its_default() -> None:
     plain = {f.name: f.default for f in fields(Options)}
-    plain |= {"shape": None, "context": None, "kwarg": None}  # friendlier to type
+    plain |= {
+        "shape": None,
+        "context": None,
+        "context_domain": None,
+        "kwarg": None,
+    }  # friendlier to type
     plain |= {"pictures": True}  # a report in Python can always be drawn
     known = keywords(ldjcheck.check)
     assert {name: known[name] for name in plain} == plain

@@ -343,3 +343,37 @@ def test_the_scale_of_the_moves_can_be_chosen() -> None:
         return abs(report.checks[0].samples[0].exact - built)
 
     assert spread_of(0.001) < 0.01 < spread_of(1.0)
+
+
+class ForgotInit(torch.nn.Module):
+    def __init__(self) -> None:
+        self.log_scale = torch.nn.Parameter(torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("call", "advice"),
+    [
+        (lambda x: ForgotInit(), "super().__init__() in its __init__"),
+        (
+            lambda x: _raised("mat1 and mat2 must have the same dtype"),
+            "give it dtype=x.dtype",
+        ),
+        (
+            lambda x: _raised("Torch not compiled with CUDA enabled"),
+            "make tensors where the input is, device=x.device",
+        ),
+    ],
+)
+def test_a_frequent_slip_is_answered_in_a_sentence(call: Any, advice: str) -> None:
+    class Slips(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            call(x)
+            return x, x.sum(dim=1)
+
+    report = ldjcheck.check(Slips(), shape=(3,), params="as-is")
+    told = "\n".join(line for f in report.findings for line in f.evidence)
+    assert advice in told, report
+
+
+def _raised(message: str) -> None:
+    raise AssertionError(message)

@@ -259,3 +259,11 @@ def test_a_reader_that_leaves_early_is_no_fault(tmp_path: Path) -> None:
         check=False,
     )
     assert ran.stderr == closed.stderr == "2\n"
+
+
+def test_a_report_in_a_file_leaves_the_text_on_the_screen(
+    ldjcheck: Callable[..., Ran], tmp_path: Path
+) -> None:
+    ran = ldjcheck("scale.py:Scael", "--format", "junit=out.xml")
+    assert "There is no Scael in scale.py." in ran.stdout
+    assert '<error message="LDJ002' in (tmp_path / "out.xml").read_text()

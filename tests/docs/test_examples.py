@@ -8,11 +8,14 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import torch
 from command import ldjcheck_in
 from torch import Tensor, nn
 from torch.autograd.functional import jacobian
+
+import ldjcheck
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +43,24 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.stack(
         [torch.linalg.slogdet(blocks[b, :, b]).logabsdet for b in range(len(x))]
     )
+
+
+def test_a_trained_flow_is_checked_as_it_is_and_where_it_is_used(
+    tmp_path: Path,
+) -> None:
+    script = EXAMPLES / "trained_flow.py"
+    subprocess.run([sys.executable, str(script)], cwd=tmp_path, check=True)
+    module = example("trained_flow")
+    given = {
+        "weights": tmp_path / "trained.pt",
+        "inputs": np.load(tmp_path / "points.npy"),
+    }
+    report = ldjcheck.check(module.Flow(), **given)
+    assert report.status == "pass", report
+    assert "512 samples, as you gave them" in str(report)
+    assert report.result.inferred["weights"].startswith("8 of 8 tensors from ")
+    wrong = ldjcheck.check(module.ForgetsTheSecond(), **given)
+    assert (wrong.status, wrong.findings[0].code) == ("fail", "LDJ110")
 
 
 @pytest.fixture(autouse=True)

@@ -75,6 +75,15 @@ def glance(name: str, wanted: Sequence[str] = ()) -> Source:
     return opened.source
 
 
+def statements(path: Path) -> tuple[ast.stmt, ...]:
+    """Return the statements of a notebook, of which none is run.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing, or is no Python notebook.
+    """
+    return tuple(each.node for each in _open(str(path)).notebook.statements)
+
+
 def explore(name: str) -> Grounds:
     """Run all that may be a layer, as far as it can be run; nothing that raises matters.
 

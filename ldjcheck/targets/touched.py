@@ -1,0 +1,85 @@
+"""The files that a target is made of: its own, and what that imports of the user's."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets import file, notebook
+from ldjcheck.targets.ahead import file_of_module
+from ldjcheck.targets.parse import parse_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def files_of(target: str) -> frozenset[Path]:
+    """Return the files whose change may change what comes of a target.
+
+    Imports are followed by their text, as far as they lead to files beside the source, in
+    a folder above it, or in the current one.
+    """
+    try:
+        source = parse_target(target).source
+    except CannotCheckError:
+        return frozenset()
+    if file.accepts(source) or notebook.accepts(source):
+        start = Path(source).expanduser().absolute()
+    else:
+        found = (
+            file_of_module(source) if source.replace(".", "_").isidentifier() else None
+        )
+        if found is None:
+            return frozenset()
+        start = found.absolute()
+    seen: dict[Path, None] = {start: None}
+    waiting = [start]
+    while waiting:
+        path = waiting.pop()
+        for other in _imported(path):
+            if other not in seen:
+                seen[other] = None
+                waiting.append(other)
+    return frozenset(seen)
+
+
+def _imported(path: Path) -> Iterator[Path]:
+    here = Path.cwd()
+    folders = [path.parent, *(up for up in path.parents if here in (up, *up.parents))]
+    for name, level in _names(path):
+        base = folders if level == 0 else [_above(path, level)]
+        for folder in dict.fromkeys((*base, *([here] if level == 0 else ()))):
+            stem = folder.joinpath(*name.split(".")) if name else folder
+            for found in (stem.with_suffix(".py"), stem / "__init__.py"):
+                if found.is_file():
+                    yield found.absolute()
+
+
+def _above(path: Path, level: int) -> Path:
+    folder = path.parent
+    for _ in range(level - 1):
+        folder = folder.parent
+    return folder
+
+
+def _names(path: Path) -> Iterator[tuple[str, int]]:
+    """Yield what a file imports: dotted names, and how many packages up they begin."""
+    for node in _nodes(path):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, 0) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            yield module, node.level
+            for alias in node.names:  # which may be modules of it
+                yield f"{module}.{alias.name}".strip("."), node.level
+
+
+def _nodes(path: Path) -> Iterable[ast.AST]:
+    try:
+        if notebook.accepts(path.name):
+            return [n for each in notebook.statements(path) for n in ast.walk(each)]
+        return list(ast.walk(ast.parse(path.read_bytes())))
+    except (OSError, SyntaxError, ValueError, CannotCheckError):
+        return []  # it tells so itself when it is checked

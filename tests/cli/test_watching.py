@@ -1,0 +1,81 @@
+"""`--watch`: what a saved file touches is checked again, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ldjcheck.cli import watching
+from ldjcheck.cli.watching import rounds
+from ldjcheck.targets.touched import files_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def folder(
+    write: Callable[[str, str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    (tmp_path / "nets").mkdir()
+    write("nets/__init__.py", "")
+    write("nets/mlp.py", "from . import init")
+    write("nets/init.py", "import math")
+    write("flows.py", "import torch\nfrom nets.mlp import MLP")
+    write("other.py", "import helpers")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(watching, "_GLANCE", 0.01)
+    return tmp_path
+
+
+def names(target: str) -> set[str]:
+    return {path.name for path in files_of(target)}
+
+
+def test_a_target_is_made_of_what_it_imports_of_the_users() -> None:
+    nets = {"__init__.py", "mlp.py", "init.py"}
+    assert names("flows.py:Affine") == {"flows.py", *nets}
+    assert names("flows:Affine") == {"flows.py", *nets}
+    assert names("nets.mlp") == nets
+    assert names("other.py") == {"other.py"}
+    assert names("missing.py") == {"missing.py"}
+
+
+def saved(path: Path) -> None:
+    later = time.time_ns() + 10**9
+    os.utime(path, ns=(later, later))
+
+
+def test_only_what_is_touched_is_checked_again(folder: Path) -> None:
+    seen = rounds(["flows.py:Affine", "other.py:Shift"])
+    assert next(seen) == ("flows.py:Affine", "other.py:Shift")
+    saved(folder / "nets" / "init.py")
+    assert next(seen) == ("flows.py:Affine",)
+    saved(folder / "other.py")
+    assert next(seen) == ("other.py:Shift",)
+
+
+def test_a_file_that_is_made_later_is_noticed(folder: Path) -> None:
+    seen = rounds(["late.py:Affine"])
+    assert next(seen) == ("late.py:Affine",)
+    (folder / "late.py").write_text("import torch")
+    assert next(seen) == ("late.py:Affine",)
+
+
+@pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals as on Unix")
+def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
+    command = [sys.executable, "-m", "ldjcheck", "flows.py:Afine", "--watch", "-q"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "ERROR  LDJ002" in process.stdout.readline()
+        saved(folder / "flows.py")
+        assert "ERROR  LDJ002" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130

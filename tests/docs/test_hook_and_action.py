@@ -1,0 +1,97 @@
+"""The pre-commit hook and the GitHub Action of the repository, as far as no network goes."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from ldjcheck.cli import main
+
+yaml = pytest.importorskip("yaml")
+
+ROOT = Path(__file__).parents[2]
+
+
+def read(name: str) -> Any:
+    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+
+
+def test_the_hook_calls_the_command_on_python_and_notebooks() -> None:
+    (hook,) = read(".pre-commit-hooks.yaml")
+    assert hook["id"] == hook["entry"] == "ldjcheck"
+    assert hook["types_or"] == ["python", "jupyter"]
+    assert hook["language"] == "system"
+
+
+def test_the_action_hands_on_each_line_as_one_word(tmp_path: Path) -> None:
+    action = read("action.yml")
+    assert action["runs"]["using"] == "composite"
+    _, step = action["runs"]["steps"]
+    assert set(action["inputs"]) == {"targets", "arguments", "junit"}
+    told = tmp_path / "ldjcheck"
+    told.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    told.chmod(0o755)
+    given = {
+        "LDJCHECK_TARGETS": "flows.py\nflows.py:Affine(4, $(touch harm))\n",
+        "LDJCHECK_ARGUMENTS": "",
+        "LDJCHECK_JUNIT": "out.xml",
+    }
+    assert set(given) == set(step["env"])
+    path = f"{tmp_path}{os.pathsep}{os.environ['PATH']}"
+    ran = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", step["run"]],
+        env={**os.environ, **given, "PATH": path},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout.splitlines() == [
+        "flows.py",
+        "flows.py:Affine(4, $(touch harm))",
+        "--format",
+        "github",
+        "--format",
+        "junit=out.xml",
+    ]
+    assert not (tmp_path / "harm").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("ldjcheck --sha", "--shape"),
+        ("ldjcheck exp", "explain"),
+        ("ldjcheck flows.py --inp", "--inputs"),
+        ("ldjcheck flows.py --direction inv", "inverse"),
+    ],
+)
+def test_a_shell_completes_options_and_commands(typed: str, offered: str) -> None:
+    words = shlex.split(typed)
+    setting = {
+        "_LDJCHECK_COMPLETE": "bash_complete",
+        "COMP_WORDS": typed,
+        "COMP_CWORD": str(len(words) - 1),
+    }
+    ran = CliRunner().invoke(
+        main, env=setting, prog_name="ldjcheck", complete_var="_LDJCHECK_COMPLETE"
+    )
+    assert f"plain,{offered}" in ran.output.splitlines()
+
+
+def test_a_shell_offers_files_as_targets() -> None:
+    setting = {
+        "_LDJCHECK_COMPLETE": "bash_complete",
+        "COMP_WORDS": "ldjcheck flo",
+        "COMP_CWORD": "1",
+    }
+    ran = CliRunner().invoke(
+        main, env=setting, prog_name="ldjcheck", complete_var="_LDJCHECK_COMPLETE"
+    )
+    assert "file,flo" in ran.output.splitlines()
