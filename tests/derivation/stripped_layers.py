@@ -102,7 +102,9 @@ def outcome_of(subject: Subject, folder: Path) -> Stripped:
     report = ldjcheck.derive(layer, shape=subject.shape)
     derived = report.derived
     if derived is None:
-        return Stripped(subject, "no map", why=" ".join(f.message for f in report.findings))
+        return Stripped(
+            subject, "no map", why=" ".join(f.message for f in report.findings)
+        )
     kinds = tuple(dict.fromkeys(step.why.partition(" ")[2] for step in derived.steps))
     if derived.applicability == "none":
         why = "; ".join(o.why for o in derived.obstacles)

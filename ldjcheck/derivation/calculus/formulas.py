@@ -391,7 +391,9 @@ class Formulas:
 
     def _put(self, node: Node, of: Callable[[Node], Expr]) -> Expr:
         """Return what a value is once a mask has put another one in some of its places."""
-        whole, mask, put = (self._given(node, i, a, of) for i, a in enumerate(node.args))
+        whole, mask, put = (
+            self._given(node, i, a, of) for i, a in enumerate(node.args)
+        )
         return Where(mask, put, whole)
 
     def _where(self, node: Node, arguments: list[Any]) -> Expr:
@@ -472,4 +474,12 @@ def _changes_nothing(node: Node) -> bool:
     )
 
 
-__all__ = ["Formulas", "Leaf", "NoFormulaError", "Wording", "is_masked", "moment_of", "plain_name"]
+__all__ = [
+    "Formulas",
+    "Leaf",
+    "NoFormulaError",
+    "Wording",
+    "is_masked",
+    "moment_of",
+    "plain_name",
+]

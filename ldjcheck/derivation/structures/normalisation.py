@@ -1,6 +1,6 @@
 """Batch normalisation by running statistics: a scale per channel, the same at every place.
 
-    log|det J| = H * W * sum(log|weight| - log(running_var + eps) / 2)
+log|det J| = H * W * sum(log|weight| - log(running_var + eps) / 2)
 """
 
 from __future__ import annotations
@@ -36,7 +36,10 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
         node = node.args[0]
     if plain_name(node.name) != "batch_norm":
         raise NoFormulaError(end, f"`{plain_name(end.name)}` mixes the entries")
-    given: dict[str, Any] = {**dict(zip(_NAMES, node.args, strict=False)), **node.kwargs}
+    given: dict[str, Any] = {
+        **dict(zip(_NAMES, node.args, strict=False)),
+        **node.kwargs,
+    }
     variance, weight = given.get("running_var"), given.get("weight")
     if given.get("training") or not isinstance(variance, Node):
         raise NoFormulaError(node, "`batch_norm` takes the statistics of the batch")

@@ -42,6 +42,7 @@ class Spelled:
     varies: bool
     cost: int
     terms: tuple[Term, ...] = ()
+    derivative: str = ""  # of one entry, where the part is the sum of its logarithms
 
     def after(self, total: str | None) -> str:
         """Return the text behind a running total: `ldj - ...`, or alone."""
