@@ -191,7 +191,7 @@ def _put(
         source.parents[node], (ast.stmt, ast.Call, ast.keyword, ast.Tuple)
     )
     written = text if bare else f"({text})"
-    told = ()
+    told: tuple[str, ...] = ()
     if len(old) <= _LONGEST and len(text) <= _LONGEST:
         told = (f"The {what} of line {_line(said)} is {text}, not {old}.",)
     change = source.put(node, written)
