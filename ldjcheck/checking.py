@@ -282,6 +282,7 @@ def _fixed(
         return findings
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
+    from ldjcheck.derivation.amending import with_derived_terms
     from ldjcheck.mistakes.mending import Plans, with_fixes
 
     bench, options = subject.bench, comparison.measurement.options
@@ -298,4 +299,5 @@ def _fixed(
     )
     values = *plan[1:], *further, *beyond, *also
     plans = Plans(closely=plan[:1], by_value=values)
-    return with_fixes(findings, diagnoses, comparison, bench, plans)
+    findings = with_fixes(findings, diagnoses, comparison, bench, plans)
+    return with_derived_terms(findings, diagnoses, comparison, bench, plans)

@@ -6,7 +6,7 @@ parameters, in both directions, by what verifies the fixes of a check as well.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
 
@@ -17,17 +17,13 @@ from ldjcheck.records import Derived, Result
 from ldjcheck.settling.map_alone import settle_map
 
 if TYPE_CHECKING:
-    from ldjcheck.derivation.program import Program, Refusal
-    from ldjcheck.derivation.reading.execution import Recorded
+    from ldjcheck.derivation.ways import Way
     from ldjcheck.records import (
         Comparison,
-        Direction,
         Edit,
         Layer,
         Obstacle,
         Options,
-        Probe,
-        Side,
         Status,
     )
     from ldjcheck.revision import Replacement
@@ -61,22 +57,13 @@ def derive_layer(
     return replace(result, seconds=perf_counter() - started)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Way:
-    """One direction, with what was derived of it."""
-
-    direction: Direction
-    found: Program | Refusal
-    call: Recorded | None  # None where it could not be recorded
-
-
 def _derived(mapped: MapSubject, options: Options) -> Result:
     subject = mapped.subject
     # Where digits are lost on the way is nothing to derive from.
     plain = replace(subject, bench=replace(subject.bench, losses=False))
     comparison = compared(plain, options, values_alone=True)
     ways = _ways(mapped, comparison)
-    changes = tuple(dict.fromkeys(c for way in ways for c in _changes(way.found)))
+    changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))
     derived = _judged(mapped, options, comparison, ways, changes)
     status: Status = "pass" if derived.applicability == "verified" else "unproven"
     return Result(
@@ -91,85 +78,29 @@ def _derived(mapped: MapSubject, options: Options) -> Result:
     )
 
 
-def _ways(mapped: MapSubject, comparison: Comparison) -> list[_Way]:
+def _ways(mapped: MapSubject, comparison: Comparison) -> list[Way]:
+    from ldjcheck.derivation.ways import ways_of
+
     first = comparison.measurement.measured[0]
     back = mapped.subject.bench.calls.inverse
     sides = [first.forward]
     if back is not None and back.tracked and not back.derived:
         sides.append(first.inverse)
-    found = []
-    for side in sides:
-        if not side.answered or side.exact.ldj is None:
-            continue
-        if side.said.bare and side.direction == "inverse":
-            continue  # it hands back no ldj, and none is asked for
-        found.append(_way(mapped, first.probe, side))
-    if _clash(found):
-        found = [replace(w, found=_literally(w)) for w in found]
-    return _with_ways_back(found)
-
-
-def _clash(ways: list[_Way]) -> bool:
-    """Return whether two directions want different terms at one place."""
-    changes = {change for way in ways for change in _changes(way.found)}
-    places: dict[tuple[str, int, int], str] = {}
-    for change in changes:
-        at = change.file, change.line, change.column
-        if places.setdefault(at, change.text) != change.text:
-            return True
-    return False
-
-
-def _literally(way: _Way) -> Program | Refusal:
-    from ldjcheck.derivation.program import derive_call
-
-    return way.found if way.call is None else derive_call(way.call, literal=True)
-
-
-def _with_ways_back(ways: list[_Way]) -> list[_Way]:
-    """Return the ways; a way back that has no terms of its own asks the way there."""
-    from ldjcheck.derivation.program import Program
-    from ldjcheck.derivation.way_back import by_the_way_there
-
-    if len(ways) != 2 or not isinstance(ways[0].found, Program):
-        return ways
-    there, back = ways
-    if isinstance(back.found, Program) or there.call is None or back.call is None:
-        return ways
-    found = by_the_way_there(back.call, there.call)
-    return ways if found is None else [there, replace(back, found=found)]
-
-
-def _way(mapped: MapSubject, probe: Probe, side: Side) -> _Way:
-    from ldjcheck.derivation.program import Refusal, derive_call
-    from ldjcheck.derivation.reading.execution import Observer, recorded
-    from ldjcheck.derivation.reading.forms import form_of
-    from ldjcheck.oracle.recording import UntraceableError, record
-
-    runner, _, _ = mapped.subject.bench.ready(probe)
-    observer = Observer()
-    try:
-        trace = record(runner, probe, side, observer)
-    except UntraceableError:
-        trace, why = None, "an operation of the map cannot be run again by itself"
-    else:
-        why = "what the call computes cannot be followed"
-    if trace is None:
-        return _Way(side.direction, Refusal(why=why), None)
-    form = form_of(mapped.promised, side.direction)
-    call = recorded(trace, observer.executions, form)
-    return _Way(side.direction, derive_call(call), call)
-
-
-def _changes(found: Program | Refusal) -> tuple[Replacement, ...]:
-    return getattr(found, "changes", ())
+    asked = [
+        side
+        for side in sides
+        if side.answered
+        and side.exact.ldj is not None
+        and not (side.said.bare and side.direction == "inverse")  # none is asked for
+    ]
+    return ways_of(mapped.subject.bench, mapped.promised, first.probe, asked)
 
 
 def _judged(
     mapped: MapSubject,
     options: Options,
     comparison: Comparison,
-    ways: list[_Way],
+    ways: list[Way],
     changes: tuple[Replacement, ...],
 ) -> Derived:
     """Return what was derived, run where nothing was derived from."""

@@ -25,12 +25,16 @@ def demo(mistake: str | None) -> None:
     """Show a mistake happen: a small layer that makes it, run live and narrated.
 
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped. Without one, all
-    lessons are listed, in the order in which they are best taught.
+    lessons are listed, in the order in which they are best taught. `derive` in its place
+    shows how the ldj of a dequantization is derived.
     """
     from ldjcheck.mistakes import rule_for
 
     if mistake is None:
         click.echo(listing())
+        return
+    if mistake == "derive":
+        click.echo(derivation())
         return
     rule = rule_for(mistake)
     if rule is None:
@@ -70,6 +74,21 @@ def lesson(rule: Rule) -> str:
     from ldjcheck.classroom.zoo import animal_called
 
     return narrate(rule, known, animal_called(known.animal))
+
+
+def derivation() -> str:
+    """Return the lesson on deriving: a map without an ldj, what `derive` says, and why."""
+    from ldjcheck.classroom.derivation import COMMAND, SOURCE, WHY
+    from ldjcheck.report.layout import wrap
+
+    left, right = "derive  the ldj of a map, step by step", "demo"
+    lines = [left + right.rjust(_WIDTH - len(left)), ""]
+    lines += [f"    {line}".rstrip() for line in _text(SOURCE).splitlines()]
+    lines += ["", f"$ {COMMAND}", *_run(SOURCE, COMMAND), "", "  Why"]
+    for paragraph in WHY:
+        lines += [*wrap(paragraph, _WIDTH, "    ", "    "), ""]
+    lines.append("  Yours:   ldjcheck derive FILE:LAYER, with --fix to write it")
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _command(rule: Rule) -> str:

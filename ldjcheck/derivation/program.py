@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.derivation.calculus.terms import Term
     from ldjcheck.derivation.reading.execution import Execution, Recorded
+    from ldjcheck.derivation.writing.spelling import Spelled
     from ldjcheck.revision import Replacement
     from ldjcheck.revision.text import FunctionNode
     from ldjcheck.tape import Node
@@ -47,6 +48,7 @@ class Said:
     place: Place | None
     text: str
     why: str
+    part: Spelled | None = None  # what is added or subtracted, where that is one thing
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -258,4 +260,4 @@ def _said(written: Written, home: Home) -> Said:
         function=home.execution.function,
         call=home.execution.call,
     )
-    return Said(place=place, text=written.text, why=written.why)
+    return Said(place=place, text=written.text, why=written.why, part=written.part)

@@ -31,6 +31,14 @@ def shown(*words: str) -> str:
     return result.output
 
 
+def test_the_lesson_on_deriving_counts_constants_and_sums_the_rest() -> None:
+    text = shown("derive")
+    assert "math.log(self.quants) *" in text
+    assert "math.prod(z.shape[1:])" in text
+    assert "torch.log(1 - z)).flatten(1).sum(dim=1)" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
 @pytest.mark.parametrize("lesson", every(3, LIVE), **BY_CODE)
 def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     text = shown(lesson.code)

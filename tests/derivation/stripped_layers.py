@@ -4,6 +4,8 @@ Run from the repository root, with the tests importable, to see the figures and 
 not verified. It takes some minutes; names of layers make it ask about these alone:
 
     PYTHONPATH=tests python -m derivation.stripped_layers [NAME ...]
+
+`--write` writes the figures of all into docs/derive-figures.txt.
 """
 
 from __future__ import annotations
@@ -35,7 +37,21 @@ if TYPE_CHECKING:
 Outcome = Literal["verified", "wrong", "not verified", "refused", "no map", "zero"]
 
 _SEED, _BATCH = 777, 4  # the deriver uses neither
-_EXAMPLES = Path(__file__).parents[2] / "examples"
+_ROOT = Path(__file__).parents[2]
+_EXAMPLES = _ROOT / "examples"
+_FIGURES = _ROOT / "docs" / "derive-figures.txt"
+
+KINDS: tuple[tuple[str, str], ...] = (
+    ("multiplies by a matrix", "matrix: linear maps, 1x1 convolutions"),
+    ("matrix determinant lemma", "diagonal and one direction: planar, radial, norms"),
+    ("adds a hidden layer", "one hidden layer: Sylvester, residual"),
+    ("scales every channel", "batch norm by running statistics"),
+    ("calls a layer", "sublayers that hand their own ldj back"),
+    ("undoes the map", "a way back by the way there"),
+    ("once for each", "a scale shared by dims, channels or places"),
+    ("", "entry by entry: elementwise, couplings, autoregressive"),
+)
+"""What a sentence about a term holds, and the kind of step that it then is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +121,7 @@ def outcome_of(subject: Subject, folder: Path) -> Stripped:
         return Stripped(
             subject, "no map", why=" ".join(f.message for f in report.findings)
         )
-    kinds = tuple(dict.fromkeys(step.why.partition(" ")[2] for step in derived.steps))
+    kinds = tuple(dict.fromkeys(_kind(step.why) for step in derived.steps))
     if derived.applicability == "none":
         why = "; ".join(o.why for o in derived.obstacles)
         places = (o.location for o in derived.obstacles)
@@ -157,6 +173,32 @@ def _loaded(file: Path, name: str) -> ModuleType:
     return module  # type: ignore[no-any-return]  # it is one
 
 
+def _kind(why: str) -> str:
+    return next(kind for words, kind in KINDS if words in why)
+
+
+def figures(found: Sequence[Stripped]) -> str:
+    """Return the figures of the documents: outcomes, and layers by the kinds of their steps."""
+    counts = Counter(each.outcome for each in found)
+    asked = len(found) - counts["zero"] - counts["no map"]
+    verified = counts["verified"]
+    lines = [
+        f"{asked} right layers, their ldj taken out: {verified} derived and verified "
+        f"({verified / asked:.0%}),",
+        f"{counts['refused']} refused, {counts['not verified']} not verified, "
+        f"{counts['wrong']} verified and wrong.",
+        f"({counts['zero']} further layers keep the volume: there is nothing to derive.)",
+        "",
+        "layers verified   with steps of this kind",
+    ]
+    for _, kind in KINDS:
+        having = [each for each in found if kind in each.kinds]
+        good = sum(each.outcome == "verified" for each in having)
+        if having:
+            lines.append(f"{good:6} of {len(having):<6}  {kind}")
+    return "\n".join(lines) + "\n"
+
+
 def told(found: Sequence[Stripped]) -> str:
     """Return the figures in words, and what is not verified, one line each."""
     counts = Counter(each.outcome for each in found)
@@ -169,7 +211,7 @@ def told(found: Sequence[Stripped]) -> str:
     return "\n".join(lines)
 
 
-def main(names: Sequence[str]) -> None:
+def main(names: Sequence[str], *, write: bool = False) -> None:
     """Print what became of every layer, or of those that are named."""
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -180,7 +222,11 @@ def main(names: Sequence[str]) -> None:
             print(f"{subject.name}: {each.outcome} {each.why} {each.step}", flush=True)
             found.append(each)
     print(told(found))
+    print(figures(found))
+    if write:
+        _FIGURES.write_text(figures(found), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    given = [name for name in sys.argv[1:] if name != "--write"]
+    main(given, write="--write" in sys.argv)

@@ -71,6 +71,7 @@ def _strip(function: ast.FunctionDef) -> None:
                 node.value.elts[where] = _nothing(function, node.value.elts[where])
                 changed = True
     if changed:
+        _Untouched(_totals(function)).visit(function)
         _without_the_unused(function)
 
 
@@ -97,13 +98,37 @@ def _is_ldj(name: str) -> bool:
 def _nothing(function: ast.FunctionDef, old: ast.expr) -> ast.expr:
     """Return the running total that came in, else a zero for each sample."""
     arguments = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
-    totals = [name for name in arguments if _is_ldj(name) and name != "jac"]
+    totals = _totals(function)
     if totals:
         return ast.Name(id=totals[0], ctx=ast.Load())
     x = next(name for name in arguments if name not in ("self", "cls"))
     text = f"{x}[0]" if "jac" in arguments or "rev" in arguments else x
     column = ", 1" if _is_column(ast.unparse(old)) else ""
     return _expression(f"{text}.new_zeros({text}.shape[0]{column})")
+
+
+def _totals(function: ast.FunctionDef) -> list[str]:
+    """Return the running totals that a function is given."""
+    arguments = [a.arg for a in (*function.args.args, *function.args.kwonlyargs)]
+    return [name for name in arguments if _is_ldj(name) and name != "jac"]
+
+
+class _Untouched(ast.NodeTransformer):
+    """Deletes what a function adds to the running totals that it was given."""
+
+    def __init__(self, totals: list[str]) -> None:
+        self._totals = totals
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST | None:
+        return self._kept(node, node.targets)
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.AST | None:
+        return self._kept(node, [node.target])
+
+    def _kept(self, node: ast.stmt, targets: list[ast.expr]) -> ast.AST | None:
+        names = [t.id for t in targets if isinstance(t, ast.Name)]
+        adds = len(names) == len(targets) and set(names) <= set(self._totals)
+        return None if adds else node
 
 
 def _is_column(text: str) -> bool:

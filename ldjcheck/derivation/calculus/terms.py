@@ -31,7 +31,7 @@ class Term:
     """log|det| of a piece of the map, as a formula; `end` is the value that it makes.
 
     `per` entry, it is summed over the entries of `end`. Per place, it is the logarithm of a
-    determinant of `size` dims, and counts at every place where that acts.
+    determinant of `size` dims along `axis`, and counts at every place where that acts.
     """
 
     expression: Expr
@@ -43,6 +43,7 @@ class Term:
     why: str = ""  # what no derivative of one entry can say
     per: Per = "entry"
     size: int = 1
+    axis: int = -1  # of `end`, along which such a matrix acts
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,13 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     if flat.value.dim() < 2 or flat.value.shape[0 if is_kernel else -2] != size:
         raise NoFormulaError(node, "its matrix is not square")
     for logdet in log_abs_dets(formulas, flat, kernel=is_kernel):
-        yield [_term(begin, end, sign * logdet, size)] if logdet != 0 else []
+        axis = 1 if _is_convolution(node) else -1
+        yield [_term(begin, end, sign * logdet, size, axis)] if logdet != 0 else []
 
 
-def _term(begin: Node, end: Node, logdet: Expr, size: int) -> Term:
+def _term(begin: Node, end: Node, logdet: Expr, size: int, axis: int) -> Term:
     return Term(
-        expression=logdet, begin=begin, end=end, per="place", size=size,
+        expression=logdet, begin=begin, end=end, per="place", size=size, axis=axis,
         why="multiplies by a matrix, whose log|det| counts",
     )  # fmt: skip
 

@@ -50,6 +50,6 @@ def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
     yield [
         Term(
             expression=Total(scales), begin=begin, end=end, why=_WHY, per="place",
-            size=len(variance.value),
+            size=len(variance.value), axis=1,
         )
     ]  # fmt: skip

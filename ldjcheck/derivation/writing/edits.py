@@ -37,6 +37,7 @@ class Written:
     """One derived statement as it will stand in the file."""
 
     line: Line
+    part: Spelled
     text: str
     why: str
 
@@ -77,11 +78,10 @@ class _Edit:
             is_begun = True
         for line in self._lines:
             texts = []
-            for part in line.parts:
+            for part, why in zip(map(self._signed, line.parts), line.whys, strict=True):
                 texts.append(self._statement(part, is_begun))
                 is_begun = True
-            told = zip(texts, line.whys, strict=True)
-            written += [Written(line, text, why) for text, why in told]
+                written.append(Written(line, part, texts[-1], why))
             if texts:
                 changes.append(self._beside(line, texts))
             if line.renamed is not None:
@@ -91,10 +91,12 @@ class _Edit:
 
     # --- the new statements -----------------------------------------------------------
 
+    def _signed(self, part: Spelled) -> Spelled:
+        is_taken_off = self._call.form.sign < 0
+        return replace(part, minus=not part.minus) if is_taken_off else part
+
     def _statement(self, part: Spelled, is_begun: bool) -> str:
         name = self._home.name
-        if self._call.form.sign < 0:
-            part = replace(part, minus=not part.minus)
         if is_begun:
             return f"{name} = {part.after(name)}"
         if part.varies:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.derivation.calculus.formulas import moment_of
 from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.derivation.writing.spelling import Spelled, UnspeakableError, spell
-from ldjcheck.derivation.writing.wording import said_of
+from ldjcheck.derivation.writing.wording import derivative_of, said_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,6 +60,12 @@ def line_for(
         except UnspeakableError as error:
             failed = failed or error
             continue
+        parts = [
+            replace(
+                part, derivative=derivative_of(formulas, part.terms, scope, modules)
+            )
+            for part in parts
+        ]
         cost = sum(part.cost for part in parts) + (side == "before") * 0.5
         line = Line(
             home=home,

@@ -47,6 +47,11 @@ class Scope:
                 return text
         return None if leaf.node is None else self.tensor(leaf.node)
 
+    @property
+    def held(self) -> set[Node]:
+        """The tensors that have a plain name here."""
+        return {held for held in self.moment.held.values() if isinstance(held, Node)}
+
     def _local(self, node: Node) -> str | None:
         """Return a plain name that holds a tensor here."""
         found = [name for name, held in self.moment.held.items() if held is node]

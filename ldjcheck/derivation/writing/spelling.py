@@ -42,6 +42,7 @@ class Spelled:
     varies: bool
     cost: int
     terms: tuple[Term, ...] = ()
+    derivative: str = ""  # of one entry, where the part is the sum of its logarithms
 
     def after(self, total: str | None) -> str:
         """Return the text behind a running total: `ldj - ...`, or alone."""
@@ -227,8 +228,11 @@ class _Speller:
     def _places(self) -> tuple[int, ...]:
         """Return the axes along which one matrix acts again and again."""
         shape = self._term.end.value.shape
-        axes = [a for a in range(1, len(shape)) if shape[a] != self._how.per_place]
-        return tuple(axes) if len(axes) < len(shape) - 1 else ()
+        size, rank = self._how.per_place, len(shape)
+        acting = self._term.axis % rank
+        if shape[acting] != size:  # axes were moved since
+            acting = next((a for a in range(1, rank) if shape[a] == size), 0)
+        return tuple(a for a in range(1, rank) if a != acting) if acting else ()
 
     def _tensor_of_shape(self) -> str:
         term = self._term

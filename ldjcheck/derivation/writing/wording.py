@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 import sympy
 
-from ldjcheck.derivation.calculus.formulas import plain_name
+from ldjcheck.derivation.calculus.formulas import NoFormulaError, plain_name
 from ldjcheck.derivation.calculus.terms import addends
 from ldjcheck.derivation.writing.spelling import UnspeakableError, spoken
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
@@ -38,6 +39,34 @@ def said_of(
         parts.append(f"{told}{', ' if often else ''}{often}")
     said = "; ".join(dict.fromkeys(part for part in parts if part))
     return f"line {line} {said}" if said else f"line {line} changes the volume"
+
+
+def derivative_of(
+    formulas: Formulas,
+    terms: Sequence[Term],
+    scope: Scope,
+    modules: Mapping[str, str],
+) -> str:
+    """Return the derivative of one line at one entry; empty where it is none, or several."""
+    if len(terms) != 1 or terms[0].derivative is None:
+        return ""
+    derivative = _shortened(formulas, terms[0], terms[0].derivative, scope)
+    return _spoken(formulas, derivative, scope, modules)
+
+
+def _shortened(formulas: Formulas, term: Term, expression: Expr, scope: Scope) -> Expr:
+    """Return an expression in the names that parts of it have: h, where that is tanh(x)."""
+    between = {
+        node
+        for node in formulas.depending
+        if term.begin.index < node.index <= term.end.index
+    }
+    for node in sorted(between & scope.held, key=lambda n: -n.index):
+        with contextlib.suppress(NoFormulaError):
+            formula = formulas.of(node, term.begin, between)
+            if not formula.is_Symbol and not formula.is_number:
+                expression = expression.subs(formula, formulas.symbol(node))
+    return expression
 
 
 def _what(

@@ -1,0 +1,241 @@
+"""What should stand there instead: the true term of a step that is wrong, and the edit.
+
+Where no known mistake explains a line, or a step has no term at all, the map itself says
+what the term is. It is written in the place of the least that makes the direction right: a
+derivative, a term, or else all of the ldj's arithmetic.
+"""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.derivation.program import Program
+from ldjcheck.derivation.ways import Way, ways_of
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
+from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.rewriting.sites import real_file
+from ldjcheck.records import Fix
+from ldjcheck.revision import Live, is_disjoint
+from ldjcheck.tape import shown_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.derivation.program import Said
+    from ldjcheck.mistakes.mending.verify import Plans
+    from ldjcheck.records import Comparison, Diagnosis, Direction, Edit, Finding
+    from ldjcheck.revision import Replacement, SourceText
+    from ldjcheck.running.bench import Bench
+
+_WRONG_TERMS = ("LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199")
+_LONGEST = 60  # characters of what is quoted
+_TOLD = 3  # terms of one direction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cure:
+    """An edit with which a direction agrees wherever it was measured, and what it says."""
+
+    direction: Direction
+    changes: tuple[Replacement, ...]
+    told: tuple[str, ...]
+
+
+def with_derived_terms(
+    findings: tuple[Finding, ...],
+    diagnoses: Sequence[Diagnosis],
+    comparison: Comparison,
+    bench: Bench,
+    plans: Plans,
+) -> tuple[Finding, ...]:
+    """Return the findings of wrong terms, with what the map itself says they should be.
+
+    Only where no verified fix is known yet. The edit counts as verified as any other does.
+    """
+    asked = [finding for finding in findings if _is_asked(finding)]
+    first = comparison.measurement.measured[0]
+    wrong: list[Direction] = [
+        v.direction
+        for v in comparison.verdicts
+        if (v.mismatched or v.form is not None) and first.of(v.direction).answered
+    ]
+    if not asked or not wrong:
+        return findings
+    sides = [first.of(direction) for direction in wrong]
+    ways = [
+        way
+        for way in ways_of(bench, bench.calls, first.probe, sides)
+        if isinstance(way.found, Program)
+    ]
+    if not ways:
+        return findings
+    live = Live(list(dict.fromkeys(c.file for way in ways for c in way.changes)))
+    cures = [
+        list(_cures(live, way, asked, diagnoses, comparison, bench)) for way in ways
+    ]
+    fix, chosen = None, tuple(each[-1] for each in cures if each)
+    if len(ways) == len(wrong) and all(cures):
+        verification = Verification(bench, comparison, plans)
+        fix, chosen = _verified(live, cures, verification) or (None, chosen)
+    told = {cure.direction: cure.told for cure in chosen}
+    return tuple(
+        replace(
+            finding,
+            fix=finding.fix if fix is None else fix,
+            evidence=(*finding.evidence, *told.get(finding.direction or "forward", ())),
+        )
+        if finding in asked
+        else finding
+        for finding in findings
+    )
+
+
+def _is_asked(finding: Finding) -> bool:
+    mended = finding.fix is not None and finding.fix.applicability == "verified"
+    known = finding.code in _WRONG_TERMS and finding.severity == "error"
+    return known and not mended and finding.direction is not None
+
+
+def _verified(
+    live: Live, cures: Sequence[Sequence[_Cure]], verification: Verification
+) -> tuple[Fix, tuple[_Cure, ...]] | None:
+    """Return the plainest edit of all directions that makes the whole layer right."""
+    for chosen in itertools.product(*cures):
+        changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
+        if not is_disjoint(changes):
+            continue
+        residual = verification.residual(live, changes)
+        if residual is not None:
+            return _fix(live, changes, residual), chosen
+    return None
+
+
+def _fix(live: Live, changes: Sequence[Replacement], residual: float) -> Fix:
+    edits: list[Edit] = []
+    for file in dict.fromkeys(change.file for change in changes):
+        here = [change for change in changes if change.file == file]
+        edits += edits_of(live.sources[file], here, shown_file(file))
+    return Fix(applicability="verified", residual_after=residual, edits=tuple(edits))
+
+
+def _cures(
+    live: Live,
+    way: Way,
+    asked: Sequence[Finding],
+    diagnoses: Sequence[Diagnosis],
+    comparison: Comparison,
+    bench: Bench,
+) -> Iterator[_Cure]:
+    """Yield the least edit that helps, where there is one, and the one of everything."""
+    assert isinstance(way.found, Program)
+    rehearsal = Rehearsal(bench, comparison.measurement.measured, way.direction)
+    if len(rehearsal) and rehearsal.shows_mistake:
+        tries = max(LEAST, min(MOST_OF_ONE, WORK // rehearsal.work))
+        sites = list(_sites(live, way, asked, diagnoses))
+        for cure in itertools.islice(_least(sites, way), tries):
+            if runs_with(live, cure.changes, rehearsal.agrees):
+                yield cure
+                break
+    said = way.found.said if len(way.found.said) <= _TOLD else ()
+    told = tuple(f"The ldj of line {_line(each)} is {each.text}." for each in said)
+    yield _Cure(direction=way.direction, changes=way.changes, told=told)
+
+
+def _sites(
+    live: Live, way: Way, asked: Sequence[Finding], diagnoses: Sequence[Diagnosis]
+) -> Iterator[tuple[SourceText, ast.stmt]]:
+    """Yield the statements that serve the ldj, the blamed one first."""
+    lines: dict[tuple[str, int], None] = {}
+    for finding in asked:
+        if finding.direction == way.direction and finding.location is not None:
+            lines.setdefault((real_file(finding.location), finding.location.line))
+    for diagnosis in diagnoses:
+        if diagnosis.direction == way.direction:
+            lines.update({(s.file, s.line): None for s in diagnosis.touched})
+    for file, line in lines:
+        source = live.sources.get(file)
+        found = [] if source is None else source.statements.get(line, [])
+        for statement in found:
+            assert source is not None
+            yield source, statement
+
+
+def _least(sites: Sequence[tuple[SourceText, ast.stmt]], way: Way) -> Iterator[_Cure]:
+    """Yield what puts a derivative, or a term, in the place of one expression."""
+    assert isinstance(way.found, Program)
+    written = [(s, node) for s, statement in sites for node in _expressions(statement)]
+    written.sort(key=lambda item: not _computes(item[1]))
+    for source, node in written:
+        for said in way.found.said:
+            if said.part is not None and said.part.derivative:
+                yield _put(source, node, said.part.derivative, way, said, "derivative")
+    for source, statement in sites:
+        for said in way.found.said:
+            if said.part is None:
+                continue
+            for node, minus in _addends(statement):
+                part = replace(said.part, minus=said.part.minus != minus)
+                yield _put(source, node, part.after(None), way, said, "term")
+
+
+def _put(
+    source: SourceText, node: ast.expr, text: str, way: Way, said: Said, what: str
+) -> _Cure:
+    old = source.text(node)
+    bare = isinstance(
+        source.parents[node], (ast.stmt, ast.Call, ast.keyword, ast.Tuple)
+    )
+    written = text if bare else f"({text})"
+    told: tuple[str, ...] = ()
+    if len(old) <= _LONGEST and len(text) <= _LONGEST:
+        told = (f"The {what} of line {_line(said)} is {text}, not {old}.",)
+    change = source.put(node, written)
+    return _Cure(direction=way.direction, changes=(change,), told=told)
+
+
+def _line(said: Said) -> int:
+    return 0 if said.place is None else said.place.line
+
+
+def _computes(node: ast.expr) -> bool:
+    """Return whether an expression is more than a name for what another line computes."""
+    return any(isinstance(each, ast.BinOp) for each in ast.walk(node))
+
+
+def _expressions(statement: ast.stmt) -> Iterator[ast.expr]:
+    """Yield what may be a derivative: what a logarithm is taken of, then what has a name."""
+    inside = [node for node in ast.walk(statement) if isinstance(node, ast.expr)]
+    for node in inside:
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
+            continue
+        if node.func.attr in ("log", "abs"):
+            yield from node.args[:1] or [node.func.value]
+    if isinstance(statement, ast.Assign):
+        yield statement.value
+
+
+def _addends(statement: ast.stmt) -> Iterator[tuple[ast.expr, bool]]:
+    """Yield what may be a term: the sum itself, its addends, and whether they are taken off."""
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+        values = [(value, False) for value in statement.value.elts[1:]]
+    elif isinstance(statement, ast.AugAssign):
+        values = [(statement.value, isinstance(statement.op, ast.Sub))]
+    elif (
+        isinstance(statement, (ast.Assign, ast.Return)) and statement.value is not None
+    ):
+        values = [(statement.value, False)]
+    else:
+        return
+    while values:
+        node, minus = values.pop(0)
+        yield node, minus
+        if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
+            values.append((node.left, minus))
+            values.append((node.right, minus != isinstance(node.op, ast.Sub)))
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            values.append((node.operand, not minus))

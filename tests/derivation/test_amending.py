@@ -1,0 +1,109 @@
+"""Of a wrong term the diagnosis says what the map has, and writes it in its place."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import ldjcheck
+
+
+class TanhByItsSize(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(x)
+        ldj = torch.log(1 - h.abs()).sum(dim=1)
+        return h, ldj
+
+
+class BendAtTheInput(nn.Module):
+    """The slope of tanh is taken to be 1 - z**2, on a line of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.ones(4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = x * torch.exp(self.a)
+        ldj = self.a.sum() * torch.ones(len(x))
+        y = z + 0.5 * torch.tanh(z)
+        d = 1 + 0.5 * (1 - z**2)
+        ldj = ldj + torch.log(d.abs()).sum(1)
+        return y, ldj
+
+
+class CubeWithoutItsSlope(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x**3 + x
+        ldj = torch.log(3 * x**2).sum(1)
+        return y, ldj
+
+
+class PlanarByTheOutput(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([0.4, -0.8, 0.5]))
+        self.u = nn.Parameter(torch.tensor([0.3, 0.2, -0.1]))
+
+    def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(z @ self.w)
+        psi = (1 - h).unsqueeze(1) * self.w
+        return z + self.u * h.unsqueeze(1), torch.log(torch.abs(1 + psi @ self.u))
+
+
+class ForgottenGate(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        b = b * torch.sigmoid(s + 2) + t
+        return torch.cat([a, b], 1), torch.zeros(len(x))
+
+
+class SoftplusByTheOutput(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = F.softplus(x)
+        return y, -y.sum(1)
+
+
+MENDED = {
+    TanhByItsSize: "is 1 - h ** 2, not 1 - h.abs()",
+    BendAtTheInput: "is 0.5 * (3 - torch.tanh(z) ** 2), not 1 + 0.5 * (1 - z**2)",
+    CubeWithoutItsSlope: "is 1 + 3 * x ** 2, not 3 * x**2",
+    PlanarByTheOutput: "",
+    ForgottenGate: "is F.logsigmoid(2 + s).sum(dim=1), not torch.zeros(len(x))",
+    SoftplusByTheOutput: "is F.logsigmoid(x).sum(dim=1), not -y.sum(1)",
+}
+
+
+@pytest.mark.parametrize("layer", MENDED)
+def test_a_wrong_term_is_mended_by_that_of_the_map(layer: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    finding = ldjcheck.check(layer()).findings[0]
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert len(finding.fix.edits) == 1
+    assert MENDED[layer] in "\n".join(finding.evidence)
+
+
+class TwoTermsOfASeries(nn.Module):
+    """A residual map: what it reports is an approximation, and no term has a closed form."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(3) / 2)
+        self.inner = nn.Parameter(torch.eye(3) / 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        h = torch.tanh(torch.tanh(x @ self.inner) @ self.weight) / 2
+        return x + h, (h**2).sum(1)
+
+
+def test_where_no_closed_form_is_known_nothing_is_said() -> None:
+    findings = ldjcheck.check(TwoTermsOfASeries()).findings
+    assert findings[0].fix is None
+    assert "derivative of line" not in "\n".join(findings[0].evidence)
