@@ -240,9 +240,7 @@ class ReverseProducts(Products):
             return torch.zeros_like(self.x).reshape(self.batch, -1)
         return found.detach().reshape(self.batch, -1)
 
-    def _batched(
-        self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor
-    ) -> Tensor:
+    def _batched(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
                 y, leaf, w.to(y).reshape(len(w), *y.shape), retain_graph=True,

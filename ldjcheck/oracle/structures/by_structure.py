@@ -156,9 +156,7 @@ def _more(
     return tuple(found)
 
 
-def _units(
-    batch: int, dims: int, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def _units(batch: int, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Return a source of each sample, and the vector that asks for its column."""
     sources = torch.randint(0, dims, (batch,), generator=generator)
     units = torch.zeros(batch, dims, dtype=torch.float64)

@@ -72,7 +72,9 @@ class Passages:
     _seen: list[Passage] = field(default_factory=list)
     _open: dict[int, tuple[FrameType, int, Tensor, Point]] = field(default_factory=dict)
     _methods: dict[int, bool] = field(default_factory=dict)  # by identity: slow to hash
-    _codes: list[CodeType] = field(default_factory=list)  # ids are unique among the living
+    _codes: list[CodeType] = field(
+        default_factory=list
+    )  # ids are unique among the living
     _clock: Iterator[int] = field(default_factory=itertools.count)
 
     @property
@@ -121,7 +123,7 @@ class Passages:
         self._open[id(frame)] = frame, next(self._clock), x, point_of(x)
 
     def _leave(self, frame: FrameType, result: Any) -> None:
-        _, begin, x, entered = self._open.pop(id(frame))
+        _, begin, _x, entered = self._open.pop(id(frame))
         several = isinstance(result, (tuple, list)) and len(result) > 0
         y = result[0] if several else result
         if not isinstance(y, Tensor) or not y.dim() or len(y) != len(entered.tensor):
