@@ -40,6 +40,9 @@ _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ld
 _PATIENCE = 10  # times the operations that the same call took in float64
 _HELD = 87.0  # nats: exp(-87.3) is the smallest number that float32 holds in full
 _AGAIN = 1e-5  # relative: a call that is made again, in float32
+_HAIR = 6e-8  # relative: what rounding to float32 moves a number by
+_STEPS = 256.0  # times more than its input alone, a deep map may be moved by
+_ENDLESS = float("inf")
 _RELATIVE = 1e-2  # far above float32's error in a long sum, far below a wrong term
 
 
@@ -83,6 +86,8 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     overflowed = torch.isfinite(there) & ~torch.isfinite(here) & ~_too_small(side)
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
+    if apart.any() and side.exact.jacobian is None:
+        apart &= ~(off <= _amplified(promoted, direction, x, there))
     if not apart.any():
         if frozen.draws:
             return None
@@ -100,6 +105,28 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     if overflowed[apart].all():
         return replace(seen, overflows=fault)
     return replace(seen, faults=(*seen.faults, fault))
+
+
+def _amplified(
+    runner: Runner, direction: Direction, x: Tensor, there: Tensor
+) -> Tensor:
+    """Return by how much rounding to float32 may move what is reported, `(batch,)`.
+
+    Asked where no Jacobian tells how far a deep map amplifies what is rounded: its input
+    is moved by as much, and every step adds some more.
+    """
+    moved = torch.zeros_like(there)
+    if not _is_real(x):
+        return moved
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(2):
+        step = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+        near, _ = _reported(
+            runner, direction, x * (1 + _HAIR * step), Frozen(), _ENDLESS
+        )
+        if near is not None and near.shape == there.shape:
+            moved = torch.maximum(moved, (near - there).abs().nan_to_num(torch.inf))
+    return _STEPS * moved
 
 
 def _mixes_and_squeezes(side: Side) -> bool:

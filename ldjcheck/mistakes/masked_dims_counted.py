@@ -41,7 +41,11 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
 
 
 def _always_idle(trace: Trace) -> Tensor:
-    return reduce(and_, (step.idle for step in trace.steps))
+    return reduce(and_, (s.idle for s in trace.steps)) if trace.steps else _none(trace)
+
+
+def _none(trace: Trace) -> Tensor:
+    return trace.reported.new_zeros(trace.dims).bool()
 
 
 def _without(idle: Callable[[Trace], Tensor]) -> Callable[[Value], Tensor | None]:

@@ -55,12 +55,14 @@ def record(
     watcher: Watches | None = None,
     *,
     doubled: bool = True,
+    steps: bool = True,
 ) -> Trace | None:
     """Return the trace of a call that was measured; None when its output is untraceable.
 
     The call is made again at the same input, with the same noise and rounding. A watcher
     sees which sublayers are called meanwhile. The steps' own numbers are taken in float64
-    unless they are not `doubled`: not every operation of float32 takes both.
+    unless they are not `doubled`: not every operation of float32 takes both. Without
+    `steps`, and of what was added up over parts, none are told: they are not what is asked.
 
     Raises:
         UntraceableError: a step of the map cannot be run again by itself.
@@ -84,6 +86,7 @@ def record(
     order = in_order(ancestors(output))
     depending = dependents(order, source)
     batch, dims = len(side.x), side.dims
+    steps = steps and side.exact.method != "composition"
     points = _points(order, depending, source, output, batch * dims, batch)
     of_map = set(order)
     own = [
@@ -100,7 +103,7 @@ def record(
         order=tuple(order),
         depending=frozenset(depending),
         points=points,
-        steps=_steps(order, points, batch, dims, doubled=doubled),
+        steps=_steps(order, points, batch, dims, doubled=doubled) if steps else (),
         own=tuple(own),
         own_set=frozenset(own),
         own_users=users_among(own),

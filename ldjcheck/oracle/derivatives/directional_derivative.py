@@ -63,7 +63,7 @@ def followed(products: Products, generator: torch.Generator) -> Tensor:
     Raises:
         NoProductsError: there are no products J v to hold against.
     """
-    x, y = products.x.reshape(products.batch, -1).double(), products.y.double()
+    _x, y = products.x.reshape(products.batch, -1).double(), products.y.double()
     pending = torch.ones_like(y, dtype=torch.bool)
     every = torch.arange(products.dims, device=y.device)
     ulp = _ROUNDED * torch.finfo(products.y.dtype).eps

@@ -11,6 +11,7 @@ may be a flow itself.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import TYPE_CHECKING
 
 import torch
@@ -171,10 +172,9 @@ def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
     every = torch.arange(len(whole.places), device=whole.places.device)
     outermost = _outermost(whole.calls)
     reporting = [each for each in outermost if each.reports]
-    for calls in (
-        (reporting, outermost) if len(reporting) < len(outermost) else (outermost,)
-    ):
-        route = _route(whole, calls)
+    some = [] if len(reporting) == len(outermost) else [reporting]
+    for calls, bridged in product((*some, outermost), (False, True)):
+        route = _route(whole, calls, bridged=bridged)
         if route is None:
             continue
         parts, order = route
@@ -205,11 +205,14 @@ def _is_the_same(parts: Sequence[Part], whole: Part) -> bool:
     return not more and (part.start.edge, part.end.edge) == (start, end)
 
 
-def _route(whole: Part, calls: Sequence[Passage]) -> tuple[list[Part], Tensor] | None:
+def _route(
+    whole: Part, calls: Sequence[Passage], *, bridged: bool
+) -> tuple[list[Part], Tensor] | None:
     """Return parts that lead from the input's numbers to the output's, one after the other.
 
     Each takes numbers that are there, in whatever order. Where a call that reports takes
-    others, what lies between is a part too, if it makes them of all that came out last.
+    others, and gaps may be `bridged`, what lies between is a part too, if it makes them of
+    all that came out last.
     """
     state = whole.start.values.clone()
     start = Part(
@@ -221,7 +224,7 @@ def _route(whole: Part, calls: Sequence[Passage]) -> tuple[list[Part], Tensor] |
     parts, last = list[Part](), start
     closed: tuple[int, Tensor] | None = None
     for call in calls:
-        more = _next(whole, call, state, last)
+        more = _next(whole, call, state, last, bridged=bridged)
         if not more:
             continue
         parts += more
@@ -232,13 +235,15 @@ def _route(whole: Part, calls: Sequence[Passage]) -> tuple[list[Part], Tensor] |
             closed = len(parts), order
     if closed is not None:
         return parts[: closed[0]], closed[1]
-    if not parts or len(last.places) != len(start.places):
+    if not bridged or not parts or len(last.places) != len(start.places):
         return None
     rest = _between(whole, last.end, whole.end, last.places)
     return None if rest is None else ([*parts, rest], last.places)
 
 
-def _next(whole: Part, call: Passage, state: Tensor, last: Part) -> list[Part]:
+def _next(
+    whole: Part, call: Passage, state: Tensor, last: Part, *, bridged: bool
+) -> list[Part]:
     """Return the parts that a call adds to those before it, if any."""
     if call.left.edge is None or call.left.size > state.shape[1]:
         return []
@@ -249,7 +254,7 @@ def _next(whole: Part, call: Passage, state: Tensor, last: Part) -> list[Part]:
     if places is not None:
         part = _between(whole, call.entered, call.left, places, inner)
         return [] if part is None else [part]
-    if not call.reports or call.left.size != len(last.places):
+    if not bridged or not call.reports or call.left.size != len(last.places):
         return []
     if call.entered.edge is None:  # what moves comes in on the way, as noise does
         part = _between(whole, last.end, call.left, last.places, inner)

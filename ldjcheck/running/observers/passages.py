@@ -123,7 +123,7 @@ class Passages:
         self._open[id(frame)] = frame, next(self._clock), x, point_of(x)
 
     def _leave(self, frame: FrameType, result: Any) -> None:
-        _, begin, x, entered = self._open.pop(id(frame))
+        _, begin, _x, entered = self._open.pop(id(frame))
         several = isinstance(result, (tuple, list)) and len(result) > 0
         y = result[0] if several else result
         if not isinstance(y, Tensor) or not y.dim() or len(y) != len(entered.tensor):

@@ -53,7 +53,7 @@ def record_parts(
     runner, _, _ = bench.ready(probe)
     watcher = Watcher(runner.layer)
     try:
-        trace = record(runner, probe, side, watcher)
+        trace = record(runner, probe, side, watcher, steps=False)
     except (FailedCallError, UntraceableError):
         return None
     if trace is None:

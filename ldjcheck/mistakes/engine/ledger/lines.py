@@ -21,6 +21,8 @@ from ldjcheck.tape import Edge, Node, Place, Trace, ancestors, in_order
 
 def ledger_fault(trace: Trace, terms: Terms) -> str | None:
     """Return why a ledger of this trace would not be the truth, or None."""
+    if not trace.steps and len(trace.points) > 1:
+        return "the exact ldj was added up by sublayer, not by line"
     if not trace.steps and bool((trace.exact.abs() > SOMETHING).any()):
         return "the map's operations are hidden, in compiled code for instance"
     if not same(trace.step_sum, trace.exact, ADDS_UP + trace.slack):
