@@ -41,7 +41,7 @@ def check(
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | Constraint | None = None,
-    context: Mapping[str, int | Sequence[int]] | None = None,
+    context: Mapping[str, int | Sequence[int] | str] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -76,7 +76,8 @@ def check(
         batch: samples per probe.
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`; or a
             constraint of `torch.distributions` that means an interval.
-        context: event shapes of further tensor arguments, by parameter name.
+        context: event shapes of further tensor arguments, by parameter name; with a domain
+            as a text, `"4:positive"`.
         kwarg: further keyword arguments of every call.
         convention: how the layer is called, by name or as a description such as
             `"f(z, ldj, reverse) -> z, ldj"`; recognised when `"auto"`.
@@ -131,7 +132,7 @@ def derive(
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | Constraint | None = None,
-    context: Mapping[str, int | Sequence[int]] | None = None,
+    context: Mapping[str, int | Sequence[int] | str] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -151,7 +152,8 @@ def derive(
         shape: as of `check()`, like all that follow.
         batch: samples per probe.
         domain: where inputs live.
-        context: event shapes of further tensor arguments, by parameter name.
+        context: event shapes of further tensor arguments, by parameter name; with a domain
+            as a text, `"4:positive"`.
         kwarg: further keyword arguments of every call.
         convention: how the layer is called.
         direction: which way to derive.

@@ -49,8 +49,8 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         "--context",
         type=types.CONTEXT,
         multiple=True,
-        metavar="NAME=SHAPE",
-        help="Extra tensor argument of the call.",
+        metavar="NAME=SHAPE[:DOMAIN]",
+        help="Extra tensor argument of the call, of a domain if one is said.",
     ),
     _feed(
         "--kwarg",

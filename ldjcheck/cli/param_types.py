@@ -17,7 +17,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ldjcheck.records import Domain, Shape
+    from ldjcheck.records import Context, Domain, Shape
     from ldjcheck.report import Format
 
     _ParamType = click.ParamType[Any]
@@ -72,11 +72,14 @@ def _named_shape(text: str) -> tuple[str | None, Shape]:
     return (_identifier(name) if equals else None), _shape(shape)
 
 
-def _context(text: str) -> tuple[str, Shape]:
-    name, shape = _named_shape(text)
+def _context(text: str) -> Context:
+    from ldjcheck.records import Context
+
+    shape, colon, domain = text.partition(":")
+    name, sizes = _named_shape(shape)
     if name is None:
         raise ValueError
-    return name, shape
+    return Context(name, sizes, _domain(domain) if colon else None)
 
 
 def _kwarg(text: str) -> tuple[str, str]:
@@ -194,7 +197,7 @@ _PICTURES = (".png", ".svg", ".pdf")
 SHAPE = Text(
     "shape", "an event shape such as 1,4,4 (a named input: x=1,4,4)", _named_shape
 )
-CONTEXT = Text("context", "NAME=SHAPE, such as context=5", _context)
+CONTEXT = Text("context", "NAME=SHAPE, such as context=5 or t=4:positive", _context)
 KWARG = Text("kwarg", "NAME=EXPR, such as scale=2.0", _kwarg)
 TOLERANCE = Text("tolerance", "a finite number of at least 0", _tolerance)
 POSITIVE = Text("number", "a finite number above 0", _positive)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ldjcheck.records.asked import (
     CHOICES,
     LARGEST_SEED,
+    Context,
     Domain,
     Options,
     Oracle,
@@ -109,6 +110,7 @@ __all__ = [
     "CheckName",
     "CheckStatus",
     "Comparison",
+    "Context",
     "Coupling",
     "Departure",
     "Derived",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ldjcheck.records.words import Kind, Wrt
 
@@ -27,6 +27,17 @@ class Domain:
     kind: Literal["real", "unit", "positive", "int", "interval"]
     low: float | None = None
     high: float | None = None
+
+
+class Context(NamedTuple):
+    """A tensor that is fed beside the input: for which argument, of which event shape.
+
+    Without a `domain` it is of any numbers, or of those that the layer is seen to want.
+    """
+
+    name: str
+    shape: Shape
+    domain: Domain | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +71,7 @@ class Options:
     ] = ()  # (name of the input or None, event shape)
     batch: int = 3
     domain: Domain | None = None  # None: found out
-    context: tuple[tuple[str, Shape], ...] = ()
+    context: tuple[Context, ...] = ()
     kwarg: tuple[tuple[str, Any], ...] = ()  # values, already evaluated
     convention: str = "auto"
     direction: Literal["both", "forward", "inverse"] = "both"

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records.asked import Options
+    from ldjcheck.records.asked import Context, Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.edit import Location
     from ldjcheck.records.gradient import GradientMeasured
@@ -47,6 +47,7 @@ class Measurement:
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights, or orientations, remain unproven
     gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
+    fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
 
 

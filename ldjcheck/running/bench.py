@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.devices import moved, usable
@@ -106,6 +107,7 @@ class Bench:
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
+    same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
@@ -207,7 +209,13 @@ class Bench:
 
     def at(self, probe: Probe) -> Bench:
         """Return the bench for events and batches as a probe wants them."""
-        return replace(self, shape=probe.shape, batch=probe.batch, domain=probe.domain)
+        return replace(
+            self,
+            shape=probe.shape,
+            batch=probe.batch,
+            domain=probe.domain,
+            same_context=probe.same_context,
+        )
 
     def ready(self, probe: Probe) -> tuple[Runner, Tensor, torch.Generator]:
         """Return a runner set up as a probe says, its inputs, and what drew them."""
@@ -290,14 +298,15 @@ class Bench:
     def _kwargs(self, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
+        domains = {each.name: each.domain or REAL for each in self.options.context}
         sized = {
-            name: (self.batch, *self._resized(name, own))
-            for name, own in self.options.context
+            each.name: (self.batch, *self._resized(each.name, each.shape))
+            for each in self.options.context
         }
         contexts = {
             name: self._mask(size, dtype)
             if "mask" in name
-            else torch.randn(size, generator=generator, dtype=torch.float64).to(
+            else drawn(domains[name], size[1:], size[0], "usual", generator).to(
                 dtype
             )  # the same numbers in either precision
             for name, size in sized.items()
@@ -308,7 +317,10 @@ class Bench:
             for name, size in sized.items()
             if name in self.labels
         }
-        return {**dict(self.options.kwarg), **contexts, **labels}
+        beside = {**contexts, **labels}
+        if self.same_context:
+            beside = {n: t[:1].expand_as(t).clone() for n, t in beside.items()}
+        return {**dict(self.options.kwarg), **beside}
 
     def _resized(self, name: str, own: Shape) -> Shape:
         """Return the shape of a context beside an event: it has the places of the event."""

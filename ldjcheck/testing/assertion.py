@@ -24,7 +24,7 @@ def assert_ldj(
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | Constraint | None = None,
-    context: Mapping[str, int | Sequence[int]] | None = None,
+    context: Mapping[str, int | Sequence[int] | str] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",

@@ -19,7 +19,7 @@ class CheckKeywords(TypedDict, total=False):
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None
     batch: int
     domain: str | Constraint | None
-    context: Mapping[str, int | Sequence[int]] | None
+    context: Mapping[str, int | Sequence[int] | str] | None
     kwarg: Mapping[str, Any] | None
     convention: str
     direction: Literal["both", "forward", "inverse"]
