@@ -28,6 +28,7 @@ def measured(
         # what is measured later is moved no further than the layer bears
         options=replace(options, params_scale=sides[0].probe.scale),
         measured=sides,
+        unasked=subject.unasked,
         fed=subject.bench.options.context,
         gradients=found.evidence.of(GradientMeasured),
         has_parameters=subject.has_parameters,

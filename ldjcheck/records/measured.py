@@ -47,6 +47,7 @@ class Measurement:
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights, or orientations, remain unproven
     gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
+    unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
     fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
 

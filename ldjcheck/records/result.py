@@ -171,6 +171,8 @@ class Result:
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     derived: Derived | None = None  # of `derive` alone
+    # Densities of the layer that were not checked: `inferred` says how to.
+    unasked: tuple[str, ...] = field(default=(), metadata=UNWRITTEN)
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 

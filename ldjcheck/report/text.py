@@ -61,6 +61,8 @@ def _title(result: Result, style: Style) -> str:
     outcome = result.status.upper() + (f"  {code}" if code else "")
     if any(i.severity in ("error", "unproven") for i in result.ignored):
         outcome += f"  {len(result.ignored)} ignored"
+    if result.status == "pass" and result.unasked:
+        outcome += f"  {', '.join(result.unasked)} not checked"
     room = style.width - len(outcome) - 2
     left = pad(shorten_middle(name, room), room)
     return f"{left}  {style.paint(outcome, _COLORS[result.status], bold=True)}"

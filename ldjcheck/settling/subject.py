@@ -46,6 +46,7 @@ class Subject:
     why_shape: str
     float32_only: str | None  # why float64 could not be had
     inferred: dict[str, str]  # what was concluded, and why
+    unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
 
     @property
     def layer(self) -> Layer:
@@ -214,7 +215,8 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     others = _others(bench, free)
     copy = bench.copy()
     inferred = {**dict(bench.calls.inferred), **context}
-    inferred |= _unasked(layer, bench.calls, options)
+    unasked = _unasked(layer, bench.calls, options)
+    inferred |= unasked
     inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
     if copy.said is not None:
@@ -234,6 +236,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         why_shape=settled.why_shape,
         float32_only=settled.float32_only,
         inferred=inferred,
+        unasked=tuple(unasked),
     )
 
 
