@@ -45,8 +45,7 @@ def check(
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | Constraint | None = None,
-    context: Mapping[str, int | Sequence[int]] | None = None,
-    context_domain: Mapping[str, str] | None = None,
+    context: Mapping[str, int | Sequence[int] | str] | None = None,
     inputs: Any = None,
     weights: str | Path | Mapping[str, Any] | None = None,
     kwarg: Mapping[str, Any] | None = None,
@@ -83,9 +82,8 @@ def check(
         batch: samples per probe.
         domain: where inputs live, as `--domain` takes it: `"unit"`, `"int:0:255"`; or a
             constraint of `torch.distributions` that means an interval.
-        context: event shapes of further tensor arguments, by parameter name.
-        context_domain: where these live, as in `{"t": "positive"}`; the real numbers where
-            nothing is said.
+        context: event shapes of further tensor arguments, by parameter name; with a domain
+            as a text, `"4:positive"`.
         inputs: samples to check at, `(batch, *event)`, instead of made-up ones: a tensor,
             or several by the names of the arguments, contexts among them. Parameters then
             stay as they are.
@@ -151,7 +149,7 @@ def derive(
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None = None,
     batch: int = 3,
     domain: str | Constraint | None = None,
-    context: Mapping[str, int | Sequence[int]] | None = None,
+    context: Mapping[str, int | Sequence[int] | str] | None = None,
     kwarg: Mapping[str, Any] | None = None,
     convention: str = "auto",
     direction: Literal["both", "forward", "inverse"] = "both",
@@ -171,7 +169,8 @@ def derive(
         shape: as of `check()`, like all that follow.
         batch: samples per probe.
         domain: where inputs live.
-        context: event shapes of further tensor arguments, by parameter name.
+        context: event shapes of further tensor arguments, by parameter name; with a domain
+            as a text, `"4:positive"`.
         kwarg: further keyword arguments of every call.
         convention: how the layer is called.
         direction: which way to derive.

@@ -249,6 +249,7 @@ def _concluded(
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
         findings=findings,
         ignored=ignored,
+        unasked=measurement.unasked,
     )
 
 

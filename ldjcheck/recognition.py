@@ -99,7 +99,7 @@ def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, 
 
     That is said by the name of the argument.
     """
-    given = [name for name, _ in (*options.context, *options.kwarg)]
+    given = [*(each.name for each in options.context), *dict(options.kwarg)]
     if not given or options.adapter is not None:
         return options, {}
     ways = recognise_conventions(layer.obj, options.convention)

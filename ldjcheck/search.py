@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
-    from ldjcheck.records import Layer, Probe, Shape
+    from ldjcheck.records import Context, Layer, Probe, Shape
 
     Tell = Callable[[Result], None]
     Attempt = Callable[[Options], Result | None]
@@ -274,8 +274,8 @@ def _flags(options: Options) -> Iterator[tuple[str, str]]:
     """Yield the options that are not as usual, as the command line takes them."""
     for name, shape in options.shape:
         yield "shape", _sizes(shape) if name is None else f"{name}={_sizes(shape)}"
-    for name, shape in options.context:
-        yield "context", f"{name}={_sizes(shape)}"
+    for each in options.context:
+        yield "context", f"{each.name}={_context_text(each)}"
     if options.domain is not None:
         yield "domain", _domain_text(options.domain)
     for key, value in _unusual(options):
@@ -289,11 +289,22 @@ def _keywords(options: Options) -> Iterator[tuple[str, str]]:
     if shapes:
         yield "shape", repr(shapes.get(None, shapes))
     if options.context:
-        yield "context", repr(dict(options.context))
+        given = {
+            each.name: each.shape if each.domain is None else _context_text(each)
+            for each in options.context
+        }
+        yield "context", repr(given)
     if options.domain is not None:
         yield "domain", repr(_domain_text(options.domain))
     for key, value in _unusual(options):
         yield key, f"{value:g}" if isinstance(value, float) else repr(value)
+
+
+def _context_text(context: Context) -> str:
+    """Return what is fed beside the input, as `--context` takes it."""
+    sizes = _sizes(context.shape)
+    domain = context.domain
+    return sizes if domain is None else f"{sizes}:{_domain_text(domain)}"
 
 
 def _unusual(options: Options) -> Iterator[tuple[str, object]]:

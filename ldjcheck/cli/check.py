@@ -125,7 +125,6 @@ def _options(settings: dict[str, Any]) -> Options:
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
     selected = tuple(code for codes in settings["select"] for code in codes)
-    given |= types.contexts_of(settings["context"])
     given |= {"kwarg": (), "select": selected, "ignore": (), "inputs": None}
     return Options(**given)
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.cli import param_types as types
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.sections import SectionedCommand
 from ldjcheck.records import Options
@@ -50,13 +49,9 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     from ldjcheck.targets import as_targets
 
     started = time.time()
-    apart = ("context", "kwarg")
-    names = [f.name for f in fields(Options) if f.name not in apart]
+    names = [f.name for f in fields(Options) if f.name != "kwarg"]
     given = {name: settings[name] for name in names if name in settings}
-    request = Request(
-        options=Options(**given, **types.contexts_of(settings["context"])),
-        kwargs=settings["kwarg"],
-    )
+    request = Request(options=Options(**given), kwargs=settings["kwarg"])
     session = run_session(
         as_targets(targets),
         request,

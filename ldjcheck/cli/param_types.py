@@ -17,9 +17,9 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
-    from ldjcheck.records import Domain, Shape
+    from ldjcheck.records import Context, Domain, Shape
     from ldjcheck.report import Format
 
     _ParamType = click.ParamType[Any]
@@ -74,23 +74,14 @@ def _named_shape(text: str) -> tuple[str | None, Shape]:
     return (_identifier(name) if equals else None), _shape(shape)
 
 
-def _context(text: str) -> tuple[str, Shape, Domain | None]:
-    name, equals, rest = text.partition("=")
-    shape, colon, domain = rest.partition(":")
-    if not equals:
+def _context(text: str) -> Context:
+    from ldjcheck.records import Context
+
+    shape, colon, domain = text.partition(":")
+    name, sizes = _named_shape(shape)
+    if name is None:
         raise ValueError
-    within = _domain(domain) if colon else None
-    return _identifier(name), _shape(shape), within
-
-
-def contexts_of(
-    given: Sequence[tuple[str, Shape, Domain | None]],
-) -> dict[str, Any]:
-    """Return the two options that typed contexts mean: their shapes, and their domains."""
-    return {
-        "context": tuple((name, shape) for name, shape, _ in given),
-        "context_domain": tuple((n, domain) for n, _, domain in given if domain),
-    }
+    return Context(name, sizes, _domain(domain) if colon else None)
 
 
 def _data(text: str) -> Path:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.cli import param_types as types
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.sections import SectionedCommand
 from ldjcheck.records import Options
@@ -41,7 +40,6 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     from ldjcheck.session.isolation import Faulted, Finished, TimedOut, run_isolated
 
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
-    given |= types.contexts_of(settings["context"])
     outcome = run_isolated(_planted, target, Options(**given), timeout=_TIMEOUT)
     if isinstance(outcome, Finished):
         code, text = outcome.value

@@ -50,7 +50,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     yield replace(
         calls,
         signature="lazy() -> t; t(x) -> y; t.log_abs_det_jacobian(x, y)",
-        forward=replace(calls.forward, call=_built_first(back=False)),
+        forward=replace(calls.forward, call=_built_first(back=False), late=None),
         inverse=replace(calls.inverse, call=_built_first(back=True)),
         extra_names=()
         if name is None

@@ -51,19 +51,20 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     way_back = inverse_method(layer)
     inverse = None
     if flag is not None:
-        inverse = _call(None, flag.inverse, back_names[:1])
+        inverse = _way(None, flag.inverse, back_names[:1])
     elif way_back is not None:
-        inverse = _call(way_back, {}, back_names[:1])
+        inverse = _way(way_back, {}, back_names[:1])
     event_dim = _event_dim(layer)
+    there_way = _way(None, flag.forward if flag else {}, [name])
+    if not method.names:  # it answers for the last call, as it must
+        there_way = replace(there_way, late=None)
     calls = Calls(
         convention=CONVENTION.name,
         signature=f"f(x) -> y; {method.show('ldj').replace('f(', f'f.{name}(', 1)}",
-        forward=Way(
-            call=_call(None, flag.forward if flag else {}, [name]), event_dim=event_dim
-        ),
+        forward=replace(there_way, event_dim=event_dim),
         inverse=None
         if inverse is None
-        else Way(call=inverse, event_dim=event_dim, tracked=bool(back_names)),
+        else replace(inverse, event_dim=event_dim, tracked=bool(back_names)),
         context_names=signature.contexts(),
         extra_names=signature.extras(),
         inferred=(("convention", f"{CONVENTION.name}: {name}() gives the ldj"),),
@@ -83,8 +84,17 @@ def _event_dim(layer: Any) -> int | None:
     return None
 
 
+def _way(way: str | None, fixed: Mapping[str, Any], ldj_names: list[str]) -> Way:
+    late = _call(way, fixed, ldj_names, late=True) if ldj_names else None
+    return Way(call=_call(way, fixed, ldj_names), late=late)
+
+
 def _call(
-    way: str | None, fixed: Mapping[str, Any], ldj_names: list[str]
+    way: str | None,
+    fixed: Mapping[str, Any],
+    ldj_names: list[str],
+    *,
+    late: bool = False,
 ) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
@@ -103,6 +113,8 @@ def _call(
         beside = () if own is None else own.contexts()
         is_back = ldj_names[0].startswith(_BACK)
         given = _arguments(signature, x, y, takes, beside, is_back=is_back)
+        if late and given:
+            run(function, x.flip(0), {**fixed, **taken(function, kwargs)})
         rest = {
             name: value
             for name, value in taken(method, kwargs).items()

@@ -29,6 +29,7 @@ def transform_calls(layer: Transform, name: str, why: str) -> Calls:
         signature="t(x) -> y; t.log_abs_det_jacobian(x, y)",
         forward=Way(
             call=_forward,
+            late=_forward_late,
             event_dim=_event_dim(layer, "domain"),
             domain=declared_domain(_attribute(layer, "domain")),
             domain_derived=hasattr(layer, "parts") or hasattr(layer, "transforms"),
@@ -73,8 +74,13 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         yield calls.elementwise()
 
 
-def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Returned:
-    """Return what a transform, or its inverse, makes of x, and how far an event goes."""
+def run_transform(
+    transform: Transform, x: Tensor, *, back: bool = False, late: bool = False
+) -> Returned:
+    """Return what a transform, or its inverse, makes of x, and how far an event goes.
+
+    With `late`, it is called at another input before it is asked for the ldj of x.
+    """
     there = transform.inv if back else transform
     try:
         y = there(x)
@@ -83,6 +89,8 @@ def run_transform(transform: Transform, x: Tensor, *, back: bool = False) -> Ret
             raise
         # Such a transform knows the way back from what it has just computed, and only so.
         raise NotImplementedError(f"there is no inverse but a cache: {error}") from None
+    if late:
+        there(x.flip(0))
     return Returned(
         y=y,
         ldj=there.log_abs_det_jacobian(x, y),
@@ -100,6 +108,12 @@ def _forward(
     layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
 ) -> Returned:
     return run_transform(layer, x)
+
+
+def _forward_late(
+    layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
+) -> Returned:
+    return run_transform(layer, x, late=True)
 
 
 def _inverse(

@@ -2,11 +2,13 @@
 
 All ask the same of one layer, whose parameters training does not move between. Where the
 outputs agree and the ldj do not, one of them is another moment's: what a first call sets is
-in the output already, and what training does to a layer is asked of it in training.
+in the output already, and what training does to a layer is asked of it in training. A method
+that is given an input answers for that one, whatever the map was called with since.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.closeness import same
@@ -28,7 +30,12 @@ if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome, Runner
 
-    Moment = Literal["first call", "first call in training", "way back"]
+    Moment = Literal[
+        "first call",
+        "first call in training",
+        "way back",
+        "call at another input",
+    ]
 
 _VISIBLE = (
     1e-4  # relative: a solver that starts where it ended last time is off by less
@@ -52,7 +59,7 @@ def other_moments(
             return None
         gap = (a - b).detach().abs().nan_to_num(nan=0.0)
         worst = int(gap.argmax())
-        late = of == "way back"
+        late = of in ("way back", "call at another input")
         return Stale(
             of=of,
             output=False,
@@ -72,6 +79,11 @@ def other_moments(
             of: Moment = "first call" if asked else "first call in training"
             if (found := told(of, first, second, watch)) is not None:
                 return found
+            if asked and (late := _asked_late(runner, way)) is not None:
+                after = late.run(way, x, Frozen(), observer=watch)
+                of = "call at another input"
+                if (found := told(of, second, after, watch)) is not None:
+                    return found
             if not asked or way == "inverse" or calls.inverse is None:
                 continue
             if len(second.y) == len(x) and bool(second.y.isfinite().all()):
@@ -82,6 +94,18 @@ def other_moments(
     except FailedCallError:
         return None
     return None
+
+
+def _asked_late(runner: Runner, way: Direction) -> Runner | None:
+    """Return a runner that calls the map at another input before it asks for the ldj."""
+    called = runner.calls.way(way)
+    if called is None or called.late is None:
+        return None
+    later = replace(called, call=called.late)
+    calls = runner.calls
+    if way == "forward":
+        return replace(runner, calls=replace(calls, forward=later))
+    return replace(runner, calls=replace(calls, inverse=later))
 
 
 def _new(bench: Bench, probe: Probe, mode: str) -> Runner:

@@ -1,7 +1,8 @@
 """Whether a map folds: many samples at each draw of the parameters, where few show both signs.
 
 A few samples may all lie on one side of a fold, and parameters that were moved may fold
-what is meant to be kept straight: only many samples tell one from the other.
+what is meant to be kept straight: only many samples tell one from the other. They all have
+one context, for each context has a map of its own.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     shop = replace(bench, behaviour=False)
     draws = {(probe.draw, probe.shape): probe for probe in so_far.probes}
     for probe in draws.values():
-        crowd = replace(probe, batch=_MANY, region="usual")
+        crowd = replace(
+            probe, batch=_MANY, region="usual", same_context=bool(bench.options.context)
+        )
         yield Further(by=EXPERIMENT.name, sides=measure_sides(shop, crowd))
 
 
 def _has_both_signs(side: Side) -> bool:
-    jacobian = side.exact.jacobian
-    return jacobian is not None and side.exact.is_square and has_both_signs(jacobian)
+    """Return whether det J has both signs, where the output is finite."""
+    known = side.finite_jacobians
+    return known is not None and side.exact.is_square and has_both_signs(known)
 
 
 EXPERIMENT = Experiment(name="folds", run=_run, after=("convergence", "orientation"))

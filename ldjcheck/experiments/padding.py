@@ -39,7 +39,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
 
     None where what the mask leaves out goes through the map: then it may be no padding.
     """
-    masks = [name for name, _ in bench.options.context if "mask" in name]
+    masks = [each.name for each in bench.options.context if "mask" in each.name]
     if bench.calls.forward is None or len(masks) != 1:
         return None
     found: list[tuple[float, float]] = []

@@ -11,7 +11,7 @@ from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.records import Explanation, Layer
+from ldjcheck.records import Context, Explanation, Layer
 from ldjcheck.tape import stands_in
 
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ def _alone(
         flow.bench.options,
         shape=((None, part.shape),),
         domain=None,
-        context=part.contexts,
+        context=tuple(Context(*each) for each in part.contexts),
         convention="auto",
         direction=part.direction,
         ledger=False,

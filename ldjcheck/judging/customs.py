@@ -65,7 +65,8 @@ def _form_of(side: Side) -> Form | None:
         return None
     if shape == (over[0], 1):
         return "column"
-    return "entries" if shape == over else None
+    is_unsummed = len(shape) > 1 and shape[0] == over[0] and shape != (over[0],) * 2
+    return "entries" if is_unsummed else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +148,8 @@ def _came_to(
 def _built(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yield the other layers of the layer's source: instances, and classes built anew."""
     home = type(layer).__module__
+    if home.startswith(("torch.", "builtins")):
+        return  # a function, whose own source says nothing of its class
     held = set(map(id, reachable(layer)))
     for name, value in list(_namespace(layer).items()):
         if name.startswith("_"):
@@ -193,5 +196,5 @@ def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:
     from ldjcheck.settling.subject import called_as
 
     calls = subject.bench.calls
-    agreed = replace(calls, column=True) if form == "column" else calls.elementwise()
-    return called_as(subject, replace(agreed, custom=why))
+    agreed = replace(calls, column=form == "column", custom=why)
+    return called_as(subject, agreed)

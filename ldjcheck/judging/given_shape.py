@@ -89,22 +89,22 @@ def _written_count(layer: Any, shape: Shape) -> tuple[int | None, Location | Non
         for axes in itertools.combinations(shape, size)
     }
     found = [
-        (node.value, function, node)
+        (value, function, line)
         for function in _methods(type(layer))
-        for node in _factors(function)
-        if node.value in counts and node.value > 1
+        for value, line in _factors(function)
+        if value in counts and value > 1
     ]
     if len({value for value, *_ in found}) != 1:
         return None, None
-    value, function, node = found[0]
+    value, function, written = found[0]
     lines, first = inspect.getsourcelines(function)
-    line = first + node.lineno - 1
+    line = first + written - 1
     return value, Location(
         file=inspect.getsourcefile(function) or "",
         line=line,
         column=0,
         function=function.__name__,
-        text=lines[node.lineno - 1].strip(),
+        text=lines[written - 1].strip(),
     )
 
 
@@ -118,8 +118,8 @@ def _methods(kind: type) -> Iterator[Any]:
                 yield item
 
 
-def _factors(function: Any) -> Iterator[ast.Constant]:
-    """Yield the whole numbers by which something is multiplied or divided."""
+def _factors(function: Any) -> Iterator[tuple[int, int]]:
+    """Yield whole numbers by which something is multiplied or divided, and their lines."""
     try:
         lines = inspect.getsourcelines(function)[0]
         indent = len(lines[0]) - len(lines[0].lstrip())
@@ -131,4 +131,4 @@ def _factors(function: Any) -> Iterator[ast.Constant]:
             for side in (node.left, node.right):
                 number = side.operand if isinstance(side, ast.UnaryOp) else side
                 if isinstance(number, ast.Constant) and type(number.value) is int:
-                    yield number
+                    yield number.value, number.lineno

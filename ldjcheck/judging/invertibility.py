@@ -75,14 +75,19 @@ def _is_singular(side: Side) -> bool:
     return side.exact.lost is not None and bool(side.exact.lost.all())
 
 
-def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) -> bool:
+def changes_orientation(
+    sides: Sequence[tuple[Probe, Side]], *, learns: bool, fed: bool = False
+) -> bool:
     """Return whether the sign of det J differs although the parameters are the same.
 
-    A layer that `learns` may be invertible for some parameters: then half of all draws must
-    show it. Inputs far out, where many maps are straight, are as good as those near.
+    Where contexts are `fed`, only samples of one context are of one map. A layer that
+    `learns` may be invertible for some parameters: then half of all draws must show it.
+    Inputs far out, where many maps are straight, are as good as those near.
     """
     by_map: dict[_Map, set[float]] = {}
     for probe, side in sides:
+        if fed and not probe.same_context:
+            continue
         if side.exact.is_square and side.exact.anchored:
             drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
@@ -95,6 +100,7 @@ def changes_orientation(sides: Sequence[tuple[Probe, Side]], *, learns: bool) ->
 
 
 def _signs(side: Side) -> set[float]:
-    assert side.exact.jacobian is not None
-    signs = map(clear_sign, side.exact.jacobian)
+    known = side.finite_jacobians
+    assert known is not None
+    signs = map(clear_sign, known)
     return {sign for sign in signs if sign is not None}

@@ -29,6 +29,8 @@ def measured(
         # what is measured later is moved no further than the layer bears
         options=replace(options, params_scale=sides[0].probe.scale),
         evidence=found.evidence,
+        unasked=subject.unasked,
+        fed=subject.bench.options.context,
         has_parameters=subject.has_parameters,
         frozen=frozen_parameters(subject.layer.obj),
         inferred={**subject.inferred, **found.said},

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import Layer, Verdict
+from ldjcheck.records import Context, Layer, Verdict
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _alone(
         comparison.measurement.options,
         shape=((None, departure.shape),),
         domain=None,
-        context=departure.contexts,
+        context=tuple(Context(*each) for each in departure.contexts),
         convention="auto",
         adapter=None,
         kind="split",

@@ -126,21 +126,21 @@ def _by_numbers(
             faults=faults,
         )
     verdict = _judged(direction, first, usable, faults, measurement, singular=singular)
-    return _invertible(verdict, first, sides, learns=measurement.has_parameters)
+    return _invertible(verdict, first, sides, measurement)
 
 
 def _invertible(
     verdict: Verdict,
     first: Side,
     sides: list[tuple[Probe, Side]],
-    *,
-    learns: bool,
+    measurement: Measurement,
 ) -> Verdict:
     """Return the verdict with what it means for one whose map cannot be undone."""
     if is_singular_everywhere(sides):
         check = ldj_check(first, "fail", verdict.check.worst)
         return replace(verdict, check=check, mismatched=True, flat=True, singular=True)
-    if not changes_orientation(sides, learns=learns):
+    learns, fed = measurement.has_parameters, bool(measurement.fed)
+    if not changes_orientation(sides, learns=learns, fed=fed):
         return verdict
     status: CheckStatus = "fail" if verdict.mismatched else "unproven"
     return replace(verdict, check=replace(verdict.check, status=status), folds=True)

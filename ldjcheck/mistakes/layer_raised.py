@@ -29,7 +29,7 @@ def _what_next(verdict: Verdict, comparison: Comparison) -> Iterator[str]:
         return
     measurement = comparison.measurement
     calls, options = measurement.calls, measurement.options
-    given = {name for name, _ in (*options.context, *options.kwarg)}
+    given = {name for name, *_ in (*options.context, *options.kwarg)}
     back = calls.inverse
     own = back.names if back is not None else ()
     left_out = [name for name in own or calls.extra_names if name not in given]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
-from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
+from ldjcheck.records import CHOICES, LARGEST_SEED, Context, Options, Suppression
 from ldjcheck.targets.data import given_inputs
 
 if TYPE_CHECKING:
@@ -39,7 +39,6 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "shape": _shapes,
         "domain": _domain,
         "context": _contexts,
-        "context_domain": _context_domains,
         "inputs": _inputs,
         "kwarg": _kwargs,
         "convention": _convention,
@@ -127,21 +126,24 @@ def _shapes(given: Any) -> tuple[tuple[str | None, Shape], ...]:
     return ((None, _shape(given)),)
 
 
-def _contexts(given: Any) -> tuple[tuple[str, Shape], ...]:
+def _contexts(given: Any) -> tuple[Context, ...]:
     if not isinstance(given or {}, Mapping):
         raise ValueError(
             "it is a mapping of names to shapes, such as {'context': (5,)}"
         )
-    return tuple((name, _shape(sizes)) for name, sizes in (given or {}).items())
+    return tuple(_context(name, sizes) for name, sizes in (given or {}).items())
 
 
-def _context_domains(given: Any) -> tuple[tuple[str, Domain], ...]:
-    if not isinstance(given or {}, Mapping):
-        raise ValueError(
-            "it is a mapping of names to domains, such as {'t': 'positive'}"
-        )
-    named = ((name, _domain(each)) for name, each in (given or {}).items())
-    return tuple((name, domain) for name, domain in named if domain is not None)
+def _context(name: str, given: Any) -> Context:
+    """Return the context that a shape means, or a text: shape and domain, `3:positive`."""
+    if not isinstance(given, str):
+        return Context(name, _shape(given))
+    sizes, colon, domain = given.partition(":")
+    try:
+        listed = [int(size) for size in sizes.strip("() ").split(",") if size.strip()]
+    except ValueError:
+        raise ValueError("it is a shape, or one with a domain: '3:positive'") from None
+    return Context(name, _shape(listed), parse_domain(domain) if colon else None)
 
 
 def _inputs(given: Any) -> Given | None:

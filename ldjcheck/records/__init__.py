@@ -8,6 +8,7 @@ from __future__ import annotations
 from ldjcheck.records.asked import (
     CHOICES,
     LARGEST_SEED,
+    Context,
     Domain,
     Given,
     Options,
@@ -66,7 +67,6 @@ from ldjcheck.records.portrait import (
 )
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
-    NOT_ASKED_FOR,
     Check,
     Dimension,
     Finding,
@@ -100,7 +100,6 @@ from ldjcheck.records.words import (
 __all__ = [
     "CHOICES",
     "LARGEST_SEED",
-    "NOT_ASKED_FOR",
     "Accumulation",
     "Approximated",
     "Behaviour",
@@ -112,6 +111,7 @@ __all__ = [
     "CheckName",
     "CheckStatus",
     "Comparison",
+    "Context",
     "Coupling",
     "Departure",
     "Derived",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ldjcheck.records.words import Kind, Wrt
 
@@ -45,6 +45,17 @@ class Given:
         return len(next(iter(self.samples.values())))
 
 
+class Context(NamedTuple):
+    """A tensor that is fed beside the input: for which argument, of which event shape.
+
+    Without a `domain` it is of any numbers, or of those that the layer is seen to want.
+    """
+
+    name: str
+    shape: Shape
+    domain: Domain | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suppression:
     """A rule whose findings are not to count, and why."""
@@ -76,10 +87,7 @@ class Options:
     ] = ()  # (name of the input or None, event shape)
     batch: int = 3
     domain: Domain | None = None  # None: found out
-    context: tuple[tuple[str, Shape], ...] = ()
-    context_domain: tuple[
-        tuple[str, Domain], ...
-    ] = ()  # of those that are no real numbers
+    context: tuple[Context, ...] = ()
     inputs: Given | None = None  # None: made up
     kwarg: tuple[tuple[str, Any], ...] = ()  # values, already evaluated
     convention: str = "auto"

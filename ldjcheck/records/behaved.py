@@ -84,6 +84,7 @@ class Stale:
         "first call",
         "first call in training",
         "way back",
+        "call at another input",
     ]
     output: bool  # the output is stale as well
     got: float  # the first sample's answer

@@ -61,6 +61,9 @@ class Way:
     names: tuple[str, ...] = ()  # parameters of its own, where it is a method
     # How else it may be called, and how that is written.
     others: tuple[tuple[str, CallFunction], ...] = ()
+    # The same where its map is called at another input before its ldj is asked for, of a
+    # method that takes the input: it must answer for the one that it is given.
+    late: CallFunction | None = None
     # The one call that is made; where it is equal to that of another way of calling, only
     # what is read off its return differs. None: it may be any, or several.
     asks: Hashable = None

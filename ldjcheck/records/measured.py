@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from ldjcheck.records.asked import Options
+    from ldjcheck.records.asked import Context, Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.edit import Location
     from ldjcheck.records.observed import Evidence
@@ -49,6 +49,8 @@ class Measurement:
     frozen: tuple[str, ...] = ()  # parameters that are not learned, and so not moved
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights remain unproven
+    unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
+    fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
 
     @property

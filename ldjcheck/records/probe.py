@@ -31,4 +31,5 @@ class Probe:
     nudged: bool = False  # the layer's own numbers are moved as well
     reflected: bool = False  # one row of every parameter is turned around as well
     turned: Turned | None = None  # what is turned around although it has one sign
+    same_context: bool = False  # of all samples, which each have their own otherwise
     reach: float = 1.0  # how many times as far as the region inputs reach

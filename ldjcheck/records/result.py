@@ -27,9 +27,6 @@ if TYPE_CHECKING:
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""
 
-NOT_ASKED_FOR = "not checked here"
-"""How the reason begins that is inferred for a density that was not checked."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -174,14 +171,10 @@ class Result:
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     derived: Derived | None = None  # of `derive` alone
+    # Densities of the layer that were not checked: `inferred` says how to.
+    unasked: tuple[str, ...] = field(default=(), metadata=UNWRITTEN)
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
-
-    @property
-    def unchecked(self) -> tuple[str, ...]:
-        """The densities that the layer has besides, and that nobody asked for."""
-        said = self.inferred.items()
-        return tuple(name for name, why in said if why.startswith(NOT_ASKED_FOR))
 
     @property
     def left_open(self) -> tuple[str, ...]:
@@ -195,8 +188,8 @@ class Result:
             open_.append(f"{compared[0].direction} only")
         if any(finding.code == "LDJ121" for finding in self.findings):
             open_.append("other sizes disagree")
-        if self.unchecked:
-            open_.append(f"{', '.join(self.unchecked)} not checked")
+        if self.unasked:
+            open_.append(f"{', '.join(self.unasked)} not checked")
         return tuple(open_)
 
 

@@ -179,6 +179,18 @@ class Side:
         return known.maximum(known.new_tensor(seen))
 
     @property
+    def finite_jacobians(self) -> Tensor | None:
+        """The Jacobians of the samples whose output is finite, if any are known.
+
+        Elsewhere the map is not defined, and its derivative may be finite all the same, as
+        that of the log of a negative number is.
+        """
+        jacobian, y = self.exact.jacobian, self.said.y
+        if jacobian is None or y is None or len(y) != len(jacobian):
+            return jacobian
+        return jacobian[y.reshape(len(y), -1).isfinite().all(1)]
+
+    @property
     def difference(self) -> Tensor | None:
         """Reported less exact ldj, `(batch,)` in nats; None where one of them is absent."""
         if self.said.ldj is None or self.exact.ldj is None:

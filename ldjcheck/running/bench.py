@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.devices import moved, usable
@@ -115,6 +116,7 @@ class Bench:
     losses: bool = True  # also allowed: digits that are lost on the way
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
+    same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
     mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
     masters: dict[Hashable, _Master] = field(
@@ -245,7 +247,7 @@ class Bench:
         parts = [
             own.samples[name][rows].double()
             for name in own.samples
-            if name not in dict(self.options.context)
+            if name not in {each.name for each in self.options.context}
         ]
         if len(parts) == 1:
             return parts[0].reshape(self.batch, *self.shape)
@@ -259,7 +261,13 @@ class Bench:
 
     def at(self, probe: Probe) -> Bench:
         """Return the bench for events and batches as a probe wants them."""
-        return replace(self, shape=probe.shape, batch=probe.batch, domain=probe.domain)
+        return replace(
+            self,
+            shape=probe.shape,
+            batch=probe.batch,
+            domain=probe.domain,
+            same_context=probe.same_context,
+        )
 
     def ready(self, probe: Probe) -> tuple[Runner, Tensor, torch.Generator]:
         """Return a runner set up as a probe says, its inputs, and what drew them."""
@@ -342,14 +350,15 @@ class Bench:
     def _kwargs(self, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
         dtype = torch.float64 if self.promote else torch.float32
+        domains = {each.name: each.domain or REAL for each in self.options.context}
         sized = {
-            name: (self.batch, *self._resized(name, own))
-            for name, own in self.options.context
+            each.name: (self.batch, *self._resized(each.name, each.shape))
+            for each in self.options.context
         }
         contexts = {
             name: self._mask(size, dtype)
             if "mask" in name
-            else torch.randn(size, generator=generator, dtype=torch.float64).to(
+            else drawn(domains[name], size[1:], size[0], "usual", generator).to(
                 dtype
             )  # the same numbers in either precision
             for name, size in sized.items()
@@ -360,12 +369,6 @@ class Bench:
             for name, size in sized.items()
             if name in self.labels
         }
-        within = {
-            name: drawn(domain, sized[name][1:], self.batch, "usual", generator).to(
-                dtype
-            )
-            for name, domain in self.options.context_domain
-        }
         own = self.options.inputs
         given = {
             name: own.samples[name][self._rows(own, seed)]
@@ -375,8 +378,10 @@ class Bench:
         for name, value in given.items():
             if value.is_floating_point():  # a label stays a whole number
                 given[name] = value.to(dtype)
-        extra = {**contexts, **labels, **within, **given}
-        return {**dict(self.options.kwarg), **extra}
+        beside = {**contexts, **labels, **given}
+        if self.same_context:
+            beside = {n: t[:1].expand_as(t).clone() for n, t in beside.items()}
+        return {**dict(self.options.kwarg), **beside}
 
     def _resized(self, name: str, own: Shape) -> Shape:
         """Return the shape of a context beside an event: it has the places of the event."""

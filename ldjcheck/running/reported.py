@@ -53,6 +53,8 @@ def reported_of(
         return ldj.reshape(1).expand(batch), None, None
     if calls.column and ldj.dim() > 1 and ldj.shape in ((batch, 1), (*x.shape[:-1], 1)):
         return ldj.reshape(batch, -1).sum(1), None, None
+    if calls.custom is not None and ldj.dim() > 1 and len(ldj) == batch:
+        return ldj.reshape(batch, -1).sum(1), None, None
     form = _form(ldj, batch)
     if ldj.numel() == batch:
         return ldj.reshape(batch), None, form

@@ -8,14 +8,14 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.calling.domains import TAMEST
+from ldjcheck.calling.domains import GUESSES, TAMEST, describe
 from ldjcheck.calling.parameter_names import is_about_context
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.contexts import guess_contexts
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Layer, Options
+    from ldjcheck.records import Calls, Context, Layer, Options
     from ldjcheck.running.bench import Bench
     from ldjcheck.settling.guesses.shapes import ShapeGuess
     from ldjcheck.settling.settle import Settled
@@ -51,9 +51,10 @@ def settled_with_context(
     )  # fmt: skip
     lessons = Lessons()
     try:
-        return settle(start, candidates, shapes, batches, lessons), {}
+        settled = settle(start, candidates, shapes, batches, lessons)
+        return _within_domains(settled, options.context)
     except CannotCheckError as error:
-        known = {name for name, _ in (*options.context, *options.kwarg)}
+        known = {e.name for e in options.context} | dict(options.kwarg).keys()
         tries = guess_contexts(layer.obj, candidates, shapes, known)
         alone: tuple[Settled, dict[str, str]] | None = None
         odd: tuple[Settled, dict[str, str]] | None = None
@@ -61,7 +62,7 @@ def settled_with_context(
             times = ((name, torch.tensor(at).double()) for name, at in guess.times)
             fed = replace(
                 options,
-                context=(*options.context, *guess.contexts),
+                context=(*options.context, *guess.fed),
                 kwarg=(*options.kwarg, *times),
             )
             beside = replace(start, options=fed, labels=guess.labels)
@@ -72,7 +73,9 @@ def settled_with_context(
                 settled = settle(beside, takers, at, batches, lessons)
             except CannotCheckError:
                 continue
-            found = settled, {name: f"{what}: {guess.why}" for name, what in given}
+            said = {name: f"{what}: {guess.why}" for name, what in given}
+            settled, why = _within_domains(settled, beside.options.context)
+            found = settled, {n: "; ".join((t, *_of(why, n))) for n, t in said.items()}
             if not parts_contexts(settled.bench):
                 continue
             if settled.odd:
@@ -87,6 +90,47 @@ def settled_with_context(
         return best
 
 
+def _within_domains(
+    settled: Settled, fed: tuple[Context, ...]
+) -> tuple[Settled, dict[str, str]]:
+    """Return the layer fed with contexts at which its numbers are finite, and what to say.
+
+    Where they are not at contexts of both signs, which we made up, the domains of inputs
+    are tried. What the user says of a context is left as it is.
+    """
+    from ldjcheck.settling.settle import is_finite, settle
+
+    bench = settled.bench
+    loose = {
+        each.name
+        for each in fed
+        if each.domain is None
+        and "mask" not in each.name
+        and each.name not in bench.labels
+    }
+    if not loose or is_finite(bench):
+        return settled, {}
+    for domain in GUESSES[1:]:
+        narrowed = tuple(
+            each._replace(domain=domain) if each.name in loose else each
+            for each in bench.options.context
+        )
+        options = replace(bench.options, context=narrowed)
+        there = replace(bench, options=options)
+        if is_finite(there):
+            at = ((bench.shape, settled.why_shape),)
+            told = f"{describe(domain)}: at others its numbers are not finite"
+            with contextlib.suppress(CannotCheckError):
+                again = settle(there, (bench.calls,), at, {bench.shape: bench.batch})
+                return again, dict.fromkeys(sorted(loose), told)
+    told = "its numbers are not finite at the contexts that were made up"
+    return settled, dict.fromkeys(sorted(loose), f"{told}: say where they live")
+
+
+def _of(said: dict[str, str], name: str) -> tuple[str, ...]:
+    return (said[name],) if name in said else ()
+
+
 def with_optional_context(
     bench: Bench, options: Options, why_shape: str
 ) -> Settled | None:
@@ -98,7 +142,7 @@ def with_optional_context(
     from ldjcheck.settling.settle import listens_to_context, settle
 
     calls = bench.calls
-    known = {name for name, _ in (*options.context, *options.kwarg)}
+    known = {e.name for e in options.context} | dict(options.kwarg).keys()
     if known or bench.options.context:
         return None
     named = {n for n in calls.extra_names if is_about_context(n)}
@@ -108,7 +152,7 @@ def with_optional_context(
     for wanted in (*([named] if named else ()), *others[:_OTHERS]):
         tries = guess_contexts(bench.layer.obj, (calls,), at, known)
         fitting = (
-            guess.contexts
+            guess.fed
             for guess in tries
             if guess.contexts
             and not guess.labels
@@ -118,6 +162,7 @@ def with_optional_context(
             fed = replace(bench, options=replace(options, context=contexts))
             with contextlib.suppress(CannotCheckError):
                 found = settle(fed, (calls,), at, batches)
+                found, _ = _within_domains(found, contexts)
                 if wanted is named or listens_to_context(found.bench):
                     return found
     return None

@@ -285,7 +285,7 @@ def mixes_contexts(bench: Bench) -> bool:
         return False
     x = bench.inputs()
     runner = bench.runner(seed=bench.options.seed)
-    fed = {name for name, _ in bench.options.context}
+    fed = {each.name for each in bench.options.context}
     others = {
         name: torch.cat([_another(value[:1], value[1:2]), value[1:]])
         for name, value in runner.kwargs.items()

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Context
 
 if TYPE_CHECKING:
     from ldjcheck.records import Given, Layer, Options, Shape
@@ -41,9 +42,9 @@ def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:
         )
     if len(inputs) == 1:
         inputs = dict.fromkeys((None,), next(iter(inputs.values())))
-    told = {name: size for name, size in options.context if name not in beside}
+    told = [each for each in options.context if each.name not in beside]
     return replace(
         options,
         shape=tuple(inputs.items()),
-        context=(*told.items(), *beside.items()),
+        context=(*told, *(Context(name, size) for name, size in beside.items())),
     )

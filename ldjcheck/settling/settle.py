@@ -168,6 +168,15 @@ def runs(bench: Bench, shape: Shape, batch: int) -> bool:
     return not there.seen - here.seen
 
 
+def is_finite(bench: Bench) -> bool:
+    """Return whether output and ldj are finite on one usual batch."""
+    try:
+        outcome = tried(bench).outcome
+    except FailedCallError:
+        return False
+    return bool(torch.isfinite(outcome.y).all()) and _is_finite(outcome.reported)
+
+
 def looks_for_axes(bench: Bench) -> bool:
     """Return whether the layer would put axes behind the event's into one, if there were."""
     noted = Spreads(bench.batch)
@@ -186,7 +195,7 @@ def with_telling_masks(bench: Bench) -> Bench:
 
     A mask of ones tells a coupling that there is nothing to move.
     """
-    masked = any("mask" in name for name, _ in bench.options.context)
+    masked = any("mask" in each.name for each in bench.options.context)
     if not masked or not changes_nothing(bench):
         return bench
     mixed = replace(bench, mixed=True)

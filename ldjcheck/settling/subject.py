@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
-from ldjcheck.records import NOT_ASKED_FOR
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import choose_batch, plan_investigation, plan_probes
 from ldjcheck.settling.given import with_sizes_of
@@ -48,6 +47,7 @@ class Subject:
     why_shape: str
     float32_only: str | None  # why float64 could not be had
     inferred: dict[str, str]  # what was concluded, and why
+    unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
 
     @property
     def layer(self) -> Layer:
@@ -219,14 +219,16 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     others = _others(bench, free)
     copy = bench.copy()
     inferred = {**dict(bench.calls.inferred), **context}
-    inferred |= _unasked(layer, bench.calls, options)
+    unasked = _unasked(layer, bench.calls, options)
+    inferred |= unasked
     inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
     if bench.mixed:
         inferred |= {
-            name: f"{own}: zeros and ones by turns; ones alone leave every input as it is"
-            for name, own in bench.options.context
-            if "mask" in name
+            each.name: f"{each.shape}: zeros and ones by turns; ones alone leave every input "
+            "as it is"
+            for each in bench.options.context
+            if "mask" in each.name
         }
     if options.inputs is not None:
         count = options.inputs.count
@@ -248,6 +250,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         why_shape=settled.why_shape,
         float32_only=settled.float32_only,
         inferred=inferred,
+        unasked=tuple(unasked),
     )
 
 
@@ -276,7 +279,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
     return {
-        name: f"{NOT_ASKED_FOR}: name {layer.name}.{name} to check it"
+        name: f"not checked here: name {layer.name}.{name} to check it"
         for name, _, _ in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
     }

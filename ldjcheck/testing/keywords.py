@@ -20,8 +20,7 @@ class CheckKeywords(TypedDict, total=False):
     shape: int | Sequence[int] | Mapping[str, int | Sequence[int]] | None
     batch: int
     domain: str | Constraint | None
-    context: Mapping[str, int | Sequence[int]] | None
-    context_domain: Mapping[str, str] | None
+    context: Mapping[str, int | Sequence[int] | str] | None
     inputs: Any
     weights: str | Path | Mapping[str, Any] | None
     kwarg: Mapping[str, Any] | None

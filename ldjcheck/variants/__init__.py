@@ -7,7 +7,14 @@ own, and a mask leaves out others.
 
 from __future__ import annotations
 
-from ldjcheck.variants import context, density, no_grad, padding, training
+from ldjcheck.variants import (
+    context,
+    density,
+    no_grad,
+    own_density,
+    padding,
+    training,
+)
 from ldjcheck.variants.variant import Proposal, Variant
 
 __all__ = ["VARIANTS", "Proposal", "Variant"]
@@ -18,4 +25,5 @@ VARIANTS: tuple[Variant, ...] = (
     no_grad.VARIANT,
     padding.VARIANT,
     context.VARIANT,
+    own_density.VARIANT,
 )

@@ -30,7 +30,7 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
     if settled is None:
         return Proposal(result=result)
     fed = settled.bench.options
-    told = ", ".join(f"{name}={shape}" for name, shape in fed.context)
+    told = ", ".join(f"{each.name}={each.shape}" for each in fed.context)
     if is_the_same_map(subject.bench, settled.bench):
         said = f"right without it; {told} changes nothing"
         return Proposal(result=_saying(said, result))

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from ldjcheck.records import Options, Result
     from ldjcheck.settling.subject import Subject
 
-_SAID = "entries per dim, which its density adds up: that is what is checked"
+_SAID = "a column, or entries per dim; its density adds them up, and is what is checked"
 
 
 def _is_left_unsummed(result: Result) -> bool:
-    """Return whether all that is wrong with an ldj is that it has an entry per dim."""
+    """Return whether all that is wrong with an ldj is its entries per dim, or a column."""
     wrong = {finding.code for finding in result.findings if finding.severity == "error"}
-    return wrong == {"LDJ202"}
+    return wrong in ({"LDJ202"}, {"LDJ201"})
 
 
 def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:

@@ -43,7 +43,7 @@ def _masked(subject: Subject, options: Options) -> Subject | None:
         return None
     fed = bench.options.context
     if fed:
-        return subject if any("mask" in name for name, _ in fed) else None
+        return subject if any("mask" in each.name for each in fed) else None
     calls = bench.calls
     masks = {name for name in calls.extra_names if "mask" in name}
     if not masks or options.context:
@@ -53,7 +53,7 @@ def _masked(subject: Subject, options: Options) -> Subject | None:
     for guess in guess_contexts(subject.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
             with contextlib.suppress(CannotCheckError):
-                masked = replace(options, context=guess.contexts)
+                masked = replace(options, context=guess.fed)
                 return settle_layer(subject.layer, masked)
     return None
 

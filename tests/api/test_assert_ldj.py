@@ -102,7 +102,6 @@ def test_every_option_is_a_keyword_of_its_own_with_its_default() -> None:
     plain |= {
         "shape": None,
         "context": None,
-        "context_domain": None,
         "kwarg": None,
     }  # friendlier to type
     plain |= {"pictures": True}  # a report in Python can always be drawn

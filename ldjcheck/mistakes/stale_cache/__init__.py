@@ -26,6 +26,10 @@ _MOMENTS = {
         "The log-determinant is another one once the way back has run.",
         "that after it",
     ),
+    "call at another input": (
+        "The log-determinant is that of the last call, not of the input it is given.",
+        "once the layer was called at another input it",
+    ),
 }
 
 

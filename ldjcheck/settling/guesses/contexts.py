@@ -17,6 +17,7 @@ from torch import nn
 
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.holdings import attributes, looked_up, reachable
+from ldjcheck.records import Context
 from ldjcheck.settling.guesses.shapes import LENGTH
 
 if TYPE_CHECKING:
@@ -46,6 +47,11 @@ class ContextGuess:
     why: str
     labels: frozenset[str] = frozenset()  # those that are whole numbers
     times: tuple[tuple[str, float], ...] = ()  # one number for the whole batch each
+
+    @property
+    def fed(self) -> tuple[Context, ...]:
+        """The contexts as a check is asked for them."""
+        return tuple(Context(name, shape) for name, shape in self.contexts)
 
 
 def guess_contexts(

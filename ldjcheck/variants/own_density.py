@@ -1,0 +1,48 @@
+"""A flow's own density, beside a call that is right: whether it counts that as it should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.variants.variant import Proposal, Variant, is_of_value
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Options, Result
+    from ldjcheck.settling.subject import Subject
+
+_SAID = "right by itself; its density is not, and that is what is shown"
+
+
+def _concerns(result: Result) -> bool:
+    return result.status == "pass" and bool(result.unasked) and result.kind != "model"
+
+
+def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+    asked = (options.kind, options.convention) == ("auto", "auto")
+    if not asked or options.adapter is not None:
+        return Proposal(result=result)
+    return Proposal(result=result, options=replace(options, kind="model"))
+
+
+def _adopted(proposal: Proposal, again: Result) -> Result:
+    """Return a density that is wrong; else the layer, with the density that was checked."""
+    result = proposal.result
+    if again.status == "fail" and is_of_value(again):
+        told = {"ldj": _SAID, **again.inferred}
+        return replace(again, kind=result.kind, inferred=told)
+    if again.status != "pass":
+        return result
+    checked = dict.fromkeys(result.unasked, "checked as well, and right")
+    checked = {n: said for n, said in checked.items() if n not in again.unasked}
+    left = tuple(name for name in result.unasked if name not in checked)
+    return replace(result, unasked=left, inferred={**result.inferred, **checked})
+
+
+VARIANT = Variant(
+    name="own-density",
+    concerns=_concerns,
+    proposed=_proposed,
+    adopted=_adopted,
+    may_fail=True,
+)

@@ -1,0 +1,101 @@
+"""A flow that passes by its call has a density too, which counts what the call reports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+NORMAL = torch.distributions.Normal(0.0, 1.0)
+
+
+class Scale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.s.exp(), self.s.sum().expand(len(x))
+
+    def density(self, x: Tensor, times: float = 1.0) -> Tensor:
+        z, ldj = self(x)
+        return NORMAL.log_prob(z).sum(dim=1) + times * ldj
+
+
+class Right(Scale):
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.density(x)
+
+
+class Turned(Scale):
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.density(x, -1.0)
+
+
+class InNats(Scale):
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.density(x)
+
+
+class CountedTwice(Scale):
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.density(x, 2.0)
+
+
+class WithALoss(Right):
+    """The mean over a batch is no density of any sample."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.log_prob(x).mean()
+
+
+class Raises(Scale):
+    def log_prob(self, x: Tensor) -> Tensor:
+        raise RuntimeError("not yet")
+
+
+class AColumn(nn.Module):
+    """Its density makes one number per sample of what its call returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.s.exp(), (self.s + 0 * x).sum(dim=1, keepdim=True)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return NORMAL.log_prob(z).sum(dim=1) + ldj.squeeze(1)
+
+
+def title_of(report: ldjcheck.Report) -> str:
+    return str(report).splitlines()[0]
+
+
+@pytest.mark.parametrize("layer", [Right, InNats, AColumn])
+def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "pass", report
+    assert "not checked" not in title_of(report)
+
+
+@pytest.mark.parametrize(
+    ("layer", "code"), [(Turned, "LDJ104"), (CountedTwice, "LDJ114")]
+)
+def test_a_density_that_is_wrong_fails(layer: Any, code: str) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "fail", report
+    assert report.findings[0].code == code
+
+
+@pytest.mark.parametrize(("layer", "name"), [(WithALoss, "nll"), (Raises, "log_prob")])
+def test_the_verdict_line_says_what_was_not_checked(layer: Any, name: str) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "pass", report
+    assert f"PASS  {name} not checked" in title_of(report)
