@@ -270,6 +270,23 @@ def frozen_parameters(root: object) -> tuple[str, ...]:
     )
 
 
+def is_empty(root: object) -> bool:
+    """Return whether a module is a container of none: it holds no tensor, and no layer."""
+    import torch
+
+    if not isinstance(root, torch.nn.Module) or tensors(root):
+        return False
+    containers = torch.nn.ModuleList, torch.nn.Sequential, torch.nn.ModuleDict
+    held = [*root.children(), *(v for n, v in attributes(root).items() if n[0] != "_")]
+    lists = [v for v in held if isinstance(v, (list, tuple, *containers))]
+    others = (v for v in held if isinstance(v, torch.nn.Module))
+    return (
+        bool(lists)
+        and not any(map(len, lists))
+        and all(isinstance(v, containers) for v in others)
+    )
+
+
 def paths(root: object) -> dict[int, str]:
     """Return how to write each object that the root holds, by its id: `.layers[1].net`.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
 from ldjcheck.conventions import not_taken, recognise_conventions, untaken
+from ldjcheck.holdings import is_empty
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result
@@ -50,6 +51,9 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return None if passes else "it has a density: name it to check it as a model"
     if _is_one_number(result):
         return "no flow layer: it returns one number"
+    if is_empty(layer.obj) and {f.code for f in result.findings} == {"LDJ401"}:
+        blanks = ", ".join(_parameters(layer.obj)) or "..."
+        return f"it holds no layers: give it some, as in '{layer.target}({blanks})'"
     calls = recognise_conventions(layer.obj, options.convention)
     if any(c.accumulates or c.inverse is not None for c in calls):
         return None
@@ -80,6 +84,19 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return None
     is_meant = ldj and _LOG.search(text)
     return None if is_meant else "no flow layer: what it returns beside y is no ldj"
+
+
+def _parameters(obj: object) -> tuple[str, ...]:
+    """Return what an object's class is built of, as its signature has it."""
+    try:
+        parameters = inspect.signature(type(obj)).parameters.values()
+    except (TypeError, ValueError):
+        return ()
+    starred = {
+        inspect.Parameter.VAR_POSITIONAL: "*",
+        inspect.Parameter.VAR_KEYWORD: "**",
+    }
+    return tuple(f"{starred.get(p.kind, '')}{p.name}" for p in parameters)
 
 
 def _follows_a_law(result: Result) -> bool:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.holdings import reachable
 from ldjcheck.mistakes.catalogue import Page, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.records import Comparison, Finding, Layer
 
 
+_MOMENTS = re.compile(r"\b(mean|var|std|var_mean|std_mean|batch_norm)\(|norm|bn\b")
 _LONGEST = 48  # signs of source text within a message
 
 
@@ -27,7 +30,10 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         if seen.by_mode:
             at = "" if cause is None else f" by `{cause}`"
             finding = RULE.finding(
-                f"In train mode samples influence each other{at}, so nothing is proved.",
+                f"It uses the moments of the batch in training{at}: check it in eval mode."
+                if _takes_moments(cause, comparison.measurement.layer)
+                else f"In train mode samples influence each other{at}, so nothing is "
+                "proved.",
                 direction=verdict.direction,
                 evidence=(*_size(seen.output), "in eval mode they do not: --mode eval"),
                 location=seen.location,
@@ -43,6 +49,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             ),
             location=seen.location,
         )
+
+
+def _takes_moments(cause: str | None, layer: Layer) -> bool:
+    """Return whether what makes samples meet is their mean or their spread."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    if cause is not None:
+        return _MOMENTS.search(cause) is not None
+    return any(isinstance(item, _BatchNorm) for item in reachable(layer.obj))
 
 
 def _size(output: float) -> tuple[str, ...]:

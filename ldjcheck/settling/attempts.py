@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
+_FEW = 3  # shapes that one reason is shown with
 _OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
 _GIVEN = (Tensor, tuple, dict)  # what a layer is called with
@@ -215,6 +216,7 @@ class Failures:
         slips = self._slips()
         common = str(slips[0][2]) if slips else common
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
+        tried = {shape for shape, _, error in self._raised if str(error) == common}
         if explicit or slips or times == len(self._raised):
             return CannotCheckError(
                 "LDJ005",
@@ -225,19 +227,33 @@ class Failures:
                     *(
                         ()
                         if isinstance(error.error, _OF_THE_CODE)
-                        else _what_next(candidates, explicit=explicit)
+                        else _what_next(
+                            candidates, explicit=explicit, alike_at=len(tried)
+                        )
                     ),
                 ),
             )
-        tried = dict.fromkeys((shape, str(error)) for shape, _, error in self._raised)
         return CannotCheckError(
             "LDJ006",
-            f"None of the {len(tried)} input shapes that I tried works.",
+            f"None of the {len(self._shapes())} input shapes that I tried works.",
             (
-                *_some([f"{shape}: {reason}" for shape, reason in tried]),
+                *_some(list(self._by_reason())),
                 *_what_next(candidates, explicit=explicit),
             ),
         )
+
+    def _shapes(self) -> set[Shape]:
+        return {shape for shape, _, _ in self._raised}
+
+    def _by_reason(self) -> Iterator[str]:
+        """Yield what was raised, each once, with the shapes where it was."""
+        at: dict[str, dict[Shape, None]] = {}
+        for shape, _, error in self._raised:
+            at.setdefault(str(error), {})[shape] = None
+        for reason, shapes in at.items():
+            first = ", ".join(map(str, [*shapes][:_FEW]))
+            more = f" and {len(shapes) - _FEW} more" if len(shapes) > _FEW else ""
+            yield f"{first}{more}: {reason}"
 
     def _slips(self) -> list[tuple[Shape, str, LayerRaisedError]]:
         """Return where the code itself is to blame: all that sizes do not explain is one.
@@ -284,7 +300,10 @@ def _some(lines: list[str]) -> list[str]:
     return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
-def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
+def _what_next(
+    candidates: tuple[Calls, ...], *, explicit: bool, alike_at: int = 0
+) -> Iterator[str]:
+    """Yield what to type; a shape is asked for unless all of many raise the very same."""
     wanted = [name for calls in candidates for name in calls.context_names]
     if wanted:
         name = wanted[0]
@@ -293,5 +312,7 @@ def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str
         yield f"If it is a flag or a number, say what it is: --kwarg {name}=True"
     if explicit:
         yield "Is the shape that of one sample, without the batch? --shape 1,4,4"
+    elif alike_at > 1:
+        yield f"It is no matter of shapes: all {alike_at} that I tried raise the same."
     else:
         yield "Say the shape of one sample, without the batch: --shape 1,4,4"

@@ -1,7 +1,8 @@
 """Other ways of calling a layer that was checked, one a file, in the order they are tried.
 
 A flag that says whether the layer is training may lead to other code, and so may one that
-says whether gradients are wanted. A context that may be left out brings in terms of its
+says whether gradients are wanted. What proves nothing in training may be wrong in
+evaluation. A context that may be left out brings in terms of its
 own, and a mask leaves out others.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 from ldjcheck.variants import (
     context,
     density,
+    evaluation,
     no_grad,
     own_density,
     padding,
@@ -22,6 +24,7 @@ __all__ = ["VARIANTS", "Proposal", "Variant"]
 VARIANTS: tuple[Variant, ...] = (
     density.VARIANT,
     training.VARIANT,
+    evaluation.VARIANT,
     no_grad.VARIANT,
     padding.VARIANT,
     context.VARIANT,

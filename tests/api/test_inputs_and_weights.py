@@ -106,12 +106,11 @@ def test_contexts_come_with_their_own_rows() -> None:
 
 
 def test_a_context_lives_where_it_is_said_to() -> None:
-    at = {"shape": (3,), "context": {"context": 3}}
-    report = ldjcheck.check(
-        ScaledByContext(), **at, context_domain={"context": "positive"}
-    )
-    assert report.status == "pass", report
-    assert ldjcheck.check(ScaledByContext(), **at).status == "error"
+    def checked(context: Any) -> ldjcheck.Report:
+        return ldjcheck.check(ScaledByContext(), shape=3, context={"context": context})
+
+    assert checked("3:positive").status == "pass"
+    assert checked(3).status == "error"
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,50 @@
+"""The layer in evaluation, where training makes its samples meet and nothing is proved.
+
+A batch norm takes the moments of its batch in training, and its running averages after.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.variants.variant import Proposal, Variant, is_of_value
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Options, Result
+    from ldjcheck.settling.subject import Subject
+
+_WRONG = (
+    "eval: in training samples meet and nothing is proved; in evaluation it is wrong"
+)
+_RIGHT = "train: in evaluation, --mode eval, all numbers agree"
+
+
+def _concerns(result: Result) -> bool:
+    """Return whether all that is unproven is that samples meet in training."""
+    met = any(f.code == "LDJ207" and f.severity == "warning" for f in result.findings)
+    return result.status == "unproven" and met
+
+
+def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+    if options.mode != "train":
+        return Proposal(result=result)
+    return Proposal(result=result, options=replace(options, mode="eval"))
+
+
+def _adopted(proposal: Proposal, again: Result) -> Result:
+    result = proposal.result
+    if again.status == "fail" and is_of_value(again):
+        return replace(again, inferred={"mode": _WRONG, **again.inferred})
+    if again.status == "pass":
+        return replace(result, inferred={"mode": _RIGHT, **result.inferred})
+    return result
+
+
+VARIANT = Variant(
+    name="evaluation",
+    concerns=_concerns,
+    proposed=_proposed,
+    adopted=_adopted,
+    may_fail=True,
+)
