@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import click
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.pictures import refuse_without_library, write_pictures
 from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
-from ldjcheck.records import Options, Suppression
+from ldjcheck.records import Deadline, Options, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +54,14 @@ def _check(
         kwargs=settings["kwarg"],
         silences=file.by_target,
     )
+    waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
     session = run_session(
-        targets, request, _checker(), timeout=settings["timeout"], command=command
+        targets,
+        request,
+        _checker(),
+        timeout=settings["timeout"],
+        command=command,
+        waiting=waiting,
     )
     if session.misused is not None:
         raise click.UsageError(session.misused)
@@ -95,6 +102,7 @@ def _options(settings: dict[str, Any]) -> Options:
     is_drawn = any(each.drawn for each, _ in settings["formats"])
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
+    given["timeout"] = Deadline(seconds=settings["timeout"])
     selected = tuple(code for codes in settings["select"] for code in codes)
     return Options(**(given | {"kwarg": (), "select": selected, "ignore": ()}))
 

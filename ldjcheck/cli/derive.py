@@ -50,7 +50,8 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     started = time.time()
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     request = Request(
-        options=Options(**(given | {"kwarg": ()})), kwargs=settings["kwarg"]
+        options=Options(**(given | {"kwarg": (), "timeout": None})),
+        kwargs=settings["kwarg"],
     )
     session = run_session(
         targets, request, _deriver(), timeout=settings["timeout"], command=command

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
-from ldjcheck.records import CHOICES, LARGEST_SEED, Options, Suppression
+from ldjcheck.records import CHOICES, LARGEST_SEED, Deadline, Options, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -45,6 +45,7 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "params_scale": _above_zero,
         "atol": _tolerance,
         "rtol": _tolerance,
+        "timeout": _timeout,
         "strict": _flag,
         "ledger": _flag,
         "pictures": _flag,
@@ -94,6 +95,10 @@ def _tolerance(value: Any) -> float | None:
     if not 0 <= (number := _number(value)) < math.inf:
         raise ValueError("it is a finite number of at least 0")
     return number
+
+
+def _timeout(value: Any) -> Deadline | None:
+    return None if value is None else Deadline(seconds=_above_zero(value))
 
 
 def _number(value: Any) -> float:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS_OWN = (
-    "color", "fix", "format", "per_target_ignore", "plot", "quiet", "timeout", "verbose",
+    "color", "fix", "format", "per_target_ignore", "plot", "quiet", "verbose",
 )  # fmt: skip
 """Settings that concern the command alone, and no check that is made in Python."""
 

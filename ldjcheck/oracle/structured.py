@@ -29,6 +29,7 @@ from ldjcheck.oracle.derivatives.products import (
 )
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
+from ldjcheck.records import TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from ldjcheck.oracle.derivatives.products import EventMap
     from ldjcheck.oracle.structures.cost import Cost
     from ldjcheck.oracle.structures.determinant import Determinant
-    from ldjcheck.records import Shape, Side
+    from ldjcheck.records import Deadline, Shape, Side
 
 LARGE = 128
 """Dims from which a proof of structure is cheaper than a whole Jacobian."""
@@ -44,6 +45,7 @@ LARGE = 128
 _STEP = 1e-5
 _ONE = 1e-6  # a factor that is nearer to 1 is 1
 _SECONDS = 4.0  # for all entries of what structure leaves: more is left to `autograd`
+_TOGETHER = 4.0  # times: so much faster rows may be that are worked out together
 _MEMORY = 2.0**31  # bytes, likewise
 
 
@@ -148,7 +150,11 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     `y` is what came out. Where it is whole numbers and all slopes are zero, rounding is to
     blame: such a reading is passed over, unless it sees through rounding. None where
     nothing is proved, or the number of dims changes.
+
+    Raises:
+        TimeIsUpError: nothing is proved, and a whole Jacobian takes more time than is left.
     """
+    refused: Cost | None = None
     for reading in readings_of(y):
         map_ = replace(start, reading=reading)
         if reading.rounding:
@@ -164,7 +170,21 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
             continue
         if _is_proved(found):
             return map_, found
+        refused = refused or found.refused
+    if refused is not None:
+        _in_time(refused, start.runner.timeout)
     return None
+
+
+def _in_time(cost: Cost, limit: Deadline | None) -> None:
+    """Raise where a whole Jacobian would take more time than is left, before it begins."""
+    if limit is None or cost.seconds <= _TOGETHER * limit.left:
+        return
+    told = (
+        "No structure was found, so all of the Jacobian is needed:",
+        f"{cost}, and {limit.left:.1f} s are left.",
+    )
+    raise TimeIsUpError(instead=told)
 
 
 def of_map(

@@ -32,6 +32,7 @@ from ldjcheck.records.called import (
     Returned,
     Way,
 )
+from ldjcheck.records.deadline import Deadline, Stage, TimeIsUpError
 from ldjcheck.records.derived import Derived, DerivedStep, Obstacle
 from ldjcheck.records.edit import Edit, Location
 from ldjcheck.records.explained import (
@@ -73,6 +74,7 @@ from ldjcheck.records.result import (
     Sample,
     Skipped,
     SublayerLine,
+    Underway,
 )
 from ldjcheck.records.side import Exact, RoundTrip, Said, Side, Sides
 from ldjcheck.records.words import (
@@ -105,6 +107,7 @@ __all__ = [
     "CheckStatus",
     "Comparison",
     "Coupling",
+    "Deadline",
     "Departure",
     "Derived",
     "DerivedStep",
@@ -158,6 +161,7 @@ __all__ = [
     "Sides",
     "Skipped",
     "Span",
+    "Stage",
     "Stale",
     "StateChange",
     "Status",
@@ -165,7 +169,9 @@ __all__ = [
     "SublayerLine",
     "Suppression",
     "Target",
+    "TimeIsUpError",
     "Turned",
+    "Underway",
     "Unrepeatable",
     "Verdict",
     "Way",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
@@ -35,6 +35,7 @@ class Measurement:
     float32_only: str | None = None  # why float64 could not be had
     one_sided: str | None = None  # why other weights, or orientations, remain unproven
     gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
+    not_done: tuple[str, ...] = ()  # what time did not allow: without it nothing passes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,11 @@ class Comparison:
     round_trip: Check
     contract: Check
     gradients: tuple[Check, ...] = ()
+
+    def lacking(self, *what: str) -> Comparison:
+        """Return it without a part that its status hangs on: time did not allow that."""
+        undone = (*self.measurement.not_done, *what)
+        return replace(self, measurement=replace(self.measurement, not_done=undone))
 
     @property
     def verdicts(self) -> tuple[Verdict, Verdict]:

@@ -168,11 +168,19 @@ class Result:
     checks: tuple[Check, ...] = ()
     sublayers: tuple[SublayerLine, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
+    not_done: tuple[str, ...] = ()  # what time did not allow
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     derived: Derived | None = None  # of `derive` alone
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """What is being done to a target, for whoever waits; no part of any report."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -66,6 +66,15 @@ def _title(result: Result, style: Style) -> str:
     return f"{left}  {style.paint(outcome, _COLORS[result.status], bold=True)}"
 
 
+def _not_done(result: Result, style: Style) -> Block:
+    """Return what time did not allow, and what gives more of it."""
+    if not result.not_done:
+        return []
+    left_out = ", ".join(map(one_line, result.not_done))
+    text = f"Time did not allow: {left_out}. --timeout gives it more."
+    return wrap(text, style.width, "  ", "    ")
+
+
 def _first_code(result: Result) -> str | None:
     """Return the code that the status stands for: none for a pass."""
     if result.status == "pass":
@@ -83,7 +92,7 @@ def _layer(result: Result, style: Style) -> list[Block]:
     # A broken contract has no numbers: its finding says all there is to say.
     wrong = [c for c in result.checks if c.status == "fail" and c.name != "contract"]
     tables = _assign(wrong, main)
-    blocks: list[Block] = [[_title(result, style)]]
+    blocks: list[Block] = [[_title(result, style), *_not_done(result, style)]]
     drawn: set[Direction] = set()
     for number, finding in enumerate(main):
         lead = "" if number == 0 else _lead(finding)

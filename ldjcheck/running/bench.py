@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Probe,
         Region,
         Shape,
+        Stage,
         Turned,
     )
 
@@ -188,6 +189,7 @@ class Bench:
             constants=constants,
             oracle=self.options.jacobian,
             device=usable(self.options.device),
+            timeout=self.options.timeout,
         )
         if warm_up is None and self.primed is not None:
             generator = torch.Generator().manual_seed(seed)
@@ -208,6 +210,10 @@ class Bench:
     def at(self, probe: Probe) -> Bench:
         """Return the bench for events and batches as a probe wants them."""
         return replace(self, shape=probe.shape, batch=probe.batch, domain=probe.domain)
+
+    def during(self, stage: Stage, *, wrong: bool) -> Bench:
+        """Return the bench for a stage of a check that is `wrong`, or right, so far."""
+        return replace(self, options=self.options.during(stage, wrong=wrong))
 
     def ready(self, probe: Probe) -> tuple[Runner, Tensor, torch.Generator]:
         """Return a runner set up as a probe says, its inputs, and what drew them."""

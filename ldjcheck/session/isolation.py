@@ -18,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.records import Underway
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
@@ -54,11 +56,13 @@ class Died:
 class TimedOut:
     """The process was ended because its time was over.
 
-    `told` is the last thing that the function told before, if it told any.
+    `told` is the last thing that the function told before, if it told any, and `doing`
+    what it said that it was doing.
     """
 
     seconds: float
     told: Any = None
+    doing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,13 @@ def run_isolated(
     *arguments: Any,
     timeout: float,
     tells: bool = False,
+    watch: Callable[[str | None, float], None] | None = None,
 ) -> Outcome:
     """Return how `function(*arguments)` ended in a process of its own.
 
-    A function that `tells` is given `tell=`, to be called with what it knows so far.
+    A function that `tells` is given `tell=`, to be called with what it knows so far, or
+    with what it is doing (`Underway`). Meanwhile `watch(doing, left)` is called over and
+    over with the latter and the seconds that are left.
 
     What is printed there, by C code too, goes to standard error. Where the system
     forks, the process starts with everything that is loaded here; elsewhere function
@@ -94,7 +101,7 @@ def run_isolated(
     process.start()
     writer.close()
     try:
-        return _outcome(process, reader, timeout)
+        return _outcome(process, reader, timeout, watch)
     finally:
         _end(process)
         reader.close()
@@ -152,23 +159,33 @@ def separate(timeout: float) -> None:
 # --- in the caller ------------------------------------------------------------------
 
 
-def _outcome(process: BaseProcess, reader: Connection, timeout: float) -> Outcome:
+def _outcome(
+    process: BaseProcess,
+    reader: Connection,
+    timeout: float,
+    watch: Callable[[str | None, float], None] | None,
+) -> Outcome:
     """Wait for an answer, the end of the process, or the end of its time.
 
     The process is looked at again and again: its sentinel would stay silent while
     processes that it started hold on to what they inherited.
     """
     deadline = time.monotonic() + timeout
-    told = None
+    told, doing = None, None
     while (left := deadline - time.monotonic()) > 0:
+        if watch is not None:
+            watch(doing, left)
         if reader.poll(min(left, _GLANCE)):
             answer = _answer(process, reader)
             if not isinstance(answer, _Told):
                 return answer
-            told = answer.value
+            if isinstance(answer.value, Underway):
+                doing = answer.value.what
+            else:
+                told = answer.value
         elif process.exitcode is not None and not reader.poll():
             return Died(how_it_ended(process.exitcode))
-    return TimedOut(timeout, told)
+    return TimedOut(timeout, told, doing)
 
 
 def _answer(process: BaseProcess, reader: Connection) -> Outcome | _Told:

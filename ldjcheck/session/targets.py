@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,6 +18,7 @@ from ldjcheck.session.isolation import (
     TimedOut,
     run_isolated,
 )
+from ldjcheck.session.progress import ProgressLine
 from ldjcheck.targets import (
     Survey,
     find_layers,
@@ -29,10 +31,10 @@ from ldjcheck.targets.expression import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import TextIO
 
+    from ldjcheck.checking import Tell
     from ldjcheck.records import Layer, Options, Suppression
-
-    Tell = Callable[[Result], None]
 
 
 class Checker(NamedTuple):
@@ -79,13 +81,15 @@ def run_session(
     *,
     timeout: float,
     command: str,
+    waiting: TextIO | None = None,
 ) -> Session:
     """Return the results of all targets, in their order.
 
-    A target that hangs, dies or trips over a fault of ours ends alone.
+    A target that hangs, dies or trips over a fault of ours ends alone. Whoever is
+    `waiting` at a terminal is shown there what is being done.
     """
     started = time.perf_counter()
-    job = _Job(request, checker, timeout)
+    job = _Job(request, checker, timeout, waiting)
     for target in targets:
         job.do(target)
     run = Run(
@@ -116,10 +120,17 @@ def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
 class _Job:
     """Gathers what comes out of targets, each run in a process of its own."""
 
-    def __init__(self, request: Request, checker: Checker, timeout: float) -> None:
+    def __init__(
+        self,
+        request: Request,
+        checker: Checker,
+        timeout: float,
+        waiting: TextIO | None,
+    ) -> None:
         self.request = request
         self.checker = checker
         self.timeout = timeout
+        self.waiting = waiting
         self.results: list[Result] = []
         self.skipped: list[Skipped] = []
         self.faults: list[str] = []
@@ -141,7 +152,11 @@ class _Job:
 
     def _run(self, function: Callable[..., Any], target: str) -> Outcome:
         at = target, self.request, self.checker
-        return run_isolated(function, *at, timeout=self.timeout, tells=True)
+        limits: dict[str, Any] = {"timeout": self.timeout, "tells": True}
+        if self.waiting is None:
+            return run_isolated(function, *at, **limits)
+        with closing(ProgressLine(self.waiting, target)) as line:
+            return run_isolated(function, *at, **limits, watch=line)
 
     def _note(self, target: str, outcome: Outcome) -> None:
         if isinstance(outcome, Faulted):
@@ -151,7 +166,7 @@ class _Job:
             self.results.append(failed)
             self.faults.append(outcome.traceback)
         elif isinstance(outcome, TimedOut) and outcome.told is not None:
-            self.results.append(_cut_short(outcome.told, outcome.seconds))
+            self.results.append(_cut_short(outcome))
         elif not isinstance(outcome, Finished):
             ended = self.checker.failed_result(target, _no_answer(outcome))
             seconds = outcome.seconds if isinstance(outcome, TimedOut) else 0.0
@@ -184,11 +199,19 @@ def _is_source_alone(target: str) -> bool:
         return False
 
 
-def _cut_short(told: Result, seconds: float) -> Result:
-    """Return what was known of a layer when its time was over: that it fails, at least."""
-    why = f"stopped after {seconds:g} seconds; for all of it: --timeout {2 * seconds:g}"
+def _cut_short(outcome: TimedOut) -> Result:
+    """Return what was known of a layer when its time was over.
+
+    Where it was right so far, that proves nothing of what did not come back.
+    """
+    told: Result = outcome.told
+    stopped = f"all else: stopped after {outcome.seconds:g} seconds"
+    stopped += f" while {outcome.doing}" if outcome.doing else ""
     return replace(
-        told, seconds=seconds, inferred={"not finished": why, **told.inferred}
+        told,
+        status="unproven" if told.status == "pass" else told.status,
+        seconds=outcome.seconds,
+        not_done=(*told.not_done, stopped),
     )
 
 
@@ -198,6 +221,7 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
             "LDJ007",
             f"No answer within {outcome.seconds:g} seconds, so I stopped it.",
             (
+                *((f"It was {outcome.doing}.",) if outcome.doing else ()),
                 "The limit is for importing, building and calls together.",
                 f"Give it more time with: --timeout {2 * outcome.seconds:g}",
             ),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     )
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
+_FEW = 3  # of them, where that is not what went wrong
 _OFTEN = 2  # what was met at so many sizes, in float32 or at all, is met always
 _OF_THE_CODE = (AttributeError, NameError, ImportError)  # no other input mends these
 _GIVEN = (Tensor, tuple, dict)  # what a layer is called with
@@ -164,6 +165,13 @@ class Failures:
             return str(self._raised[0][2])
         return "the layer does not run in float64"
 
+    def tried(self) -> tuple[str, ...]:
+        """Return what did not work so far, a line for each shape."""
+        shapes = {shape: str(error) for shape, _, error in self._raised}
+        lines = [f"{shape}: {reason}" for shape, reason in shapes.items()]
+        lines += [f"got {what}" for what in dict.fromkeys(self._returned)]
+        return tuple(_some(lines, _FEW))
+
     def error(
         self, candidates: tuple[Calls, ...], *, explicit: bool
     ) -> CannotCheckError:
@@ -278,10 +286,10 @@ def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:
     )
 
 
-def _some(lines: list[str]) -> list[str]:
+def _some(lines: list[str], shown: int = _SHOWN) -> list[str]:
     """Return the first lines, and how many more there are."""
-    more = len(lines) - _SHOWN
-    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+    more = len(lines) - shown
+    return [*lines[:shown], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _what_next(candidates: tuple[Calls, ...], *, explicit: bool) -> Iterator[str]:
