@@ -270,3 +270,40 @@ def test_a_part_of_a_stage_has_the_time_of_that_stage() -> None:
     naming = whole.of(deadline.NAMING, wrong=True)
     assert naming.left == pytest.approx(0.85 * 90)
     assert naming.of(deadline.CONFIGURATIONS, wrong=True) == naming
+
+
+class Slowly(torch.autograd.Function):
+    """The identity, whose derivative takes its time."""
+
+    @staticmethod
+    def forward(ctx: object, x: Tensor) -> Tensor:
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]  # one input
+        time.sleep(0.015)
+        return grad.clone()
+
+
+class Dense(nn.Module):
+    """All dims into all others: no structure, and every entry of its Jacobian counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.linear = nn.Linear(400, 400)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        CLOCK.nap()
+        ldj = torch.linalg.slogdet(self.linear.weight)[1]
+        return Slowly.apply(self.linear(x)), ldj.expand(len(x))
+
+
+def test_what_all_of_a_jacobian_would_take_is_told_before_it_is_begun() -> None:
+    report = ldjcheck.check(Dense(), timeout=1.2, shape=400, pictures=False)
+    (finding,) = report.findings
+    assert finding.code == "LDJ007"
+    assert "do not suffice for a layer of this size" in finding.message
+    told = " ".join(finding.evidence)
+    assert "400 backward passes, about" in told
+    assert "build the layer for a smaller one" in told
