@@ -1,13 +1,16 @@
 """The order of a check: settle, measure, judge, explain, mend.
 
 This is the only module that knows it. What passes is asked once more, called in other ways.
+Where the time of a check is limited, the verdict comes first, and what time does not allow
+any more is left out by its name.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import prod
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
@@ -15,7 +18,7 @@ from ldjcheck.explaining.sublayers import with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
 from ldjcheck.judging.given_shape import at_the_given_shape
-from ldjcheck.judging.measurement import compared, measured
+from ldjcheck.judging.measurement import compared, first_look, measured
 from ldjcheck.judging.own_size import at_its_own_size
 from ldjcheck.judging.readings import read_otherwise
 from ldjcheck.judging.splits import Split, with_splits
@@ -38,6 +41,20 @@ from ldjcheck.records import (
     Options,
     Result,
     Shape,
+    TimeIsUpError,
+    Underway,
+)
+from ldjcheck.records.deadline import (
+    MEASURING,
+    MENDING,
+    NAMING,
+    OTHERWISE,
+    OWN_SIZE,
+    PICTURES,
+    SETTLING,
+    SPLITS,
+    SUBLAYERS,
+    Stage,
 )
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.flows.recognition import is_flow
@@ -47,11 +64,12 @@ from ldjcheck.variants import VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
     from ldjcheck.settling.subject import Subject
-    from ldjcheck.variants import Proposal
+    from ldjcheck.variants import Proposal, Variant
 
-    Tell = Callable[[Result], None]
+    Tell = Callable[[Result | Underway], None]
+    Item = TypeVar("Item")
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
@@ -68,8 +86,8 @@ def check_layer(
     """Return the result of one layer; the layer's own faults never raise.
 
     At `also` nothing is looked for, but what explains and what mends must hold there too.
-    `tell` hears of a failing layer as soon as it is known to fail, and once more when it
-    is known why: whoever cannot wait for the end has a result all the same.
+    `tell` hears what is being done, and of the verdict as soon as there is one, once more
+    when it is known why: whoever cannot wait for the end has a result all the same.
     """
     from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
     from ldjcheck.running.snapshot.namespace import Namespace
@@ -78,16 +96,25 @@ def check_layer(
     torch_before = Namespace()
     if options.wrt == "auto" and options.kind in _WRT:
         options = replace(options, wrt=_WRT[options.kind])
+    if options.timeout is not None:
+        options = replace(options, timeout=options.timeout.started(started))
+    course = _Course(tell)
     try:
         with undisturbed(), unharmed(layer.obj):
+            course.reaches(SETTLING)
             subject = settle_layer(layer, options)
-            result = _checked(subject, options, also, tell)
-            result = _called_otherwise(subject, options, result, tell)
+            course.smaller = _smaller(subject)
+            result = _checked(subject, options, also, course)
+            result = _called_otherwise(subject, options, result, course)
             otherwise = meant_otherwise(subject.layer, result)
             if otherwise is not None:
                 raise otherwise
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
+        result = replace(result, inferred=dict(layer.inferred))
+    except TimeIsUpError as error:
+        limit = _no_verdict(course.stage, error, options, course.smaller)
+        result = failed_result(layer.target, limit, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
     except MemoryError:
         limit = CannotCheckError(
@@ -134,62 +161,209 @@ def returned_shapes(
         return None
 
 
+class _Course:
+    """One check on its way: what is being done, and what time did not allow."""
+
+    def __init__(self, tell: Tell | None) -> None:
+        self.tell = tell
+        self.stage = SETTLING
+        self.smaller: Shape | None = None  # than the shape that is checked
+        self.not_done: list[str] = []
+
+    def reaches(self, stage: Stage) -> None:
+        """Note what is being done from now on, and tell whoever waits."""
+        self.stage = stage
+        if self.tell is not None and stage.doing:
+            self.tell(Underway(what=stage.doing))
+
+    def during(
+        self,
+        stage: Stage,
+        subject: Subject,
+        found: Callable[[Subject], Item],
+        otherwise: Item,
+    ) -> Item:
+        """Return what a stage finds about a layer that is wrong, or what is left without."""
+        self.reaches(stage)
+        bench = subject.bench.during(stage, wrong=True)
+        try:
+            return found(replace(subject, bench=bench))
+        except TimeIsUpError:
+            self.not_done.append(stage.what)
+            return otherwise
+
+
+def _no_verdict(
+    stage: Stage, error: TimeIsUpError, options: Options, smaller: Shape | None
+) -> CannotCheckError:
+    """Return what to say of a layer of which nothing is known when the time is up.
+
+    `smaller` is another shape that it takes.
+    """
+    assert options.timeout is not None, "without a limit there is always time"
+    seconds = options.timeout.seconds
+    more = f"--timeout {2 * seconds:g}, or timeout={2 * seconds:g} in Python"
+    message = f"The {seconds:g} seconds were over while I was {stage.doing}."
+    if error.instead:
+        message = f"The {seconds:g} seconds do not suffice for a layer of this size."
+    evidence = list(error.instead)
+    if error.tried:
+        evidence += ["Tried so far:", *error.tried]
+    evidence.append("Nothing is known yet: it is neither right nor wrong.")
+    if stage is SETTLING and not options.shape:
+        evidence.append("Say the shape of one sample, if you know it: --shape 1,4,4")
+    elif smaller is not None:
+        shape = ",".join(map(str, smaller))
+        evidence.append(f"A mistake shows at small sizes too: --shape {shape}")
+    elif error.instead:
+        evidence.append(
+            "A mistake shows at small sizes too: build the layer for a smaller one."
+        )
+    evidence.append(f"Give it more time: {more}")
+    return CannotCheckError("LDJ007", message, tuple(evidence))
+
+
+def _smaller(subject: Subject) -> Shape | None:
+    """Return the smallest shape that a layer takes, where it is checked at a larger one."""
+    least = min((subject.bench.shape, *subject.others), key=prod)
+    return least if prod(least) < prod(subject.bench.shape) else None
+
+
 def _checked(
-    subject: Subject,
-    options: Options,
-    also: tuple[Probe, ...] = (),
-    tell: Tell | None = None,
+    subject: Subject, options: Options, also: tuple[Probe, ...], course: _Course
 ) -> Result:
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
-    comparison = compared(subject, options)
+    course.reaches(MEASURING)
+    first: Sides | None = None
+    if course.tell is not None:
+        look = first_look(subject, options)
+        (first,) = look.measurement.measured
+        _tell(course, look, (), _findings(look, (), None), options)
+    comparison = compared(subject, options, first=first)
+    meant = _Meant(subject, comparison)
+    meant = course.during(
+        OWN_SIZE, subject, lambda at: _as_meant(at, comparison, options), meant
+    )
+    if meant.otherwise:
+        return _checked(meant.subject, options, also, course)
+    subject, comparison = meant.subject, meant.comparison
+    comparison, splits = _by_splits(subject, comparison, course)
+    _tell(course, comparison, (), _findings(comparison, splits, None), options)
+    subject = _on_the_cpu(subject)
+    diagnoses = _explained(subject, comparison, also, course)
+    if diagnoses is None:
+        comparison = comparison.lacking(NAMING.what)
+        found = _findings(comparison, splits, None)
+    else:
+        found = _findings(comparison, splits, diagnoses)
+    diagnoses = diagnoses or ()
+    _tell(course, comparison, diagnoses, found, options)
+    if any(finding.severity == "error" for finding in found):
+        found = course.during(
+            MENDING,
+            subject,
+            lambda at: _fixed(found, diagnoses, at, comparison, also),
+            found,
+        )
+    result = _concluded(comparison, diagnoses, found, options)
+    return course.during(
+        PICTURES,
+        subject,
+        lambda at: with_portrait(result, at.bench, comparison),
+        result,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """A layer as it is meant: to be checked anew so, where that is `otherwise`."""
+
+    subject: Subject
+    comparison: Comparison
+    otherwise: bool = False
+
+
+def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Meant:
+    """Return a layer read as its source means it, at sizes that it is made for."""
     spread = read_otherwise(subject, comparison, options)
     if spread is not None:
         subject, comparison = spread, compared(spread, options)
-    custom = customary(subject, comparison, options)
-    if custom is not None:
-        return _checked(custom, options, also, tell)
-    own = at_its_own_size(subject, comparison, options)
-    if own is not None:
-        return _checked(own, options, also, tell)
-    subject, comparison = at_the_given_shape(subject, comparison, options)
-    comparison, splits = with_splits(subject, comparison)
-    if tell is not None:
-        found = _findings(comparison, splits, None)
-        _tell_failure(tell, _concluded(comparison, (), found, options))
-    subject = _on_the_cpu(subject)
-    diagnoses = diagnoses_of(subject, comparison, also)
-    diagnoses = with_sublayers(diagnoses, comparison, subject.bench)
-    found = _findings(comparison, splits, diagnoses)
-    if tell is not None:
-        _tell_failure(tell, _concluded(comparison, diagnoses, found, options))
-    found = _fixed(found, diagnoses, subject, comparison, also)
-    result = _concluded(comparison, diagnoses, found, options)
-    return with_portrait(result, subject.bench, comparison)
+    for meant in (customary, at_its_own_size):
+        other = meant(subject, comparison, options)
+        if other is not None:
+            return _Meant(other, comparison, otherwise=True)
+    return _Meant(*at_the_given_shape(subject, comparison, options))
+
+
+def _by_splits(
+    subject: Subject, comparison: Comparison, course: _Course
+) -> tuple[Comparison, tuple[Split, ...]]:
+    """Return the comparison with what its splits say, or without: then it lacks that."""
+    lacking: tuple[Comparison, tuple[Split, ...]] = comparison.lacking(SPLITS.what), ()
+    return course.during(
+        SPLITS, subject, lambda at: with_splits(at, comparison), lacking
+    )
+
+
+def _explained(
+    subject: Subject,
+    comparison: Comparison,
+    also: tuple[Probe, ...],
+    course: _Course,
+) -> tuple[Diagnosis, ...] | None:
+    """Return what explains each direction that disagrees; None where time ran out."""
+    diagnoses = course.during(
+        NAMING, subject, lambda at: diagnoses_of(at, comparison, also), None
+    )
+    if diagnoses is None:
+        return None
+    known = diagnoses
+    return course.during(
+        SUBLAYERS,
+        subject,
+        lambda at: with_sublayers(known, comparison, at.bench),
+        known,
+    )
 
 
 def _called_otherwise(
-    subject: Subject, options: Options, result: Result, tell: Tell | None
+    subject: Subject, options: Options, result: Result, course: _Course
 ) -> Result:
     """Return the result, or what another way of calling the layer brings to light."""
+    options = options.during(OTHERWISE, wrong=False)
     for variant in VARIANTS:
         if not variant.concerns(result):
             continue
-        proposal = variant.proposed(subject, options, result)
-        if proposal.options is None or variant.adopted is None:
-            result = proposal.result
-            continue
+        course.reaches(OTHERWISE)
         try:
-            again = _once_more(subject.layer, proposal, proposal.options, tell)
-        except CannotCheckError:
-            if not variant.may_fail:
-                raise
-            continue
-        result = variant.adopted(proposal, again)
-    return result
+            result = _by_variant(variant, subject, options, result, course)
+        except TimeIsUpError:
+            course.not_done.append(f"{OTHERWISE.what}: {variant.name}")
+    not_done = dict.fromkeys((*result.not_done, *course.not_done))
+    return replace(result, not_done=tuple(not_done))
+
+
+def _by_variant(
+    variant: Variant,
+    subject: Subject,
+    options: Options,
+    result: Result,
+    course: _Course,
+) -> Result:
+    proposal = variant.proposed(subject, options, result)
+    if proposal.options is None or variant.adopted is None:
+        return proposal.result
+    try:
+        again = _once_more(subject.layer, proposal, proposal.options, course)
+    except CannotCheckError:
+        if not variant.may_fail:
+            raise
+        return result
+    return variant.adopted(proposal, again)
 
 
 def _once_more(
-    layer: Layer, proposal: Proposal, options: Options, tell: Tell | None
+    layer: Layer, proposal: Proposal, options: Options, course: _Course
 ) -> Result:
     """Return what the layer comes to, called as was proposed."""
     if proposal.values_first is not None:
@@ -197,7 +371,7 @@ def _once_more(
         found = _concluded(values, (), _findings(values, (), None), options)
         if found.status == "pass":
             return found
-    return _checked(settle_layer(layer, options), options, tell=tell)
+    return _checked(settle_layer(layer, options), options, (), course)
 
 
 def _findings(
@@ -215,9 +389,16 @@ def _findings(
     return *of_splits, *name_findings(comparison, diagnoses)
 
 
-def _tell_failure(tell: Tell, result: Result) -> None:
-    if result.status == "fail":
-        tell(result)
+def _tell(
+    course: _Course,
+    comparison: Comparison,
+    diagnoses: tuple[Diagnosis, ...],
+    findings: tuple[Finding, ...],
+    options: Options,
+) -> None:
+    """Tell whoever waits what is known so far."""
+    if course.tell is not None:
+        course.tell(_concluded(comparison, diagnoses, findings, options))
 
 
 def _concluded(
@@ -247,6 +428,7 @@ def _concluded(
         checks=tuple(with_shares(c, diagnoses) for c in comparison.checks),
         sublayers=tuple(line for each in diagnoses for line in each.sublayers),
         ledger=tuple(line for diagnosis in diagnoses for line in diagnosis.ledger),
+        not_done=measurement.not_done,
         findings=findings,
         ignored=ignored,
         unasked=measurement.unasked,
@@ -279,8 +461,6 @@ def _fixed(
 
     An edit is verified at configurations of other seeds than all that was measured.
     """
-    if not any(finding.severity == "error" for finding in findings):
-        return findings
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms

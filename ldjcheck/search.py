@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import SearchStrategy
 
+    from ldjcheck.checking import Tell
     from ldjcheck.records import Context, Layer, Probe, Shape
 
-    Tell = Callable[[Result], None]
     Attempt = Callable[[Options], Result | None]
     """What the check says at these options; None where the layer cannot be run so."""
 
@@ -45,10 +45,12 @@ def check_layer(
 ) -> Result:
     """Return the result of one layer, at the smallest failing probe if one is asked for.
 
-    Where none fails it is the result of the check as it was asked for. `tell` hears of it
-    as soon as that is known to fail.
+    Where none fails it is the result of the check as it was asked for. `tell` hears of
+    that one. Time limits the search as well.
     """
     begun = perf_counter() if started is None else started
+    if options.timeout is not None:
+        options = replace(options, timeout=options.timeout.started(begun))
     plain = replace(options, search=0)
     result = checking.check_layer(layer, plain, started, tell=tell)
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
@@ -66,6 +68,8 @@ def check_layer(
     most = len(wide) + 1
 
     def attempt(probed: Options) -> Result | None:
+        if options.is_overdue:
+            return None
         also = tuple(c for each in wide for c in _configs(start, each, probed))
         same = probed == options
         probe = result if same else checking.check_layer(layer, probed, also=also)
@@ -77,6 +81,9 @@ def check_layer(
     if found is None:
         said = {"search": f"none of {options.search} probes failed"}
         found = replace(result, inferred={**said, **result.inferred})
+    if options.is_overdue:
+        undone = (*found.not_done, "some of the search")
+        found = replace(found, not_done=tuple(dict.fromkeys(undone)))
     return replace(found, seconds=perf_counter() - begun)
 
 

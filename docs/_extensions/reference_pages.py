@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _SCHEMA = Path(__file__).parents[1] / "result.schema.json"
 _OF_COMMAND_LINE = frozenset(
-    {"--fix", "--format", "--plot", "--quiet", "--verbose", "--color", "--timeout"}
+    {"--fix", "--format", "--plot", "--quiet", "--verbose", "--color"}
 )
 
 

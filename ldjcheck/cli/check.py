@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.pictures import refuse_without_library, write_pictures
 from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
-from ldjcheck.records import Options, Suppression
+from ldjcheck.records import Deadline, Options, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,6 +77,7 @@ def _check(
         weights=settings["weights"],
         silences=file.by_target,
     )
+    waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
     session = run_session(
         targets,
         request,
@@ -84,6 +86,7 @@ def _check(
         command=command,
         jobs=settings["jobs"] or cores(),
         started=began,
+        waiting=waiting,
     )
     if session.misused is not None:
         raise click.UsageError(session.misused)
@@ -124,6 +127,7 @@ def _options(settings: dict[str, Any]) -> Options:
     is_drawn = any(each.drawn for each, _ in settings["formats"])
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
+    given["timeout"] = Deadline(seconds=settings["timeout"])
     selected = tuple(code for codes in settings["select"] for code in codes)
     given |= {"kwarg": (), "select": selected, "ignore": (), "inputs": None}
     return Options(**given)

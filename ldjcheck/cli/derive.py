@@ -49,9 +49,11 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     from ldjcheck.targets import as_targets
 
     started = time.time()
-    names = [f.name for f in fields(Options) if f.name != "kwarg"]
-    given = {name: settings[name] for name in names if name in settings}
-    request = Request(options=Options(**given), kwargs=settings["kwarg"])
+    given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
+    request = Request(
+        options=Options(**(given | {"kwarg": (), "timeout": None})),
+        kwargs=settings["kwarg"],
+    )
     session = run_session(
         as_targets(targets),
         request,

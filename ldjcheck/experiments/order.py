@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -15,17 +16,19 @@ from ldjcheck.experiments import (
     orientation,
     uninitialised_memory,
 )
-from ldjcheck.experiments.perturbation import as_far_as_borne
+from ldjcheck.experiments.perturbation import as_far_as_borne, is_wrong
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.oracles.other_dims import with_stand_ins
-from ldjcheck.records import Approximated, Evidence, OneSided
+from ldjcheck.records import Approximated, Evidence, OneSided, TimeIsUpError
+from ldjcheck.records.deadline import OBSERVING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from ldjcheck.experiments.experiment import Experiment
-    from ldjcheck.records import Observation, Probe
+    from ldjcheck.experiments.perturbation import Borne
+    from ldjcheck.records import Observation, Probe, Sides
     from ldjcheck.running.bench import Bench
 
 OF_VALUES: tuple[Experiment, ...] = (
@@ -64,6 +67,7 @@ class Examined:
 
     evidence: Evidence
     said: Mapping[str, str]
+    not_done: tuple[str, ...] = ()  # what time did not allow
 
     @property
     def one_sided(self) -> str | None:
@@ -72,31 +76,69 @@ class Examined:
 
 
 def examined(
-    bench: Bench, probes: tuple[Probe, ...], experiments: tuple[Experiment, ...]
+    bench: Bench,
+    probes: tuple[Probe, ...],
+    experiments: tuple[Experiment, ...],
+    first: Sides | None = None,
 ) -> Examined:
     """Return what both directions say and what is true, and what experiments observe.
 
     Those of the values come first in any case. All others are asked at the first probe.
+    `first` is what was measured there, if it was.
     """
-    borne = as_far_as_borne(bench, probes)
-    bench = borne.bench
-    evidence = Evidence(probes=borne.probes, sides=borne.sides)
-    evidence = observed(bench, evidence, OF_VALUES)
-    evidence = replace(evidence, sides=with_stand_ins(bench, evidence.sides))
+    borne = as_far_as_borne(bench, probes, first)
+    sides, wrong = borne.sides, any(is_wrong(each) for each in borne.sides)
+    bench = replace(borne.bench, options=bench.options).during(OBSERVING, wrong=wrong)
+    evidence = Evidence(probes=borne.probes[: len(sides)], sides=sides)
+    evidence, undone = _observed(bench, evidence, OF_VALUES)
+    with suppress(TimeIsUpError):
+        evidence = replace(evidence, sides=with_stand_ins(bench, evidence.sides))
     if experiments is not OF_KNOWN_LAYERS and bench.behaviour:
         bench = replace(bench, apart=bench.apart or are_all_apart(evidence.sides))
-    evidence = observed(bench, evidence, experiments)
-    return Examined(evidence=evidence, said={**borne.said, **_said(evidence)})
+    evidence, undone_then = _observed(bench, evidence, experiments)
+    return Examined(
+        evidence=evidence,
+        said={**borne.said, **_said(evidence)},
+        not_done=(*_unmeasured(borne), *undone, *undone_then),
+    )
+
+
+def _unmeasured(borne: Borne) -> Iterator[str]:
+    """Yield which of the configurations time did not allow."""
+    ways = [any(s.said.unfinished for s in each.both) for each in borne.sides]
+    if ways[0]:
+        yield "the way back"
+    wanted, whole = len(borne.probes), ways.count(False)
+    if whole < wanted:
+        yield f"{wanted - whole} of {wanted} configurations"
 
 
 def observed(
     bench: Bench, evidence: Evidence, experiments: tuple[Experiment, ...]
 ) -> Evidence:
-    """Return the evidence with what experiments observe, one after the other."""
+    """Return the evidence with what experiments observe, one after the other.
+
+    Raises:
+        TimeIsUpError: time did not allow all of them.
+    """
+    found, not_done = _observed(bench, evidence, experiments)
+    if not_done:
+        raise TimeIsUpError
+    return found
+
+
+def _observed(
+    bench: Bench, evidence: Evidence, experiments: tuple[Experiment, ...]
+) -> tuple[Evidence, tuple[str, ...]]:
+    """Return the same as far as time allows, and the names of those that it does not."""
+    not_done = []
     for experiment in experiments:
-        for observation in experiment.run(bench, evidence):
-            evidence = _joined(evidence, observation)
-    return evidence
+        try:
+            for observation in experiment.run(bench, evidence):
+                evidence = _joined(evidence, observation)
+        except TimeIsUpError:
+            not_done.append(experiment.name)
+    return evidence, tuple(not_done)
 
 
 def _joined(evidence: Evidence, observation: Observation) -> Evidence:

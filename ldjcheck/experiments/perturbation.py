@@ -15,6 +15,7 @@ import torch
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.way_back.preimage import only_solves
+from ldjcheck.records.deadline import CONFIGURATIONS, while_time_lasts
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
@@ -47,8 +48,13 @@ class Borne:
     said: Mapping[str, str]
 
 
-def as_far_as_borne(bench: Bench, probes: tuple[Probe, ...]) -> Borne:
+def as_far_as_borne(
+    bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
+) -> Borne:
     """Return the measurements, parameters moved as far as the layer can bear.
+
+    `first` is what was measured at the first configuration, if it was; there are as many
+    as time allows.
 
     Weights that are orthogonal as built, and are inverted by transposing them, are no
     longer a layer's own once they are moved freely: the way back shows it. They are then
@@ -57,13 +63,14 @@ def as_far_as_borne(bench: Bench, probes: tuple[Probe, ...]) -> Borne:
     it is the way back that is wrong.
     """
     said: dict[str, str] = {}
-    first = measure_sides(bench, probes[0])
+    first = first or measure_sides(bench, probes[0])
+    bench = bench.during(CONFIGURATIONS, wrong=is_wrong(first))
     if only_solves((first,)):
         bench = replace(bench, solves=True)
-    closer = nearer(bench, probes, first)
+    closer = next(while_time_lasts(nearer(b, probes, first) for b in (bench,)), None)
     if closer is not None:
         probes, said["parameters"] = closer
-    measured = _at(bench, probes, first if closer is None else None)
+    measured = _at(bench, probes, first if closer is None else None) or (first,)
     measured = where_borne(bench, measured)
     if not probes[0].draw or not _is_broken(measured[0]):
         return Borne(bench=bench, probes=probes, sides=measured, said=said)
@@ -72,7 +79,7 @@ def as_far_as_borne(bench: Bench, probes: tuple[Probe, ...]) -> Borne:
         return Borne(bench=bench, probes=probes, sides=measured, said=said)
     careful = replace(bench, fixed=fixed)
     again = _at(careful, probes)
-    if _is_broken(again[0]):
+    if not again or _is_broken(again[0]):
         return Borne(bench=bench, probes=probes, sides=measured, said=said)
     if _follows(measured[0], again[0]):
         return Borne(
@@ -100,9 +107,9 @@ def nearer(
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
-    if not probes[0].draw or (told and not _shows(first) and _proves_back(first)):
+    if not probes[0].draw or (told and not is_wrong(first) and _proves_back(first)):
         return None
-    if _shows(first):
+    if is_wrong(first):
         return _shown_plainly(bench, probes, first)
     there: tuple[float, Sides] | None = None  # of the map itself only
     both: tuple[float, Sides] | None = None
@@ -128,7 +135,7 @@ def _shown_plainly(
     if _is_plain(first):
         return None
     for factor, again in _brought_nearer(bench, probes[0]):
-        if _shows(again) and _is_plain(again):
+        if is_wrong(again) and _is_plain(again):
             return _scaled(probes, factor, _ROUNDING)
     return None
 
@@ -160,7 +167,8 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
     options = bench.options
     if (options.atol, options.rtol) != (None, None) or not is_telling(measured[0]):
         return measured
-    return (measured[0], *(_borne(bench, each) for each in measured[1:]))
+    borne = while_time_lasts(_borne(bench, each) for each in measured[1:])
+    return (measured[0], *borne)
 
 
 def _borne(bench: Bench, measured: Sides) -> Sides:
@@ -186,10 +194,11 @@ def _has_saturated(measured: Sides) -> bool:
 
 def is_telling(measured: Sides) -> bool:
     """Return whether a mistake would show in what was measured, or one does."""
-    return _shows(measured) or _proves(measured)
+    return is_wrong(measured) or _proves(measured)
 
 
-def _shows(measured: Sides) -> bool:
+def is_wrong(measured: Sides) -> bool:
+    """Return whether what was measured shows a mistake."""
     return any(
         side.exact.is_finite and side.disagrees
         for side in (measured.forward, measured.inverse)
@@ -251,13 +260,10 @@ def _why(side: Side) -> str:
 def _at(
     bench: Bench, probes: tuple[Probe, ...], first: Sides | None = None
 ) -> tuple[Sides, ...]:
-    """Return the measurements; the first, where it is known already."""
+    """Return the measurements that time allows; the first, where it is known already."""
     known = () if first is None else (first,)
     rest = probes[len(known) :]
-    return (
-        *known,
-        *(measure_sides(bench, c) for c in rest),
-    )
+    return (*known, *while_time_lasts(measure_sides(bench, c) for c in rest))
 
 
 def _is_broken(measured: Sides) -> bool:

@@ -8,20 +8,49 @@ from typing import TYPE_CHECKING
 from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, Measurement, Options
+from ldjcheck.records import Comparison, Evidence, Measurement, Options, TimeIsUpError
 
 if TYPE_CHECKING:
+    from ldjcheck.records import Sides
     from ldjcheck.settling.subject import Subject
 
 
+def first_look(subject: Subject, options: Options) -> Comparison:
+    """Return how the values agree at the first configuration, and nothing more."""
+    from ldjcheck.oracle.oracles.both_directions import measure_sides
+
+    probe, *others = subject.probes(options)
+    measurement = Measurement(
+        layer=subject.layer,
+        calls=subject.bench.calls,
+        options=options,
+        evidence=Evidence(
+            probes=(probe,), sides=(measure_sides(subject.bench, probe),)
+        ),
+        has_parameters=subject.has_parameters,
+        inferred=subject.inferred,
+        float32_only=subject.float32_only,
+        not_done=(f"{len(others)} of {len(others) + 1} configurations", "experiments"),
+    )
+    said = said_of_runs(measurement)
+    return compare(replace(measurement, inferred={**subject.inferred, **said}))
+
+
 def measured(
-    subject: Subject, options: Options, *, values_alone: bool = False
+    subject: Subject,
+    options: Options,
+    *,
+    values_alone: bool = False,
+    first: Sides | None = None,
 ) -> Measurement:
-    """Return what running a layer shows; its values alone are enough of a known one."""
+    """Return what running a layer shows; its values alone are enough of a known one.
+
+    `first` is what the first configuration shows, if that is known.
+    """
     from ldjcheck.experiments.order import OF_CALLS, OF_KNOWN_LAYERS, examined
 
     experiments = OF_KNOWN_LAYERS if values_alone else OF_CALLS
-    found = examined(subject.bench, subject.probes(options), experiments)
+    found = examined(subject.bench, subject.probes(options), experiments, first)
     sides = found.evidence.measured
     measurement = Measurement(
         layer=subject.layer,
@@ -36,13 +65,31 @@ def measured(
         inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,
         one_sided=found.one_sided,
+        not_done=found.not_done,
     )
     said = said_of_runs(measurement)
     return replace(measurement, inferred={**measurement.inferred, **said})
 
 
 def compared(
-    subject: Subject, options: Options, *, values_alone: bool = False
+    subject: Subject,
+    options: Options,
+    *,
+    values_alone: bool = False,
+    first: Sides | None = None,
 ) -> Comparison:
     """Return how what a layer says agrees with what is true of it."""
-    return compare(measured(subject, options, values_alone=values_alone))
+    found = measured(subject, options, values_alone=values_alone, first=first)
+    return compare(found)
+
+
+def wholly_compared(subject: Subject, options: Options) -> Comparison:
+    """Return the same, all of it.
+
+    Raises:
+        TimeIsUpError: time did not allow all of it.
+    """
+    comparison = compared(subject, options)
+    if comparison.measurement.not_done:
+        raise TimeIsUpError
+    return comparison

@@ -10,7 +10,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.judging.measurement import compared
+from ldjcheck.judging.measurement import wholly_compared
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def at_its_own_size(
         at = shapes if len(set(taken)) == len(axes) else _squares(bench.shape, axes)
         there = [_held(subject, dict(zip(axes, taken, strict=True)), s) for s in at[:3]]
         if all(
-            held is not None and not wrong & _mismatched(compared(held, options))
+            held is not None and not wrong & _mismatched(wholly_compared(held, options))
             for held in there
         ):
             return there[0]

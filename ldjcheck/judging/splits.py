@@ -48,6 +48,8 @@ def with_splits(
         alone = _alone(subject, departure, comparison)
         comparison = _at_best(comparison, alone)
         if alone is not None:
+            undone = alone.measurement.not_done
+            comparison = comparison.lacking(*(f"{departure.name}: {n}" for n in undone))
             splits.append(Split(departure=departure, comparison=alone))
     return comparison, tuple(splits)
 

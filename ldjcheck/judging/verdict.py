@@ -45,12 +45,13 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     """Return how a direction came out over all configurations."""
     first = measurement.measured[0].of(direction)
     if not first.answered:
+        absent: CheckStatus = "unproven" if first.said.unfinished else "not-available"
         return Verdict(
             direction=direction,
             check=Check(
                 name="ldj",
                 direction=direction,
-                status="error" if first.said.raised else "not-available",
+                status="error" if first.said.raised else absent,
             ),
             raised=first.said.raised,
             why=first.said.why_absent,

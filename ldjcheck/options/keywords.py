@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
-from ldjcheck.records import CHOICES, LARGEST_SEED, Context, Options, Suppression
+from ldjcheck.records import (
+    CHOICES,
+    LARGEST_SEED,
+    Context,
+    Deadline,
+    Options,
+    Suppression,
+)
 from ldjcheck.targets.data import given_inputs
 
 if TYPE_CHECKING:
@@ -48,6 +55,7 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         "params_scale": _above_zero,
         "atol": _tolerance,
         "rtol": _tolerance,
+        "timeout": _timeout,
         "strict": _flag,
         "ledger": _flag,
         "pictures": _flag,
@@ -100,6 +108,10 @@ def _tolerance(value: Any) -> float | None:
     if not 0 <= (number := _number(value)) < math.inf:
         raise ValueError("it is a finite number of at least 0")
     return number
+
+
+def _timeout(value: Any) -> Deadline | None:
+    return None if value is None else Deadline(seconds=_above_zero(value))
 
 
 def _number(value: Any) -> float:

@@ -30,6 +30,7 @@ from ldjcheck.oracle.derivatives.products import (
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.oracle.structures.composition import determined
+from ldjcheck.records import TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.observers.passages import Passages
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from ldjcheck.oracle.derivatives.products import EventMap
     from ldjcheck.oracle.structures.cost import Cost
     from ldjcheck.oracle.structures.determinant import Determinant
-    from ldjcheck.records import Shape, Side
+    from ldjcheck.records import Deadline, Shape, Side
 
 LARGE = 128
 """Dims from which a proof of structure is cheaper than a whole Jacobian."""
@@ -46,6 +47,7 @@ LARGE = 128
 _STEP = 1e-5
 _ONE = 1e-6  # a factor that is nearer to 1 is 1
 _SECONDS = 4.0  # for all entries of what structure leaves: more is left to `autograd`
+_TOGETHER = 4.0  # times: so much faster rows may be that are worked out together
 _MEMORY = 2.0**31  # bytes, likewise
 
 
@@ -151,8 +153,12 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     blame: such a reading is passed over, unless it sees through rounding. None where
     nothing is proved, or the number of dims changes. A sum over parts that differences
     contradict in all readings is returned as that: the whole Jacobian would be no better.
+
+    Raises:
+        TimeIsUpError: nothing is proved, and a whole Jacobian takes more time than is left.
     """
     contradicted: tuple[FrozenMap, Determinant] | None = None
+    refused: Cost | None = None
     for reading in readings_of(y):
         map_ = replace(start, reading=reading)
         if reading.rounding:
@@ -170,7 +176,21 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
             return map_, found
         if found.method == "composition":
             contradicted = contradicted or (map_, found)
+        refused = refused or found.refused
+    if contradicted is None and refused is not None:
+        _in_time(refused, start.runner.timeout)
     return contradicted
+
+
+def _in_time(cost: Cost, limit: Deadline | None) -> None:
+    """Raise where a whole Jacobian would take more time than is left, before it begins."""
+    if limit is None or cost.seconds <= _TOGETHER * limit.left:
+        return
+    told = (
+        "No structure was found, so all of the Jacobian is needed:",
+        f"{cost}, and {limit.left:.1f} s are left.",
+    )
+    raise TimeIsUpError(instead=told)
 
 
 def of_map(

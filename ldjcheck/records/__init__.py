@@ -34,6 +34,7 @@ from ldjcheck.records.called import (
     Returned,
     Way,
 )
+from ldjcheck.records.deadline import Deadline, Stage, TimeIsUpError
 from ldjcheck.records.derived import Derived, DerivedStep, Obstacle
 from ldjcheck.records.edit import Edit, Location
 from ldjcheck.records.explained import (
@@ -80,6 +81,7 @@ from ldjcheck.records.result import (
     Sample,
     Skipped,
     SublayerLine,
+    Underway,
 )
 from ldjcheck.records.side import Exact, RoundTrip, Said, Side, Sides
 from ldjcheck.records.words import (
@@ -113,6 +115,7 @@ __all__ = [
     "Comparison",
     "Context",
     "Coupling",
+    "Deadline",
     "Departure",
     "Derived",
     "DerivedStep",
@@ -168,6 +171,7 @@ __all__ = [
     "SizeBound",
     "Skipped",
     "Span",
+    "Stage",
     "Stale",
     "StateChange",
     "Status",
@@ -175,7 +179,9 @@ __all__ = [
     "SublayerLine",
     "Suppression",
     "Target",
+    "TimeIsUpError",
     "Turned",
+    "Underway",
     "Unrepeatable",
     "Verdict",
     "Way",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from ldjcheck.records.words import Kind, Wrt
@@ -11,6 +11,7 @@ from ldjcheck.records.words import Kind, Wrt
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ldjcheck.records.deadline import Deadline, Stage
     from ldjcheck.records.words import Shape
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
@@ -107,10 +108,22 @@ class Options:
     ignore: tuple[Suppression, ...] = ()
     search: int = 0  # look for a failing probe among so many
     strict: bool = False
+    timeout: Deadline | None = None  # None: as long as it takes
     ledger: bool = False  # build the line ledger of a passing layer too
     pictures: bool = False  # keep what pictures are drawn from
     jacobian: Oracle | None = None  # instead of automatic differentiation
     adapter: Any = None  # calls the layer, instead of a convention
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether no time is left."""
+        return self.timeout is not None and self.timeout.left <= 0
+
+    def during(self, stage: Stage, *, wrong: bool) -> Options:
+        """Return the options for a stage of a check that is `wrong`, or right, so far."""
+        if self.timeout is None:
+            return self
+        return replace(self, timeout=self.timeout.of(stage, wrong=wrong))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
@@ -52,6 +52,7 @@ class Measurement:
     unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
     fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
+    not_done: tuple[str, ...] = ()  # what time did not allow: without it nothing passes
 
     @property
     def measured(self) -> tuple[Sides, ...]:
@@ -109,6 +110,11 @@ class Comparison:
     round_trip: Check
     contract: Check
     gradients: tuple[Check, ...] = ()
+
+    def lacking(self, *what: str) -> Comparison:
+        """Return it without a part that its status hangs on: time did not allow that."""
+        undone = (*self.measurement.not_done, *what)
+        return replace(self, measurement=replace(self.measurement, not_done=undone))
 
     @property
     def verdicts(self) -> tuple[Verdict, Verdict]:

@@ -168,6 +168,7 @@ class Result:
     checks: tuple[Check, ...] = ()
     sublayers: tuple[SublayerLine, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
+    not_done: tuple[str, ...] = ()  # what time did not allow
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     derived: Derived | None = None  # of `derive` alone
@@ -191,6 +192,13 @@ class Result:
         if self.unasked:
             open_.append(f"{', '.join(self.unasked)} not checked")
         return tuple(open_)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Underway:
+    """What is being done to a target, for whoever waits; no part of any report."""
+
+    what: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

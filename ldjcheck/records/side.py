@@ -44,6 +44,7 @@ class Said:
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
     why_absent: str | None = None  # the direction is not there, or raised this
     raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
+    unfinished: bool = False  # the time was up before the direction was known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,6 +141,12 @@ class Side:
     ) -> Side:
         """Return a direction that is not there, or raised what `why` says."""
         return cls(direction=direction, said=Said(why_absent=why, raised=raised))
+
+    @classmethod
+    def unfinished(cls, direction: Direction) -> Side:
+        """Return a direction of which nothing is known, since the time was up."""
+        said = Said(why_absent="the time was up", unfinished=True)
+        return cls(direction=direction, said=said)
 
     @property
     def answered(self) -> bool:

@@ -10,7 +10,7 @@ from ldjcheck.report.layout import one_line, shorten, wrap
 from ldjcheck.report.ledger import ledger
 from ldjcheck.report.sublayers import by_sublayer
 from ldjcheck.report.tables import check_rows, check_table, label, outcome
-from ldjcheck.report.title import title
+from ldjcheck.report.title import left_out, title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ def blocks(result: Result, style: Style) -> list[Block]:
     # A broken contract has no numbers: its finding says all there is to say.
     wrong = [c for c in result.checks if c.status == "fail" and c.name != "contract"]
     tables = _assign(wrong, main)
-    blocks: list[Block] = [[title(result, style)]]
+    blocks: list[Block] = [[title(result, style), *left_out(result, style)]]
     drawn: set[Direction] = set()
     for number, finding in enumerate(main):
         lead = "" if number == 0 else _lead(finding)

@@ -16,7 +16,7 @@ from ldjcheck.report.layout import cells, one_line, pad, shorten, wrap
 from ldjcheck.report.mistakes import Mistake, told_once
 from ldjcheck.report.sublayers import by_sublayer
 from ldjcheck.report.tables import label, outcome
-from ldjcheck.report.title import title
+from ldjcheck.report.title import left_out, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -107,7 +107,7 @@ def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
         lines += _numbers(check, style) if check.status == "fail" else []
     lines += _also(result, room, style)
     lines += _remarks(result, room, style)
-    return [[title(result, style)], lines]
+    return [[title(result, style), *left_out(result, style)], lines]
 
 
 def _compared(result: Result, style: Style) -> Block:
@@ -207,7 +207,7 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
 
 def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Block]:
     mistakes = told_once(result.findings)
-    head = [title(result, style), *_unfinished(result, style)]
+    head = [title(result, style), *left_out(result, style)]
     drawn: list[Block] = [head]
     if not mistakes:
         drawn += _nameless(result, style)
@@ -219,14 +219,6 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
     rest = [*_also(result, room, style), *_remarks(result, room, style)]
     drawn += [rest, _closing(mistakes, style, is_typed)]
     return drawn
-
-
-def _unfinished(result: Result, style: Style) -> Block:
-    """Return what was left out for want of time, right under the verdict."""
-    why = result.inferred.get("not finished")
-    if why is None:
-        return []
-    return wrap(f"not finished: {one_line(why)}", style.width, "  ", "    ", rows=2)
 
 
 def _nameless(result: Result, style: Style) -> list[Block]:

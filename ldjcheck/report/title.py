@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.report import derived
-from ldjcheck.report.layout import cells, one_line, pad, shorten_middle
+from ldjcheck.report.layout import cells, one_line, pad, shorten_middle, wrap
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Result, Status
+    from ldjcheck.report.finding import Block
     from ldjcheck.report.style import Style
 
 COLORS: dict[Status, str] = {
@@ -35,6 +36,15 @@ def title(result: Result, style: Style) -> str:
     room = style.width - cells(verdict) - 2
     left = pad(shorten_middle(name, room), room)
     return f"{left}  {style.paint(verdict, COLORS[result.status], bold=True)}"
+
+
+def left_out(result: Result, style: Style) -> Block:
+    """Return what time did not allow, to stand right under the verdict."""
+    if not result.not_done:
+        return []
+    what = ", ".join(map(one_line, result.not_done))
+    text = f"Time did not allow: {what}. --timeout gives it more."
+    return wrap(text, style.width, "  ", "    ", rows=2)
 
 
 def _verdict(result: Result, least: int, style: Style) -> str:

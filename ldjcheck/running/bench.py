@@ -47,6 +47,7 @@ if TYPE_CHECKING:
         Probe,
         Region,
         Shape,
+        Stage,
         Turned,
     )
 
@@ -221,6 +222,7 @@ class Bench:
             constants=constants,
             oracle=self.options.jacobian,
             device=usable(self.options.device),
+            timeout=self.options.timeout,
         )
         if warm_up is None and self.primed is not None:
             generator = torch.Generator().manual_seed(seed)
@@ -268,6 +270,10 @@ class Bench:
             domain=probe.domain,
             same_context=probe.same_context,
         )
+
+    def during(self, stage: Stage, *, wrong: bool) -> Bench:
+        """Return the bench for a stage of a check that is `wrong`, or right, so far."""
+        return replace(self, options=self.options.during(stage, wrong=wrong))
 
     def ready(self, probe: Probe) -> tuple[Runner, Tensor, torch.Generator]:
         """Return a runner set up as a probe says, its inputs, and what drew them."""

@@ -27,7 +27,7 @@ from ldjcheck.tracebacks import message_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Calls, Direction, Oracle
+    from ldjcheck.records import Calls, Deadline, Direction, Oracle
     from ldjcheck.running.observers.gradient_cuts import Cuts
     from ldjcheck.running.observers.writes import Watch
     from ldjcheck.tape.recorder import Recorder
@@ -78,6 +78,7 @@ class Runner:
     )  # contexts, on the way there
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
+    timeout: Deadline | None = None  # from then on no call is made
 
     def run(
         self,
@@ -98,9 +99,11 @@ class Runner:
         Raises:
             LayerRaisedError: the layer raised.
             UnexpectedReturnError: what came back holds no output tensor.
+            TimeIsUpError: the time of the check is over, so nothing was called.
         """
         way = self.calls.way(direction)
         assert way is not None, "an absent direction is never run"
+        self._in_time()
         if self.calls.accumulates and start is None:
             start = self.start(x)
         given = x.clone().to(self.device)
@@ -209,6 +212,7 @@ class Runner:
         """
         way = self.calls.way(direction)
         assert way is not None, "an absent direction is never run"
+        self._in_time()
         start = self.start(x) if self.calls.accumulates else None
         self._reseed()
         try:
@@ -226,6 +230,10 @@ class Runner:
         return reported_of(
             said, start, x, self.calls, way.event_dim, spread=way.spread
         )[0]
+
+    def _in_time(self) -> None:
+        if self.timeout is not None:
+            self.timeout.check()
 
     def _spread(self, direction: Direction, given: Tensor) -> Any:
         """Return what the call takes: several tensors where it takes or made several."""

@@ -19,6 +19,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.records import Underway
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
@@ -55,11 +57,13 @@ class Died:
 class TimedOut:
     """The process was ended because its time was over.
 
-    `told` is the last thing that the function told before, if it told any.
+    `told` is the last thing that the function told before, if it told any, and `doing`
+    what it said that it was doing.
     """
 
     seconds: float
     told: Any = None
+    doing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +104,8 @@ def start(
 ) -> Running:
     """Return a process of its own that runs `function(*arguments)` from now on.
 
-    A function that `tells` is given `tell=`, to be called with what it knows so far.
+    A function that `tells` is given `tell=`, to be called with what it knows so far, or
+    with what it is doing (`Underway`).
 
     What is printed there, by C code too, goes to standard error. Where the system
     forks, the process starts with everything that is loaded here; elsewhere function
@@ -132,6 +137,12 @@ class Running:
         self.timeout = timeout
         self.deadline = time.monotonic() + timeout
         self.told: Any = None
+        self.doing: str | None = None
+
+    @property
+    def left(self) -> float:
+        """How many seconds it may take yet."""
+        return self.deadline - time.monotonic()
 
     def outcome(self) -> Outcome | None:
         """Return how it ended, or None while it works; it does not wait.
@@ -143,11 +154,14 @@ class Running:
             answer = _answer(self.process, self.reader)
             if not isinstance(answer, _Told):
                 return answer
-            self.told = answer.value
+            if isinstance(answer.value, Underway):
+                self.doing = answer.value.what
+            else:
+                self.told = answer.value
         if self.process.exitcode is not None and not self.reader.poll():
             return Died(how_it_ended(self.process.exitcode))
-        if time.monotonic() >= self.deadline:
-            return TimedOut(self.timeout, self.told)
+        if self.left <= 0:
+            return TimedOut(self.timeout, self.told, self.doing)
         return None
 
     def end(self) -> None:

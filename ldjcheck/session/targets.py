@@ -20,6 +20,7 @@ from ldjcheck.session.isolation import (
     start,
     wait_for,
 )
+from ldjcheck.session.progress import ProgressLine
 from ldjcheck.targets import (
     Survey,
     find_layers,
@@ -36,11 +37,11 @@ from ldjcheck.targets.expression import evaluate
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
+    from typing import TextIO
 
+    from ldjcheck.checking import Tell
     from ldjcheck.records import Layer, Options, Suppression
     from ldjcheck.session.isolation import Running
-
-    Tell = Callable[[Result], None]
 
 
 class Checker(NamedTuple):
@@ -91,15 +92,17 @@ def run_session(
     command: str,
     jobs: int = 1,
     started: float | None = None,
+    waiting: TextIO | None = None,
 ) -> Session:
     """Return the results of all targets, in their order; `jobs` of them run at a time.
 
     A target that hangs, dies or trips over a fault of ours ends alone. `checker` is asked
     for only where something can be run: it loads torch. `started` is when the user began
-    to wait, by `time.perf_counter()`.
+    to wait, by `time.perf_counter()`. Whoever is `waiting` at a terminal is shown there
+    what is being done.
     """
     started = time.perf_counter() if started is None else started
-    job = _Job(request, checker, timeout, jobs)
+    job = _Job(request, checker, timeout, jobs, waiting)
     job.do(targets)
     run = Run(
         seed=request.options.seed,
@@ -145,11 +148,13 @@ class _Job:
         checker: Callable[[], Checker],
         timeout: float,
         jobs: int,
+        waiting: TextIO | None,
     ) -> None:
         self.request = request
         self.checker = checker
         self.timeout = timeout
         self.jobs = jobs
+        self.line = None if waiting is None else ProgressLine(waiting)
         self.results: list[Result] = []
         self.skipped: list[Skipped] = []
         self.faults: list[str] = []
@@ -189,6 +194,7 @@ class _Job:
                     )
                     at_work.append((running, task))
                 wait_for([running for running, _ in at_work])
+                self._show(at_work)
                 for running, task in tuple(at_work):
                     task.outcome = running.outcome()
                     if task.outcome is None:
@@ -201,6 +207,14 @@ class _Job:
         finally:
             for running, _ in at_work:
                 running.end()
+            if self.line is not None:
+                self.line.close()
+
+    def _show(self, at_work: Sequence[tuple[Running, _Task]]) -> None:
+        """Show whoever waits what the oldest of those at work is doing."""
+        running, task = at_work[0]
+        if self.line is not None:
+            self.line.show(task.target, running.doing, running.left)
 
     def _threads(self, count: int) -> int | None:
         """Return how many threads one of `count` tasks may have; None: as many as usual.
@@ -222,7 +236,7 @@ class _Job:
             self.results.append(failed)
             self.faults.append(outcome.traceback)
         elif isinstance(outcome, TimedOut) and outcome.told is not None:
-            self.results.append(_cut_short(outcome.told, outcome.seconds))
+            self.results.append(_cut_short(outcome))
         elif isinstance(outcome, (Died, TimedOut)):
             ended = failed_result(target, _no_answer(outcome))
             seconds = outcome.seconds if isinstance(outcome, TimedOut) else 0.0
@@ -297,11 +311,19 @@ def _is_source_alone(target: str) -> bool:
         return False
 
 
-def _cut_short(told: Result, seconds: float) -> Result:
-    """Return what was known of a layer when its time was over: that it fails, at least."""
-    why = f"stopped after {seconds:g} seconds; for all of it: --timeout {2 * seconds:g}"
+def _cut_short(outcome: TimedOut) -> Result:
+    """Return what was known of a layer when its time was over.
+
+    Where it was right so far, that proves nothing of what did not come back.
+    """
+    told: Result = outcome.told
+    stopped = f"all else: stopped after {outcome.seconds:g} seconds"
+    stopped += f" while {outcome.doing}" if outcome.doing else ""
     return replace(
-        told, seconds=seconds, inferred={"not finished": why, **told.inferred}
+        told,
+        status="unproven" if told.status == "pass" else told.status,
+        seconds=outcome.seconds,
+        not_done=(*told.not_done, stopped),
     )
 
 
@@ -311,6 +333,7 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
             "LDJ007",
             f"No answer within {outcome.seconds:g} seconds, so I stopped it.",
             (
+                *((f"It was {outcome.doing}.",) if outcome.doing else ()),
                 "The limit is for importing, building and calls together.",
                 f"Give it more time with: --timeout {2 * outcome.seconds:g}",
             ),

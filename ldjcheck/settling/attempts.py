@@ -165,6 +165,13 @@ class Failures:
             return str(self._raised[0][2])
         return "the layer does not run in float64"
 
+    def tried(self) -> tuple[str, ...]:
+        """Return what did not work so far, a line for each shape."""
+        shapes = {shape: str(error) for shape, _, error in self._raised}
+        lines = [f"{shape}: {reason}" for shape, reason in shapes.items()]
+        lines += [f"got {what}" for what in dict.fromkeys(self._returned)]
+        return tuple(_some(lines, _FEW))
+
     def error(
         self, candidates: tuple[Calls, ...], *, explicit: bool
     ) -> CannotCheckError:
@@ -294,10 +301,10 @@ def no_base(candidates: tuple[Calls, ...]) -> CannotCheckError:
     )
 
 
-def _some(lines: list[str]) -> list[str]:
+def _some(lines: list[str], shown: int = _SHOWN) -> list[str]:
     """Return the first lines, and how many more there are."""
-    more = len(lines) - _SHOWN
-    return [*lines[:_SHOWN], *([f"... and {more} more"] if more > 0 else [])]
+    more = len(lines) - shown
+    return [*lines[:shown], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _what_next(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ldjcheck.calling.domains import GUESSES, TAMEST, inside, integer_guesses
 from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.records import TimeIsUpError
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
@@ -87,8 +88,22 @@ def settle(
     Raises:
         CannotCheckError: LDJ004 when what came back fits no convention, LDJ005 when the
             layer raised the same at every try, LDJ006 when each try failed otherwise.
+        TimeIsUpError: the time of the check is over; it says what was tried.
     """
     failures = Failures(lessons)
+    try:
+        return _settled(start, candidates, shapes, batch_of, failures)
+    except TimeIsUpError:
+        raise TimeIsUpError(failures.tried()) from None
+
+
+def _settled(
+    start: Bench,
+    candidates: tuple[Calls, ...],
+    shapes: tuple[tuple[Shape, str], ...],
+    batch_of: dict[Shape, int],
+    failures: Failures,
+) -> Settled:
     best: tuple[Quality, Settled] | None = None
     for promote in (True, False) if start.promote else (False,):
         falls_back = start.promote and not promote

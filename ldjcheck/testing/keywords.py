@@ -41,6 +41,7 @@ class CheckKeywords(TypedDict, total=False):
     select: Sequence[str]
     ignore: Sequence[str] | Mapping[str, str]
     strict: bool
+    timeout: float | None
     ledger: bool
     pictures: bool
     jacobian: Oracle | None

@@ -1,17 +1,19 @@
 from __future__ import annotations
 
+import io
 import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.records import Finding, Layer, Options, Result
+from ldjcheck.records import Finding, Layer, Options, Result, Underway
 from ldjcheck.session.targets import Checker, Request, Session, exit_code, run_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from typing import TextIO
 
     from ldjcheck.errors import CannotCheckError
     from ldjcheck.records import Status
@@ -61,6 +63,9 @@ LAYERS = """
         def forward(self):
             return "fail"
 
+    class RightAndHangs(Sound):
+        slow = True
+
     width = 3
 """
 
@@ -69,7 +74,7 @@ def check_layer(
     layer: Layer,
     options: Options,
     started: float | None = None,
-    tell: Callable[[Result], None] | None = None,
+    tell: Callable[[Result | Underway], None] | None = None,
 ) -> Result:
     """Stand in for the real check: the layer itself says how it comes out."""
     status = layer.obj.forward()
@@ -80,6 +85,8 @@ def check_layer(
     if hasattr(layer.obj, "slow"):
         assert tell is not None
         tell(result)
+        if status == "pass":
+            tell(Underway(what="looking further"))
         time.sleep(60)
     return result
 
@@ -113,7 +120,10 @@ def run(
     monkeypatch.chdir(write("flows.py", LAYERS).parent)
 
     def run(
-        *names: str, timeout: float = 30.0, kwargs: tuple[tuple[str, str], ...] = ()
+        *names: str,
+        timeout: float = 30.0,
+        kwargs: tuple[tuple[str, str], ...] = (),
+        waiting: TextIO | None = None,
     ) -> Session:
         return run_session(
             [f"flows.py:{name}" for name in names],
@@ -121,6 +131,7 @@ def run(
             lambda: Checker(check_layer, failed_result, why_no_flow, without_untaken),
             timeout=timeout,
             command="ldjcheck",
+            waiting=waiting,
         )
 
     return run
@@ -181,11 +192,31 @@ def test_a_target_that_is_known_to_fail_before_its_time_is_over_fails(
     session = run("FailsAndHangs", "Sound", timeout=1.0)
     failed, sound = session.run.results
     assert failed.status == "fail"
-    told = "stopped after 1 seconds; for all of it: --timeout 2"
-    assert failed.inferred["not finished"] == told
+    assert failed.not_done == ("all else: stopped after 1 seconds",)
     assert 1.0 <= failed.seconds < 10.0
     assert sound.status == "pass"
     assert session.run.exit_code == 1
+
+
+def test_a_target_that_is_right_before_it_hangs_is_unproven(
+    run: Callable[..., Session],
+) -> None:
+    (unproven,) = run("RightAndHangs", timeout=1.0).run.results
+    assert unproven.status == "unproven"
+    told = "all else: stopped after 1 seconds while looking further"
+    assert unproven.not_done == (told,)
+
+
+def test_who_waits_at_a_terminal_is_told_what_is_being_done(
+    run: Callable[..., Session],
+) -> None:
+    waiting = io.StringIO()
+    run("RightAndHangs", "Sound", timeout=2.5, waiting=waiting)
+    written = waiting.getvalue()
+    assert "RightAndHangs: looking further, 1 s left" in written
+    assert "Sound" not in written  # it took no second
+    assert all(len(line) <= 79 for line in written.split("\r"))
+    assert written.endswith("\r")  # the line is taken away
 
 
 def test_a_fault_of_the_checker_is_told_apart(run: Callable[..., Session]) -> None:

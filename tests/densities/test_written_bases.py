@@ -262,7 +262,12 @@ def test_a_log_prob_may_not_leave_its_constant_out() -> None:
         def base(self, z: Tensor) -> Tensor:
             return -0.5 * (z**2).sum(dim=1)
 
-    assert checked(Lacking).status == "fail"
+    (finding,) = checked(Lacking).findings
+    assert finding.code == "LDJ110"
+    assert "log(2 pi) / 2 for each dim" in finding.message
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert "math.log(math.sqrt(2 * math.pi))" in finding.fix.edits[0].after
 
 
 def test_the_density_of_what_is_made_of_a_draw_is_reduced_by_the_ldj() -> None:

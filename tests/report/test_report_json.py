@@ -109,6 +109,7 @@ GOLDEN = """\
       "checks": [],
       "sublayers": [],
       "ledger": [],
+      "not_done": [],
       "findings": [
         {
           "code": "LDJ003",
@@ -219,6 +220,7 @@ def test_a_full_result_word_for_word() -> None:
                     "cell": None,
                 }
             ],
+            "not_done": [],
             "findings": [
                 {
                     "code": "LDJ101",

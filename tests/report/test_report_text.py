@@ -326,10 +326,11 @@ def test_edits_of_each_direction_stand_together_where_the_mistake_is_one() -> No
 
 
 def test_what_was_not_finished_stands_under_the_verdict() -> None:
-    why = {"not finished": "stopped after 2 seconds; for all of it: --timeout 4"}
-    text = drawn(run(dataclasses.replace(FAIL, inferred=why)))
+    text = drawn(run(dataclasses.replace(FAIL, not_done=("an edit that mends it",))))
 
-    assert text.splitlines()[2] == f"  not finished: {why['not finished']}"
+    assert text.splitlines()[2] == (
+        "  Time did not allow: an edit that mends it. --timeout gives it more."
+    )
 
 
 def test_a_pass_says_which_direction_it_speaks_for() -> None:

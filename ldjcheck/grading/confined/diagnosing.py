@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.faults import failed_result
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
-from ldjcheck.records import Result
+from ldjcheck.records import Result, Underway
 from ldjcheck.search import check_layer
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
 
@@ -36,11 +36,16 @@ def _checked(channel: Channel, arguments: Mapping[str, Any]) -> dict[str, Any]:
     keywords = dict(arguments["keywords"])
     typed = keywords.pop("kwarg", {})
     options = asked({**keywords, "seed": arguments["seed"]})
+
+    def tell(known: Result | Underway) -> None:
+        if isinstance(known, Result) and known.status == "fail":
+            channel.send(_told(known))
+
     checked = check_target(
         arguments["target"],
         Request(options=options, kwargs=tuple(typed.items())),
         Checker(check_layer, failed_result, why_no_flow, without_untaken),
-        tell=lambda result: channel.send(_told(result)),
+        tell=tell,
     )
     result = checked.result if isinstance(checked, Checked) else checked
     assert isinstance(result, Result)

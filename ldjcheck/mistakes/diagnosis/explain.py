@@ -29,6 +29,7 @@ from ldjcheck.mistakes.engine.edits.whole import whole_laws
 from ldjcheck.mistakes.engine.kinds import (
     ALL_USES,
     HOPELESS,
+    NORMALISER,
     NOTHING_REPORTED,
     NUMBER_EACH_TIME,
     ONE_OF_SEVERAL,
@@ -53,7 +54,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 LAWS = tuple(law for rule in RULES for law in rule.laws)
-_OF_STEPS = (STEP_UNACCOUNTED.name, OVERWRITTEN.name, PART_UNACCOUNTED.name)
+_OF_STEPS = tuple(
+    kind.name for kind in (STEP_UNACCOUNTED, OVERWRITTEN, PART_UNACCOUNTED, NORMALISER)
+)
 _CLAIMED = tuple(claim.kind for rule in RULES for claim in rule.claims)
 # What explains a NaN beside numbers that are right: a sign, or a region of the inputs.
 _REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)

@@ -101,6 +101,7 @@ ONE_OFF_BY_ONE = Kind(TIMES, 1.8, "shape")
 OTHER_POINT = Kind("other-point", 1.9)  # the term must be taken at another point
 NUMBER_IN_LOG_AND_MAP = Kind("number-in-log", 1.9)
 TRACE = Kind("trace", 1.9)  # r = trace J
+NORMALISER = Kind("normaliser", 1.9, lacking=True)  # log(2 pi) / 2, of so many dims
 SIGN_OF_FACTOR = Kind(
     "times", 1.95, "sign"
 )  # after all that is wrong with a whole term

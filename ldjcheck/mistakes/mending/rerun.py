@@ -13,7 +13,7 @@ from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Evidence, GradientMeasured
+from ldjcheck.records import Evidence, GradientMeasured, TimeIsUpError
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
@@ -187,8 +187,14 @@ def measured_again(
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
+
+    Raises:
+        TimeIsUpError: time did not allow all of it.
     """
-    anew = examined(bench, tuple(configs), OF_EDITED_LAYERS).evidence
+    seen = examined(bench, tuple(configs), OF_EDITED_LAYERS)
+    if seen.not_done:
+        raise TimeIsUpError
+    anew = seen.evidence
     quicker = replace(bench, behaviour=False)
     further = tuple(measure_sides(quicker, config) for config in more)
     values = Evidence(probes=tuple(more), sides=further)

@@ -8,6 +8,7 @@ from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import (
     DIMS_LEFT_OUT,
+    NORMALISER,
     OVERWRITTEN,
     PART_UNACCOUNTED,
     STEP_UNACCOUNTED,
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 def _tell(e: Explanation) -> str:
     if DIMS_LEFT_OUT.holds(e):
         return f"The log-determinant leaves out {e.detail}."
+    if NORMALISER.holds(e):
+        what = f"log(2 pi) / 2 for {e.detail}"
+        return f"The constant of the normal density is left out: {what}."
     if OVERWRITTEN.holds(e) and e.sublayers:
         return "The flow keeps only the log-determinant of its last sublayer."
     if e.whole and e.within:
@@ -96,6 +100,7 @@ RULE = Rule(
         ),
         Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),
         Claim(PART_UNACCOUNTED, mend=(missing.added, points.masked, calls.with_log)),
+        Claim(NORMALISER, mend=(missing.added,)),
         Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
     ),
     tell=_tell,

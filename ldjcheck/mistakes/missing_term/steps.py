@@ -38,6 +38,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     statement_of,
 )
 from ldjcheck.mistakes.missing_term.left_out import left_out
+from ldjcheck.mistakes.missing_term.normaliser import normaliser_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -56,6 +57,7 @@ def step_explanations(
     yield from steps
     dropped = list(_overwritten(traces))
     yield from dropped
+    yield from normaliser_left_out(traces)
     if not any(e.cost < PART_ONLY_BELOW for e in (*found, *steps, *dropped)):
         yield from _missing_scalings(traces)
         yield from left_out(traces)

@@ -21,7 +21,7 @@ from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back import preimage
 from ldjcheck.oracle.way_back.preimage import NEAR, way_back
 from ldjcheck.oracle.way_back.round_trip import is_meant, round_trip_of
-from ldjcheck.records import Calls, Domain, Probe, Side, Sides
+from ldjcheck.records import Calls, Domain, Probe, Side, Sides, TimeIsUpError
 
 if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
@@ -56,18 +56,21 @@ def measure_sides(bench: Bench, probe: Probe) -> Sides:
         return Question(bench=bench, probe=probe, runner=runner, side=side, other=other)
 
     forward = answered(OF_ONE, asked(forward, inverse))
-    if options.direction == "forward":
-        inverse = Side.absent("inverse", "not asked for")
-    elif calls.inverse is not None:
-        y = _inverse_input(forward, calls, probe, generator, x.dtype)
-        if y is not None:
-            inverse = way_back(runner, y, forward, bench)
-            inverse = answered(OF_ONE, asked(inverse, forward))
-            inverse = _led_back(asked(inverse, forward))
-            forward = answered(
-                OF_THE_WAY_THERE, asked(_solving(forward, inverse), inverse)
-            )
-    forward = answered(OF_ROUNDING, asked(forward, inverse))
+    try:
+        if options.direction == "forward":
+            inverse = Side.absent("inverse", "not asked for")
+        elif calls.inverse is not None:
+            y = _inverse_input(forward, calls, probe, generator, x.dtype)
+            if y is not None:
+                inverse = way_back(runner, y, forward, bench)
+                inverse = answered(OF_ONE, asked(inverse, forward))
+                inverse = _led_back(asked(inverse, forward))
+                forward = answered(
+                    OF_THE_WAY_THERE, asked(_solving(forward, inverse), inverse)
+                )
+        forward = answered(OF_ROUNDING, asked(forward, inverse))
+    except TimeIsUpError:  # what is known of the way there stays
+        inverse = Side.unfinished("inverse")
     if options.direction == "inverse":
         forward = Side.absent("forward", "not asked for")
     return Sides(probe=probe, forward=forward, inverse=inverse)

@@ -156,6 +156,7 @@ def _own_numbers(
             promote=runner.promote,
             seed=runner.seed,
             constants=runner.constants,
+            timeout=runner.timeout,
         )
         directions: tuple[Direction, ...] = ("forward", "inverse")
         for direction in directions:

@@ -1,0 +1,43 @@
+"""The constant of the normal density that a model, or a normal CDF, leaves out."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.engine.closeness import fits, is_constant
+from ldjcheck.mistakes.engine.kinds import NORMALISER
+from ldjcheck.mistakes.engine.source.places import location_of
+from ldjcheck.mistakes.engine.source.statements import ldj_statement
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Explanation
+    from ldjcheck.tape import Trace
+
+_EACH = math.log(2 * math.pi) / 2
+
+
+def normaliser_left_out(traces: Sequence[Trace]) -> Iterator[Explanation]:
+    """Yield that log(2 pi) / 2 is left out, once for each of so many dims."""
+    missing = [trace.exact - trace.reported for trace in traces]
+    if not is_constant(missing):
+        return
+    counts = [float(amount[0]) / _EACH for amount in missing]
+    dims = [trace.dims for trace in traces]
+    shares = {round(-count) - n for count, n in zip(counts, dims, strict=True)}
+    numbers = {round(-count) for count in counts}
+    if not (shares == {0} or len(numbers) == 1) or 0 in numbers:
+        return
+    if all(
+        fits(trace, trace.reported - _EACH * round(-count), trace.exact)
+        for trace, count in zip(traces, counts, strict=True)
+    ):
+        whole = shares == {0}
+        yield NORMALISER.explanation(
+            constant=True,
+            location=location_of(ldj_statement(traces[0])),
+            operand="log(math.sqrt(2 * math.pi))",
+            detail="each dim" if whole else f"{numbers.pop()} of the dims",
+        )

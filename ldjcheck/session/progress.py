@@ -1,0 +1,44 @@
+"""The line that says what is being done, for people who wait at a terminal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import TextIO
+
+_SILENT = 1.0  # seconds: who gets an answer by then needs no line
+_WIDTH = 79
+_CLEAR = "\r" + " " * _WIDTH + "\r"
+
+
+class ProgressLine:
+    """A line that is written over itself, and away once there is an answer."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._begun = time.monotonic()
+        self._shown = ""
+
+    def show(self, target: str, doing: str | None, left: float) -> None:
+        """Show what is being done and how much time is left, where it takes a while."""
+        if time.monotonic() - self._begun < _SILENT:
+            return
+        what = f"{doing or 'loading it'}, {left:.0f} s left"
+        room = max(_WIDTH - len(what) - 2, 8)
+        target = target.encode("ascii", "replace").decode()
+        if len(target) > room:
+            target = "..." + target[3 - room :]
+        text = f"{target}: {what}"[:_WIDTH]
+        if text != self._shown:
+            self._stream.write("\r" + text.ljust(_WIDTH))
+            self._stream.flush()
+            self._shown = text
+
+    def close(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            self._stream.write(_CLEAR)
+            self._stream.flush()
+            self._shown = ""
