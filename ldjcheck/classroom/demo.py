@@ -12,10 +12,11 @@ from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.judging import built, examine
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Layer, Options, Side
-from ldjcheck.report import Style, figures
-from ldjcheck.report import finding as about
-from ldjcheck.report.layout import shorten, wrap
-from ldjcheck.report.ledger import ledger
+from ldjcheck.report import Style
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.layout import shorten, wrap
+from ldjcheck.report.blocks.ledger import ledger
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal

@@ -5,7 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ldjcheck.report.layout import columns, one_line, shorten, shorten_middle, wrap
+from ldjcheck.report.blocks.layout import (
+    columns,
+    one_line,
+    shorten,
+    shorten_middle,
+    wrap,
+)
 from ldjcheck.tape.where import shown_file
 
 if TYPE_CHECKING:

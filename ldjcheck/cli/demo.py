@@ -46,7 +46,7 @@ def listing() -> str:
     """Return all lessons by topic, one line each."""
     from ldjcheck.classroom.lessons import TOPICS
     from ldjcheck.mistakes import rule_for
-    from ldjcheck.report.layout import shorten
+    from ldjcheck.report.blocks.layout import shorten
 
     blocks = []
     for topic in TOPICS:
@@ -79,7 +79,7 @@ def lesson(rule: Rule) -> str:
 def derivation() -> str:
     """Return the lesson on deriving: a map without an ldj, what `derive` says, and why."""
     from ldjcheck.classroom.derivation import COMMAND, SOURCE, WHY
-    from ldjcheck.report.layout import wrap
+    from ldjcheck.report.blocks.layout import wrap
 
     left, right = "derive  the ldj of a map, step by step", "demo"
     lines = [left + right.rjust(_WIDTH - len(left)), ""]

@@ -180,6 +180,6 @@ def _numbered(text: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    from ldjcheck.report.layout import wrap
+    from ldjcheck.report.blocks.layout import wrap
 
     return "\n".join(wrap(text, _WIDTH, "  ", "  "))

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
-from ldjcheck.report.layout import one_line
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.summary import summary
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
-from ldjcheck.report import screen
-from ldjcheck.report.layout import one_line
+from ldjcheck.report.blocks import screen
+from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:

@@ -9,13 +9,13 @@ from urllib.parse import quote
 
 from ldjcheck import __version__
 from ldjcheck.mistakes import RULES
-from ldjcheck.report.mistakes import in_order
+from ldjcheck.report.blocks.mistakes import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.records import Edit, Location, Result, Run, Severity
-    from ldjcheck.report.mistakes import Mistake
+    from ldjcheck.report.blocks.mistakes import Mistake
     from ldjcheck.report.style import Style
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import get_args
 
 from ldjcheck.records import Run, Status
-from ldjcheck.report.figures import plural
-from ldjcheck.report.mistakes import told_once
+from ldjcheck.report.blocks.figures import plural
+from ldjcheck.report.blocks.mistakes import told_once
 
 
 def count_statuses(run: Run) -> dict[Status, int]:

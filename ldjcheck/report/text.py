@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import derived, figures, full, screen
-from ldjcheck.report.layout import one_line, wrap
+from ldjcheck.report.blocks import derived, figures, full, screen
+from ldjcheck.report.blocks.layout import one_line, wrap
+from ldjcheck.report.blocks.title import title
 from ldjcheck.report.summary import summary
-from ldjcheck.report.title import title
 
 if TYPE_CHECKING:
     from ldjcheck.records import Run
-    from ldjcheck.report.finding import Block
+    from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
 _SKIPPED_SHOWN = 6

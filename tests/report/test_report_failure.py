@@ -9,7 +9,7 @@ from report_runs import FAIL, RESULT, run
 
 from ldjcheck.records import Finding, Result
 from ldjcheck.report import failure
-from ldjcheck.report.layout import cells
+from ldjcheck.report.blocks.layout import cells
 
 
 def message(result: Result) -> str:

@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 from report_runs import RUN, TEXT
 
 from ldjcheck.report import FORMATS, Style
-from ldjcheck.report.layout import indented, one_line, shorten, shorten_middle, wrap
+from ldjcheck.report.blocks.layout import (
+    indented,
+    one_line,
+    shorten,
+    shorten_middle,
+    wrap,
+)
 from ldjcheck.report.text import render
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
-from ldjcheck.report.layout import one_line, printable
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import one_line, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import lines_of, one_line
+from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import Drawings, drawings_of
 from ldjcheck.report.html.source import (
@@ -15,8 +17,6 @@ from ldjcheck.report.html.source import (
     outdented,
     sources_of,
 )
-from ldjcheck.report.layout import lines_of, one_line
-from ldjcheck.report.tables import heading, label, outcome
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

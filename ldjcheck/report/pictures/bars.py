@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
+from ldjcheck.report.blocks import figures
 from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
+from ldjcheck.report.blocks import figures
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES
 from ldjcheck.report.pictures.palette import MINUS

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from ldjcheck.report.blocks.layout import one_line, shorten_middle
 from ldjcheck.report.failure import gravest
-from ldjcheck.report.layout import one_line, shorten_middle
 from ldjcheck.report.pictures import bars, contents, heatmap, volume
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
-from ldjcheck.report.layout import (
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import (
     cells,
     indented,
     lines_of,

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
-from ldjcheck.report import finding as about
-from ldjcheck.report.layout import one_line, shorten, wrap
-from ldjcheck.report.ledger import ledger
-from ldjcheck.report.sublayers import by_sublayer
-from ldjcheck.report.tables import check_rows, check_table, label, outcome
-from ldjcheck.report.title import left_out, title
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.layout import one_line, shorten, wrap
+from ldjcheck.report.blocks.ledger import ledger
+from ldjcheck.report.blocks.sublayers import by_sublayer
+from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome
+from ldjcheck.report.blocks.title import left_out, title
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.records import Check, Direction, Finding, Result
-    from ldjcheck.report.finding import Block
+    from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
 

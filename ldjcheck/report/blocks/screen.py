@@ -9,20 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import figures
-from ldjcheck.report import finding as about
-from ldjcheck.report.excerpt import excerpt
-from ldjcheck.report.layout import cells, one_line, pad, shorten, wrap
-from ldjcheck.report.mistakes import Mistake, told_once
-from ldjcheck.report.sublayers import by_sublayer
-from ldjcheck.report.tables import label, outcome
-from ldjcheck.report.title import left_out, title
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.excerpt import excerpt
+from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
+from ldjcheck.report.blocks.mistakes import Mistake, told_once
+from ldjcheck.report.blocks.sublayers import by_sublayer
+from ldjcheck.report.blocks.tables import label, outcome
+from ldjcheck.report.blocks.title import left_out, title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.records import Check, Finding, Result, Sample
-    from ldjcheck.report.finding import Block
+    from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
 _GIVEN = ("weights", "inputs")

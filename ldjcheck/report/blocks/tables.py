@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from ldjcheck.report import figures
-from ldjcheck.report.layout import columns, one_line, shorten, wrap
+from ldjcheck.report.blocks import figures
+from ldjcheck.report.blocks.layout import columns, one_line, shorten, wrap
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
