@@ -45,6 +45,7 @@ from ldjcheck.records import (
     Underway,
 )
 from ldjcheck.records.deadline import (
+    LEDGER,
     MEASURING,
     MENDING,
     NAMING,
@@ -311,7 +312,15 @@ def _explained(
     also: tuple[Probe, ...],
     course: _Course,
 ) -> tuple[Diagnosis, ...] | None:
-    """Return what explains each direction that disagrees; None where time ran out."""
+    """Return what explains each direction that disagrees; None where time ran out.
+
+    Of a layer that is right it is the line ledger, if that is wanted.
+    """
+    if not any(v.mismatched or v.form is not None for v in comparison.verdicts):
+        nothing: tuple[Diagnosis, ...] = ()
+        return course.during(
+            LEDGER, subject, lambda at: diagnoses_of(at, comparison, also), nothing
+        )
     diagnoses = course.during(
         NAMING, subject, lambda at: diagnoses_of(at, comparison, also), None
     )

@@ -99,7 +99,7 @@ def examined(
     return Examined(
         evidence=evidence,
         said={**borne.said, **_said(evidence)},
-        not_done=(*_unmeasured(borne), *undone, *undone_then),
+        not_done=(*_unmeasured(borne), *_unobserved((*undone, *undone_then))),
     )
 
 
@@ -111,6 +111,12 @@ def _unmeasured(borne: Borne) -> Iterator[str]:
     wanted, whole = len(borne.probes), ways.count(False)
     if whole < wanted:
         yield f"{wanted - whole} of {wanted} configurations"
+
+
+def _unobserved(names: tuple[str, ...]) -> Iterator[str]:
+    """Yield which of the experiments time did not allow, if any."""
+    if names:
+        yield f"experiments ({', '.join(names)})"
 
 
 def observed(

@@ -60,6 +60,7 @@ NAMING = Stage(
     doing="finding out which mistake it is",
     if_wrong=0.85,
 )
+LEDGER = Stage(what="what each line does", if_wrong=0.85)
 SUBLAYERS = Stage(what="which sublayer is wrong", if_wrong=0.9)
 MENDING = Stage(what="an edit that mends it", doing="looking for an edit that mends it")
 PICTURES = Stage(what="pictures")

@@ -1,17 +1,12 @@
-"""A check that takes long tells of a failing layer before it knows all about it."""
+"""A check that takes long tells of its verdict before it knows all about a layer."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ldjcheck.api import check_layer
-from ldjcheck.records import Layer, Options
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Result
+from ldjcheck.records import Layer, Options, Result, Underway
 
 
 class Stretch(nn.Module):
@@ -29,16 +24,27 @@ class Stretch(nn.Module):
         return x * scale, ldj.expand(len(x))
 
 
-def told_of(obj: nn.Module) -> tuple[list[Result], Result]:
-    told: list[Result] = []
+def told_of(obj: nn.Module) -> tuple[list[Result], list[str], Result]:
+    """Return the verdicts that were told, what was said to be done, and the end."""
+    told: list[Result | Underway] = []
     layer = Layer(target="", name="Stretch", obj=obj)
     end = check_layer(layer, Options(), tell=told.append)
-    return told, end
+    results = [each for each in told if isinstance(each, Result)]
+    doing = [each.what for each in told if isinstance(each, Underway)]
+    return results, doing, end
 
 
 def test_a_failing_layer_is_told_before_and_after_its_mistake_is_named() -> None:
-    (early, named), end = told_of(Stretch(sign=-1.0))
-    assert [early.status, named.status, end.status] == ["fail"] * 3
+    (first, early, named), doing, end = told_of(Stretch(sign=-1.0))
+    assert [r.status for r in (first, early, named, end)] == ["fail"] * 4
+    assert first.not_done == ("2 of 3 configurations", "experiments")
+    assert [early.not_done, named.not_done, end.not_done] == [(), (), ()]
+    assert doing == [
+        "finding out how it is called",
+        "comparing reported and exact",
+        "finding out which mistake it is",
+        "looking for an edit that mends it",
+    ]
     (finding,) = early.findings
     assert finding.code == "LDJ199"
     assert finding.message == (
@@ -50,15 +56,17 @@ def test_a_failing_layer_is_told_before_and_after_its_mistake_is_named() -> None
     assert early.checks[0].samples == end.checks[0].samples
 
 
-def test_of_a_right_layer_nothing_is_told() -> None:
-    told, end = told_of(Stretch(sign=1.0))
+def test_a_right_layer_passes_once_all_of_it_was_measured() -> None:
+    told, doing, end = told_of(Stretch(sign=1.0))
     assert end.status == "pass"
-    assert told == []
+    assert "finding out which mistake it is" not in doing
+    assert [each.status for each in told] == ["unproven", "pass", "pass"]
 
 
-def test_what_may_still_turn_out_to_be_harmless_is_not_told() -> None:
+def test_what_may_still_turn_out_to_be_harmless_is_not_told_to_fail() -> None:
     """An epsilon in a logarithm is a note, as long as it costs next to nothing."""
-    told, end = told_of(Stretch(sign=1.0, eps=1e-6))
+    told, _, end = told_of(Stretch(sign=1.0, eps=1e-6))
     assert end.status == "pass"
     assert [f.code for f in end.findings] == ["LDJ117"]
-    assert told == []
+    assert told
+    assert "fail" not in [each.status for each in told]
