@@ -30,7 +30,8 @@ def render(run: Run, style: Style) -> str:
     ]
     for result in run.results:
         if not result.findings and result.status != "pass":
-            lines.append(f"::error::{_data(f'{result.target}: {result.status}')}")
+            said = one_line(f"{result.target}: {result.status}")
+            lines.append(f"::error::{_data(said)}")
     if not style.quiet:
         lines.append(one_line(summary(run)))
     return "".join(f"{line}\n" for line in lines)

@@ -44,8 +44,8 @@ def trouble_ahead(text: str) -> CannotCheckError | None:
         missing = next(iter(_unbound(target.expr, source)), None)
     except CannotCheckError as error:
         return error
-    if missing is None:
-        return None
+    if missing is None or not source.layers:
+        return None  # what defines no layer may get its names in ways that hide
     assert source.file is not None
     own = own_names(ast.parse(source.file.read_bytes()).body)
     return missing_name(missing, target.expr, replace(source, known=tuple(own)))

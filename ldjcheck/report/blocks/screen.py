@@ -94,8 +94,9 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
             drawn = _wrong(result, room, style, is_typed)
         drawn = [block for block in drawn if block]
         if sum(map(len, drawn)) + len(drawn) - 1 <= most:
-            break
-    return drawn
+            return drawn
+    lines = [line for block in drawn for line in (*block, "")][:-1]
+    return [_cut(lines, most, style)]
 
 
 # --- a pass ---------------------------------------------------------------------------
