@@ -270,6 +270,9 @@ def _fixed(
     """
     if not any(finding.severity == "error" for finding in findings):
         return findings
+    from ldjcheck.derivation.undoing import with_steps_not_undone
+
+    findings = with_steps_not_undone(findings, comparison, subject.bench)
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms
