@@ -15,20 +15,29 @@ import torch
 from torch import Tensor
 
 from ldjcheck.derivation.calculus.formulas import MOVES, SAME, plain_name
+from ldjcheck.derivation.reading.homes import is_editable
+from ldjcheck.derivation.turning_back import turned_back
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.verify import Verification
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.tape import dependents, location_of, rerun
+from ldjcheck.records import Fix
+from ldjcheck.revision import Live
+from ldjcheck.tape import dependents, location_of, rerun, shown_file
 from ldjcheck.torch_ops import JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ldjcheck.mistakes.mending.verify import Plans
     from ldjcheck.records import Comparison, Direction, Finding, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Node, Trace
 
 _CODE = "LDJ301"
 _MOST = 2000  # values that are tried in the place of others
+_EDITS = 16  # of one line, each run as a whole check
 _CLOSE = 1e-7
+_REST = "with the right value there, the rest of the way back lands on x"
 _WEIGHTED = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "addmm")
 
 
@@ -47,9 +56,13 @@ class _Missed:
 
 
 def with_steps_not_undone(
-    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
 ) -> tuple[Finding, ...]:
-    """Return the findings; one of a way back that does not undo the map has its line."""
+    """Return the findings; one of a way back that does not undo the map has its line.
+
+    Where nothing else is wrong, and an edit of that line makes it undo its step, it has
+    that edit as well.
+    """
     if not any(f.code == _CODE and f.severity == "error" for f in findings):
         return findings
     for sides in comparison.measurement.measured:
@@ -57,11 +70,50 @@ def with_steps_not_undone(
         if off is None or allowed is None or off <= allowed:
             continue
         told = _told(bench, sides)
+        alone = sum(f.severity == "error" for f in findings) == 1
+        verification = Verification(bench, comparison, plans)
+        fix = _fix(told.node, verification) if alone else None
         return tuple(
-            told(f) if f.code == _CODE and f.severity == "error" else f
+            replace(told(f), fix=fix or f.fix)
+            if f.code == _CODE and f.severity == "error"
+            else f
             for f in findings
         )
     return findings
+
+
+def _fix(node: Node | None, verification: Verification) -> Fix | None:
+    """Return the edit of one line with which there and back returns, as all else stays."""
+    place = None if node is None else node.place
+    if place is None or not is_editable(place.file):
+        return None
+    live = Live([place.file])
+    source = live.sources.get(place.file)
+    statements = [] if source is None else source.statements.get(place.line, [])
+    if source is None or len(statements) != 1:
+        return None
+    tries = itertools.islice(turned_back(source, statements[0]), _EDITS)
+    for change in dict.fromkeys(tries):
+        after = verification.compared(live, (change,))
+        if after is None or not _undoes(after):
+            continue
+        return Fix(
+            applicability="verified",
+            residual_after=verification.largest(after),
+            edits=tuple(edits_of(source, [change], shown_file(place.file))),
+        )
+    return None
+
+
+def _undoes(after: Comparison) -> bool:
+    """Return whether the way back undoes the map now, and both have the right ldj."""
+    if after.round_trip.status != "pass":
+        return False
+    right = ("pass", "not-available")
+    return all(
+        v.check.status in right and v.form is None and not v.raised and not v.faults
+        for v in after.verdicts
+    ) and not any(check.status == "fail" for check in after.gradients)
 
 
 class _Told:
@@ -69,10 +121,10 @@ class _Told:
 
     def __init__(self, lines: Sequence[str], node: Node | None) -> None:
         self._lines = tuple(lines)
-        self._node = node
+        self.node = node
 
     def __call__(self, finding: Finding) -> Finding:
-        place = None if self._node is None else location_of(self._node.place)
+        place = None if self.node is None else location_of(self.node.place)
         return replace(
             finding,
             evidence=(*finding.evidence, *self._lines),
@@ -90,19 +142,20 @@ def _told(bench: Bench, sides: Sides) -> _Told:
     missed = missed_step(there, back)
     if other is not None and (missed is None or missed.came_to.index >= other[1].index):
         return _Told(_conditioned(*other), other[1])
-    if missed is None or missed.came_to.place is None:
+    if missed is None:
         return _Told((), None)
-    line = missed.came_to.place.line
     if missed.step is None or missed.step.place is None:
         return _Told((), missed.came_to)
-    undone = missed.step.place.line
-    first = (
-        f"after line {line}, nothing undoes line {undone}"
-        if missed.known
-        else f"line {line} does not undo line {undone}"
-    )
-    last = "with the right value there, the rest of the way back lands on x"
-    return _Told((first, last), missed.came_to)
+    return _Told((_not_undone(missed, missed.step.place.line), _REST), missed.came_to)
+
+
+def _not_undone(missed: _Missed, undone: int) -> str:
+    place = missed.came_to.place
+    if place is None:
+        return f"before all else, nothing undoes line {undone}"
+    if missed.known:
+        return f"after line {place.line}, nothing undoes line {undone}"
+    return f"line {place.line} does not undo line {undone}"
 
 
 def _conditioned(there: Node, back: Node) -> tuple[str, ...]:
@@ -147,7 +200,7 @@ def missed_step(there: Trace, back: Trace) -> _Missed | None:
 
 def _pairs(values: Sequence[Node], back: Trace) -> Iterator[tuple[Node, Node]]:
     for node in back.order:
-        if node is back.source or node not in back.depending:
+        if node is not back.source and node not in back.depending:
             continue
         hands_on = node.name in MOVES | JOIN or plain_name(node.name) in SAME
         if hands_on and node is not back.output and not _is_among(node, values):

@@ -27,6 +27,7 @@ _SWAPS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
 }  # fmt: skip
 _FUNCTIONS = {"asinh": "sinh", "sigmoid": "tanh", "exp": "expm1"}
+_NAMES = {"s": "t", "t": "s", "u": "v", "v": "u"}
 _SOURCE = Path(inspect.getsourcefile(right_inverses) or "")
 
 
@@ -83,7 +84,8 @@ def _places(tree: ast.Module) -> list[tuple[str, ast.stmt, ast.expr]]:
 
 def _serves_the_map(statement: ast.Assign) -> bool:
     names = {n.id for n in ast.walk(statement.targets[0]) if isinstance(n, ast.Name)}
-    return not names & {"ldj", "logdet", "count"}
+    conditions = {"s", "t", "u", "v"}
+    return not names & {"ldj", "logdet", "count", *conditions}
 
 
 def _operator(statement: ast.stmt, node: ast.expr) -> str | None:
@@ -119,6 +121,25 @@ def _function(statement: ast.stmt, node: ast.expr) -> str | None:
     return None
 
 
+def _name(statement: ast.stmt, node: ast.expr) -> str | None:
+    if isinstance(node, ast.Name) and node.id in _NAMES:
+        node.id = _NAMES[node.id]
+        return "another name"
+    if isinstance(node, ast.Attribute) and node.attr in ("a", "b"):
+        node.attr = "b" if node.attr == "a" else "a"
+        return "another attribute"
+    return None
+
+
+def _added_minus(statement: ast.stmt, node: ast.expr) -> str | None:
+    if not isinstance(node, ast.Call) or not node.args:
+        return None
+    if isinstance(node.args[0], (ast.UnaryOp, ast.Constant, ast.List)):
+        return None
+    node.args[0] = ast.UnaryOp(ast.USub(), node.args[0])
+    return "a minus too many"
+
+
 def _number(statement: ast.stmt, node: ast.expr) -> str | None:
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)):
         node.value = node.value * 2
@@ -126,11 +147,14 @@ def _number(statement: ast.stmt, node: ast.expr) -> str | None:
     return None
 
 
-_CHANGES = (_operator, _minus, _dropped, _function, _number)
+_CHANGES = (_operator, _minus, _dropped, _function, _number, _name, _added_minus)
 
 
 def is_named(case: Planted, folder: Path, number: int) -> bool | None:
-    """Return whether the wrong step is named; None where the way back is still right."""
+    """Return whether the wrong step is named; None where the way back is still right.
+
+    It may also be that it raises, or is no number: then it is told as that.
+    """
     file = folder / f"wrong_inverse_{number}.py"
     file.write_text(case.text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(file.stem, file)
