@@ -1,0 +1,259 @@
+"""Which step the way back does not undo: both ways recorded, and held against each other.
+
+Of every value on the way back it is asked whether one of the way there would have been
+right in its place: then all that follows lands on x. The earliest such value is where the
+way back goes wrong; all before it cannot be mended by anything behind it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.derivation.calculus.formulas import MOVES, SAME, plain_name
+from ldjcheck.derivation.reading.homes import is_editable
+from ldjcheck.derivation.turning_back import turned_back
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.records import Fix
+from ldjcheck.revision import Live
+from ldjcheck.tape import dependents, location_of, rerun, shown_file
+from ldjcheck.torch_ops import JOIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.mistakes.mending.verify import Plans
+    from ldjcheck.records import Comparison, Direction, Finding, Sides
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.tape import Node, Trace
+
+_CODE = "LDJ301"
+_MOST = 2000  # values that are tried in the place of others
+_EDITS = 16  # of one line, each run as a whole check
+_CLOSE = 1e-7
+_REST = "with the right value there, the rest of the way back lands on x"
+_WEIGHTED = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "addmm")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Missed:
+    """A value of the way back, what it should have come to, and the step that used that.
+
+    The value is `known` where the way there has it as well: then nothing is wrong with it,
+    and what should undo the next step is not there at all.
+    """
+
+    came_to: Node
+    should: Node
+    step: Node | None
+    known: bool
+
+
+def with_steps_not_undone(
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
+) -> tuple[Finding, ...]:
+    """Return the findings; one of a way back that does not undo the map has its line.
+
+    Where nothing else is wrong, and an edit of that line makes it undo its step, it has
+    that edit as well.
+    """
+    if not any(f.code == _CODE and f.severity == "error" for f in findings):
+        return findings
+    for sides in comparison.measurement.measured:
+        off, allowed = sides.inverse.round_trip.off, sides.inverse.round_trip.allowed
+        if off is None or allowed is None or off <= allowed:
+            continue
+        told = _told(bench, sides)
+        alone = sum(f.severity == "error" for f in findings) == 1
+        verification = Verification(bench, comparison, plans)
+        fix = _fix(told.node, verification) if alone else None
+        return tuple(
+            replace(told(f), fix=fix or f.fix)
+            if f.code == _CODE and f.severity == "error"
+            else f
+            for f in findings
+        )
+    return findings
+
+
+def _fix(node: Node | None, verification: Verification) -> Fix | None:
+    """Return the edit of one line with which there and back returns, as all else stays."""
+    place = None if node is None else node.place
+    if place is None or not is_editable(place.file):
+        return None
+    live = Live([place.file])
+    source = live.sources.get(place.file)
+    statements = [] if source is None else source.statements.get(place.line, [])
+    if source is None or len(statements) != 1:
+        return None
+    tries = itertools.islice(turned_back(source, statements[0]), _EDITS)
+    for change in dict.fromkeys(tries):
+        after = verification.compared(live, (change,))
+        if after is None or not _undoes(after):
+            continue
+        return Fix(
+            applicability="verified",
+            residual_after=verification.largest(after),
+            edits=tuple(edits_of(source, [change], shown_file(place.file))),
+        )
+    return None
+
+
+def _undoes(after: Comparison) -> bool:
+    """Return whether the way back undoes the map now, and both have the right ldj."""
+    if after.round_trip.status != "pass":
+        return False
+    right = ("pass", "not-available")
+    return all(
+        v.check.status in right and v.form is None and not v.raised and not v.faults
+        for v in after.verdicts
+    ) and not any(check.status == "fail" for check in after.gradients)
+
+
+class _Told:
+    """Adds to a finding what was seen of one there and back."""
+
+    def __init__(self, lines: Sequence[str], node: Node | None) -> None:
+        self._lines = tuple(lines)
+        self.node = node
+
+    def __call__(self, finding: Finding) -> Finding:
+        place = None if self.node is None else location_of(self.node.place)
+        return replace(
+            finding,
+            evidence=(*finding.evidence, *self._lines),
+            location=finding.location or place,
+        )
+
+
+def _told(bench: Bench, sides: Sides) -> _Told:
+    there, back = _trace(bench, sides, "forward"), _trace(bench, sides, "inverse")
+    if there is None or back is None or there.output is None or back.output is None:
+        return _Told((), None)
+    if not _is_close(back.source.value, there.output.value):
+        return _Told((), None)
+    other = next(_otherwise_conditioned(there, back), None)
+    missed = missed_step(there, back)
+    if other is not None and (missed is None or missed.came_to.index >= other[1].index):
+        return _Told(_conditioned(*other), other[1])
+    if missed is None:
+        return _Told((), None)
+    if missed.step is None or missed.step.place is None:
+        return _Told((), missed.came_to)
+    return _Told((_not_undone(missed, missed.step.place.line), _REST), missed.came_to)
+
+
+def _not_undone(missed: _Missed, undone: int) -> str:
+    place = missed.came_to.place
+    if place is None:
+        return f"before all else, nothing undoes line {undone}"
+    if missed.known:
+        return f"after line {place.line}, nothing undoes line {undone}"
+    return f"line {place.line} does not undo line {undone}"
+
+
+def _conditioned(there: Node, back: Node) -> tuple[str, ...]:
+    lines = [node.place.line for node in (there, back) if node.place is not None]
+    at = " and ".join(f"line {line}" for line in dict.fromkeys(lines))
+    return (
+        f"the network ({at}) has another output on the way back than on the way there",
+        "what conditions a step must be made of entries that the step leaves alone",
+    )
+
+
+def _trace(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
+    runner, _, _ = bench.ready(sides.probe)
+    try:
+        return record(runner, sides.probe, sides.of(direction))
+    except UntraceableError:
+        return None
+
+
+def missed_step(there: Trace, back: Trace) -> _Missed | None:
+    """Return where the way back first goes wrong, and the step of the map it should undo."""
+    assert back.output is not None
+    x = there.source.value
+    values = [n for n in there.order if n is there.source or n in there.depending]
+    tries = itertools.islice(_pairs(values, back), _MOST)
+    for came_to, should in tries:
+        try:
+            end = rerun(
+                back.order,
+                dependents(back.order, came_to),
+                came_to,
+                should.value.to(came_to.value),
+                back.output,
+            )
+        except (RuntimeError, ValueError, IndexError):
+            continue
+        if _is_close(end, x):
+            known = _is_among(came_to, values)
+            return _Missed(came_to, should, _step_from(there, should), known)
+    return None
+
+
+def _pairs(values: Sequence[Node], back: Trace) -> Iterator[tuple[Node, Node]]:
+    for node in back.order:
+        if node is not back.source and node not in back.depending:
+            continue
+        hands_on = node.name in MOVES | JOIN or plain_name(node.name) in SAME
+        if hands_on and node is not back.output and not _is_among(node, values):
+            continue  # what only hands on is wrong where that was made
+        for value in values:
+            alike = value.value.shape == node.value.shape
+            if alike and not _is_close(value.value, node.value):
+                yield node, value
+
+
+def _is_among(node: Node, values: Sequence[Node]) -> bool:
+    return any(_is_close(value.value, node.value) for value in values)
+
+
+def _step_from(there: Trace, value: Node) -> Node | None:
+    """Return the step of the map that a value goes into, what only moves it left aside."""
+    reached = {value}
+    for node in there.order:
+        if not any(parent in reached for parent in node.parents):
+            continue
+        if node.name in MOVES or plain_name(node.name) in SAME:
+            reached.add(node)
+        elif node.value.numel() == value.value.numel():
+            return node
+    return None
+
+
+def _otherwise_conditioned(there: Trace, back: Trace) -> Iterator[tuple[Node, Node]]:
+    """Yield the products with one weight whose outputs are not the same on both ways."""
+    known, again = _by_weight(there), _by_weight(back)
+    for key, nodes in again.items():
+        twins = known.get(key, [])
+        if len(nodes) != 1 or len(twins) != 1:
+            continue  # a loop over the dims runs it again and again
+        twin, node = twins[0], nodes[0]
+        differ = not _is_close(twin.value, node.value)
+        if differ and twin.value.shape == node.value.shape and twin not in there.points:
+            yield twin, node
+
+
+def _by_weight(trace: Trace) -> dict[bytes, list[Node]]:
+    """Return the products with a learnt weight, by the weight's own numbers."""
+    found: dict[bytes, list[Node]] = {}
+    for node in trace.order:
+        if plain_name(node.name) in _WEIGHTED and node in trace.depending:
+            for parent in node.parents:
+                if parent.learnable and parent.value.dim() > 1:
+                    key = parent.value.detach().double().numpy().tobytes()
+                    found.setdefault(key, []).append(node)
+    return found
+
+
+def _is_close(a: Tensor, b: Tensor) -> bool:
+    if a.shape != b.shape or not a.is_floating_point() or not b.is_floating_point():
+        return False
+    return torch.allclose(a.double(), b.double(), rtol=_CLOSE, atol=_CLOSE)
