@@ -92,7 +92,7 @@ def _parameters(obj: object) -> tuple[str, ...]:
         parameters = inspect.signature(type(obj)).parameters.values()
     except (TypeError, ValueError):
         return ()
-    starred = {
+    starred: dict[object, str] = {
         inspect.Parameter.VAR_POSITIONAL: "*",
         inspect.Parameter.VAR_KEYWORD: "**",
     }
