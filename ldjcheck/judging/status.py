@@ -36,6 +36,11 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
             said["estimator"] = (
                 f"the ldj is random and y is not: judged by its mean over {calls} calls"
             )
+        if side.exact.instead == "chart":
+            said["chart"] = (
+                "more entries come out than dims go in: what follows from the others, the "
+                "last of a simplex, the upper triangle of a factor, is left out"
+            )
         if side.exact.rounding_seen:
             said["rounding"] = "seen through: the output is rounded to whole numbers"
         if side.exact.detach_seen:

@@ -69,6 +69,7 @@ PAGE = Page(
         split x = (kept, dropped):  ldj = log p(dropped | kept), which integrates to 1
         into more dims:             ldj = log det(J^T J) / 2
         A split that claims nothing about the dropped part reports 0.
+        onto a simplex:             log|det J| of all entries but the last
         """,
     shows="""
         A note. The status is pass where what stands in was borne out, fail with

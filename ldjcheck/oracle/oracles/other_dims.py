@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.oracle.oracle import Oracle, Question, answered
-from ldjcheck.oracle.oracles import made_up_dims, split_integral, volume
+from ldjcheck.oracle.oracles import chart, made_up_dims, split_integral, volume
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
 from ldjcheck.running.failed_calls import (
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 OF_OTHER_DIMS: tuple[Oracle, ...] = (
+    chart.ORACLE,
     made_up_dims.ORACLE,
     split_integral.ORACLE,
     volume.ORACLE,

@@ -1,0 +1,88 @@
+"""Maps onto a simplex, or onto Cholesky factors of correlations, in a chart of these.
+
+Such a point has more entries than dims: the last entry of a simplex is what the others
+leave, and a row of the factor has length one. Left out of the Jacobian, they leave a square
+one. So torch has it: the last entry, and all but the triangle below the diagonal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ldjcheck.oracle.derivatives.jacobian import log_abs_det
+from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.sides import judged_by
+
+if TYPE_CHECKING:
+    from ldjcheck.oracle.oracle import Question
+
+_EXACT = 1e-9  # of sums and lengths that are one
+_ROUNDING = 1e-9
+
+
+def _known(asked: Question) -> Known | None:
+    """Return log|det J| in the chart; of a way back, minus that of the way there."""
+    side, exact = asked.side, asked.side.exact
+    if exact.jacobian is None or not exact.is_resizing or side.said.ldj is None:
+        return None
+    if asked.is_back:
+        there = asked.other.exact
+        if there.instead != "chart" or side.round_trip.misses:
+            return None
+        found = judged_by(side, there, there.allowed)
+        return Known(exact=replace(found, instead="chart", anchored=True))
+    kept = _chart(side.y.double())
+    if kept is None or int(kept.sum()) != exact.jacobian.shape[2]:
+        return None
+    square = exact.jacobian[:, kept]
+    if not bool(torch.isfinite(square).all()):
+        return None
+    ldj = log_abs_det(square)[1]
+    allowed = _ROUNDING * (1.0 + ldj.abs() + square.shape[2])
+    if _is_volume(asked, ldj, allowed):
+        return None
+    return Known(
+        exact=replace(exact, ldj=ldj, allowed=allowed, jacobian=square, instead="chart")
+    )
+
+
+def _chart(y: Tensor) -> Tensor | None:
+    """Return which entries of a point are its coordinates, `(dims_out,)`, or None."""
+    event = y.shape[1:]
+    if not event or not bool(torch.isfinite(y).all()):
+        return None
+    if bool((y > -_EXACT).all()) and _is_one(y.sum(-1)):
+        kept = torch.ones(event, dtype=torch.bool)
+        kept[..., -1] = False
+        return kept.flatten()
+    if len(event) < 2 or event[-1] != event[-2]:
+        return None
+    if bool(y.triu(1).any()) or not _is_one(y.norm(dim=-1)):
+        return None
+    return torch.ones(event, dtype=torch.bool).tril(-1).flatten()
+
+
+def _is_one(values: Tensor) -> bool:
+    return bool(((values - 1.0).abs() <= _EXACT).all())
+
+
+def _is_volume(asked: Question, ldj: Tensor, allowed: Tensor) -> bool:
+    """Return whether what is reported is the volume factor, and not that of the chart."""
+    said, jacobian = asked.side.said.ldj, asked.side.exact.jacobian
+    assert said is not None
+    assert jacobian is not None
+    volume = torch.linalg.svdvals(jacobian).log().sum(1)
+    return bool(((said - volume).abs() <= allowed).all()) and not bool(
+        ((said - ldj).abs() <= allowed).all()
+    )
+
+
+ORACLE = Oracle(
+    name="chart",
+    summary="a map onto a simplex or a factor of correlations, in a chart of these",
+    known=_known,
+)

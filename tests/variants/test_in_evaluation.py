@@ -1,0 +1,49 @@
+"""A batch norm that is checked in training: it says what it is, and is checked as used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class BatchNorm(nn.Module):
+    half = 0.5
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(3))
+        self.register_buffer("var", torch.full((3,), 2.0))
+
+    def forward(self, x: Tensor) -> Pair:
+        mean, var = self.mean, self.var
+        if self.training:
+            mean, var = x.mean(0), x.var(0)
+        ldj = -self.half * torch.log(var + 1e-5).sum()
+        return (x - mean) / (var + 1e-5).sqrt(), ldj.expand(len(x))
+
+
+class Doubled(BatchNorm):
+    half = 1.0
+
+
+def test_moments_of_the_batch_are_named_with_what_to_do() -> None:
+    report = ldjcheck.check(BatchNorm(), mode="train")
+    assert report.status == "unproven"
+    (finding,) = report.findings
+    assert (finding.code, finding.severity) == ("LDJ207", "warning")
+    assert "uses the moments of the batch in training" in finding.message
+    assert "check it in eval mode" in finding.message
+
+
+def test_what_is_wrong_in_evaluation_is_found_from_training() -> None:
+    report = ldjcheck.check(Doubled(), mode="train")
+    assert report.status == "fail", report
+    assert report.findings[0].code == "LDJ114"
+    assert "evaluation" in report.to_dict()["results"][0]["inferred"]["mode"]
