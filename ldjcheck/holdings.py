@@ -254,6 +254,22 @@ def is_plain(tensor: Tensor) -> bool:
     )
 
 
+def frozen_parameters(root: object) -> tuple[str, ...]:
+    """Return the parameters that do not require a gradient, as a user would write them."""
+    import torch
+
+    modules = [item for item in reachable(root) if isinstance(item, torch.nn.Module)]
+    if all(p.requires_grad for item in modules for p in item.parameters(recurse=False)):
+        return ()
+    where = paths(root)
+    return tuple(
+        f"{where.get(id(item), '')}.{name}".removeprefix(".")
+        for item in modules
+        for name, parameter in item.named_parameters(recurse=False)
+        if not parameter.requires_grad
+    )
+
+
 def paths(root: object) -> dict[int, str]:
     """Return how to write each object that the root holds, by its id: `.layers[1].net`.
 

@@ -10,7 +10,7 @@ import random
 import shlex
 from dataclasses import dataclass, replace
 from time import perf_counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
 from ldjcheck.calling.domains import parse_domain
@@ -21,14 +21,16 @@ from ldjcheck.settling.design import plan_probes
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from hypothesis.strategies import SearchStrategy
+
     from ldjcheck.records import Context, Layer, Probe, Shape
 
     Tell = Callable[[Result], None]
     Attempt = Callable[[Options], Result | None]
     """What the check says at these options; None where the layer cannot be run so."""
 
-_BOUNDS = (0.01, 1.0, 3.0, 10.0, 30.0, 100.0)
-_SCALES = (0.03, 0.3, 1.0, 3.0)
+_FARTHEST = 100  # from the origin
+_SCALES = (1.0, 0.3, 0.03, 3.0)
 _LARGEST = 7  # of one axis
 _MOST_DIMS = 64
 _SHRINKS = 80  # attempts to make what was found smaller
@@ -106,7 +108,7 @@ def _far_out(start: Start) -> tuple[Options, ...]:
     """Return the check in as wide an interval as the search goes to, on both sides."""
     if start.options.domain is not None or start.domain.kind != "real":
         return ()
-    far = Domain(kind="interval", low=-_BOUNDS[-1], high=_BOUNDS[-1])
+    far = Domain(kind="interval", low=-_FARTHEST, high=_FARTHEST)
     return (replace(start.options, domain=far, search=0),)
 
 
@@ -126,86 +128,112 @@ def searched(layer: Layer, start: Start, attempt: Attempt) -> Result | None:
     The first probe is the check as it was asked for. What the user has fixed by an option
     of his own stays as it is.
     """
-    total = start.options.search
-    for number, options in enumerate(_probes(start)):
-        result = attempt(options)
-        if result is None or not _fails(result, options):
-            continue
-        if not options.shape:  # said out loud, it can be made smaller, and repeated
-            sized = replace(options, shape=((None, start.shape),))
-            again = attempt(sized)
-            if again is not None and _fails(again, sized):
-                options, result = sized, again
-        small, result = _smallest(start, options, result, attempt)
-        whole = attempt(replace(small, search=0))  # other sizes tell mistakes apart
-        if whole is not None and _fails(whole, small):
-            result = whole
-        said = f"found by search: probe {number + 1} of {total}, then made smaller"
-        return _told(result, said, repeated(layer, small))
-    return None
+    import hypothesis
 
+    tried: dict[tuple[object, ...], Result | None] = {}
+    found: int | None = None  # the number of the first probe that failed
 
-def _probes(start: Start) -> Iterator[Options]:
-    """Yield as many probes as were asked for: the same for the same seed."""
-    yield start.options
-    generator = random.Random(start.options.seed)  # no secret
-    for _ in range(start.options.search - 1):
-        yield _generated(start, generator)
+    def fails(options: Options) -> bool:
+        nonlocal found
+        key = _key(options)
+        if key not in tried:
+            if found is not None and len(tried) > found + _SHRINKS:
+                return False
+            tried[key] = attempt(options)
+        result = tried[key]
+        failed = result is not None and _fails(result, options)
+        if failed and found is None:
+            found = len(tried)
+        return failed
 
-
-def _generated(start: Start, generator: random.Random) -> Options:
-    given, standard = start.options, Options()
-    seed = (given.seed + generator.randrange(_SEEDS)) % (LARGEST_SEED + 1)
-    options = replace(given, seed=seed)
-    if not given.shape and generator.random() < 0.7:
-        options = replace(options, shape=((None, _some_shape(start, generator)),))
-    if given.batch == standard.batch:
-        options = replace(options, batch=generator.choice((1, 2, 3, 4, 5, 7)))
-    if given.domain is None and generator.random() < 0.7:
-        options = replace(options, domain=generator.choice(_domains(start.domain)))
-    if start.has_parameters and given.params == "random":
-        if given.params_scale == standard.params_scale:
-            options = replace(options, params_scale=generator.choice(_SCALES))
-        if given.mode == standard.mode:
-            options = replace(options, mode=generator.choice(("eval", "eval", "train")))
-    return options
-
-
-def _some_shape(start: Start, generator: random.Random) -> Shape:
-    """Return a shape with as many axes; some sizes stay, since layers often hold them."""
-    while True:
-        shape = tuple(
-            size if generator.random() < 0.4 else generator.randint(1, _LARGEST)
-            for size in start.shape
+    first = start.options
+    wrong = fails(first)
+    settings = hypothesis.settings(
+        database=None,
+        deadline=None,
+        max_examples=max(start.options.search - 1, 1),
+        phases=(hypothesis.Phase.generate, hypothesis.Phase.shrink),
+    )
+    try:
+        small = hypothesis.find(
+            _probes(start), fails, settings=settings, random=random.Random(first.seed)
         )
-        if math.prod(shape) <= _MOST_DIMS:
-            return shape
-        if all(size > _LARGEST for size in shape):
-            return start.shape
+    except hypothesis.errors.NoSuchExample:
+        if not wrong:
+            return None
+        small = first
+    result = tried[_key(small)]
+    whole = attempt(replace(small, search=0))  # other sizes tell mistakes apart
+    if whole is not None and _fails(whole, small):
+        result = whole
+    assert result is not None
+    said = f"found by search: probe {found} of {first.search}, then made smaller"
+    return _told(result, said, repeated(layer, small))
 
 
-def _domains(domain: Domain) -> tuple[Domain | None, ...]:
+def _probes(start: Start) -> SearchStrategy[Options]:
+    """Return what is varied, each from what is simplest to what is most unusual.
+
+    In this order it is made simple again: what comes first weighs most.
+    """
+    import hypothesis.strategies as st
+
+    given, usual = start.options, Options()
+    varied: dict[str, SearchStrategy[Any]] = {}
+    if start.has_parameters and given.params == "random":
+        if given.mode == usual.mode:
+            varied["mode"] = st.sampled_from((given.mode, given.mode, "train"))
+        if given.params_scale == usual.params_scale:
+            varied["params_scale"] = st.sampled_from((given.params_scale, *_SCALES))
+    if given.domain is None:
+        varied["domain"] = _domains(start.domain)
+    if not given.shape:
+        varied["shape"] = _shapes(start.shape)
+    if given.batch == usual.batch:
+        varied["batch"] = st.integers(1, 7)
+    seeds = st.integers(0, _SEEDS).map(lambda n: (given.seed + n) % (LARGEST_SEED + 1))
+    varied["seed"] = seeds
+    options = st.fixed_dictionaries(varied)
+    return options.map(lambda drawn: replace(given, **drawn))
+
+
+def _shapes(shape: Shape) -> SearchStrategy[tuple[tuple[None, Shape]]]:
+    """Return shapes with as many axes; some sizes stay, since layers often hold them."""
+    import hypothesis.strategies as st
+
+    small = range(1, _LARGEST + 1)
+    sizes = (st.sampled_from((*small, *[size] * len(small))) for size in shape)
+    most = max(_MOST_DIMS, math.prod(shape))
+    shapes = st.tuples(*sizes).filter(lambda drawn: math.prod(drawn) <= most)
+    return shapes.map(lambda drawn: ((None, drawn),))
+
+
+def _domains(domain: Domain) -> SearchStrategy[Domain | None]:
     """Return parts of the domain: close to its ends, tight, and far out."""
+    import hypothesis.strategies as st
 
     def part(low: float, high: float) -> Domain:
         return Domain(kind="interval", low=low, high=high)
 
-    if domain.kind == "real":
-        return (
-            None,
-            *(part(-b, b) for b in _BOUNDS),
-            part(0.0, 30.0),
-            part(-30.0, 0.0),
-        )
-    if domain.kind == "positive":
-        return (None, part(0.0, 0.001), part(0.0, 30.0), part(10.0, 100.0))
+    far = st.integers(1, _FARTHEST).map(float)
     low, high = domain.low, domain.high
     if domain.kind == "unit":
         low, high = 0.0, 1.0
-    if domain.kind != "int" and low is not None and high is not None:
+    parts: list[SearchStrategy[Domain]] = []
+    if domain.kind == "real":
+        parts = [
+            far.map(lambda end: part(-end, end)),
+            far.map(lambda end: part(0.0, end)),
+            far.map(lambda end: part(-end, 0.0)),
+            st.just(part(-0.01, 0.01)),
+        ]
+    elif domain.kind == "positive":
+        parts = [far.map(lambda end: part(0.0, end)), st.just(part(0.0, 0.001))]
+        parts.append(far.map(lambda end: part(end, 10 * end)))
+    elif domain.kind != "int" and low is not None and high is not None:
         hair = (high - low) / 1000
-        return (None, part(low, low + hair), part(high - hair, high))
-    return (None,)
+        parts = [st.just(part(low, low + hair)), st.just(part(high - hair, high))]
+    return st.one_of(st.none(), *parts)
 
 
 def _fails(result: Result, options: Options) -> bool:
@@ -220,84 +248,10 @@ def _fails(result: Result, options: Options) -> bool:
     return result.status == "fail" and bool(grave)
 
 
-def _smallest(
-    start: Start, options: Options, result: Result, attempt: Attempt
-) -> tuple[Options, Result]:
-    """Return a failing probe that no simpler one of the next size replaces."""
-    tries, seen = 0, {_key(options)}
-    while tries < _SHRINKS:
-        for simpler in _simpler(start, options):
-            if _key(simpler) in seen:
-                continue
-            seen.add(_key(simpler))
-            tries += 1
-            found = attempt(simpler)
-            if found is not None and _fails(found, simpler):
-                options, result = simpler, found
-                break
-            if tries >= _SHRINKS:
-                break
-        else:
-            break
-    return options, result
-
-
 def _key(options: Options) -> tuple[object, ...]:
     """Return what the search varies; keyword arguments may be no keys."""
     varied = ("shape", "batch", "domain", "params_scale", "seed", "mode")
     return tuple(getattr(options, name) for name in varied)
-
-
-def _simpler(start: Start, options: Options) -> Iterator[Options]:
-    """Yield simpler probes: what is usual first, then smaller sizes and numbers."""
-    given = start.options
-    for name in ("mode", "domain", "params_scale", "seed"):
-        if getattr(options, name) != getattr(given, name):
-            yield replace(options, **{name: getattr(given, name)})
-    shape = _shape_of(options) or start.shape
-    if not given.shape:
-        for smaller in _smaller_shapes(shape):
-            yield replace(options, shape=((None, smaller),))
-    if given.batch == Options().batch:
-        for batch in _below(options.batch):
-            yield replace(options, batch=batch)
-    if options.domain is not None and options.domain != given.domain:
-        for domain in _tighter(options.domain):
-            yield replace(options, domain=domain)
-    if options.params_scale > given.params_scale:
-        yield replace(options, params_scale=options.params_scale / 2)
-    if options.seed > given.seed:
-        for seed in range(given.seed, min(options.seed, given.seed + 4)):
-            yield replace(options, seed=seed)
-
-
-def _smaller_shapes(shape: Shape) -> Iterator[Shape]:
-    ones = (1,) * len(shape)
-    if shape != ones:
-        yield ones
-    for axis, size in enumerate(shape):
-        for less in _below(size):
-            yield (*shape[:axis], less, *shape[axis + 1 :])
-
-
-def _below(size: int) -> Iterator[int]:
-    """Yield smaller sizes: one, half, and one less."""
-    yield from dict.fromkeys(n for n in (1, size // 2, size - 1) if 1 <= n < size)
-
-
-def _tighter(domain: Domain) -> Iterator[Domain]:
-    """Yield intervals that hold less, with round ends."""
-    low, high = domain.low, domain.high
-    if domain.kind != "interval" or low is None or high is None:
-        return
-    for share in (0.5, 0.75, 0.9):
-        a, b = _round(low * share), _round(high * share)
-        if a < b and (a, b) != (low, high):
-            yield Domain(kind="interval", low=a, high=b)
-
-
-def _round(value: float) -> float:
-    return float(f"{value:.2g}")
 
 
 def _shape_of(options: Options) -> Shape | None:

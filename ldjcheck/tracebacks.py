@@ -6,6 +6,7 @@ import os
 import re
 import sysconfig
 import traceback
+from dis import opmap
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
@@ -85,6 +86,16 @@ def is_users(error: BaseException) -> bool:
         elif not _is_library(filename):
             users = True
     return users
+
+
+def is_by_statement(error: BaseException) -> bool:
+    """Return whether a `raise` or an `assert` made an error, and no operation that failed."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None:
+        return False
+    return last.tb_frame.f_code.co_code[last.tb_lasti] == opmap["RAISE_VARARGS"]
 
 
 def _is_library(filename: str) -> bool:

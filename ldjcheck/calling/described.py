@@ -52,6 +52,7 @@ class Clause:
     several: bool  # more than one thing is returned
     given: tuple[str, ...]  # the arguments' names, the input's first
     returned: str  # the output's name
+    spread: tuple[str, ...] = ()  # inputs that are arguments of their own
     column: bool = False
 
 
@@ -105,6 +106,7 @@ def describe_calls(text: str) -> tuple[Calls, ...]:
         else Way(call=_call(back, back=True), tracked=back.ldj is not None),
         accumulates=there.total is not None,
         sign=-1 if there.total is not None and is_density(there.total) else 1,
+        inputs=there.spread,
         context_names=tuple(dict.fromkeys(there.contexts)),
         inferred=(("convention", "as you described it"),),
     )
@@ -148,6 +150,13 @@ def _clause(text: str) -> Clause:
         back = back or is_way_back(keyword.arg, value)
         back = back or value in ("inverse", "reverse", "backward", "decode")
     where, ldj, sign, several, returned = _results(result, total)
+    spread: tuple[str, ...] = ()
+    if isinstance(source, ast.Name) and 1 < len(where) == 1 + len(contexts):
+        # As many outputs come back as tensors are given: all of these are inputs.
+        spread = (source.id, *contexts)
+        kinds: dict[tuple[str | None, Any], tuple[str | None, Any]]
+        kinds = {(name, "context"): (name, "input") for name in contexts}
+        arguments, contexts = [kinds.get(each, each) for each in arguments], []
     return Clause(
         text=text,
         method=_method(call.func),
@@ -163,6 +172,7 @@ def _clause(text: str) -> Clause:
         several=several,
         given=tuple(a.id for a in call.args if isinstance(a, ast.Name)),
         returned=returned,
+        spread=spread,
     )
 
 
@@ -230,12 +240,19 @@ def _call(clause: Clause, *, back: bool, beside: Clause | None = None) -> CallFu
             caller(layer) if clause.method is None else getattr(layer, clause.method)
         )
         given: list[Any] = [x]
-        if clause.inputs:
+        inputs: list[Any] = []
+        if clause.spread and isinstance(x, (dict, list, tuple)):
+            inputs = [*(x.values() if isinstance(x, dict) else x)]
+        if inputs:
+            given = [inputs.pop(0)]
+        elif clause.inputs:
             given = [tuple(x) if isinstance(x, (list, tuple)) else (x,)]
         named = dict(kwargs)
         for name, value in clause.arguments:
             if value == "total":
                 given.append(start)
+            elif value == "input" and inputs:
+                given.append(inputs.pop(0))
             elif value == "context":
                 if name in named:
                     given.append(named.pop(name))

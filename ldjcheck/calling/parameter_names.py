@@ -59,6 +59,11 @@ def is_time(name: str) -> bool:
     return name in _TIMES
 
 
+def is_beside(name: str) -> bool:
+    """Return whether an argument is named like what stands beside an input, and is none."""
+    return is_about_context(name) or is_time(name) or "mask" in name
+
+
 def is_way_back(name: str, value: object) -> bool:
     """Return whether an argument, by its name and value, runs a layer the other way."""
     if name in FORWARD_FLAGS:

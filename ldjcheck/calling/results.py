@@ -20,12 +20,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.parameter_names import is_beside, is_density, is_total
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ldjcheck.calling.signature import Signature
 
 
 def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
@@ -159,6 +161,41 @@ def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     if isinstance(function, types.FunctionType):
         return _longest_tuple(function)
     return _longest_tuple.__wrapped__(function)
+
+
+def inputs_returned(signature: Signature, total: str | None) -> tuple[str, ...]:
+    """Return the parameters that are several inputs: as many outputs come back, and an ldj.
+
+    What goes on as it came, under its own name, is none where its name is that of a
+    context, a mask or a time; nor is `total`. Empty where the source says nothing of the
+    kind.
+    """
+    flag = signature.way_flag()
+    known = (total, None if flag is None else flag.name)
+    wanted = [name for name in signature.required if name not in known]
+    returned = returned_names(signature.function)
+    beside = {name for name in wanted if is_beside(name)}
+    for others in (beside & {*returned}, beside):
+        inputs = tuple(name for name in wanted if name not in others)
+        came_back = sum(name not in others for name in returned)
+        if 1 < len(inputs) == came_back - 1:
+            return inputs
+    return ()
+
+
+def unnamed_total(signature: Signature) -> str | None:
+    """Return the last parameter where it comes back last, with something added to it.
+
+    So a total may have any name, where what is before it are several inputs.
+    """
+    flag = signature.way_flag()
+    wanted = [n for n in signature.required if flag is None or n != flag.name]
+    returned = returned_expressions(signature.function)
+    if len(wanted) < 3 or is_beside(wanted[-1]) or not returned:
+        return None
+    last = {node.id for node in ast.walk(returned[-1]) if isinstance(node, ast.Name)}
+    several = bool(inputs_returned(signature, wanted[-1]))
+    return wanted[-1] if several and wanted[-1] in last else None
 
 
 @functools.lru_cache(maxsize=64)

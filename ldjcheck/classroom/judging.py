@@ -27,6 +27,7 @@ class Verdict:
     """
 
     animal: Animal
+    report: Report
     status: Status
     first: str | None  # the code of the first finding
     others: tuple[str, ...]
@@ -71,6 +72,7 @@ def judge(animal: Animal) -> Verdict:
     named = named and set(animal.beside) <= set(codes)
     return Verdict(
         animal=animal,
+        report=report,
         status=report.status,
         first=None if first is None else first.code,
         others=codes[1:],

@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Layer, LedgerLine, Measurement, Options, Result, Status
 
-_SAME = 1e-9  # relative: a difference below is rounding
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planted:
@@ -247,8 +245,8 @@ def _change(
 def _same(a: object, b: object) -> bool:
     import torch
 
+    from ldjcheck.numerics.closeness import same
+
     if not isinstance(a, torch.Tensor) or not isinstance(b, torch.Tensor):
         return a is b
-    return a.shape == b.shape and torch.allclose(
-        a, b, rtol=_SAME, atol=_SAME, equal_nan=True
-    )
+    return same(a, b)

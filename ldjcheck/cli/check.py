@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.pictures import refuse_without_library, write_pictures
 from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
@@ -28,25 +29,37 @@ if TYPE_CHECKING:
     params=list(CHECK_OPTIONS),
     short_help="Check layers; the word may be left out.",
 )
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, metavar="TARGET...")
 @click.pass_context
 def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> None:
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
-    ctx.exit(_check(targets, settings, silences_of(ctx), shlex.join(typed)))
+    began = ctx.meta.get(BEGAN)
+    ctx.exit(_check(targets, settings, silences_of(ctx), shlex.join(typed), began))
 
 
 def _check(
-    targets: tuple[str, ...], settings: dict[str, Any], file: Silences, command: str
+    targets: tuple[str, ...],
+    settings: dict[str, Any],
+    file: Silences,
+    command: str,
+    began: float | None,
 ) -> int:
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
-    from ldjcheck.session.targets import Request, run_session
+    from ldjcheck.session.targets import Request, cores, run_session
+    from ldjcheck.targets import as_targets
 
     _refuse_mixing(settings["formats"])
     if settings["plot"] is not None:
         refuse_without_library()
     started = time.time()
+    if not targets:
+        raise click.UsageError(
+            "Missing argument 'TARGET...': name what to check, as in\n"
+            "  ldjcheck flows.py:Affine"
+        )
+    targets = as_targets(targets)
     ignored = _ignored(targets, settings["ignore"]) or file.everywhere
     request = Request(
         options=replace(_options(settings), ignore=ignored),
@@ -54,7 +67,13 @@ def _check(
         silences=file.by_target,
     )
     session = run_session(
-        targets, request, _checker(), timeout=settings["timeout"], command=command
+        targets,
+        request,
+        _checker,
+        timeout=settings["timeout"],
+        command=command,
+        jobs=settings["jobs"] or cores(),
+        started=began,
     )
     if session.misused is not None:
         raise click.UsageError(session.misused)

@@ -46,6 +46,7 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     """Run the session, write its reports, and return the exit status."""
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, run_session
+    from ldjcheck.targets import as_targets
 
     started = time.time()
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
@@ -53,7 +54,11 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
         options=Options(**(given | {"kwarg": ()})), kwargs=settings["kwarg"]
     )
     session = run_session(
-        targets, request, _deriver(), timeout=settings["timeout"], command=command
+        as_targets(targets),
+        request,
+        _deriver,
+        timeout=settings["timeout"],
+        command=command,
     )
     if session.misused is not None:
         raise click.UsageError(session.misused)

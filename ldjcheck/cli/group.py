@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import traceback
 from typing import Any
 
 import click
 
 from ldjcheck import __version__
+from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.check import check
 from ldjcheck.cli.codes import codes
 from ldjcheck.cli.demo import demo
@@ -40,6 +42,7 @@ class DefaultCheck(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put `check` in front of what does not begin with a command."""
         ctx.obj = tuple(args)  # as typed, for the report
+        ctx.meta[BEGAN] = time.perf_counter()
         own = {name for option in self.get_params(ctx) for name in option.opts}
         if args and args[0] not in own | set(self.commands):
             args = [check.name or "check", *args]

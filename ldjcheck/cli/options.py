@@ -140,6 +140,14 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         metavar="S",
         help="Seconds until a target is given up.",
     ),
+    _call(
+        "-j",
+        "--jobs",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Targets that are checked side by side; as many as there are cores by "
+        "default.",
+    ),
     _judge(
         "--kind",
         type=click.Choice(CHOICES["kind"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import math
+import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,8 +61,8 @@ class _ReasonError(ValueError):
 def _shape(text: str) -> Shape:
     if text.strip() == "()":  # one number is an event, too
         return ()
-    inner = text.strip().removeprefix("(").removesuffix(")").removesuffix(",")
-    sizes = tuple(int(size) for size in inner.split(","))
+    inner = text.strip().strip("()[]").strip().removesuffix(",")
+    sizes = tuple(int(size) for size in re.split(r"\s*[,x]\s*|\s+", inner))
     if min(sizes) < 1:
         raise ValueError
     return sizes
@@ -115,9 +116,11 @@ def _positive(text: str) -> float:
 
 
 def _domain(text: str) -> Domain | None:
-    from ldjcheck.calling.domains import parse_domain
+    if text == "auto":
+        return None
+    from ldjcheck.calling.domains import parse_domain  # which loads torch
 
-    return None if text == "auto" else parse_domain(text)
+    return parse_domain(text)
 
 
 def _device(text: str) -> str:
@@ -134,7 +137,9 @@ def _device(text: str) -> str:
 
 
 def _convention(text: str) -> str:
-    from ldjcheck.conventions import convention_called
+    if text == "auto":
+        return text
+    from ldjcheck.conventions import convention_called  # which loads torch
 
     try:
         return convention_called(text)

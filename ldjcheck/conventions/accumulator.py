@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.results import unpacked
+from ldjcheck.calling.results import inputs_returned, unnamed_total, unpacked
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -33,10 +33,10 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
     if signature is None or len(signature.names) < 2:
         return
-    found = total_name(signature)
-    if found is None:
+    total, is_density = total_name(signature) or (unnamed_total(signature), False)
+    if total is None:
         return
-    total, is_density = found
+    inputs = inputs_returned(signature, total)
     sign: Literal[1, -1] = -1 if is_density else 1
     flag = signature.way_flag()
     inverse: CallFunction | None = None
@@ -46,16 +46,17 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         method = inverse_method(layer)
         back = signature_of(getattr(layer, method)) if method else None
         if method is not None and back is not None:
-            inverse = _method_call(method, back, sign)
+            inverse = _method_call(method, back, sign, several=bool(inputs))
     why = f"the parameter {total!r} takes a running total"
     calls = Calls(
         convention=CONVENTION.name,
-        signature=signature.show(f"{signature.input}, {total}"),
+        signature=signature.show(f"{', '.join(inputs) or signature.input}, {total}"),
         forward=Way(call=_call(signature, total, flag.forward if flag else {})),
         inverse=Way.of(inverse),
         accumulates=True,
         sign=sign,
-        context_names=signature.contexts(total),
+        inputs=inputs,
+        context_names=signature.contexts(total, *inputs),
         extra_names=signature.extras(total),
         inferred=(("convention", f"{CONVENTION.name}: {why}"),),
     )
@@ -85,8 +86,12 @@ def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFun
     return call
 
 
-def _method_call(method: str, signature: Signature, sign: int) -> CallFunction:
+def _method_call(
+    method: str, signature: Signature, sign: int, *, several: bool
+) -> CallFunction:
     found = total_name(signature)
+    if found is None and several and (unnamed := unnamed_total(signature)):
+        found = unnamed, False
 
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]

@@ -110,8 +110,9 @@ def _call(
         assert signature is not None, "it was read when the layer was recognised"
         own = call_signature(layer)
         takes = None if own is None else own.input
+        beside = () if own is None else own.contexts()
         is_back = ldj_names[0].startswith(_BACK)
-        given = _arguments(signature, x, y, takes, is_back=is_back)
+        given = _arguments(signature, x, y, takes, beside, is_back=is_back)
         if late and given:
             run(function, x.flip(0), {**fixed, **taken(function, kwargs)})
         rest = {
@@ -125,15 +126,24 @@ def _call(
 
 
 def _arguments(
-    signature: Signature, x: Any, y: Any, takes: str | None, *, is_back: bool
+    signature: Signature,
+    x: Any,
+    y: Any,
+    takes: str | None,
+    beside: tuple[str, ...],
+    *,
+    is_back: bool,
 ) -> tuple[Any, ...]:
     """Return input and output as the method wants them: both, one of them, or none.
 
-    `takes` is what the layer's own call names its input. The y of a method of the way back
+    `takes` is what the layer's own call names its input, and `beside` what it takes beside
+    it: a context under the same name here. The y of a method of the way back
     is what that is given, as everything it takes alone.
     """
     names = signature.names
-    both = [n for n in signature.required if not is_about_context(n)]
+    both = [
+        n for n in signature.required if not is_about_context(n) and n not in beside
+    ]
     if not is_back and names[1:2] == (takes,) and len(both) == 2:
         return (y, x)
     if len(both) == 2 or (len(names) > 1 and names[1].lower().startswith(_OUTPUTS)):

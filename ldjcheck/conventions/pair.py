@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.results import source_of
+from ldjcheck.calling.results import source_of, unnamed_total
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -39,6 +39,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     total = total_name(signature)
     if total is not None and total[0] in signature.required:
         return  # it cannot be called without a running total
+    if total is None and unnamed_total(signature) is not None:
+        return
     flag = signature.way_flag()
     method = inverse_method(layer)
     asks = signature.asks()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
@@ -16,8 +17,6 @@ from ldjcheck.tape.recorder import Recorder
 if TYPE_CHECKING:
     from ldjcheck.records import Location, Side
     from ldjcheck.running.runner import Runner
-
-_SAME = 1e-9
 
 
 def where_samples_meet(runner: Runner, side: Side) -> Location | None:
@@ -57,12 +56,8 @@ def _moves(a: Node, b: Node, batch: int) -> bool | None:
     p, q = a.value.detach().double(), b.value.detach().double()
     if a.value.dim() and len(a.value) % batch == 0 and len(a.value):
         rows = len(a.value) // batch
-        return not _close(p[:rows], q[:rows])
-    return False if _close(p, q) else None
-
-
-def _close(p: torch.Tensor, q: torch.Tensor) -> bool:
-    return torch.allclose(p, q, rtol=_SAME, atol=_SAME, equal_nan=True)
+        return not same(p[:rows], q[:rows])
+    return False if same(p, q) else None
 
 
 def _reduction(node: Node, moved: set[Node], batch: int) -> Node:

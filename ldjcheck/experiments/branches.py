@@ -51,7 +51,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     """
     if so_far.of(Approximated) or so_far.further_by("orientation"):
         return
-    measured, probes = so_far.at_probes, so_far.probes
+    measured, probes = so_far.sides, so_far.probes
     first = probes[0]
     apart = any(side.disagrees for each in measured for side in each.both)
     if bench.calls.forward is None or apart or not bench.promote:

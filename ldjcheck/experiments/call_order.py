@@ -11,8 +11,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Stale
-from ldjcheck.running.behaviour import SAME, same
+from ldjcheck.running.behaviour import SAME
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -49,7 +49,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     probe, options = so_far.probes[0], bench.options
     runner, _, _ = bench.ready(probe)
     sides: dict[Direction, Side] = {}
-    for side in so_far.first.answered:
+    for side in so_far.sides[0].answered:
         seen = _asked(runner, side, options)
         sides[side.direction] = replace(side, behaviour=seen)
     for direction, seen in {

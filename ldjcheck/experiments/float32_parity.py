@@ -13,6 +13,7 @@ import torch
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
+from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import SQUEEZES
 from ldjcheck.records import Noticed
@@ -52,7 +53,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     promoted, _, _ = bench.ready(probe)
     written, _, _ = replace(bench, promote=False).ready(probe)
     _hand_over(promoted.layer, written.layer)
-    for side in so_far.first.answered:
+    for side in so_far.sides[0].answered:
         behaviour = _compared(promoted, written, side)
         if behaviour is not None:
             yield Noticed(direction=side.direction, behaviour=behaviour)
@@ -122,9 +123,7 @@ def _only_watched(
     if not far.any():
         return None
     again, _ = _reported(written, direction, x, frozen, float("inf"))
-    if again is None or not torch.allclose(
-        again, here, rtol=_AGAIN, atol=_AGAIN, equal_nan=True
-    ):
+    if again is None or not same(again, here, _AGAIN):
         return None
     worst = int(off.argmax())
     return (

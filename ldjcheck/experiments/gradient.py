@@ -47,7 +47,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     probe = so_far.probes[0]
     found = [
         _measured(bench, probe, side)
-        for side in so_far.first.both
+        for side in so_far.sides[0].both
         if _is_worth_asking(side) and not _makes_up(bench, side)
     ]
     known = [gradient for gradient in found if gradient is not None]

@@ -67,9 +67,8 @@ class Examined:
 
     @property
     def one_sided(self) -> str | None:
-        """Why other weights, or orientations, remain unproven."""
-        turned = self.evidence.of(OneSided)
-        return turned[0].why if turned else self.said.get("orthogonal")
+        """Why other weights remain unproven."""
+        return self.said.get("orthogonal")
 
 
 def examined(
@@ -85,7 +84,7 @@ def examined(
     evidence = observed(bench, evidence, OF_VALUES)
     evidence = replace(evidence, sides=with_stand_ins(bench, evidence.sides))
     if experiments is not OF_KNOWN_LAYERS and bench.behaviour:
-        bench = replace(bench, apart=bench.apart or are_all_apart(evidence.at_probes))
+        bench = replace(bench, apart=bench.apart or are_all_apart(evidence.sides))
     evidence = observed(bench, evidence, experiments)
     return Examined(evidence=evidence, said={**borne.said, **_said(evidence)})
 

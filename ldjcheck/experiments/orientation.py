@@ -27,14 +27,19 @@ from ldjcheck.running.snapshot.isolation import learnable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Evidence, Observation, Probe, Side, Sides
+    from ldjcheck.records import (
+        Calls,
+        Direction,
+        Evidence,
+        Observation,
+        Probe,
+        Side,
+        Sides,
+    )
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Outcome
 
-_ONE_SIDED = (
-    "where a matrix or number that is learned turns space around, the ldj is NaN; "
-    "whether that is ever reached, its start does not tell"
-)
+_SEEDS = range(1, 9)  # a start of either sign shows itself at one of these, 255 in 256
 
 
 def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
@@ -44,7 +49,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     and so is another number, where the map is undone there as it is elsewhere, unless the
     layer approximates its ldj.
     A matrix, or a number, may be built so that its sign is known, and a determinant does
-    not pass through zero; then neither right nor wrong is proved.
+    not pass through zero: built under other seeds, it starts with either sign or does not.
     """
     first, approximates = so_far.probes[0], bool(so_far.of(Approximated))
     if first.draw == 0 or not _has_orientation(bench):
@@ -59,8 +64,32 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     turned = replace(first, turned="all")
     if not _may_lose_ldj(shop, bench.calls, turned):
         return
-    if _is_nan_alone(measure_sides(shop, turned)):
-        yield OneSided(why=_ONE_SIDED)
+    sides = measure_sides(shop, turned)
+    if not _is_nan_alone(sides):
+        return
+    starts = _starts_well(shop, first)
+    if starts is False:
+        yield Further(by=EXPERIMENT.name, sides=sides)
+    else:
+        yield OneSided(starts=None if starts is None else len(_SEEDS))
+
+
+def _starts_well(bench: Bench, first: Probe) -> bool | None:
+    """Return whether the ldj is finite however the layer starts; None: it is not known."""
+    untouched = replace(first, draw=0)
+    for seed in _SEEDS:
+        start = bench.built_anew(seed)
+        if start is None:
+            return None
+        runner, x, _ = start.ready(untouched)
+        direction: Direction = "inverse" if start.calls.forward is None else "forward"
+        try:
+            outcome = runner.run(direction, x, Frozen())
+        except FailedCallError:
+            return None
+        if bool(torch.isfinite(outcome.y).all()) and _is_lost(outcome):
+            return False
+    return True
 
 
 def _may_lose_ldj(bench: Bench, calls: Calls, turned: Probe) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.closeness import ROUNDING, same
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
@@ -23,8 +24,6 @@ from ldjcheck.running.guard import Frozen
 if TYPE_CHECKING:
     from ldjcheck.records import Probe
     from ldjcheck.running.bench import Bench
-
-_SAME = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +53,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
         off = (reported - exact).abs() > least
         if not bool(padded.any()) or not torch.equal(off, padded):
             return None
-        counted &= torch.allclose(reported, whole, rtol=_SAME, atol=_SAME)
+        counted &= same(reported, whole)
         pairs = zip(reported[padded].tolist(), exact[padded].tolist(), strict=True)
         found += pairs
     return Padded(numbers=tuple(found), counted=counted)
@@ -85,7 +84,7 @@ def _told(
     exact = []
     for matrix, keep in zip(jacobian, kept, strict=True):
         if not bool(keep.any()) or bool(
-            (matrix[~keep].abs() > _SAME * matrix.abs().amax()).any()
+            (matrix[~keep].abs() > ROUNDING * matrix.abs().amax()).any()
         ):
             return None
         exact.append(log_abs_det(matrix[keep][:, keep][None])[1][0])

@@ -15,8 +15,9 @@ from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.domains import draw
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Returned, Stale, StateChange
-from ldjcheck.running.behaviour import SAME, same
+from ldjcheck.running.behaviour import SAME
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.records import Unrepeatable
-from ldjcheck.running.behaviour import SAME, difference, same
+from ldjcheck.running.behaviour import SAME, difference
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -29,7 +29,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
 
     `torch.empty` and `torch.Tensor(n)` hand out what happens to be in memory.
     """
-    lost = [side for side in so_far.first.answered if _is_lost(side)]
+    lost = [side for side in so_far.sides[0].answered if _is_lost(side)]
     held = [
         f"`{name}` holds {what}"
         for name, tensor in (tensors_by_name(bench.layer.obj) if lost else {}).items()

@@ -52,7 +52,7 @@ def at_the_given_shape(
         measure_sides(values, replace(probe, shape=bench.shape, batch=batch))
         for probe in wrong
     ]
-    bound = replace(measurement, measured=tuple(here))
+    bound = replace(measurement, evidence=measurement.evidence.at(here))
     again = compare(replace(bound, bound=_told(apart, bench.shape, bench.layer.obj)))
     if any(verdict.mismatched for verdict in again.verdicts):
         return same

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, GradientMeasured, Measurement, Options
+from ldjcheck.records import Comparison, Measurement, Options
 
 if TYPE_CHECKING:
     from ldjcheck.settling.subject import Subject
@@ -27,11 +28,11 @@ def measured(
         calls=subject.bench.calls,
         # what is measured later is moved no further than the layer bears
         options=replace(options, params_scale=sides[0].probe.scale),
-        measured=sides,
+        evidence=found.evidence,
         unasked=subject.unasked,
         fed=subject.bench.options.context,
-        gradients=found.evidence.of(GradientMeasured),
         has_parameters=subject.has_parameters,
+        frozen=frozen_parameters(subject.layer.obj),
         inferred={**subject.inferred, **found.said},
         float32_only=subject.float32_only,
         one_sided=found.one_sided,

@@ -59,6 +59,7 @@ IN_ORDER = (
     "inverse_ldj_untracked",
     "not_invertible",
     "dims_changed",
+    "inverse_approximate",
     "vacuous_check",
     "ill_conditioned",
     "direction_ambiguous",

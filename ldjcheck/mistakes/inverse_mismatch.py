@@ -36,7 +36,8 @@ PAGE = Page(
     rule="f_inv(f(x)) = x.   Undo the last step first: y = x*s + t gives (y - t) / s",
     shows="""
         |inverse(f(x)) - x| far above rounding. Each ldj may be right for the map of
-        its own direction. Iterative inverses stop early: up to 1e-4 is unproven.
+        its own direction. Solvers stop early: what they leave, up to 1e-4, is a note
+        where both ldj are right, and else unproven.
         """,
     layers="""
          import torch
@@ -61,6 +62,7 @@ PAGE = Page(
     costs="Densities are right, samples are not: they come from another distribution.",
     confused=(
         ("LDJ302", "the map is undone, only its ldj is wrong"),
+        ("LDJ306", "a solver stops near x, and both ldj are right"),
         ("LDJ402", "rounding in an ill-conditioned map"),
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.proposals import Use, Value
+    from ldjcheck.records import Comparison, Finding, Severity
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
@@ -33,6 +35,22 @@ def _log_of_abs(value: Value) -> Tensor:
     return logarithm
 
 
+def _match(comparison: Comparison) -> Iterator[Finding]:
+    """Yield a warning of a sign that training may turn, where no start is NaN."""
+    turns = comparison.measurement.may_turn
+    if turns is None:
+        return
+    finding = RULE.finding(
+        "The ldj is NaN once training turns the sign of what its logarithm is taken of.",
+        evidence=(
+            turns.why,
+            "`torch.linalg.slogdet(W)[1]`, or `s.abs().log()`, is right for either sign",
+        ),
+    )
+    severity: Severity = "unproven" if turns.starts is None else "warning"
+    yield replace(finding, severity=severity)
+
+
 PAGE = Page(
     what="The logarithm is taken of a determinant or a scale that may be negative.",
     rule="""
@@ -43,7 +61,8 @@ PAGE = Page(
     shows="""
         NaN wherever the map turns space around, right everywhere else. Half of all
         random matrices have a negative determinant, so it depends on the seed. It
-        may come up in the middle of training, when a weight changes sign.
+        may come up in the middle of training, when a weight changes sign: a warning,
+        where the layer starts right under every seed.
         """,
     layers="""
          import torch
@@ -76,6 +95,7 @@ RULE = Rule(
     severity="error",
     summary="NaN: the log of a negative number",
     page=PAGE,
+    match=_match,
     edits=_edits,
     claims=(Claim(ADD_ABS, mend=(calls.with_abs,)),),
     tell="The logarithm misses an absolute value: it is NaN where its argument is negative.",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Comparison, Finding
 
+_NAMED = 3  # frozen parameters
 _WHY = {
     "identity": "the layer returned its input unchanged on every input tried",
     "zero": "the exact ldj is 0 on every input tried, and nothing proves that it must be",
@@ -31,12 +32,41 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         )
         next_step = "drop --params as-is: then a copy with moved parameters is checked"
     else:
-        message = "Here ldj = 0 is right whatever the layer's formula says."
-        next_step = (
-            "give inputs that it changes, with --domain or --shape, if there are any"
-        )
+        message, next_step = _with_what_it_holds(comparison)
     yield RULE.finding(
         message, evidence=(f"{_WHY[vacuous]}; a flipped sign would pass", next_step)
+    )
+
+
+def _with_what_it_holds(comparison: Comparison) -> tuple[str, str]:
+    """Return what to say of it, and what may be another one for it to show more."""
+    measurement = comparison.measurement
+    if measurement.frozen:
+        names = ", ".join(measurement.frozen[:_NAMED])
+        more = len(measurement.frozen) - _NAMED
+        names += f" and {more} more" if more > 0 else ""
+        return (
+            f"With its frozen parameters as built, {names}, ldj = 0 is right whatever "
+            "the layer's formula says.",
+            "they have requires_grad=False and are left alone: check it with other "
+            "values, as in --weights FILE, or before it is frozen",
+        )
+    calls = measurement.calls
+    made_up = [
+        name
+        for name in (*calls.context_names, *calls.extra_names)
+        if name in measurement.inferred
+    ]
+    if made_up:
+        names = " and ".join(f"`{name}`" for name in made_up)
+        return (
+            f"With the {names} that I made up, ldj = 0 is right whatever the layer's "
+            "formula says.",
+            f"give one with which it changes x: --kwarg {made_up[0]}=EXPR",
+        )
+    return (
+        "Here ldj = 0 is right whatever the layer's formula says.",
+        "give inputs that it changes, with --domain or --shape, if there are any",
     )
 
 

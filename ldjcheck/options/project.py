@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS_OWN = (
-    "color", "fix", "format", "per_target_ignore", "plot", "quiet", "timeout", "verbose",
+    "color", "fix", "format", "jobs", "per_target_ignore", "plot", "quiet", "timeout",
+    "verbose",
 )  # fmt: skip
 """Settings that concern the command alone, and no check that is made in Python."""
 

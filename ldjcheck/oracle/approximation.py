@@ -24,6 +24,6 @@ def approximated(side: Side) -> Side:
         allowed = torch.maximum(exact.allowed, _ROOM * difference.abs())
         exact = replace(exact, allowed=allowed, approximate=True)
     if trip.misses and trip.off is not None and trip.off != math.inf:
-        trip = replace(trip, allowed=_ROOM * trip.off)
+        trip = replace(trip, allowed=_ROOM * trip.off, nears=True)
         exact = replace(exact, approximate=True)
     return replace(side, exact=exact, round_trip=trip)

@@ -29,7 +29,9 @@ from ldjcheck.oracle.derivatives.products import (
 )
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
+from ldjcheck.oracle.structures.composition import determined
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.observers.passages import Passages
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.call import Call
@@ -69,7 +71,7 @@ def by_structure(call: Call) -> Side | None:
         method=determinant.method,
         products=determinant.products,
         jacobian=determinant.jacobian,
-        anchored=True,
+        anchored=determinant.anchored is None or bool(determinant.anchored.all()),
         rounding_seen=map_.reading.rounding,
         detach_seen=map_.reading.detach,
         sign=determinant.sign.cpu(),
@@ -147,8 +149,10 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
 
     `y` is what came out. Where it is whole numbers and all slopes are zero, rounding is to
     blame: such a reading is passed over, unless it sees through rounding. None where
-    nothing is proved, or the number of dims changes.
+    nothing is proved, or the number of dims changes. A sum over parts that differences
+    contradict in all readings is returned as that: the whole Jacobian would be no better.
     """
+    contradicted: tuple[FrozenMap, Determinant] | None = None
     for reading in readings_of(y):
         map_ = replace(start, reading=reading)
         if reading.rounding:
@@ -164,7 +168,9 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
             continue
         if _is_proved(found):
             return map_, found
-    return None
+        if found.method == "composition":
+            contradicted = contradicted or (map_, found)
+    return contradicted
 
 
 def of_map(
@@ -183,7 +189,7 @@ def of_map(
         return y.reshape(len(y), *event) if y.shape[1] == prod(event) else y
 
     wanted = Wanted(seed=map_.runner.seed, anchor=anchor, afford=is_afforded)
-    return determinant(f, at.reshape(origin.shape), wanted)
+    return determined(f, at.reshape(origin.shape), Passages(), wanted)
 
 
 def step_of(f: EventMap, x: Tensor) -> Tensor | None:

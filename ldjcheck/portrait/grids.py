@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Cell, Domain, GridImage
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
@@ -71,7 +72,9 @@ def _image(bench: Bench, probe: Probe, side: Side) -> GridImage | None:
     ]
     points = torch.cat([at[:samples], *small, *large, lines.reshape(-1, PLANE)])
     images = _mapped(runner, side, points, _PATIENCE * (100 + base.operations))
-    if images is None or not _is_same(images[:samples], side.y[:samples]):
+    if images is None or not same(
+        images[:samples], side.y[:samples].reshape(images[:samples].shape), _SAME
+    ):
         return None
     _, *parts = images.split(
         [samples, *map(len, small), *map(len, large), lines.shape[0] * lines.shape[1]]
@@ -148,11 +151,6 @@ def _entering(frozen: Frozen, side: Side, count: int) -> int | None:
         if drawn.is_floating_point() and drawn.numel() == PLANE * count
     ]
     return fitting[0] if len(fitting) == 1 and side.direction == "forward" else None
-
-
-def _is_same(images: Tensor, measured: Tensor) -> bool:
-    before = measured.double().reshape(images.shape)
-    return bool(((images - before).abs() <= _SAME * (1 + before.abs())).all())
 
 
 # --- which points are mapped ------------------------------------------------------------

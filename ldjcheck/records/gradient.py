@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldjcheck.records.observed import Observation
+
 if TYPE_CHECKING:
     from ldjcheck.records.edit import Location
     from ldjcheck.records.words import Direction
@@ -24,7 +26,7 @@ class GradientPart:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GradientMeasured:
+class GradientMeasured(Observation):
     """How autograd's derivative of the reported ldj compares, in one direction.
 
     `why` says why it was not judged, `nearer` that this was done with parameters moved

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ldjcheck.records.behaved import Behaviour
+from ldjcheck.records.gradient import GradientMeasured
+from ldjcheck.records.observed import OneSided
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from ldjcheck.records.asked import Context, Options
     from ldjcheck.records.called import Calls, Layer
     from ldjcheck.records.edit import Location
-    from ldjcheck.records.gradient import GradientMeasured
+    from ldjcheck.records.observed import Evidence
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.result import Check
     from ldjcheck.records.side import Side, Sides
@@ -41,15 +43,30 @@ class Measurement:
     layer: Layer
     calls: Calls
     options: Options
-    measured: tuple[Sides, ...]
+    evidence: Evidence
     has_parameters: bool
     inferred: Mapping[str, str]
+    frozen: tuple[str, ...] = ()  # parameters that are not learned, and so not moved
     float32_only: str | None = None  # why float64 could not be had
-    one_sided: str | None = None  # why other weights, or orientations, remain unproven
-    gradients: tuple[GradientMeasured, ...] = ()  # at the first configuration
+    one_sided: str | None = None  # why other weights remain unproven
     unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
     fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
+
+    @property
+    def measured(self) -> tuple[Sides, ...]:
+        """Both directions at each probe, and at those that experiments have found."""
+        return self.evidence.measured
+
+    @property
+    def gradients(self) -> tuple[GradientMeasured, ...]:
+        """What derivatives of the reported ldj were found to be, at the first probe."""
+        return self.evidence.of(GradientMeasured)
+
+    @property
+    def may_turn(self) -> OneSided | None:
+        """Where the ldj would be NaN, if training led there."""
+        return next(iter(self.evidence.of(OneSided)), None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
-from ldjcheck.records.gradient import GradientMeasured
-
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ldjcheck.records.behaved import Behaviour
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.side import Sides
@@ -15,7 +15,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noticed:
+class Observation:
+    """What an experiment has observed of a layer.
+
+    A kind is a frozen dataclass derived from this one. It stands in the file of its
+    experiment, or among the records where several rooms make it.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed(Observation):
     """How the calls of one direction behave at the first probe, by all that is known now."""
 
     direction: Direction
@@ -23,7 +32,7 @@ class Noticed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approximated:
+class Approximated(Observation):
     """The numbers of a direction come together as those that are named take finer steps."""
 
     direction: Direction
@@ -31,7 +40,7 @@ class Approximated:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Further:
+class Further(Observation):
     """Both directions at one more probe, which shows what no other does."""
 
     by: str  # the experiment
@@ -39,15 +48,30 @@ class Further:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OneSided:
-    """Why parameters, or orientations, that were not tried remain unproven."""
+class OneSided(Observation):
+    """Orientations at which the ldj is NaN, that training may or may not lead to.
 
-    why: str
+    `starts` says how many builds under other seeds start where it is finite, all that were
+    tried; None where the layer cannot be built anew.
+    """
+
+    starts: int | None
+
+    @property
+    def why(self) -> str:
+        """What is to be said of it."""
+        if self.starts is None:
+            return (
+                "where a matrix or number that is learned turns space around, the ldj is "
+                "NaN; whether the layer may start so is not known"
+            )
+        return (
+            "where a matrix or number that is learned turns space around, the ldj is NaN; "
+            f"built under {self.starts} other seeds, the layer starts so at none"
+        )
 
 
-Observation = Noticed | Approximated | Further | OneSided | GradientMeasured
-
-Kind = TypeVar("Kind", Noticed, Approximated, Further, OneSided, GradientMeasured)
+Kind = TypeVar("Kind", bound=Observation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,26 +90,24 @@ class Evidence:
         """Return the further probes that one experiment has found."""
         return tuple(each for each in self.of(Further) if each.by == experiment)
 
+    def at(self, sides: Iterable[Sides]) -> Evidence:
+        """Return it with what was measured at some probes alone, none of them further."""
+        sides = tuple(sides)
+        seen = tuple(o for o in self.observations if not isinstance(o, Further))
+        probes = tuple(each.probe for each in sides)
+        return replace(self, probes=probes, sides=sides, observations=seen)
+
     def joined_by(self, observation: Observation) -> Evidence:
-        """Return it with one more observation."""
-        return replace(self, observations=(*self.observations, observation))
-
-    @property
-    def first(self) -> Sides:
-        """The first probe, with all that was noticed there."""
-        first = self.sides[0]
-        for noticed in self.of(Noticed):
-            side = first.of(noticed.direction)
-            first = first.changed(replace(side, behaviour=noticed.behaviour))
-        return first
-
-    @property
-    def at_probes(self) -> tuple[Sides, ...]:
-        """What was measured at the probes, with what was noticed at the first."""
-        return (self.first, *self.sides[1:])
+        """Return it with one more observation; what is noticed stands at the first probe."""
+        sides = self.sides
+        if isinstance(observation, Noticed):
+            side = sides[0].of(observation.direction)
+            noticed = replace(side, behaviour=observation.behaviour)
+            sides = (sides[0].changed(noticed), *sides[1:])
+        seen = (*self.observations, observation)
+        return replace(self, sides=sides, observations=seen)
 
     @property
     def measured(self) -> tuple[Sides, ...]:
-        """The same, and what was measured at further probes."""
-        further = (each.sides for each in self.of(Further))
-        return (*self.at_probes, *further)
+        """What was measured at the probes, and at those that experiments have found."""
+        return (*self.sides, *(each.sides for each in self.of(Further)))

@@ -176,6 +176,20 @@ class Result:
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 
+    @property
+    def left_open(self) -> tuple[str, ...]:
+        """What a pass does not speak for, in a few words each."""
+        if self.status != "pass":
+            return ()
+        compared = [c for c in self.checks if c.name == "ldj" and c.status == "pass"]
+        open_ = []
+        if len(compared) == 1 and compared[0].direction is not None:
+            open_.append(f"{compared[0].direction} only")
+        if any(finding.code == "LDJ121" for finding in self.findings):
+            open_.append("other sizes disagree")
+        open_ += [f"{name} not checked" for name in self.unasked]
+        return tuple(open_)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Skipped:
@@ -195,3 +209,8 @@ class Run:
     command: str
     results: tuple[Result, ...]
     skipped: tuple[Skipped, ...] = ()
+
+    @property
+    def is_typed(self) -> bool:
+        """Whether the command was typed in a shell, where options can be added to it."""
+        return self.command.startswith("ldjcheck ")

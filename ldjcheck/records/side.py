@@ -111,6 +111,7 @@ class RoundTrip:
         None  # of dequantization, where it leaves [0, 1)
     )
     one_image: bool = False  # x, and where it leads, are one number to the map
+    nears: bool = False  # finer steps lead nearer
     meant: bool = False  # it is wrong, and its ldj right for one that is not
 
     @property

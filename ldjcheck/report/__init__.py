@@ -44,7 +44,7 @@ FORMATS: tuple[Format, ...] = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Report:
-    """What `check()` found out about one layer. Printed, it reads like the terminal."""
+    """What `check()` found out about one layer. Printed, it is one screen, as in a shell."""
 
     run: Run
 
@@ -76,6 +76,11 @@ class Report:
     def derived(self) -> Derived | None:
         """What `derive()` derived: lines, edits, and whether they were verified."""
         return self.result.derived
+
+    @property
+    def details(self) -> str:
+        """All that was compared and inferred, as `-v` prints it."""
+        return text.render(self.run, Style(color=False, verbosity=1)).rstrip("\n")
 
     def to_dict(self) -> dict[str, Any]:
         """Return the document that `--format json` writes."""

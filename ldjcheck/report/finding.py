@@ -17,39 +17,44 @@ from ldjcheck.report.layout import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ldjcheck.records import Edit, Finding, Fix, Law, Location
     from ldjcheck.report.style import Style
 
 Block = list[str]  # lines that belong together; a blank line stands between blocks
 
 _MARGIN = "    "
-_MESSAGE_ROWS = 12
 _EVIDENCE_ROWS = 6
 
 
 def message(finding: Finding, lead: str, style: Style) -> Block:
     """Return the finding's sentence, after a lead such as its code."""
     text = lead + one_line(finding.message)
-    rows = None if style.verbose else _MESSAGE_ROWS
-    return wrap(text, style.width, "  ", "  ", rows)
+    return wrap(text, style.width, "  ", "  ")
 
 
 def place(location: Location, with_text: bool, style: Style) -> Block:
     """Return the place as `--> file:line, in function`, and the source text there."""
+    lines = [arrow(location, style.width)]
+    if with_text and location.text:
+        text = _MARGIN + "  " + one_line(location.text)
+        lines.append(style.paint(shorten(text, style.width), bold=True))
+    return lines
+
+
+def arrow(location: Location, width: int) -> str:
+    """Return the place as `--> file:line, in function`, of at most so many columns."""
     if location.cell is None:
         where = f":{location.line}"
     else:
         where = f", cell {location.cell}, line {location.line}"
     if location.function:
         where += f", in {one_line(location.function)}"
-    where = shorten(where, style.width // 2)
-    arrow = "  --> "
-    room = style.width - len(arrow) - cells(where)
-    lines = [arrow + shorten_middle(one_line(location.file), room) + where]
-    if with_text and location.text:
-        text = _MARGIN + "  " + one_line(location.text)
-        lines.append(style.paint(shorten(text, style.width), bold=True))
-    return lines
+    where = shorten(where, width // 2)
+    lead = "  --> "
+    room = width - len(lead) - cells(where)
+    return lead + shorten_middle(one_line(location.file), room) + where
 
 
 def reasons(finding: Finding, style: Style) -> Block:
@@ -61,10 +66,7 @@ def reasons(finding: Finding, style: Style) -> Block:
         lines += wrap(fits, style.width, _MARGIN, _MARGIN)
     if not lines:
         return []
-    title = "Evidence" if finding.law is None else "Why I think so"
-    if finding.severity == "unproven":
-        title = "What would have to be different"
-    return [style.paint(f"  {title}", bold=True), *lines]
+    return [style.paint("  Why", bold=True), *lines]
 
 
 def evidence(finding: Finding, margin: str, style: Style) -> Block:
@@ -99,9 +101,15 @@ def law(law: Law, margin: str, style: Style) -> Block:
 
 def fix(fix: Fix, location: Location | None, style: Style) -> Block:
     """Return the edits as a diff, and whether they were run."""
-    lines = [style.paint(f"  {_fix_title(fix)}", bold=True)]
+    title = style.paint(f"  {fix_title(fix)}", bold=True)
+    return [title, *edits(fix.edits, location, style)]
+
+
+def edits(edits: Sequence[Edit], location: Location | None, style: Style) -> Block:
+    """Return edits as a diff, with the names of files that are not the finding's own."""
+    lines: Block = []
     place = None if location is None else (location.file, location.cell)
-    for edit in fix.edits:
+    for edit in edits:
         if (edit.file, edit.cell) != place:
             place = edit.file, edit.cell
             where = one_line(edit.file)
@@ -113,19 +121,19 @@ def fix(fix: Fix, location: Location | None, style: Style) -> Block:
 
 def fixed_above(style: Style) -> Block:
     """Return that the edits that were shown before mend this finding as well."""
-    return [style.paint("  Fix: the edits above mend this too", bold=True)]
+    return [style.paint("  fix: the edits above mend this too", bold=True)]
 
 
-def _fix_title(fix: Fix) -> str:
+def fix_title(fix: Fix) -> str:
+    """Return what is known of an edit: whether it was run, and what came of it."""
+    size = figures.size(fix.residual_after or 0.0)
     if fix.applicability == "suggested" and fix.residual_after is None:
-        return "Fix (a suggestion, not run)"
+        return "fix, a suggestion, not run"
     if fix.applicability == "suggested":
-        size = figures.size(fix.residual_after or 0.0)
-        return f"Fix (a suggestion: agrees to {size}, but another edit does as well)"
+        return f"fix, a suggestion: agrees to {size}, but another edit does as well"
     if fix.residual_after is None:
-        return "Fix (tried in memory: all samples then agree)"
-    size = figures.size(fix.residual_after)
-    return f"Fix (tried in memory: all samples then agree to {size})"
+        return "fix, run: all samples then agree"
+    return f"fix, run: all samples then agree to {size}"
 
 
 def diff(edit: Edit, style: Style) -> Block:

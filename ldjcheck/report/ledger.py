@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 _MARGIN = "    "
 _FUNCTION_WIDTH = 14
-_LINES_SHOWN = 24
-_AROUND = 6  # lines shown before and after a marked one of a long ledger
 
 
 def ledger(
@@ -43,24 +41,17 @@ def ledger(
 
     sources = _sources(lines, marks, style.width - len(_MARGIN) - sum(widths) - 4)
     left_width = len(_MARGIN) + max(map(cells, sources))
-    shown = _shown(marks, style)
     drawn = ["  Where it happens (sample 0, in the order the lines ran)"]
     file: tuple[str, int | None] | None = None
-    before = -1
-    for index in shown:
-        if index > before + 1:
-            drawn.append(_skipped(index - before - 1))
-        if _file(lines[index]) != file:
-            file = _file(lines[index])
+    for index, line in enumerate(lines):
+        if _file(line) != file:
+            file = _file(line)
             cell = "" if file[1] is None else f", cell {file[1]}"
             room = left_width - len(_MARGIN) - len(cell)
             name = shorten_middle(one_line(file[0]), room) + cell
             drawn.append(row(name, exact[0], reported[0]))
         text = row(sources[index], exact[index + 2], reported[index + 2])
         drawn.append(style.paint(text, "red", bold=True) if marks[index] else text)
-        before = index
-    if before < len(lines) - 1:
-        drawn.append(_skipped(len(lines) - 1 - before))
     return [*drawn, row("total", exact[1], reported[1])]
 
 
@@ -84,18 +75,3 @@ def _sources(
         left = f"{pad(name, wide)} {mark} {each.line:>{digits}}  "
         sources.append(shorten(left + one_line(each.text), width))
     return sources
-
-
-def _shown(marks: Sequence[bool], style: Style) -> list[int]:
-    """Return which lines to draw: all, or those around the marks of a long ledger."""
-    count = len(marks)
-    if style.verbose or count <= _LINES_SHOWN:
-        return list(range(count))
-    near = [index for index, is_marked in enumerate(marks) if is_marked] or [0]
-    return [
-        index for index in range(count) if min(abs(index - n) for n in near) <= _AROUND
-    ]
-
-
-def _skipped(count: int) -> str:
-    return f"{_MARGIN}... {figures.plural(count, 'line')} (-v shows all)"

@@ -20,7 +20,7 @@ def fragment(run: Run) -> str:
     from ldjcheck.report.html.templates import template
     from ldjcheck.report.html.views import view_of
 
-    whole = text.render(run, Style(color=False, verbosity=0)).rstrip("\n")
+    whole = text.render(run, Style(color=False, verbosity=1)).rstrip("\n")
     views = [view_of(r, n, pictures=False) for n, r in enumerate(run.results)]
     drawn = template("notebook.html.jinja").render(layers=views, text=whole)
     lines = (line.strip() for line in drawn.partition("<details>")[0].splitlines())

@@ -7,6 +7,7 @@ from typing import get_args
 
 from ldjcheck.records import Run, Status
 from ldjcheck.report.figures import plural
+from ldjcheck.report.mistakes import told_once
 
 
 def count_statuses(run: Run) -> dict[Status, int]:
@@ -32,10 +33,10 @@ def _outcome(run: Run) -> str:
         wrong = any(i.severity == "error" for r in run.results for i in r.ignored)
         return f"No mistakes {'that count ' if wrong else ''}in {layers}"
     mistakes = sum(
-        finding.severity == "error"
+        mistake.finding.severity == "error"
         for result in run.results
-        for finding in result.findings
-        if not finding.code.startswith("LDJ0")
+        for mistake in told_once(result.findings)
+        if not mistake.finding.code.startswith("LDJ0")
     )
     if counts["fail"] == len(run.results) and mistakes:
         return f"{plural(mistakes, 'mistake')} in {layers}"

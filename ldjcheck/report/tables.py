@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _SAMPLES_SHOWN = 10
 _DIMENSIONS_SHOWN = 32
-_FEW_DIMENSIONS = 8  # so few are shown without being asked for
 _OUTCOMES = {
     "pass": "ok",
     "fail": "wrong",
@@ -45,9 +44,7 @@ def check_table(check: Check, style: Style) -> list[str]:
     lines = wrap(", ".join(heading(check)), style.width, "  ", "    ")
     if check.samples:
         lines += sample_table(check, style)
-    is_short = check.status == "fail" and len(check.dimensions) <= _FEW_DIMENSIONS
-    can_compare = any(each.reported is not None for each in check.dimensions)
-    if check.dimensions and (style.verbose or (is_short and can_compare)):
+    if check.dimensions:
         lines += ["", *_dimension_table(check, style)]
     return lines
 

@@ -1,243 +1,38 @@
-"""The report for people: what is wrong in words, the numbers, where, why, what next."""
+"""The report for people: one screen a layer, or with `-v` all that is known."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.report import derived, figures
-from ldjcheck.report import finding as about
-from ldjcheck.report.layout import one_line, pad, shorten, shorten_middle, wrap
-from ldjcheck.report.ledger import ledger
-from ldjcheck.report.sublayers import by_sublayer
+from ldjcheck.report import derived, figures, full, screen
+from ldjcheck.report.layout import one_line, wrap
 from ldjcheck.report.summary import summary
-from ldjcheck.report.tables import check_rows, check_table, label, outcome
+from ldjcheck.report.title import title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Check, Direction, Finding, Result, Run, Status
+    from ldjcheck.records import Run
     from ldjcheck.report.finding import Block
     from ldjcheck.report.style import Style
 
-_COLORS: dict[Status, str] = {
-    "pass": "green",
-    "fail": "red",
-    "unproven": "yellow",
-    "error": "red",
-}
 _SKIPPED_SHOWN = 6
-_INFERRED_SHOWN = 4
 
 
 def render(run: Run, style: Style) -> str:
     """Return the report, a block of lines for each layer and a summary."""
     if style.quiet:
-        return "".join(f"{_title(result, style)}\n" for result in run.results)
-    if any(result.derived is not None for result in run.results):
-        return _derivations(run, style)
-    blocks = [block for result in run.results for block in _layer(result, style)]
-    blocks += [_skipped(run, style), _ending(run, style)]
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _derivations(run: Run, style: Style) -> str:
-    """Return what `derive` found, layer by layer."""
+        return "".join(f"{title(result, style)}\n" for result in run.results)
     blocks: list[Block] = []
     for result in run.results:
-        is_derived = result.derived is not None
-        blocks += derived.blocks(result, style) if is_derived else _layer(result, style)
-    blocks.append(_skipped(run, style))
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
-
-
-def _title(result: Result, style: Style) -> str:
-    """Return the target on the left, status and first code on the right."""
-    if result.derived is not None:
-        return derived.title(result, result.derived, style)
-    name, layer = one_line(result.target), one_line(result.layer or "")
-    if layer.partition("(")[0] not in name:
-        name = f"{name}  {layer}"
-    code = _first_code(result)
-    outcome = result.status.upper() + (f"  {code}" if code else "")
-    if any(i.severity in ("error", "unproven") for i in result.ignored):
-        outcome += f"  {len(result.ignored)} ignored"
-    if result.status == "pass" and result.unasked:
-        outcome += f"  {', '.join(result.unasked)} not checked"
-    room = style.width - len(outcome) - 2
-    left = pad(shorten_middle(name, room), room)
-    return f"{left}  {style.paint(outcome, _COLORS[result.status], bold=True)}"
-
-
-def _first_code(result: Result) -> str | None:
-    """Return the code that the status stands for: none for a pass."""
-    if result.status == "pass":
-        return None
-    severities = ("unproven",) if result.status == "unproven" else ("error", "warning")
-    for severity in severities:
-        for finding in result.findings:
-            if finding.severity == severity:
-                return finding.code
-    return None
-
-
-def _layer(result: Result, style: Style) -> list[Block]:
-    main = [f for f in result.findings if f.severity in ("error", "unproven")]
-    # A broken contract has no numbers: its finding says all there is to say.
-    wrong = [c for c in result.checks if c.status == "fail" and c.name != "contract"]
-    tables = _assign(wrong, main)
-    blocks: list[Block] = [[_title(result, style)]]
-    drawn: set[Direction] = set()
-    for number, finding in enumerate(main):
-        lead = "" if number == 0 else _lead(finding)
-        steps = _steps(result, finding.direction, style)
-        parts = [e for e in result.sublayers if e.direction == finding.direction]
-        if finding.direction is None or finding.direction in drawn:
-            steps, parts = [], []
+        if result.derived is not None:
+            blocks += derived.blocks(result, style)
+        elif style.verbose:
+            blocks += full.blocks(result, style)
         else:
-            drawn.add(finding.direction)
-        blocks.append(about.message(finding, lead, style))
-        blocks += [check_table(check, style) for check in tables[number]]
-        blocks += [by_sublayer(parts, style)] if parts else []
-        shown = finding.fix in [other.fix for other in main[:number]]
-        blocks += _details(finding, steps, shown, style)
-        blocks += [about.more(finding, style)] if number == 0 else []
-    if not main:
-        blocks += [check_table(check, style) for check in wrong]
-    if style.verbose:
-        blocks += [
-            check_table(check, style)
-            for check in result.checks
-            if check.status != "fail" and check.samples
-        ]
-        for direction in ("forward", "inverse"):
-            blocks += [] if direction in drawn else [_steps(result, direction, style)]
-    blocks.append(_checked(result, style))
-    blocks.append(_remarks(result, style))
-    blocks.append(_ignored(result, style))
-    blocks.append(_found_out(result, style))
-    return blocks
-
-
-def _assign(checks: Sequence[Check], findings: Sequence[Finding]) -> list[list[Check]]:
-    """Return each finding's checks: of its direction, and at the first all others."""
-    tables: list[list[Check]] = [[] for _ in findings]
-    directions = [finding.direction for finding in findings]
-    for check in checks if tables else ():
-        has_finding = check.direction in directions
-        tables[directions.index(check.direction) if has_finding else 0].append(check)
-    return tables
-
-
-def _lead(finding: Finding) -> str:
-    direction = f" {finding.direction}" if finding.direction else ""
-    return f"{finding.code}{direction}: "
-
-
-def _steps(result: Result, direction: Direction | None, style: Style) -> Block:
-    lines = [line for line in result.ledger if line.direction == direction]
-    marked = {
-        (finding.location.file, finding.location.cell, finding.location.line)
-        for finding in result.findings
-        if finding.location is not None and finding.direction == direction
-    }
-    return ledger(lines, marked, style) if lines else []
-
-
-def _details(
-    finding: Finding, steps: Block, is_shown: bool, style: Style
-) -> list[Block]:
-    """Return where, why, the fix unless it `is_shown` already, and the cost."""
-    if finding.code.startswith("LDJ0"):  # the evidence says everything, in its order
-        blocks = [about.evidence(finding, "  ", style)]
-    else:
-        blocks = [about.reasons(finding, style)]
-    if finding.location is not None:
-        blocks = [about.place(finding.location, not steps, style), steps, *blocks]
-    elif steps:
-        blocks = [steps, *blocks]
-    if finding.fix is not None and is_shown:
-        blocks.append(about.fixed_above(style))
-    elif finding.fix is not None:
-        blocks.append(about.fix(finding.fix, finding.location, style))
-    if finding.bits_per_dim is not None:
-        blocks.append(about.cost(finding.bits_per_dim, style))
-    return blocks
-
-
-def _checked(result: Result, style: Style) -> Block:
-    """Return the checks that need no table: a line each, or one for all of them."""
-    untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
-
-    def words(check: Check) -> str:
-        if check.status == "not-available" and check.direction in untracked:
-            return f"{label(check)}: ldj not tracked"
-        colon = ":" if check.status == "not-available" else ""
-        return f"{label(check)}{colon} {outcome(check)}"
-
-    if result.status in ("pass", "unproven"):
-        absent = [c for c in result.checks if c.status == "not-available"]
-        compared = [c for c in result.checks if c not in absent]
-        rows = check_rows(compared, style)
-        return rows + [shorten(f"  {words(c)}", style.width) for c in absent]
-    others = [words(check) for check in result.checks if check.status != "fail"]
-    if not others:
-        return []
-    text = f"Also checked: {', '.join(dict.fromkeys(others))}"
-    return wrap(text, style.width, "  ", "    ")
-
-
-def _remarks(result: Result, style: Style) -> Block:
-    """Return the warnings and notes, a line each; with `-v` their evidence too."""
-    lines: Block = []
-    for finding in result.findings:
-        if finding.severity not in ("warning", "note"):
-            continue
-        text = f"{finding.severity} {finding.code}: {one_line(finding.message)}"
-        lines += wrap(text, style.width, "  ", "    ", rows=4)
-        if style.verbose:
-            lines += about.evidence(finding, "    ", style)
-            if finding.location is not None:
-                lines += about.place(finding.location, True, style)
-    return lines
-
-
-def _ignored(result: Result, style: Style) -> Block:
-    """Return what was found and does not count, with the user's reasons."""
-    if not result.ignored:
-        return []
-    told = list(
-        dict.fromkeys(f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
-    )
-    count = figures.plural(len(result.ignored), "finding")
-    lines = wrap(f"{count} ignored: {', '.join(told)}", style.width, "  ", "    ")
-    if style.verbose:
-        for each in result.ignored:
-            text = f"{each.code}: {one_line(each.message)}"
-            lines += wrap(text, style.width, "    ", "      ")
-    return lines
-
-
-def _found_out(result: Result, style: Style) -> Block:
-    """Return how the layer was understood; every reason in full with `-v`."""
-    named = {"convention": result.convention, "kind": result.kind}
-    text = ", ".join(f"{what} {one_line(it)}" for what, it in named.items() if it)
-    lines = wrap(text[:1].upper() + text[1:], style.width, "  ", "    ") if text else []
-    if style.verbose:
-        for what, why in result.inferred.items():
-            reason = f"{one_line(what)}: {one_line(why)}"
-            lines += wrap(reason, style.width, "  ", "    ")
-        return lines
-    reasons = [
-        f"{one_line(what)}: {one_line(why)}"
-        for what, why in result.inferred.items()
-        if not named.get(what)  # its name is said already
-    ]
-    shown = reasons[:_INFERRED_SHOWN]
-    for reason in shown:
-        lines += wrap(reason, style.width, "  ", "    ", rows=3)
-    if len(reasons) > len(shown):
-        lines.append(f"  ... {len(reasons) - len(shown)} more (-v shows all)")
-    return lines
+            blocks += screen.blocks(result, style, is_typed=run.is_typed)
+    blocks.append(_skipped(run, style))
+    if all(result.derived is None for result in run.results):
+        blocks.append(_ending(run, style))
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
 
 def _skipped(run: Run, style: Style) -> Block:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more
 from ldjcheck.records import (
     Accumulation,
@@ -269,13 +270,3 @@ def _change(before: Tensor, after: Tensor) -> float:
     change = (before - after).detach().double().abs()
     change = change[torch.isfinite(change)]
     return float(change.max()) if change.numel() else 0.0
-
-
-def same(a: Tensor | None, b: Tensor | None, tolerance: float) -> bool:
-    """Return whether two answers are one, up to a relative tolerance."""
-    if a is None or b is None:
-        return a is b
-    if a.shape != b.shape:
-        return False
-    a, b = a.detach().double(), b.detach().double()
-    return torch.allclose(a, b, rtol=tolerance, atol=tolerance, equal_nan=True)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import math
+import random
+import types
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -44,6 +48,10 @@ if TYPE_CHECKING:
         Shape,
         Turned,
     )
+
+
+_PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
+_FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +117,7 @@ class Bench:
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
     same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
+    mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all benches that one was made into
@@ -131,6 +140,27 @@ class Bench:
         master = _Master(original=self.layer.obj, copy=first, blueprint=blueprint)
         self.masters[kind] = master
         return master.again() or self._made(device)
+
+    def built_anew(self, seed: int) -> Bench | None:
+        """Return the bench with the layer as it is built under another seed, or None.
+
+        By its target's expression, or by its class, given what it holds under the names of
+        the arguments that it needs.
+        """
+        torch.default_generator.manual_seed(seed)
+        np.random.seed(seed)
+        random.seed(seed)
+        try:
+            if self.layer.rebuild is not None:
+                built = self.layer.rebuild()
+            else:
+                built = _built_like(self.layer.obj)
+        except Exception:  # the user's own code may raise anything
+            return None
+        if built is None or built is self.layer.obj:
+            return None
+        layer = replace(self.layer, obj=built, rebuild=None)
+        return replace(self, layer=layer, masters={}, idle={})
 
     def _kind(self) -> Hashable:
         """Return what copies are alike in."""
@@ -332,8 +362,13 @@ class Bench:
         return (own[0], *shape[1:]) if own[1:] == at[1:] else own
 
     def _mask(self, size: Shape, dtype: torch.dtype) -> Tensor:
-        """Return ones, or a mask that leaves out a quarter more of each further sample."""
+        """Return ones, or zeros and ones by turns; or a mask that leaves out the end.
+
+        That is a quarter more of each further sample.
+        """
         mask = torch.ones(size, dtype=dtype)
+        if self.mixed:
+            mask.view(len(mask), -1)[:, 1::2] = 0.0
         if self.padded:
             for index, sample in enumerate(mask.flatten(1)):
                 left = len(sample) * (index % 4) // 4
@@ -348,6 +383,20 @@ class Bench:
             if isinstance(item, torch.nn.Embedding)
         ]
         return min(held, default=2)
+
+
+def _built_like(obj: Any) -> Any:
+    """Return another object of the class, None where what it was built of is not known."""
+    held = attributes(obj)
+    parameters = inspect.signature(type(obj)).parameters.values()
+    named = {
+        p.name: held[p.name] for p in parameters if type(held.get(p.name)) in _PLAIN
+    }
+    free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in free]
+    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted}:
+        return None
+    return type(obj)(**named)
 
 
 def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:

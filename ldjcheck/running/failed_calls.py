@@ -6,6 +6,7 @@ import re
 from functools import cached_property
 
 from ldjcheck.tracebacks import (
+    is_by_statement,
     message_of,
     user_traceback,
     user_trail,
@@ -15,6 +16,20 @@ from ldjcheck.tracebacks import (
 _ABOUT_SIZES = re.compile(
     r"\bsizes?\b|\bshapes?\b|dimension|\bchannels\b|\bmat[12]\b|missing \d+ required"
 )
+_DIRECTION = (
+    r"(?:forward|backward|inverse|inverting|inversion|reverse|inv|sampling|sample)"
+)
+_REFUSED = re.compile(
+    r"(?:\bnot|n't|\bcannot|\bno)\b\W+(?:[\w-]+\W+){0,2}?"
+    r"(?:support|implement|available|provide|offer)|\bun(?:supported|available)\b",
+    re.I,
+)
+_ELSEWHERE = re.compile(
+    rf"\b(?:use|call|try)\W+(?:the\W+)?[\w.]*\b{_DIRECTION}\b", re.I
+)
+_OF_DIRECTION = re.compile(rf"\b{_DIRECTION}\b", re.I)
+_OF_INPUTS = re.compile(r"\bd?types?\b|\bdevices?\b|\bfloat|\bint", re.I)
+_CURT = 5  # words: so short a refusal is of the call itself
 _CHAINED = 100  # errors, each raised while another was handled: no chain is longer
 
 
@@ -51,10 +66,16 @@ class LayerRaisedError(FailedCallError):
 
     @property
     def means_absent(self) -> bool:
-        """Whether the layer says that it does not offer this direction at all."""
+        """Whether the layer says that it does not offer this direction at all.
+
+        By the type of what it raises; or in words, where its own code raises them, and
+        they speak of the direction and not of what it was given.
+        """
         name = type(self.error).__name__
-        return isinstance(self.error, NotImplementedError) or name.endswith(
-            ("NotAvailable", "NotImplemented", "NotSupported")
+        return (
+            isinstance(self.error, NotImplementedError)
+            or name.endswith(("NotAvailable", "NotImplemented", "NotSupported"))
+            or (is_by_statement(self.error) and _is_refusal(message_of(self.error)))
         )
 
     @property
@@ -68,6 +89,16 @@ class LayerRaisedError(FailedCallError):
         if isinstance(self.error, (ValueError, AssertionError)):
             return "to unpack" in text
         return _ABOUT_SIZES.search(text) is not None
+
+
+def _is_refusal(said: str) -> bool:
+    """Return whether words refuse a direction, whatever is given."""
+    if _OF_INPUTS.search(said) or _ABOUT_SIZES.search(said):
+        return False
+    if _ELSEWHERE.search(said):
+        return True
+    about_it = _OF_DIRECTION.search(said) or len(said.split()) <= _CURT
+    return bool(about_it and _REFUSED.search(said))
 
 
 def _leave_out(before: BaseException | None, error: BaseException) -> None:

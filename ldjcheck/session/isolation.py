@@ -16,10 +16,11 @@ import time
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkContext, SpawnContext
     from multiprocessing.process import BaseProcess
@@ -79,12 +80,31 @@ def run_isolated(
 ) -> Outcome:
     """Return how `function(*arguments)` ended in a process of its own.
 
+    When this returns or raises (a Ctrl-C), the process is gone, with every process that
+    it started.
+    """
+    running = start(function, *arguments, timeout=timeout, tells=tells)
+    try:
+        while (outcome := running.outcome()) is None:
+            wait_for([running])
+        return outcome
+    finally:
+        running.end()
+
+
+def start(
+    function: Callable[..., Any],
+    *arguments: Any,
+    timeout: float,
+    tells: bool = False,
+) -> Running:
+    """Return a process of its own that runs `function(*arguments)` from now on.
+
     A function that `tells` is given `tell=`, to be called with what it knows so far.
 
     What is printed there, by C code too, goes to standard error. Where the system
     forks, the process starts with everything that is loaded here; elsewhere function
-    and arguments are pickled. When this returns or raises (a Ctrl-C), the process is
-    gone, with every process that it started.
+    and arguments are pickled. Whoever starts it ends it.
     """
     context = _context()
     reader, writer = context.Pipe(duplex=False)
@@ -93,11 +113,47 @@ def run_isolated(
     )
     process.start()
     writer.close()
-    try:
-        return _outcome(process, reader, timeout)
-    finally:
-        _end(process)
-        reader.close()
+    return Running(process, reader, timeout)
+
+
+def wait_for(processes: Sequence[Running]) -> None:
+    """Wait a glance long, or until one of the processes has something to say."""
+    wait([process.reader for process in processes], _GLANCE)
+
+
+class Running:
+    """A process that is at work, and what is known of how it ends."""
+
+    def __init__(
+        self, process: BaseProcess, reader: Connection, timeout: float
+    ) -> None:
+        self.process = process
+        self.reader = reader
+        self.timeout = timeout
+        self.deadline = time.monotonic() + timeout
+        self.told: Any = None
+
+    def outcome(self) -> Outcome | None:
+        """Return how it ended, or None while it works; it does not wait.
+
+        The process is looked at again and again: its sentinel would stay silent while
+        processes that it started hold on to what they inherited.
+        """
+        while self.reader.poll():
+            answer = _answer(self.process, self.reader)
+            if not isinstance(answer, _Told):
+                return answer
+            self.told = answer.value
+        if self.process.exitcode is not None and not self.reader.poll():
+            return Died(how_it_ended(self.process.exitcode))
+        if time.monotonic() >= self.deadline:
+            return TimedOut(self.timeout, self.told)
+        return None
+
+    def end(self) -> None:
+        """End the process, and those that it started."""
+        _end(self.process)
+        self.reader.close()
 
 
 def _context() -> ForkContext | SpawnContext:
@@ -150,25 +206,6 @@ def separate(timeout: float) -> None:
 
 
 # --- in the caller ------------------------------------------------------------------
-
-
-def _outcome(process: BaseProcess, reader: Connection, timeout: float) -> Outcome:
-    """Wait for an answer, the end of the process, or the end of its time.
-
-    The process is looked at again and again: its sentinel would stay silent while
-    processes that it started hold on to what they inherited.
-    """
-    deadline = time.monotonic() + timeout
-    told = None
-    while (left := deadline - time.monotonic()) > 0:
-        if reader.poll(min(left, _GLANCE)):
-            answer = _answer(process, reader)
-            if not isinstance(answer, _Told):
-                return answer
-            told = answer.value
-        elif process.exitcode is not None and not reader.poll():
-            return Died(how_it_ended(process.exitcode))
-    return TimedOut(timeout, told)
 
 
 def _answer(process: BaseProcess, reader: Connection) -> Outcome | _Told:

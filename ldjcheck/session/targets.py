@@ -1,13 +1,15 @@
-"""One call of `ldjcheck check`: every target in turn, each in its own process."""
+"""One call of `ldjcheck check`: every target in a process of its own, side by side."""
 
 from __future__ import annotations
 
+import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.faults import failed_result
 from ldjcheck.records import Result, Run, Skipped
 from ldjcheck.session.isolation import (
     Died,
@@ -15,7 +17,8 @@ from ldjcheck.session.isolation import (
     Finished,
     Outcome,
     TimedOut,
-    run_isolated,
+    start,
+    wait_for,
 )
 from ldjcheck.targets import (
     Survey,
@@ -23,6 +26,8 @@ from ldjcheck.targets import (
     load_layer,
     load_source,
     parse_target,
+    refused,
+    trouble_ahead,
 )
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.expression import evaluate
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ldjcheck.records import Layer, Options, Suppression
+    from ldjcheck.session.isolation import Running
 
     Tell = Callable[[Result], None]
 
@@ -75,19 +81,22 @@ class Session:
 def run_session(
     targets: Sequence[str],
     request: Request,
-    checker: Checker,
+    checker: Callable[[], Checker],
     *,
     timeout: float,
     command: str,
+    jobs: int = 1,
+    started: float | None = None,
 ) -> Session:
-    """Return the results of all targets, in their order.
+    """Return the results of all targets, in their order; `jobs` of them run at a time.
 
-    A target that hangs, dies or trips over a fault of ours ends alone.
+    A target that hangs, dies or trips over a fault of ours ends alone. `checker` is asked
+    for only where something can be run: it loads torch. `started` is when the user began
+    to wait, by `time.perf_counter()`.
     """
-    started = time.perf_counter()
-    job = _Job(request, checker, timeout)
-    for target in targets:
-        job.do(target)
+    started = time.perf_counter() if started is None else started
+    job = _Job(request, checker, timeout, jobs)
+    job.do(targets)
     run = Run(
         seed=request.options.seed,
         exit_code=exit_code(job.results, is_faulty=bool(job.faults)),
@@ -113,24 +122,41 @@ def exit_code(results: Sequence[Result], *, is_faulty: bool = False) -> int:
     return next((code for status, code in codes.items() if status in statuses), 0)
 
 
+@dataclass(slots=True)
+class _Task:
+    """A target that is to be run, what came of it, and the targets that it led to."""
+
+    target: str
+    function: Callable[..., Any]
+    outcome: Outcome | Result | None = None
+    led_to: list[_Task] = field(default_factory=list)
+
+
 class _Job:
     """Gathers what comes out of targets, each run in a process of its own."""
 
-    def __init__(self, request: Request, checker: Checker, timeout: float) -> None:
+    def __init__(
+        self,
+        request: Request,
+        checker: Callable[[], Checker],
+        timeout: float,
+        jobs: int,
+    ) -> None:
         self.request = request
         self.checker = checker
         self.timeout = timeout
+        self.jobs = jobs
         self.results: list[Result] = []
         self.skipped: list[Skipped] = []
         self.faults: list[str] = []
         self.strange: list[dict[str, str]] = []  # one for each layer
 
-    def do(self, target: str) -> None:
-        """Check one target, or all flow layers of a source that is named alone."""
-        if _is_source_alone(target):
-            self._note(target, self._run(find_targets, target))
-        else:
-            self._note(target, self._run(check_target, target))
+    def do(self, targets: Sequence[str]) -> None:
+        """Check targets; of a source that is named alone, all its flow layers."""
+        tasks = [_task_of(target) for target in targets]
+        self._run([task for task in tasks if task.outcome is None])
+        for task in tasks:
+            self._note(task, is_one_of_many=len(tasks) > 1)
 
     def misused(self) -> str | None:
         """Return what to say of an argument that no layer takes, if there is one."""
@@ -139,12 +165,53 @@ class _Job:
                 return told
         return None
 
-    def _run(self, function: Callable[..., Any], target: str) -> Outcome:
-        at = target, self.request, self.checker
-        return run_isolated(function, *at, timeout=self.timeout, tells=True)
+    def _run(self, tasks: list[_Task]) -> None:
+        """Run tasks side by side, and those that they lead to."""
+        if not tasks:
+            return
+        checker = self.checker()
+        waiting = [(task, self._threads(len(tasks))) for task in tasks]
+        at_work: list[tuple[Running, _Task]] = []
+        try:
+            while waiting or at_work:
+                while waiting and len(at_work) < self.jobs:
+                    task, threads = waiting.pop(0)
+                    about = task.target, self.request, checker
+                    running = start(
+                        _work_of,
+                        *(task.function, threads, *about),
+                        timeout=self.timeout,
+                        tells=True,
+                    )
+                    at_work.append((running, task))
+                wait_for([running for running, _ in at_work])
+                for running, task in tuple(at_work):
+                    task.outcome = running.outcome()
+                    if task.outcome is None:
+                        continue
+                    at_work.remove((running, task))
+                    running.end()
+                    task.led_to = _found(task)
+                    threads = self._threads(len(task.led_to))
+                    waiting[:0] = [(each, threads) for each in task.led_to]
+        finally:
+            for running, _ in at_work:
+                running.end()
 
-    def _note(self, target: str, outcome: Outcome) -> None:
-        if isinstance(outcome, Faulted):
+    def _threads(self, count: int) -> int | None:
+        """Return how many threads one of `count` tasks may have; None: as many as usual.
+
+        Torch's threads wait for one another by spinning: with more of them than cores, a
+        check of a second takes a minute.
+        """
+        beside = min(self.jobs, count)
+        return None if beside < 2 else max(1, cores() // beside)
+
+    def _note(self, task: _Task, *, is_one_of_many: bool = False) -> None:
+        target, outcome = task.target, task.outcome
+        if isinstance(outcome, Result):  # that it cannot be run was seen beforehand
+            self.results.append(outcome)
+        elif isinstance(outcome, Faulted):
             why = "ldjcheck itself failed; standard error has the details"
             told = {"not checked": why}
             failed = Result(target=target, layer=None, status="error", inferred=told)
@@ -152,20 +219,24 @@ class _Job:
             self.faults.append(outcome.traceback)
         elif isinstance(outcome, TimedOut) and outcome.told is not None:
             self.results.append(_cut_short(outcome.told, outcome.seconds))
-        elif not isinstance(outcome, Finished):
-            ended = self.checker.failed_result(target, _no_answer(outcome))
+        elif isinstance(outcome, (Died, TimedOut)):
+            ended = failed_result(target, _no_answer(outcome))
             seconds = outcome.seconds if isinstance(outcome, TimedOut) else 0.0
             self.results.append(replace(ended, seconds=seconds))
-        elif isinstance(outcome.value, Survey):
-            self.skipped += outcome.value.skipped
-            source = target.strip().removesuffix(":")
-            for found in outcome.value.candidates:
-                each = f"{source}:{found}"
-                self._note(each, self._run(check_found, each))
-        elif isinstance(outcome.value, Skipped):
-            self.skipped.append(outcome.value)
-        elif isinstance(outcome.value, Checked):
-            result, strange = outcome.value
+        elif isinstance(outcome, Finished):
+            self._note_value(task, outcome.value, is_one_of_many)
+
+    def _note_value(self, task: _Task, value: Any, is_one_of_many: bool) -> None:
+        if isinstance(value, Survey):
+            if not value.candidates and not value.skipped:
+                self._note_nothing(task.target, is_one_of_many)
+            self.skipped += value.skipped
+            for each in task.led_to:
+                self._note(each)
+        elif isinstance(value, Skipped):
+            self.skipped.append(value)
+        elif isinstance(value, Checked):
+            result, strange = value
             self.strange.append(strange)
             if isinstance(result, Skipped):
                 self.skipped.append(result)
@@ -174,7 +245,45 @@ class _Job:
                 inferred = {**result.inferred, **left}
                 self.results.append(replace(result, inferred=inferred))
         else:
-            self.results.append(outcome.value)
+            self.results.append(value)
+
+    def _note_nothing(self, target: str, is_one_of_many: bool) -> None:
+        """Note a source in which nothing looks like a layer: of several, it is skipped."""
+        message = f"There is no flow layer in {target}."
+        if is_one_of_many:
+            self.skipped.append(Skipped(target=target, why=message))
+            return
+        looked = ("Its own classes, instances and functions were looked at.",)
+        error = CannotCheckError("LDJ002", message, looked)
+        self.results.append(failed_result(target, error))
+
+
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _task_of(target: str) -> _Task:
+    """Return what is to be run for a target; what its text tells against it at once."""
+    started = time.perf_counter()
+    trouble = refused(target) or trouble_ahead(target)
+    alone = _is_source_alone(target)
+    task = _Task(target, find_targets if alone else check_target)
+    if trouble is not None:
+        took = time.perf_counter() - started
+        task.outcome = replace(failed_result(target, trouble), seconds=took)
+    return task
+
+
+def _found(task: _Task) -> list[_Task]:
+    """Return the tasks of the layers that a source was found to hold."""
+    outcome = task.outcome
+    if not isinstance(outcome, Finished) or not isinstance(outcome.value, Survey):
+        return []
+    source = task.target.strip().removesuffix(":")
+    return [_Task(f"{source}:{name}", check_found) for name in outcome.value.candidates]
 
 
 def _is_source_alone(target: str) -> bool:
@@ -212,6 +321,17 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
 # --- in the target's own process --------------------------------------------------
 
 
+def _work_of(
+    function: Callable[..., Any], threads: int | None, *about: Any, tell: Tell
+) -> Any:
+    """Return `function(*about)`, run with so many threads."""
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+    return function(*about, tell)
+
+
 def check_target(
     text: str, request: Request, checker: Checker, tell: Tell | None = None
 ) -> Result | Checked:
@@ -246,15 +366,7 @@ def find_targets(
     """Return what in a source may be a flow layer, or why it cannot be looked through."""
     _seed(request.options.seed)
     try:
-        found = find_layers(parse_target(text).source)
-        if found.candidates or found.skipped:
-            return found
-        message = f"There is no flow layer in {text}."
-        raise CannotCheckError(
-            "LDJ002",
-            message,
-            ("Its own classes, instances and functions were looked at.",),
-        )
+        return find_layers(parse_target(text).source)
     except CannotCheckError as error:
         return checker.failed_result(text, error)
 

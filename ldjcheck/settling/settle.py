@@ -24,6 +24,7 @@ from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.domains import (
     at_a_glance,
+    changes_nothing,
     is_noisy,
     keeps_volume,
     leads_back_into,
@@ -187,6 +188,18 @@ def looks_for_axes(bench: Bench) -> bool:
 def listens_to_context(bench: Bench) -> bool:
     """Return whether the output depends on what is fed beside the input."""
     return takes_effect(_as_asked(bench))
+
+
+def with_telling_masks(bench: Bench) -> Bench:
+    """Return the bench with masks of zeros and ones, where ones leave every input alone.
+
+    A mask of ones tells a coupling that there is nothing to move.
+    """
+    masked = any("mask" in each.name for each in bench.options.context)
+    if not masked or not changes_nothing(bench):
+        return bench
+    mixed = replace(bench, mixed=True)
+    return bench if changes_nothing(mixed) else mixed
 
 
 def is_the_same_map(bench: Bench, other: Bench) -> bool:

@@ -196,6 +196,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     from ldjcheck.settling.bit_depth import with_levels
     from ldjcheck.settling.flows.multiscale import with_departures
     from ldjcheck.settling.inverse_call import with_way_back
+    from ldjcheck.settling.settle import with_telling_masks
 
     if options.adapter is not None:
         candidates = adapted_calls(options.adapter)
@@ -210,7 +211,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     bench = with_way_back(bench)
     if settled.resized and options.kind != "split":
         bench = with_departures(bench, recognise_conventions)
-    bench = with_levels(bench)
+    bench = with_telling_masks(with_levels(bench))
     free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, frozenset())
     others = _others(bench, free)
     copy = bench.copy()
@@ -219,6 +220,12 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     inferred |= unasked
     inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
+    if bench.mixed:
+        inferred |= {
+            each.name: f"{each.shape}: zeros and ones by turns; ones alone change nothing"
+            for each in bench.options.context
+            if "mask" in each.name
+        }
     if copy.said is not None:
         inferred["copy"] = copy.said
     if (device := said_of_device(layer.obj, options.device)) is not None:
@@ -291,21 +298,23 @@ def _found(
         guesses = (_given(next(iter(asked.values())), "as you said"),)
     else:
         guesses = _guessed(layer, candidates, around)
+    if not asked and candidates[0].inputs:
+        # One of several inputs, the others taken for contexts, is only a part of the map.
+        found = _of_parts(layer, options, candidates[:1], guesses)
+        if found is not None:
+            return found
     # It may be made for one size only, and a large one.
     large = () if asked else _guessed(layer, candidates, around, options.dims_limit)
     try:
         settled, context = settled_with_context(layer, options, candidates, guesses)
     except CannotCheckError as error:
-        ways = [(candidates, large)] if large else []
-        if not asked:
-            several = guessed_parts(candidates, guesses)
-            ways += [(calls, (whole,)) for calls, whole in several]
-        for calls, shapes in ways:
+        if large:
             with contextlib.suppress(CannotCheckError):
-                settled, context = settled_with_context(layer, options, calls, shapes)
-                if shapes is large or not settled.resized:
-                    return settled, context, shapes
+                return *settled_with_context(layer, options, candidates, large), large
         if not asked:
+            found = _of_parts(layer, options, candidates[1:], guesses)
+            if found is not None:
+                return found
             _not_beyond_limit(error, layer, options, candidates, around)
         told = (f"It was given a dict: it takes no argument {' or '.join(keys)}.",)
         raise CannotCheckError(
@@ -318,6 +327,21 @@ def _found(
             if not (again.odd or again.resized):
                 return again, beside, better
     return settled, context, guesses
+
+
+def _of_parts(
+    layer: Layer,
+    options: Options,
+    candidates: tuple[Calls, ...],
+    guesses: tuple[ShapeGuess, ...],
+) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
+    """Return a way of calling a layer of several inputs that works, or None."""
+    for calls, whole in guessed_parts(candidates, guesses):
+        with contextlib.suppress(CannotCheckError):
+            settled, context = settled_with_context(layer, options, calls, (whole,))
+            if not settled.resized:
+                return settled, context, (whole,)
+    return None
 
 
 def _better(

@@ -6,18 +6,23 @@ expression. Loading changes `sys.path` and `sys.modules`, as importing does.
 
 from __future__ import annotations
 
+from ldjcheck.targets.ahead import trouble_ahead
 from ldjcheck.targets.load import SOURCE_KINDS, find_layers, load_layer, load_source
 from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.source import Source, SourceKind
 from ldjcheck.targets.survey import Survey
+from ldjcheck.targets.typed import as_targets, refused
 
 __all__ = [
     "SOURCE_KINDS",
     "Source",
     "SourceKind",
     "Survey",
+    "as_targets",
     "find_layers",
     "load_layer",
     "load_source",
     "parse_target",
+    "refused",
+    "trouble_ahead",
 ]

@@ -37,6 +37,11 @@ def build(value: Any, expr: str, source: Source) -> tuple[Any, str]:
     """
     name = " ".join(expr.split())
     if _is_made(value):
+        if owner := _owner(value):
+            message = f"{name} is a method of {owner}, and no layer by itself."
+            typed = name.rpartition(".")[0] or owner
+            evidence = ("Name the layer:", f"  {command(source.name, typed)}")
+            raise CannotCheckError("LDJ003", message, evidence)
         call = ast.Call(ast.parse(expr, mode="eval").body, [], [])
         if why := misfit(value, call):
             raise needs_arguments(value, call, ast.Expression(call), why, source)
@@ -68,6 +73,15 @@ def _is_made(value: Any) -> bool:
         return inspect.isclass(value)
     first = next(iter(inspect.signature(value).parameters.values()), None)
     return first is None or first.name not in DATA_NAMES
+
+
+def _owner(value: Any) -> str | None:
+    """Return the class whose method a plain function is; None for any other value."""
+    if not isinstance(value, FunctionType) or "." not in value.__qualname__:
+        return None
+    first = next(iter(inspect.signature(value).parameters), None)
+    owner = value.__qualname__.split(".")[-2]
+    return owner if first == "self" and owner.isidentifier() else None
 
 
 def _is_array(value: Any) -> bool:

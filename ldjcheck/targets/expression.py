@@ -31,7 +31,7 @@ def evaluate(expr: str, source: Source) -> Any:
             a call in it that lacks arguments; LDJ005, for whatever the user's code
             raises; LDJ007, when memory runs out.
     """
-    tree = _parse(expr, source)
+    tree = parsed(expr, source)
     with users_fault("LDJ005", f"Evaluating {expr}"):
         try:
             return eval(compile(tree, _EXPRESSION, "eval"), source.namespace)
@@ -57,7 +57,12 @@ def _diagnosis(
     return None if is_hidden else _not_found(error, ast.unparse(tree), source)
 
 
-def _parse(expr: str, source: Source) -> ast.Expression:
+def parsed(expr: str, source: Source) -> ast.Expression:
+    """Return the expression's tree.
+
+    Raises:
+        CannotCheckError: LDJ002, where it cannot be read.
+    """
     try:
         return ast.parse(expr, mode="eval")
     except SyntaxError as error:
@@ -91,6 +96,11 @@ def _is_defined(obj: object, name: str | None) -> bool:
 
 
 # --- names that do not exist ----------------------------------------------------
+
+
+def missing_name(name: str, expr: str, source: Source) -> CannotCheckError:
+    """Return what to say of a name that an expression asks a source for in vain."""
+    return _not_found(NameError(name, name=name), expr, source)
 
 
 def _not_found(

@@ -36,16 +36,26 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
         CannotCheckError: LDJ001, when the file is missing or raises.
     """
     path = Path(name).expanduser().absolute()
-    if not path.is_file():
-        raise _missing(name, path)
+    tree = parsed(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
-        # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
-        tree = compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)
         root = _root(path, tree)
         sys.path[:0] = dict.fromkeys((str(root), os.getcwd()))
         sys.path += providers(path, tree)
         module = _import(path, root)
     return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
+
+
+def parsed(name: str, path: Path) -> ast.Module:
+    """Return the tree of a file that was typed as `name`.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing, or no Python.
+    """
+    if not path.is_file():
+        raise _missing(name, path)
+    with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
+        # `ast.parse` would put a frame of its own into a SyntaxError's traceback.
+        return compile(path.read_bytes(), name, "exec", ast.PyCF_ONLY_AST)
 
 
 def _reproduce(name: str) -> tuple[str, ...]:
@@ -121,7 +131,8 @@ def _missing(name: str, path: Path) -> CannotCheckError:
         return CannotCheckError(
             "LDJ001", f"There is no file {name}, nor folder {where}."
         )
-    near = near_misses(path.name, (file.name for file in folder.glob("*.py")))
+    files = (*folder.glob("*.py"), *folder.glob("*.ipynb"))
+    near = near_misses(path.name, (file.name for file in files))
     evidence = (
         ("Did you mean:", *(f"  {shown_path(folder / match)}" for match in near))
         if near

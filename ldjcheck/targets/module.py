@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-import importlib
+import importlib.machinery
+import importlib.util
 import inspect
 import os
 import pkgutil
@@ -53,7 +54,8 @@ def _is_missing(name: str, error: ModuleNotFoundError) -> bool:
 
 def _missing(name: str, missing: str) -> CannotCheckError:
     package, _, last = missing.rpartition(".")
-    path = sys.modules[package].__path__ if package else None
+    here = [os.getcwd(), *sys.path]
+    path = sys.modules[package].__path__ if package else here
     prefix = f"{package}." if package else ""
     near = [
         name.replace(missing, f"{prefix}{match}", 1)
@@ -70,6 +72,23 @@ def _missing(name: str, missing: str) -> CannotCheckError:
         )
     )
     return CannotCheckError("LDJ001", f"There is no module {missing}.", evidence)
+
+
+def refuse_missing(name: str) -> None:
+    """Raise where nobody has the outermost package of a dotted name; nothing is run.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is missing.
+    """
+    outermost = name.partition(".")[0]
+    if importlib.machinery.PathFinder.find_spec(outermost, [os.getcwd()]) is not None:
+        return
+    try:
+        found = importlib.util.find_spec(outermost) is not None
+    except ValueError:  # it is loaded, and says of itself no more than that
+        found = True
+    if not found:
+        raise _missing(name, outermost)
 
 
 def explore(name: str) -> Grounds:

@@ -39,6 +39,8 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
 def _masked(subject: Subject, options: Options) -> Subject | None:
     """Return the subject with a mask, which may be one that can be left out; or None."""
     bench = subject.bench
+    if bench.mixed:  # a coupling's, and no padding's
+        return None
     fed = bench.options.context
     if fed:
         return subject if any("mask" in each.name for each in fed) else None

@@ -6,8 +6,6 @@ import importlib.util
 import inspect
 import linecache
 import math
-import os
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from command import ldjcheck_in
 from torch import Tensor, nn
 
 from ldjcheck.classroom.bundled import bundled_tests
@@ -277,14 +276,7 @@ def test_the_command_plants_in_a_file_and_exits_with_0(tmp_path: Path) -> None:
         "        return torch.exp(x), x.sum(dim=1)\n"
     )
     (tmp_path / "flow.py").write_text(source)
-    done = subprocess.run(
-        [sys.executable, "-m", "ldjcheck", "selftest", "flow.py:Exp", "--shape", "3"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ldjcheck_in(tmp_path, "selftest", "flow.py:Exp", "--shape", "3")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Exp(), shape (3,)" in done.stdout
     assert "LDJ105" in done.stdout
@@ -292,13 +284,6 @@ def test_the_command_plants_in_a_file_and_exits_with_0(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_not_there_is_said_and_exits_with_2(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "ldjcheck", "selftest", "nothing.py:Layer"],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = ldjcheck_in(tmp_path, "selftest", "nothing.py:Layer")
     assert done.returncode == 2
     assert "LDJ001" in done.stdout

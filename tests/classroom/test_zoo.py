@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.classroom.animal import Animal
+    from ldjcheck.report import Report
 
 BY_NAME = {"ids": lambda animal: f"{animal.code or 'right'}-{animal.name}"}
 
@@ -41,8 +42,18 @@ def rest(of: Sequence[Animal], without: Sequence[Animal]) -> list[Animal]:
     return [animal for animal in of if animal not in without]
 
 
+def assert_fits_a_screen(report: Report) -> None:
+    """What a reader sees unasked: 8 lines for a pass, 30 for anything else."""
+    screen, full = str(report).splitlines(), report.details.splitlines()
+    assert len(screen) <= (8 if report.status == "pass" else 30), str(report)
+    assert max(map(len, screen)) <= 80
+    assert max(map(len, full)) <= 80
+    assert len(full) >= len(screen)
+
+
 def assert_named(animal: Animal) -> None:
     verdict = judge(animal)
+    assert_fits_a_screen(verdict.report)
     assert verdict.detected, verdict
     if animal.yet is not None:
         assert (verdict.first, verdict.named) == (animal.yet, False), "named by now?"
@@ -60,6 +71,7 @@ def test_a_mistake_of_each_kind_is_named(animal: Animal) -> None:
 def test_a_right_layer_of_each_family_passes(animal: Animal) -> None:
     verdict = judge(animal)
     assert not verdict.false_alarm, verdict
+    assert_fits_a_screen(verdict.report)
 
 
 @pytest.mark.slow
@@ -73,6 +85,7 @@ def test_every_mistake_is_named(animal: Animal) -> None:
 def test_every_right_layer_passes(animal: Animal) -> None:
     verdict = judge(animal)
     assert not verdict.false_alarm, verdict
+    assert_fits_a_screen(verdict.report)
 
 
 @pytest.mark.parametrize("animal", ANIMALS, **BY_NAME)

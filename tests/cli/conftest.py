@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from functools import partial
 from textwrap import dedent
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+from command import Ran, ldjcheck_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Ran = subprocess.CompletedProcess[str]
 
-
-@pytest.fixture(scope="session")
-def ldjcheck_in() -> Callable[..., Ran]:
+@pytest.fixture(name="ldjcheck_in", scope="session")
+def ldjcheck_in_() -> Callable[..., Ran]:
     """Run the command line in a folder and return what came out."""
-
-    def ldjcheck_in(folder: Path, *arguments: str, **settings: Any) -> Ran:
-        return subprocess.run(
-            [sys.executable, "-m", "ldjcheck", *arguments],
-            cwd=folder,
-            text=True,
-            capture_output=True,
-            timeout=300,
-            check=False,
-            **settings,
-        )
-
     return ldjcheck_in
 
 
 @pytest.fixture
-def ldjcheck(ldjcheck_in: Callable[..., Ran], tmp_path: Path) -> Callable[..., Ran]:
+def ldjcheck(tmp_path: Path) -> Callable[..., Ran]:
     """Run the command line in the test's own folder."""
     return partial(ldjcheck_in, tmp_path)
 

@@ -118,7 +118,7 @@ def run(
         return run_session(
             [f"flows.py:{name}" for name in names],
             Request(options=Options(seed=11), kwargs=kwargs),
-            Checker(check_layer, failed_result, why_no_flow, without_untaken),
+            lambda: Checker(check_layer, failed_result, why_no_flow, without_untaken),
             timeout=timeout,
             command="ldjcheck",
         )

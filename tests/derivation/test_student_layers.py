@@ -66,12 +66,78 @@ class Gate(nn.Module):
         return z, F.logsigmoid(x).sum(dim=1)
 
 
+class Tails(nn.Module):
+    """Pieces that are put in their places by a mask."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x.clone()
+        big = x.abs() > 1
+        y[big] = torch.sign(x[big]) * (1 + torch.log(x[big].abs()))
+        return y, torch.zeros(len(x))
+
+
+class TwoSides(nn.Module):
+    """Both pieces put into zeros, each by a mask of its own."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = torch.zeros_like(x)
+        y[x > 0] = torch.expm1(x[x > 0])
+        y[x <= 0] = 3 * x[x <= 0]
+        return y
+
+
+class OneByOne(nn.Module):
+    """Autoregressive, in a loop over the dims."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.nets = nn.ModuleList([nn.Linear(max(i, 1), 2) for i in range(3)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = []
+        for i in range(3):
+            h = self.nets[i](x[:, :i] if i else torch.zeros(len(x), 1))
+            out.append(x[:, i] * torch.exp(h[:, 0]) + h[:, 1])
+        return torch.stack(out, dim=1)
+
+
+class Normed(nn.Module):
+    """Torch's own batch normalisation, by its running statistics."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self.norm(x), torch.zeros(len(x))
+
+
+class TwoReturns(nn.Module):
+    """A return for each way, on lines that follow one another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = nn.Parameter(torch.zeros(4))
+
+    def forward(
+        self, x: Tensor, ldj: Tensor, reverse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        if reverse:
+            return x * torch.exp(-self.logs), ldj
+        return x * torch.exp(self.logs), ldj
+
+
 LAYERS = {
     "constant": (Stretch, (5,)),
     "elementwise": (Squash, (5,)),
     "coupling": (Half, (4,)),
     "linear": (Mix, (4,)),
     "sigmoid": (Gate, (5,)),
+    "by a mask": (Tails, (5,)),
+    "by two masks": (TwoSides, (5,)),
+    "in a loop": (OneByOne, (3,)),
+    "batch norm": (Normed, (3, 4, 5)),
+    "two returns": (TwoReturns, (4,)),
 }
 
 
@@ -85,6 +151,13 @@ def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
     assert derived.edits
     assert derived.residual_after is not None
     assert derived.residual_after < 1e-6
+
+
+def test_each_line_is_edited_once() -> None:
+    derived = ldjcheck.derive(TwoReturns(), shape=(4,)).derived
+    assert derived is not None
+    lines = [edit.line for edit in derived.edits]
+    assert len(lines) == len(set(lines))
 
 
 def test_a_right_ldj_needs_no_edit() -> None:

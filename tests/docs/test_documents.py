@@ -17,6 +17,7 @@ import configparser
 import doctest
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from command import ldjcheck_in
 from terminal import terminal
 
 from ldjcheck.conventions import CONVENTIONS
@@ -99,6 +101,9 @@ def shell(command: str, folder: Path = ROOT) -> str:
     environment = terminal(
         PATH=f"{scripts}{os.pathsep}{os.environ['PATH']}", NO_COLOR="1"
     )
+    words = shlex.split(command)
+    if words[0] == "ldjcheck" and not any(sign in command for sign in "|<>;&$"):
+        return ldjcheck_in(folder, *words[1:], env=environment, merged=True).stdout
     return subprocess.run(
         ["bash", "-c", command],
         cwd=folder,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from command import ldjcheck_in
 from torch import Tensor, nn
 from torch.autograd.functional import jacobian
 
@@ -255,10 +254,7 @@ def test_increasing_reports_the_exact_ldj_both_ways() -> None:
 
 def checked(*targets: str, options: tuple[str, ...] = ()) -> tuple[int, dict[str, Any]]:
     """Return the exit status and, by target, the results of one call of ldjcheck."""
-    command = [sys.executable, "-m", "ldjcheck", *targets, *options, "--format", "json"]
-    process = subprocess.run(
-        command, cwd=EXAMPLES, capture_output=True, text=True, timeout=120, check=False
-    )
+    process = ldjcheck_in(EXAMPLES, *targets, *options, "--format", "json")
     results = json.loads(process.stdout)["results"]
     return process.returncode, {result["target"]: result for result in results}
 

@@ -96,7 +96,7 @@ def test_an_experiment_comes_behind_those_that_it_reads() -> None:
 def test_what_experiments_notice_stands_beside_what_was_measured() -> None:
     evidence = examined(bench_of(Forgetful()), PROBES, OF_CALLS).evidence
     noticed = {each.direction: each.behaviour for each in evidence.of(Noticed)}
-    assert evidence.first.forward.behaviour == noticed["forward"]
+    assert evidence.sides[0].forward.behaviour == noticed["forward"]
     assert noticed["forward"].state is not None
     assert evidence.measured[0].forward.exact is evidence.sides[0].forward.exact
 

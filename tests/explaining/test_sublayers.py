@@ -368,9 +368,8 @@ def test_a_composite_transform_of_nflows() -> None:
 
 
 def test_the_report_draws_the_sublayers_before_the_lines() -> None:
-    report = str(
-        ldjcheck.check(Drops(Scale(), Couple()), shape=(4,), direction="forward")
-    )
+    found = ldjcheck.check(Drops(Scale(), Couple()), shape=(4,), direction="forward")
+    report = found.details
     assert "By sublayer (sample 0)" in report
     assert "> layers[1] Couple" in report
     assert report.index("By sublayer") < report.index("Where it happens")

@@ -6,13 +6,12 @@ import linecache
 import os
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from command import ldjcheck_in
 
 import ldjcheck
 from ldjcheck.cli import main
@@ -138,16 +137,8 @@ def test_a_command_prints_the_lines_that_a_page_shows(
     arguments = shlex.split(example.command)
     assert arguments[0] == "ldjcheck"
 
-    # A process of its own: checks fork, which a process that has run torch must not.
-    printed = subprocess.run(
-        [sys.executable, "-m", "ldjcheck", *arguments[1:]],
-        cwd=tmp_path,
-        env={**os.environ, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    ).stdout
+    plain = {**os.environ, "NO_COLOR": "1"}
+    printed = ldjcheck_in(tmp_path, *arguments[1:], env=plain).stdout
 
     beside = rule.severity == "note"  # then the finding that it explains comes first
     assert rule.code in (printed if beside else printed.splitlines()[0])

@@ -33,7 +33,7 @@ E              1     +0.7768  -0.7768      +1.55357      4e-13
 E              2     +0.7768  -0.7768      +1.55357      4e-13
 E       
 E       --> flows.py:22, in forward
-E       Fix (tried in memory: all samples then agree to 2e-16)
+E       fix, run: all samples then agree to 2e-16
 E         22 -  return y, -ldj
 E         22 +  return y, ldj
 E       

@@ -29,7 +29,7 @@ def test_code_and_mistake_come_first_then_numbers_line_cure_and_law() -> None:
         "       2    +27.1462  -56.0315      +83.1777      3e-12\n"
         "\n"
         "--> deq.py:41, in dequant\n"
-        "Fix (tried in memory: all samples then agree to 2e-15)\n"
+        "fix, run: all samples then agree to 2e-15\n"
         "  41 -  ldj -= np.log(self.quants)\n"
         "  41 +  ldj -= np.log(self.quants) * np.prod(z.shape[1:])\n"
         "\n"

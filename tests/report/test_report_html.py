@@ -151,7 +151,7 @@ def test_a_mistake_that_one_edit_mends_is_told_once() -> None:
     [
         (PASS, "PASS deq.py:Dequantization"),
         (PASS, "The reported log-determinant is the exact one, forward only."),
-        (UNPROVEN, "What would have to be different"),
+        (UNPROVEN, "Drop --params as-is"),
         (ERROR, "ldjcheck 'flows.ipynb:Coupling(Net(4), mask(4))'"),
     ],
 )

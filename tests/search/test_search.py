@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 import shlex
-import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from command import ldjcheck_in
 from torch import Tensor, nn
 
 import ldjcheck
@@ -141,21 +140,12 @@ def test_the_command_line_says_what_to_type(tmp_path: Path) -> None:
     )
     target = "layers.py:ManyDims"
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(  # our own command
-            [sys.executable, "-m", "ldjcheck", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    found = run(target, "--search", "5", "-v")
+    found = ldjcheck_in(tmp_path, target, "--search", "5", "-v")
     assert found.returncode == 1
     said = " ".join(found.stdout.split())
     repeat = f"ldjcheck {target} --shape 4 --batch 1"
     assert repeat in said
-    assert run(*shlex.split(repeat)[1:]).returncode == 1
+    assert ldjcheck_in(tmp_path, *shlex.split(repeat)[1:]).returncode == 1
 
 
 # The search itself, on checks that are made up

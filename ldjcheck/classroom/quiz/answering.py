@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ldjcheck.classroom.quiz.question import Question
 
-_SAME = 1e-9
-
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -73,11 +71,9 @@ def _is_same_map(text: str, question: Question) -> bool:
     ours, theirs = (_output(each, question) for each in (text, question.right))
     if ours is None or theirs is None:
         return True  # nothing to compare
-    import torch
+    from ldjcheck.numerics.closeness import same
 
-    return ours.shape == theirs.shape and bool(
-        torch.allclose(ours, theirs, rtol=_SAME, atol=_SAME)
-    )
+    return same(ours, theirs)
 
 
 def _output(text: str, question: Question) -> Tensor | None:

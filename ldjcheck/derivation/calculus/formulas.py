@@ -293,7 +293,7 @@ class Formulas:
             return self.symbol(base)
         if node not in inside:
             return self._leaf(node)
-        if node.name in MOVES:  # of one number of each sample: it has one place only
+        if node.name in MOVES:  # behind a mask, or of one number of each sample
             return self.of(node.args[0], base, inside)
         return self.applied(node, lambda inner: self.of(inner, base, inside))
 
@@ -301,6 +301,8 @@ class Formulas:
         """Return a value that is held fixed: by its name, else by what it is made of."""
         if node.name == "number":
             return _literal(float(node.value))
+        if node.name == "__getitem__" and is_masked(node):
+            return self._leaf(node.args[0])
         is_made = node.function is not None and (
             plain_name(node.name) in FUNCTIONS or node.name in SAME
         )
@@ -354,6 +356,8 @@ class Formulas:
         name = plain_name(node.name)
         if node.name in SAME or name in SAME:
             return of(node.args[0])
+        if is_masked(node):
+            return self._put(node, of)
         if name not in FUNCTIONS:
             raise NoFormulaError(node, f"`{name}` has no derivative entry by entry")
         if name in _BOUNDS and not _changes_nothing(node):
@@ -385,6 +389,13 @@ class Formulas:
             return self.number(node, position, float(value))
         return value
 
+    def _put(self, node: Node, of: Callable[[Node], Expr]) -> Expr:
+        """Return what a value is once a mask has put another one in some of its places."""
+        whole, mask, put = (
+            self._given(node, i, a, of) for i, a in enumerate(node.args)
+        )
+        return Where(mask, put, whole)
+
     def _where(self, node: Node, arguments: list[Any]) -> Expr:
         if len(arguments) != 3:
             raise NoFormulaError(node, "`where` that finds places")
@@ -392,6 +403,21 @@ class Formulas:
         if isinstance(first, Node) and first.value.dtype != torch.bool:
             arguments = [arguments[1], arguments[0], arguments[2]]
         return Where(*arguments)
+
+
+def is_masked(node: Node) -> bool:
+    """Return whether a mask of the value's own shape tells which entries are taken or put.
+
+    Taken and put by one mask, entries keep their places.
+    """
+    if node.name not in ("__getitem__", "__setitem__", "masked_fill", "masked_fill_"):
+        return False
+    whole, mask = node.args[:2]
+    return (
+        isinstance(mask, Node)
+        and mask.value.dtype == torch.bool
+        and mask.value.shape == whole.value.shape
+    )
 
 
 _SHAPED = frozenset(
@@ -448,4 +474,12 @@ def _changes_nothing(node: Node) -> bool:
     )
 
 
-__all__ = ["Formulas", "Leaf", "NoFormulaError", "Wording", "moment_of", "plain_name"]
+__all__ = [
+    "Formulas",
+    "Leaf",
+    "NoFormulaError",
+    "Wording",
+    "is_masked",
+    "moment_of",
+    "plain_name",
+]

@@ -148,6 +148,16 @@ def sides(u: Expr, above: Expr, below: Expr) -> Expr:
     return Where(Above(u), above, below)
 
 
+class Sign(Function):  # type: ignore[misc]  # as above
+    """-1, 0 or 1, which has no derivative."""
+
+    is_real = True
+
+    def fdiff(self, argindex: int = 1) -> Expr:
+        """Return 0."""
+        return Integer(0)
+
+
 class Above(Function):  # type: ignore[misc]  # as above
     """The condition u > 0, which has no derivative."""
 
@@ -236,6 +246,8 @@ FUNCTIONS: dict[str, Any] = {
     "ndtri": NormalQuantile,
     "abs": real_abs,
     "absolute": real_abs,
+    "sign": Sign,
+    "sgn": Sign,
     "where": Where,
     "relu": lambda u, inplace=False: sides(u, u, Integer(0)),
     "leaky_relu": leaky,

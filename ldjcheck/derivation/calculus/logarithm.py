@@ -18,6 +18,7 @@ from ldjcheck.derivation.calculus.functions import (
     Log1p,
     LogSigmoid,
     Sigmoid,
+    Sign,
     Softplus,
     Where,
 )
@@ -113,7 +114,7 @@ class Logarithm:
             return LogSigmoid(factor.args[0])
         if isinstance(factor, Abs):
             return self.of(factor.args[0], depth)
-        if isinstance(factor, sympy.sign):
+        if isinstance(factor, (sympy.sign, Sign)):
             return Integer(0)
         if isinstance(factor, Expm1) and factor.args[0].is_positive:
             return factor.args[0] + sympy.log(-Expm1(-factor.args[0]))
@@ -141,6 +142,8 @@ class Logarithm:
         """Return the logarithm of a choice: by a condition, or by a mask of 0 and 1."""
         if isinstance(factor, Where):
             condition, then, otherwise = factor.args
+            if then.is_zero or otherwise.is_zero:  # no map is flat where it is asked
+                return self.of(then if otherwise.is_zero else otherwise, depth)
             return Where(condition, self.of(then, depth), self.of(otherwise, depth))
         for mask in sorted(factor.free_symbols & self._indicators, key=str):
             if not isinstance(factor, Add):

@@ -32,7 +32,7 @@ _OF_TORCH = {
     sympy.exp: "exp", sympy.log: "log", f.Ln: "log", sympy.tanh: "tanh", sympy.sinh: "sinh",
     sympy.cosh: "cosh", sympy.asinh: "asinh", sympy.acosh: "acosh",
     sympy.atanh: "atanh", sympy.sin: "sin", sympy.cos: "cos", sympy.tan: "tan",
-    sympy.atan: "atan", sympy.asin: "asin", sympy.acos: "acos", sympy.sign: "sign",
+    sympy.atan: "atan", sympy.asin: "asin", sympy.acos: "acos", sympy.sign: "sign", f.Sign: "sign",
     sympy.erf: "erf", sympy.erfinv: "erfinv", Abs: "abs", f.Sigmoid: "sigmoid",
     f.Log1p: "log1p", f.Expm1: "expm1",
 }  # fmt: skip

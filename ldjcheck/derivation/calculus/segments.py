@@ -16,6 +16,7 @@ from ldjcheck.derivation.calculus.formulas import (
     MOVES,
     SAME,
     NoFormulaError,
+    is_masked,
     plain_name,
 )
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
@@ -71,6 +72,8 @@ class _Walk:
         """Yield the segments on the way to a value, the earlier first."""
         if node is self._begin:
             yield ()
+        elif is_masked(node):
+            yield from self._stretch(node)
         elif node.name in MOVES and node.args[0] in self._depending:
             yield from self.back_from(node.args[0])
         elif node.name in JOINS:
@@ -125,7 +128,9 @@ class _Walk:
             for parent in current.parents:
                 if parent not in self._depending or parent in region:
                     continue
-                if parent is self._begin or parent.name in MOVES | JOINS:
+                if parent is self._begin or (
+                    parent.name in MOVES | JOINS and not is_masked(parent)
+                ):
                     bases.setdefault(parent)
                 elif _is_elementwise(parent):
                     region.add(parent)
@@ -140,7 +145,7 @@ class _Walk:
 
 def _is_elementwise(node: Node) -> bool:
     name = plain_name(node.name)
-    return name in FUNCTIONS or node.name in SAME or name in SAME
+    return name in FUNCTIONS or node.name in SAME or name in SAME or is_masked(node)
 
 
 def _dependents(formulas: Formulas, begin: Node) -> set[Node]:

@@ -103,18 +103,17 @@ class Recorded:
     executions: Mapping[int, Execution]
     sources: Sources
     form: Form
-    last: Mapping[tuple[int, Span], Node]  # by call and place: what it came to
+    made: Mapping[tuple[int, Span], list[Node]]  # by call and place, in order
 
 
 def recorded(trace: Trace, executions: Mapping[int, Execution], form: Form) -> Recorded:
     """Return a recorded call with what its expressions came to."""
-    last = {
-        (node.place.call, node.place.span): node
-        for node in trace.nodes
-        if node.place is not None
-    }
+    made: dict[tuple[int, Span], list[Node]] = {}
+    for node in trace.nodes:
+        if node.place is not None:
+            made.setdefault((node.place.call, node.place.span), []).append(node)
     return Recorded(
-        trace=trace, executions=executions, sources=Sources(), form=form, last=last
+        trace=trace, executions=executions, sources=Sources(), form=form, made=made
     )
 
 

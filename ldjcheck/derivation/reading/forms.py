@@ -31,6 +31,8 @@ class Form:
             if not axes:
                 return ""
             return f".sum({axes})" if self.event == 1 else f".sum(({axes}))"
+        if rank < 2:
+            return ""  # one number for each sample already
         keep = ", keepdim=True" if self.column else ""
         return f".sum(dim=1{keep})" if rank == 2 else f".flatten(1).sum(dim=1{keep})"
 

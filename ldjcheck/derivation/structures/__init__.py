@@ -13,6 +13,7 @@ from ldjcheck.derivation.structures import (
     hidden,
     linear,
     low_rank,
+    normalisation,
     volume,
 )
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 STRUCTURES: tuple[Structure, ...] = (
     elementwise.terms,
     linear.terms,
+    normalisation.terms,
     low_rank.terms,
     hidden.terms,
     volume.terms,

@@ -33,7 +33,7 @@ class Scope:
         self.moment = moment
         self._executions = call.executions
         self._sources = call.sources
-        self._last = call.last
+        self._made = call.made
 
     def word(self, leaf: Leaf) -> str | None:
         """Return how to write what a symbol stands for; None where there is no way."""
@@ -87,13 +87,17 @@ class Scope:
     def _is_outcome(self, node: Node) -> bool:
         """Return whether a value is what the expression at its place came to.
 
-        A module that is called there runs many operations, and hands back the last.
+        A module that is called there runs many operations, and hands back the last. A loop
+        runs the expression again, each time on another line's turn.
         """
         assert node.place is not None
-        last = self._last.get((node.place.call, node.place.span))
-        if last is None or last is node:
+        made = self._made.get((node.place.call, node.place.span), [])
+        execution = self._executions[node.place.call]
+        turn = moment_of(execution, node)
+        here = [each for each in made if moment_of(execution, each) is turn]
+        if not here or here[-1] is node:
             return True
-        return node.part is not None and last.args is node.args
+        return node.part is not None and here[-1].args is node.args
 
     def _is_unmoved(self, path: str) -> bool:
         root = path.partition(".")[0].partition("[")[0]

@@ -29,31 +29,33 @@ def edits_of(
     old = [line.decode().rstrip("\r\n") for line in source.lines[first - 1 : last]]
     text = replaced(source.lines[first - 1 : last], changes, first).decode()
     new = text.removesuffix("\n").split("\n") if text else []
+    for index, rows in _rewritten(old, new).items():
+        yield Edit(
+            file=file,
+            cell=cell,
+            line=first + index,
+            before=old[index],
+            after="\n".join(rows),
+        )
+
+
+def _rewritten(old: Sequence[str], new: Sequence[str]) -> dict[int, list[str]]:
+    """Return the lines that change, by their place, each with what stands there then.
+
+    What is added goes with the line above, or below where there is none: a line may have
+    something added on both sides.
+    """
+    found: dict[int, list[str]] = {}
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
     for tag, i, j, k, m in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        if tag == "insert":  # tied to the line above, or below where there is none
-            above = i > 0
-            anchor = i - 1 if above else i
-            kept = old[anchor]
-            lines = [kept, *new[k:m]] if above else [*new[k:m], kept]
-            yield Edit(
-                file=file,
-                cell=cell,
-                line=first + anchor,
-                before=kept,
-                after="\n".join(lines),
-            )
-            continue
-        for index in range(i, j):
-            position = k + index - i
-            is_last = index == j - 1
-            rows = new[position:m] if is_last else new[position : min(position + 1, m)]
-            yield Edit(
-                file=file,
-                cell=cell,
-                line=first + index,
-                before=old[index],
-                after="\n".join(rows),
-            )
+        if tag == "insert":
+            anchor = max(i - 1, 0)
+            rows = found.setdefault(anchor, [old[anchor]])
+            at = 0 if i == 0 else len(rows)
+            rows[at:at] = new[k:m]
+        elif tag != "equal":
+            for index in range(i, j):
+                position = k + index - i
+                end = m if index == j - 1 else min(position + 1, m)
+                found[index] = [*new[position:end]]
+    return found

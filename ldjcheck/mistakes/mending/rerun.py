@@ -11,6 +11,7 @@ from torch import Tensor
 from ldjcheck.experiments import convergence
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
+from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Evidence, GradientMeasured
 from ldjcheck.running.failed_calls import (
@@ -124,7 +125,7 @@ class Rehearsal:
         except FailedCallError:
             return None
         y = outcome.y.detach()
-        if y.shape != side.y.shape or not _is_same(y, side.y):
+        if y.shape != side.y.shape or not same(y, side.y):
             return None  # it cannot be run again as it was measured
         return _Scene(runner, side, y, outcome.operations)
 
@@ -165,7 +166,7 @@ class Rehearsal:
             return None
         if outcome.form is not None or outcome.reported is None:
             return None
-        if outcome.y.shape != scene.y.shape or not _is_same(outcome.y, scene.y):
+        if outcome.y.shape != scene.y.shape or not same(outcome.y, scene.y):
             return None
         return outcome.reported.detach().double().cpu()
 
@@ -179,10 +180,10 @@ def _is_wrong(side: Side) -> bool:
     return not side.agrees
 
 
-def measure_again(
+def measured_again(
     bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
-) -> tuple[tuple[Sides, ...], tuple[GradientMeasured, ...]]:
-    """Return the layer and its gradients measured anew, as its code is now.
+) -> Evidence:
+    """Return what is measured of the layer anew, as its code is now.
 
     At `configs` everything is looked at but what earlier calls leave behind, at `more` the
     two numbers alone.
@@ -192,11 +193,8 @@ def measure_again(
     further = tuple(measure_sides(quicker, config) for config in more)
     values = Evidence(probes=tuple(more), sides=further)
     values = observed(bench, values, (convergence.EXPERIMENT,))
-    return (*anew.measured, *values.sides), anew.of(GradientMeasured)
-
-
-def _is_same(a: Tensor, b: Tensor) -> bool:
-    a, b = a.detach(), b.detach()
-    return a.shape == b.shape and torch.allclose(
-        a.double(), b.double(), rtol=1e-12, atol=1e-12, equal_nan=True
+    sides = (*anew.measured, *values.sides)
+    gradients = anew.of(GradientMeasured)
+    return Evidence(
+        probes=tuple(s.probe for s in sides), sides=sides, observations=gradients
     )

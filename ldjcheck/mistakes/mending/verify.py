@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ldjcheck.judging import breaks_contract, compare
-from ldjcheck.mistakes.mending.rerun import Rehearsal, measure_again
+from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
@@ -70,9 +70,8 @@ class Verification:
 
     def _compared(self) -> Comparison:
         plans = self.plans
-        measured, gradients = measure_again(self.bench, plans.closely, plans.by_value)
-        before = self.before.measurement
-        return compare(replace(before, measured=measured, gradients=gradients))
+        evidence = measured_again(self.bench, plans.closely, plans.by_value)
+        return compare(replace(self.before.measurement, evidence=evidence))
 
     def _remember(self, after: Comparison) -> None:
         for verdict in after.verdicts:

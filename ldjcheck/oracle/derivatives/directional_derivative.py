@@ -53,6 +53,41 @@ def anchored(
     return holds
 
 
+def followed(products: Products, generator: torch.Generator) -> Tensor:
+    """Return on which samples differences of y confirm the products, `(batch,)`.
+
+    For maps of many steps, along all inputs at once. Such maps may amplify whatever is
+    done to them: the step is the smaller the more they do, and an output that hardly moves
+    is held against how much the others do.
+
+    Raises:
+        NoProductsError: there are no products J v to hold against.
+    """
+    x, y = products.x.reshape(products.batch, -1).double(), products.y.double()
+    pending = torch.ones_like(y, dtype=torch.bool)
+    every = torch.arange(products.dims, device=y.device)
+    ulp = _ROUNDED * torch.finfo(products.y.dtype).eps
+    rough = products.epsilon > _IS_ROUGH
+    for step in _ROUGH if rough else _FINE:
+        direction = _direction(products, every, generator)
+        claimed = products.times_transposed(direction[None])[0]
+        usual = claimed.square().mean(dim=1, keepdim=True).sqrt()
+        calm = y.square().mean(dim=1, keepdim=True).sqrt() / usual
+        move = step * calm.clamp(max=1.0).nan_to_num(1.0)
+        near, size = _difference(products, move * direction, 1.0, every)
+        scale, least = (claimed.abs() + usual) * move, ulp * size
+        off = (move * claimed - near).abs()
+        pending &= ~(off <= _NEAR[rough] * scale + least) | (least > _UNCLEAR * scale)
+        if not pending.any():
+            break
+        far, _ = _difference(products, move * direction, 2.0, every)
+        error = (near - far).abs() + least
+        pending &= ~((off <= 3.0 * error) & (error <= _UNCLEAR * scale))
+        if not pending.any():
+            break
+    return ~pending.any(dim=1)
+
+
 def _is_copied(products: Products, stage: Stage, generator: torch.Generator) -> bool:
     """Return whether the outputs follow the inputs bit by bit when those are moved."""
     x = products.x.reshape(products.batch, -1)

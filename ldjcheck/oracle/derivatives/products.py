@@ -20,8 +20,13 @@ import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 
+from ldjcheck.running.observers.passages import point_of
+
 if TYPE_CHECKING:
+    from torch.autograd.graph import GradientEdge
+
     from ldjcheck.records import Method
+    from ldjcheck.running.observers.passages import Point
 
 EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""
@@ -166,7 +171,7 @@ class ReverseProducts(Products):
         self.method = "reverse"
         self._keeps = True  # a recorded call can be gone through more than once
         self._served = False  # it could once
-        self._graph: tuple[Tensor, Tensor] | None = self._recorded()
+        self._graph: tuple[Tensor | GradientEdge, Tensor] | None = self._recorded()
         self._at_once = 0  # products, once it was looked how many
 
     @property
@@ -179,7 +184,20 @@ class ReverseProducts(Products):
         """The event shape of the output."""
         return self.event_out
 
-    def _recorded(self) -> tuple[Tensor, Tensor]:
+    @property
+    def points(self) -> tuple[Point, Point]:
+        """Return where the recorded call begins and ends.
+
+        Raises:
+            NoProductsError: none is kept.
+        """
+        if self._graph is None:
+            raise NoProductsError
+        leaf, y = self._graph
+        assert isinstance(leaf, Tensor)
+        return point_of(leaf), point_of(y)
+
+    def _recorded(self) -> tuple[Tensor | GradientEdge, Tensor]:
         with torch.inference_mode(False), torch.enable_grad():
             leaf = self.x.clone().requires_grad_()
             # a clone: maps that write into their argument may not do so to a leaf
@@ -212,19 +230,21 @@ class ReverseProducts(Products):
         self._served = True
         return found
 
-    def _back(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    def _back(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
-                y, leaf, w.to(y), retain_graph=self._keeps, allow_unused=True
-            )
+                y, leaf, w.to(y).reshape(y.shape), retain_graph=self._keeps,
+                allow_unused=True,
+            )  # fmt: skip
         if found is None:
             return torch.zeros_like(self.x).reshape(self.batch, -1)
         return found.detach().reshape(self.batch, -1)
 
-    def _batched(self, leaf: Tensor, y: Tensor, w: Tensor) -> Tensor:
+    def _batched(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
-                y, leaf, w.to(y), retain_graph=True, allow_unused=True,
+                y, leaf, w.to(y).reshape(len(w), *y.shape), retain_graph=True,
+                allow_unused=True,
                 is_grads_batched=True,
             )  # fmt: skip
         if found is None:
@@ -273,7 +293,35 @@ class ReverseProducts(Products):
             (found,) = torch.autograd.grad(
                 back, w, v.reshape(back.shape).to(back), allow_unused=True
             )
-        return torch.zeros_like(y) if found is None else found.detach()
+        found = torch.zeros_like(y) if found is None else found.detach()
+        return found.reshape(self.batch, -1)
+
+
+class PartialProducts(ReverseProducts):
+    """Products of a part of a recorded call, from one point on the way to another."""
+
+    def __init__(self, whole: ReverseProducts, start: Point, end: Point) -> None:
+        self._points = start, end
+        super().__init__(whole._f, start.tensor)
+        self.y = end.tensor.detach().reshape(self.batch, -1)
+        self.event_out = tuple(end.tensor.shape[1:])
+
+    def _recorded(self) -> tuple[Tensor | GradientEdge, Tensor]:
+        start, end = self._points
+        if start.edge is None or not end.tensor.requires_grad:
+            raise NoProductsError
+        return start.edge, end.tensor
+
+    def _called(self, x: Tensor) -> Tensor:
+        raise NoProductsError  # what lies between two points is not called by itself
+
+    def _forward(self, v: Tensor) -> Tensor:
+        raise NoProductsError
+
+    @property
+    def calls(self) -> int:
+        """None of its own."""
+        return 0
 
 
 class ForwardProducts(Products):

@@ -36,7 +36,7 @@ def _known(asked: Question) -> Known | None:
     side, options = asked.side, asked.bench.options
     if not side.disagrees or side.exact.underived or side.exact.allowed is None:
         return None
-    if side.exact.method == "products":
+    if side.exact.method in ("products", "composition"):
         return None  # too many dims for its steps to be looked at one by one
     if not asked.bench.losses or (options.atol, options.rtol) != (None, None):
         return None

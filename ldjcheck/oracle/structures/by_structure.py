@@ -92,8 +92,17 @@ def determinant(f: EventMap, x: Tensor, wanted: Wanted | None = None) -> Determi
 def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Products]:
     """Return the same, and the products of the Jacobians, of which there may be more."""
     generator = torch.Generator().manual_seed(wanted.seed)
-    ways = WAYS if wanted.differences else AUTOGRAD
-    products, glimpses = _looked_at(f, x, generator, ways)
+    products, glimpses = looked_at(f, x, generator, wanted)
+    return solved_by(products, glimpses, generator, wanted), products
+
+
+def solved_by(
+    products: Products,
+    glimpses: tuple[Glimpse, ...],
+    generator: torch.Generator,
+    wanted: Wanted,
+) -> Determinant:
+    """Return the same by products that are at hand, some of which were looked at."""
     every = torch.arange(products.dims, device=products.x.device)
     whole = Block(
         products=products,
@@ -104,29 +113,55 @@ def solved(f: EventMap, x: Tensor, wanted: Wanted) -> tuple[Determinant, Product
     )
     pending = torch.ones(products.batch, dtype=torch.bool, device=every.device)
     known = _solved(whole, pending, every[:0], wanted)
-    return _record(products, known, wanted, generator), products
+    return _record(products, known, wanted, generator)
 
 
-def _looked_at(
-    f: EventMap, x: Tensor, generator: torch.Generator, ways: tuple[type[Products], ...]
+def looked_at(
+    f: EventMap, x: Tensor, generator: torch.Generator, wanted: Wanted
 ) -> tuple[Products, tuple[Glimpse, ...]]:
-    """Return the products of f, and some columns of A."""
-    batch, dims = len(x), x[0].numel()
-    glimpses: list[Glimpse] = []
-    products: Products | None = None
-    count = 1 if dims <= FEW else max(1, _GLIMPSES // batch)
+    """Return the products of f, and some columns of A.
+
+    Raises:
+        NoProductsError, NoTensorError, UnequalDimsError: as `determinant`.
+    """
+    sources, units = _units(len(x), x[0].numel(), generator)
+    sources, units = sources.to(x.device), units.to(x.device)
+    ways = WAYS if wanted.differences else AUTOGRAD
+    products, columns = opened(f, x, units, ways)
+    first = Glimpse(sources=sources, columns=columns)
+    return products, (first, *_more(products, generator, _columns(products) - 1))
+
+
+def glimpsed(products: Products, generator: torch.Generator) -> tuple[Glimpse, ...]:
+    """Return some columns of A.
+
+    Raises:
+        NoProductsError: there are none.
+    """
+    return _more(products, generator, _columns(products))
+
+
+def _columns(products: Products) -> int:
+    return 1 if products.dims <= FEW else max(1, _GLIMPSES // products.batch)
+
+
+def _more(
+    products: Products, generator: torch.Generator, count: int
+) -> tuple[Glimpse, ...]:
+    found = []
     for _ in range(count):
-        sources = torch.randint(0, dims, (batch,), generator=generator)
-        units = torch.zeros(batch, dims, dtype=torch.float64)
-        units[torch.arange(batch), sources] = 1.0
-        units, sources = units.to(x.device), sources.to(x.device)
-        if products is None:
-            products, columns = opened(f, x, units, ways)
-        else:
-            columns = products.times(units)
-        glimpses.append(Glimpse(sources=sources, columns=columns))
-    assert products is not None
-    return products, tuple(glimpses)
+        sources, units = _units(products.batch, products.dims, generator)
+        units, sources = units.to(products.x.device), sources.to(products.x.device)
+        found.append(Glimpse(sources=sources, columns=products.times(units)))
+    return tuple(found)
+
+
+def _units(batch: int, dims: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Return a source of each sample, and the vector that asks for its column."""
+    sources = torch.randint(0, dims, (batch,), generator=generator)
+    units = torch.zeros(batch, dims, dtype=torch.float64)
+    units[torch.arange(batch), sources] = 1.0
+    return sources, units
 
 
 def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Known:

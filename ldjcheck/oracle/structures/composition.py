@@ -1,35 +1,41 @@
-"""log|det J| of a whole flow: the sum over its parts, at the points where it calls them.
+"""log|det J| of a whole flow: the sum over its parts, at the points where it runs them.
 
 J = P J_K ... P J_2 P J_1, where each part's Jacobian has a structure of its own, and P are
-permutations: between the parts numbers are squeezed, split off and put together, but not
-changed. That is looked up number by number, and proved by random products: those through
-the whole flow equal those through its parts.
+permutations: between the parts numbers are squeezed, split off and put together. Parts are
+what autograd recorded between the tensors that enter and leave calls, and what lies between
+such calls. That they are the flow is looked up number by number, and proved by random
+products: those through the whole equal those through the parts, one after the other. A part
+may be a flow itself.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle.derivatives.directional_derivative import followed
 from ldjcheck.oracle.derivatives.products import (
-    DifferenceProducts,
-    ForwardProducts,
     NoProductsError,
-    Products,
+    PartialProducts,
     ReverseProducts,
-    opened,
 )
-from ldjcheck.oracle.structures.by_structure import Wanted, solved
+from ldjcheck.oracle.structures.by_structure import (
+    Wanted,
+    glimpsed,
+    looked_at,
+    solved_by,
+)
+from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.oracle.derivatives.products import EventMap
-    from ldjcheck.oracle.structures.determinant import Determinant
+    from ldjcheck.running.observers.passages import Passage, Passages, Point
 
 _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part
@@ -38,181 +44,254 @@ _FACTOR = 1.1  # no power of two, by which nothing is rounded
 _NEAR = 1e-10  # relative: a number that is computed once more
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """A part of a flow, and the point at which the flow calls it, `(batch, *event)`."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Part:
+    """What a flow does between two points, to numbers that stand at some places.
 
-    f: EventMap
-    x: Tensor
+    The places are among those of the whole flow's numbers, in the order of the part's own.
+    """
+
+    start: Point
+    end: Point
+    places: Tensor
+    products: ReverseProducts
+    calls: Sequence[Passage] = field(default_factory=tuple)  # that were made on the way
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Composition:
-    """What is known of a flow from its parts, `(batch,)` each, in nats."""
+def determined(
+    f: EventMap, x: Tensor, heard: Passages, wanted: Wanted | None = None
+) -> Determinant:
+    """Return log|det J| by the parts of a map, or by the structure of the whole.
 
-    exact: Tensor  # the sum over the parts
-    sign: Tensor
-    allowed: Tensor | None
-    parts: tuple[Determinant, ...]
-    adds_up: Tensor  # on which samples the parts are shown to make up the whole
-    residual: Tensor  # of the products through the whole, relative to their size
-    bound: Tensor  # what rounding explains of that
-    broken_at: int | None  # the step whose input is not what came before; K: the output
-    products: int
-    calls: int  # of parts, and of the whole: a few
+    Args:
+        f: the map, as `determinant` takes it.
+        x: the points, `(batch, *event)`.
+        heard: listens while f is recorded.
+        wanted: what is asked.
 
-    @property
-    def is_known(self) -> Tensor:
-        """On which samples the sum is the flow's log|det J|."""
-        return self.adds_up & ~torch.isnan(self.exact)
+    Raises:
+        NoProductsError, NoTensorError, UnequalDimsError: as `determinant`.
+    """
+    wanted = wanted or Wanted()
+    generator = torch.Generator().manual_seed(wanted.seed)
+
+    def listened(x: Tensor) -> Tensor:
+        if not x.requires_grad:
+            return f(x)
+        with heard.listening():
+            return f(x)
+
+    products, glimpses = looked_at(listened, x, generator, wanted)
+    if isinstance(products, ReverseProducts) and heard.seen:
+        found = composed(products, heard.seen, wanted)
+        if found is not None:
+            return found
+    return solved_by(products, glimpses, generator, wanted)
 
 
 def composed(
-    steps: Sequence[Step], whole: Step, wanted: Wanted | None = None
-) -> Composition:
-    """Return log|det J| of a flow as the sum over its parts.
+    products: ReverseProducts, calls: Sequence[Passage], wanted: Wanted
+) -> Determinant | None:
+    """Return log|det J| as the sum over parts; None where they do not tell it.
 
-    Args:
-        steps: the parts in the order in which they run, each at its own point. A part may
-            take some of the numbers only, as behind a split.
-        whole: the flow itself, at the point where the numbers start.
-        wanted: what is asked of each part.
-
-    Raises:
-        NoProductsError: nothing differentiates through the flow, or one of its parts.
-        UnequalDimsError: the Jacobian of one of them is not square.
+    `calls` are those that were heard while the products were recorded.
     """
-    wanted = wanted or Wanted()
-    pairs = [_part(step, wanted) for step in steps]
-    parts = tuple(part for part, _ in pairs)
-    proof = _proved(steps, [y for _, y in pairs], whole, wanted.seed)
-    allowed = [part.allowed for part in parts if part.allowed is not None]
-    return Composition(
-        exact=torch.stack([part.exact for part in parts]).sum(dim=0),
-        sign=torch.stack([part.sign for part in parts]).prod(dim=0) * proof.parity,
-        allowed=torch.stack(allowed).sum(dim=0) if wanted.bounds else None,
-        parts=parts,
-        adds_up=proof.holds,
-        residual=proof.residual,
-        bound=proof.bound,
-        broken_at=proof.broken_at,
-        products=proof.products + sum(part.products for part in parts),
-        calls=proof.calls + sum(part.calls for part in parts),
-    )
-
-
-def _part(step: Step, wanted: Wanted) -> tuple[Determinant, Tensor]:
-    """Return what is known of a part, and y, flat: what its call recorded is let go."""
-    found, products = solved(step.f, step.x, wanted)
-    return found, products.y.double()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Proof:
-    holds: Tensor
-    residual: Tensor
-    bound: Tensor
-    parity: float
-    broken_at: int | None
-    products: int
-    calls: int
-
-
-def _proved(
-    steps: Sequence[Step], outputs: Sequence[Tensor], whole: Step, seed: int
-) -> _Proof:
-    """Return on which samples products through the whole are those through the parts."""
-    w = _random(whole.x, seed)
+    start, end = products.points
+    every = torch.arange(products.dims, device=products.x.device)
+    whole = Part(start=start, end=end, places=every, products=products, calls=calls)
     try:
-        chain = _Chain((ReverseProducts,))
-        direct = chain.multiplied(whole, torch.cat([w, _FACTOR * w[:1]]))
+        parts, order = _taken_apart(whole, wanted.seed)
     except NoProductsError:
-        chain = _Chain((ForwardProducts, DifferenceProducts))
-        direct = chain.multiplied(whole, torch.cat([w, _FACTOR * w[:1]]))
-    noise = (direct[-1] / _FACTOR - direct[0]).abs()
-    none = torch.zeros(len(w[0]), dtype=torch.float64, device=w.device)
-    places, broken_at = _route(steps, outputs, whole.x, chain.values[0])
-    if broken_at is None:
-        through = chain.through(steps, places, w)
-        size = direct[:-1].abs() + through.abs()
-        residual = (direct[:-1] - through).abs()
-        units = _ROUNDING * chain.epsilon * (1 + len(steps))
-        allowed = units * size + _LOUD * noise
-        holds = (residual <= allowed).all(dim=2).all(dim=0)
-        relative = torch.where(residual > 0, residual / size, 0.0).amax(dim=(0, 2))
-        bound = torch.where(size > 0, allowed / size, 0.0).amax(dim=(0, 2))
-    else:
-        holds, relative, bound = none > 0, none + torch.inf, none
-    return _Proof(
-        holds=holds,
-        residual=relative,
-        bound=bound,
-        parity=1.0 if broken_at is not None else float(parities(places[-1][None])),
-        broken_at=broken_at,
-        products=chain.products,
-        calls=chain.calls,
+        return None
+    if len(parts) < 2:
+        return None
+    known = []
+    for part in parts:
+        found = _solved(part, wanted)
+        if found is None:
+            return None
+        known.append(found)
+    return _summed(products, known, order, wanted)
+
+
+def _solved(part: Part, wanted: Wanted) -> Determinant | None:
+    """Return what is known of a part by itself, where that is something."""
+    generator = torch.Generator().manual_seed(wanted.seed)
+    try:
+        glimpses = glimpsed(part.products, generator)
+        alone = replace(wanted, anchor=False)
+        found = solved_by(part.products, glimpses, generator, alone)
+    except NoProductsError:
+        return None
+    coupled = found.coupled is not None and bool(found.coupled.any())
+    return None if coupled or not bool(found.is_known.all()) else found
+
+
+def _summed(
+    products: ReverseProducts,
+    known: Sequence[Determinant],
+    order: Tensor,
+    wanted: Wanted,
+) -> Determinant:
+    def stacked(name: str) -> Tensor:
+        return torch.stack([getattr(each, name) for each in known])
+
+    holds = None
+    if wanted.anchor:
+        generator = torch.Generator().manual_seed(wanted.seed)
+        try:
+            holds = followed(products, generator)
+        except NoProductsError:  # no product from the other side to hold against
+            holds = torch.zeros_like(stacked("exact")[0], dtype=torch.bool)
+    parity = float(parities(order[None]))
+    return Determinant(
+        exact=stacked("exact").sum(dim=0),
+        sign=stacked("sign").prod(dim=0) * parity,
+        allowed=stacked("allowed").sum(dim=0) if wanted.bounds else None,
+        shares=None,
+        structure=None,
+        parts=tuple(each for one in known for each in one.parts),
+        method="composition",
+        products=products.products + sum(each.products for each in known),
+        calls=products.calls,
+        residual=stacked("residual").amax(dim=0),
+        bound=stacked("bound").amin(dim=0),
+        anchored=holds,
+        jacobian=None,
+        coupled=None,
+        refused=None,
     )
 
 
-class _Chain:
-    """Products through one map after the other, in one mode, with what they cost."""
+def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
+    """Return the parts that a flow is made of, and where its output's numbers stand then.
 
-    def __init__(self, ways: tuple[type[Products], ...]) -> None:
-        self.ways = ways
-        self.products = 0
-        self.calls = 0
-        self.epsilon = 0.0
-        self.values: list[Tensor] = []  # of the maps, in the order in which they came
-
-    def multiplied(self, step: Step, w: Tensor) -> Tensor:
-        """Return A w of one map, `(k, batch, dims)`.
-
-        Raises:
-            NoProductsError: this mode does not go through the map.
-        """
-        products, first = opened(step.f, step.x, w[0], self.ways)
-        found = torch.cat([first[None], products.times(w[1:])])
-        self.products += products.products
-        self.calls += products.calls
-        self.epsilon = max(self.epsilon, products.epsilon)
-        self.values.append(products.y.double())
-        return found
-
-    def through(
-        self, steps: Sequence[Step], places: Sequence[Tensor], w: Tensor
-    ) -> Tensor:
-        """Return the product of all steps, where each takes its numbers from its places."""
-        *between, last = places
-        backwards = ReverseProducts in self.ways
-        state = torch.zeros_like(w)
-        if backwards:
-            state[..., last] = w
-        else:
-            state = w.clone()
-        pairs = list(zip(steps, between, strict=True))
-        for step, at in reversed(pairs) if backwards else pairs:
-            state[..., at] = self.multiplied(step, state[..., at])
-        return state if backwards else state[..., last]
-
-
-def _route(
-    steps: Sequence[Step], outputs: Sequence[Tensor], x: Tensor, y: Tensor
-) -> tuple[list[Tensor], int | None]:
-    """Return where each step's numbers stand among all, at last those of y.
-
-    And the number of the first step whose input is not there.
+    The flow itself, where none are found that multiply to it.
     """
-    state = x.flatten(1).double()
-    places = list[Tensor]()
-    for number, values in enumerate([*(step.x.flatten(1) for step in steps), y]):
-        found = _found(values.double(), state)
-        if found is None or (number == len(steps) and values.shape != state.shape):
-            return places, number
-        places.append(found)
-        if number < len(steps):
-            state = state.clone()
-            state[:, found] = outputs[number]
-    return places, None
+    every = torch.arange(len(whole.places), device=whole.places.device)
+    outermost = _outermost(whole.calls)
+    reporting = [each for each in outermost if each.reports]
+    for calls in (
+        (reporting, outermost) if len(reporting) < len(outermost) else (outermost,)
+    ):
+        route = _route(whole, calls)
+        if route is None:
+            continue
+        parts, order = route
+        if not _is_the_same(parts, whole) and not _multiply(parts, order, whole, seed):
+            continue
+        found, moved = list[Part](), every.clone()  # parts leave theirs in their order
+        for part in parts:
+            within, last = _taken_apart(part, seed)
+            at = moved[part.places]
+            found += [replace(each, places=at[each.places]) for each in within]
+            moved[part.places] = at[last]
+        return found, moved[order]
+    return [replace(whole, places=every)], every
+
+
+def _outermost(calls: Sequence[Passage]) -> list[Passage]:
+    """Return the calls that were made within no other."""
+    found: list[Passage] = []
+    for each in calls:  # in the order in which they began
+        if not found or not found[-1].holds(each):
+            found.append(each)
+    return found
+
+
+def _is_the_same(parts: Sequence[Part], whole: Part) -> bool:
+    """Return whether a part is the whole: one call hands on to another."""
+    (part, *more), start, end = parts, whole.start.edge, whole.end.edge
+    return not more and (part.start.edge, part.end.edge) == (start, end)
+
+
+def _route(whole: Part, calls: Sequence[Passage]) -> tuple[list[Part], Tensor] | None:
+    """Return parts that lead from the input's numbers to the output's, one after the other.
+
+    Each takes numbers that are there, in whatever order. Where a call that reports takes
+    others, what lies between is a part too, if it makes them of all that came out last.
+    """
+    state = whole.start.values.clone()
+    start = Part(
+        start=whole.start,
+        end=whole.start,
+        places=torch.arange(state.shape[1], device=state.device),
+        products=whole.products,
+    )
+    parts, last = list[Part](), start
+    closed: tuple[int, Tensor] | None = None
+    for call in calls:
+        more = _next(whole, call, state, last)
+        if not more:
+            continue
+        parts += more
+        last = more[-1]
+        state[:, last.places] = last.end.values
+        order = _found(whole.end.values, state)
+        if order is not None and len(order) == len(start.places):
+            closed = len(parts), order
+    if closed is not None:
+        return parts[: closed[0]], closed[1]
+    if not parts or len(last.places) != len(start.places):
+        return None
+    rest = _between(whole, last.end, whole.end, last.places)
+    return None if rest is None else ([*parts, rest], last.places)
+
+
+def _next(whole: Part, call: Passage, state: Tensor, last: Part) -> list[Part]:
+    """Return the parts that a call adds to those before it, if any."""
+    if call.left.edge is None or call.left.size > state.shape[1]:
+        return []
+    inner = [each for each in whole.calls if call.holds(each)]
+    places = None
+    if call.entered.edge is not None:
+        places = _found(call.entered.values, state)
+    if places is not None:
+        part = _between(whole, call.entered, call.left, places, inner)
+        return [] if part is None else [part]
+    if not call.reports or call.left.size != len(last.places):
+        return []
+    if call.entered.edge is None:  # what moves comes in on the way, as noise does
+        part = _between(whole, last.end, call.left, last.places, inner)
+        return [] if part is None else [part]
+    before = _between(whole, last.end, call.entered, last.places)
+    part = _between(whole, call.entered, call.left, last.places, inner)
+    return [] if before is None or part is None else [before, part]
+
+
+def _between(
+    whole: Part,
+    start: Point,
+    end: Point,
+    places: Tensor,
+    calls: Sequence[Passage] = (),
+) -> Part | None:
+    """Return what lies between two points; None where the one does not hang on the other."""
+    try:
+        products = PartialProducts(whole.products, start, end)
+        reached = products.times(
+            torch.ones(products.batch, products.dims).to(places.device)
+        )
+    except NoProductsError:
+        return None
+    if not reached.any():
+        return None
+    return Part(start=start, end=end, places=places, products=products, calls=calls)
+
+
+def _multiply(parts: Sequence[Part], order: Tensor, whole: Part, seed: int) -> bool:
+    """Return whether products through the whole are those through the parts."""
+    w = _random(whole, seed)
+    through = torch.zeros_like(w)
+    through[..., order] = w
+    for part in reversed(parts):
+        through[..., part.places] = part.products.times(through[..., part.places])
+    direct = whole.products.times(torch.cat([w, _FACTOR * w[:1]]))
+    noise = (direct[-1] / _FACTOR - direct[0]).abs()
+    direct = direct[:-1]
+    units = _ROUNDING * whole.products.epsilon * (1 + len(parts))
+    allowed = units * (direct.abs() + through.abs()) + _LOUD * noise
+    return bool(((direct - through).abs() <= allowed).all())
 
 
 def _found(values: Tensor, among: Tensor) -> Tensor | None:
@@ -220,13 +299,17 @@ def _found(values: Tensor, among: Tensor) -> Tensor | None:
 
     What is computed once more may be off in its last digits.
     """
+    if values.shape[1] > among.shape[1]:
+        return None
     if values.shape == among.shape and _is_near(values, among):
         return torch.arange(values.shape[1], device=values.device)
-    ranked, order = among[0].sort()
-    right = torch.searchsorted(ranked, values[0].contiguous())
-    right = right.clamp_max(len(ranked) - 1)
+    # One number may be there twice in a sample, but not in all samples at one place.
+    blend = torch.cos(torch.arange(1.0, len(values) + 1.0)).to(values)
+    wanted, there = blend @ values, blend @ among
+    ranked, order = there.sort()
+    right = torch.searchsorted(ranked, wanted).clamp_max(len(ranked) - 1)
     left = (right - 1).clamp_min(0)
-    nearer = (values[0] - ranked[left]).abs() < (ranked[right] - values[0]).abs()
+    nearer = (wanted - ranked[left]).abs() < (ranked[right] - wanted).abs()
     places = order[torch.where(nearer, left, right)]
     alone = len(places.unique()) == len(places)
     return places if alone and _is_near(values, among[:, places]) else None
@@ -236,10 +319,10 @@ def _is_near(here: Tensor, there: Tensor) -> bool:
     return bool(((here - there).abs() <= _NEAR * (1.0 + here.abs())).all())
 
 
-def _random(x: Tensor, seed: int) -> Tensor:
+def _random(whole: Part, seed: int) -> Tensor:
     """Return random vectors, `(probes, batch, dims)`, between 1/2 and 3/2 in size."""
     generator = torch.Generator().manual_seed(seed)
-    shape = (_PROBES, len(x), x[0].numel())
+    shape = (_PROBES, whole.products.batch, whole.products.dims)
     size = 0.5 + torch.rand(shape, generator=generator, dtype=torch.float64)
     sign = torch.randint(0, 2, shape, generator=generator).double() * 2 - 1
-    return (size * sign).to(x.device)
+    return (size * sign).to(whole.places.device)

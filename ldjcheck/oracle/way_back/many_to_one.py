@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
@@ -21,15 +22,13 @@ if TYPE_CHECKING:
 
     from ldjcheck.running.runner import Runner
 
-_SAME = 1e-9  # relative: two images that are one
-
 
 def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
     """Return whether the map takes x and back to one point, under the same noise.
 
     It then has to tell the points themselves apart: one image for all would say nothing.
     """
-    if back.shape != x.shape or _is_close(back, x):
+    if back.shape != x.shape or same(back, x):
         return False
     if x.unique().numel() > 1 and back.unique().numel() == 1:
         return False
@@ -39,32 +38,29 @@ def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:
         again = runner.run("forward", back.detach().to(x.dtype), Frozen()).y.detach()
     except FailedCallError:
         return False
-    return bool(noise.draws) and again.shape == there.shape and _is_close(again, there)
+    return bool(noise.draws) and same(again, there)
 
 
-def _is_close(a: Tensor, b: Tensor) -> bool:
-    return torch.allclose(a.double(), b.double(), rtol=_SAME, atol=_SAME)
+def beyond_noise(runner: Runner, x: Tensor) -> float | None:
+    """Return how far x lies outside of what comes back without noise and with all of it.
 
-
-def is_spanned_by_noise(runner: Runner, x: Tensor, allowed: float) -> bool:
-    """Return whether x lies between what comes back without noise and with all of it.
-
-    Only noise from 0 to 1 has such ends.
+    Only noise from 0 to 1 has such ends; None of any other.
     """
     drawn = Frozen()
     try:
         runner.run("forward", x, drawn)
         noise = [d for d in drawn.draws if d.is_floating_point()]
         if not noise or not all(bool(((d >= 0) & (d <= 1)).all()) for d in noise):
-            return False
+            return None
         ends = []
         for end in (0.0, 1.0):
             at = Frozen([torch.full_like(d, end) for d in drawn.draws])
             y = runner.run("forward", x, at).y.detach()
             ends.append(runner.run("inverse", y, Frozen()).y.detach().double())
     except FailedCallError:
-        return False
-    low, high = torch.minimum(*ends) - allowed, torch.maximum(*ends) + allowed
+        return None
+    low, high = torch.minimum(*ends), torch.maximum(*ends)
     if low.shape != x.shape:
-        return False
-    return bool(((low <= x) & (x <= high)).all())
+        return None
+    beyond = float(torch.maximum(low - x, x - high).clamp(min=0.0).max())
+    return beyond if beyond < torch.inf else None

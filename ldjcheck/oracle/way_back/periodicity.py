@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.closeness import same
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -45,9 +47,7 @@ def period_of(
 
 
 def _ends_the_same(moved: Tensor, back: Tensor, entry: int) -> bool:
-    return moved.shape == back.shape and torch.allclose(
-        moved.double().reshape(len(back), -1)[:, entry],
-        back.double().reshape(len(back), -1)[:, entry],
-        rtol=_SAME,
-        atol=_SAME,
-    )
+    if moved.shape != back.shape:
+        return False
+    a, b = (each.reshape(len(back), -1)[:, entry] for each in (moved, back))
+    return same(a, b, _SAME)

@@ -63,7 +63,8 @@ def _shown_to_undo(
 ) -> Side | None:
     """Return a way back of many dims judged by the way there, where it undoes it."""
     plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
-    if forward.exact.method != "products" or not plain or forward.said.estimated:
+    by_parts = forward.exact.method in ("products", "composition")
+    if not by_parts or not plain or forward.said.estimated:
         return None
     said = measured_side(runner, "inverse", y, bench, said_alone=True)
     return by_inversion(runner, said, forward) if said.answered else said

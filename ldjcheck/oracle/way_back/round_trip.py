@@ -12,7 +12,7 @@ from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
 from ldjcheck.oracle.noise.dequantization import noise_of
 from ldjcheck.oracle.noise.slopes import flattest
 from ldjcheck.oracle.sides import is_minus, measured_side
-from ldjcheck.oracle.way_back.many_to_one import has_one_image, is_spanned_by_noise
+from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image
 from ldjcheck.oracle.way_back.periodicity import period_of
 from ldjcheck.records import RoundTrip
 from ldjcheck.running.failed_calls import (
@@ -61,12 +61,10 @@ def _excused(asked: Question, trip: RoundTrip) -> RoundTrip:
     if forward.exact.wrt == "noise" and inverse.exact.rounding_seen:
         if has_one_image(runner, forward.x, inverse.y):  # from image to image
             return replace(trip, off=0.0, residual=0.0, one_image=True)
-    elif (
-        forward.exact.wrt == "input"
-        and allowed is not None
-        and is_spanned_by_noise(runner, forward.x, allowed)
-    ):
-        return replace(trip, allowed=trip.off)
+    elif allowed is not None:  # what does not round leads back to x and its noise
+        beyond = beyond_noise(runner, forward.x)
+        if beyond is not None and beyond <= allowed:
+            return replace(trip, off=beyond, residual=beyond)
     return trip
 
 

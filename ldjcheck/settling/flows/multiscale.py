@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.records import Calls, Departure, Returned
@@ -118,9 +119,9 @@ def _departure(
         except (FailedCallError, RuntimeError, ValueError):
             continue
         flat = left.x.detach().flatten(1)
-        if outcome.reported is None or kept is None or not _is(outcome.y, left.y):
+        if outcome.reported is None or kept is None or not same(outcome.y, left.y):
             continue
-        if not _is(flat[:, kept], left.y.detach().flatten(1)):
+        if not same(flat[:, kept], left.y.detach().flatten(1)):
             continue
         return Departure(
             path=left.path,
@@ -156,12 +157,6 @@ def _kept(left: Left, calls: Calls, contexts: Mapping[str, Any]) -> list[int] | 
         0 <= index < x[0].numel() for index in whole
     )
     return whole if inside else None
-
-
-def _is(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
-    return torch.allclose(a.detach(), b.detach(), rtol=_SAME, atol=_SAME)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,7 +199,7 @@ class _Whole:
         if bool((sizes.amin(1) <= _SMALLEST * sizes.amax(1)).any()):
             return False
         exact = log_abs_det(jacobian)[1]
-        self._silent = raw is not None and _is(raw.detach().double(), exact)
+        self._silent = raw is not None and same(raw.detach().double(), exact)
         return True
 
     def forward(
@@ -290,4 +285,4 @@ def _is_nothing(ldj: Any, start: Tensor | None) -> bool:
         return not ldj
     if start is None:
         return bool((ldj.abs() <= _SAME).all())
-    return ldj.shape == start.shape and _is(ldj, start)
+    return ldj.shape == start.shape and same(ldj, start)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.holdings import paths
+from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back.preimage import way_back
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Call, Node, Trace
 
-_SAME = 1e-9
 _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 
 
@@ -107,7 +107,7 @@ class _Found:
         """Return whether a call is to this sublayer at the same point, either way."""
         own, other = (self.call.x, self.call.y), (call.x, call.y)
         return self.call.owner is call.owner and any(
-            all(_agree(a.value, b.value) for a, b in zip(own, ends, strict=True))
+            all(same(a.value, b.value) for a, b in zip(own, ends, strict=True))
             for ends in (other, other[::-1])
         )
 
@@ -132,7 +132,7 @@ class _Own:
 
     def is_right(self) -> bool:
         """Return whether the sublayer says what it does."""
-        return _agree(self.claimed, self.exact)
+        return same(self.claimed, self.exact)
 
 
 def _own_numbers(
@@ -176,7 +176,7 @@ def _measured(
         outcome = alone.run(direction, x, Frozen())
     except FailedCallError:
         return None
-    if outcome.reported is None or not _agree(outcome.y, call.y.value):
+    if outcome.reported is None or not same(outcome.y, call.y.value):
         return None
     numbers = replace(bench, behaviour=False)
     if direction == "inverse" and alone.calls.forward is not None:
@@ -195,13 +195,6 @@ def _measured(
 def _is_ready_made(owner: Any) -> bool:
     """Return whether an object is one of torch's own network layers."""
     return type(owner).__module__.startswith("torch.nn.")
-
-
-def _agree(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape:
-        return False
-    gap = (a.detach().double() - b.detach().double()).abs()
-    return bool((gap <= _SAME * (1 + b.detach().double().abs())).all())
 
 
 def _encloses(outer: Call, inner: Call) -> bool:
@@ -285,7 +278,7 @@ def _oriented(parts: Iterable[Part], side: Side) -> tuple[Part, ...]:
     if side.exact.ldj is None or not outermost:
         return parts
     total = torch.stack(outermost).sum(0)
-    if _agree(total, side.exact.ldj) or not _agree(-total, side.exact.ldj):
+    if same(total, side.exact.ldj) or not same(-total, side.exact.ldj):
         return parts
     return tuple(
         replace(part, exact=-part.exact, claimed=-part.claimed) for part in parts

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ldjcheck.targets.notebook.document import Cell
+    from ldjcheck.targets.notebook.names import Names
     from ldjcheck.targets.notebook.slicing import Part, Slice
 
 
@@ -52,15 +53,26 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
             after a training or a download.
     """
     opened = _open(name)
-    needs = names_in(_tuple_of(wanted))
-    expr = " ".join(wanted)
-    telling.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
+    needs = _refuse_unknown(opened, wanted)
     cut = slice_for(opened.notebook, needs)
     telling.refuse_blocked(needs, cut, opened.source)
+    expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         source, skipped = _run(opened, cut)
     notes = telling.notes(cut, skipped, len(opened.notebook.statements))
     return replace(source, notes=notes)
+
+
+def glance(name: str, wanted: Sequence[str] = ()) -> Source:
+    """Return the notebook with the names that it binds; nothing of it is run.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing, or is no Python notebook;
+            LDJ002, when a wanted name does not exist.
+    """
+    opened = _open(name)
+    _refuse_unknown(opened, wanted)
+    return opened.source
 
 
 def explore(name: str) -> Grounds:
@@ -124,6 +136,13 @@ def _open(name: str) -> _Opened:
     return _Opened(path=path, cells=cells, notebook=notebook, source=source)
 
 
+def _refuse_unknown(opened: _Opened, wanted: Sequence[str]) -> Names:
+    """Return what the wanted expressions read; a name that nothing binds is refused."""
+    needs, expr = names_in(_tuple_of(wanted)), " ".join(wanted)
+    telling.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
+    return needs
+
+
 def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
     """Return the source after running the slice, and what raised and was left out."""
     sys.path[:0] = dict.fromkeys((str(opened.path.parent), os.getcwd()))
@@ -174,7 +193,8 @@ def _layer_classes(notebook: Notebook) -> list[str]:
 
 
 def _missing(name: str, path: Path) -> CannotCheckError:
-    near = near_misses(path.name, (file.name for file in path.parent.glob("*.ipynb")))
+    files = (*path.parent.glob("*.ipynb"), *path.parent.glob("*.py"))
+    near = near_misses(path.name, (file.name for file in files))
     evidence = (
         ("Did you mean:", *(f"  {shown_path(path.parent / match)}" for match in near))
         if near

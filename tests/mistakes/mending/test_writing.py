@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import pytest
+from command import ldjcheck_in
 
 from ldjcheck.records import Edit, Fix
 from ldjcheck.revision.disk import write_fixes
@@ -30,15 +29,6 @@ class Layer(torch.nn.Module):
 NEVER = 1e12
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "ldjcheck", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-    )
-
-
 def fix(file: Path, line: int, before: str, after: str, cell: int | None = None) -> Fix:
     edit = Edit(file=str(file), line=line, before=before, after=after, cell=cell)
     return Fix(applicability="verified", residual_after=0.0, edits=(edit,))
@@ -47,16 +37,16 @@ def fix(file: Path, line: int, before: str, after: str, cell: int | None = None)
 def test_a_fix_is_written_and_a_second_run_passes(tmp_path: Path) -> None:
     path = tmp_path / "flow.py"
     path.write_text(MODULE)
-    first = run(tmp_path, "flow.py:Layer", "--shape", "4", "--fix")
+    first = ldjcheck_in(tmp_path, "flow.py:Layer", "--shape", "4", "--fix")
     assert first.returncode == 1
-    assert "Fix (tried in memory: all samples then agree to" in first.stdout
+    assert "fix, run: all samples then agree to" in first.stdout
     assert "    6 -  ldj = torch.log(torch.cosh(x)).mean(dim=1)\n" in first.stdout
     assert "    6 +  ldj = torch.log(torch.cosh(x)).sum(dim=1)\n" in first.stdout
     assert first.stderr == (
         "Wrote flow.py, line 6.\nCheck again to see the layer pass.\n"
     )
     assert path.read_text() == MODULE.replace("mean", "sum")
-    second = run(tmp_path, "flow.py:Layer", "--shape", "4", "--fix")
+    second = ldjcheck_in(tmp_path, "flow.py:Layer", "--shape", "4", "--fix")
     assert (second.returncode, second.stderr) == (0, "")  # a right layer lacks no edit
 
 
@@ -64,14 +54,14 @@ def test_without_the_option_nothing_is_written(tmp_path: Path) -> None:
     path = tmp_path / "flow.py"
     path.write_text(MODULE)
     before = path.stat()
-    assert run(tmp_path, "flow.py:Layer", "--shape", "4").returncode == 1
+    assert ldjcheck_in(tmp_path, "flow.py:Layer", "--shape", "4").returncode == 1
     assert path.read_text() == MODULE
     assert path.stat().st_mtime_ns == before.st_mtime_ns
 
 
 def test_with_json_standard_output_is_one_document(tmp_path: Path) -> None:
     (tmp_path / "flow.py").write_text(MODULE)
-    done = run(tmp_path, "flow.py:Layer", "--shape=4", "--fix", "--format=json")
+    done = ldjcheck_in(tmp_path, "flow.py:Layer", "--shape=4", "--fix", "--format=json")
     fix = json.loads(done.stdout)["results"][0]["findings"][0]["fix"]
     assert fix["applicability"] == "verified"
     assert fix["edits"] == [
@@ -97,11 +87,11 @@ def test_a_cell_of_a_notebook_is_written(tmp_path: Path) -> None:
     notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
     text = json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"
     path.write_text(text, encoding="utf-8")
-    done = run(tmp_path, "flow.ipynb:Layer", "--shape", "4", "--fix")
+    done = ldjcheck_in(tmp_path, "flow.ipynb:Layer", "--shape", "4", "--fix")
     assert done.returncode == 1, done
     assert "Wrote flow.ipynb, line 6." in done.stderr
     assert path.read_text(encoding="utf-8") == text.replace(".mean(", ".sum(")
-    assert run(tmp_path, "flow.ipynb:Layer", "--shape", "4").returncode == 0
+    assert ldjcheck_in(tmp_path, "flow.ipynb:Layer", "--shape", "4").returncode == 0
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])

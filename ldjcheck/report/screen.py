@@ -1,0 +1,387 @@
+"""A layer on one screen: what is wrong, where, why, and what to type.
+
+What finds no room is left to `-v`. It is given up in one order: evidence first, source
+lines last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import figures
+from ldjcheck.report import finding as about
+from ldjcheck.report.excerpt import excerpt
+from ldjcheck.report.layout import cells, one_line, pad, shorten, wrap
+from ldjcheck.report.mistakes import Mistake, told_once
+from ldjcheck.report.sublayers import by_sublayer
+from ldjcheck.report.tables import label, outcome
+from ldjcheck.report.title import title
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.records import Check, Finding, Result, Sample
+    from ldjcheck.report.finding import Block
+    from ldjcheck.report.style import Style
+
+ROWS = 28
+"""Lines of a layer that is no pass: with a blank line and the summary they are 30."""
+ROWS_OF_A_PASS = 6
+"""Lines of one that passes; with these two they are 8."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """How much of each part is shown."""
+
+    message: int  # rows of the sentence that says what is wrong
+    evidence: int  # rows of reasons
+    diff: int  # rows of the fix
+    around: int  # steps beside the marked line
+    others: int  # rows of each further mistake
+    warnings: int  # rows of each warning; 0: codes alone
+    notes: int  # rows of each note; 0: codes alone
+    parts: int = 8  # rows of the sublayers
+
+
+_ROOMS = (
+    _Room(message=4, evidence=9, diff=10, around=3, others=8, warnings=3, notes=2),
+    _Room(message=4, evidence=7, diff=10, around=3, others=8, warnings=3, notes=1),
+    _Room(message=4, evidence=6, diff=8, around=2, others=6, warnings=2, notes=0),
+    _Room(message=3, evidence=4, diff=8, around=2, others=5, warnings=2, notes=0),
+    _Room(message=3, evidence=3, diff=6, around=1, others=4, warnings=1, notes=0),
+    _Room(
+        message=3, evidence=2, diff=5, around=1, others=2, warnings=1, notes=0, parts=4
+    ),
+    _Room(
+        message=2, evidence=1, diff=4, around=0, others=1, warnings=0, notes=0, parts=2
+    ),
+)
+"""From what is shown where there is room for it to the least that is."""
+
+
+def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
+    """Return the blocks of lines of one layer, as much of each as fits the screen.
+
+    `is_typed` says that the reader can type options: `-v`, `--fix`.
+    """
+    most = ROWS_OF_A_PASS if result.status == "pass" else ROWS
+    drawn: list[Block] = []
+    for room in _ROOMS:
+        if result.status == "pass":
+            drawn = _passed(result, room, style)
+        else:
+            drawn = _wrong(result, room, style, is_typed)
+        drawn = [block for block in drawn if block]
+        if sum(map(len, drawn)) + len(drawn) - 1 <= most:
+            break
+    return drawn
+
+
+# --- a pass ---------------------------------------------------------------------------
+
+
+def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
+    lines = _compared(result, style)
+    for check in result.checks:  # it disagrees, and the user lets it
+        lines += _numbers(check, style) if check.status == "fail" else []
+    lines += _also(result, style)
+    lines += _remarks(result, room, style)
+    return [[title(result, style)], lines]
+
+
+def _compared(result: Result, style: Style) -> Block:
+    """Return on what the ldj was compared, and how close it came, directions together."""
+    alike: dict[tuple[str, ...], list[Check]] = {}
+    for check in result.checks:
+        if check.name == "ldj" and check.status in ("pass", "unproven"):
+            alike.setdefault(tuple(_on(check)), []).append(check)
+    lines: Block = []
+    for parts, checks in alike.items():
+        worst = max((c.worst for c in checks if c.worst is not None), default=None)
+        bounds = [c.tolerance for c in checks if c.tolerance is not None]
+        left = " and ".join(label(check) for check in checks)
+        left = f"  {left}: {', '.join(parts)}"
+        right = "" if worst is None else f"worst {figures.size(worst)}"
+        if bounds:
+            right += f"  allowed {figures.size(min(bounds))}"
+        lines.append(_aside(left, right, style.width))
+    return lines
+
+
+def _on(check: Check) -> Iterator[str]:
+    count = figures.plural(len(check.samples), "sample") if check.samples else ""
+    if check.shape is not None:
+        shape = one_line(str(check.shape))
+        yield f"{count} of {shape}" if count else shape
+    if check.wrt == "noise":
+        yield "noise frozen"
+    if check.dtype not in (None, "float64"):
+        yield one_line(str(check.dtype))
+    if check.method in ("differences", "preimage", "products"):
+        yield f"by {check.method}"
+    if check.status != "pass":
+        yield outcome(check)
+
+
+def _also(result: Result, style: Style) -> Block:
+    """Return how the layer was understood, and the other checks, in a row or two."""
+    named = {"convention": result.convention, "kind": result.kind}
+    parts = [f"{what} {one_line(it)}" for what, it in named.items() if it]
+    untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
+    is_compared = result.status == "pass"
+    by_outcome: dict[str, list[str]] = {}
+    for check in result.checks:
+        is_told = (
+            check.name == "ldj" and check.status != "not-available" and is_compared
+        )
+        if check.status == "fail" or is_told:
+            continue
+        word = outcome(check)
+        if check.status == "not-available" and check.direction in untracked:
+            word = "ldj not tracked"
+        by_outcome.setdefault(word, []).append(label(check))
+    words = [", ".join(parts)] if parts else []
+    ranked = sorted(by_outcome.items(), key=lambda item: item[0] != "ok")
+    words += [f"{word}: {_listed(names)}" for word, names in ranked]
+    return wrap("; ".join(words), style.width, "  ", "    ", rows=2) if words else []
+
+
+def _listed(names: list[str]) -> str:
+    """Return the names of checks, the gradients of both directions as one."""
+    both = ["gradient forward", "gradient inverse"]
+    if all(each in names for each in both):
+        names = [*(name for name in names if name not in both), "gradients"]
+    return ", ".join(names)
+
+
+def _remarks(result: Result, room: _Room, style: Style) -> Block:
+    """Return warnings and notes in sentences, or their codes where there is no room."""
+    lines: Block = []
+    for severity, rows in (("warning", room.warnings), ("note", room.notes)):
+        found = [f for f in result.findings if f.severity == severity]
+        if not rows and len(found) > 1:
+            codes = ", ".join(dict.fromkeys(f"{f.code} {f.name}" for f in found))
+            text = f"{severity}s, -v tells them: {one_line(codes)}"
+            lines.append(shorten(f"  {text}", style.width))
+            continue
+        for finding in found:
+            text = f"{severity} {finding.code}: {one_line(finding.message)}"
+            lines += wrap(text, style.width, "  ", "    ", rows=rows or 1)
+    if result.ignored:
+        told = (f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
+        count = figures.plural(len(result.ignored), "finding")
+        text = f"{count} ignored: {', '.join(dict.fromkeys(told))}"
+        lines += wrap(text, style.width, "  ", "    ", rows=room.warnings or 1)
+    return lines
+
+
+# --- anything else --------------------------------------------------------------------
+
+
+def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Block]:
+    mistakes = told_once(result.findings)
+    head = [title(result, style), *_unfinished(result, style)]
+    drawn: list[Block] = [head]
+    if not mistakes:
+        drawn += _nameless(result, style)
+    for number, mistake in enumerate(mistakes):
+        if number == 0:
+            drawn += _first(result, mistake, room, style, is_typed)
+        else:
+            drawn.append(_further(mistake, room, style))
+    rest = [*_also(result, style), *_remarks(result, room, style)]
+    drawn += [rest, _closing(mistakes, style, is_typed)]
+    return drawn
+
+
+def _unfinished(result: Result, style: Style) -> Block:
+    """Return what was left out for want of time, right under the verdict."""
+    why = result.inferred.get("not finished")
+    if why is None:
+        return []
+    return wrap(f"not finished: {one_line(why)}", style.width, "  ", "    ", rows=2)
+
+
+def _nameless(result: Result, style: Style) -> list[Block]:
+    """Return what is off, or open, where no finding says so."""
+    off = [check for check in result.checks if check.status in ("fail", "unproven")]
+    names = ", ".join(f"{label(c)} {outcome(c)}" for c in off) or "nothing was compared"
+    sentence = "Nothing wrong was found, but not all could be proved"
+    if result.status != "unproven":
+        sentence = "No finding says why"
+    lines = wrap(f"{sentence}: {names}.", style.width, "  ", "  ")
+    for what, why in result.inferred.items():
+        if any(label(check) == what for check in off) or what == "not checked":
+            text = f"{one_line(what)}: {one_line(why)}"
+            lines += wrap(text, style.width, "  ", "    ", rows=3)
+    if result.status == "unproven":
+        lines.append(
+            "  try another --shape or --domain, where its sizes and inputs are meant"
+        )
+        if any(check.direction != "forward" for check in off):
+            lines.append("  --direction forward leaves the way back out of the check")
+    return [lines, [row for check in off for row in _numbers(check, style)]]
+
+
+def _first(
+    result: Result, mistake: Mistake, room: _Room, style: Style, is_typed: bool
+) -> Iterator[Block]:
+    """Yield the most important mistake: what, where, why, and how it is mended."""
+    finding = mistake.finding
+    yield wrap(one_line(finding.message), style.width, "  ", "  ", room.message)
+    if finding.code.startswith("LDJ0"):  # the evidence says everything, in its order
+        yield _cut(about.evidence(finding, "  ", style), ROWS - 8, style)
+        return
+    check = _check_of(finding, result)
+    where = excerpt(result, finding, room.around, style)
+    parts = [p for p in result.sublayers if p.direction == finding.direction]
+    yield where.lines
+    if parts and not where.has_steps:
+        yield _cut(by_sublayer(parts, style), room.parts, style)
+    yield _why(mistake, check, where.has_total, room, style)
+    if mistake.edits:
+        yield _fix(mistake, room, style, is_typed)
+
+
+def _check_of(finding: Finding, result: Result) -> Check | None:
+    """Return the check whose numbers the finding is about; a contract has none."""
+    off = [
+        c
+        for c in result.checks
+        if c.status in ("fail", "unproven") and c.name != "contract"
+    ]
+    own = [check for check in off if check.direction == finding.direction]
+    return next(iter(own or off), None)
+
+
+def _why(
+    mistake: Mistake, check: Check | None, has_total: bool, room: _Room, style: Style
+) -> Block:
+    """Return numbers, law and reasons, then where else the same mistake stands."""
+    finding = mistake.finding
+    lines = [] if check is None else _numbers(check, style, is_short=has_total)
+    reasons = [] if finding.law is None else _law(finding, style)
+    reasons += about.evidence(finding, "  ", style)
+    if finding.also_fits:
+        fits = f"The same numbers also fit {', '.join(finding.also_fits)}."
+        reasons += wrap(fits, style.width, "  ", "  ", rows=2)
+    if finding.bits_per_dim is not None and finding.law is None:
+        bits = abs(finding.bits_per_dim)
+        reasons.append(f"  on these samples bits per dimension are off by {bits:.3g}")
+    lines += _cut(reasons, room.evidence, style)
+    for echo in mistake.echoes:
+        lines += wrap(_of_echo(finding, echo), style.width, "  ", "    ", rows=2)
+    return lines
+
+
+def _of_echo(finding: Finding, echo: Finding) -> str:
+    """Return in a sentence where the same mistake stands in the other direction."""
+    where, here = echo.location, finding.location
+    place = ""
+    if where is not None and where == here:
+        place = ", in the same line"
+    elif where is not None:
+        place = f", in line {where.line}"
+        if here is None or (where.file, where.cell) != (here.file, here.cell):
+            cell = "" if where.cell is None else f", cell {where.cell}"
+            place += f" of {one_line(where.file)}{cell}"
+    if echo.code == finding.code:
+        return f"{echo.direction} makes the same mistake{place}"
+    name = one_line(echo.name)
+    return (
+        f"{echo.direction} shows it as {echo.code} {name}{place}; one edit mends both"
+    )
+
+
+def _law(finding: Finding, style: Style) -> Block:
+    """Return the formula of the difference, and the numbers of dims it was seen at."""
+    assert finding.law is not None
+    text = f"difference = {one_line(finding.law.expression)}"
+    dims = [str(point.dims) for point in finding.law.points]
+    if dims:
+        listed = ", ".join(dims[:-1]) + " and " * (len(dims) > 1) + dims[-1]
+        text += f", at dims {listed}"
+    return wrap(text, style.width, "  ", "    ", rows=3)
+
+
+def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
+    """Return the worst numbers of a check in a line; in short, how far they are apart."""
+    if not check.samples and check.worst is not None:
+        if check.tolerance is None or check.worst <= check.tolerance:
+            return []
+        size, bound = figures.size(check.worst), figures.size(check.tolerance)
+        text = f"  {label(check)}: off by {size}, allowed {bound}"
+        return [shorten(text, style.width)]
+    sample = next(filter(figures.is_wrong, check.samples), None)
+    if sample is None:
+        return []
+    left = f"  {_apart(sample, check)}, allowed {figures.size(sample.allowed)}"
+    if is_short and sample.index == 0:
+        return [shorten(left, style.width)]
+    number = figures.for_samples((sample,))
+    pair = f"exact {number(sample.exact)}  reported {number(sample.reported)}"
+    if cells(left) + 2 + cells(pair) <= style.width:
+        return [_aside(left, pair, style.width)]
+    return [shorten(left, style.width), shorten(f"    {pair}", style.width)]
+
+
+def _apart(sample: Sample, check: Check) -> str:
+    apart = figures.difference(sample.difference)
+    of = f"sample {sample.index} of {len(check.samples)}"
+    return f"{label(check)}, {of}: difference {apart}"
+
+
+def _fix(mistake: Mistake, room: _Room, style: Style, is_typed: bool) -> Block:
+    """Return the edits of all of a mistake, and how to have them written."""
+    fix = mistake.finding.fix
+    assert fix is not None
+    left, right = f"  {about.fix_title(fix)}", ""
+    if fix.applicability == "verified" and is_typed:
+        right = "write it with --fix"
+    here = mistake.finding.location
+    lines = about.edits(mistake.edits, here, style)
+    head = style.paint(_aside(left, right, style.width), bold=True)
+    return [head, *_cut(lines, room.diff, style)]
+
+
+def _further(mistake: Mistake, room: _Room, style: Style) -> Block:
+    """Return another mistake in short: what, where, and the edit."""
+    finding = mistake.finding
+    direction = f", {finding.direction}" if finding.direction else ""
+    lead = f"{finding.code} {one_line(finding.name)}{direction}: "
+    text = lead + one_line(finding.message)
+    if room.others == 1:
+        return wrap(text, style.width, "  ", "    ", rows=1)
+    lines = wrap(text, style.width, "  ", "    ", rows=3)
+    if finding.location is not None:
+        lines += about.place(finding.location, not mistake.edits, style)
+    lines += about.edits(mistake.edits, finding.location, style)
+    return _cut(lines, room.others, style)
+
+
+def _closing(mistakes: Sequence[Mistake], style: Style, is_typed: bool) -> Block:
+    """Return what to type to read on."""
+    left = "  all that was compared and inferred: " + ("-v" if is_typed else ".details")
+    if not mistakes or mistakes[0].finding.code.startswith("LDJ0"):
+        return []
+    right = f"ldjcheck explain {mistakes[0].finding.code}"
+    return [_aside(left, right, style.width)]
+
+
+def _cut(lines: Block, rows: int, style: Style) -> Block:
+    """Return the first of the lines, the last of them saying how many are left out."""
+    if len(lines) <= rows:
+        return lines
+    kept = max(rows - 1, 0)
+    count = figures.plural(len(lines) - kept, "more line")
+    return [*lines[:kept], shorten(f"    ... {count}: -v", style.width)]
+
+
+def _aside(left: str, right: str, width: int) -> str:
+    """Return a line with words at both ends; the left ones are cut where they meet."""
+    if not right:
+        return shorten(left, width)
+    room = width - cells(right) - 2
+    return shorten(pad(shorten(left, room), room) + "  " + right, width)

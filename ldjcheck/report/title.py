@@ -1,0 +1,65 @@
+"""The verdict line: the target on the left, what it comes to on the right.
+
+A verdict never reads better than it is: a pass says what it leaves open.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.report import derived
+from ldjcheck.report.layout import cells, one_line, pad, shorten_middle
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Finding, Result, Status
+    from ldjcheck.report.style import Style
+
+COLORS: dict[Status, str] = {
+    "pass": "green",
+    "fail": "red",
+    "unproven": "yellow",
+    "error": "red",
+}
+_GRAVE = ("error", "unproven")
+_LEAST = 24  # columns that a target keeps beside the name of a mistake
+
+
+def title(result: Result, style: Style) -> str:
+    """Return the target on the left; status, mistake and what is open on the right."""
+    if result.derived is not None:
+        return derived.title(result, result.derived, style)
+    name, layer = one_line(result.target), one_line(result.layer or "")
+    if layer.partition("(")[0] not in name:
+        name = f"{name}  {layer}"
+    verdict = _verdict(result, min(cells(name), _LEAST), style)
+    room = style.width - cells(verdict) - 2
+    left = pad(shorten_middle(name, room), room)
+    return f"{left}  {style.paint(verdict, COLORS[result.status], bold=True)}"
+
+
+def _verdict(result: Result, least: int, style: Style) -> str:
+    """Return the verdict, with the name of the mistake where the page has room for it."""
+    words = [result.status.upper()]
+    main = _that_decides(result)
+    if main is not None:
+        words.append(main.code)
+    words += result.left_open
+    if any(each.severity in _GRAVE for each in result.ignored):
+        words.append(f"{len(result.ignored)} ignored")
+    short = "  ".join(words)
+    if main is None:
+        return short
+    named = "  ".join([words[0], f"{main.code} {one_line(main.name)}", *words[2:]])
+    return named if least + 2 + cells(named) <= style.width else short
+
+
+def _that_decides(result: Result) -> Finding | None:
+    """Return the finding that the status stands for: none for a pass."""
+    if result.status == "pass":
+        return None
+    severities = ("unproven",) if result.status == "unproven" else ("error", "warning")
+    for severity in severities:
+        for finding in result.findings:
+            if finding.severity == severity:
+                return finding
+    return None

@@ -1,0 +1,132 @@
+"""What is wrong with a target that its text alone tells, before anything is run.
+
+A misspelt name is told at once: nobody waits for torch to learn of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import importlib.machinery
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.targets import file, module, notebook
+from ldjcheck.targets.definitions import own_names
+from ldjcheck.targets.expression import missing_name, parsed
+from ldjcheck.targets.parse import parse_target
+from ldjcheck.targets.source import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+_CALLS = ("forward", "_call", "__call__")
+_GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}
+_DYNAMIC = {"exec", "eval", "globals", "locals", "vars", "setattr", "__import__"}
+"""Names whose use may bind further names, which the text does not show."""
+
+
+def trouble_ahead(text: str) -> CannotCheckError | None:
+    """Return why a target cannot be loaded, as far as its text tells; else None."""
+    try:
+        target = parse_target(text)
+        if notebook.accepts(target.source):
+            wanted = [] if target.expr is None else [target.expr]
+            notebook.glance(target.source, wanted)
+            return None
+        source = glance(target.source)
+        if source is None or target.expr is None:
+            return None
+        missing = next(iter(_unbound(target.expr, source)), None)
+    except CannotCheckError as error:
+        return error
+    if missing is None:
+        return None
+    assert source.file is not None
+    own = own_names(ast.parse(source.file.read_bytes()).body)
+    return missing_name(missing, target.expr, replace(source, known=tuple(own)))
+
+
+def glance(name: str) -> Source | None:
+    """Return a file or module with the names that its text binds; None where that hides.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file is missing or cannot be read as Python.
+    """
+    if not file.accepts(name):
+        if module.accepts(name):
+            module.refuse_missing(name)
+        path = file_of_module(name)
+        return None if path is None else _names_of(name, path)
+    path = Path(name).expanduser().absolute()
+    file.parsed(name, path)
+    return _names_of(name, path)
+
+
+def file_of_module(name: str) -> Path | None:
+    """Return the file of a dotted module, found without importing any package of it."""
+    places: Iterable[str] | None = [os.getcwd(), *sys.path]
+    spec = None
+    for depth, part in enumerate(name.split(".")):
+        whole = part if depth == 0 else ".".join(name.split(".")[: depth + 1])
+        spec = importlib.machinery.PathFinder.find_spec(
+            whole, None if places is None else list(places)
+        )
+        if spec is None:
+            return None
+        places = spec.submodule_search_locations or []
+    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
+def _names_of(name: str, path: Path) -> Source | None:
+    """Return what a file's text binds anywhere in it; None where it may bind more."""
+    try:
+        tree = ast.parse(path.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return None
+    names: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and node.id in _DYNAMIC:
+            return None
+        if isinstance(node, ast.alias) and node.name == "*":
+            return None
+        names |= dict.fromkeys(_bound_by(node))
+    layers = [s.name for s in tree.body if isinstance(s, ast.ClassDef) and _is_run(s)]
+    return Source(
+        name=name, namespace={}, known=tuple(names), layers=tuple(layers), file=path
+    )
+
+
+def _bound_by(node: ast.AST) -> Iterator[str]:
+    """Yield the names that a node binds, in whatever scope it stands."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+        yield node.name
+    elif isinstance(node, ast.alias):
+        yield node.asname or node.name.partition(".")[0]
+
+
+def _is_run(node: ast.ClassDef) -> bool:
+    return not node.name.startswith("_") and any(
+        isinstance(inner, ast.FunctionDef) and inner.name in _CALLS
+        for inner in node.body
+    )
+
+
+def _unbound(expr: str, source: Source) -> Iterable[str]:
+    """Yield the names that an expression reads, and neither it nor the source binds."""
+    tree = parsed(expr, source)
+    own = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own |= {node.id for node in names if isinstance(node.ctx, ast.Store)}
+    for node in names:
+        is_known = node.id in own or node.id in source.known
+        if not is_known and not hasattr(builtins, node.id) and node.id not in _GIVEN:
+            yield node.id
