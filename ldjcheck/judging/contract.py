@@ -66,7 +66,9 @@ def breaks_contract(seen: Behaviour) -> bool:
 def contract_check(forward: Verdict, inverse: Verdict) -> Check:
     """Return whether the calls behave as the layer promises its callers."""
     both = (forward, inverse)
-    broken = any(v.faults or v.form or breaks_contract(v.behaviour) for v in both)
+    broken = any(
+        v.faults or v.form or v.no_output or breaks_contract(v.behaviour) for v in both
+    )
     ran = any(v.check.status not in ("not-available", "error") for v in both)
     status: CheckStatus = "fail" if broken else "pass" if ran else "not-available"
     return Check(name="contract", direction=None, status=status)

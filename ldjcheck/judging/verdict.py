@@ -98,12 +98,16 @@ def _by_numbers(
     if first.exact.is_resizing:
         return resized_verdict([side for _, side in sides], faults)
     if first.exact.ldj is None or first.exact.allowed is None:
-        status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
+        lost = not _finite(first.y)
+        status: CheckStatus = "fail" if faults or lost else "unproven"
+        if not (faults or lost):
+            faults = ("the Jacobian is NaN or infinite",)
         return Verdict(
             direction=direction,
             check=ldj_check(first, status, None),
             mismatched=status == "fail",
-            faults=faults or ("the output or its Jacobian is NaN or infinite",),
+            no_output=lost,
+            faults=faults,
         )
     usable = tuple(_usable(sides))
     singular = not usable or usable[0][1] is not first

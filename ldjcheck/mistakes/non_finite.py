@@ -13,8 +13,24 @@ if TYPE_CHECKING:
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
-    """Yield an ldj that float32 loses; what float64 loses too the diagnosis has to tell."""
+    """Yield an output that is no number, or an ldj that float32 loses.
+
+    An ldj that float64 loses too the diagnosis has to tell.
+    """
+    fed = comparison.measurement.fed
     for verdict in comparison.verdicts:
+        if verdict.no_output and not verdict.faults:
+            where = "if inputs live elsewhere, say so with --domain"
+            if fed:
+                where = (
+                    "the context was made up: where it lives elsewhere, say so with "
+                    f"--context {fed[0].name}=SHAPE:DOMAIN"
+                )
+            yield RULE.finding(
+                "The output is NaN or infinite, so there is no volume to compare.",
+                direction=verdict.direction,
+                evidence=(where,),
+            )
         lost = verdict.behaviour.overflows
         if lost is not None and not verdict.mismatched:
             yield RULE.finding(

@@ -84,6 +84,7 @@ class Verdict:
     mismatched: bool = False
     form: str | None = None  # how the ldj's form breaks the convention's promise
     untracked: bool = False
+    no_output: bool = False  # the output is NaN or infinite at the first configuration
     unanchored: bool = False
     vacuous: str | None = None
     singular: bool = False  # no exact value at the first configuration

@@ -189,8 +189,7 @@ class Result:
             open_.append(f"{compared[0].direction} only")
         if any(finding.code == "LDJ121" for finding in self.findings):
             open_.append("other sizes disagree")
-        if self.unasked:
-            open_.append(f"{', '.join(self.unasked)} not checked")
+        open_ += [f"{name} not checked" for name in self.unasked]
         return tuple(open_)
 
 

@@ -225,8 +225,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
     if bench.mixed:
         inferred |= {
-            each.name: f"{each.shape}: zeros and ones by turns; ones alone leave every input "
-            "as it is"
+            each.name: f"{each.shape}: zeros and ones by turns; ones alone change nothing"
             for each in bench.options.context
             if "mask" in each.name
         }

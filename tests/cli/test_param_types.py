@@ -6,7 +6,7 @@ import click
 import pytest
 
 from ldjcheck.cli import param_types as types
-from ldjcheck.records import Domain
+from ldjcheck.records import Context, Domain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +21,8 @@ if TYPE_CHECKING:
         (types.SHAPE, "(4,)", (None, (4,))),
         (types.SHAPE, "()", (None, ())),
         (types.SHAPE, "x=1,4,4", ("x", (1, 4, 4))),
-        (types.CONTEXT, "context=5", ("context", (5,), None)),
-        (
-            types.CONTEXT,
-            "t=4:positive",
-            ("t", (4,), Domain(kind="positive")),
-        ),
+        (types.CONTEXT, "context=5", Context("context", (5,))),
+        (types.CONTEXT, "t=4:unit", Context("t", (4,), Domain(kind="unit"))),
         (types.KWARG, "scale=2.0", ("scale", "2.0")),
         (types.KWARG, "f=lambda x: x == 1", ("f", "lambda x: x == 1")),
         (types.DOMAIN, "auto", None),

@@ -10,7 +10,7 @@ import pytest
 from ldjcheck.cli.check import check
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.settings import Silences, silences_of
-from ldjcheck.records import Domain, Suppression
+from ldjcheck.records import Context, Domain, Suppression
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,11 +54,11 @@ def refused(folder: Path, text: str) -> str:
         ("shape = [1, 4, 4]", "shape", ((None, (1, 4, 4)),)),
         ('shape = "1,4,4"', "shape", ((None, (1, 4, 4)),)),
         ("shape = { x = [1, 4, 4] }", "shape", (("x", (1, 4, 4)),)),
-        ("context = { c = 5 }", "context", (("c", (5,), None),)),
+        ("context = { c = 5 }", "context", (Context("c", (5,)),)),
         (
             'context = ["c=5", "d=2,2"]',
             "context",
-            (("c", (5,), None), ("d", (2, 2), None)),
+            (Context("c", (5,)), Context("d", (2, 2))),
         ),
         ('kwarg = { scale = "2 * n" }', "kwarg", (("scale", "2 * n"),)),
         ('domain = "positive"', "domain", Domain(kind="positive")),

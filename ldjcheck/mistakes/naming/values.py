@@ -42,7 +42,12 @@ def value_findings(
     found = {diagnosis.direction: diagnosis for diagnosis in diagnoses or ()}
     harmless = max((r.harmless_below for r in rules), default=0.0)
     for verdict in comparison.verdicts:
-        if not verdict.mismatched or verdict.faults or verdict.flat:
+        if (
+            not verdict.mismatched
+            or verdict.faults
+            or verdict.no_output
+            or verdict.flat
+        ):
             continue
         if verdict.direction == "inverse" and _follows_forward(comparison):
             continue

@@ -1,0 +1,55 @@
+"""Counts that are one too many channels have one name, however they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class PerChannel(nn.Module):
+    """One scale a channel, whose log counts once a pixel."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(1, 3, 1, 1))
+
+    def count(self, x: Tensor) -> float:
+        return x.shape[2] * x.shape[3]
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.s.exp(), (self.s.sum() * self.count(x)).expand(len(x))
+
+
+class Numel(PerChannel):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.s.exp(), (self.s.sum() * x[0].numel()).expand(len(x))
+
+
+class Product(PerChannel):
+    def forward(self, x: Tensor) -> Pair:
+        _, c, h, w = x.shape
+        return x * self.s.exp(), (self.s.sum() * (c * h * w)).expand(len(x))
+
+
+class Divided(PerChannel):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.s.sum() * x.numel() / x.size(0)
+        return x * self.s.exp(), ldj.expand(len(x))
+
+
+@pytest.mark.parametrize("layer", [Numel, Product, Divided])
+def test_channels_counted_twice_have_one_name_however_they_are_written(
+    layer: Any,
+) -> None:
+    assert ldjcheck.check(layer()).findings[0].code == "LDJ103"
+
+
+def test_pixels_counted_once_are_right() -> None:
+    assert ldjcheck.check(PerChannel()).status == "pass"
