@@ -98,11 +98,13 @@ def _by_numbers(
         return resized_verdict([side for _, side in sides], faults)
     if first.exact.ldj is None or first.exact.allowed is None:
         status: CheckStatus = "fail" if faults or not _finite(first.y) else "unproven"
+        if not faults and (first.exact.jacobian is not None or not _finite(first.y)):
+            faults = ("the output or its Jacobian is NaN or infinite",)
         return Verdict(
             direction=direction,
             check=ldj_check(first, status, None),
             mismatched=status == "fail",
-            faults=faults or ("the output or its Jacobian is NaN or infinite",),
+            faults=faults,
         )
     usable = tuple(_usable(sides))
     singular = not usable or usable[0][1] is not first
