@@ -59,6 +59,8 @@ def by_structure(call: Call) -> Side | None:
     side, y = call.side, call.base.y
     if side.dims < LARGE or call.runner.oracle is not None:
         return None
+    if side.direction == "inverse" and call.runner.calls.departures:
+        return side  # dims that it makes up itself: it has no determinant of its own
     start = FrozenMap(
         runner=call.runner, direction=side.direction, x=side.x, frozen=call.frozen
     )

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3
 _SCATTERS = 8.0  # three tries see a fraction of how far rounding can go
+_UNKNOWN = 1e-6  # that a kept part may be off by, where no Jacobian tells
 _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 
 
@@ -55,7 +56,10 @@ def _known(asked: Question) -> Known | None:
     except FailedCallError:
         return _unknown(inverse, 0)
     total, exact = inverse.dims, there.exact
-    if exact.ldj is None or exact.jacobian is None or not exact.anchored:
+    by_parts = exact.method in ("products", "composition")
+    if exact.ldj is None or not exact.anchored:
+        return _unknown(inverse, again.left)
+    if exact.jacobian is None and not by_parts:
         return _unknown(inverse, again.left)
     if exact.wrt == "noise" or there.y[0].numel() != total:
         return _unknown(inverse, again.left)
@@ -63,22 +67,22 @@ def _known(asked: Question) -> Known | None:
     gap = (there.y.flatten(1) - inverse.x.flatten(1))[:, kept].double().abs()
     off = float(gap.max()) if bool(torch.isfinite(gap).all()) else float("inf")
     dtype = "float32" if runner.constants else inverse.said.dtype
-    trip = RoundTrip(
-        off=off,
-        allowed=round_trip_allowed(
+    allowed = _UNKNOWN
+    if exact.jacobian is not None:
+        allowed = round_trip_allowed(
             x=float(inverse.x.abs().max()),
             y=float(inverse.y.abs().max()),
             contraction=1.0 / steepest(exact.jacobian),
             epsilon=MACHINE_EPSILON[dtype],
-        ),
-    )
+        )
+    trip = RoundTrip(off=off, allowed=allowed)
     if off > _ANOTHER:
         return replace(_unknown(inverse, again.left), round_trip=trip)
-    allowed = _with_wobble(runner, inverse, there, again.taken)
-    if allowed is not None:  # a point that rounding has moved away is another one
-        lost = allowed > hides_mistakes(there.dims)
+    wobble = _with_wobble(runner, inverse, there, again.taken)
+    if wobble is not None:  # a point that rounding has moved away is another one
+        lost = wobble > hides_mistakes(there.dims)
         exact = replace(exact, ldj=exact.ldj.masked_fill(lost, torch.nan))
-    judged = judged_by(inverse, exact, allowed)
+    judged = judged_by(inverse, exact, wobble)
     return Known(exact=replace(judged, anchored=True), round_trip=trip)
 
 

@@ -178,11 +178,14 @@ def _taken_apart(whole: Part, seed: int) -> tuple[list[Part], Tensor]:
         if route is None:
             continue
         parts, order = route
+        alone = [_taken_apart(parts[0], seed)] if len(parts) == 1 else []
+        if alone and len(alone[0][0]) == 1:
+            continue  # one call hands on to another, and nothing is told apart
         if not _is_the_same(parts, whole) and not _multiply(parts, order, whole, seed):
             continue
         found, moved = list[Part](), every.clone()  # parts leave theirs in their order
-        for part in parts:
-            within, last = _taken_apart(part, seed)
+        inside = alone or [_taken_apart(part, seed) for part in parts]
+        for part, (within, last) in zip(parts, inside, strict=True):
             at = moved[part.places]
             found += [replace(each, places=at[each.places]) for each in within]
             moved[part.places] = at[last]
