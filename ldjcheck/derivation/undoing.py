@@ -51,7 +51,7 @@ class _Missed:
 
     came_to: Node
     should: Node
-    step: Node | None
+    step: Node
     known: bool
 
 
@@ -144,7 +144,7 @@ def _told(bench: Bench, sides: Sides) -> _Told:
         return _Told(_conditioned(*other), other[1])
     if missed is None:
         return _Told((), None)
-    if missed.step is None or missed.step.place is None:
+    if missed.step.place is None:
         return _Told((), missed.came_to)
     return _Told((_not_undone(missed, missed.step.place.line), _REST), missed.came_to)
 
@@ -194,7 +194,8 @@ def missed_step(there: Trace, back: Trace) -> _Missed | None:
             continue
         if _is_close(end, x):
             known = _is_among(came_to, values)
-            return _Missed(came_to, should, _step_from(there, should), known)
+            step = _step_from(there, should) or should  # it is the output itself
+            return _Missed(came_to, should, step, known)
     return None
 
 
