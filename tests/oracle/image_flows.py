@@ -12,6 +12,8 @@ Pair = tuple[Tensor, Tensor]
 class Checkerboard(nn.Module):
     """A coupling by a mask, whose network sees the pixels that stay."""
 
+    mask: Tensor
+
     def __init__(self, channels: int, side: int, hidden: int, *, odd: bool) -> None:
         super().__init__()
         place = torch.arange(side)
@@ -108,7 +110,7 @@ class InTurn(nn.Module):
     def inverse(self, y: Tensor) -> Pair:
         total = y.new_zeros(len(y))
         for part in reversed(self.parts):
-            y, ldj = part.inverse(y)
+            y, ldj = part.inverse(y)  # type: ignore[operator]  # each has one
             total = total + ldj
         return y, total
 

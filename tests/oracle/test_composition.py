@@ -213,7 +213,8 @@ class Residual(nn.Module):
         self.net = Part(net(0, 40, 40))
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + 0.3 * self.net(x)[0]
+        moved: Tensor = self.net(x)[0]
+        return x + 0.3 * moved
 
 
 @pytest.mark.parametrize("make", [Additive, Residual])
