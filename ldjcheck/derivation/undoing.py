@@ -22,7 +22,7 @@ from ldjcheck.mistakes.mending.verify import Verification
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Fix
 from ldjcheck.revision import Live
-from ldjcheck.tape import dependents, location_of, rerun, shown_file
+from ldjcheck.tape import descendants, location_of, rerun, shown_file
 from ldjcheck.torch_ops import JOIN
 
 if TYPE_CHECKING:
@@ -182,10 +182,13 @@ def missed_step(there: Trace, back: Trace) -> _Missed | None:
     values = [n for n in there.order if n is there.source or n in there.depending]
     tries = itertools.islice(_pairs(values, back), _MOST)
     for came_to, should in tries:
+        moved = descendants(back.order, came_to)
+        if back.output not in moved:
+            continue
         try:
             end = rerun(
                 back.order,
-                dependents(back.order, came_to),
+                moved,
                 came_to,
                 should.value.to(came_to.value),
                 back.output,

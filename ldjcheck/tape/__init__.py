@@ -12,7 +12,7 @@ from ldjcheck.tape.node import (
     users_among,
 )
 from ldjcheck.tape.parts import Call, FlowParts, Part
-from ldjcheck.tape.replay import Edge, dependents, evaluate, rerun
+from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
 from ldjcheck.tape.where import location_of, shown_file, stands_in
 
@@ -28,6 +28,7 @@ __all__ = [
     "Trace",
     "ancestors",
     "dependents",
+    "descendants",
     "evaluate",
     "in_order",
     "is_differentiable",

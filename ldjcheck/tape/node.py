@@ -38,7 +38,7 @@ class Place:
         return self.file, self.line, self.end_line, self.column, self.end_column
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Node:
     """One operation and its value.
 
@@ -63,6 +63,10 @@ class Node:
 
     def __post_init__(self) -> None:
         self.parents = tuple(node for _, node in self.inputs())
+
+    def __repr__(self) -> str:
+        """Return a word on it; with all that it was computed from there would be no end."""
+        return f"<{self.name} {self.index}, {tuple(self.value.shape)}>"
 
     @property
     def place(self) -> Place | None:

@@ -79,6 +79,17 @@ def dependents(order: Iterable[Node], source: Node) -> set[Node]:
     return found
 
 
+def descendants(order: Iterable[Node], source: Node) -> set[Node]:
+    """Return the nodes whose values `source` has a part in, steps of rounding included."""
+    found = {source}
+    for node in order:
+        if node.function is not None and any(
+            parent in found for parent in node.parents
+        ):
+            found.add(node)
+    return found
+
+
 def rerun(
     order: Iterable[Node],
     depending: set[Node],

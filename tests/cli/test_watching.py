@@ -72,10 +72,19 @@ def test_a_file_that_is_made_later_is_noticed(folder: Path) -> None:
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals as on Unix")
 def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
     command = [sys.executable, "-m", "ldjcheck", "flows.py:Afine", "--watch", "-q"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert "ERROR  LDJ002" in process.stdout.readline()
-        saved(folder / "flows.py")
-        assert "ERROR  LDJ002" in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        # in the background, shells have it ignored
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert "ERROR  LDJ001" in process.stdout.readline()
+            saved(folder / "flows.py")
+            assert "ERROR  LDJ001" in process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
