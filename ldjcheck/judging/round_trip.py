@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, hides_mistakes
-from ldjcheck.records import Check, CheckStatus, Side
+from ldjcheck.records import Approximated, Check, CheckStatus, Side
 
 if TYPE_CHECKING:
     from ldjcheck.records import Measurement, Verdict
@@ -37,11 +37,11 @@ def round_trip_check(
     solves = first.exact.method == "preimage"
     agrees = solves or not inverse.mismatched or forward.mismatched
     proved = forward.check.status == "pass" and inverse.check.status in _RIGHT
+    hides = _may_hide(inverse) and not _converges(measurement)
     status: CheckStatus = "fail"
     if worst <= allowed and (telling or worst <= _anywhere(first, there)):
-        hidden = first.round_trip.nears and _may_hide(inverse)
-        status = "unproven" if hidden else "pass"
-    elif solves and worst <= SOLVER_RESIDUAL and proved and not _may_hide(inverse):
+        status = "unproven" if first.round_trip.nears and hides else "pass"
+    elif solves and worst <= SOLVER_RESIDUAL and proved and not hides:
         status, allowed = "pass", SOLVER_RESIDUAL
     elif (not telling and worst <= _CLEARLY * allowed) or (
         worst <= SOLVER_RESIDUAL and agrees
@@ -67,6 +67,12 @@ def _may_hide(inverse: Verdict) -> bool:
     check = inverse.check
     told = check.status == "pass" and check.worst is not None
     return told and (check.worst or 0.0) > hides_mistakes(check.dims or 1)
+
+
+def _converges(measurement: Measurement) -> bool:
+    """Return whether the way back is right in the limit of finer steps, which were tried."""
+    approximated = measurement.evidence.of(Approximated)
+    return any(each.direction == "inverse" for each in approximated)
 
 
 def _tells(side: Side, there: Side) -> bool:

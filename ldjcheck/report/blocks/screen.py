@@ -103,7 +103,7 @@ def blocks(result: Result, style: Style, *, is_typed: bool) -> list[Block]:
 
 
 def _passed(result: Result, room: _Room, style: Style) -> list[Block]:
-    lines = _compared(result, style)
+    lines = [*_compared(result, style), *_ignored(result, room, style)]
     for check in result.checks:  # it disagrees, and the user lets it
         lines += _numbers(check, style) if check.status == "fail" else []
     lines += _also(result, room, style)
@@ -195,12 +195,17 @@ def _remarks(result: Result, room: _Room, style: Style) -> Block:
         for finding in found:
             text = f"{severity} {finding.code}: {one_line(finding.message)}"
             lines += wrap(text, style.width, "  ", "    ", rows=rows or 1)
-    if result.ignored:
-        told = (f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
-        count = figures.plural(len(result.ignored), "finding")
-        text = f"{count} ignored: {', '.join(dict.fromkeys(told))}"
-        lines += wrap(text, style.width, "  ", "    ", rows=room.warnings or 1)
     return lines
+
+
+def _ignored(result: Result, room: _Room, style: Style) -> Block:
+    """Return which findings do not count, and why the user says so."""
+    if not result.ignored:
+        return []
+    told = (f"{i.code} ({one_line(i.reason)})" for i in result.ignored)
+    count = figures.plural(len(result.ignored), "finding")
+    text = f"{count} ignored: {', '.join(dict.fromkeys(told))}"
+    return wrap(text, style.width, "  ", "    ", rows=room.warnings or 1)
 
 
 # --- anything else --------------------------------------------------------------------
@@ -218,6 +223,7 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
         else:
             drawn.append(_further(mistake, room, style))
     rest = [*_also(result, room, style), *_remarks(result, room, style)]
+    rest += _ignored(result, room, style)
     drawn += [rest, _closing(mistakes, style, is_typed)]
     return drawn
 
