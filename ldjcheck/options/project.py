@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMANDS_OWN = (
-    "color", "fix", "format", "jobs", "per_target_ignore", "plot", "quiet", "verbose",
-    "watch",
+    "color", "fix", "format", "inputs", "jobs", "per_target_ignore", "plot", "quiet",
+    "verbose", "watch", "weights",
 )  # fmt: skip
 """Settings that concern the command alone, and no check that is made in Python."""
 

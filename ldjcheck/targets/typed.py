@@ -23,6 +23,7 @@ from ldjcheck.targets.parse import parse_target
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ldjcheck.records import Target
     from ldjcheck.targets.source import Source
 
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages|build|dist")
@@ -161,6 +162,14 @@ def defined_nearby(name: str) -> list[str]:
     return found
 
 
+def _is_package_with(folder: Path, target: Target) -> bool:
+    """Return whether a folder is a package whose own names may hold the expression."""
+    inside = folder / "__init__.py"
+    if not (target.expr and target.source.isidentifier() and inside.is_file()):
+        return False
+    return _may_hold(str(inside), target.expr)
+
+
 def refused(text: str) -> CannotCheckError | None:
     """Return what to type instead of a word that is no target, where that is clear."""
     try:
@@ -169,7 +178,7 @@ def refused(text: str) -> CannotCheckError | None:
         return error
     source = target.source
     path = Path(source).expanduser()
-    if path.is_dir():
+    if path.is_dir() and not _is_package_with(path, target):
         if target.expr is None:
             message = f"No file in the folder {source} defines a layer."
             looked = (

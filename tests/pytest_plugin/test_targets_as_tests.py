@@ -139,9 +139,9 @@ def test_a_target_is_no_option_and_what_the_command_refuses_is_told(
     result = flows.runpytest_inprocess(*load)
     result.stdout.fnmatch_lines(["*--help is neither a Python file*"])
     flows.makeini("[pytest]\nldj_targets = flows.py:Scale")
-    flows.makepyprojecttoml("[tool.ldjcheck]\ntimeout = 'soon'")
+    flows.makepyprojecttoml("[tool.ldjcheck]\njobs = 'many'")
     refused = flows.runpytest_inprocess(*load)
-    refused.stdout.fnmatch_lines(["*[[]tool.ldjcheck[]] timeout: *"])
+    refused.stdout.fnmatch_lines(["*[[]tool.ldjcheck[]] jobs: *"])
     for each in (result, refused):
         each.assert_outcomes(failed=1)
         assert "ldjcheck itself failed" not in each.stdout.str()

@@ -160,8 +160,7 @@ def test_every_status_says_what_it_means(result: Result, told: str) -> None:
 
 
 def test_a_pass_names_what_was_not_checked() -> None:
-    more = {**PASS.inferred, "log_prob": "not checked here: name Flow.log_prob"}
-    told = words(page_of(dataclasses.replace(PASS, inferred=more)))
+    told = words(page_of(dataclasses.replace(PASS, unasked=("log_prob",))))
     assert "forward only; log_prob not checked." in told
 
 

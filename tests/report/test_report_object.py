@@ -52,7 +52,9 @@ def test_the_package_exports_the_report() -> None:
 
 
 def test_the_formats_are_those_of_the_command_line() -> None:
-    assert [each.name for each in FORMATS] == ["text", "concise", "json", "html"]
+    assert [each.name for each in FORMATS] == [
+        "text", "concise", "json", "html", "github", "sarif", "junit",
+    ]  # fmt: skip
     assert all(
         each.render(run(PASS), Style(color=False, verbosity=0)).endswith("\n")
         for each in FORMATS
