@@ -26,7 +26,7 @@ class Beyond(nn.Module):
 
 
 def test_the_samples_of_the_other_size_are_shown() -> None:
-    report = ldjcheck.check(FourDimsOnly(), shape=(4,))
+    report = ldjcheck.check(FourDimsOnly())
     check = report.to_dict()["results"][0]["checks"][0]
     assert report.status == "fail"
     assert check["shape"] != [4]

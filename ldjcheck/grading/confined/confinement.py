@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 _GLANCE = 0.25  # seconds between two looks at what a process has written
 _KEPT = 4000  # characters of what it printed
-_PACKAGE = Path(__file__).parents[1]
+_PACKAGE = Path(__file__).parents[2]
 _SYSTEM = (
     "/usr/lib", "/usr/lib64", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/localtime",
     "/usr/share/zoneinfo", "/dev/urandom", "/dev/zero", "/proc/cpuinfo", "/proc/meminfo",
