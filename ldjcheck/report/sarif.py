@@ -110,7 +110,11 @@ def _place(place: Location) -> dict[str, Any]:
 
 def _uri(file: str) -> str:
     path = Path(file)
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix(), errors="replace")
+    return (
+        path.as_uri()
+        if path.is_absolute()
+        else quote(path.as_posix(), errors="replace")
+    )
 
 
 def _fix(edits: Sequence[Edit]) -> dict[str, Any]:

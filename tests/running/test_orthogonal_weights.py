@@ -78,7 +78,6 @@ def test_a_transpose_is_no_inverse_of_what_is_meant_to_be_any_matrix() -> None:
     report = ldjcheck.check(OfAnyMatrix(), shape=(4,))
     (finding,) = report.findings
     assert finding.code == "LDJ301"
-    assert finding.evidence[-1] == (
-        "the ldj that it reports is right for a way back that does"
-    )
+    said = "the ldj that it reports is right for a way back that does"
+    assert said in finding.evidence
     assert "as they are built" in report.result.inferred["round trip"]

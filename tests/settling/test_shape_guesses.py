@@ -262,7 +262,10 @@ class RightAtFour(nn.Module):
 
 
 def test_a_mistake_that_one_size_hides_is_found_at_another() -> None:
-    assert ldjcheck.check(RightAtFour(), shape=(4,)).status == "fail"
+    assert ldjcheck.check(RightAtFour()).status == "fail"
+    report = ldjcheck.check(RightAtFour(), shape=(4,))
+    assert report.status == "pass"
+    assert report.findings[0].name == "size-hard-coded"
 
 
 class FixesItsSize(Affine):
