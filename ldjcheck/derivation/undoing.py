@@ -11,14 +11,12 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
 from ldjcheck.derivation.calculus.formulas import MOVES, SAME, plain_name
 from ldjcheck.derivation.reading.homes import is_editable
 from ldjcheck.derivation.turning_back import turned_back
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Fix
 from ldjcheck.revision import Live
@@ -27,6 +25,8 @@ from ldjcheck.torch_ops import JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
 
     from ldjcheck.mistakes.mending.verify import Plans
     from ldjcheck.records import Comparison, Direction, Finding, Sides
@@ -258,6 +258,5 @@ def _by_weight(trace: Trace) -> dict[bytes, list[Node]]:
 
 
 def _is_close(a: Tensor, b: Tensor) -> bool:
-    if a.shape != b.shape or not a.is_floating_point() or not b.is_floating_point():
-        return False
-    return torch.allclose(a.double(), b.double(), rtol=_CLOSE, atol=_CLOSE)
+    real = a.is_floating_point() and b.is_floating_point()
+    return real and same(a, b, _CLOSE)

@@ -40,7 +40,9 @@ def customary(
     form = _common_form(comparison)
     if form is None or options.adapter is not None or options.convention != "auto":
         return None
-    why = _agreed(subject.layer.obj, form, Options(seed=options.seed))
+    # as anybody would check them, within the time that this check has
+    plain = Options(seed=options.seed, timeout=subject.bench.options.timeout)
+    why = _agreed(subject.layer.obj, form, plain)
     return None if why is None else _as_agreed(subject, form, why)
 
 
