@@ -83,8 +83,8 @@ def determined(
             return f(x)
 
     products, glimpses = looked_at(listened, x, generator, wanted)
-    if isinstance(products, ReverseProducts) and heard.seen:
-        found = composed(products, heard.seen, wanted)
+    if isinstance(products, ReverseProducts) and heard.calls:
+        found = composed(products, heard.calls, wanted)
         if found is not None:
             return found
     return solved_by(products, glimpses, generator, wanted)

@@ -7,25 +7,18 @@ again, and nothing that is called is trusted.
 
 from __future__ import annotations
 
-import contextlib
-import inspect
-import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.profiling import heard_by
-from ldjcheck.tape.frames import is_users
+from ldjcheck.running.observers.method_calls import MethodCalls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType, FrameType
+    from types import FrameType
 
     from torch.autograd.graph import GradientEdge
-
-_MOST = 1000  # calls; a solver inside a layer makes many more, none of them a part
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -65,79 +58,33 @@ class Passage:
         return self.begin < other.begin and other.end < self.end
 
 
-@dataclass(eq=False)
-class Passages:
-    """Hears the calls of users' methods, in the order in which they began."""
+class Passages(MethodCalls["tuple[Tensor, Point]", Passage]):
+    """Hears the calls of users' methods that take a tensor, and hand one on."""
 
-    _seen: list[Passage] = field(default_factory=list)
-    _open: dict[int, tuple[FrameType, int, Tensor, Point]] = field(default_factory=dict)
-    _methods: dict[int, bool] = field(default_factory=dict)  # by identity: slow to hash
-    _codes: list[CodeType] = field(
-        default_factory=list
-    )  # ids are unique among the living
-    _clock: Iterator[int] = field(default_factory=itertools.count)
+    most = 1000  # none of more calls is a part
+    arguments = 2
 
-    @property
-    def seen(self) -> list[Passage]:
-        """What was heard."""
-        return sorted(self._seen, key=lambda passage: passage.begin)
-
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Listen until the block is left; what was heard before is forgotten."""
-        self._seen.clear()
-        try:
-            with heard_by(self._event):
-                yield
-        finally:
-            self._open.clear()
-
-    def _event(self, frame: FrameType, event: str, result: Any) -> None:
-        if event not in ("call", "return") or len(self._seen) > _MOST:
-            return
-        is_method = self._methods.get(id(frame.f_code))
-        if is_method is None:
-            is_method = self._is_method(frame.f_code)
-        if not is_method:
-            return
-        with contextlib.suppress(Exception), torch._C.DisableTorchFunction():
-            # a strange object of the user's must not end the user's own call
-            if event == "call":
-                self._enter(frame)
-            elif id(frame) in self._open:
-                self._leave(frame, result)
-
-    def _is_method(self, code: CodeType) -> bool:
-        found = code.co_argcount > 1 and is_users(code.co_filename)
-        found = found and not code.co_flags & inspect.CO_GENERATOR
-        self._methods[id(code)] = found
-        self._codes.append(code)
-        return found
-
-    def _enter(self, frame: FrameType) -> None:
+    def _entered(self, frame: FrameType) -> tuple[Tensor, Point] | None:
         names = frame.f_code.co_varnames[: frame.f_code.co_argcount]
         owner, *given = (frame.f_locals.get(name) for name in names)
         x = next((each for each in given if isinstance(each, Tensor)), None)
         if isinstance(owner, (Tensor, type, type(None))) or x is None or not x.dim():
-            return
-        self._open[id(frame)] = frame, next(self._clock), x, point_of(x)
+            return None
+        return x, point_of(x)
 
-    def _leave(self, frame: FrameType, result: Any) -> None:
-        _, begin, _x, entered = self._open.pop(id(frame))
+    def _left(
+        self, entered: tuple[Tensor, Point], result: Any, begin: int, end: int
+    ) -> Passage | None:
+        _, at = entered
         several = isinstance(result, (tuple, list)) and len(result) > 0
         y = result[0] if several else result
-        if not isinstance(y, Tensor) or not y.dim() or len(y) != len(entered.tensor):
-            return
-        if y.numel() != entered.tensor.numel():
-            return
-        self._seen.append(
-            Passage(
-                entered=entered,
-                left=point_of(y),
-                reports=several and len(result) > 1,
-                begin=begin,
-                end=next(self._clock),
-            )
+        if not isinstance(y, Tensor) or not y.dim() or len(y) != len(at.tensor):
+            return None
+        if y.numel() != at.tensor.numel():
+            return None
+        reports = several and len(result) > 1
+        return Passage(
+            entered=at, left=point_of(y), reports=reports, begin=begin, end=end
         )
 
 
