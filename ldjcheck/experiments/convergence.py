@@ -18,7 +18,12 @@ from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.experiments.step_size import Grain, Number
-from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, is_once_more, tells_a_mistake
+from ldjcheck.numerics.tolerance import (
+    SOLVER_RESIDUAL,
+    hides_mistakes,
+    is_once_more,
+    tells_a_mistake,
+)
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Approximated
@@ -217,7 +222,7 @@ def _vanishes(
         if len(known) < min(3, len(gaps)):
             return False
         rows = []
-        if side.disagrees:
+        if _is_ldj_off(side):
             rows.append([float(gap.abs().max()) for gap in known])
         if _comes_back_off(side):
             rows.append(misses[-3:])
@@ -226,7 +231,7 @@ def _vanishes(
         if times < _ALWAYS and proof:
             continue
         steady = all(_shrink(row if proof else row[-2:], _SHRINKS) for row in rows)
-        if steady and (not (proof and side.disagrees) or _ends_at_zero(known)):
+        if steady and (not (proof and _is_ldj_off(side)) or _ends_at_zero(known)):
             return True
     return False
 
@@ -255,12 +260,12 @@ def _is_gone(
     off = float(before.abs().max())
     left = max(_HARDLY * off, _SINGLE)
     return miss <= max(_HARDLY * (side.round_trip.off or 0.0), _SINGLE) and (
-        not side.disagrees or float(gap.abs().max()) <= left < off
+        not _is_ldj_off(side) or float(gap.abs().max()) <= left < off
     )
 
 
 def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
-    if not side.disagrees:
+    if not _is_ldj_off(side):
         return _gap(side)
     wanted = replace(options, atol=0.0)  # the gap alone: no rounding need be explained
     return _gap(
@@ -271,6 +276,17 @@ def _gap_of(runner: Runner, side: Side, options: Options) -> Tensor | None:
 def _miss(runner: Runner, x: Tensor) -> float:
     """Return by how much the way back misses x."""
     return float((runner.around(x) - x).abs().max())
+
+
+def _is_ldj_off(side: Side) -> bool:
+    """Return whether the ldj differs, be it by what the miss of a solver could explain.
+
+    Finer steps must take that along with the miss: what stays is a mistake.
+    """
+    gap = _gap(side)
+    return side.disagrees or (
+        gap is not None and float(gap.abs().max()) > hides_mistakes(side.dims)
+    )
 
 
 def _comes_back_off(side: Side) -> bool:

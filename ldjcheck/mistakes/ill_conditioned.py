@@ -40,6 +40,17 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                     "multiplies by away from singular",
                 ),
             )
+        elif first is not None and first.round_trip.misses:
+            yield RULE.finding(
+                "The inverse stops so far from x that a mistake of its ldj could hide.",
+                direction=verdict.direction,
+                evidence=(
+                    f"it misses x by {first.round_trip.off:.1g}, which allows a "
+                    f"difference of {verdict.check.tolerance:.2g}",
+                    "let its solver go on to a smaller residual, or leave it out with "
+                    "--direction forward",
+                ),
+            )
         else:
             yield RULE.finding(
                 "The Jacobian is too ill-conditioned to prove the log-determinant.",
