@@ -18,9 +18,15 @@ from ldjcheck.explaining.sublayers import with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
 from ldjcheck.judging.given_shape import at_the_given_shape
-from ldjcheck.judging.measurement import compared, first_look, measured
+from ldjcheck.judging.measurement import (
+    compared,
+    first_look,
+    measured,
+    moved_while_smooth,
+)
 from ldjcheck.judging.own_size import at_its_own_size
 from ldjcheck.judging.readings import read_otherwise
+from ldjcheck.judging.smaller_size import at_a_smaller_size
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
@@ -53,6 +59,7 @@ from ldjcheck.records.deadline import (
     OWN_SIZE,
     PICTURES,
     SETTLING,
+    SMALLER,
     SPLITS,
     SUBLAYERS,
     Stage,
@@ -235,6 +242,7 @@ def _checked(
 ) -> Result:
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
     course.reaches(MEASURING)
+    subject, options = moved_while_smooth(subject, options)
     first: Sides | None = None
     if course.tell is not None:
         look = first_look(subject, options)
@@ -248,6 +256,14 @@ def _checked(
     if meant.otherwise:
         return _checked(meant.subject, options, also, course)
     subject, comparison = meant.subject, meant.comparison
+    whole: Subject | None = None
+    smaller = course.during(
+        SMALLER, subject, lambda at: at_a_smaller_size(at, comparison, options), None
+    )
+    if smaller is not None:
+        whole, also = subject, ()
+        subject = _until_the_end(smaller.subject, options)
+        comparison = smaller.comparison
     comparison, splits = _by_splits(subject, comparison, course)
     _tell(course, comparison, (), _findings(comparison, splits, None), options)
     subject = _on_the_cpu(subject)
@@ -263,7 +279,7 @@ def _checked(
         found = course.during(
             MENDING,
             subject,
-            lambda at: _fixed(found, diagnoses, at, comparison, also),
+            lambda at: _fixed(found, diagnoses, at, comparison, also, whole),
             found,
         )
     result = _concluded(comparison, diagnoses, found, options)
@@ -292,8 +308,16 @@ def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Me
     for meant in (customary, at_its_own_size):
         other = meant(subject, comparison, options)
         if other is not None:
-            return _Meant(other, comparison, otherwise=True)
-    return _Meant(*at_the_given_shape(subject, comparison, options))
+            return _Meant(_until_the_end(other, options), comparison, otherwise=True)
+    subject, comparison = at_the_given_shape(subject, comparison, options)
+    return _Meant(_until_the_end(subject, options), comparison)
+
+
+def _until_the_end(subject: Subject, options: Options) -> Subject:
+    """Return the subject with the time of the check, and not of the stage that found it."""
+    bench = subject.bench
+    options = replace(bench.options, timeout=options.timeout)
+    return replace(subject, bench=replace(bench, options=options))
 
 
 def _by_splits(
@@ -465,16 +489,18 @@ def _fixed(
     subject: Subject,
     comparison: Comparison,
     also: tuple[Probe, ...],
+    whole: Subject | None,
 ) -> tuple[Finding, ...]:
     """Return the findings with the edits that mend them.
 
-    An edit is verified at configurations of other seeds than all that was measured.
+    An edit is verified at configurations of other seeds than all that was measured, and
+    once at the `whole` size where the mistake was explained at a smaller one.
     """
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms
     from ldjcheck.derivation.undoing import with_steps_not_undone
-    from ldjcheck.mistakes.mending import Plans, with_fixes
+    from ldjcheck.mistakes.mending import Plans, Whole, with_fixes
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -490,6 +516,9 @@ def _fixed(
     )
     values = *plan[1:], *further, *beyond, *also
     plans = Plans(closely=plan[:1], by_value=values)
+    if whole is not None:
+        at_size = Whole(bench=whole.bench, probes=whole.probes(fresh)[:1])
+        plans = replace(plans, whole=at_size)
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
     return with_steps_not_undone(findings, comparison, bench, plans)

@@ -87,7 +87,7 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     far = off > _RELATIVE * (1.0 + there.abs())
     apart = torch.where(torch.isfinite(here), far, overflowed)
     if apart.any() and side.exact.jacobian is None:
-        apart &= ~(off <= _amplified(promoted, direction, x, there))
+        apart &= ~(off <= _amplified(promoted, direction, x, frozen, there))
     if not apart.any():
         if frozen.draws:
             return None
@@ -108,22 +108,31 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
 
 
 def _amplified(
-    runner: Runner, direction: Direction, x: Tensor, there: Tensor
+    runner: Runner, direction: Direction, x: Tensor, frozen: Frozen, there: Tensor
 ) -> Tensor:
     """Return by how much rounding to float32 may move what is reported, `(batch,)`.
 
     Asked where no Jacobian tells how far a deep map amplifies what is rounded: its input
-    is moved by as much, and every step adds some more.
+    is moved by as much, or the noise that is added to whole numbers, and every step adds
+    some more.
     """
     moved = torch.zeros_like(there)
-    if not _is_real(x):
-        return moved
     generator = torch.Generator().manual_seed(0)
+
+    def rounded(value: Tensor, size: float) -> Tensor:
+        if not _is_real(value):
+            return value
+        step = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        return value + _HAIR * (value.abs() + size) * step.to(value)
+
+    size = 0.0 if _is_real(x) else float(x.abs().max())
     for _ in range(2):
-        step = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
-        near, _ = _reported(
-            runner, direction, x * (1 + _HAIR * step), Frozen(), _ENDLESS
+        noise = Frozen(
+            draws=[rounded(draw, size) for draw in frozen.draws],
+            offsets=list(frozen.offsets),
+            idle_clips=list(frozen.idle_clips),
         )
+        near, _ = _reported(runner, direction, rounded(x, 0.0), noise, _ENDLESS)
         if near is not None and near.shape == there.shape:
             moved = torch.maximum(moved, (near - there).abs().nan_to_num(torch.inf))
     return _STEPS * moved

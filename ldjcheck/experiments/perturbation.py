@@ -8,22 +8,29 @@ numbers say nothing of the layer, so it is looked at again nearer to how it was 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
+from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import only_solves
 from ldjcheck.records.deadline import CONFIGURATIONS, while_time_lasts
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Any
 
-    from ldjcheck.records import Probe, Side, Sides
+    from torch import Tensor
+
+    from ldjcheck.records import Direction, Probe, Side, Sides
     from ldjcheck.running.bench import Bench
+    from ldjcheck.running.runner import Runner
 
 _BROKEN = 1e-3  # a way back that misses by more after a move is broken, not imprecise
 _ORTHOGONAL = 1e-4
@@ -35,6 +42,9 @@ _FREE = (
 )
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
+_STEP = 1e-5  # as differences are taken
+_BENT = 1e-2  # of a slope: what kinks on the way may change
+_FLAT = 1e-9
 _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
@@ -46,6 +56,54 @@ class Borne:
     probes: tuple[Probe, ...]
     sides: tuple[Sides, ...]
     said: Mapping[str, str]
+
+
+def smooth_scale(bench: Bench, probe: Probe) -> float | None:
+    """Return how far to move the parameters of a map of many dims, by a few calls there.
+
+    To measure it costs hundreds of them. Moved too far, a deep flow is beyond all numbers,
+    or so steep that no difference is a slope. None where it is neither, or is so however
+    little is moved.
+    """
+    told = (bench.options.atol, bench.options.rtol) != (None, None)
+    if told or not probe.draw or prod(probe.shape) < LARGE:
+        return None
+    for factor in (1.0, *_NEARER):
+        near = replace(probe, scale=probe.scale * factor)
+        runner, x, _ = bench.ready(near)
+        direction: Direction = "forward" if bench.calls.forward else "inverse"
+        if _is_smooth(runner, direction, x):
+            return near.scale if factor != 1.0 else None
+    return None
+
+
+def _is_smooth(runner: Runner, direction: Direction, x: Tensor) -> bool:
+    """Return whether all numbers are finite, and two steps of one size lead equally far."""
+    generator, noise = torch.Generator().manual_seed(runner.seed), Frozen()
+
+    def at(step: float) -> Tensor:
+        moved, draws = x, list(noise.draws)
+        if x.is_floating_point():
+            moved = x + step * v[0]
+        else:  # whole numbers stay: the noise that is added to them moves
+            draws = [d + step * e for d, e in zip(draws, v, strict=True)]
+        there = Frozen(draws, noise.offsets, noise.idle_clips)
+        return runner.run(direction, moved, there).y.detach()
+
+    try:
+        said = runner.run(direction, x, noise)
+        starts = [x] if x.is_floating_point() else noise.draws
+        v = [torch.randn(d.shape, generator=generator, dtype=d.dtype) for d in starts]
+        y, ahead, behind = said.y.detach(), at(_STEP), at(-_STEP)
+    except FailedCallError:
+        return False
+    finite = said.reported is None or bool(said.reported.isfinite().any())
+    if not finite or not bool(y.isfinite().all()):
+        return False
+    if not y.is_floating_point() or not y.dim():
+        return True
+    bent, far = (ahead + behind - 2 * y).flatten(1), (ahead - behind).flatten(1)
+    return bool((bent.norm(dim=1) <= _BENT * far.norm(dim=1) + _FLAT).all())
 
 
 def as_far_as_borne(
@@ -67,10 +125,10 @@ def as_far_as_borne(
     bench = bench.during(CONFIGURATIONS, wrong=is_wrong(first))
     if only_solves((first,)):
         bench = replace(bench, solves=True)
-    closer = next(while_time_lasts(nearer(b, probes, first) for b in (bench,)), None)
-    if closer is not None:
-        probes, said["parameters"] = closer
-    measured = _at(bench, probes, first if closer is None else None) or (first,)
+    for closer in while_time_lasts(_nearer(b, probes, first) for b in (bench,)):
+        if closer is not None:
+            probes, first, said["parameters"] = closer
+    measured = _at(bench, probes, first)
     measured = where_borne(bench, measured)
     if not probes[0].draw or not _is_broken(measured[0]):
         return Borne(bench=bench, probes=probes, sides=measured, said=said)
@@ -94,14 +152,14 @@ def as_far_as_borne(
     return Borne(bench=careful, probes=probes, sides=again, said=said)
 
 
-def nearer(
+def _nearer(
     bench: Bench, probes: tuple[Probe, ...], first: Sides
-) -> tuple[tuple[Probe, ...], str] | None:
-    """Return configurations that the layer bears, and what to say; None to stay.
+) -> tuple[tuple[Probe, ...], Sides, str] | None:
+    """Return configurations that the layer bears, the first measured, and what to say.
 
-    `first` is what was measured at the first configuration. One that nothing can be
-    proved at, however little is moved, stays as it is: then the layer is the reason. So
-    does one for which the user has said what to allow.
+    `first` is what was measured at the first configuration. None where that is to stay:
+    one that nothing can be proved at, however little is moved, for then the layer is the
+    reason; and one for which the user has said what to allow.
     """
     options = bench.options
     if (options.atol, options.rtol) != (None, None):
@@ -122,12 +180,13 @@ def nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    return _scaled(probes, found[0], _why(first.inverse if told else first.forward))
+    why = _why(first.inverse if told else first.forward)
+    return _scaled(probes, *found, why)
 
 
 def _shown_plainly(
     bench: Bench, probes: tuple[Probe, ...], first: Sides
-) -> tuple[tuple[Probe, ...], str] | None:
+) -> tuple[tuple[Probe, ...], Sides, str] | None:
     """Return configurations where the mistake shows on samples that rounding leaves alone.
 
     It shows already; but of a map that saturates, numbers tell less of which mistake it is.
@@ -136,7 +195,7 @@ def _shown_plainly(
         return None
     for factor, again in _brought_nearer(bench, probes[0]):
         if is_wrong(again) and _is_plain(again):
-            return _scaled(probes, factor, _ROUNDING)
+            return _scaled(probes, factor, again, _ROUNDING)
     return None
 
 
@@ -150,12 +209,12 @@ def _is_plain(measured: Sides) -> bool:
 
 
 def _scaled(
-    probes: tuple[Probe, ...], factor: float, why: str
-) -> tuple[tuple[Probe, ...], str]:
-    """Return the configurations nearer by, and what to say of it."""
+    probes: tuple[Probe, ...], factor: float, first: Sides, why: str
+) -> tuple[tuple[Probe, ...], Sides, str]:
+    """Return the configurations nearer by, the first as measured, and what to say of it."""
     closer = tuple(replace(c, scale=c.scale * factor) for c in probes)
     moved = f"moved by {closer[0].scale:.2g}: moved by {probes[0].scale:g}, {why}"
-    return closer, moved
+    return closer, first, moved
 
 
 def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
@@ -172,7 +231,9 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
 
 
 def _borne(bench: Bench, measured: Sides) -> Sides:
-    if not measured.probe.draw or not _has_saturated(measured):
+    if not measured.probe.draw:
+        return measured
+    if not _has_saturated(measured) and not _is_too_steep(bench, measured):
         return measured
     nearby = (again for _, again in _brought_nearer(bench, measured.probe))
     return next((again for again in nearby if is_telling(again)), measured)
@@ -190,6 +251,18 @@ def _has_saturated(measured: Sides) -> bool:
     if side.exact.ldj is None:
         return False
     return not is_telling(measured) and not side.exact.is_finite
+
+
+def _is_too_steep(bench: Bench, measured: Sides) -> bool:
+    """Return whether differences of a map of many dims confirm nothing, being no slopes."""
+    runner, _, _ = bench.ready(measured.probe)
+    return any(
+        side.exact.ldj is not None
+        and not side.exact.anchored
+        and side.dims >= LARGE
+        and not _is_smooth(runner, side.direction, side.x)
+        for side in measured.answered
+    )
 
 
 def is_telling(measured: Sides) -> bool:

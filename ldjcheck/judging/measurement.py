@@ -93,3 +93,16 @@ def wholly_compared(subject: Subject, options: Options) -> Comparison:
     if comparison.measurement.not_done:
         raise TimeIsUpError
     return comparison
+
+
+def moved_while_smooth(subject: Subject, options: Options) -> tuple[Subject, Options]:
+    """Return the same, parameters moved no further than the map stays finite and smooth."""
+    from ldjcheck.experiments.perturbation import smooth_scale
+
+    scale = smooth_scale(subject.bench, subject.probes(options)[0])
+    if scale is None:
+        return subject, options
+    why = f"moved by {options.params_scale:g}, it is too steep for numbers"
+    moved = f"moved by {scale:.2g}: {why}"
+    inferred = {**subject.inferred, "parameters": moved}
+    return replace(subject, inferred=inferred), replace(options, params_scale=scale)

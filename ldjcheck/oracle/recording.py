@@ -103,7 +103,7 @@ def record(
         order=tuple(order),
         depending=frozenset(depending),
         points=points,
-        steps=_steps(order, points, batch, dims, doubled=doubled) if steps else (),
+        steps=_steps(order, points, side, doubled=doubled) if steps else (),
         own=tuple(own),
         own_set=frozenset(own),
         own_users=users_among(own),
@@ -239,16 +239,17 @@ def _points(
 def _steps(
     order: list[Node],
     points: tuple[Node, ...],
-    batch: int,
-    dims: int,
+    side: Side,
     *,
     doubled: bool,
 ) -> tuple[Step, ...]:
+    batch, dims = len(side.x), side.dims
+    by_structure = dims >= LARGE or (dims > FEW and side.exact.jacobian is None)
     steps = []
     for begin, end in itertools.pairwise(points):
         between = [node for node in order if begin.index < node.index <= end.index]
         depending = dependents(between, begin)
-        if dims >= LARGE:
+        if by_structure:
             steps.append(_step_by_structure(between, depending, begin, end, batch))
             continue
         jacobian = _jacobian(between, depending, begin, end, batch, doubled=doubled)

@@ -1,7 +1,8 @@
 """log|det J| of maps of many dims, proved by structure from few products.
 
 A whole Jacobian of D dims costs D backward passes, and a factorisation besides. From
-`LARGE` dims on it is asked for only where nothing simpler is proved.
+`LARGE` dims on, or where one pass is long, it is asked for only where nothing simpler is
+proved.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.call import with_value
 from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
@@ -23,6 +25,7 @@ from ldjcheck.oracle.derivatives.flat_map import (
 )
 from ldjcheck.oracle.derivatives.jacobian import central_difference
 from ldjcheck.oracle.derivatives.products import (
+    FEW,
     NoProductsError,
     NoTensorError,
     UnequalDimsError,
@@ -42,8 +45,9 @@ if TYPE_CHECKING:
     from ldjcheck.records import Deadline, Shape, Side
 
 LARGE = 128
-"""Dims from which a proof of structure is cheaper than a whole Jacobian."""
+"""Dims from which a proof of structure is always cheaper than a whole Jacobian."""
 
+_MULTIPLICATIONS = 2e8  # of all rows together: a network of images is worth it earlier
 _STEP = 1e-5
 _ONE = 1e-6  # a factor that is nearer to 1 is 1
 _SECONDS = 4.0  # for all entries of what structure leaves: more is left to `autograd`
@@ -57,7 +61,7 @@ def by_structure(call: Call) -> Side | None:
     None as well of maps of few dims, of which the whole Jacobian costs less.
     """
     side, y = call.side, call.base.y
-    if side.dims < LARGE or call.runner.oracle is not None:
+    if not _is_worth_it(call) or call.runner.oracle is not None:
         return None
     if side.direction == "inverse" and call.runner.calls.departures:
         return side  # dims that it makes up itself: it has no determinant of its own
@@ -89,6 +93,14 @@ def by_structure(call: Call) -> Side | None:
         error=determinant.allowed,
     )
     return with_value(call, replace(side, exact=exact), value, determinant.structure)
+
+
+def _is_worth_it(call: Call) -> bool:
+    """Return whether a whole Jacobian takes more than a proof of structure."""
+    dims = call.side.dims
+    return dims >= LARGE or (
+        dims > FEW and dims * call.base.multiplications > _MULTIPLICATIONS
+    )
 
 
 def _difference_near(map_: FrozenMap, event: Shape, at: Tensor) -> Tensor | None:
@@ -163,6 +175,8 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     refused: Cost | None = None
     for reading in readings_of(y):
         map_ = replace(start, reading=reading)
+        if contradicted is not None and _is_alike(map_, contradicted[0]):
+            continue
         if reading.rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
         try:
@@ -182,6 +196,21 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     if contradicted is None and refused is not None:
         _in_time(refused, start.runner.timeout)
     return contradicted
+
+
+def _is_alike(one: FrozenMap, other: FrozenMap) -> bool:
+    """Return whether two readings have the same derivatives, along random outputs."""
+    slopes: list[Tensor] = []
+    for map_ in (one, other):
+        generator = torch.Generator().manual_seed(map_.runner.seed)
+        x = map_.origin.clone().requires_grad_()
+        try:
+            y = map_(x)
+            v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)
+            slopes += torch.autograd.grad(y, x, v)
+        except (LayerRaisedError, RuntimeError):  # as torch says that it does not
+            return False
+    return is_once_more(*slopes)
 
 
 def _in_time(cost: Cost, limit: Deadline | None) -> None:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ldjcheck.running.effort import multiplications
 from ldjcheck.running.precision import (
     INTEGER_DTYPES,
     LOW_PRECISION,
@@ -86,7 +87,7 @@ class Guard(TorchFunctionMode):
         super().__init__()
         self._watch = watch
         self._patience = patience
-        self._operations = 0
+        self._operations = self._multiplications = 0
         self._frozen = frozen
         self._promote = promote
         self._see_detach = see_detach
@@ -117,6 +118,11 @@ class Guard(TorchFunctionMode):
         return self._operations
 
     @property
+    def multiplications(self) -> int:
+        """The number of multiplications of its matrix products so far."""
+        return self._multiplications
+
+    @property
     def single(self) -> bool:
         """Whether a number that float32 has rounded entered this call from outside."""
         return self._single
@@ -135,7 +141,9 @@ class Guard(TorchFunctionMode):
         named = dict(kwargs) if kwargs else {}
         name = getattr(func, "__name__", "")
         if self._watch is None:
-            return self._run(func, name, args, named)
+            result = self._run(func, name, args, named)
+            self._multiplications += multiplications(name, args, named, result)
+            return result
         asked = asked_for(name, args, named) if self._promote else None
         if asked is not None and lowers(name, args):
             self._watch.lowers(asked)
@@ -144,6 +152,7 @@ class Guard(TorchFunctionMode):
         if asked is not None:
             self._watch.makes(result, asked)
         self._watch.after(name, args, result)
+        self._multiplications += multiplications(name, args, named, result)
         return result
 
     def _run(

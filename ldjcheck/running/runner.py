@@ -44,6 +44,7 @@ class Outcome:
     form: str | None  # how the ldj's form breaks the promise; None: as promised
     draws: int
     operations: int  # torch's, in this call
+    multiplications: int  # of its matrix products
     bare: bool = False  # the call has no place for an ldj
     left: int = 0  # entries of each sample of y that left on the way
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
@@ -190,6 +191,7 @@ class Runner:
             start_change=0.0 if total is None else _change(total.to(CPU), start),
             draws=guard.draws,
             operations=guard.operations,
+            multiplications=guard.multiplications,
             bare=returned.bare,
             left=returned.left,
             taken=None if returned.taken is None else placed(returned.taken, CPU),

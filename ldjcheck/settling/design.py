@@ -14,13 +14,17 @@ from ldjcheck.records import Domain, Options, Probe, Region, Shape
 
 _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
 _DEFAULT_BATCH = 3
+_OTHERWISE = (5, 7, 11)
+_OF_MANY_DIMS = (2, 5, 7, 11)
+_MANY = 512  # dims from which on each sample more costs seconds
 
 
 def choose_batch(wanted: int, shape: Shape) -> int:
     """Return the batch size: the one asked for, unless the default meets an axis of 3."""
     if wanted != _DEFAULT_BATCH or wanted not in shape:
         return wanted
-    return next(size for size in (5, 7, 11) if size not in shape)
+    sizes = _OF_MANY_DIMS if math.prod(shape) >= _MANY else _OTHERWISE
+    return next(size for size in sizes if size not in shape)
 
 
 def plan_probes(

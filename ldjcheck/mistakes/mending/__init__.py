@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from ldjcheck.mistakes.mending.fixes import with_fixes
-from ldjcheck.mistakes.mending.verify import Plans
+from ldjcheck.mistakes.mending.verify import Plans, Whole
 
-__all__ = ["Plans", "with_fixes"]
+__all__ = ["Plans", "Whole", "with_fixes"]

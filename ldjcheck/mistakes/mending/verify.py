@@ -10,6 +10,7 @@ import torch
 
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
+from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
@@ -24,11 +25,30 @@ _ALIKE = 0.1  # of a difference: what is left of it is no other one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Whole:
+    """The size that was asked about, where a mistake was explained at a smaller one."""
+
+    bench: Bench
+    probes: tuple[Probe, ...]
+
+    def agrees(self) -> bool:
+        """Return whether what the layer reports there is true, as its code is now."""
+        bench = replace(self.bench, behaviour=False)
+        measured = (measure_sides(bench, probe) for probe in self.probes)
+        return not any(
+            side.disagrees or side.said.form is not None
+            for sides in measured
+            for side in sides.answered
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plans:
     """Configurations that nothing was concluded from: looked at closely, and by value."""
 
     closely: tuple[Probe, ...]
     by_value: tuple[Probe, ...]
+    whole: Whole | None = None
 
     def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
@@ -60,7 +80,9 @@ class Verification:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
         with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
             if not self._is_refuted():
-                return self._compared()
+                after, whole = self._compared(), self.plans.whole
+                if whole is None or not self.agrees(after) or whole.agrees():
+                    return after
         return None
 
     def largest(self, after: Comparison) -> float:

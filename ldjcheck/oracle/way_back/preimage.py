@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.sides import judged_by, measured_side
+from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.oracle.way_back.undoing import by_inversion
 
@@ -37,9 +38,12 @@ def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
     """Return the way back; where it has no derivative, by the way there that it solves.
 
     Differences of what a solver returns cost many calls and tell its last steps: they are
-    left for a way back that leads elsewhere.
+    left for a way back that leads elsewhere. Nothing leads back from where a map is flat:
+    of many dims, nothing exact is asked there.
     """
     there = None
+    if forward.answered and forward.dims >= LARGE and _is_flat(forward):
+        return measured_side(runner, "inverse", y, bench, said_alone=True)
     if runner.promote and not runner.calls.departures:
         undone = _shown_to_undo(runner, y, forward, bench)
         if undone is not None:
@@ -68,6 +72,12 @@ def _shown_to_undo(
         return None
     said = measured_side(runner, "inverse", y, bench, said_alone=True)
     return by_inversion(runner, said, forward) if said.answered else said
+
+
+def _is_flat(forward: Side) -> bool:
+    """Return whether the map is singular at every sample, as far as numbers go."""
+    exact = forward.exact.ldj
+    return exact is not None and bool((exact == -torch.inf).all())
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _STEP = 1e-3  # relative to the size of x
 _ROUNDED = 2.0**14  # units in the last place that a way there and back may be off by
+_SHARE = 1e-6  # of the step: what a deep map makes of rounding is no part of a slope
 
 
 def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
@@ -38,7 +39,7 @@ def by_inversion(runner: Runner, inverse: Side, forward: Side) -> Side | None:
     if not forward.exact.anchored or inverse.y.shape != x.shape:
         return None
     size = 1.0 + float(x.abs().max())
-    least = _ROUNDED * MACHINE_EPSILON[forward.said.dtype] * size
+    least = max(_ROUNDED * MACHINE_EPSILON[forward.said.dtype], _SHARE * _STEP) * size
     off = _largest(inverse.y - x)
     if not off <= least:
         return None

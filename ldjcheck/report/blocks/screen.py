@@ -214,6 +214,9 @@ def _ignored(result: Result, room: _Room, style: Style) -> Block:
 def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Block]:
     mistakes = told_once(result.findings)
     head = [title(result, style), *left_out(result, style)]
+    if "explained at" in result.inferred:
+        told = f"Explained at {one_line(result.inferred['explained at'])}."
+        head += wrap(told, style.width, "  ", "    ", rows=2)
     drawn: list[Block] = [head]
     if not mistakes:
         drawn += _nameless(result, style)

@@ -1,0 +1,126 @@
+"""What is wrong with a layer of large events, looked into where events are small.
+
+A mistake is the same at any size, and to tell which one it is takes dozens of measurements.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import islice
+from math import prod
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.judging.measurement import compared
+from ldjcheck.settling.cropping import cropped, smaller_shapes
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.settle import runs
+from ldjcheck.settling.subject import settle_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Comparison, Layer, Options, Shape
+    from ldjcheck.settling.subject import Subject
+
+_LARGE = 128  # dims from which on a smaller size is looked for
+_SIZES = 3  # that are looked at
+_LEAST = 8  # dims: of fewer, one count is easily taken for another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Smaller:
+    """A layer at a smaller size, and what it comes to there: it is wrong in the same way."""
+
+    subject: Subject
+    comparison: Comparison
+
+
+def at_a_smaller_size(
+    subject: Subject, comparison: Comparison, options: Options
+) -> Smaller | None:
+    """Return a wrong layer of many dims at few, where both directions come out the same.
+
+    None where it takes no other size, and cannot be cropped to one.
+    """
+    bench, shape = subject.bench, subject.bench.shape
+    wrong = _wrong(comparison)
+    if not wrong or prod(shape) < _LARGE:
+        return None
+    if bench.calls.parts or options.inputs is not None:
+        return None
+    found = list(islice(_taken(subject, options), _SIZES))
+    for number, (there, is_cropped) in enumerate(found):
+        free = [at.bench.shape for at, made in found[number + 1 :] if not made]
+        told = "its masks are cropped" if is_cropped else "it takes any size"
+        said = f"{_by(there.bench.shape)}, where it is wrong in the same way: {told}"
+        inferred = {
+            **there.inferred,
+            "shape": f"{shape}: {subject.why_shape}",
+            "explained at": f"{said}. At {_by(shape)} {_off(comparison)}",
+        }
+        others = () if is_cropped else tuple(free)
+        there = replace(there, others=others, inferred=inferred)
+        try:
+            again = compared(there, options)
+        except CannotCheckError:
+            continue
+        if _wrong(again) == wrong:
+            return Smaller(subject=there, comparison=again)
+    return None
+
+
+def _taken(subject: Subject, options: Options) -> Iterator[tuple[Subject, bool]]:
+    """Yield the layer at fewer dims, the fewest first, and whether it was cropped."""
+    layer, whole = subject.layer, subject.bench.shape
+    for shape in smaller_shapes(whole, _LEAST, _LARGE - 1):
+        for twin in (layer, cropped(layer, whole, shape)):
+            there = None if twin is None else _at(subject, twin, shape, options)
+            if there is not None:
+                yield there, twin is not layer
+                break
+
+
+def _at(
+    subject: Subject, layer: Layer, shape: Shape, options: Options
+) -> Subject | None:
+    """Return the subject of a layer at a shape, if that is taken.
+
+    Where dims leave a flow is found anew: their shapes are others.
+    """
+    if subject.bench.calls.departures:
+        convention = subject.bench.calls.convention
+        sized = replace(options, shape=((None, shape),), convention=convention)
+        try:
+            return settle_layer(layer, sized)
+        except CannotCheckError:
+            return None
+    batch = choose_batch(options.batch, shape)
+    bench = replace(subject.bench, layer=layer, shape=shape, batch=batch)
+    if layer is not subject.layer:
+        bench = replace(bench, masters={}, idle={})
+    return replace(subject, bench=bench) if runs(bench, shape, batch) else None
+
+
+def _wrong(comparison: Comparison) -> set[tuple[str, bool]]:
+    """Return which directions are wrong, and whether of another form than is promised."""
+    return {
+        (v.direction, v.form is not None)
+        for v in comparison.verdicts
+        if v.mismatched or v.form is not None
+    }
+
+
+def _off(comparison: Comparison) -> str:
+    """Return what is known of the whole size: by how much the first sample is off."""
+    for verdict in comparison.verdicts:
+        for _, side, _ in verdict.usable:
+            if side.disagrees and side.difference is not None:
+                return (
+                    f"reported - exact is {float(side.difference[0]):+.6g} for sample 0"
+                )
+    return "it is wrong as well"
+
+
+def _by(shape: Shape) -> str:
+    return "x".join(map(str, shape))

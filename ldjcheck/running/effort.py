@@ -1,0 +1,59 @@
+"""How much work a call is: the multiplications of its convolutions and matrix products.
+
+Seconds would tell as well, but differ from machine to machine, and what is concluded from
+them would differ too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def multiplications(
+    name: str, args: tuple[Any, ...], named: Mapping[str, Any], result: Any
+) -> int:
+    """Return the multiplications of an operation; 0 of what takes few."""
+    per_entry = _PER_ENTRY.get(name)
+    if per_entry is None or not isinstance(result, Tensor):
+        return 0
+    operands = [
+        value for value in (*args, *named.values()) if isinstance(value, Tensor)
+    ]
+    if len(operands) < 2 or not all(each.dim() for each in operands[:2]):
+        return 0
+    return per_entry(operands, result)
+
+
+def _of_weight(operands: list[Tensor], result: Tensor) -> int:
+    weight = operands[1]
+    return result.numel() * (weight.numel() // max(1, len(weight)))
+
+
+def _transposed(operands: list[Tensor], result: Tensor) -> int:
+    weight = operands[1]
+    return operands[0].numel() * (weight.numel() // max(1, len(weight)))
+
+
+def _of_last_axis(operands: list[Tensor], result: Tensor) -> int:
+    return result.numel() * operands[0].shape[-1]
+
+
+def _added(operands: list[Tensor], result: Tensor) -> int:
+    return result.numel() * operands[1].shape[-1]
+
+
+_PER_ENTRY: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
+    **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d"), _of_weight),
+    **dict.fromkeys(
+        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed
+    ),
+    **dict.fromkeys(
+        ("matmul", "__matmul__", "mm", "bmm", "mv", "einsum"), _of_last_axis
+    ),
+    **dict.fromkeys(("addmm", "baddbmm"), _added),
+}
