@@ -69,6 +69,8 @@ class _Draws:
             return self._told(what, base, moved, watch)
         if counted or not base.draws or self.side.exact.wrt == "noise":
             return None
+        if self.side.direction == "inverse" and self.runner.calls.departures:
+            return None  # it draws what left the flow on the way there
         if base.y.numel() != self.side.x.numel():
             return None
         moved = self._run(other, Frozen())

@@ -100,7 +100,8 @@ def _by_numbers(
     if first.exact.ldj is None or first.exact.allowed is None:
         lost = not _finite(first.y)
         status: CheckStatus = "fail" if faults or lost else "unproven"
-        if not (faults or lost) and first.exact.jacobian is not None:
+        jacobian = first.exact.jacobian
+        if not (faults or lost or jacobian is None or _finite(jacobian)):
             faults = ("the Jacobian is NaN or infinite",)
         return Verdict(
             direction=direction,

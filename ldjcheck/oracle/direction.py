@@ -51,13 +51,15 @@ def measure_direction(
     there: Tensor | None = None,
     apart: bool = False,
     solves: bool = False,
+    noise: Frozen | None = None,
 ) -> Side:
     """Return reported and exact ldj of one direction at inputs `(batch, *event)`.
 
     Without `behaviour` only the two numbers are wanted, not what the call does besides;
     samples may be known to be `apart` then. With `there`, the Jacobian of the map that this
     one undoes, `(batch, dims, dims)`, a map that has no derivative of its own is left
-    unanchored; where it is known that it only `solves`, nothing exact is asked of it.
+    unanchored; where it is known that it only `solves`, nothing exact is asked of it. The
+    `noise` that it draws may be given.
 
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
@@ -67,7 +69,7 @@ def measure_direction(
         if x.dtype == torch.float64 or not x.is_floating_point()
         else "float32"
     )
-    frozen = Frozen()
+    frozen = Frozen() if noise is None else noise
     watch = Watch()
     base = runner.run(direction, x, frozen, observer=watch)
     reported = None if base.reported is None else base.reported.detach().double().cpu()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.running.bench import Bench
+    from ldjcheck.running.guard import Frozen
     from ldjcheck.running.runner import Runner
 
 
@@ -28,11 +29,13 @@ def measured_side(
     there: Tensor | None = None,
     *,
     said_alone: bool = False,
+    noise: Frozen | None = None,
 ) -> Side:
     """Return both numbers of one direction at inputs `(batch, *event)`; nothing raises.
 
     With `there`, the Jacobian of the map that this one undoes, a map that has no derivative
-    of its own is left unanchored. What is exact is not asked of what is `said_alone`.
+    of its own is left unanchored. What is exact is not asked of what is `said_alone`. The
+    `noise` that it draws may be given.
     """
     try:
         return measure_direction(
@@ -44,6 +47,7 @@ def measured_side(
             there=there,
             apart=bench.apart,
             solves=said_alone or (bench.solves and there is not None),
+            noise=noise,
         )
     except LayerRaisedError as error:
         if isinstance(error.error, NoBaseError):

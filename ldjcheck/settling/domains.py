@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
 _NEAR_END = 1e-4  # of a domain
 _STEEP = 100.0  # a slope there that nothing but an end explains
+_FAR = 100.0  # times: there, a way back clips at its last level
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
@@ -46,10 +48,20 @@ def is_noisy(bench: Bench) -> bool:
         return False
 
 
-def rounds_back(bench: Bench) -> bool:
-    """Return whether the way back returns whole numbers."""
-    _, back = _there_and_back(bench)
-    return back is not None and bool((back == back.round()).all())
+def highest_back(bench: Bench) -> float | None:
+    """Return the largest number that the way back returns, far out; None: not whole ones."""
+    runner = bench.runner(seed=bench.options.seed)
+    try:
+        y = runner.run("forward", bench.inputs(), Frozen()).y.detach()
+        back = runner.run("inverse", y, Frozen()).y.detach()
+    except FailedCallError:
+        return None
+    if not bool((back == back.round()).all()):
+        return None
+    with suppress(FailedCallError):
+        far = runner.run("inverse", _FAR * y, Frozen()).y.detach()
+        back = torch.cat([back.flatten(), far.flatten()])
+    return float(back.double().nan_to_num().max())
 
 
 def off_by(bench: Bench) -> float:

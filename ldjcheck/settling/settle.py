@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Literal
 
 import torch
@@ -26,6 +27,7 @@ from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.domains import (
     at_a_glance,
     changes_nothing,
+    highest_back,
     is_noisy,
     keeps_volume,
     leads_back_into,
@@ -34,7 +36,6 @@ from ldjcheck.settling.domains import (
     off_by,
     repeats_every,
     reported_otherwise,
-    rounds_back,
     stretch,
     takes_effect,
 )
@@ -353,9 +354,14 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
     if not trial.outcome.draws or not is_noisy(bench):
         return None
     if bench.calls.inverse is not None:
-        back = rounds_back(bench)
-        if back is False:
+        most = highest_back(bench)
+        if most is None:
             return None
+        if trial.outcome.y.numel() < bench.batch * prod(bench.shape):
+            # Dims left, which the way back draws anew: it cannot lead back to the numbers.
+            levels = ((g.high or 0.0, g) for g in integer_guesses(bench.layer.obj))
+            enough = [(high, guess) for high, guess in levels if high >= most]
+            return min(enough, key=lambda each: each[0])[1] if enough else None
     near: Domain | None = None  # noise may leave its cell
     for choice in integer_guesses(bench.layer.obj):
         there = replace(bench, domain=choice)

@@ -20,6 +20,8 @@ from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.noise.slopes import steepest
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.oracle.way_back.departed import miss
+from ldjcheck.oracle.way_back.preimage import residual_allowed
 from ldjcheck.records import RoundTrip
 from ldjcheck.running.failed_calls import (
     FailedCallError,
@@ -42,13 +44,18 @@ _ANOTHER = 1e-3  # a kept part that is off by more is another point's
 def _known(asked: Question) -> Known | None:
     """Return the exact value at the point that the way back made up.
 
-    The round trip starts from the kept part. Of a flow that draws noise on the way there,
-    nothing is known: the noise belongs to the point, and is drawn anew.
+    Where it got what had left, that is the point of the way there. Else the round trip
+    starts from the kept part, and of a flow that draws noise on the way there nothing is
+    known: the noise belongs to the point, and is drawn anew.
     """
     inverse, runner, options = asked.side, asked.runner, asked.bench.options
     if not asked.is_back or not asked.bench.calls.departures:
         return None
     try:
+        if asked.other.exact.is_finite and asked.other.exact.anchored:
+            off = miss(runner, inverse, asked.other)
+            if off <= _UNKNOWN:
+                return _at_the_start(inverse, asked.other, off)
         again = runner.run("forward", inverse.y, Frozen())
         there = measure_direction(
             runner, "forward", inverse.y, options, behaviour=False
@@ -111,9 +118,20 @@ def _with_wobble(
     return allowed
 
 
+def _at_the_start(inverse: Side, forward: Side, off: float) -> Known:
+    """Return what is known of a way back that leads to where the way there started."""
+    assert forward.exact.allowed is not None
+    allowed = forward.exact.allowed + residual_allowed(off, forward.dims)
+    judged = judged_by(inverse, forward.exact, allowed)
+    trip = RoundTrip(off=off, residual=off, allowed=_UNKNOWN)
+    return Known(exact=replace(judged, anchored=True), round_trip=trip)
+
+
 def _unknown(inverse: Side, left: int) -> Known:
     """Return what is known of a map from the kept part alone."""
     jacobian = inverse.exact.jacobian
+    if jacobian is not None and not bool(jacobian.isfinite().all()):
+        jacobian = None  # at a point that it drew itself, and that is no fault
     if jacobian is not None and left:
         jacobian = jacobian[:, :, : jacobian.shape[2] - left]
     return Known(

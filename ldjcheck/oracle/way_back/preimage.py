@@ -18,6 +18,7 @@ from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.oracle.way_back.undoing import by_inversion
+from ldjcheck.running.departed import given_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +39,17 @@ def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
     """Return the way back; where it has no derivative, by the way there that it solves.
 
     Differences of what a solver returns cost many calls and tell its last steps: they are
-    left for a way back that leads elsewhere. Nothing leads back from where a map is flat:
+    left for a way back that leads elsewhere. What left a flow is what the way back draws,
+    where it can be told to. Nothing leads back from where a map is flat:
     of many dims, nothing exact is asked there.
     """
     there = None
     if forward.answered and forward.dims >= LARGE and _is_flat(forward):
         return measured_side(runner, "inverse", y, bench, said_alone=True)
-    if runner.promote and not runner.calls.departures:
+    if runner.calls.departures:
+        noise = given_back(runner, forward.x, y) if forward.answered else None
+        return measured_side(runner, "inverse", y, bench, noise=noise)
+    if runner.promote:
         undone = _shown_to_undo(runner, y, forward, bench)
         if undone is not None:
             return undone
