@@ -123,6 +123,7 @@ def test_a_line_is_where_the_mistake_stands() -> None:
     assert on_line(QUESTION, 6).said == "Not there: look at line 7."
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("line", "text", "said"),
     [

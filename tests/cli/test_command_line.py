@@ -136,6 +136,7 @@ def test_colours_are_for_terminals_unless_asked_for(
     assert ("\x1b[" in ran.stdout) is is_coloured
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_gets_colours_unless_told_otherwise(
     tmp_path: Path, settings: dict[str, str]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -89,6 +90,7 @@ def pixels(x):
     return x.shape[2] * x.shape[3]
 
 
+@pytest.mark.slow
 def test_a_count_of_all_dims_is_told_from_that_of_pixels() -> None:
     assert ldjcheck.check(ChannelMix(pixels)).status == "pass"
     for count in (lambda x: x[0].numel(), lambda x: x.numel() / x.shape[0]):

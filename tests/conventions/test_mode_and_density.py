@@ -96,6 +96,7 @@ def test_a_density_may_be_a_column_or_flat(column: bool) -> None:
     assert "log-density" in report.result.inferred["sign"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("column", [True, False])
 def test_a_density_that_grows_is_a_flipped_sign(column: bool) -> None:
     layer = Reduces()

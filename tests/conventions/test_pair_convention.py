@@ -264,6 +264,7 @@ class InADataclass:
     z: Tensor
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("holder", [dict, InATuple, InADataclass, SimpleNamespace])
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
 def test_output_and_ldj_may_come_back_by_name(
@@ -286,6 +287,7 @@ def with_another(x: Tensor, *, calc_ldj: bool = False, factor: float = 1.0) -> A
     return with_a_flag(x, calc_ldj, factor=factor)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("call", [with_a_flag, with_another])
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
 def test_an_ldj_may_have_to_be_asked_for(call: Any, factor: float, status: str) -> None:

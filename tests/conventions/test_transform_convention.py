@@ -93,6 +93,7 @@ BOTH_WAYS = {
 DIMS_CHANGE = ("event_dim 1, rows", "stick breaking")
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", [n for n in BOTH_WAYS if n not in DIMS_CHANGE])
 def test_a_right_transform_passes_both_ways(name: str) -> None:
     transform, shape = BOTH_WAYS[name]
@@ -145,6 +146,7 @@ class SummedTwice(tt.AffineTransform):
         return super().log_abs_det_jacobian(x, y).sum(-1, keepdim=True).expand(x.shape)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("wrap", [lambda t: t, lambda t: t.inv])
 @pytest.mark.parametrize("cache", [0, 1])
 def test_a_flipped_sign_is_found_through_caches_and_inverses(

@@ -47,6 +47,7 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     )
 
 
+@pytest.mark.slow
 def test_a_trained_flow_is_checked_as_it_is_and_where_it_is_used(
     tmp_path: Path,
 ) -> None:

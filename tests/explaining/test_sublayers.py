@@ -143,6 +143,7 @@ def test_a_right_flow_passes(flow: nn.Module) -> None:
     assert check(flow)["status"] == "pass"
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("flow", "sublayer", "code"),
     [
@@ -176,6 +177,7 @@ class Turn(Scale):
         return torch.linalg.solve(self.w.T, y.T).T, torch.zeros(len(y))
 
 
+@pytest.mark.slow
 def test_what_float32_has_rounded_is_no_second_mistake() -> None:
     torch.manual_seed(0)
     assert wrong(check(Chain(Scale(), Turn(), Doubled()))) == ["layers[2]"]
@@ -235,6 +237,7 @@ class TurnsOne(Chain):
         return x, first - second + third
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("flow", "sublayers", "code", "says"),
     [
@@ -346,6 +349,7 @@ def test_a_transform_that_forgets_one_of_its_parts() -> None:
     assert result["findings"][0]["code"] == "LDJ110"
 
 
+@pytest.mark.slow
 def test_a_composite_transform_of_nflows() -> None:
     library = pytest.importorskip("nflows.transforms")
 
@@ -439,6 +443,7 @@ class ByDims(nn.Module):
         return x.reshape(len(y), -1), ldj
 
 
+@pytest.mark.slow
 def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
     report = ldjcheck.check(Chain(Doubled(), ByDims()), shape=(4,))
     assert report.status == "fail"
@@ -446,6 +451,7 @@ def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
     assert told == ["layers[0]"], report
 
 
+@pytest.mark.slow
 def test_a_small_miss_of_a_solver_is_not_what_is_wrong_with_its_ldj() -> None:
     class Halved(Solved):
         """Halves an interval instead, and stops 6e-8 before the end."""
@@ -465,6 +471,7 @@ def test_a_small_miss_of_a_solver_is_not_what_is_wrong_with_its_ldj() -> None:
     assert [f.code for f in report.findings] == ["LDJ302"], report
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_solver_are_no_sublayers() -> None:
     report = ldjcheck.check(Chain(Scale(), Solved(sign=1.0)), shape=(4,))
     back = [s for s in report.result.sublayers if s.direction == "inverse"]

@@ -100,6 +100,7 @@ class AllZero(Total):
         return torch.zeros_like(ldj)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -320,6 +321,7 @@ class ByTheLargest(Affine):
         return x, -log_s.sum(1)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     "layer", [centred, coupled_scale, Conditioned(), ByTheLargest()]
 )
@@ -489,6 +491,7 @@ class OwnGenerator(Conditioner):
         return a + torch.from_numpy(self.generator.normal(size=tuple(a.shape)))
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     "layer", [AlwaysDrops, DropsByHand, ShiftsByNoise, OwnGenerator]
 )
@@ -675,6 +678,7 @@ class CountsIntoTheOutput(CountsCalls):
         return y + self.calls, ldj
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "name"),
     [
@@ -870,6 +874,7 @@ def test_a_transform_that_answers_for_another_input_is_named() -> None:
     assert codes(check(Scaling(checks=False)))[0][0] == "LDJ211"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("size", [0, 1])
 def test_the_caches_of_torchs_own_transforms_work(size: int) -> None:
     for transform in (

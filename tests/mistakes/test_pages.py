@@ -87,6 +87,7 @@ def test_a_snippet_is_short_and_complete(rule: Rule) -> None:
 # What a page shows, run
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
     rule: Rule,
@@ -102,6 +103,7 @@ def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
         assert f" by {rule.page.bits:.3g} " in " ".join(page_of(rule).split())
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_right_layer_passes(rule: Rule) -> None:
     report = checked(rule, rule.page.right)
@@ -112,6 +114,7 @@ def test_the_right_layer_passes(rule: Rule) -> None:
     assert (report.status, found) == ("pass", []), str(report)
 
 
+@pytest.mark.slow
 def test_the_ldj_of_a_constant_costs_what_the_formula_says() -> None:
     """The formulas of two pages at sizes that the pages do not use."""
     dims = rule_for("missing-dims-factor")

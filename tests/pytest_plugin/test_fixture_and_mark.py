@@ -159,6 +159,7 @@ sign-flipped = "meant so"
 """
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_project_hold_and_a_mark_a_call_or_an_option_goes_before(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -215,6 +216,7 @@ def test_a_setting_that_makes_no_sense_ends_a_session_that_checks_layers(
     run("def test_it(): pass").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_workers_say_in_their_tests_what_is_wrong_with_a_setting(
     run: Runs, flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:

@@ -70,6 +70,7 @@ def test_the_report_is_the_document_of_the_command_line(
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(
     run: Runs, flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -163,6 +164,7 @@ def test_the_header_tells_the_settings(run: Runs) -> None:
     assert seeded.stdout.str().count("float64, 3 samples") == 1
 
 
+@pytest.mark.slow
 def test_the_summary_word_for_word(run: Runs) -> None:
     result = run(
         """

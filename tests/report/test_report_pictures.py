@@ -230,6 +230,7 @@ def test_every_text_is_large_enough_for_a_projector() -> None:
 # --- files ------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
 )
@@ -249,6 +250,7 @@ def drawing(path: Path) -> str:
     return re.sub(r"#?\b[pm][0-9a-f]{10}\b", "part", path.read_text())
 
 
+@pytest.mark.slow
 def test_the_same_check_is_the_same_picture_whatever_style_the_user_has(
     tmp_path: Path,
 ) -> None:

@@ -77,6 +77,7 @@ def first(report: ldjcheck.Report) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_beyond_three_dims_is_shown_at_four() -> None:
     result = first(ldjcheck.check(ManyDims(), search=10))
     assert result["status"] == "fail"
@@ -86,6 +87,7 @@ def test_what_is_wrong_only_beyond_three_dims_is_shown_at_four() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_beyond_a_bound_is_found_at_one_dim() -> None:
     assert ldjcheck.check(BeyondBound(), shape=(1,)).status == "pass"
     result = first(ldjcheck.check(BeyondBound(), search=30))
@@ -117,6 +119,7 @@ def test_what_only_a_size_makes_wrong_is_no_region_of_the_inputs() -> None:
     assert [f["code"] for f in result["findings"]] == ["LDJ120"]
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_for_negative_scales_is_found() -> None:
     result = first(ldjcheck.check(NegativeScale(), search=20))
     assert result["status"] == "fail"

@@ -155,6 +155,7 @@ def test_seeds_shrink_to_zero() -> None:
     assert find(strategies.seeds(), anything) == 0
 
 
+@pytest.mark.slow
 def test_inputs_shrink_to_one_sample_of_simple_numbers() -> None:
     x = find(strategies.inputs(SHAPES), anything)
     assert torch.equal(x, torch.zeros(1, 1, dtype=torch.float64))
@@ -172,6 +173,7 @@ def test_parameters_shrink_to_zeros() -> None:
     assert all(not value.any() for value in found.values())
 
 
+@pytest.mark.slow
 def test_flows_shrink_to_one_step() -> None:
     assert len(find(strategies.flows(max_steps=2), anything).steps) == 1
     found = find(strategies.flows(max_steps=2, mistakes=["sign", "twice"]), anything)

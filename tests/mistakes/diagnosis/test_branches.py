@@ -47,6 +47,7 @@ def test_a_number_outside_the_bound_is_a_term(layer: type[Tails]) -> None:
     assert report.result.ledger
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("layer", "code"), [(OneTail, "LDJ116"), (Unlogged, "LDJ108")])
 def test_a_mistake_beside_it_is_named(layer: type[Tails], code: str) -> None:
     report = ldjcheck.check(layer(), shape=(3,))
