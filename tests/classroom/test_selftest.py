@@ -20,7 +20,7 @@ from ldjcheck.classroom.bundled import bundled_tests
 from ldjcheck.classroom.matrix import draw
 from ldjcheck.classroom.selftest import Planted, Selftest, plant_all
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.cli.selftest import exit_code
+from ldjcheck.cli.commands.selftest import exit_code
 from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.records import Layer, Options
 from ldjcheck.revision import read_source

@@ -193,7 +193,7 @@ def test_what_stops_any_command_has_its_own_exit_status(
     def stops(rule: object) -> str:
         raise raised
 
-    monkeypatch.setattr("ldjcheck.cli.explain.page_of", stops)
+    monkeypatch.setattr("ldjcheck.cli.commands.explain.page_of", stops)
     ran = CliRunner().invoke(main, ["explain", "LDJ101"])
     assert ran.exit_code == code
     assert told in ran.output

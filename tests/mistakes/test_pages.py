@@ -15,7 +15,7 @@ from command import ldjcheck_in
 
 import ldjcheck
 from ldjcheck.cli import main
-from ldjcheck.cli.explain import page_of
+from ldjcheck.cli.commands.explain import page_of
 from ldjcheck.mistakes import RULES, Rule, rule_for, sections
 
 if TYPE_CHECKING:
