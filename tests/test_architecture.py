@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import fields
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,7 @@ import ldjcheck
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PACKAGE = Path(ldjcheck.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -394,6 +395,36 @@ def test_every_part_has_its_floor() -> None:
 def test_nothing_is_called_utils() -> None:
     vague = {"utils", "util", "helpers", "misc", "common"}
     assert not [path for path in MODULES if path.stem in vague]
+
+
+CATALOGUES = {
+    "classroom/animals", "conventions", "experiments", "mistakes",
+}  # fmt: skip
+"""One entry a file, and as many as there are: whoever looks for one knows its name."""
+
+MOST = 15  # modules that can be looked over at once
+
+
+def too_full(modules: Iterable[PurePath]) -> dict[str, int]:
+    """Return the folders with too many modules side by side, of the package or below."""
+    counted = Counter(
+        module.parent.as_posix() for module in modules if module.stem != FACADE
+    )
+    return {
+        folder: count
+        for folder, count in counted.items()
+        if count > MOST and folder not in CATALOGUES
+    }
+
+
+def test_no_room_holds_more_modules_than_can_be_looked_over() -> None:
+    assert too_full(path.relative_to(PACKAGE) for path in MODULES) == {}
+
+
+def test_the_test_above_counts_modules_and_no_registers() -> None:
+    modules = [PurePath("room", f"{name}.py") for name in range(15)]
+    assert too_full([*modules, PurePath("room/__init__.py")]) == {}
+    assert too_full([*modules, PurePath("room/more.py")]) == {"room": 16}
 
 
 def test_every_module_says_what_it_is_for() -> None:
