@@ -144,6 +144,7 @@ def test_an_option_that_makes_no_sense_is_told_at_once(
         ldjcheck.check(Affine(), **option)
 
 
+@pytest.mark.slow
 def test_one_size_and_one_word_stand_for_themselves() -> None:
     report = ldjcheck.check(Flipped(), shape=4, ignore="sign-flipped")
     assert report.status == "pass"

@@ -35,6 +35,7 @@ def mistake(layer: nn.Module) -> str:
     return ldjcheck.check(layer, shape=SHAPE).findings[0].code
 
 
+@pytest.mark.slow
 def test_an_ignored_mistake_leaves_findings_and_status_but_not_the_check() -> None:
     layer = Double(forward=1)
     code = mistake(layer)

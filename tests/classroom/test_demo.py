@@ -39,7 +39,7 @@ def test_the_lesson_on_deriving_counts_constants_and_sums_the_rest() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-@pytest.mark.thinned(9)
+@pytest.mark.thinned(45)
 @pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
 def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     text = shown(lesson.code)
@@ -76,6 +76,7 @@ def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
         assert line.strip() == "..." or line.strip() in text
 
 
+@pytest.mark.slow
 def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     text = shown("missing-dims-factor")
     assert "        1.8865         0         0         0" in text

@@ -241,6 +241,7 @@ def test_ctrl_c_ends_everything_with_130(
         os.kill(int(note.read_text()), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="uses a pipe of the shell")
 def test_a_reader_that_leaves_early_is_no_fault(tmp_path: Path) -> None:
     ran = subprocess.run(

@@ -24,6 +24,7 @@ def heavy_modules_loaded_by(code: str) -> set[str]:
     return set(ran.stderr.split())
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("argument", ["--help", "-h", "--version", "codes"])
 def test_help_version_and_codes_load_nothing_heavy(argument: str) -> None:
     code = f"from ldjcheck.cli import main; main([{argument!r}], standalone_mode=False)"

@@ -99,7 +99,7 @@ class FAndG(Stretch):
         return self.run(z, -1.0)
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -158,6 +158,7 @@ class HasWrongProperty(HasProperty):
         return self.last / 4
 
 
+@pytest.mark.slow
 def test_an_ldj_that_is_a_property_is_read_after_the_call() -> None:
     report = ldjcheck.check(HasProperty())
     assert report.status == "pass", report

@@ -66,6 +66,7 @@ class Radial(nn.Module):
         return y, ldj[:, 0]
 
 
+@pytest.mark.slow
 def test_a_written_count_is_blamed_even_where_one_size_fits() -> None:
     assert ldjcheck.check(Radial()).status == "pass"
     report = ldjcheck.check(Radial(sides=lambda d: d))

@@ -34,6 +34,7 @@ def test_a_word_for_the_direction_is_a_convention_of_its_own() -> None:
     assert not report.findings
 
 
+@pytest.mark.slow
 def test_its_wrong_twin_fails() -> None:
     class Wrong(Worded):
         wrong = 0.25

@@ -119,7 +119,7 @@ class Loss(Model):
     log_prob = None  # type: ignore[assignment]  # it has none
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "status"),
     [
@@ -144,6 +144,7 @@ class Mixture(Model):
         return each.sum(dim=2).logsumexp(dim=1) - math.log(3) + ldj
 
 
+@pytest.mark.slow
 def test_the_components_of_a_mixture_are_not_taken_for_its_density() -> None:
     assert ldjcheck.check(Mixture(), shape=(4,), kind="model").status != "fail"
 
@@ -209,6 +210,7 @@ class Several(nn.Module):
         return -density / (math.log(2) * x.shape[1])
 
 
+@pytest.mark.slow
 def test_a_density_of_what_is_called_is_checked_and_the_others_are_named() -> None:
     report = ldjcheck.check(Several(), shape=(3,))
     assert report.findings[0].code == "LDJ104"
@@ -240,7 +242,7 @@ class PerDim(nn.Module):
         return Normal(0.0, 1.0).log_prob(z).sum(1) + self.reduce(ldj, dim=1)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reduce", "expected"), [(torch.sum, []), (torch.mean, ["LDJ105"])]
 )
@@ -405,7 +407,7 @@ class Negative(Called):
         return z, nll
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize(
     "kind",
     [Called, DensityFirst, InOneExpression, NormalWrittenOut, Negative],

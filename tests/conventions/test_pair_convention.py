@@ -46,6 +46,7 @@ def test_the_way_back_may_be_a_method(name: str) -> None:
     assert f".{name}()" in recognise_conventions(with_method(name))[0].signature
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("flag", FLAGS)
 def test_the_way_back_may_be_a_flag(flag: str) -> None:
     scope: dict[str, Any] = {"Affine": Affine}

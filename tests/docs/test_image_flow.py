@@ -70,7 +70,7 @@ def place_of(line: str) -> tuple[int, int]:
     raise LookupError(line)
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expr", "shape", "before", "after", "name"),
     [

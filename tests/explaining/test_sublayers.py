@@ -183,6 +183,7 @@ def test_what_float32_has_rounded_is_no_second_mistake() -> None:
     assert wrong(check(Chain(Scale(), Turn(), Doubled()))) == ["layers[2]"]
 
 
+@pytest.mark.slow
 def test_two_wrong_sublayers_share_the_error() -> None:
     result = check(Chain(Scale(), Averaged(), Doubled()))
     assert wrong(result) == ["layers[1]", "layers[2]"]
@@ -237,7 +238,7 @@ class TurnsOne(Chain):
         return x, first - second + third
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "sublayers", "code", "says"),
     [
@@ -268,6 +269,7 @@ def test_a_dropped_ldj_is_shown_where_the_sublayer_is_called() -> None:
     assert finding["location"]["text"] == "x, _ = layer(x)  # dropped"
 
 
+@pytest.mark.slow
 def test_a_sublayer_that_means_the_other_sign_is_in_order_when_the_flow_turns_it() -> (
     None
 ):
@@ -314,6 +316,7 @@ class Flipped(transforms.TanhTransform):
         return -super().log_abs_det_jacobian(x, y)
 
 
+@pytest.mark.slow
 def test_a_composed_transform_of_torch() -> None:
     flow = transforms.ComposeTransform(
         [
@@ -328,6 +331,7 @@ def test_a_composed_transform_of_torch() -> None:
     assert "sublayer `parts[1]` (Flipped)" in result["findings"][0]["message"]
 
 
+@pytest.mark.slow
 def test_a_transform_that_forgets_one_of_its_parts() -> None:
     class Forgets(transforms.Transform):
         domain = codomain = torch.distributions.constraints.real
@@ -371,6 +375,7 @@ def test_a_composite_transform_of_nflows() -> None:
     assert result["findings"][0]["location"]["text"] == "return outputs, 3 * ldj"
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_sublayers_before_the_lines() -> None:
     found = ldjcheck.check(Drops(Scale(), Couple()), shape=(4,), direction="forward")
     report = found.details
@@ -380,6 +385,7 @@ def test_the_report_draws_the_sublayers_before_the_lines() -> None:
     assert max(map(len, report.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_profiler_of_the_users_is_put_back() -> None:
     import sys
 

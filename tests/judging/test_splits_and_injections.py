@@ -105,6 +105,7 @@ class OfImages(Split):
         return (log_p - self.scaled * log_std).sum(dim=[1, 2, 3])
 
 
+@pytest.mark.slow
 def test_a_split_of_many_dims_is_proved_on_smaller_images() -> None:
     report = ldjcheck.check(OfImages())
     assert report.status == "pass", report

@@ -208,6 +208,7 @@ class ThroughLearnedChunks(Affine):
         return y * torch.exp(-self.log_scale), -self.ldj(y)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [

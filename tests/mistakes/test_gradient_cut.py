@@ -139,7 +139,7 @@ def line_marked_in(layer: type) -> int:
     return next(i for i in range(begin, len(lines)) if "# here" in lines[i]) + 1
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("layer", CUTS)
 def test_a_cut_is_found_where_it_stands(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(
@@ -289,7 +289,7 @@ RIGHT = [
 ]  # fmt: skip
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("layer", RIGHT)
 def test_a_right_gradient_passes(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer(), shape=(4,))

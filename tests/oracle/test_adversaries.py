@@ -309,7 +309,7 @@ REACHES = (1, 7, 8, 16, 24, 95)
 """Eight coefficients are told of 96 dims: what is 8 apart looks like the diagonal."""
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("size", LEAKS)
 @pytest.mark.parametrize("reach", REACHES)
 def test_an_order_with_one_entry_against_it_has_its_true_value(

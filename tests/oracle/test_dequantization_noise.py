@@ -292,7 +292,7 @@ def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
     assert left.status == "pass", left
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [WithoutScale, Doubled])
 def test_a_density_of_learned_noise_may_be_wrong(layer: type[Learned]) -> None:
     assert ldjcheck.check(layer(), domain="int:0:7").status == "fail"
@@ -322,7 +322,7 @@ class OfTorchHalved(OfTorch):
         return q.log_prob(v) / 2
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family", [torch.distributions.Laplace, torch.distributions.Normal]
 )

@@ -118,7 +118,7 @@ def test_the_points_are_left_as_they_are(example: Example) -> None:
     assert not x.requires_grad
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @every_example
 def test_samples_have_the_value_that_they_have_alone(example: Example) -> None:
     x = normal(1, 3, *example.shape)

@@ -99,6 +99,7 @@ class TestStrict:
 SEEN = "def test_it(ldj): assert ldj.seed == ldj.check(Scale()).run.seed == {seed}"
 
 
+@pytest.mark.slow
 def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -275,6 +276,7 @@ def test_the_fixture_and_the_mark_are_documented(run: Runs) -> None:
     run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.ldj(shape=*"])
 
 
+@pytest.mark.slow
 def test_classes_and_unittest_cases_use_it(run: Runs) -> None:
     result = run(
         """

@@ -195,6 +195,7 @@ def test_it(): pass
     run(f"{allowed}{source}").assert_outcomes(skipped=5)
 
 
+@pytest.mark.slow
 def test_a_layer_is_counted_once_whatever_other_parameters_its_tests_have(
     run: Runs,
 ) -> None:
@@ -236,6 +237,7 @@ def test_an_expected_warning_that_is_gone_fails(run: Runs) -> None:
     result.stdout.fnmatch_lines(["FAILED *Scale-inverse*"])
 
 
+@pytest.mark.slow
 def test_one_layer_of_a_list_has_its_own_expectations(run: Runs) -> None:
     run(
         """

@@ -46,6 +46,7 @@ def without_seconds(text: str) -> str:
     return re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0', text)
 
 
+@pytest.mark.slow
 def test_the_report_is_the_document_of_the_command_line(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -132,6 +133,7 @@ def test_it(ldj):
     )
 
 
+@pytest.mark.slow
 def test_collecting_alone_leaves_the_last_report_as_it_is(
     run: Runs, flows: pytest.Pytester
 ) -> None:

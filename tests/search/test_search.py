@@ -126,6 +126,7 @@ def test_what_is_wrong_only_for_negative_scales_is_found() -> None:
     assert result["checks"][0]["shape"] == [1]
 
 
+@pytest.mark.slow
 def test_a_right_layer_stays_right_however_long_one_searches() -> None:
     result = first(ldjcheck.check(Right(), search=15))
     assert result["status"] == "pass"

@@ -125,7 +125,7 @@ def checked(
 
 
 # With the last seeds, densities are so steep that what is drawn from them leaves no trace.
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [0, 4, 9, 10])
 def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave(seed: int) -> None:
     report = checked(Flow, seed)

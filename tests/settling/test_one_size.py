@@ -57,7 +57,7 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.thinned(7)
+@pytest.mark.thinned(21)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
@@ -131,7 +131,7 @@ class OfTheOtherColour(Checkerboard):
         return (1 - mask).sum()
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pair", [(Blocks, HalfOfTheChannels), (Checkerboard, OfTheOtherColour)]
 )
@@ -156,7 +156,7 @@ class Channelwise(nn.Module):
         return x * self.log_scale.exp(), ldj.expand(len(x))
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(4, 1), (1, 4, 1), (1, 1, 4), (1, 1, 8)], ids=str)
 def test_numbers_that_all_frames_share_are_tried_on_several(
     size: tuple[int, ...],
@@ -204,7 +204,7 @@ class Twice(Scale):
         return 2 * self.height * self.width
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 32, 32), (4, 8, 8)], ids=str)
 @pytest.mark.parametrize("kind", [Scale, ByItsTuple, Square])
 def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(

@@ -232,6 +232,7 @@ def test_a_batch_that_is_taken_apart_is_no_verdict() -> None:
     assert "takes its input apart" in str(report)
 
 
+@pytest.mark.slow
 def test_a_layer_that_says_it_is_no_bijection_is_not_judged_as_one() -> None:
     report = ldjcheck.check(Folds())
     assert report.findings[0].code == "LDJ004", report
@@ -293,6 +294,7 @@ class RunningSum(nn.Module):
         return torch.diff(y, dim=self.axis, prepend=first), torch.zeros(len(y))
 
 
+@pytest.mark.slow
 def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
     right, wrong = ldjcheck.check(Kept()), ldjcheck.check(Kept(-1.0))
     assert right.status == "pass", right
@@ -318,7 +320,7 @@ def unsummed(x: Tensor) -> Any:
     return x.exp(), 1 * x
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Unsummed(), unsummed])
 def test_an_ldj_that_is_not_summed_is_no_layer_of_single_numbers(layer: Any) -> None:
     report = ldjcheck.check(layer)

@@ -108,6 +108,7 @@ def test_flows_undo_themselves_and_report_what_they_do(
     assert torch.allclose(ldj, ldjcheck.exact_ldj(lambda v: flow(v)[0], x)[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     strategies.flows(mistakes=["sign", "once", "mean", "twice", "dropped"]),
@@ -168,6 +169,7 @@ def test_masks_shrink_to_one_true_entry() -> None:
     assert find(strategies.masks((4,)), anything).sum() == 1
 
 
+@pytest.mark.slow
 def test_parameters_shrink_to_zeros() -> None:
     found = find(strategies.parameters(nn.Linear(2, 2)), anything)
     assert all(not value.any() for value in found.values())

@@ -94,7 +94,7 @@ def test_the_line_says_which_sublayer_of_a_flow_is_wrong(
     assert slipped(report) == {(SLIPS[slip][2], slip)}
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slips", [("stretch", "bend"), ("stretch", "couple"), ("bend", "couple")]
 )
@@ -154,6 +154,7 @@ def test_the_flow_without_a_slip_passes(tmp_path: Path) -> None:
     assert report.status == "pass"
 
 
+@pytest.mark.slow
 def test_of_equal_sublayers_the_wrong_one_is_told_by_its_line(tmp_path: Path) -> None:
     text = FLOW.replace("Stretch(), Bend(), Couple()", "Bend(), Bend(), Flipped()")
     text += """

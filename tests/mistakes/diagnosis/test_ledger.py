@@ -253,7 +253,7 @@ def test_a_ledger_of_hidden_code_is_dropped_or_still_true(
 # The dequantization variants, as a student meets them
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
