@@ -271,6 +271,7 @@ def test_mistakes_in_the_bundled_layers_are_caught() -> None:
         assert_all_caught(test, at_least=5)
 
 
+@pytest.mark.slow
 def test_the_command_plants_in_a_file_and_exits_with_0(tmp_path: Path) -> None:
     source = (
         "import torch\n"

@@ -72,6 +72,7 @@ def test_the_word_check_may_be_written_first(ldjcheck: Callable[..., Ran]) -> No
     assert (with_it.returncode, with_it.stdout) == (without.returncode, without.stdout)
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_differ_in_seconds_only(
     ldjcheck: Callable[..., Ran],
 ) -> None:

@@ -50,6 +50,7 @@ def test_the_picture_is_a_file_and_the_report_stays_as_it_is(
     assert Path("flow.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_each_of_several_layers_has_a_file_of_its_own(
     ldjcheck: Callable[..., Ran],
 ) -> None:
