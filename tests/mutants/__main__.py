@@ -5,8 +5,9 @@ Run from the repository root, with the tests importable:
     PYTHONPATH=tests python -m mutants [--faults 60] [--seed 0] [--seconds 60] [--slow]
 
 Each fault stands alone in a copy of the package. The tests that call the function with
-the fault run until one fails: those of its own room first, the quick ones before the
-others, as many as take `--seconds` when nothing is wrong. Which test calls what is
+the fault run until one fails: those of its own room first, and the quick ones, and those
+that call much of its file, before the others; as many as take `--seconds` when nothing
+is wrong. Which test calls what is
 heard once by a run of the default tests (with `--slow`: of all), which takes twice as
 long as they do; `--reach FILE` keeps that. Exit status 0: every fault was seen.
 """
@@ -136,14 +137,15 @@ def _tests(
             return any(f.startswith(f"{path}:") for f in functions)
         return f"{path}:{fault.function}" in functions
 
-    def order(entry: tuple[str, float]) -> tuple[int, float]:
-        test, took = entry
-        return -sum(test.startswith(room) for room in rooms), took
+    def order(entry: tuple[str, float, set[str]]) -> tuple[int, float]:
+        test, took, functions = entry
+        of_file = sum(f.startswith(f"{path}:") for f in functions)
+        return -sum(test.startswith(room) for room in rooms), took / of_file
 
-    found = sorted(((t, took) for t, took, fs in reach if called(fs)), key=order)
+    found = sorted((entry for entry in reach if called(entry[2])), key=order)
     tests: list[str] = []
     due = 0.0
-    for test, took in found:
+    for test, took, _ in found:
         if due + took <= seconds or not tests:
             tests.append(test)
             due += took
