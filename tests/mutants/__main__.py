@@ -187,7 +187,7 @@ def _failed(tests: list[str], tree: Path, slow: bool) -> str | None:
     options = ["-n", "0", "-x", "-q", "-p", "no:cacheprovider", *which]
     with redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()):
         status = pytest.main([*options, *tests], plugins=[killer])
-    if status == pytest.ExitCode.OK:
+    if status in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
         return None
     why = out.getvalue().strip().splitlines()[-1:] if killer.test is None else []
     return f"killed by {killer.test or 'what is collected: ' + ''.join(why)}"
