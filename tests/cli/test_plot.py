@@ -80,6 +80,7 @@ def test_a_file_that_cannot_be_is_refused_before_anything_runs(
     assert told in " ".join(ran.stderr.split())
 
 
+@pytest.mark.slow
 def test_the_html_report_holds_the_source_the_ledger_and_the_pictures(
     ldjcheck: Callable[..., Ran],
 ) -> None:
@@ -96,6 +97,7 @@ def test_the_html_report_holds_the_source_the_ledger_and_the_pictures(
     assert "--format html=r.html" in page
 
 
+@pytest.mark.slow
 def test_of_a_layer_that_passes_the_html_report_shows_the_ledger_too(
     ldjcheck: Callable[..., Ran],
 ) -> None:
