@@ -117,6 +117,18 @@ class BackTooFar(Flow):
         return (2 * z, ldj) if reverse else (z, ldj)
 
 
+class Small(Flow):
+    """One split, and a layer before it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Coupling(4), Split(4)])
+
+
+class SmallTooFar(Small, BackTooFar):
+    pass
+
+
 def checked(
     built: Callable[[], nn.Module], seed: int = 0, **options: Any
 ) -> ldjcheck.Report:
@@ -136,6 +148,20 @@ def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave(seed: int) -
     (note,) = report.findings
     assert note.code == "LDJ305"
     assert "`layers[3]` (Split), `layers[6]` (Split)" in note.message
+
+
+def test_a_flow_of_one_split_is_proved_both_ways() -> None:
+    report = ldjcheck.check(Small(), shape=(4,))
+    assert report.status == "pass", report
+    assert [c.status for c in report.checks[:3]] == ["pass"] * 3
+    assert [f.code for f in report.findings] == ["LDJ305"]
+
+
+def test_of_a_way_back_that_leads_elsewhere_no_ldj_is_judged() -> None:
+    report = ldjcheck.check(SmallTooFar(), shape=(4,))
+    first = report.findings[0]
+    assert (first.code, first.direction) == ("LDJ301", "inverse")
+    assert [c.status for c in report.checks[:3]] == ["pass", "unproven", "fail"]
 
 
 @pytest.mark.thinned(3)
