@@ -87,7 +87,6 @@ def test_a_snippet_is_short_and_complete(rule: Rule) -> None:
 # What a page shows, run
 
 
-@pytest.mark.thinned(49)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
     rule: Rule,
@@ -103,7 +102,6 @@ def test_the_wrong_layer_gets_this_finding_first_at_the_cost_that_is_stated(
         assert f" by {rule.page.bits:.3g} " in " ".join(page_of(rule).split())
 
 
-@pytest.mark.thinned(8)
 @pytest.mark.parametrize("rule", LAYERS, **BY_NAME)
 def test_the_right_layer_passes(rule: Rule) -> None:
     report = checked(rule, rule.page.right)
