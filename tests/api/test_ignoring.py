@@ -76,6 +76,7 @@ def test_what_is_not_selected_does_not_count_and_is_told() -> None:
     assert [i.reason for i in report.result.ignored] == ["not selected"]
 
 
+@pytest.mark.slow
 def test_a_selected_mistake_counts() -> None:
     code = mistake(Double(forward=-4))
     report = ldjcheck.check(Double(forward=-4), shape=SHAPE, select=["LDJ1"])

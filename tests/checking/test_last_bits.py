@@ -39,7 +39,7 @@ def _told(finding: Finding) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@pytest.mark.thinned(320)
+@pytest.mark.thinned(150)
 @pytest.mark.parametrize("animal", ANIMALS, **BY_NAME)
 def test_no_verdict_hangs_on_last_bits(animal: Animal) -> None:
     plain = told(examine(animal))

@@ -67,7 +67,7 @@ def test_a_mistake_of_each_kind_is_named(animal: Animal) -> None:
     assert_named(animal)
 
 
-@pytest.mark.thinned(16)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("animal", SOME_RIGHT, **BY_NAME)
 def test_a_right_layer_of_each_family_passes(animal: Animal) -> None:
     verdict = judge(animal)

@@ -192,7 +192,7 @@ FORMS = {
 }
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_total_of_another_shape_is_read_for_what_it_is(form: str) -> None:
     total, code = FORMS[form]

@@ -93,7 +93,7 @@ BOTH_WAYS = {
 DIMS_CHANGE = ("event_dim 1, rows", "stick breaking")
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", [n for n in BOTH_WAYS if n not in DIMS_CHANGE])
 def test_a_right_transform_passes_both_ways(name: str) -> None:
     transform, shape = BOTH_WAYS[name]

@@ -219,7 +219,7 @@ RIGHT: list[type[nn.Module]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("model", RIGHT)
 def test_a_base_may_be_any_density_that_is_written_out(
     model: type[nn.Module],
@@ -227,7 +227,7 @@ def test_a_base_may_be_any_density_that_is_written_out(
     assert checked(model).status == "pass"
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [Logistic, LearnedNormal, Mixture, Squashed])
 def test_a_flow_under_such_a_base_is_told_what_is_wrong(model: type[Model]) -> None:
     report = checked(lambda: model(times=-1.0))

@@ -34,7 +34,7 @@ def agrees(name: str) -> None:
         assert known in codes, report
 
 
-@pytest.mark.thinned(20)
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("name", CROSS_SECTION)
 def test_a_cross_section_comes_out_as_the_tables_say(name: str) -> None:
     agrees(name)

@@ -121,6 +121,7 @@ def test_a_total_that_does_not_come_back_is_that_alone(
     assert report.checks[3].status == "fail"
 
 
+@pytest.mark.slow
 def test_its_line_is_the_last_that_touches_the_total() -> None:
     assert line(check(Ignored())) == "ldj = z.sum(1)"
     assert line(check(Halved())) == "return ldj / 2 + z.sum(1)"
@@ -811,6 +812,7 @@ def test_an_ldj_of_earlier_parameters_is_named() -> None:
     assert line(report) == "self.kept = torch.linalg.slogdet(self.weight)[1].detach()"
 
 
+@pytest.mark.slow
 def test_an_ldj_of_an_earlier_call_is_named() -> None:
     forward = check(KeptFromTheLastCall())
     assert codes(forward) == [("LDJ211", "forward")]
@@ -940,6 +942,7 @@ class Overwrites(nn.Module):
         return z, ldj
 
 
+@pytest.mark.slow
 def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
 
@@ -1032,6 +1035,7 @@ def test_an_ldj_that_is_not_summed_hides_no_other_mistake() -> None:
     assert "still wrong" in report.findings[2].evidence[0]
 
 
+@pytest.mark.slow
 def test_entries_of_one_event_are_those_of_every_sample() -> None:
     summed = check(lambda x: (x * torch.arange(1, 5), torch.arange(1.0, 5).log()))
     assert codes(summed) == [("LDJ202", "forward")]

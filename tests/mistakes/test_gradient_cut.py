@@ -139,7 +139,7 @@ def line_marked_in(layer: type) -> int:
     return next(i for i in range(begin, len(lines)) if "# here" in lines[i]) + 1
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", CUTS)
 def test_a_cut_is_found_where_it_stands(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(

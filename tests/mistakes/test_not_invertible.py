@@ -218,7 +218,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", LAYERS)
 def test_last_bits_decide_nothing_about_rank(name: str) -> None:
     dims = {"rank one": 4, "half of it twice": 4, "Hilbert": 12}.get(name, 6)

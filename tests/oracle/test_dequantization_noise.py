@@ -87,7 +87,7 @@ def test_shifted_noise_may_as_well_be_a_shifted_way_back() -> None:
     assert codes(Centred()) == ["LDJ301", "LDJ502"]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Upwards, Rescaled])
 def test_a_wrong_way_back_is_no_matter_of_noise(layer: type[Dequantize]) -> None:
     assert "LDJ301" in codes(layer())

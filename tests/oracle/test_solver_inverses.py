@@ -61,7 +61,7 @@ def test_one_whose_own_derivative_is_as_good_is_not_known_to_solve() -> None:
     assert ldjcheck.check(Contraction(1e-8), shape=(4,)).status == "unproven"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1e-14, 1e-10])
 def test_a_small_constant_in_the_ldj_of_an_iterated_inverse_is_seen(
     stop: float,

@@ -146,6 +146,7 @@ def test_it(): pass
     )
 
 
+@pytest.mark.slow
 def test_another_mistake_than_the_expected_one_fails(run: Runs) -> None:
     result = run(
         """
@@ -353,6 +354,7 @@ def test_the_bodys_own_assertion_counts(run: Runs) -> None:
     result.assert_outcomes(passed=4, failed=1)
 
 
+@pytest.mark.slow
 def test_runxfail_shows_what_was_expected(run: Runs) -> None:
     result = run(
         "@ldjcheck.parametrize([Flipped()], shape=(3,), expected={'LDJ104': 'why'})\n"

@@ -187,6 +187,7 @@ def test_broken(ldj): ldj.assert_ok(Broken(), shape=(3,))
     ]
 
 
+@pytest.mark.slow
 def test_a_mistake_that_a_test_looks_for_is_counted_but_not_listed(run: Runs) -> None:
     result = run("def test_it(ldj): assert ldj.check(Flipped(), shape=(3,)).findings")
     result.stdout.fnmatch_lines(["1 layer checked: 1 mistake"])

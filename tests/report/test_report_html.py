@@ -113,6 +113,7 @@ def test_verdict_line_reason_fix_and_cost_are_told() -> None:
         assert part in told or part in told.replace(" ", ""), part
 
 
+@pytest.mark.slow
 def test_the_blamed_line_is_marked_beside_the_whole_function() -> None:
     page = page_of(WHOLE)
     rows = re.findall(r"<tr( class=\"\w+\")?>(<td class=\"ran\">.*?)</tr>", page)
@@ -363,6 +364,7 @@ def test_the_sample_is_picked_by_keyboard(browser: Browser, tmp_path: Path) -> N
     assert set(browser.ask(SHOWN)) == {"1"}
 
 
+@pytest.mark.slow
 def test_the_first_thing_that_the_keyboard_meets_skips_to_the_layers(
     browser: Browser, tmp_path: Path
 ) -> None:

@@ -279,6 +279,7 @@ def test_a_missing_library_is_told_with_what_to_type(
 # --- whatever a layer is called -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_layer_is_called_stays_text(tmp_path: Path) -> None:
     hostile = "<script>alert('&amp;')</script> $\\frac{1}{0}$ $"
     finding = dataclasses.replace(DRAWN.findings[0], message=hostile)
@@ -320,6 +321,7 @@ def portraits(draw: st.DrawFn) -> Portrait:
     )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8,
     deadline=None,

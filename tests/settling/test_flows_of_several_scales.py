@@ -267,7 +267,7 @@ class Sinking(nn.Module):
         return self.base.log_prob(x).sum(dim=1) + self.sign * ldj
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("sign", "status"), [(1.0, "pass"), (-1.0, "fail")])
 def test_the_density_of_a_model_counts_what_left(sign: float, status: str) -> None:
     assert checked(partial(Sinking, sign), kind="model").status == status
@@ -316,7 +316,7 @@ class Forgetting(WritingItOut):
         return super().counted(ldjs[:-1])
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "flow",
     [

@@ -57,7 +57,7 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.thinned(21)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
@@ -204,7 +204,7 @@ class Twice(Scale):
         return 2 * self.height * self.width
 
 
-@pytest.mark.thinned(10)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 32, 32), (4, 8, 8)], ids=str)
 @pytest.mark.parametrize("kind", [Scale, ByItsTuple, Square])
 def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
@@ -287,6 +287,7 @@ class OfThree(nn.Module):
         return x, torch.zeros(3)
 
 
+@pytest.mark.slow
 def test_a_layer_that_takes_one_batch_only_is_not_said_to_couple_samples() -> None:
     (finding,) = ldjcheck.check(OfThree()).findings
     assert finding.code == "LDJ006"

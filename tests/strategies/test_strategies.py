@@ -95,6 +95,7 @@ def test_parameters_fit_the_layer(values: dict[str, torch.Tensor]) -> None:
     assert all(p.abs().max() <= 2.0 for p in layer.parameters())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(strategies.flows(), st.data())
 def test_flows_undo_themselves_and_report_what_they_do(

@@ -85,7 +85,7 @@ def slipped(report: ldjcheck.Report) -> set[tuple[str, str]]:
     }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("slip", SLIPS)
 def test_the_line_says_which_sublayer_of_a_flow_is_wrong(
     slip: str, tmp_path: Path

@@ -24,7 +24,7 @@ def check(layer: Any, written: Written) -> ldjcheck.Report:
     )
 
 
-@pytest.mark.thinned(63)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("written", MISTAKES, ids=lambda w: f"{w.code} {w.title}")
 def test_a_mistake_is_named_on_its_line_and_its_twin_passes(
     written: Written, tmp_path: Path

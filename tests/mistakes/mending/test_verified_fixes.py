@@ -185,7 +185,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     name: str, tmp_path: Path
@@ -409,7 +409,7 @@ PLACES = {
 }
 
 
-@pytest.mark.thinned(14)
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", PLACES)
 def test_a_fix_is_found_wherever_the_mistake_stands(name: str, tmp_path: Path) -> None:
     text, expression = PLACES[name]
