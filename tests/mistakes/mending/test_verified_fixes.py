@@ -201,6 +201,21 @@ def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     assert not [f for f in report.findings if f.severity == "error"], report
 
 
+def test_a_division_that_has_no_reason_is_taken_out(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+        def forward(self, x):
+            ldj = self.log_scale.sum() / 2
+            return x * self.log_scale.exp(), ldj.expand(len(x))
+    """
+    fix = fix_of(built(text, tmp_path))
+    assert after(fix) == ["ldj = self.log_scale.sum()"]
+
+
 def test_two_mistakes_of_one_direction_are_mended_together(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):
