@@ -234,7 +234,7 @@ def test_a_flow_under_such_a_base_is_told_what_is_wrong(model: type[Model]) -> N
     assert report.findings[0].code == "LDJ104"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "code"),
     [

@@ -318,6 +318,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 def test_ldjcheck_fails_the_wrong_ones_in_the_wrong_direction_only() -> None:
     status, results = checked(*WRONG)
     assert status == 1

@@ -133,6 +133,7 @@ def test_a_right_layer_stays_right_however_long_one_searches() -> None:
     assert result["inferred"]["search"] == "none of 15 probes failed"
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_to_type(tmp_path: Path) -> None:
     source = tmp_path / "layers.py"
     source.write_text(

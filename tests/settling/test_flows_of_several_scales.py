@@ -164,7 +164,7 @@ def test_of_a_way_back_that_leads_elsewhere_no_ldj_is_judged() -> None:
     assert [c.status for c in report.checks[:3]] == ["pass", "unproven", "fail"]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "code", "direction", "place"),
     [
