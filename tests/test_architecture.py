@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from dataclasses import fields
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,7 @@ import ldjcheck
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 PACKAGE = Path(ldjcheck.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -73,6 +75,25 @@ The rooms around the register of mistakes, which is `mistakes` itself, have floo
 own: what finds and mends stands below it, and what asks all mistakes in turn above it.
 """
 
+
+@cache
+def parsed(source: str) -> ast.Module:
+    return ast.parse(source)
+
+
+def at_fault(faults: Callable[[str, str], object], *rooms: str) -> dict[str, object]:
+    """Return what is wrong with each module, of those with a fault, by its dotted name.
+
+    Rooms whose business it is are left out. `faults` takes the name and the source.
+    """
+    looked_at = {
+        dotted(path): faults(dotted(path), path.read_text())
+        for path in MODULES
+        if not {part_of(dotted(path)), part_of(dotted(path)).split(".")[0]} & {*rooms}
+    }
+    return {module: found for module, found in looked_at.items() if found}
+
+
 FACADE = "__init__"  # the package itself hands the names of `api` on, lazily
 
 
@@ -104,7 +125,7 @@ def imports(source: str, package: str) -> Iterator[tuple[int, str]]:
     `package` is the dotted package in which the source stands. Imports inside functions
     and under `TYPE_CHECKING` count like all others.
     """
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 if part_is_ours(alias.name):
@@ -143,11 +164,9 @@ def dotted(path: Path) -> str:
     return ".".join(parts)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_imports_go_down_and_never_sideways(path: Path) -> None:
-    if part_of(dotted(path)) == FACADE:
-        pytest.skip("the package hands the names of higher floors on, lazily")
-    assert upward_imports(dotted(path), path.read_text()) == []
+def test_imports_go_down_and_never_sideways() -> None:
+    # The package itself hands the names of higher floors on, lazily.
+    assert at_fault(upward_imports, FACADE) == {}
 
 
 @pytest.mark.parametrize(
@@ -157,8 +176,8 @@ def test_imports_go_down_and_never_sideways(path: Path) -> None:
         ("ldjcheck.report.text", "from ldjcheck.report.style import Style", 0),
         ("ldjcheck.report.text", "from .style import Style", 0),
         ("ldjcheck.report.text", "from __future__ import annotations\nimport torch", 0),
-        ("ldjcheck.cli.check", "from ldjcheck.api import check", 0),
-        ("ldjcheck.cli.check", "from ldjcheck import __version__", 0),
+        ("ldjcheck.cli.commands.check", "from ldjcheck.api import check", 0),
+        ("ldjcheck.cli.commands.check", "from ldjcheck import __version__", 0),
         ("ldjcheck.oracle.derivatives.jacobian", "from ldjcheck import settling", 1),
         ("ldjcheck.oracle.derivatives.jacobian", "from ldjcheck.api import check", 1),
         ("ldjcheck.oracle.derivatives.jacobian", "import ldjcheck.settling.design", 1),
@@ -224,7 +243,7 @@ def module_graph() -> dict[str, set[str]]:
 
 def imported_names(source: str, package: str) -> Iterator[str]:
     """Yield what a source imports of ours, down to the single name."""
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.ImportFrom):
             home = node.module or ""
             if node.level:
@@ -276,7 +295,7 @@ def handed_down(source: str) -> list[int]:
     Whoever needs a verdict imports what makes it from a floor below; the order is no
     argument.
     """
-    tree = ast.parse(source)
+    tree = parsed(source)
 
     def hands_down(annotation: str) -> bool:
         returned = annotation.rpartition("], ")[2].rstrip("]")
@@ -301,11 +320,9 @@ def handed_down(source: str) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_no_room_is_handed_the_order(path: Path) -> None:
-    if part_of(dotted(path)) == "search":
-        pytest.skip("it hands its own attempts to itself")
-    assert handed_down(path.read_text()) == []
+def test_no_room_is_handed_the_order() -> None:
+    # The search hands its own attempts to itself.
+    assert at_fault(lambda _, source: handed_down(source), "search") == {}
 
 
 def test_the_test_above_sees_what_is_handed_down() -> None:
@@ -323,7 +340,7 @@ def sets_what_is_exact(source: str) -> list[int]:
     """Return the lines that write an exact value, or what may differ from it."""
     return [
         node.lineno
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Call)
         and (
             ast.unparse(node.func) == "Exact"
@@ -335,11 +352,11 @@ def sets_what_is_exact(source: str) -> list[int]:
     ]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_only_oracles_set_what_is_exact(path: Path) -> None:
-    if part_of(dotted(path)).split(".")[0] in ("oracle", "records"):
-        pytest.skip("these do")
-    assert sets_what_is_exact(path.read_text()) == []
+def test_only_oracles_set_what_is_exact() -> None:
+    setting = at_fault(
+        lambda _, source: sets_what_is_exact(source), "oracle", "records"
+    )
+    assert setting == {}
 
 
 def test_the_test_above_sees_how_it_is_set() -> None:
@@ -353,18 +370,21 @@ RECORDS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_fields_of_records_are_read_where_the_type_checker_sees_it(path: Path) -> None:
-    """Attributes of users' objects may be asked for by name; records have known ones."""
-    past = [
+def read_by_name(source: str) -> list[int]:
+    """Return the lines that ask a record for a field past the type checker."""
+    return [
         node.lineno
-        for node in ast.walk(ast.parse(path.read_text()))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Call)
         and ast.unparse(node.func) in ("getattr", "hasattr", "setattr")
         and isinstance(node.args[0], ast.Name)
         and (node.args[0].id in RECORDS or ast.unparse(node.args[1]) == "direction")
     ]
-    assert past == []
+
+
+def test_fields_of_records_are_read_where_the_type_checker_sees_it() -> None:
+    """Attributes of users' objects may be asked for by name; records have known ones."""
+    assert at_fault(lambda _, source: read_by_name(source)) == {}
 
 
 def test_every_part_has_its_floor() -> None:
@@ -377,16 +397,45 @@ def test_nothing_is_called_utils() -> None:
     assert not [path for path in MODULES if path.stem in vague]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_every_module_says_what_it_is_for(path: Path) -> None:
-    assert ast.get_docstring(ast.parse(path.read_text()))
+CATALOGUES = {
+    "classroom/animals", "conventions", "experiments", "mistakes",
+}  # fmt: skip
+"""One entry a file, and as many as there are: whoever looks for one knows its name."""
+
+MOST = 15  # modules that can be looked over at once
 
 
-@pytest.mark.parametrize("path", MODULES, ids=dotted)
-def test_no_module_keeps_state(path: Path) -> None:
-    """Nothing at module level is rebound by a function, or is an empty container."""
-    tree = ast.parse(path.read_text())
-    rebound = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.Global)]
+def too_full(modules: Iterable[PurePath]) -> dict[str, int]:
+    """Return the folders with too many modules side by side, of the package or below."""
+    counted = Counter(
+        module.parent.as_posix() for module in modules if module.stem != FACADE
+    )
+    return {
+        folder: count
+        for folder, count in counted.items()
+        if count > MOST and folder not in CATALOGUES
+    }
+
+
+def test_no_room_holds_more_modules_than_can_be_looked_over() -> None:
+    assert too_full(path.relative_to(PACKAGE) for path in MODULES) == {}
+
+
+def test_the_test_above_counts_modules_and_no_registers() -> None:
+    modules = [PurePath("room", f"{name}.py") for name in range(15)]
+    assert too_full([*modules, PurePath("room/__init__.py")]) == {}
+    assert too_full([*modules, PurePath("room/more.py")]) == {"room": 16}
+
+
+def test_every_module_says_what_it_is_for() -> None:
+    silent = at_fault(lambda _, source: not ast.get_docstring(parsed(source)))
+    assert silent == {}
+
+
+def state_of(source: str) -> list[int]:
+    """Return the lines of module level that a function rebinds, or that wait to be filled."""
+    tree = parsed(source)
+    rebound = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Global)]
     empty = [
         node.lineno
         for node in tree.body
@@ -394,14 +443,18 @@ def test_no_module_keeps_state(path: Path) -> None:
         and isinstance(node.value, (ast.List, ast.Dict, ast.Set))
         and not ast.unparse(node.value).strip("[]{}")
     ]
-    assert (rebound, empty) == ([], [])
+    return rebound + empty
+
+
+def test_no_module_keeps_state() -> None:
+    assert at_fault(lambda _, source: state_of(source)) == {}
 
 
 def read_of_options(source: str) -> set[str]:
     """Return the attributes that a module reads of something called options."""
     return {
         node.attr
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(parsed(source))
         if isinstance(node, ast.Attribute)
         and isinstance(node.ctx, ast.Load)
         and "options" in ast.unparse(node.value)

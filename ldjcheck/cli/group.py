@@ -11,15 +11,15 @@ from click.shell_completion import CompletionItem
 
 from ldjcheck import __version__
 from ldjcheck.cli.began import BEGAN
-from ldjcheck.cli.check import check
-from ldjcheck.cli.codes import codes
-from ldjcheck.cli.demo import demo
-from ldjcheck.cli.derive import derive
-from ldjcheck.cli.explain import explain
-from ldjcheck.cli.grade import grade
-from ldjcheck.cli.quiz import quiz
+from ldjcheck.cli.commands.check import check
+from ldjcheck.cli.commands.codes import codes
+from ldjcheck.cli.commands.demo import demo
+from ldjcheck.cli.commands.derive import derive
+from ldjcheck.cli.commands.explain import explain
+from ldjcheck.cli.commands.grade import grade
+from ldjcheck.cli.commands.quiz import quiz
+from ldjcheck.cli.commands.selftest import selftest
 from ldjcheck.cli.sections import write_sections
-from ldjcheck.cli.selftest import selftest
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",

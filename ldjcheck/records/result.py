@@ -177,21 +177,6 @@ class Result:
     # For pictures alone: no part of the JSON document.
     portrait: Portrait | None = field(default=None, metadata=UNWRITTEN)
 
-    @property
-    def left_open(self) -> tuple[str, ...]:
-        """What a pass does not speak for, in a few words each."""
-        if self.status != "pass":
-            return ()
-        compared = [c for c in self.checks if c.name == "ldj" and c.status == "pass"]
-        open_ = []
-        one_way = len(compared) == 1 and self.kind != "model"
-        if one_way and compared[0].direction is not None:
-            open_.append(f"{compared[0].direction} only")
-        if any(finding.code == "LDJ121" for finding in self.findings):
-            open_.append("other sizes disagree")
-        open_ += [f"{name} not checked" for name in self.unasked]
-        return tuple(open_)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Underway:

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets import file, module, notebook
-from ldjcheck.targets.definitions import own_names
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.parse import parse_target
-from ldjcheck.targets.source import Source
+from ldjcheck.targets.sources import file, module, notebook
+from ldjcheck.targets.sources.definitions import own_names
+from ldjcheck.targets.sources.source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

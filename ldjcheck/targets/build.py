@@ -13,7 +13,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
-from ldjcheck.targets.source import Source, command
+from ldjcheck.targets.sources.source import Source, command
 
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
 """First parameters by which a plain function is a layer itself and not a factory."""

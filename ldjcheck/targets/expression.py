@@ -11,7 +11,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.nearby import likely_layers, near_misses
 from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
-from ldjcheck.targets.source import Source, command
+from ldjcheck.targets.sources.source import Source, command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

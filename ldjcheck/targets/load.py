@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer, Target
-from ldjcheck.targets import file, module, notebook
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.nearby import likely_layers
+from ldjcheck.targets.sources import file, module, notebook
 from ldjcheck.targets.survey import Survey, survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from ldjcheck.targets.source import Source, SourceKind
+    from ldjcheck.targets.sources.source import Source, SourceKind
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (file.KIND, notebook.KIND, module.KIND)
 """Every kind of source, in the order of asking."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ldjcheck.targets.source import Source
+    from ldjcheck.targets.sources.source import Source
 
 _MOST_NAMES = 6
 _LEAST_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`

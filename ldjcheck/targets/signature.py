@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.cells import split_cell
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path
-from ldjcheck.targets.source import Source, command
+from ldjcheck.targets.sources.source import Source, command
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
-from ldjcheck.targets.definitions import own_names
-from ldjcheck.targets.notebook.deeds import Doings
 from ldjcheck.targets.signature import misfit, typed_with_blanks
-from ldjcheck.targets.source import command
+from ldjcheck.targets.sources.definitions import own_names
+from ldjcheck.targets.sources.notebook.deeds import Doings
+from ldjcheck.targets.sources.source import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.targets.source import Grounds, Source
+    from ldjcheck.targets.sources.source import Grounds, Source
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets import file, notebook
 from ldjcheck.targets.ahead import file_of_module
 from ldjcheck.targets.parse import parse_target
+from ldjcheck.targets.sources import file, notebook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -46,6 +46,7 @@ def document(layer: Any, **options: Any) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("layer", [Affine, Coupling, Curve, Noisy, Flipped])
 @pytest.mark.parametrize("seed", [0, 3])
 def test_one_seed_gives_one_document(layer: type[nn.Module], seed: int) -> None:
@@ -61,6 +62,7 @@ def test_another_seed_probes_other_points_and_comes_to_the_same() -> None:
     assert first["results"][0]["status"] == second["results"][0]["status"] == "pass"
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("search", [0, 5])
 @pytest.mark.parametrize("seed", [2**32 - 1, 2**32 - 60])
 def test_the_largest_seeds_are_seeds_like_others(seed: int, search: int) -> None:
@@ -68,6 +70,7 @@ def test_the_largest_seeds_are_seeds_like_others(seed: int, search: int) -> None
     assert report.status == "pass"
 
 
+@pytest.mark.slow
 def test_one_seed_gives_one_document_in_another_process_too() -> None:
     script = (
         f"import sys, json; sys.path.insert(0, {str(EXAMPLES)!r})\n"
@@ -141,6 +144,7 @@ def test_an_option_that_makes_no_sense_is_told_at_once(
         ldjcheck.check(Affine(), **option)
 
 
+@pytest.mark.slow
 def test_one_size_and_one_word_stand_for_themselves() -> None:
     report = ldjcheck.check(Flipped(), shape=4, ignore="sign-flipped")
     assert report.status == "pass"
@@ -300,6 +304,7 @@ def test_too_many_dims_are_refused_with_their_cost() -> None:
     assert ldjcheck.check(Curve(), shape=(9,), dims_limit=9).status == "pass"
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(st.integers(1, 5).map(lambda n: 2 * n), st.integers(1, 6), st.floats(-1.5, 1.5))
 def test_a_planted_difference_is_reported_to_the_digit(

@@ -35,6 +35,7 @@ def mistake(layer: nn.Module) -> str:
     return ldjcheck.check(layer, shape=SHAPE).findings[0].code
 
 
+@pytest.mark.slow
 def test_an_ignored_mistake_leaves_findings_and_status_but_not_the_check() -> None:
     layer = Double(forward=1)
     code = mistake(layer)
@@ -75,6 +76,7 @@ def test_what_is_not_selected_does_not_count_and_is_told() -> None:
     assert [i.reason for i in report.result.ignored] == ["not selected"]
 
 
+@pytest.mark.slow
 def test_a_selected_mistake_counts() -> None:
     code = mistake(Double(forward=-4))
     report = ldjcheck.check(Double(forward=-4), shape=SHAPE, select=["LDJ1"])

@@ -74,6 +74,7 @@ def trained() -> Flow:
     return flow
 
 
+@pytest.mark.slow
 def test_a_layer_is_asked_where_it_is_used_and_nowhere_else() -> None:
     inside, beyond = torch.rand(40, 3) * 4, 6 + torch.rand(40, 3)
     assert ldjcheck.check(BentBeyondFive(), inputs=inside).status == "pass"

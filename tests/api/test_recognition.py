@@ -187,6 +187,7 @@ def why(obj: object) -> str | None:
     return why_no_flow(layer, check_layer(layer, Options()), Options())
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize(
     ("obj", "told"),
     [
@@ -212,6 +213,7 @@ def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
     assert why(obj) == told
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     "obj",
     [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),

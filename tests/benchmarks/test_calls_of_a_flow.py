@@ -75,6 +75,7 @@ def calls_of(
     return calls
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("count", [2, 8])
 def test_calls_of_a_right_flow_do_not_grow_with_its_depth(
     count: int, monkeypatch: pytest.MonkeyPatch
@@ -84,6 +85,7 @@ def test_calls_of_a_right_flow_do_not_grow_with_its_depth(
     assert calls_of(layers, "pass", monkeypatch) <= RIGHT
 
 
+@pytest.mark.slow
 def test_calls_of_a_wrong_flow_are_a_few_times_those_of_its_right_twin(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -129,6 +129,7 @@ def not_done(report: ldjcheck.Report) -> list[str]:
     return found
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("calls", [50, 70, 100, 140, 200, ENOUGH])
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_mistake_that_was_seen_fails_however_the_time_ran_out(
@@ -141,6 +142,7 @@ def test_a_mistake_that_was_seen_fails_however_the_time_ran_out(
     assert named or "which mistake it is, and its line" in not_done(report)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("wrong", WRONG)
 def test_with_time_it_is_named_and_mended(wrong: type[nn.Module]) -> None:
     report = checked(wrong(), 6 * ENOUGH)
@@ -149,6 +151,7 @@ def test_with_time_it_is_named_and_mended(wrong: type[nn.Module]) -> None:
     assert not not_done(report)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("calls", [5, 20, 30, 40, 60, 80, 100, ENOUGH])
 @pytest.mark.parametrize("right", RIGHT)
 def test_what_is_right_is_never_wrong_and_passes_only_where_all_was_measured(
@@ -171,6 +174,7 @@ def test_with_time_what_is_right_passes_and_nothing_is_left_out() -> None:
     assert not not_done(report)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", [Coupling, *WRONG])
 def test_time_that_suffices_changes_nothing(layer: type[nn.Module]) -> None:
     def told(report: ldjcheck.Report) -> object:
@@ -181,6 +185,7 @@ def test_time_that_suffices_changes_nothing(layer: type[nn.Module]) -> None:
     assert told(checked(layer(), 10 * ENOUGH)) == told(unhurried)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("calls", [10, 33, 77, 150])
 @pytest.mark.parametrize("layer", [Coupling, *WRONG])
 def test_no_call_is_begun_once_the_time_is_up(
@@ -192,6 +197,7 @@ def test_no_call_is_begun_once_the_time_is_up(
     )  # a call of the flow is one of each of its layers
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", [Coupling, *WRONG])
 def test_there_is_a_verdict_within_a_fifth_of_the_time(layer: type[nn.Module]) -> None:
     times: list[tuple[float, str]] = []
@@ -240,6 +246,7 @@ def test_what_was_left_out_stands_under_the_verdict() -> None:
     assert "Time did not allow: " in lines[1]
 
 
+@pytest.mark.slow
 def test_a_search_stops_when_the_time_is_up() -> None:
     layer = Coupling()
     report = ldjcheck.check(

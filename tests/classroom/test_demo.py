@@ -9,7 +9,6 @@ import time
 
 import pytest
 from click.testing import CliRunner
-from thinning import every
 
 from ldjcheck.classroom import lessons
 from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
@@ -31,6 +30,7 @@ def shown(*words: str) -> str:
     return result.output
 
 
+@pytest.mark.slow
 def test_the_lesson_on_deriving_counts_constants_and_sums_the_rest() -> None:
     text = shown("derive")
     assert "math.log(self.quants) *" in text
@@ -39,7 +39,8 @@ def test_the_lesson_on_deriving_counts_constants_and_sums_the_rest() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-@pytest.mark.parametrize("lesson", every(3, LIVE), **BY_CODE)
+@pytest.mark.thinned(23)
+@pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
 def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     text = shown(lesson.code)
     assert max(map(len, text.splitlines())) <= 80
@@ -62,7 +63,8 @@ def test_a_lesson_is_over_in_three_seconds(lesson: Lesson) -> None:
 TOLD = [lesson for lesson in LESSONS if not lesson.animal]
 
 
-@pytest.mark.parametrize("lesson", every(3, TOLD), **BY_CODE)
+@pytest.mark.thinned(9)
+@pytest.mark.parametrize("lesson", TOLD, **BY_CODE)
 def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
     text = shown(lesson.code)
     assert max(map(len, text.splitlines())) <= 80
@@ -74,6 +76,7 @@ def test_a_lesson_without_a_layer_runs_its_command(lesson: Lesson) -> None:
         assert line.strip() == "..." or line.strip() in text
 
 
+@pytest.mark.slow
 def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     text = shown("missing-dims-factor")
     assert "        1.8865         0         0         0" in text
@@ -83,6 +86,7 @@ def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     assert ":ScalingCountedOnce" in text
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("name", "law"),
     [  # each can be worked out from the numbers on the page
@@ -108,6 +112,7 @@ def test_every_mistake_has_its_lesson_or_shows_the_layer_of_its_page() -> None:
     assert {rule.code for rule in RULES} - taught - shown == {settings_only}
 
 
+@pytest.mark.slow
 def test_a_mistake_without_a_lesson_runs_the_layer_of_its_page(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_same_seed_draws_the_same(seed: int) -> None:
 SEEDS = (pytest.param(None, n, 3, marks=pytest.mark.slow) for n in range(6))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("topic", "seed", "count"), [("often", 3, 1), *SEEDS])
 def test_what_is_drawn_is_what_it_is_said_to_be(
     topic: str | None, seed: int, count: int
@@ -123,6 +124,7 @@ def test_a_line_is_where_the_mistake_stands() -> None:
     assert on_line(QUESTION, 6).said == "Not there: look at line 7."
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     ("line", "text", "said"),
     [

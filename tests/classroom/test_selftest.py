@@ -20,7 +20,7 @@ from ldjcheck.classroom.bundled import bundled_tests
 from ldjcheck.classroom.matrix import draw
 from ldjcheck.classroom.selftest import Planted, Selftest, plant_all
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.cli.selftest import exit_code
+from ldjcheck.cli.commands.selftest import exit_code
 from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.records import Layer, Options
 from ldjcheck.revision import read_source
@@ -95,6 +95,7 @@ def assert_all_caught(test: Selftest, at_least: int) -> None:
     assert max(map(len, draw([test]).splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_every_slip_is_caught_and_named_on_its_line() -> None:
     test = planted_in(Sinh(), 3)
     assert_all_caught(test, at_least=5)
@@ -116,6 +117,7 @@ def test_the_layer_is_as_before_and_no_file_is_touched() -> None:
     assert torch.equal(layer(x)[1], torch.log(torch.cosh(x)).sum(dim=1))
 
 
+@pytest.mark.slow
 def test_an_ldj_that_is_made_where_it_is_returned_has_all_its_slips() -> None:
     test = planted_in(Exp(), 3)
     assert {each.slip.what: each.code for each in test.planted} == {
@@ -157,6 +159,7 @@ def test_a_product_loses_one_factor_at_a_time() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_slips_that_change_no_number_at_one_dim_are_said_and_not_counted() -> None:
     class Halved(nn.Module):
         """It takes one number a sample, and no more."""
@@ -267,6 +270,7 @@ def test_mistakes_in_the_bundled_layers_are_caught() -> None:
         assert_all_caught(test, at_least=5)
 
 
+@pytest.mark.slow
 def test_the_command_plants_in_a_file_and_exits_with_0(tmp_path: Path) -> None:
     source = (
         "import torch\n"

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 import torch
-from thinning import every
 
 from ldjcheck.classroom.standalone import WIDTH, fitted, load, standalone
 from ldjcheck.classroom.zoo import ANIMALS, animal_called
@@ -22,7 +21,8 @@ NOT_ONE_CLASS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("animal", every(12, ANIMALS), ids=lambda animal: animal.name)
+@pytest.mark.thinned(12)
+@pytest.mark.parametrize("animal", ANIMALS, ids=lambda animal: animal.name)
 def test_the_file_holds_the_same_layer(animal: Animal) -> None:
     written = standalone(animal.layer, "Layer", remarks=False)
     assert written.whole == (animal.name not in NOT_ONE_CLASS)
@@ -36,7 +36,8 @@ def test_the_file_holds_the_same_layer(animal: Animal) -> None:
             assert torch.equal(ours.state_dict()[name], tensor)
 
 
-@pytest.mark.parametrize("animal", every(4, ANIMALS), ids=lambda animal: animal.name)
+@pytest.mark.thinned(8)
+@pytest.mark.parametrize("animal", ANIMALS, ids=lambda animal: animal.name)
 def test_a_neutral_file_fits_and_gives_nothing_away(animal: Animal) -> None:
     text = standalone(animal.layer, "Layer", remarks=False).text
     assert max(map(len, text.splitlines())) <= 80

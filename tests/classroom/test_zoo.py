@@ -67,6 +67,7 @@ def test_a_mistake_of_each_kind_is_named(animal: Animal) -> None:
     assert_named(animal)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("animal", SOME_RIGHT, **BY_NAME)
 def test_a_right_layer_of_each_family_passes(animal: Animal) -> None:
     verdict = judge(animal)
@@ -88,6 +89,7 @@ def test_every_right_layer_passes(animal: Animal) -> None:
     assert_fits_a_screen(verdict.report)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("animal", ANIMALS, **BY_NAME)
 def test_every_layer_says_in_a_line_what_it_is(animal: Animal) -> None:
     assert animal.what.endswith(".")
@@ -128,6 +130,7 @@ def test_few_mistakes_have_another_name_yet() -> None:
     assert len(open_ones) <= 0.05 * len(wrong_ones())
 
 
+@pytest.mark.slow
 def test_the_figures_count_what_was_judged() -> None:
     verdicts = [judge(animal) for animal in (SOME_WRONG[0], SOME_RIGHT[0])]
     assert figures(verdicts).splitlines() == [

@@ -72,6 +72,7 @@ def test_the_word_check_may_be_written_first(ldjcheck: Callable[..., Ran]) -> No
     assert (with_it.returncode, with_it.stdout) == (without.returncode, without.stdout)
 
 
+@pytest.mark.slow
 def test_two_runs_with_one_seed_differ_in_seconds_only(
     ldjcheck: Callable[..., Ran],
 ) -> None:
@@ -136,6 +137,7 @@ def test_colours_are_for_terminals_unless_asked_for(
     assert ("\x1b[" in ran.stdout) is is_coloured
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("settings", [{}, {"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_a_terminal_gets_colours_unless_told_otherwise(
     tmp_path: Path, settings: dict[str, str]
@@ -192,7 +194,7 @@ def test_what_stops_any_command_has_its_own_exit_status(
     def stops(rule: object) -> str:
         raise raised
 
-    monkeypatch.setattr("ldjcheck.cli.explain.page_of", stops)
+    monkeypatch.setattr("ldjcheck.cli.commands.explain.page_of", stops)
     ran = CliRunner().invoke(main, ["explain", "LDJ101"])
     assert ran.exit_code == code
     assert told in ran.output
@@ -240,6 +242,7 @@ def test_ctrl_c_ends_everything_with_130(
         os.kill(int(note.read_text()), 0)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="uses a pipe of the shell")
 def test_a_reader_that_leaves_early_is_no_fault(tmp_path: Path) -> None:
     ran = subprocess.run(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
+
 from ldjcheck.__main__ import main
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    import pytest
 
 _HEAD = """
 import torch
@@ -62,6 +63,7 @@ def test_a_container_of_nothing_is_skipped_with_its_signature(
     assert "dims=..." in skipped[f"{file}:Scale"]
 
 
+@pytest.mark.slow
 def test_a_flow_that_a_notebook_names_is_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

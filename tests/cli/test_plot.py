@@ -50,6 +50,7 @@ def test_the_picture_is_a_file_and_the_report_stays_as_it_is(
     assert Path("flow.svg").read_text().startswith("<?xml")
 
 
+@pytest.mark.slow
 def test_each_of_several_layers_has_a_file_of_its_own(
     ldjcheck: Callable[..., Ran],
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_file_that_cannot_be_is_refused_before_anything_runs(
     assert told in " ".join(ran.stderr.split())
 
 
+@pytest.mark.slow
 def test_the_html_report_holds_the_source_the_ledger_and_the_pictures(
     ldjcheck: Callable[..., Ran],
 ) -> None:
@@ -95,6 +97,7 @@ def test_the_html_report_holds_the_source_the_ledger_and_the_pictures(
     assert "--format html=r.html" in page
 
 
+@pytest.mark.slow
 def test_of_a_layer_that_passes_the_html_report_shows_the_ledger_too(
     ldjcheck: Callable[..., Ran],
 ) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pytest
 
-from ldjcheck.cli.check import check
+from ldjcheck.cli.commands.check import check
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.settings import Silences, silences_of
 from ldjcheck.records import Context, Domain, Suppression

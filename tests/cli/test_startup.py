@@ -24,6 +24,7 @@ def heavy_modules_loaded_by(code: str) -> set[str]:
     return set(ran.stderr.split())
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("argument", ["--help", "-h", "--version", "codes"])
 def test_help_version_and_codes_load_nothing_heavy(argument: str) -> None:
     code = f"from ldjcheck.cli import main; main([{argument!r}], standalone_mode=False)"
@@ -40,6 +41,7 @@ def test_importing_ldjcheck_loads_nothing_heavy() -> None:
     assert heavy_modules_loaded_by("import ldjcheck") == set()
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", sorted(HEAVY))
 def test_a_heavy_import_would_have_been_seen(name: str) -> None:
     assert name in heavy_modules_loaded_by(f"import {name}")
@@ -60,6 +62,7 @@ def start_up(argument: str, runs: int) -> float:
     return statistics.median(command) - statistics.median(empty)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("argument", ["--help", "--version"])
 def test_starting_is_quick_even_on_a_busy_machine(argument: str) -> None:
     assert start_up(argument, runs=3) < 0.6  # loading torch alone takes longer

@@ -69,6 +69,7 @@ def test_a_file_that_is_made_later_is_noticed(folder: Path) -> None:
     assert next(seen) == ("late.py:Affine",)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "killpg"), reason="signals as on Unix")
 def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
     command = [sys.executable, "-m", "ldjcheck", "flows.py:Afine", "--watch", "-q"]

@@ -70,6 +70,7 @@ def test_a_log_density_is_reduced_by_the_ldj(total: str) -> None:
     assert (calls.convention, calls.sign) == ("accumulator", -1)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("total", ["ldj", "sum_logdet", "log_abs_det_jacobian"])
 @pytest.mark.parametrize("flag", FLAGS)
 def test_both_directions_pass_without_a_word_from_the_user(
@@ -80,6 +81,7 @@ def test_both_directions_pass_without_a_word_from_the_user(
     assert report.result.convention == "accumulator"
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("total", DENSITIES)
 def test_a_density_that_is_reduced_passes_and_its_sign_is_told(total: str) -> None:
     report = assert_passes(layer_with(total, sign=-1))
@@ -164,6 +166,7 @@ def test_methods_and_in_place_sums_are_right(layer: type[nn.Module]) -> None:
     assert {c.status for c in assert_passes(layer()).checks} == {"pass"}
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [OverwritesTotal, ScalesTotal])
 def test_a_total_that_does_not_come_back_is_a_mistake(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer(), shape=(3,))
@@ -189,6 +192,7 @@ FORMS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", FORMS)
 def test_a_total_of_another_shape_is_read_for_what_it_is(form: str) -> None:
     total, code = FORMS[form]
@@ -236,6 +240,7 @@ def test_an_unknown_convention_is_a_key_error() -> None:
         recognise_conventions(layer_with(), "sideways")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("total", "told"),
     [

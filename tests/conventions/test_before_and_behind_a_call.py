@@ -50,6 +50,7 @@ def test_one_call_in_training_goes_before_where_evaluation_is_refused() -> None:
     assert "ValueError: not initialised" in report.result.inferred["warm-up"]
 
 
+@pytest.mark.slow
 def test_a_mistake_is_found_behind_it() -> None:
     report = ldjcheck.check(CountsOnce(), shape=(3, 2, 4))
     assert report.findings[0].code == "LDJ102", report

@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 from small_layers import Affine, Coupling, Pair
-from thinning import every
 from torch import Tensor, nn
 
 import ldjcheck
@@ -21,16 +20,14 @@ class Shrinking(Affine):
         return -super().ldj(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
-    every(
-        3,
-        [
-            nn.Sequential,
-            lambda *parts: nn.ModuleList(parts),
-            lambda *parts: list(parts),
-        ],
-    ),
+    [
+        nn.Sequential,
+        lambda *parts: nn.ModuleList(parts),
+        lambda *parts: list(parts),
+    ],
     ids=["Sequential", "ModuleList", "list"],
 )
 def test_layers_in_a_row_are_added_up(row: Any) -> None:
@@ -52,6 +49,7 @@ class Model:
         self.transform = transform
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("build", [Affine, Shrinking])
 def test_what_holds_a_transform_is_opened_and_that_is_said(build: Any) -> None:
     report = ldjcheck.check(Model(build()), shape=(4,))
@@ -97,6 +95,7 @@ def test_several_inputs_come_as_the_layer_takes_them(build: Any) -> None:
     assert report.checks[0].dims == 5
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("build", [OfDict, OfTuple, OfTwo])
 def test_and_a_mistake_in_one_of_them_shows(build: Any) -> None:
     class Wrong(build):
@@ -157,6 +156,7 @@ def test_the_name_of_no_argument_is_a_key_of_the_one_that_there_is() -> None:
     assert ldjcheck.check(Affine(), shape={"x": (4,)}).status == "pass"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_weights_of_half_precision_prove_no_less(dtype: torch.dtype) -> None:
     layer = Affine().to(dtype)

@@ -99,6 +99,7 @@ class FAndG(Stretch):
         return self.run(z, -1.0)
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -157,6 +158,7 @@ class HasWrongProperty(HasProperty):
         return self.last / 4
 
 
+@pytest.mark.slow
 def test_an_ldj_that_is_a_property_is_read_after_the_call() -> None:
     report = ldjcheck.check(HasProperty())
     assert report.status == "pass", report
@@ -244,6 +246,7 @@ class SaysJac(Stretch):
         return self.run(z)[1]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "kind",
     [TellsPriorToo, StacksSteps, NamesThemOtherwise, NamesOutputFirst, SaysJac],
@@ -279,6 +282,7 @@ class TwoHalvesNotNegated(TwoHalves):
         return y1, y2, -ldj
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("shape", [None, {"x1": (2,), "x2": (2,)}])
 def test_the_second_of_two_inputs_is_no_context(shape: Any) -> None:
     report = ldjcheck.check(TwoHalves(), shape=shape)

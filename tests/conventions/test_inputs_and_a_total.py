@@ -92,6 +92,7 @@ class ThirdsMean(Thirds):
         return a, b, c * s.exp(), logdet + s.mean(-1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Halves, Leapfrog, Thirds])
 def test_all_tensors_that_come_back_are_inputs(
     layer: Callable[[], nn.Module],
@@ -101,6 +102,7 @@ def test_all_tensors_that_come_back_are_inputs(
     assert "flat" in report.to_dict()["results"][0]["inferred"]["shape"]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [(HalvesTurned, "LDJ104"), (LeapfrogHalf, "LDJ110"), (ThirdsMean, "LDJ105")],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -65,6 +66,7 @@ class Radial(nn.Module):
         return y, ldj[:, 0]
 
 
+@pytest.mark.slow
 def test_a_written_count_is_blamed_even_where_one_size_fits() -> None:
     assert ldjcheck.check(Radial()).status == "pass"
     report = ldjcheck.check(Radial(sides=lambda d: d))
@@ -89,6 +91,7 @@ def pixels(x):
     return x.shape[2] * x.shape[3]
 
 
+@pytest.mark.slow
 def test_a_count_of_all_dims_is_told_from_that_of_pixels() -> None:
     assert ldjcheck.check(ChannelMix(pixels)).status == "pass"
     for count in (lambda x: x[0].numel(), lambda x: x.numel() / x.shape[0]):

@@ -64,6 +64,7 @@ class StretchesOnceItLearns(StartsAsFlip):
         return torch.cat([a, b * torch.exp(-self.net(a))], dim=1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Shift, ShiftAndNone, StartsAsFlip])
 def test_one_that_keeps_volume_passes(layer: type[Shift]) -> None:
     report = ldjcheck.check(layer())

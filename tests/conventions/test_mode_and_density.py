@@ -34,6 +34,7 @@ def test_a_word_for_the_direction_is_a_convention_of_its_own() -> None:
     assert not report.findings
 
 
+@pytest.mark.slow
 def test_its_wrong_twin_fails() -> None:
     class Wrong(Worded):
         wrong = 0.25
@@ -96,6 +97,7 @@ def test_a_density_may_be_a_column_or_flat(column: bool) -> None:
     assert "log-density" in report.result.inferred["sign"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("column", [True, False])
 def test_a_density_that_grows_is_a_flipped_sign(column: bool) -> None:
     layer = Reduces()

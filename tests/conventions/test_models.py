@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from thinning import every
 from torch import Tensor, nn
 from torch.distributions import Independent, Normal, TransformedDistribution, transforms
 
@@ -78,6 +77,7 @@ def kind_of(report: ldjcheck.Report) -> str:
     return found
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "model", [Model(), WrittenOut(), Bits()], ids=lambda m: repr(type(m))
 )
@@ -86,6 +86,7 @@ def test_a_right_model_passes(model: nn.Module) -> None:
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("model", "code"),
     [
@@ -118,6 +119,7 @@ class Loss(Model):
     log_prob = None  # type: ignore[assignment]  # it has none
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "status"),
     [
@@ -142,6 +144,7 @@ class Mixture(Model):
         return each.sum(dim=2).logsumexp(dim=1) - math.log(3) + ldj
 
 
+@pytest.mark.slow
 def test_the_components_of_a_mixture_are_not_taken_for_its_density() -> None:
     assert ldjcheck.check(Mixture(), shape=(4,), kind="model").status != "fail"
 
@@ -167,6 +170,7 @@ class Levels(Bits):
         return -density / (math.log(2) * x.shape[1])
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("model", "status"),
     [
@@ -206,6 +210,7 @@ class Several(nn.Module):
         return -density / (math.log(2) * x.shape[1])
 
 
+@pytest.mark.slow
 def test_a_density_of_what_is_called_is_checked_and_the_others_are_named() -> None:
     report = ldjcheck.check(Several(), shape=(3,))
     assert report.findings[0].code == "LDJ104"
@@ -237,6 +242,7 @@ class PerDim(nn.Module):
         return Normal(0.0, 1.0).log_prob(z).sum(1) + self.reduce(ldj, dim=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("reduce", "expected"), [(torch.sum, []), (torch.mean, ["LDJ105"])]
 )
@@ -260,6 +266,7 @@ def test_a_model_that_drops_dims_without_a_density_is_unproven() -> None:
     ]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("counts", [True, False])
 def test_dims_that_are_split_off_must_have_a_density(counts: bool) -> None:
     class Splitting(Model):
@@ -327,6 +334,7 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
     assert "I saw no base density" in str(report)
 
 
+@pytest.mark.slow
 def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
     class Learned(Model):
         def __init__(self) -> None:
@@ -399,9 +407,10 @@ class Negative(Called):
         return z, nll
 
 
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize(
     "kind",
-    every(2, [Called, DensityFirst, InOneExpression, NormalWrittenOut, Negative]),
+    [Called, DensityFirst, InOneExpression, NormalWrittenOut, Negative],
 )
 def test_a_density_beside_z_is_no_ldj(kind: type[Called]) -> None:
     right = ldjcheck.check(kind(), shape=(3,))

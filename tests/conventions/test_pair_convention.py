@@ -46,6 +46,7 @@ def test_the_way_back_may_be_a_method(name: str) -> None:
     assert f".{name}()" in recognise_conventions(with_method(name))[0].signature
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("flag", FLAGS)
 def test_the_way_back_may_be_a_flag(flag: str) -> None:
     scope: dict[str, Any] = {"Affine": Affine}
@@ -264,6 +265,7 @@ class InADataclass:
     z: Tensor
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("holder", [dict, InATuple, InADataclass, SimpleNamespace])
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
 def test_output_and_ldj_may_come_back_by_name(
@@ -286,6 +288,7 @@ def with_another(x: Tensor, *, calc_ldj: bool = False, factor: float = 1.0) -> A
     return with_a_flag(x, calc_ldj, factor=factor)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("call", [with_a_flag, with_another])
 @pytest.mark.parametrize(("factor", "status"), [(1.0, "pass"), (2.0, "fail")])
 def test_an_ldj_may_have_to_be_asked_for(call: Any, factor: float, status: str) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 import torch
-from thinning import every
 
 import ldjcheck
 from conventions.paper_layers import LAYERS
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_right_layer_passes_and_its_convention_is_told(name: str) -> None:
     build, options, convention, _ = LAYERS[name]
@@ -20,7 +20,8 @@ def test_a_right_layer_passes_and_its_convention_is_told(name: str) -> None:
     assert {f.code for f in report.findings if f.severity != "note"} <= {"LDJ303"}
 
 
-@pytest.mark.parametrize("name", every(3, LAYERS))
+@pytest.mark.thinned(14)
+@pytest.mark.parametrize("name", LAYERS)
 def test_its_slip_is_named(name: str) -> None:
     build, options, convention, codes = LAYERS[name]
     torch.manual_seed(0)

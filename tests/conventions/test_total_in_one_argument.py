@@ -70,6 +70,7 @@ def test_a_layer_of_a_chain_that_is_wrong_is_named() -> None:
     assert "`[1]` (Coupling)" in report.findings[0].message
 
 
+@pytest.mark.slow
 def test_a_layer_of_a_chain_that_loses_the_total_is_wrong() -> None:
     status, codes, _ = found(nn.Sequential(Scale(), Overwriting(), Coupling()))
     assert (status, codes) == ("fail", ["LDJ204"])
@@ -95,6 +96,7 @@ def test_two_inputs_are_no_total() -> None:
     assert (report.status, report.result.convention) == ("pass", "pair")
 
 
+@pytest.mark.slow
 def test_each_of_several_conditions_of_freia_goes_by_its_place() -> None:
     framework = pytest.importorskip("FrEIA.framework")
     modules = pytest.importorskip("FrEIA.modules")

@@ -93,6 +93,7 @@ BOTH_WAYS = {
 DIMS_CHANGE = ("event_dim 1, rows", "stick breaking")
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", [n for n in BOTH_WAYS if n not in DIMS_CHANGE])
 def test_a_right_transform_passes_both_ways(name: str) -> None:
     transform, shape = BOTH_WAYS[name]
@@ -100,6 +101,7 @@ def test_a_right_transform_passes_both_ways(name: str) -> None:
     assert {c.status for c in report.checks} == {"pass"}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "name", ["exp", "event_dim 1", "event_dim 2", "reshape", "cached", "compose"]
 )
@@ -145,6 +147,7 @@ class SummedTwice(tt.AffineTransform):
         return super().log_abs_det_jacobian(x, y).sum(-1, keepdim=True).expand(x.shape)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("wrap", [lambda t: t, lambda t: t.inv])
 @pytest.mark.parametrize("cache", [0, 1])
 def test_a_flipped_sign_is_found_through_caches_and_inverses(
@@ -251,6 +254,7 @@ class WrongTanh(tt.TanhTransform):
         return 2 * (math.log(2) - x - torch.nn.functional.softplus(-x))
 
 
+@pytest.mark.slow
 def test_an_inverse_that_a_library_derives_repeats_no_mistake() -> None:
     report = ldjcheck.check(WrongTanh(), shape=(4,))
     assert report.status == "fail"

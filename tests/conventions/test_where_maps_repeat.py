@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -53,6 +54,7 @@ def test_a_wrong_way_back_is_no_period() -> None:
     assert ldjcheck.check(Wrong()).status == "fail"
 
 
+@pytest.mark.slow
 def test_a_way_back_that_forgets_its_shift_is_no_period() -> None:
     class Forgets(nn.Module):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

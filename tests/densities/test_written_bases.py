@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 import torch.nn.functional as F  # as papers write it
-from thinning import every
 from torch import Tensor, nn
 
 import ldjcheck
@@ -220,21 +219,22 @@ RIGHT: list[type[nn.Module]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("model", every(2, RIGHT))
+@pytest.mark.thinned(7)
+@pytest.mark.parametrize("model", RIGHT)
 def test_a_base_may_be_any_density_that_is_written_out(
     model: type[nn.Module],
 ) -> None:
     assert checked(model).status == "pass"
 
 
-@pytest.mark.parametrize(
-    "model", every(3, [Logistic, LearnedNormal, Mixture, Squashed])
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [Logistic, LearnedNormal, Mixture, Squashed])
 def test_a_flow_under_such_a_base_is_told_what_is_wrong(model: type[Model]) -> None:
     report = checked(lambda: model(times=-1.0))
     assert report.findings[0].code == "LDJ104"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "code"),
     [
@@ -250,7 +250,8 @@ def test_a_mistake_in_the_base_is_one_of_the_density(
     assert checked(model).findings[0].code == code
 
 
-@pytest.mark.parametrize("model", every(2, [Scales, Loss]))
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [Scales, Loss])
 def test_where_no_edit_explains_it_a_wrong_flow_is_wrong_all_the_same(
     model: type[Model],
 ) -> None:
@@ -270,6 +271,7 @@ def test_a_log_prob_may_not_leave_its_constant_out() -> None:
     assert "math.log(math.sqrt(2 * math.pi))" in finding.fix.edits[0].after
 
 
+@pytest.mark.slow
 def test_the_density_of_what_is_made_of_a_draw_is_reduced_by_the_ldj() -> None:
     torch.manual_seed(0)
     right = ldjcheck.check(Posterior(), shape=(4,))
@@ -278,6 +280,7 @@ def test_the_density_of_what_is_made_of_a_draw_is_reduced_by_the_ldj() -> None:
     assert turned.findings[0].code == "LDJ104"
 
 
+@pytest.mark.slow
 def test_a_model_inside_of_another_is_no_base() -> None:
     assert checked(lambda: Training(times=-1.0)).status == "fail"
 

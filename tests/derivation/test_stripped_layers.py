@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 FEW = ("ActNorm", "InvertibleConvolution", "Planar", "ChunkCoupling")
 
 
+@pytest.mark.slow
 def test_a_few_layers_get_back_what_was_taken_out(tmp_path: Path) -> None:
     found = [outcome_of(s, tmp_path) for s in subjects() if s.name in FEW]
     assert len(found) >= len(FEW)

@@ -141,6 +141,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
     make, shape = LAYERS[name]

@@ -47,6 +47,7 @@ def exact(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     )
 
 
+@pytest.mark.slow
 def test_a_trained_flow_is_checked_as_it_is_and_where_it_is_used(
     tmp_path: Path,
 ) -> None:
@@ -317,6 +318,7 @@ WRONG = {
 }
 
 
+@pytest.mark.slow
 def test_ldjcheck_fails_the_wrong_ones_in_the_wrong_direction_only() -> None:
     status, results = checked(*WRONG)
     assert status == 1

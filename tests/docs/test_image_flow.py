@@ -38,6 +38,7 @@ def checked(
     return check_layer(layer, Options(shape=((None, shape),)))
 
 
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize(
     ("expr", "shape"),
     [
@@ -69,6 +70,7 @@ def place_of(line: str) -> tuple[int, int]:
     raise LookupError(line)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("expr", "shape", "before", "after", "name"),
     [
@@ -152,6 +154,7 @@ def test_a_split_with_a_wrong_density_is_named(tmp_path: Path) -> None:
     assert result.findings[0].name == "split-prior-wrong"
 
 
+@pytest.mark.slow
 def test_a_wrong_density_is_named_in_the_flow_that_holds_the_split(
     tmp_path: Path,
 ) -> None:

@@ -113,6 +113,7 @@ class InTraining(Affine):
         return super().ldj(x) * (self.times if self.training else 1.0)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("times", "status"), [(1.0, "pass"), (0.5, "fail")])
 def test_what_is_wrong_in_training_alone_is_found(times: float, status: str) -> None:
     assert ldjcheck.check(InTraining(times)).status == status

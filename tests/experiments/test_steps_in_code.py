@@ -118,6 +118,7 @@ KEPT = {
 }
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("make", KEPT.values(), ids=KEPT)
 def test_what_finer_steps_take_away_is_no_mistake(make: type[Field]) -> None:
     torch.manual_seed(0)
@@ -130,6 +131,7 @@ def test_what_finer_steps_take_away_is_no_mistake(make: type[Field]) -> None:
     assert COUNT == 12
 
 
+@pytest.mark.slow
 def test_a_mistake_stays_however_fine_the_steps() -> None:
     torch.manual_seed(0)
     assert ldjcheck.check(Written(counted=0.5)).status == "fail"
@@ -161,6 +163,7 @@ class Bisected(nn.Module):
         return x, -self.ldj(x if self.at == "x" else y)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("at", "found"), [("x", []), ("y", ["LDJ112"])])
 def test_no_coefficient_is_a_step_size_beside_iterations_of_a_solver(
     at: str, found: list[str]

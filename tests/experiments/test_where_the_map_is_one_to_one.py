@@ -81,6 +81,7 @@ def test_noise_that_does_not_enter_the_output_makes_no_dequantization() -> None:
     assert domain.startswith("real")
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("back", "status"), [(1.0, "pass"), (0.9, "fail")])
 def test_a_whole_turn_of_a_circle_is_no_way_off(back: float, status: str) -> None:
     class Turn(nn.Module):

@@ -143,6 +143,7 @@ def test_a_right_flow_passes(flow: nn.Module) -> None:
     assert check(flow)["status"] == "pass"
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("flow", "sublayer", "code"),
     [
@@ -176,11 +177,13 @@ class Turn(Scale):
         return torch.linalg.solve(self.w.T, y.T).T, torch.zeros(len(y))
 
 
+@pytest.mark.slow
 def test_what_float32_has_rounded_is_no_second_mistake() -> None:
     torch.manual_seed(0)
     assert wrong(check(Chain(Scale(), Turn(), Doubled()))) == ["layers[2]"]
 
 
+@pytest.mark.slow
 def test_two_wrong_sublayers_share_the_error() -> None:
     result = check(Chain(Scale(), Averaged(), Doubled()))
     assert wrong(result) == ["layers[1]", "layers[2]"]
@@ -235,6 +238,7 @@ class TurnsOne(Chain):
         return x, first - second + third
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "sublayers", "code", "says"),
     [
@@ -265,6 +269,7 @@ def test_a_dropped_ldj_is_shown_where_the_sublayer_is_called() -> None:
     assert finding["location"]["text"] == "x, _ = layer(x)  # dropped"
 
 
+@pytest.mark.slow
 def test_a_sublayer_that_means_the_other_sign_is_in_order_when_the_flow_turns_it() -> (
     None
 ):
@@ -311,6 +316,7 @@ class Flipped(transforms.TanhTransform):
         return -super().log_abs_det_jacobian(x, y)
 
 
+@pytest.mark.slow
 def test_a_composed_transform_of_torch() -> None:
     flow = transforms.ComposeTransform(
         [
@@ -325,6 +331,7 @@ def test_a_composed_transform_of_torch() -> None:
     assert "sublayer `parts[1]` (Flipped)" in result["findings"][0]["message"]
 
 
+@pytest.mark.slow
 def test_a_transform_that_forgets_one_of_its_parts() -> None:
     class Forgets(transforms.Transform):
         domain = codomain = torch.distributions.constraints.real
@@ -346,6 +353,7 @@ def test_a_transform_that_forgets_one_of_its_parts() -> None:
     assert result["findings"][0]["code"] == "LDJ110"
 
 
+@pytest.mark.slow
 def test_a_composite_transform_of_nflows() -> None:
     library = pytest.importorskip("nflows.transforms")
 
@@ -367,6 +375,7 @@ def test_a_composite_transform_of_nflows() -> None:
     assert result["findings"][0]["location"]["text"] == "return outputs, 3 * ldj"
 
 
+@pytest.mark.slow
 def test_the_report_draws_the_sublayers_before_the_lines() -> None:
     found = ldjcheck.check(Drops(Scale(), Couple()), shape=(4,), direction="forward")
     report = found.details
@@ -376,6 +385,7 @@ def test_the_report_draws_the_sublayers_before_the_lines() -> None:
     assert max(map(len, report.splitlines())) <= 80
 
 
+@pytest.mark.slow
 def test_a_profiler_of_the_users_is_put_back() -> None:
     import sys
 
@@ -439,6 +449,7 @@ class ByDims(nn.Module):
         return x.reshape(len(y), -1), ldj
 
 
+@pytest.mark.slow
 def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
     report = ldjcheck.check(Chain(Doubled(), ByDims()), shape=(4,))
     assert report.status == "fail"
@@ -446,6 +457,7 @@ def test_a_sublayer_that_takes_pieces_hides_no_other() -> None:
     assert told == ["layers[0]"], report
 
 
+@pytest.mark.slow
 def test_a_small_miss_of_a_solver_is_not_what_is_wrong_with_its_ldj() -> None:
     class Halved(Solved):
         """Halves an interval instead, and stops 6e-8 before the end."""
@@ -465,6 +477,7 @@ def test_a_small_miss_of_a_solver_is_not_what_is_wrong_with_its_ldj() -> None:
     assert [f.code for f in report.findings] == ["LDJ302"], report
 
 
+@pytest.mark.slow
 def test_the_steps_of_a_solver_are_no_sublayers() -> None:
     report = ldjcheck.check(Chain(Scale(), Solved(sign=1.0)), shape=(4,))
     back = [s for s in report.result.sublayers if s.direction == "inverse"]

@@ -108,6 +108,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_of_a_library_passes_with_its_shape(name: str) -> None:
     torch.manual_seed(0)

@@ -79,6 +79,7 @@ class Held(nn.Module):
 BOUND = {Fives: ((5,), 5), Pixels: ((2, 6, 8), 48), Triples: ((6,), 6)}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(("layer", "at"), BOUND.items(), ids=lambda v: str(v)[:30])
 def test_right_at_the_given_shape_passes_with_a_warning(layer: Any, at: Any) -> None:
     shape, count = at
@@ -91,6 +92,7 @@ def test_right_at_the_given_shape_passes_with_a_warning(layer: Any, at: Any) -> 
     assert ldjcheck.check(layer(), shape=shape, strict=True).status == "fail"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("shape", [(4,), None])
 def test_wrong_at_the_shape_asked_for_fails(shape: tuple[int, ...] | None) -> None:
     report = ldjcheck.check(Fives(), shape=shape)

@@ -145,12 +145,14 @@ WRONG = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", RIGHT, ids=lambda kind: kind.__name__)
 def test_right_whichever_reading_agrees(layer: Any) -> None:
     report = ldjcheck.check(layer())
     assert report.status == "pass", report
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("layer", "codes"), WRONG.items(), ids=lambda v: getattr(v, "__name__", "")
 )

@@ -63,6 +63,7 @@ class BackwardsAdded(Split):
         return out, 2 * ldj - total if reverse else total
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [OfTheKeptHalf, Averaged, Turned, WithoutConstant])
 def test_what_is_no_density_of_the_dropped_part_is_found(layer: type[Split]) -> None:
     report = ldjcheck.check(layer(), shape=(4, 2, 2))
@@ -104,6 +105,7 @@ class OfImages(Split):
         return (log_p - self.scaled * log_std).sum(dim=[1, 2, 3])
 
 
+@pytest.mark.slow
 def test_a_split_of_many_dims_is_proved_on_smaller_images() -> None:
     report = ldjcheck.check(OfImages())
     assert report.status == "pass", report

@@ -100,6 +100,7 @@ class AllZero(Total):
         return torch.zeros_like(ldj)
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -120,6 +121,7 @@ def test_a_total_that_does_not_come_back_is_that_alone(
     assert report.checks[3].status == "fail"
 
 
+@pytest.mark.slow
 def test_its_line_is_the_last_that_touches_the_total() -> None:
     assert line(check(Ignored())) == "ldj = z.sum(1)"
     assert line(check(Halved())) == "return ldj / 2 + z.sum(1)"
@@ -207,6 +209,7 @@ class ThroughLearnedChunks(Affine):
         return y * torch.exp(-self.log_scale), -self.ldj(y)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
@@ -320,6 +323,7 @@ class ByTheLargest(Affine):
         return x, -log_s.sum(1)
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     "layer", [centred, coupled_scale, Conditioned(), ByTheLargest()]
 )
@@ -489,6 +493,7 @@ class OwnGenerator(Conditioner):
         return a + torch.from_numpy(self.generator.normal(size=tuple(a.shape)))
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     "layer", [AlwaysDrops, DropsByHand, ShiftsByNoise, OwnGenerator]
 )
@@ -675,6 +680,7 @@ class CountsIntoTheOutput(CountsCalls):
         return y + self.calls, ldj
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "name"),
     [
@@ -806,6 +812,7 @@ def test_an_ldj_of_earlier_parameters_is_named() -> None:
     assert line(report) == "self.kept = torch.linalg.slogdet(self.weight)[1].detach()"
 
 
+@pytest.mark.slow
 def test_an_ldj_of_an_earlier_call_is_named() -> None:
     forward = check(KeptFromTheLastCall())
     assert codes(forward) == [("LDJ211", "forward")]
@@ -870,6 +877,7 @@ def test_a_transform_that_answers_for_another_input_is_named() -> None:
     assert codes(check(Scaling(checks=False)))[0][0] == "LDJ211"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("size", [0, 1])
 def test_the_caches_of_torchs_own_transforms_work(size: int) -> None:
     for transform in (
@@ -934,6 +942,7 @@ class Overwrites(nn.Module):
         return z, ldj
 
 
+@pytest.mark.slow
 def test_a_flow_that_keeps_its_last_layers_ldj_has_one_mistake() -> None:
     assert codes(check(Overwrites())) == [("LDJ204", "forward")]
 
@@ -1026,6 +1035,7 @@ def test_an_ldj_that_is_not_summed_hides_no_other_mistake() -> None:
     assert "still wrong" in report.findings[2].evidence[0]
 
 
+@pytest.mark.slow
 def test_entries_of_one_event_are_those_of_every_sample() -> None:
     summed = check(lambda x: (x * torch.arange(1, 5), torch.arange(1.0, 5).log()))
     assert codes(summed) == [("LDJ202", "forward")]

@@ -135,6 +135,7 @@ class KeplerAtY(Kepler):
         return torch.log(1 + self.e * torch.cos(y))
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Bulge, Residual, Kepler])
 def test_a_solver_that_lands_nearby_passes_with_a_note(
     layer: Callable[[], object],
@@ -144,6 +145,7 @@ def test_a_solver_that_lands_nearby_passes_with_a_note(
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ306", "note")]
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

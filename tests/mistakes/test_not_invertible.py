@@ -101,6 +101,7 @@ def squeezing(smallest: float, dtype: torch.dtype = torch.float32) -> Tensor:
     return ((left * sizes) @ right).to(dtype)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("rank", range(1, 6))
 def test_what_only_the_rounding_of_float32_makes_regular_has_lost_rank(
     rank: int,
@@ -217,6 +218,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", LAYERS)
 def test_last_bits_decide_nothing_about_rank(name: str) -> None:
     dims = {"rank one": 4, "half of it twice": 4, "Hilbert": 12}.get(name, 6)
@@ -268,6 +270,7 @@ class Planar(nn.Module):
         return x + h[:, None] * self.u, slope.abs().log()
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("seed", range(4))
 def test_a_fold_is_looked_for_where_a_few_samples_show_it_by_chance(seed: int) -> None:
     folded = ldjcheck.check(Planar(-3.5), shape=(4,), seed=seed)

@@ -15,7 +15,7 @@ from command import ldjcheck_in
 
 import ldjcheck
 from ldjcheck.cli import main
-from ldjcheck.cli.explain import page_of
+from ldjcheck.cli.commands.explain import page_of
 from ldjcheck.mistakes import RULES, Rule, rule_for, sections
 
 if TYPE_CHECKING:
@@ -112,6 +112,7 @@ def test_the_right_layer_passes(rule: Rule) -> None:
     assert (report.status, found) == ("pass", []), str(report)
 
 
+@pytest.mark.slow
 def test_the_ldj_of_a_constant_costs_what_the_formula_says() -> None:
     """The formulas of two pages at sizes that the pages do not use."""
     dims = rule_for("missing-dims-factor")

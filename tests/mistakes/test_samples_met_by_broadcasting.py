@@ -33,6 +33,7 @@ class Planar(nn.Module):
         return x + h * self.u, torch.log(torch.abs(1 + slope @ self.u.expand_as(x).T))
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [ColumnAndRow, Planar])
 def test_what_is_right_on_the_diagonal_has_the_wrong_shape(
     layer: type[nn.Module],
@@ -73,6 +74,7 @@ class HalfConstant(HalfUnsummed):
         return torch.cat([a, b * s.exp()], 1), s
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [HalfUnsummed, HalfConstant])
 def test_as_many_parts_as_samples_are_no_pairs(layer: type[nn.Module]) -> None:
     (finding,) = ldjcheck.check(layer(), shape=(6,)).findings

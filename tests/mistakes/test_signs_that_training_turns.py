@@ -102,6 +102,7 @@ def positive(layer: Callable[[], nn.Module]) -> nn.Module:
     raise AssertionError("half of all seeds do")
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Mix, AddingToStart, ByMethod])
 def test_a_start_of_either_sign_is_wrong(layer: Callable[[], nn.Module]) -> None:
     report = ldjcheck.check(positive(layer))

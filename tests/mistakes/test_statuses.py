@@ -10,7 +10,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_layers import Affine, Coupling, Curve, Logit, Pair
-from thinning import every
 from torch import Tensor, nn
 
 import ldjcheck
@@ -53,6 +52,7 @@ class BothFlipped(ForwardFlipped, InverseFlipped):
     pass
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "expected"),
     [
@@ -73,6 +73,7 @@ def test_a_flipped_sign_is_named_by_its_direction(
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(st.sampled_from([2, 4, 6]), st.booleans(), st.booleans(), st.integers(0, 99))
 def test_each_direction_stands_for_itself(
@@ -276,6 +277,7 @@ def test_a_map_proved_to_keep_volumes_passes_with_zero(layer: Any) -> None:
     assert report.checks[0].worst == pytest.approx(0, abs=1e-12)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [permuted, rotated, sheared])
 def test_and_fails_with_anything_else(layer: Any) -> None:
     report = check(lambda x: (layer(x)[0], torch.full((len(x),), 1e-3)))
@@ -352,6 +354,7 @@ def test_behaviour_without_a_rule_of_its_own_is_told_in_words(
     assert evidence in said
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [centred, coupled_scale])
 def test_samples_that_meet_are_found_where_the_whole_jacobian_is_too_large(
     layer: Any,
@@ -361,6 +364,7 @@ def test_samples_that_meet_are_found_where_the_whole_jacobian_is_too_large(
     assert report.findings[0].code == "LDJ207"
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", [nan, infinite, batch_sum, half_the_ldj])
 def test_a_value_that_is_no_number_or_of_the_whole_batch_never_passes(
     layer: Any,
@@ -398,8 +402,9 @@ def test_what_is_claimed_of_dropped_dims_has_to_be_a_density() -> None:
 # How small a mistake is seen
 
 
+@pytest.mark.thinned(7)
 @pytest.mark.parametrize("off", [1e-6, -1e-6, 1e-7])
-@pytest.mark.parametrize("layer", every(2, [Affine, Coupling, Curve, Logit]))
+@pytest.mark.parametrize("layer", [Affine, Coupling, Curve, Logit])
 def test_a_mistake_far_below_float32_is_seen(
     layer: type[nn.Module], off: float
 ) -> None:
@@ -412,6 +417,7 @@ def test_a_mistake_far_below_float32_is_seen(
     assert check(Off()).status == "fail"
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("tolerances", "status"),
     [
@@ -440,6 +446,7 @@ def test_the_users_tolerances_count_instead(
 # One direction only
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("direction", "expected"),
     [

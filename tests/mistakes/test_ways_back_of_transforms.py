@@ -41,6 +41,7 @@ def codes(layer: Transform) -> list[str]:
     return [f.code for f in ldjcheck.check(layer, shape=(4,)).findings]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("off", [{"shift": 0.1}, {"factor": 1.5}])
 def test_a_right_formula_is_not_blamed_for_a_way_back_that_leads_elsewhere(
     off: dict[str, float],

@@ -273,6 +273,7 @@ def test_an_entry_that_only_some_points_show_is_no_part_of_others() -> None:
     assert_true_value(f, ring)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("size", LEAKS)
 @pytest.mark.parametrize("ends", ["zeros", "circular"])
 def test_a_convolution_with_one_far_entry_has_its_true_value(
@@ -308,6 +309,7 @@ REACHES = (1, 7, 8, 16, 24, 95)
 """Eight coefficients are told of 96 dims: what is 8 apart looks like the diagonal."""
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("size", LEAKS)
 @pytest.mark.parametrize("reach", REACHES)
 def test_an_order_with_one_entry_against_it_has_its_true_value(

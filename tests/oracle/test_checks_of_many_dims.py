@@ -130,6 +130,7 @@ def test_a_right_layer_passes_by_few_products(make: Any) -> None:
     assert check["structure"] in ("diagonal", "triangular", "identity")
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     ("make", "code", "direction"),
     [
@@ -148,6 +149,7 @@ def test_a_mistake_is_named_as_on_small_inputs(
     assert (first.code, first.direction) == (code, direction), str(report)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("make", [Leaking, Detached])
 def test_no_structure_is_proved_that_is_not_there(make: Any) -> None:
     report = checked(make)

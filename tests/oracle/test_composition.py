@@ -310,6 +310,7 @@ def test_where_a_part_has_no_way_back_the_whole_is_differenced() -> None:
 # What it takes
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("count", [1, 4, 16, 64])
 def test_calls_do_not_grow_with_the_number_of_parts(count: int) -> None:
     found = by_parts(Flow(couplings(count, 30)), normal(0, 3, 30))

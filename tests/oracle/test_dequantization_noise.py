@@ -87,6 +87,7 @@ def test_shifted_noise_may_as_well_be_a_shifted_way_back() -> None:
     assert codes(Centred()) == ["LDJ301", "LDJ502"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Upwards, Rescaled])
 def test_a_wrong_way_back_is_no_matter_of_noise(layer: type[Dequantize]) -> None:
     assert "LDJ301" in codes(layer())
@@ -172,6 +173,7 @@ class ToTheNearest(Saturating):
         return torch.round(z)
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("seed", [0, 1])
 @pytest.mark.parametrize("quants", [2, 256])
 @pytest.mark.parametrize("layer", [Saturating, ClampedAfter, ClampedBefore])
@@ -185,6 +187,7 @@ def test_noise_that_rounds_to_a_whole_step_is_no_mistake(
     assert report.status == "pass"
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [LosesTheTopLevel, OneTooHigh, ToTheNearest])
 def test_a_wrong_way_back_is_seen_through_noise_that_saturates(
     layer: type[Saturating],
@@ -209,6 +212,7 @@ class WithLogit(Saturating):
         return x, ldj + rest
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_digits_that_a_sigmoid_loses_are_nobodys_mistake(seed: int) -> None:
     report = ldjcheck.check(WithLogit(2), shape=(4,), domain="int:0:1", seed=seed)
@@ -278,6 +282,7 @@ class Doubled(Learned):
         return (2 * density - log_scale).sum(1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("seed", range(3))
 def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
     counted = ldjcheck.check(Learned(), domain="int:0:7", seed=seed)
@@ -287,6 +292,7 @@ def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
     assert left.status == "pass", left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [WithoutScale, Doubled])
 def test_a_density_of_learned_noise_may_be_wrong(layer: type[Learned]) -> None:
     assert ldjcheck.check(layer(), domain="int:0:7").status == "fail"
@@ -316,6 +322,7 @@ class OfTorchHalved(OfTorch):
         return q.log_prob(v) / 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "family", [torch.distributions.Laplace, torch.distributions.Normal]
 )
@@ -327,6 +334,7 @@ def test_noise_has_the_density_of_the_generator_that_draws_it(
     assert ldjcheck.check(OfTorchHalved(family), domain="int:0:7").status == "fail"
 
 
+@pytest.mark.slow
 def test_no_edit_of_torch_itself_is_offered() -> None:
     report = ldjcheck.check(OfTorchHalved(torch.distributions.Laplace))
     edits = [e for f in report.findings if f.fix is not None for e in f.fix.edits]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -98,6 +99,7 @@ def test_noise_that_is_added_to_real_numbers_comes_back_with_them() -> None:
     assert "LDJ301" in {f.code for f in report.findings}
 
 
+@pytest.mark.slow
 def test_whole_numbers_that_take_noise_are_pixels_even_where_vectors_run() -> None:
     report = ldjcheck.check(BitsPerDim())
     assert report.status == "pass"

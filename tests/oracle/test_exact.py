@@ -181,6 +181,7 @@ def test_a_backward_that_reads_numbers_is_run_row_by_row() -> None:
     assert_close(found, (3 * torch.eye(9, dtype=torch.float64)).expand(3, 9, 9))
 
 
+@pytest.mark.slow
 def test_few_rows_are_run_one_by_one_anyway_and_need_no_compiler() -> None:
     code = """
 import sys, torch

@@ -41,6 +41,7 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("stop", [1e-14, 1e-12])
 def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
     stop: float,
@@ -48,6 +49,7 @@ def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
     assert ldjcheck.check(Contraction(stop), shape=(4,)).status == "pass"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("stop", [1e-6, 1e-5])
 def test_a_loosely_iterated_inverse_passes_with_a_note(stop: float) -> None:
     report = ldjcheck.check(Contraction(stop), shape=(4,))
@@ -59,6 +61,7 @@ def test_one_whose_own_derivative_is_as_good_is_not_known_to_solve() -> None:
     assert ldjcheck.check(Contraction(1e-8), shape=(4,)).status == "unproven"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1e-14, 1e-10])
 def test_a_small_constant_in_the_ldj_of_an_iterated_inverse_is_seen(
     stop: float,
@@ -68,6 +71,7 @@ def test_a_small_constant_in_the_ldj_of_an_iterated_inverse_is_seen(
     assert {f.direction for f in report.findings} == {"inverse"}
 
 
+@pytest.mark.slow
 def test_a_solver_that_float32_cannot_satisfy_does_not_hang_the_check() -> None:
     for seed in range(4):
         torch.manual_seed(seed)
@@ -89,6 +93,7 @@ class Steps(Contraction):
         return x, self.slip - self.forward(x)[1]
 
 
+@pytest.mark.slow
 def test_a_solver_that_gives_up_has_a_right_ldj_at_the_wrong_point() -> None:
     (finding,) = ldjcheck.check(Steps(3), shape=(4,)).findings
     assert finding.code == "LDJ301"

@@ -51,6 +51,7 @@ def told(name: str) -> tuple[Determinant, Tensor, int]:
 # What is told of every map
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_it_is_what_the_whole_jacobian_says(name: str) -> None:
     found, x, _ = told(name)
@@ -117,6 +118,7 @@ def test_the_points_are_left_as_they_are(example: Example) -> None:
     assert not x.requires_grad
 
 
+@pytest.mark.thinned(6)
 @every_example
 def test_samples_have_the_value_that_they_have_alone(example: Example) -> None:
     x = normal(1, 3, *example.shape)
@@ -124,6 +126,7 @@ def test_samples_have_the_value_that_they_have_alone(example: Example) -> None:
     assert_close(determinant(example.f, x).exact, alone)
 
 
+@pytest.mark.thinned(3)
 @every_example
 def test_another_seed_draws_other_vectors_and_finds_the_same(example: Example) -> None:
     x = normal(1, 3, *example.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -50,6 +51,7 @@ def test_a_right_one_passes() -> None:
     assert ldjcheck.check(Bisecting(), shape=(3,)).status == "pass"
 
 
+@pytest.mark.slow
 def test_what_is_wrong_at_later_inputs_alone_is_found() -> None:
     report = ldjcheck.check(WrongFarOut(), shape=(3,))
     assert (report.status, report.findings[0].direction) == ("fail", "inverse")

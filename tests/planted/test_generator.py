@@ -83,6 +83,7 @@ def test_the_oracle_sees_a_wrong_layer():
         assert not torch.allclose(reported(case, layer, x)[1], exact)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case_id", FEW)
 def test_planting_changes_the_ldj_and_leaves_the_map(case_id):
     case = case_by_id(case_id)

@@ -131,6 +131,7 @@ def test_fixes_count_where_one_expression_mends_and_wrong_ones_everywhere() -> N
     assert "Verified fixes that leave a difference: 1." in fix_report(scores)
 
 
+@pytest.mark.slow
 def test_a_fix_that_leaves_a_difference_is_seen_by_this_oracle() -> None:
     case = case_by_id("torch-tanh")
     before = "        return 2.0 * (math.log(2.0) - x - softplus(-2.0 * x))"

@@ -126,6 +126,7 @@ class Flipped(Coupling):
         return x, -ldj
 
 
+@pytest.mark.slow
 def test_the_blamed_line_is_among_what_is_shown() -> None:
     report = ldjcheck.check(Flipped(), shape=4)
     place = report.findings[0].location

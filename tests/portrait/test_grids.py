@@ -110,6 +110,7 @@ LAYERS: dict[str, tuple[nn.Module, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_small_cell_grows_by_the_exact_factor_whatever_is_reported(name: str) -> None:
     layer, options = LAYERS[name]

@@ -26,6 +26,7 @@ def test_expected(): pass
 """
 
 
+@pytest.mark.slow
 def test_without_the_plugin_asserting_and_parametrizing_go_on(
     flows: pytest.Pytester,
 ) -> None:
@@ -69,6 +70,7 @@ def test_coverage_is_measured_of_the_layers_that_are_checked(
     assert 40 < int(percent.rstrip("%")) < 100
 
 
+@pytest.mark.slow
 def test_doctests_of_modules_stand_beside_tests_and_targets(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -80,6 +82,7 @@ def test_doctests_of_modules_stand_beside_tests_and_targets(
     result.assert_outcomes(passed=3)
 
 
+@pytest.mark.slow
 def test_stopping_at_the_first_failure_and_running_the_last_ones_again(
     run: Runs,
 ) -> None:

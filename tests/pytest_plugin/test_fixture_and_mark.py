@@ -99,6 +99,7 @@ class TestStrict:
 SEEN = "def test_it(ldj): assert ldj.seed == ldj.check(Scale()).run.seed == {seed}"
 
 
+@pytest.mark.slow
 def test_the_seed_comes_from_the_ini_and_the_command_line_goes_before(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -159,6 +160,7 @@ sign-flipped = "meant so"
 """
 
 
+@pytest.mark.slow
 def test_the_settings_of_the_project_hold_and_a_mark_a_call_or_an_option_goes_before(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -215,6 +217,7 @@ def test_a_setting_that_makes_no_sense_ends_a_session_that_checks_layers(
     run("def test_it(): pass").assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_workers_say_in_their_tests_what_is_wrong_with_a_setting(
     run: Runs, flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -273,6 +276,7 @@ def test_the_fixture_and_the_mark_are_documented(run: Runs) -> None:
     run("", "--markers").stdout.fnmatch_lines(["@pytest.mark.ldj(shape=*"])
 
 
+@pytest.mark.slow
 def test_classes_and_unittest_cases_use_it(run: Runs) -> None:
     result = run(
         """

@@ -36,6 +36,7 @@ def suite(load: tuple[str, ...]) -> Callable[..., str]:
     return tested
 
 
+@pytest.mark.slow
 def test_the_librarys_own_tests_pass(suite: Callable[..., str]) -> None:
     shown = suite("-rx")
     assert re.search(r"^=+ 36 passed, 2 skipped, 1 xfailed in", shown, re.MULTILINE), (
@@ -48,6 +49,7 @@ def test_the_librarys_own_tests_pass(suite: Callable[..., str]) -> None:
     ) in shown
 
 
+@pytest.mark.slow
 def test_the_test_that_fails_on_purpose_shows_what_the_page_shows(
     suite: Callable[..., str],
 ) -> None:

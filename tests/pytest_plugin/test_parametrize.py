@@ -146,6 +146,7 @@ def test_it(): pass
     )
 
 
+@pytest.mark.slow
 def test_another_mistake_than_the_expected_one_fails(run: Runs) -> None:
     result = run(
         """
@@ -195,6 +196,7 @@ def test_it(): pass
     run(f"{allowed}{source}").assert_outcomes(skipped=5)
 
 
+@pytest.mark.slow
 def test_a_layer_is_counted_once_whatever_other_parameters_its_tests_have(
     run: Runs,
 ) -> None:
@@ -236,6 +238,7 @@ def test_an_expected_warning_that_is_gone_fails(run: Runs) -> None:
     result.stdout.fnmatch_lines(["FAILED *Scale-inverse*"])
 
 
+@pytest.mark.slow
 def test_one_layer_of_a_list_has_its_own_expectations(run: Runs) -> None:
     run(
         """
@@ -351,6 +354,7 @@ def test_the_bodys_own_assertion_counts(run: Runs) -> None:
     result.assert_outcomes(passed=4, failed=1)
 
 
+@pytest.mark.slow
 def test_runxfail_shows_what_was_expected(run: Runs) -> None:
     result = run(
         "@ldjcheck.parametrize([Flipped()], shape=(3,), expected={'LDJ104': 'why'})\n"

@@ -46,6 +46,7 @@ def without_seconds(text: str) -> str:
     return re.sub(r'"seconds": [0-9.e-]+', '"seconds": 0', text)
 
 
+@pytest.mark.slow
 def test_the_report_is_the_document_of_the_command_line(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -70,6 +71,7 @@ def test_the_report_is_the_document_of_the_command_line(
     ]
 
 
+@pytest.mark.slow
 def test_two_processes_write_what_one_writes(
     run: Runs, flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -131,6 +133,7 @@ def test_it(ldj):
     )
 
 
+@pytest.mark.slow
 def test_collecting_alone_leaves_the_last_report_as_it_is(
     run: Runs, flows: pytest.Pytester
 ) -> None:
@@ -163,6 +166,7 @@ def test_the_header_tells_the_settings(run: Runs) -> None:
     assert seeded.stdout.str().count("float64, 3 samples") == 1
 
 
+@pytest.mark.slow
 def test_the_summary_word_for_word(run: Runs) -> None:
     result = run(
         """
@@ -183,6 +187,7 @@ def test_broken(ldj): ldj.assert_ok(Broken(), shape=(3,))
     ]
 
 
+@pytest.mark.slow
 def test_a_mistake_that_a_test_looks_for_is_counted_but_not_listed(run: Runs) -> None:
     result = run("def test_it(ldj): assert ldj.check(Flipped(), shape=(3,)).findings")
     result.stdout.fnmatch_lines(["1 layer checked: 1 mistake"])

@@ -72,6 +72,7 @@ def test_folders_of_addopts_keep_no_target_away(
     assert ids(typed) == ALL[:1]
 
 
+@pytest.mark.slow
 def test_workers_check_them_where_testpaths_are_set(
     project: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -81,6 +82,7 @@ def test_workers_check_them_where_testpaths_are_set(
     done.stdout.fnmatch_lines(["FAILED tox.ini::flows.py:Flipped - *"])
 
 
+@pytest.mark.slow
 def test_their_modules_are_found_where_pythonpath_says(
     flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -89,6 +91,7 @@ def test_their_modules_are_found_where_pythonpath_says(
     flows.runpytest_inprocess(*load).assert_outcomes(passed=1)
 
 
+@pytest.mark.slow
 def test_they_fail_with_the_message_and_the_line_of_the_layer(
     project: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -111,6 +114,7 @@ def test_they_fail_with_the_message_and_the_line_of_the_layer(
     assert '"target": "flows.py:Flipped"' in (project.path / "o.json").read_text()
 
 
+@pytest.mark.slow
 def test_of_a_whole_file_each_failure_says_which_layer_it_is_about(
     flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -132,6 +136,7 @@ def test_of_a_whole_file_each_failure_says_which_layer_it_is_about(
     )
 
 
+@pytest.mark.slow
 def test_a_target_is_no_option_and_what_the_command_refuses_is_told(
     flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:
@@ -147,6 +152,7 @@ def test_a_target_is_no_option_and_what_the_command_refuses_is_told(
         assert "ldjcheck itself failed" not in each.stdout.str()
 
 
+@pytest.mark.slow
 def test_a_target_that_ends_its_process_ends_alone(
     flows: pytest.Pytester, load: tuple[str, ...]
 ) -> None:

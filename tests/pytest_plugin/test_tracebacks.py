@@ -61,6 +61,7 @@ def test_a_failure_word_for_word(run: Runs) -> None:
     assert shown == FAILURE.splitlines()[1:]
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("style", ["auto", "long", "short", "line"])
 @pytest.mark.parametrize(
     "source",

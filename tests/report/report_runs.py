@@ -187,6 +187,83 @@ PASS = dataclasses.replace(
     ledger=(),
     findings=(MUTATED,),
 )
+TWO_MISTAKES = Result(
+    target="deq.py",
+    layer="Dequantization()",
+    status="fail",
+    checks=(
+        FAILED,
+        dataclasses.replace(
+            PASSED,
+            status="fail",
+            samples=samples((1.0, 1.00004), (float("nan"), -2.0)),
+        ),
+        ROUND_TRIP,
+    ),
+    findings=(
+        dataclasses.replace(
+            DIMS_FACTOR, law=None, also_fits=(), fix=None, bits_per_dim=None
+        ),
+        Finding(
+            code="LDJ110",
+            name="missing-term",
+            severity="error",
+            direction="inverse",
+            message="The inverse leaves out log(1 - alpha).",
+            evidence=("The step at line 52 has no term.",),
+            location=Location(file="flows.ipynb", cell=4, line=52),
+        ),
+    ),
+)
+SUGGESTED = dataclasses.replace(
+    FAIL,
+    ledger=(),
+    findings=(
+        dataclasses.replace(
+            DIMS_FACTOR,
+            fix=Fix(
+                applicability="suggested",
+                residual_after=None,
+                edits=(
+                    Edit(file="base.py", line=7, before="    return y, 0", after=""),
+                ),
+            ),
+        ),
+    ),
+)
+UNTRACKED = dataclasses.replace(
+    PASS,
+    findings=(
+        Finding(
+            code="LDJ303",
+            name="inverse-ldj-untracked",
+            severity="warning",
+            direction="inverse",
+            message="The inverse hands back the ldj that it is given.",
+        ),
+    ),
+)
+STRICT = dataclasses.replace(
+    PASS,
+    status="fail",
+    findings=(dataclasses.replace(MUTATED, severity="warning"),),
+)
+WITHOUT_SAMPLES = dataclasses.replace(
+    FAIL,
+    checks=(dataclasses.replace(ROUND_TRIP, status="fail", worst=0.53),),
+    findings=(
+        Finding(
+            code="LDJ301",
+            name="inverse-mismatch",
+            severity="error",
+            direction="inverse",
+            message="inverse(f(x)) is not x.",
+        ),
+    ),
+)
+RAISED = dataclasses.replace(
+    FAIL, checks=(FAILED, Check(name="ldj", direction="inverse", status="error"))
+)
 UNPROVEN = Result(
     target="coupling.py:Coupling(\n    hidden=8)",
     layer="Coupling(hidden=8)",

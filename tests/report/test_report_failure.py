@@ -79,7 +79,7 @@ def test_a_probe_that_was_searched_for_is_told_with_a_way_to_repeat_it() -> None
     assert "".join(told.split()) in "".join(message(found).split())
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(RESULT)
 def test_every_line_fits_behind_the_margin_of_a_test_runner(result: Result) -> None:
     assert all(cells(line) <= 72 for line in message(result).split("\n")[1:])

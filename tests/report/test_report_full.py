@@ -7,25 +7,21 @@ from textwrap import dedent
 
 from report_runs import (
     CONTRACT,
-    DIMS_FACTOR,
     FAIL,
     FAILED,
-    MUTATED,
     PASS,
-    PASSED,
-    ROUND_TRIP,
+    RAISED,
+    STRICT,
+    SUGGESTED,
+    TWO_MISTAKES,
+    UNTRACKED,
+    WITHOUT_SAMPLES,
     run,
     samples,
 )
 
 from ldjcheck.records import (
-    Check,
     Dimension,
-    Edit,
-    Finding,
-    Fix,
-    Location,
-    Result,
     Run,
 )
 from ldjcheck.report import Style
@@ -135,30 +131,7 @@ def test_verbose_adds_all_numbers_the_evidence_of_notes_and_the_command() -> Non
 
 
 def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None:
-    inverse = dataclasses.replace(
-        PASSED, status="fail", samples=samples((1.0, 1.00004), (float("nan"), -2.0))
-    )
-    sign = Finding(
-        code="LDJ110",
-        name="missing-term",
-        severity="error",
-        direction="inverse",
-        message="The inverse leaves out log(1 - alpha).",
-        evidence=("The step at line 52 has no term.",),
-        location=Location(file="flows.ipynb", cell=4, line=52),
-    )
-    first = dataclasses.replace(
-        DIMS_FACTOR, law=None, also_fits=(), fix=None, bits_per_dim=None
-    )
-    result = Result(
-        target="deq.py",
-        layer="Dequantization()",
-        status="fail",
-        checks=(FAILED, inverse, ROUND_TRIP),
-        findings=(first, sign),
-    )
-
-    assert drawn(run(result)) == dedent("""
+    assert drawn(run(TWO_MISTAKES)) == dedent("""
         deq.py  Dequantization()                        FAIL  LDJ101 missing-dims-factor
 
           The log-determinant counts log(quants) once, not once per dimension.
@@ -224,29 +197,16 @@ def test_the_dimensions_of_the_first_sample_are_shown() -> None:
 
 
 def test_a_suggested_fix_says_that_it_was_not_run() -> None:
-    edit = Edit(file="base.py", line=7, before="    return y, 0", after="")
-    fix = Fix(applicability="suggested", residual_after=None, edits=(edit,))
-    result = dataclasses.replace(
-        FAIL, ledger=(), findings=(dataclasses.replace(DIMS_FACTOR, fix=fix),)
-    )
-
     assert """
   fix, a suggestion, not run
     base.py
     7 -  return y, 0
 
-""" in drawn(run(result))
+""" in drawn(run(SUGGESTED))
 
 
 def test_an_inverse_ldj_that_is_not_tracked_is_called_so() -> None:
-    untracked = Finding(
-        code="LDJ303",
-        name="inverse-ldj-untracked",
-        severity="warning",
-        direction="inverse",
-        message="The inverse hands back the ldj that it is given.",
-    )
-    text = drawn(run(dataclasses.replace(PASS, findings=(untracked,))))
+    text = drawn(run(UNTRACKED))
 
     assert "\n  inverse: ldj not tracked\n" in text
     assert (
@@ -255,31 +215,17 @@ def test_an_inverse_ldj_that_is_not_tracked_is_called_so() -> None:
 
 
 def test_a_warning_made_an_error_by_strict_gives_the_code() -> None:
-    warning = dataclasses.replace(MUTATED, severity="warning")
-    text = drawn(run(dataclasses.replace(PASS, status="fail", findings=(warning,))))
+    text = drawn(run(STRICT))
 
     assert text.splitlines()[1].endswith("  FAIL  LDJ205 incoming-ldj-mutated")
     assert text.splitlines()[-1] == "1 layer: 1 fail (0.4 s)"
 
 
 def test_a_failing_check_without_samples_still_shows_its_numbers() -> None:
-    trip = dataclasses.replace(ROUND_TRIP, status="fail", worst=0.53)
-    mismatch = Finding(
-        code="LDJ301",
-        name="inverse-mismatch",
-        severity="error",
-        direction="inverse",
-        message="inverse(f(x)) is not x.",
-    )
-    result = dataclasses.replace(FAIL, checks=(trip,), findings=(mismatch,))
-
     assert "\n  round trip, worst difference 0.53, allowed 1e-09\n" in drawn(
-        run(result)
+        run(WITHOUT_SAMPLES)
     )
 
 
 def test_a_check_that_raised_is_no_silent_pass() -> None:
-    raised = Check(name="ldj", direction="inverse", status="error")
-    result = dataclasses.replace(FAIL, checks=(FAILED, raised))
-
-    assert "\n  Also checked: inverse could not be run\n" in drawn(run(result))
+    assert "\n  Also checked: inverse could not be run\n" in drawn(run(RAISED))

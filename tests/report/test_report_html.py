@@ -113,6 +113,7 @@ def test_verdict_line_reason_fix_and_cost_are_told() -> None:
         assert part in told or part in told.replace(" ", ""), part
 
 
+@pytest.mark.slow
 def test_the_blamed_line_is_marked_beside_the_whole_function() -> None:
     page = page_of(WHOLE)
     rows = re.findall(r"<tr( class=\"\w+\")?>(<td class=\"ran\">.*?)</tr>", page)
@@ -200,6 +201,7 @@ def test_without_matplotlib_the_page_says_how_to_have_pictures(
 # --- what it is made of -------------------------------------------------------------------
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("result", [WHOLE, PASS, UNPROVEN, ERROR])
 def test_nothing_is_run_and_nothing_is_loaded(result: Result) -> None:
     page = page_of(result)
@@ -213,6 +215,7 @@ def test_nothing_is_run_and_nothing_is_loaded(result: Result) -> None:
     assert not re.search(r"url\((?!#)|@import", page)
 
 
+@pytest.mark.slow
 def test_no_name_is_given_twice() -> None:
     page = page_of(WHOLE, WHOLE)
     names = [v for _, name, v in read(page).attributes if name == "id"]
@@ -296,6 +299,7 @@ def browser() -> Iterator[Browser]:
 PAGES = {"fail": WHOLE, "pass": PASS, "unproven": UNPROVEN, "error": ERROR}
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("status", PAGES)
@@ -329,6 +333,7 @@ return lowest;
 """
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_all_text_stands_out_from_what_is_behind_it(
     browser: Browser, tmp_path: Path, *, dark: bool
@@ -359,6 +364,7 @@ def test_the_sample_is_picked_by_keyboard(browser: Browser, tmp_path: Path) -> N
     assert set(browser.ask(SHOWN)) == {"1"}
 
 
+@pytest.mark.slow
 def test_the_first_thing_that_the_keyboard_meets_skips_to_the_layers(
     browser: Browser, tmp_path: Path
 ) -> None:
@@ -373,6 +379,7 @@ def test_the_first_thing_that_the_keyboard_meets_skips_to_the_layers(
     assert browser.ask(focused) == "skip"
 
 
+@pytest.mark.slow
 def test_printed_all_samples_are_there(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page_of(WHOLE), encoding="utf-8")

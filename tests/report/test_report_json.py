@@ -318,7 +318,7 @@ def test_the_schema_is_a_schema() -> None:
 
 
 @settings(
-    max_examples=120,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -124,6 +124,7 @@ def test_the_page_chooses_the_colours_and_what_is_marked_lets_them_through(
                 assert float(alpha) <= 0.25
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_it_is_read_on_white_and_on_black(tmp_path: Path, *, dark: bool) -> None:
     shown = Report(run(FAIL))._repr_mimebundle_()["text/html"]

@@ -230,6 +230,7 @@ def test_every_text_is_large_enough_for_a_projector() -> None:
 # --- files ------------------------------------------------------------------------------
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
 )
@@ -249,6 +250,7 @@ def drawing(path: Path) -> str:
     return re.sub(r"#?\b[pm][0-9a-f]{10}\b", "part", path.read_text())
 
 
+@pytest.mark.slow
 def test_the_same_check_is_the_same_picture_whatever_style_the_user_has(
     tmp_path: Path,
 ) -> None:
@@ -277,6 +279,7 @@ def test_a_missing_library_is_told_with_what_to_type(
 # --- whatever a layer is called -----------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_what_a_layer_is_called_stays_text(tmp_path: Path) -> None:
     hostile = "<script>alert('&amp;')</script> $\\frac{1}{0}$ $"
     finding = dataclasses.replace(DRAWN.findings[0], message=hostile)
@@ -318,6 +321,7 @@ def portraits(draw: st.DrawFn) -> Portrait:
     )
 
 
+@pytest.mark.slow
 @settings(
     max_examples=8,
     deadline=None,

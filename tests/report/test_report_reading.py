@@ -19,7 +19,7 @@ def test_a_document_read_is_the_run_that_was_written() -> None:
     assert read_run(json.document(written)) == written
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(RUN)
 def test_what_was_read_is_written_as_it_was(drawn: Run) -> None:
     document = json.document(drawn)

@@ -13,25 +13,24 @@ from report_runs import (
     DIMS_FACTOR,
     ERROR,
     FAIL,
-    FAILED,
     MUTATED,
     PASS,
     PASSED,
+    RAISED,
     RESULT,
     ROUND_TRIP,
+    STRICT,
+    SUGGESTED,
+    TWO_MISTAKES,
     UNPROVEN,
+    UNTRACKED,
+    WITHOUT_SAMPLES,
     line,
     run,
-    samples,
 )
 from test_report_width import columns
 
 from ldjcheck.records import (
-    Check,
-    Edit,
-    Finding,
-    Fix,
-    Location,
     Result,
     Run,
     Skipped,
@@ -123,30 +122,7 @@ def test_what_could_not_be_checked_shows_its_evidence_as_it_is() -> None:
 
 
 def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None:
-    inverse = dataclasses.replace(
-        PASSED, status="fail", samples=samples((1.0, 1.00004), (float("nan"), -2.0))
-    )
-    sign = Finding(
-        code="LDJ110",
-        name="missing-term",
-        severity="error",
-        direction="inverse",
-        message="The inverse leaves out log(1 - alpha).",
-        evidence=("The step at line 52 has no term.",),
-        location=Location(file="flows.ipynb", cell=4, line=52),
-    )
-    first = dataclasses.replace(
-        DIMS_FACTOR, law=None, also_fits=(), fix=None, bits_per_dim=None
-    )
-    result = Result(
-        target="deq.py",
-        layer="Dequantization()",
-        status="fail",
-        checks=(FAILED, inverse, ROUND_TRIP),
-        findings=(first, sign),
-    )
-
-    assert drawn(run(result)) == dedent("""
+    assert drawn(run(TWO_MISTAKES)) == dedent("""
         deq.py  Dequantization()                        FAIL  LDJ101 missing-dims-factor
 
           The log-determinant counts log(quants) once, not once per dimension.
@@ -170,29 +146,16 @@ def test_two_mistakes_each_stand_beside_the_numbers_of_their_direction() -> None
 
 
 def test_a_suggested_fix_says_that_it_was_not_run() -> None:
-    edit = Edit(file="base.py", line=7, before="    return y, 0", after="")
-    fix = Fix(applicability="suggested", residual_after=None, edits=(edit,))
-    result = dataclasses.replace(
-        FAIL, ledger=(), findings=(dataclasses.replace(DIMS_FACTOR, fix=fix),)
-    )
-
     assert """
   fix, a suggestion, not run
     base.py
     7 -  return y, 0
 
-""" in drawn(run(result))
+""" in drawn(run(SUGGESTED))
 
 
 def test_an_inverse_ldj_that_is_not_tracked_is_called_so() -> None:
-    untracked = Finding(
-        code="LDJ303",
-        name="inverse-ldj-untracked",
-        severity="warning",
-        direction="inverse",
-        message="The inverse hands back the ldj that it is given.",
-    )
-    text = drawn(run(dataclasses.replace(PASS, findings=(untracked,))))
+    text = drawn(run(UNTRACKED))
 
     assert "; ldj not tracked: inverse\n" in text.replace("\n    ", " ")
     assert (
@@ -201,25 +164,14 @@ def test_an_inverse_ldj_that_is_not_tracked_is_called_so() -> None:
 
 
 def test_a_warning_made_an_error_by_strict_gives_the_code() -> None:
-    warning = dataclasses.replace(MUTATED, severity="warning")
-    text = drawn(run(dataclasses.replace(PASS, status="fail", findings=(warning,))))
+    text = drawn(run(STRICT))
 
     assert text.splitlines()[1].endswith("  FAIL  LDJ205 incoming-ldj-mutated")
     assert text.splitlines()[-1] == "1 layer: 1 fail (0.4 s)"
 
 
 def test_a_failing_check_without_samples_still_shows_its_numbers() -> None:
-    trip = dataclasses.replace(ROUND_TRIP, status="fail", worst=0.53)
-    mismatch = Finding(
-        code="LDJ301",
-        name="inverse-mismatch",
-        severity="error",
-        direction="inverse",
-        message="inverse(f(x)) is not x.",
-    )
-    result = dataclasses.replace(FAIL, checks=(trip,), findings=(mismatch,))
-
-    assert "\n  round trip: off by 0.53, allowed 1e-09\n" in drawn(run(result))
+    assert "\n  round trip: off by 0.53, allowed 1e-09\n" in drawn(run(WITHOUT_SAMPLES))
 
 
 def test_quiet_is_one_line_a_layer() -> None:
@@ -295,10 +247,7 @@ def test_a_long_message_is_cut_and_the_cut_is_shown() -> None:
 
 
 def test_a_check_that_raised_is_no_silent_pass() -> None:
-    raised = Check(name="ldj", direction="inverse", status="error")
-    result = dataclasses.replace(FAIL, checks=(FAILED, raised))
-
-    assert "; could not be run: inverse\n" in drawn(run(result))
+    assert "; could not be run: inverse\n" in drawn(run(RAISED))
 
 
 def test_one_mistake_in_both_directions_is_told_once() -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Run
 
 any_run = settings(
-    max_examples=80,
+    max_examples=12,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -38,6 +38,7 @@ class OfLegacy(nn.Module):
 SCALES = [np.float32(0.3), np.array([0.3, 1.7, 2.3, 0.9], np.float32)]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("scale", SCALES, ids=["number", "array"])
 def test_a_numpy_constant_passes_and_a_slip_of_a_hundred_thousandth_does_not(
     scale: object,

@@ -171,6 +171,7 @@ class Loss(Curve):
         return y, ldj + 0.0 * weights.sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     "layer",
     [

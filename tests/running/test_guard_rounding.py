@@ -199,6 +199,7 @@ def test_a_floor_inside_a_bin_search_is_right_as_it_is() -> None:
     assert "rounding" not in report.result.inferred
 
 
+@pytest.mark.slow
 def test_and_a_mistake_beside_it_is_found() -> None:
     report = ldjcheck.check(PiecewiseLinear(forgets=True), shape=(3,), domain="unit")
     assert report.status == "fail"

@@ -36,6 +36,7 @@ def test_an_inverse_in_inference_mode_is_differentiated_like_any_other() -> None
     assert inverse["worst"] < 1e-12
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("factor", [2.0, -1.0])
 def test_a_wrong_ldj_in_inference_mode_is_found(factor: float) -> None:
     report = ldjcheck.check(Sampled(factor), shape=(4,))

@@ -43,6 +43,7 @@ class Residual(nn.Module):
         return x
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("normed", [BY_A_HOOK, BY_PARAMETRIZATION])
 def test_a_contraction_is_undone_by_iterating_it_wherever_its_weights_are(
     normed: object,
@@ -52,6 +53,7 @@ def test_a_contraction_is_undone_by_iterating_it_wherever_its_weights_are(
     assert {f.code for f in report.findings} == {"LDJ303"}
 
 
+@pytest.mark.slow
 def test_iterating_with_the_wrong_sign_undoes_nothing() -> None:
     report = ldjcheck.check(Residual(BY_PARAMETRIZATION, sign=-1.0))
     assert "LDJ301" in {f.code for f in report.findings}

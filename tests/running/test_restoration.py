@@ -203,6 +203,7 @@ def half_trained(layer: Disturbing) -> Disturbing:
     return layer
 
 
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize("kind", [Disturbing, Uncopyable])
 @pytest.mark.parametrize("name", DISTURBANCES)
 def test_a_check_leaves_the_world_as_it_was(kind: type[Disturbing], name: str) -> None:
@@ -248,6 +249,7 @@ class Dropping(nn.Module):
         return y, density + x.shape[1] * math.log(2.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Steps(Affine(3), Affine(3)), Dropping()])
 def test_a_profiler_of_the_callers_goes_on(layer: nn.Module) -> None:
     profiler = cProfile.Profile()

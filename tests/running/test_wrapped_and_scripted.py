@@ -70,6 +70,7 @@ MAKERS: dict[str, Any] = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_right_passes_and_wrong_fails(make: Callable[[float], Any]) -> None:
     torch.manual_seed(0)
@@ -78,6 +79,7 @@ def test_right_passes_and_wrong_fails(make: Callable[[float], Any]) -> None:
     assert ldjcheck.check(make(1.5), shape=(4,)).status == "fail"
 
 
+@pytest.mark.slow
 def test_a_slope_without_a_graph_of_its_own_cannot_be_trained_on() -> None:
     torch.manual_seed(0)
     (found,) = ldjcheck.check(GradOfDetached(1.0), shape=(4,)).findings

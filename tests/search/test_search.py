@@ -77,6 +77,7 @@ def first(report: ldjcheck.Report) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_beyond_three_dims_is_shown_at_four() -> None:
     result = first(ldjcheck.check(ManyDims(), search=10))
     assert result["status"] == "fail"
@@ -86,6 +87,7 @@ def test_what_is_wrong_only_beyond_three_dims_is_shown_at_four() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_beyond_a_bound_is_found_at_one_dim() -> None:
     assert ldjcheck.check(BeyondBound(), shape=(1,)).status == "pass"
     result = first(ldjcheck.check(BeyondBound(), search=30))
@@ -117,18 +119,21 @@ def test_what_only_a_size_makes_wrong_is_no_region_of_the_inputs() -> None:
     assert [f["code"] for f in result["findings"]] == ["LDJ120"]
 
 
+@pytest.mark.slow
 def test_what_is_wrong_only_for_negative_scales_is_found() -> None:
     result = first(ldjcheck.check(NegativeScale(), search=20))
     assert result["status"] == "fail"
     assert result["checks"][0]["shape"] == [1]
 
 
+@pytest.mark.slow
 def test_a_right_layer_stays_right_however_long_one_searches() -> None:
     result = first(ldjcheck.check(Right(), search=15))
     assert result["status"] == "pass"
     assert result["inferred"]["search"] == "none of 15 probes failed"
 
 
+@pytest.mark.slow
 def test_the_command_line_says_what_to_type(tmp_path: Path) -> None:
     source = tmp_path / "layers.py"
     source.write_text(

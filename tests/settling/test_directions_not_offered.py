@@ -96,6 +96,7 @@ def test_the_direction_that_works_is_checked_alone(
     assert sorted(statuses) == ["not-available", "pass"]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

@@ -75,6 +75,7 @@ def test_contexts_of_either_sign_fold_nothing(layer: Any) -> None:
 WRONG = {TimesTwice: "LDJ114", RootTwice: "LDJ114", Bends: "LDJ304"}
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "code"), WRONG.items(), ids=lambda v: getattr(v, "__name__", "")
 )

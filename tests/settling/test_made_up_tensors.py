@@ -84,6 +84,7 @@ class MaskedImageHalved(MaskedImage):
         return super().log_det(x, mask) / 2
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Masked, MaskedAdding, MaskedImage])
 def test_a_mask_leaves_something_to_move(layer: Callable[[], nn.Module]) -> None:
     report = ldjcheck.check(layer())
@@ -91,6 +92,7 @@ def test_a_mask_leaves_something_to_move(layer: Callable[[], nn.Module]) -> None
     assert "zeros and ones" in report.to_dict()["results"][0]["inferred"]["mask"]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

@@ -6,7 +6,6 @@ import math
 
 import pytest
 import torch
-from thinning import every
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -58,7 +57,8 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.parametrize("shape", every(2, SHAPES), ids=str)
+@pytest.mark.thinned(8)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
 )
@@ -131,6 +131,7 @@ class OfTheOtherColour(Checkerboard):
         return (1 - mask).sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "pair", [(Blocks, HalfOfTheChannels), (Checkerboard, OfTheOtherColour)]
 )
@@ -155,6 +156,7 @@ class Channelwise(nn.Module):
         return x * self.log_scale.exp(), ldj.expand(len(x))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(4, 1), (1, 4, 1), (1, 1, 4), (1, 1, 8)], ids=str)
 def test_numbers_that_all_frames_share_are_tried_on_several(
     size: tuple[int, ...],
@@ -202,6 +204,7 @@ class Twice(Scale):
         return 2 * self.height * self.width
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 32, 32), (4, 8, 8)], ids=str)
 @pytest.mark.parametrize("kind", [Scale, ByItsTuple, Square])
 def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
@@ -219,6 +222,7 @@ def test_it_says_which_numbers_were_taken_for_sizes() -> None:
     )
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("wrong", [OneAxis, Twice])
 def test_made_for_one_size_it_may_still_count_wrongly(wrong: type[Scale]) -> None:
     assert ldjcheck.check(wrong(3, 5, 7)).status == "fail"
@@ -265,6 +269,7 @@ class BothSides(nn.Module):
         return self.left @ x @ self.right, ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_a_batch_as_long_as_a_side_of_a_matrix_is_not_taken_for_it() -> None:
     """Three vectors of 4 dims are also one matrix of 3 x 4."""
     torch.manual_seed(0)
@@ -282,6 +287,7 @@ class OfThree(nn.Module):
         return x, torch.zeros(3)
 
 
+@pytest.mark.slow
 def test_a_layer_that_takes_one_batch_only_is_not_said_to_couple_samples() -> None:
     (finding,) = ldjcheck.check(OfThree()).findings
     assert finding.code == "LDJ006"

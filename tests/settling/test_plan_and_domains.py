@@ -222,6 +222,7 @@ class RightForSomeWeights(Affine):
     inverse = None  # type: ignore[assignment]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [RightNear(), RightForSomeWeights()])
 def test_a_mistake_in_one_region_or_for_some_weights_is_found(
     layer: nn.Module,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import ClassVar
 
+import pytest
 import torch
 from small_layers import Affine
 from torch import Tensor, nn
@@ -176,6 +177,7 @@ class OfSingles(nn.Module):
         return y / 2.0, -torch.full((len(y),), 2.0).log() * 4
 
 
+@pytest.mark.slow
 def test_a_layer_of_one_size_and_one_precision_is_found() -> None:
     result = ldjcheck.check(OfSingles()).result
     assert result.status == "pass"

@@ -232,6 +232,7 @@ class WithoutWidth(ForImages):
         return y, ldj / x.shape[3]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     "layer", [Affine(7), Coupling(6), ForImages(), Curve(), Rows()]
 )
@@ -244,6 +245,7 @@ def test_a_layer_is_checked_at_a_shape_that_nobody_said(layer: nn.Module) -> Non
     assert len(report.checks[0].samples) not in shape
 
 
+@pytest.mark.slow
 def test_the_factor_that_one_row_would_hide_is_missed() -> None:
     assert ldjcheck.check(WithoutWidth()).status == "fail"
 

@@ -114,6 +114,7 @@ class Levels(nn.Module):
         return torch.cat([a, b * s.exp() + t], 1), s.sum((1, 2, 3))
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     ("make", "shape"),
     [

@@ -70,6 +70,7 @@ def test_neither_are_halves_of_one_channel(flip: bool) -> None:
     assert report.status == "pass", report
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("flip", [False, True])
 def test_a_mistake_is_found_there_all_the_same(flip: bool) -> None:
     report = ldjcheck.check(Doubled(flip))
@@ -91,6 +92,7 @@ class MixesPixels(nn.Module):
         return z, ldj + torch.slogdet(self.W)[1] * count
 
 
+@pytest.mark.slow
 def test_what_looks_for_pixels_is_given_some() -> None:
     right = ldjcheck.check(MixesPixels(counts=True))
     assert right.status == "pass", right
@@ -198,6 +200,7 @@ class StopsEarly(nn.Module):
         return x, -torch.log1p(0.8 * torch.cos(x)).sum(1)
 
 
+@pytest.mark.slow
 def test_a_solver_that_stops_early_does_not_undo_the_map() -> None:
     assert "LDJ301" in [f.code for f in ldjcheck.check(StopsEarly(10)).findings]
     assert ldjcheck.check(StopsEarly(200)).status == "pass"
@@ -229,6 +232,7 @@ def test_a_batch_that_is_taken_apart_is_no_verdict() -> None:
     assert "takes its input apart" in str(report)
 
 
+@pytest.mark.slow
 def test_a_layer_that_says_it_is_no_bijection_is_not_judged_as_one() -> None:
     report = ldjcheck.check(Folds())
     assert report.findings[0].code == "LDJ004", report
@@ -290,6 +294,7 @@ class RunningSum(nn.Module):
         return torch.diff(y, dim=self.axis, prepend=first), torch.zeros(len(y))
 
 
+@pytest.mark.slow
 def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
     right, wrong = ldjcheck.check(Kept()), ldjcheck.check(Kept(-1.0))
     assert right.status == "pass", right
@@ -297,6 +302,7 @@ def test_an_event_of_which_nothing_is_dropped_is_no_split_layers() -> None:
     assert wrong.findings[0].code == "LDJ501", wrong
 
 
+@pytest.mark.slow
 def test_adding_entries_to_entries_leaves_nothing_to_take_the_logarithm_of() -> None:
     assert ldjcheck.check(RunningSum()).status == "pass"
     assert ldjcheck.check(RunningSum(0.5)).findings[0].code == "LDJ111"
@@ -314,6 +320,7 @@ def unsummed(x: Tensor) -> Any:
     return x.exp(), 1 * x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Unsummed(), unsummed])
 def test_an_ldj_that_is_not_summed_is_no_layer_of_single_numbers(layer: Any) -> None:
     report = ldjcheck.check(layer)

@@ -95,6 +95,7 @@ def test_parameters_fit_the_layer(values: dict[str, torch.Tensor]) -> None:
     assert all(p.abs().max() <= 2.0 for p in layer.parameters())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(strategies.flows(), st.data())
 def test_flows_undo_themselves_and_report_what_they_do(
@@ -108,6 +109,7 @@ def test_flows_undo_themselves_and_report_what_they_do(
     assert torch.allclose(ldj, ldjcheck.exact_ldj(lambda v: flow(v)[0], x)[1])
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(
     strategies.flows(mistakes=["sign", "once", "mean", "twice", "dropped"]),
@@ -155,6 +157,7 @@ def test_seeds_shrink_to_zero() -> None:
     assert find(strategies.seeds(), anything) == 0
 
 
+@pytest.mark.slow
 def test_inputs_shrink_to_one_sample_of_simple_numbers() -> None:
     x = find(strategies.inputs(SHAPES), anything)
     assert torch.equal(x, torch.zeros(1, 1, dtype=torch.float64))
@@ -167,11 +170,13 @@ def test_masks_shrink_to_one_true_entry() -> None:
     assert find(strategies.masks((4,)), anything).sum() == 1
 
 
+@pytest.mark.slow
 def test_parameters_shrink_to_zeros() -> None:
     found = find(strategies.parameters(nn.Linear(2, 2)), anything)
     assert all(not value.any() for value in found.values())
 
 
+@pytest.mark.slow
 def test_flows_shrink_to_one_step() -> None:
     assert len(find(strategies.flows(max_steps=2), anything).steps) == 1
     found = find(strategies.flows(max_steps=2, mistakes=["sign", "twice"]), anything)

@@ -28,6 +28,7 @@ class Conditioned(nn.Module):
         return x * s.exp(), counted.sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("right", [True, False])
 def test_what_is_wrong_with_a_context_only_is_found(right: bool) -> None:
     report = ldjcheck.check(Conditioned(right), shape=(4,))
@@ -69,6 +70,7 @@ class WrongFarOut(Conditioned):
         return y, ldj
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [CountedAlone, CutOff, WrongFarOut])
 def test_a_context_may_be_all_that_brings_a_mistake_in(
     layer: type[Conditioned],
@@ -120,6 +122,7 @@ class ByAnyName(Conditioned):
         return y, ldj if total is None else ldj + total
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("right", [True, False])
 def test_a_context_may_have_any_name(right: bool) -> None:
     """A total that is handed on changes no output, and is none."""
@@ -193,6 +196,7 @@ class PaddedAtTimes(Padded):
         )
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("kind", [Padded, PaddedAtTimes])
 @pytest.mark.parametrize(
     ("counts", "found"),

@@ -78,6 +78,7 @@ def title_of(report: ldjcheck.Report) -> str:
     return str(report).splitlines()[0]
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Right, InNats, AColumn])
 def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
     report = ldjcheck.check(layer())
@@ -85,6 +86,7 @@ def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
     assert "not checked" not in title_of(report)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "code"), [(Turned, "LDJ104"), (CountedTwice, "LDJ114")]
 )

@@ -7,8 +7,8 @@ import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.targets.definitions import own_names
-from ldjcheck.targets.notebook.document import NotANotebookError, read_cells
+from ldjcheck.targets.sources.definitions import own_names
+from ldjcheck.targets.sources.notebook.document import NotANotebookError, read_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

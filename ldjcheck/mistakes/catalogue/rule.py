@@ -63,6 +63,7 @@ class Rule:
     mend: tuple[Way, ...] = ()  # of a finding that no explanation is claimed for
     mended_alone: bool = False  # nothing else is tried: it would agree as well
     beside_the_value: bool = False  # it may be wrong where all numbers agree
+    leaves_open: str = ""  # what a pass beside it does not speak for, in a few words
 
     @property
     def topic(self) -> str:

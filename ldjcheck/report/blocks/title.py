@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.report.blocks import derived
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_middle, wrap
+from ldjcheck.report.blocks.left_open import left_open
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Result, Status
@@ -53,7 +54,7 @@ def _verdict(result: Result, least: int, style: Style) -> str:
     main = _that_decides(result)
     if main is not None:
         words.append(main.code)
-    words += result.left_open
+    words += left_open(result)
     if any(each.severity in _GRAVE for each in result.ignored):
         words.append(f"{len(result.ignored)} ignored")
     short = "  ".join(words)

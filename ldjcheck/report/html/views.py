@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import lines_of, one_line
+from ldjcheck.report.blocks.left_open import left_open
 from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import Drawings, drawings_of
@@ -190,7 +191,7 @@ def _sentence(result: Result) -> str:
     if result.status != "pass":
         return _WORDS[result.status]
     told = "The reported log-determinant is the exact one"
-    open_ = "; ".join(map(one_line, result.left_open))
+    open_ = "; ".join(map(one_line, left_open(result)))
     return f"{told}, {open_}." if open_ else f"{told}."
 
 

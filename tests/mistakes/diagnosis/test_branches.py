@@ -47,6 +47,7 @@ def test_a_number_outside_the_bound_is_a_term(layer: type[Tails]) -> None:
     assert report.result.ledger
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("layer", "code"), [(OneTail, "LDJ116"), (Unlogged, "LDJ108")])
 def test_a_mistake_beside_it_is_named(layer: type[Tails], code: str) -> None:
     report = ldjcheck.check(layer(), shape=(3,))
@@ -79,3 +80,28 @@ def test_a_bound_on_one_number_for_all_samples_is_no_region() -> None:
             return x @ self.weight.T, ldj.expand(len(x))
 
     assert ldjcheck.check(Clipped()).status == "fail"
+
+
+def test_branches_that_are_exchanged_do_not_follow_the_condition_of_the_map() -> None:
+    class Exchanged(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            up = x > 0
+            ldj = torch.where(up, -math.log(3), math.log(2)).to(x).sum(1)
+            return torch.where(up, 2 * x, x / 3), ldj
+
+    found = ldjcheck.check(Exchanged(), shape=(3,)).findings[0]
+    assert found.code == "LDJ116"
+    assert "does not follow the condition" in found.message
+
+
+def test_a_branch_without_an_ldj_is_a_region_that_is_wrong() -> None:
+    class LostBelow(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+            up = x[:, :1] > 0
+            lost = torch.full_like(x, math.nan)
+            ldj = torch.where(up, torch.full_like(x, math.log(2)), lost)
+            return torch.where(up, 2 * x, x / 2), ldj.sum(1)
+
+    found = ldjcheck.check(LostBelow(), shape=(3,)).findings[0]
+    assert found.code == "LDJ116"
+    assert "right only where x[:, :1] > 0 holds" in found.message

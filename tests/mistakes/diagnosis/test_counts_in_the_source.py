@@ -48,12 +48,14 @@ class PerDim(Coupling):
         return y, ldj * x.shape[1]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("half", [1, 2])
 def test_a_number_that_is_written_out_is_called_a_number(half: int) -> None:
     assert named(Halved(half))[0] == "LDJ114"
     assert named(Doubled(half))[0] == "LDJ114"
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("half", [1, 2])
 def test_a_count_that_is_written_out_is_called_a_count(half: int) -> None:
     assert named(PerDim(half))[0] == "LDJ103"

@@ -32,6 +32,7 @@ class Autoregressive(nn.Module):
         return x * log_s.exp(), log_s[:, self.kept].sum(1)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("dims", [2, 5])
 def test_the_dims_that_a_slice_leaves_out_are_named(dims: int) -> None:
     left_out = "The log-determinant leaves out the {} dim."

@@ -85,6 +85,7 @@ def slipped(report: ldjcheck.Report) -> set[tuple[str, str]]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slip", SLIPS)
 def test_the_line_says_which_sublayer_of_a_flow_is_wrong(
     slip: str, tmp_path: Path
@@ -93,6 +94,7 @@ def test_the_line_says_which_sublayer_of_a_flow_is_wrong(
     assert slipped(report) == {(SLIPS[slip][2], slip)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "slips", [("stretch", "bend"), ("stretch", "couple"), ("bend", "couple")]
 )
@@ -126,6 +128,7 @@ TOGETHER = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("codes", TOGETHER)
 def test_two_mistakes_in_one_function_are_two_findings(
     codes: str, tmp_path: Path
@@ -151,6 +154,7 @@ def test_the_flow_without_a_slip_passes(tmp_path: Path) -> None:
     assert report.status == "pass"
 
 
+@pytest.mark.slow
 def test_of_equal_sublayers_the_wrong_one_is_told_by_its_line(tmp_path: Path) -> None:
     text = FLOW.replace("Stretch(), Bend(), Couple()", "Bend(), Bend(), Flipped()")
     text += """
@@ -191,6 +195,7 @@ class Squeezed(nn.Module):
         return z, ldj
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize(
     ("which", "code", "operand"),
     [
@@ -237,6 +242,7 @@ class Both(nn.Module):
         return z * torch.exp(sign * self.log_scale), ldj + sign * count * self.log_scale
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize(
     "mistaken", [(), ("forward",), ("inverse",), ("forward", "inverse")]
 )

@@ -64,12 +64,14 @@ class TwoInputs(nn.Module):
         return a * 2, b * 3, torch.full((len(a), 1), ldj)
 
 
+@pytest.mark.slow
 def test_what_is_made_of_several_outputs_stands_where_they_were_made() -> None:
     report = ldjcheck.check(TwoInputs(), shape={"a": (2, 2), "b": (3,)})
     lines = assert_totals(report, "forward")
     assert {Path(line["file"]).name for line in lines} == {Path(__file__).name}
 
 
+@pytest.mark.slow
 def test_the_dequantization_ledger_tells_the_lines_as_they_ran() -> None:
     layer = example("dequantization_mistakes", "NoDimsFactor")
     report = ldjcheck.check(layer, shape=(1, 4, 4))
@@ -146,6 +148,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("body", LAYERS.values(), ids=LAYERS.keys())
 def test_totals_hold_however_the_sum_is_written(body: str, tmp_path: Path) -> None:
     lines = ["class Layer(nn.Module):", "    def forward(self, x):"]
@@ -192,6 +195,7 @@ class Layer(Transform):
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("text", CONVENTIONS.values(), ids=CONVENTIONS.keys())
 def test_totals_hold_in_every_convention_and_both_directions(
     text: str, tmp_path: Path
@@ -250,6 +254,7 @@ def test_a_ledger_of_hidden_code_is_dropped_or_still_true(
 # The dequantization variants, as a student meets them
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
@@ -323,6 +328,7 @@ class NegatedColumn(nn.Module):
         return x * torch.exp(-s), -s.sum(1, keepdim=True)
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(
     ("layer", "code", "text"),
     [

@@ -68,6 +68,7 @@ class Normed(nn.Module):
         return y, ldj.sum().expand(len(x))
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("eps", [1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-12])
 @pytest.mark.parametrize("layer", [Sigmoid, Constant])
 def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> None:
@@ -76,6 +77,7 @@ def test_no_epsilon_that_costs_nothing_fails_a_layer(layer: Any, eps: float) -> 
     assert {f.code for f in report.findings} <= {"LDJ117"}
 
 
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("layer", [Sigmoid, Constant, Halves, Normed])
 def test_an_epsilon_of_the_usual_size_is_a_note(layer: Any) -> None:
     findings = ldjcheck.check(layer(1e-8), shape=(6,)).findings
@@ -96,6 +98,7 @@ def test_an_epsilon_is_a_note_where_samples_are_known_to_different_digits() -> N
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ117", "note")]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("kind", "eps"), [(Sigmoid, 0.0), (Normed, 1e-12)])
 def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) -> None:
     class Off(kind):  # type: ignore[misc]  # a parameter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ldjcheck.cli.explain import unknown_mistake
+from ldjcheck.cli.commands.explain import unknown_mistake
 
 if TYPE_CHECKING:
     from ldjcheck.mistakes import Rule

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from notebook_cells import NEVER, cell
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets import load_layer, load_source, parse_target
-from ldjcheck.targets.notebook.magics import without_magics
+from ldjcheck.targets.sources.notebook.magics import without_magics
 
 if TYPE_CHECKING:
     from collections.abc import Callable

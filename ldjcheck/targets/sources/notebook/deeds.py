@@ -13,8 +13,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ldjcheck.targets.notebook.magics import MAGIC_CALL
-from ldjcheck.targets.notebook.names import names_in
+from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.sources.notebook.names import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.notebook.magics import MAGIC_CALL
-from ldjcheck.targets.notebook.names import names_in
-from ldjcheck.targets.source import Source, command
+from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.sources.notebook.names import names_in
+from ldjcheck.targets.sources.source import Source, command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.targets.notebook.document import Cell
-    from ldjcheck.targets.notebook.names import Names
-    from ldjcheck.targets.notebook.slicing import Notebook, Part, Slice
+    from ldjcheck.targets.sources.notebook.document import Cell
+    from ldjcheck.targets.sources.notebook.names import Names
+    from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice
 
 _NAMED = 5  # names of statements that are listed
 

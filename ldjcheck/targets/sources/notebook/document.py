@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.cells import cell_file
-from ldjcheck.targets.notebook.magics import without_magics
+from ldjcheck.targets.sources.notebook.magics import without_magics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,26 +15,30 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.definitions import own_names
-from ldjcheck.targets.file import providers
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.notebook import telling
-from ldjcheck.targets.notebook.document import (
+from ldjcheck.targets.sources.definitions import own_names
+from ldjcheck.targets.sources.file import providers
+from ldjcheck.targets.sources.notebook import telling
+from ldjcheck.targets.sources.notebook.document import (
     NotANotebookError,
     read_cells,
     statements_of,
 )
-from ldjcheck.targets.notebook.names import names_in
-from ldjcheck.targets.notebook.running import future_flags, remember_lines, run_parts
-from ldjcheck.targets.notebook.slicing import Notebook, slice_for
-from ldjcheck.targets.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.notebook.names import names_in
+from ldjcheck.targets.sources.notebook.running import (
+    future_flags,
+    remember_lines,
+    run_parts,
+)
+from ldjcheck.targets.sources.notebook.slicing import Notebook, slice_for
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ldjcheck.targets.notebook.document import Cell
-    from ldjcheck.targets.notebook.names import Names
-    from ldjcheck.targets.notebook.slicing import Part, Slice
+    from ldjcheck.targets.sources.notebook.document import Cell
+    from ldjcheck.targets.sources.notebook.names import Names
+    from ldjcheck.targets.sources.notebook.slicing import Part, Slice
 
 
 def accepts(name: str) -> bool:

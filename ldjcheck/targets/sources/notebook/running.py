@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from ldjcheck.targets.notebook.document import Cell, Statement
-    from ldjcheck.targets.notebook.slicing import Part
+    from ldjcheck.targets.sources.notebook.document import Cell, Statement
+    from ldjcheck.targets.sources.notebook.slicing import Part
 
 
 def remember_lines(cells: tuple[Cell, ...]) -> None:

@@ -1,0 +1,27 @@
+"""What a pass does not speak for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes import rule_for
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Result
+
+
+def left_open(result: Result) -> tuple[str, ...]:
+    """Return what a pass does not speak for, in a few words each; nothing of others."""
+    if result.status != "pass":
+        return ()
+    compared = [c for c in result.checks if c.name == "ldj" and c.status == "pass"]
+    open_ = []
+    one_way = len(compared) == 1 and result.kind != "model"
+    if one_way and compared[0].direction is not None:
+        open_.append(f"{compared[0].direction} only")
+    rules = [rule_for(finding.code) for finding in result.findings]
+    open_ += dict.fromkeys(
+        rule.leaves_open for rule in rules if rule and rule.leaves_open
+    )
+    open_ += [f"{name} not checked" for name in result.unasked]
+    return tuple(open_)

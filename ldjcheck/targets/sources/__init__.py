@@ -1,0 +1,1 @@
+"""What the user's code stands in: Python files, modules and notebooks."""
