@@ -14,16 +14,19 @@ from ldjcheck.records import Domain, Options, Probe, Region, Shape
 
 _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
 _DEFAULT_BATCH = 3
-_OTHERWISE = (5, 7, 11)
-_OF_MANY_DIMS = (2, 5, 7, 11)
+_OF_FEW = (_DEFAULT_BATCH, 5, 7, 11)
+_OF_MANY_DIMS = (2, 4, 5, 7, 11)
 _MANY = 512  # dims from which on each sample more costs seconds
 
 
 def choose_batch(wanted: int, shape: Shape) -> int:
-    """Return the batch size: the one asked for, unless the default meets an axis of 3."""
-    if wanted != _DEFAULT_BATCH or wanted not in shape:
+    """Return the batch size: the one asked for, unless the default meets an axis of 3.
+
+    Of many dims fewer samples do.
+    """
+    if wanted != _DEFAULT_BATCH:
         return wanted
-    sizes = _OF_MANY_DIMS if math.prod(shape) >= _MANY else _OTHERWISE
+    sizes = _OF_MANY_DIMS if math.prod(shape) >= _MANY else _OF_FEW
     return next(size for size in sizes if size not in shape)
 
 
@@ -46,7 +49,8 @@ def plan_probes(
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
         if index % 2:
-            batch = next(b for b in range(batch + 2, batch + 12, 2) if b not in at)
+            more = range(batch + 1 + batch % 2, batch + 12, 2)
+            batch = next(b for b in more if b not in at)
         probes.append(
             Probe(
                 shape=at,
