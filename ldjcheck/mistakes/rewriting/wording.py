@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from ldjcheck.revision.text import span_of
+
 if TYPE_CHECKING:
     from ldjcheck.mistakes.rewriting.sites import Site
 
@@ -38,6 +40,17 @@ def is_bracketed(site: Site, node: ast.expr) -> bool:
         *parent.args, *(k.value for k in parent.keywords),
     ] == [node]  # fmt: skip
     return not alone
+
+
+def without_brackets(site: Site, node: ast.expr) -> tuple[int, int, int, int]:
+    """Return the span of an expression, with brackets that stand around it on its line."""
+    line, column, end_line, end = span_of(node)
+    row = site.source.lines[line - 1]
+    before, after = row[:column].rstrip(), row[end:]
+    if line != end_line or not is_bracketed(site, node) or not before.endswith(b"("):
+        return line, column, end_line, end
+    gap = len(after) - len(after.lstrip())
+    return line, len(before) - 1, end_line, end + gap + 1
 
 
 def as_factor(site: Site, node: ast.expr) -> str:
