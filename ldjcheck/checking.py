@@ -473,6 +473,7 @@ def _fixed(
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms
+    from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, with_fixes
 
@@ -492,4 +493,5 @@ def _fixed(
     plans = Plans(closely=plan[:1], by_value=values)
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
+    findings = with_leaks(findings, comparison, bench)
     return with_steps_not_undone(findings, comparison, bench, plans)

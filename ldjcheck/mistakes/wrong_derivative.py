@@ -7,7 +7,9 @@ from ldjcheck.mistakes.catalogue import Page, Rule
 PAGE = Page(
     what="""
         One statement holds the whole difference, and it is not the log-derivative of
-        its step; no law in this catalogue says how it came about.
+        its step; no law in this catalogue says how it came about. Or a network sees
+        the input of its own output, which the ldj takes for granted that it does not:
+        a mask lets it pass, a coupling leaks.
         """,
     rule="""
         A line that computes f needs, in the ldj, sum log|f'| of that very f
