@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import (
+    alone,
     as_factor,
     is_sum,
-    kept_in_place,
-    without_brackets,
 )
 from ldjcheck.revision import Replacement, call_name
 
@@ -37,20 +36,11 @@ def shorter_sums(site: Site) -> Iterator[Change]:
             assert isinstance(site.statement, ast.stmt)
             yield Change(0.04, (without_statement(site, site.statement),))
             continue
-        yield _part_alone(site, node, node.left, 0.05)
+        yield Change(0.05, (alone(site, node, node.left),))
         if isinstance(node.op, ast.Add):
-            yield _part_alone(site, node, node.right, 0.06)
+            yield Change(0.06, (alone(site, node, node.right),))
         else:
             yield site.put(node, f"-{as_factor(site, node.right)}", 0.06)
-
-
-def _part_alone(site: Site, node: ast.BinOp, part: ast.expr, cost: float) -> Change:
-    """Return a part of a sum in its place; alone it may need no brackets any more."""
-    text = kept_in_place(site, node, part)
-    if isinstance(part, ast.Name | ast.Attribute | ast.Call | ast.Subscript):
-        span = without_brackets(site, node)
-        return Change(cost, (Replacement(site.source.file, *span, text),))
-    return site.put(node, text, cost)
 
 
 def _is_running_total(site: Site, node: ast.BinOp) -> bool:
