@@ -476,6 +476,7 @@ def _fixed(
     from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, with_fixes
+    from ldjcheck.mistakes.mending.densities import with_densities
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -494,4 +495,5 @@ def _fixed(
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
     findings = with_leaks(findings, comparison, bench)
+    findings = with_densities(findings, comparison, bench, plans)
     return with_steps_not_undone(findings, comparison, bench, plans)

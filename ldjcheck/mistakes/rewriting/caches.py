@@ -206,10 +206,10 @@ def _computed(site: Site, methods: list[Method], name: str) -> str | None:
         if method.name != "__init__":
             continue
         held = {
-            value.id: f"{_owner(method)}.{attribute}"
+            held_value.id: f"{_owner(method)}.{attribute}"
             for node in ast.walk(method)
             for attribute, made in _stored(node, method).items()
-            if isinstance(value := _plain(site, made), ast.Name)
+            if isinstance(held_value := _plain(site, made), ast.Name)
         }
         locals_ = {
             target.id: node.value
@@ -219,10 +219,10 @@ def _computed(site: Site, methods: list[Method], name: str) -> str | None:
             if isinstance(target, ast.Name)
         }
         for node in ast.walk(method):
-            value = _stored(node, method).get(name)
-            if value is None:
+            stored = _stored(node, method).get(name)
+            if stored is None:
                 continue
-            value = _plain(site, value)
+            value = _plain(site, stored)
             if isinstance(value, ast.Name):
                 value = _plain(site, locals_.get(value.id, value))
             if not any(isinstance(n, ast.Call | ast.BinOp) for n in ast.walk(value)):

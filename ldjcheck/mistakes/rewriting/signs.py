@@ -70,13 +70,13 @@ def added_to(node: ast.AST) -> str | None:
 def _other_operator(site: Site, node: ast.AST) -> Replacement | None:
     """Return what makes a plus of the minus by which a statement adds, or a minus of it."""
     if isinstance(node, ast.AugAssign):
-        first, second, op = node.target, node.value, node.op
-    else:
-        assert isinstance(node, ast.Assign)
-        assert isinstance(node.value, ast.BinOp)
-        first, second, op = node.value.left, node.value.right, node.value.op
-    old, new = ("+", "-") if isinstance(op, ast.Add) else ("-", "+")
-    return site.swap(first, second, old, new)
+        old, new = ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+        return site.swap(node.target, node.value, old, new)
+    assert isinstance(node, ast.Assign)
+    total = node.value
+    assert isinstance(total, ast.BinOp)
+    old, new = ("+", "-") if isinstance(total.op, ast.Add) else ("-", "+")
+    return site.swap(total.left, total.right, old, new)
 
 
 def operators(site: Site) -> Iterator[Change]:
