@@ -775,3 +775,26 @@ def test_what_several_statements_say_is_mended_where_it_stands(
     assert fix is not None
     report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
     assert not [f for f in report.findings if f.severity == "error"], report
+
+
+def test_a_mask_that_the_function_makes_and_does_not_use_is_used(
+    tmp_path: Path,
+) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self, slope=0.1):
+            super().__init__()
+            self.slope = slope
+
+        def forward(self, x):
+            y = torch.where(x < 0, self.slope * x, x)
+            mask = (x < 0).to(x)
+            logabsdet = math.log(self.slope) * torch.ones_like(x)
+            return y, logabsdet.sum(1)
+    """
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert any("mask" in line for line in after(fix))
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert report.status == "pass", report
