@@ -84,12 +84,8 @@ def _told(
     line = "" if place is None else f" in line {place.line}"
     for finding in findings:
         if finding.direction == direction and finding.code in _TOLD_AS:
-            yield wrong_derivative.RULE.finding(
-                _message(leak),
-                direction=direction,
-                location=place or finding.location,
-                evidence=tuple(_evidence(leak)),
-                bits_per_dim=finding.bits_per_dim,
+            yield wrong_derivative.of_a_network(
+                finding, _message(leak), place, tuple(_evidence(leak))
             )
         elif finding.code in _FOLLOWS:
             follows = f"it follows from the network{line} that sees too much"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue import Page, Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Finding, Location
 
 PAGE = Page(
     what="""
@@ -46,3 +51,16 @@ RULE = Rule(
     summary="a line is not its step's derivative",
     page=PAGE,
 )
+
+
+def of_a_network(
+    instead: Finding, message: str, location: Location | None, evidence: tuple[str, ...]
+) -> Finding:
+    """Return what is told of a network that sees too much, instead of another finding."""
+    return RULE.finding(
+        message,
+        direction=instead.direction,
+        location=location or instead.location,
+        evidence=evidence,
+        bits_per_dim=instead.bits_per_dim,
+    )
