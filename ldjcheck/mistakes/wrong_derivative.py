@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
@@ -57,10 +58,11 @@ def of_a_network(
     instead: Finding, message: str, location: Location | None, evidence: tuple[str, ...]
 ) -> Finding:
     """Return what is told of a network that sees too much, instead of another finding."""
-    return RULE.finding(
+    told = RULE.finding(
         message,
         direction=instead.direction,
         location=location or instead.location,
         evidence=evidence,
         bits_per_dim=instead.bits_per_dim,
     )
+    return replace(told, fix=instead.fix)

@@ -97,3 +97,24 @@ def test_a_right_mask_is_no_leak() -> None:
 
 def test_a_residual_step_means_all_to_see_all() -> None:
     assert first_of(Residual()).code == "LDJ119"
+
+
+class SeeEachOther(nn.Module):
+    """The shifts of two dims are made of one another, and no ldj is reported."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = Masked(torch.tensor([[0.0, 1, 0], [1, 0, 0], [1, 1, 0]]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x + torch.tanh(self.net(x)), x.new_zeros(len(x))
+
+
+def test_two_outputs_that_see_each_others_inputs_are_named_together() -> None:
+    torch.manual_seed(0)
+    found = ldjcheck.check(SeeEachOther(), shape=(3,)).findings[0]
+    assert found.code == "LDJ120"
+    assert found.message == (
+        "Output 1 depends on input 0, and output 0 on input 1, through the network: "
+        "the mask lets it pass."
+    )
