@@ -499,8 +499,10 @@ def _fixed(
     if subject.bench.calls.departures:
         return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms
+    from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, with_fixes
+    from ldjcheck.mistakes.mending.densities import with_densities
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -521,4 +523,6 @@ def _fixed(
         plans = replace(plans, whole=at_size)
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
+    findings = with_leaks(findings, comparison, bench)
+    findings = with_densities(findings, comparison, bench, plans)
     return with_steps_not_undone(findings, comparison, bench, plans)

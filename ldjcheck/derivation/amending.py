@@ -19,7 +19,7 @@ from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
 from ldjcheck.mistakes.mending.verify import Verification
 from ldjcheck.mistakes.rewriting.sites import real_file
-from ldjcheck.records import Fix
+from ldjcheck.records import Fix, Location
 from ldjcheck.revision import Live, is_disjoint
 from ldjcheck.tape import shown_file
 
@@ -87,12 +87,25 @@ def with_derived_terms(
         replace(
             finding,
             fix=finding.fix if fix is None else fix,
+            location=_where(finding, fix),
             evidence=(*finding.evidence, *told.get(finding.direction or "forward", ())),
         )
         if finding in asked
         else finding
         for finding in findings
     )
+
+
+def _where(finding: Finding, fix: Fix | None) -> Location | None:
+    """Return where the mistake stands: the line that must change, if it is one alone."""
+    if fix is None or finding.code != "LDJ120" or len(fix.edits) != 1:
+        return finding.location
+    (edit,) = fix.edits
+    place = finding.location
+    if place is not None and (place.file, place.line) == (edit.file, edit.line):
+        return place
+    text = edit.before.strip()
+    return Location(file=edit.file, line=edit.line, cell=edit.cell, text=text)
 
 
 def _is_asked(finding: Finding) -> bool:

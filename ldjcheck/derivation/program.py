@@ -126,7 +126,9 @@ def _of_method(
     lines, parts = method_lines(call, formulas, execution, terms)
     return Program(
         solved=tuple(solved),
-        said=tuple(Said(place=m.place, text=m.text, why=m.why) for m in lines),
+        said=tuple(
+            Said(place=m.place, text=m.text, why=m.why, part=m.part) for m in lines
+        ),
         changes=(body_of(call, execution, function, parts),),
     )
 

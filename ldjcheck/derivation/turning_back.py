@@ -10,6 +10,8 @@ import ast
 import copy
 from typing import TYPE_CHECKING
 
+from ldjcheck.revision.text import span_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -41,7 +43,14 @@ def _written(source: SourceText, node: ast.expr, new: ast.expr) -> str:
     text = ast.unparse(ast.fix_missing_locations(new))
     outer = source.parents[node]
     is_inside = isinstance(outer, (ast.BinOp, ast.UnaryOp, ast.Attribute))
+    is_inside = is_inside and not _is_bracketed(source, node)
     return f"({text})" if is_inside and isinstance(new, ast.BinOp) else text
+
+
+def _is_bracketed(source: SourceText, node: ast.expr) -> bool:
+    line, column, end_line, end = span_of(node)
+    before, after = source.lines[line - 1][:column], source.lines[end_line - 1][end:]
+    return before.rstrip().endswith(b"(") and after.lstrip().startswith(b")")
 
 
 def _reordered(node: ast.expr) -> ast.expr | None:

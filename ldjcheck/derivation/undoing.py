@@ -12,12 +12,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.calculus.formulas import MOVES, SAME, plain_name
+from ldjcheck.derivation.leaking import WEIGHTED
 from ldjcheck.derivation.reading.homes import is_editable
 from ldjcheck.derivation.turning_back import turned_back
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.verify import Verification
 from ldjcheck.numerics.closeness import same
-from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.oracle.recording import UntraceableError, record_map
 from ldjcheck.records import Fix
 from ldjcheck.revision import Live
 from ldjcheck.tape import descendants, location_of, rerun, shown_file
@@ -38,7 +39,6 @@ _MOST = 2000  # values that are tried in the place of others
 _EDITS = 16  # of one line, each run as a whole check
 _CLOSE = 1e-7
 _REST = "with the right value there, the rest of the way back lands on x"
-_WEIGHTED = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "addmm")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,7 +170,7 @@ def _conditioned(there: Node, back: Node) -> tuple[str, ...]:
 def _trace(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
     runner, _, _ = bench.ready(sides.probe)
     try:
-        return record(runner, sides.probe, sides.of(direction))
+        return record_map(runner, sides.probe, sides.of(direction))
     except UntraceableError:
         return None
 
@@ -249,7 +249,7 @@ def _by_weight(trace: Trace) -> dict[bytes, list[Node]]:
     """Return the products with a learnt weight, by the weight's own numbers."""
     found: dict[bytes, list[Node]] = {}
     for node in trace.order:
-        if plain_name(node.name) in _WEIGHTED and node in trace.depending:
+        if plain_name(node.name) in WEIGHTED and node in trace.depending:
             for parent in node.parents:
                 if parent.learnable and parent.value.dim() > 1:
                     key = parent.value.detach().double().numpy().tobytes()

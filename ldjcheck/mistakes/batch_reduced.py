@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.closeness import is_constant, same, varies
 from ldjcheck.mistakes.engine.kinds import (
+    ALL_USES,
     BATCH_TOTAL,
     EVENTS_ONLY,
     EVENTS_ONLY_COLUMN,
     EVENTS_ONLY_TERM,
     EVENTS_SUMMED,
+    MONOMIAL,
+    Kind,
 )
 from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
-from ldjcheck.mistakes.rewriting import reductions
+from ldjcheck.mistakes.rewriting import factors, reductions
 from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
+    from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.mistakes.engine.proposals import Term, Use, Value
     from ldjcheck.records import Explanation
+
+
+COUNTED = Kind("batch-counted", MONOMIAL.cost, counting=True)
+
+
+def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
+    """Yield the constants that are multiplied by the batch size, by itself.
+
+    What is the same for all samples is summed over the batch then, and no less so where a
+    number says it than where a sum does. A count of all entries, the batch among them, is
+    a wrong count of dims.
+    """
+    from ldjcheck.mistakes.engine.source.statements import is_times
+
+    for each in found:
+        label = "" if each.multiplier is None else each.multiplier.label
+        if label != "1/B" or not each.constant:
+            continue
+        if all(is_times(trace, trace.batch) for trace in case.traces):
+            cost = each.cost - ALL_USES  # the same edit, said of what it does
+            yield replace(each, kind=COUNTED.name, cost=cost, multiplier=None)
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:
@@ -109,7 +135,7 @@ PAGE = Page(
         looks healthy, but no single likelihood is right.
         """,
     confused=(
-        ("LDJ103", "a constant times a count that includes the batch"),
+        ("LDJ103", "a constant times a count of all entries, x.numel()"),
         ("LDJ202", "too few axes are summed, not too many"),
     ),
 )
@@ -130,9 +156,11 @@ RULE = Rule(
     ),
     edits=_edits,
     terms=_terms,
+    explanations=_explanations,
     claims=(
         Claim(EVENTS_ONLY, mend=(reductions.over_events,)),
         Claim(BATCH_TOTAL, mend=(reductions.over_events,)),
+        Claim(COUNTED, mend=(factors.dropped,)),
     ),
     tell="The log-determinant is reduced over the batch too: one number for all samples.",
 )

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 from ldjcheck.mistakes.catalogue import Page, Rule
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Finding, Location
 
 PAGE = Page(
     what="""
         One statement holds the whole difference, and it is not the log-derivative of
-        its step; no law in this catalogue says how it came about.
+        its step; no law in this catalogue says how it came about. Or a network sees
+        the input of its own output, which the ldj takes for granted that it does not:
+        a mask lets it pass, a coupling leaks.
         """,
     rule="""
         A line that computes f needs, in the ldj, sum log|f'| of that very f
@@ -44,3 +52,17 @@ RULE = Rule(
     summary="a line is not its step's derivative",
     page=PAGE,
 )
+
+
+def of_a_network(
+    instead: Finding, message: str, location: Location | None, evidence: tuple[str, ...]
+) -> Finding:
+    """Return what is told of a network that sees too much, instead of another finding."""
+    told = RULE.finding(
+        message,
+        direction=instead.direction,
+        location=location or instead.location,
+        evidence=evidence,
+        bits_per_dim=instead.bits_per_dim,
+    )
+    return replace(told, fix=instead.fix)

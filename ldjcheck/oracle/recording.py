@@ -110,6 +110,18 @@ def record(
     )
 
 
+def record_map(runner: Runner, probe: Probe, side: Side) -> Trace | None:
+    """Return the trace of a call for its map alone, whether or not it reports an ldj.
+
+    Raises:
+        UntraceableError: a step of the map cannot be run again by itself.
+    """
+    none = torch.zeros(len(side.x), dtype=torch.float64)
+    said = side.said if side.said.ldj is not None else replace(side.said, ldj=none)
+    exact = side.exact if side.exact.ldj is not None else replace(side.exact, ldj=none)
+    return record(runner, probe, replace(side, said=said, exact=exact), steps=False)
+
+
 def _recorded(
     runner: Runner,
     side: Side,
@@ -252,7 +264,9 @@ def _steps(
         if by_structure:
             steps.append(_step_by_structure(between, depending, begin, end, batch))
             continue
-        jacobian = _jacobian(between, depending, begin, end, batch, doubled=doubled)
+        jacobian = jacobian_between(
+            between, depending, begin, end, batch, doubled=doubled
+        )
         eye = torch.eye(dims, dtype=jacobian.dtype)
         idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
         blur = _blur(jacobian, end.value.detach().reshape(batch, -1))
@@ -284,7 +298,7 @@ def _blur(jacobian: Tensor, y: Tensor) -> Tensor:
     return (y.abs() / jacobian.abs().amax(dim=2)).nan_to_num(0.0).amax(dim=1)
 
 
-def _jacobian(
+def jacobian_between(
     between: list[Node],
     depending: set[Node],
     begin: Node,
@@ -293,7 +307,13 @@ def _jacobian(
     *,
     doubled: bool,
 ) -> Tensor:
-    """Return the step's Jacobian, `(batch, dims, dims)`, by replaying its operations."""
+    """Return the step's Jacobian, `(batch, dims, dims)`, by replaying its operations.
+
+    What is not among those `depending` stays as it was recorded.
+
+    Raises:
+        UntraceableError: its operations cannot be run again.
+    """
 
     def step(value: Tensor) -> Tensor:
         result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)

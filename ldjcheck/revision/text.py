@@ -163,7 +163,7 @@ def call_name(node: ast.AST) -> str:
 
 def span_of(node: ast.AST) -> tuple[int, int, int, int]:
     """Return the lines and byte columns of a node's start and end."""
-    assert isinstance(node, ast.expr | ast.stmt | ast.arg)
+    assert isinstance(node, ast.expr | ast.stmt | ast.arg | ast.keyword)
     assert node.end_lineno is not None
     assert node.end_col_offset is not None
     return node.lineno, node.col_offset, node.end_lineno, node.end_col_offset

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Transform, constraints
 from torch.nn import functional as F
 
 import ldjcheck
@@ -108,3 +109,27 @@ def test_where_no_closed_form_is_known_nothing_is_said() -> None:
     findings = ldjcheck.check(TwoTermsOfASeries()).findings
     assert findings[0].fix is None
     assert "derivative of line" not in "\n".join(findings[0].evidence)
+
+
+class WrongCube(Transform):
+    """Add the cube; its derivative has a slip, in a line above the return."""
+
+    domain = codomain = constraints.real_vector
+    bijective = True
+
+    def _call(self, x: Tensor) -> Tensor:
+        return x + x**3
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        slope = 1 + 2 * x**2
+        return torch.log(slope).sum(-1)
+
+
+def test_a_slip_is_pointed_at_where_it_stands_and_mended_there_alone() -> None:
+    found = ldjcheck.check(WrongCube(), shape=(3,)).findings[0]
+    assert found.fix is not None
+    (edit,) = found.fix.edits
+    assert edit.before.strip() == "slope = 1 + 2 * x**2"
+    assert "3 * x" in edit.after
+    assert found.location is not None
+    assert found.location.line == edit.line

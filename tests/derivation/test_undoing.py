@@ -77,8 +77,29 @@ def test_a_step_that_nothing_undoes_is_named() -> None:
     assert f"nothing undoes line {shift}" in told
 
 
+class NoLdjBack(Coupling):
+    """The way back reports no ldj, and adds where it should take off."""
+
+    def inverse(self, y: Tensor) -> Tensor:  # type: ignore[override]  # x alone
+        a, b = y.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        b = (b + t) * torch.exp(-s)
+        return torch.cat([a, b], 1)
+
+
+def test_a_way_back_without_an_ldj_has_its_step_named_and_mended() -> None:
+    torch.manual_seed(0)
+    findings = ldjcheck.check(NoLdjBack(), shape=(4,)).findings
+    finding = next(f for f in findings if f.code == "LDJ301")
+    assert "does not undo" in " ".join(finding.evidence)
+    assert finding.fix is not None
+    (edit,) = finding.fix.edits
+    assert edit.after.strip() == "b = (b - t) * torch.exp(-s)"
+
+
 def test_a_coupling_that_leaks_is_told_as_that() -> None:
     told, _ = evidence_of(Leaking())
+    assert "it follows from the network" in told
     assert "has another output on the way back than on the way there" in told
     assert "does not undo" not in told
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -54,3 +55,36 @@ def test_channels_counted_twice_have_one_name_however_they_are_written(
 
 def test_pixels_counted_once_are_right() -> None:
     assert ldjcheck.check(PerChannel()).status == "pass"
+
+
+class ByNumpy(PerChannel):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.s.sum() * np.prod(x.shape[1:])
+        return x * self.s.exp(), ldj.expand(len(x))
+
+
+def test_a_count_that_numpy_takes_is_a_count_too_and_loses_an_axis() -> None:
+    found = ldjcheck.check(ByNumpy()).findings[0]
+    assert found.code == "LDJ103"
+    assert found.fix is not None
+    (edit,) = found.fix.edits
+    assert edit.after.strip() == "ldj = self.s.sum() * np.prod(x.shape[2:])"
+
+
+class TimesTheBatch(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.4]))
+
+    def forward(self, x: Tensor) -> Pair:
+        batch = len(x)
+        return x * self.s.exp(), (batch * self.s.sum()).expand(batch)
+
+
+def test_a_constant_times_the_batch_is_summed_over_the_batch() -> None:
+    found = ldjcheck.check(TimesTheBatch()).findings[0]
+    assert found.code == "LDJ106"
+    assert "wrong-dims-factor" in found.also_fits
+    assert found.fix is not None
+    (edit,) = found.fix.edits
+    assert edit.after.strip() == "return x * self.s.exp(), self.s.sum().expand(batch)"

@@ -7,7 +7,7 @@ that lies between is written out.
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_total
@@ -15,7 +15,7 @@ from ldjcheck.derivation.reading.homes import is_editable
 from ldjcheck.derivation.writing.insertion import modules_of
 from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.derivation.writing.spelling import Spelled, spell
-from ldjcheck.derivation.writing.wording import said_of
+from ldjcheck.derivation.writing.wording import derivative_of, said_of
 from ldjcheck.revision import Replacement
 from ldjcheck.revision.text import span_of
 from ldjcheck.tape import Node
@@ -37,6 +37,7 @@ class MethodLine:
     place: Place | None
     text: str
     why: str
+    part: Spelled | None  # the term, where it is one
 
 
 def ldj_method(call: Recorded) -> tuple[Execution, FunctionNode] | None:
@@ -82,6 +83,11 @@ def method_lines(
                 place=place,
                 text=_joined(parts),
                 why=said_of(formulas, [term], scope, modules, number),
+                part=None
+                if len(parts) > 1
+                else replace(
+                    parts[0], derivative=derivative_of(formulas, [term], scope, modules)
+                ),
             )
         )
     return lines, spell(formulas, terms, scope, modules, call.form)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments import convergence
+from ldjcheck.experiments import conduct, convergence
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same
@@ -181,17 +181,22 @@ def _is_wrong(side: Side) -> bool:
 
 
 def measured_again(
-    bench: Bench, configs: Sequence[Probe], more: Sequence[Probe]
+    bench: Bench,
+    configs: Sequence[Probe],
+    more: Sequence[Probe],
+    *,
+    over_time: bool = False,
 ) -> Evidence:
     """Return what is measured of the layer anew, as its code is now.
 
-    At `configs` everything is looked at but what earlier calls leave behind, at `more` the
-    two numbers alone.
+    At `configs` everything is looked at, what earlier calls leave behind if `over_time`,
+    at `more` the two numbers alone.
 
     Raises:
         TimeIsUpError: time did not allow all of it.
     """
-    seen = examined(bench, tuple(configs), OF_EDITED_LAYERS)
+    asked = (*OF_EDITED_LAYERS, conduct.EXPERIMENT) if over_time else OF_EDITED_LAYERS
+    seen = examined(bench, tuple(configs), asked)
     if seen.not_done:
         raise TimeIsUpError
     anew = seen.evidence

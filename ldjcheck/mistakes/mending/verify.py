@@ -92,7 +92,10 @@ class Verification:
 
     def _compared(self) -> Comparison:
         plans = self.plans
-        evidence = measured_again(self.bench, plans.closely, plans.by_value)
+        kept = any(verdict.behaviour.stale for verdict in self.before.verdicts)
+        evidence = measured_again(
+            self.bench, plans.closely, plans.by_value, over_time=kept
+        )
         return compare(replace(self.before.measurement, evidence=evidence))
 
     def _remember(self, after: Comparison) -> None:
@@ -136,6 +139,8 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
     if set(now.faults) - set(before.faults):
         return False
     if breaks_contract(now.behaviour) and not breaks_contract(before.behaviour):
+        return False
+    if now.behaviour.stale:
         return False
     was_wrong = before.mismatched or before.form is not None
     if was_wrong:

@@ -9,7 +9,9 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
+from ldjcheck.mistakes.rewriting.sites import Change
 from ldjcheck.mistakes.rewriting.wording import (
+    alone,
     as_atom,
     as_factor,
     is_product,
@@ -21,7 +23,7 @@ from ldjcheck.revision import call_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.rewriting.sites import Change, Kind, Site
+    from ldjcheck.mistakes.rewriting.sites import Kind, Site
 
 _COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 
@@ -37,13 +39,11 @@ def dropped(site: Site) -> Iterator[Change]:
         elif not isinstance(node.op, ast.Div):
             continue
         for kept, lost in sides:
-            text = kept_in_place(site, node, kept)
+            shorter = (alone(site, node, kept),)
             if isinstance(lost, ast.Constant):
-                yield site.put(node, text, 0.08, "literal")
+                yield Change(0.08, shorter, "literal")
             else:
-                yield site.put(
-                    node, text, 0.1, "count" if _is_count(site, lost) else ""
-                )
+                yield Change(0.1, shorter, "count" if _is_count(site, lost) else "")
 
 
 def literals(site: Site) -> Iterator[Change]:
@@ -124,15 +124,34 @@ def _without_batch(site: Site, node: ast.expr) -> Iterator[Change]:
     for part in ast.walk(node):
         if call_name(part) == "prod" and isinstance(part, ast.Call) and part.args:
             inner = part.args[0]
-            for axes in (inner, *ast.walk(inner)):
+            for axes in ast.walk(inner):
                 if isinstance(axes, ast.Name | ast.Attribute | ast.Call):
-                    text = site.text(axes)
-                    yield site.put(axes, f"{text}[1:]", 0.2, "count")
+                    yield _one_axis_less(site, axes, "[1:]")
         elif call_name(part) == "numel" and isinstance(part, ast.Call):
             owner = part.func
             if isinstance(owner, ast.Attribute):
-                text = f"{as_atom(site, owner.value)}[0]"
-                yield site.put(owner.value, text, 0.2, "count")
+                yield _one_axis_less(site, owner.value, "[0]")
+
+
+def _one_axis_less(site: Site, node: ast.expr, index: str) -> Change:
+    """Return the edit that takes off the first axis of a tensor, or of a shape.
+
+    Where some are taken off already, it is written into the same brackets.
+    """
+    around = site.parent(node)
+    if isinstance(around, ast.Subscript) and around.value is node:
+        node = around
+    if isinstance(node, ast.Subscript):
+        inner, taken = site.text(node.value), node.slice
+        if isinstance(taken, ast.Slice) and taken.upper is None and taken.step is None:
+            first = taken.lower
+            if isinstance(first, ast.Constant) and isinstance(first.value, int):
+                text = f"{inner}[{first.value + 1}:]"
+                return site.put(node, text, 0.2, "count")
+        elif isinstance(taken, ast.Constant) and index == "[0]":
+            text = f"{inner}[{site.text(taken)}, 0]"
+            return site.put(node, text, 0.2, "count")
+    return site.put(node, f"{as_atom(site, node)}{index}", 0.2, "count")
 
 
 def by_log_base(site: Site) -> Iterator[Change]:
@@ -184,6 +203,8 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
         if isinstance(parent, ast.BinOp) and isinstance(parent.op, ast.Pow | ast.Mod):
             continue
         term, cost = as_factor(site, node), 0.5
+        if isinstance(parent, ast.Attribute | ast.Call):
+            cost = 0.55  # what is made of it may be multiplied as well
         if is_product(parent) and isinstance(parent, ast.BinOp):
             cost = 0.6  # the product around it takes the factor as well
             if parent.right is node:

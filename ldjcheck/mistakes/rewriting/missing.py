@@ -161,15 +161,16 @@ def _kept_of_sublayer(site: Site) -> Iterator[Change]:
         return
     total = total_of(site)
     for target in statement.targets:
-        if not isinstance(target, ast.Tuple) or len(target.elts) != 2 or not total:
+        if not isinstance(target, ast.Tuple) or len(target.elts) != 2:
             continue
         lost = target.elts[1]
         if not isinstance(lost, ast.Name) or not lost.id.startswith("_"):
             continue
-        name = f"{call_name(statement.value).strip('_')}_{total}"
+        name = f"{call_name(statement.value).strip('_')}_{total or 'ldj'}"
         kept = site.source.put(lost, name)
-        for place in _beside(site, _added_to(site, total, "+", name))[:1]:
-            yield Change(0.0, (kept, place))
+        if total is not None:
+            for place in _beside(site, _added_to(site, total, "+", name))[:1]:
+                yield Change(0.0, (kept, place))
         for node in site.inside:
             value = _returned(node)
             if value is not None:

@@ -61,8 +61,8 @@ def other_order(site: Site) -> Iterator[Change]:
 
 
 def masked(site: Site) -> Iterator[Change]:
-    """Yield every term times a factor that the same function uses elsewhere."""
-    factors: dict[str, None] = {}
+    """Yield every term times a mask of the same function, or a factor it uses elsewhere."""
+    factors: dict[str, None] = dict.fromkeys(_comparing(site))
     for node in site.inside:
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
             for part in (node.left, node.right):
@@ -77,6 +77,15 @@ def masked(site: Site) -> Iterator[Change]:
                 body = f"{as_factor(site, node)} * {text}"
                 cost = 0.2 + index / 50 + 0.1 * (other != factor)
                 yield site.put(node, product_in_place(site, node, body), cost)
+
+
+def _comparing(site: Site) -> Iterator[str]:
+    """Yield the names of the function for what comes of a comparison: its masks."""
+    for node in site.inside:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            compares = any(isinstance(n, ast.Compare) for n in ast.walk(node.value))
+            if compares and not isinstance(node.value, ast.IfExp):
+                yield node.targets[0].id
 
 
 def other_conditions(site: Site) -> Iterator[Change]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom
-from ldjcheck.revision import call_name
+from ldjcheck.mistakes.rewriting.sites import Change, Site
+from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, kept_in_place
+from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision.text import span_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")
 
@@ -22,12 +22,20 @@ def over_events(site: Site) -> Iterator[Change]:
         if not isinstance(node, ast.Call):
             continue
         if call_name(node) in ("sum", "nansum", "mean"):
+            inner = argument_of(site, node)
+            if inner is not None and _is_reducing(inner):
+                yield site.put(node, kept_in_place(site, node, inner), 0.01)
             yield from _with_axes(site, node)
         if call_name(node) == "range" and node.args:
             first = node.args[0]
             if isinstance(first, ast.Constant) and len(node.args) > 1:
                 yield site.put(first, "1", 0.05)
     yield from reduced(site)
+
+
+def _is_reducing(node: ast.expr) -> bool:
+    """Return whether an expression sums over axes already."""
+    return any(call_name(each) in ("sum", "mean") for each in ast.walk(node))
 
 
 def reduced(site: Site) -> Iterator[Change]:
@@ -50,10 +58,15 @@ def one_per_sample(site: Site) -> Iterator[Change]:
     """Yield edits that hand back `(batch,)` where there is an axis too many."""
     yield from _dropped_keepdim(site)
     yield from reduced(site)
-    for node in site.terms:
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node) == "unsqueeze":
+            inner = argument_of(site, node)
+            if inner is not None:
+                yield site.put(node, site.text(inner), 0.05)
+    for depth, node in enumerate(site.terms):
         atom = as_atom(site, node)
         for index, tail in enumerate((".squeeze(1)", ".squeeze(-1)", ".reshape(-1)")):
-            yield site.put(node, atom + tail, 0.1 + 0.02 * index)
+            yield site.put(node, atom + tail, 0.1 + 0.02 * index + depth / 1000)
         yield site.put(node, f"{atom}.squeeze(0)", 0.2)
 
 
@@ -91,7 +104,23 @@ def _dropped_keepdim(site: Site) -> Iterator[Change]:
         if isinstance(node, ast.Call):
             for keyword in node.keywords:
                 if keyword.arg in ("keepdim", "keepdims"):
-                    yield site.put(keyword.value, "False", 0.0)
+                    yield Change(0.0, (_without_keyword(site, node, keyword),))
+
+
+def _without_keyword(site: Site, call: ast.Call, keyword: ast.keyword) -> Replacement:
+    """Return what takes a keyword out of a call, or gives it the value it has without."""
+    source = site.source
+    before = [
+        node
+        for node in (*call.args, *call.keywords)
+        if span_of(node)[2:] <= span_of(keyword)[:2]
+    ]
+    if before:
+        last = max(before, key=lambda node: span_of(node)[2:])
+        gap = source.between(last, keyword)
+        if source.at(*gap).strip() == ",":
+            return Replacement(source.file, *gap[:2], *span_of(keyword)[2:], "")
+    return source.put(keyword.value, "False")
 
 
 def _written_here(site: Site) -> Iterator[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 def turned(site: Site) -> Iterator[Change]:
     """Yield every edit that turns one sign of a statement."""
+    yield from _of_all_terms(site)
     yield from operators(site)
     for node in site.expressions:
         if (
@@ -36,6 +37,46 @@ def turned(site: Site) -> Iterator[Change]:
         text = f"-{as_factor(site, node)}"
         product = isinstance(parent, ast.BinOp) and parent.right is node
         yield site.put(node, f"({text})" if product else text, 0.2 if whole else 0.5)
+
+
+def _of_all_terms(site: Site) -> Iterator[Change]:
+    """Yield the edits that turn all terms which a block adds to one total."""
+    statement = site.statement
+    around: ast.AST = statement
+    while around is not site.function:
+        assert isinstance(around, ast.stmt)
+        block = site.source.block(around)
+        total = added_to(statement)
+        inside = [node for each in block for node in ast.walk(each)]
+        adding = [n for n in inside if total and added_to(n) == total]
+        swaps = [_other_operator(site, node) for node in adding]
+        found = [swap for swap in swaps if swap is not None]
+        if len(found) > 1 and len(found) == len(swaps):
+            yield Change(2.0 * (len(found) - 1), tuple(found))
+        around = site.parent(around)
+
+
+def added_to(node: ast.AST) -> str | None:
+    """Return the total that a statement adds a term to, or takes it off; None if to none."""
+    if isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add | ast.Sub):
+        return ast.unparse(node.target)
+    if isinstance(node, ast.Assign) and is_sum(node.value):
+        assert isinstance(node.value, ast.BinOp)
+        total = ast.unparse(node.value.left)
+        return total if total in map(ast.unparse, node.targets) else None
+    return None
+
+
+def _other_operator(site: Site, node: ast.AST) -> Replacement | None:
+    """Return what makes a plus of the minus by which a statement adds, or a minus of it."""
+    if isinstance(node, ast.AugAssign):
+        old, new = ("+", "-") if isinstance(node.op, ast.Add) else ("-", "+")
+        return site.swap(node.target, node.value, old, new)
+    assert isinstance(node, ast.Assign)
+    total = node.value
+    assert isinstance(total, ast.BinOp)
+    old, new = ("+", "-") if isinstance(total.op, ast.Add) else ("-", "+")
+    return site.swap(total.left, total.right, old, new)
 
 
 def operators(site: Site) -> Iterator[Change]:

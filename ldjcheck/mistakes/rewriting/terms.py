@@ -6,11 +6,17 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
+from ldjcheck.mistakes.rewriting.wording import (
+    alone,
+    as_factor,
+    is_sum,
+)
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_ZEROS = ("zeros", "new_zeros", "zeros_like")
 
 
 def taken_away(site: Site) -> Iterator[Change]:
@@ -30,11 +36,11 @@ def shorter_sums(site: Site) -> Iterator[Change]:
             assert isinstance(site.statement, ast.stmt)
             yield Change(0.04, (without_statement(site, site.statement),))
             continue
-        yield site.put(node, kept_in_place(site, node, node.left), 0.05)
-        right = kept_in_place(site, node, node.right)
-        if isinstance(node.op, ast.Sub):
-            right = f"-{as_factor(site, node.right)}"
-        yield site.put(node, right, 0.06)
+        yield Change(0.05, (alone(site, node, node.left),))
+        if isinstance(node.op, ast.Add):
+            yield Change(0.06, (alone(site, node, node.right),))
+        else:
+            yield site.put(node, f"-{as_factor(site, node.right)}", 0.06)
 
 
 def _is_running_total(site: Site, node: ast.BinOp) -> bool:
@@ -89,22 +95,30 @@ def zero_for_one(site: Site) -> Iterator[Change]:
 def added_to_total(site: Site) -> Iterator[Change]:
     """Yield edits that add to the total where it is overwritten."""
     statement, source = site.statement, site.source
-    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
-        target = statement.targets[0]
-        if isinstance(target, ast.Name):
-            swapped = site.swap(target, statement.value, "=", "+=")
-            value = as_factor(site, statement.value)
-            text = f"{target.id} + {value}"
-            yield Change(0.0, (source.put(statement.value, text),))
-            if swapped is not None:
-                yield Change(0.1, (swapped,))
     parameters = [
         node.arg
         for node in site.inside
         if isinstance(node, ast.arg) and node.arg not in ("self", "cls")
     ]
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        target = statement.targets[0]
+        if isinstance(target, ast.Name):
+            if target.id in parameters and call_name(statement.value) in _ZEROS:
+                yield Change(0.0, (without_statement(site, statement),))
+            swapped = site.swap(target, statement.value, "=", "+=")
+            text = _plus(site, target.id, statement.value)
+            yield Change(0.01, (source.put(statement.value, text),))
+            if swapped is not None:
+                yield Change(0.1, (swapped,))
     for node in site.terms:
         for index, name in enumerate(parameters[1:4]):
             if site.text(node) != name:
-                text = f"{name} + {as_factor(site, node)}"
-                yield site.put(node, text, 0.2 + index / 20)
+                yield site.put(node, _plus(site, name, node), 0.2 + index / 20)
+
+
+def _plus(site: Site, total: str, node: ast.expr) -> str:
+    """Return a total with a term added to it, or taken off where the term has a minus."""
+    text = as_factor(site, node)
+    if text.startswith("-"):
+        return f"{total} - {text[1:].lstrip()}"
+    return f"{total} + {text}"

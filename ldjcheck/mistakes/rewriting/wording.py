@@ -5,6 +5,9 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
+from ldjcheck.revision import Replacement
+from ldjcheck.revision.text import span_of
+
 if TYPE_CHECKING:
     from ldjcheck.mistakes.rewriting.sites import Site
 
@@ -38,6 +41,17 @@ def is_bracketed(site: Site, node: ast.expr) -> bool:
         *parent.args, *(k.value for k in parent.keywords),
     ] == [node]  # fmt: skip
     return not alone
+
+
+def _without_brackets(site: Site, node: ast.expr) -> tuple[int, int, int, int]:
+    """Return the span of an expression, with brackets that stand around it on its line."""
+    line, column, end_line, end = span_of(node)
+    row = site.source.lines[line - 1]
+    before, after = row[:column].rstrip(), row[end:]
+    if line != end_line or not is_bracketed(site, node) or not before.endswith(b"("):
+        return line, column, end_line, end
+    gap = len(after) - len(after.lstrip())
+    return line, len(before) - 1, end_line, end + gap + 1
 
 
 def as_factor(site: Site, node: ast.expr) -> str:
@@ -88,6 +102,14 @@ def kept_in_place(site: Site, node: ast.expr, kept: ast.expr) -> str:
         return f"({text})"
     called = isinstance(parent, ast.Attribute | ast.Subscript) and parent.value is node
     return as_atom(site, kept) if called else text
+
+
+def alone(site: Site, node: ast.expr, part: ast.expr) -> Replacement:
+    """Return what puts a part in the place of the whole; alone it may need no brackets."""
+    text = kept_in_place(site, node, part)
+    tight = isinstance(part, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
+    span = _without_brackets(site, node) if tight else span_of(node)
+    return Replacement(site.source.file, *span, text)
 
 
 def argument_of(site: Site, node: ast.Call) -> ast.expr | None:

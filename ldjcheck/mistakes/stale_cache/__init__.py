@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import AS_BUILT
+from ldjcheck.mistakes.rewriting import caches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,4 +123,7 @@ RULE = Rule(
     claims=(Claim(AS_BUILT),),
     tell="The log-determinant belongs to the parameters that the layer was built with.",
     why=_why,
+    mend=(caches.recomputed,),
+    mended_alone=True,
+    beside_the_value=True,
 )

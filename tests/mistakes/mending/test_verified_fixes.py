@@ -131,7 +131,7 @@ MISTAKES = {
                 ldj = torch.log(torch.cosh(x)).sum(dim=1, keepdim=True)
                 return torch.sinh(x), ldj
         """,
-        ["ldj = torch.log(torch.cosh(x)).sum(dim=1, keepdim=False)"],
+        ["ldj = torch.log(torch.cosh(x)).sum(dim=1)"],
     ),
     "point": (
         """
@@ -687,3 +687,132 @@ def test_a_logarithm_is_taken_so_that_gradients_pass(tmp_path: Path) -> None:
     """
     fix = fix_of(loaded(written(text, tmp_path)))
     assert after(fix) == ["ldj = -np.log(np.pi) - (torch.log(1 + x**2))"]
+
+
+IN_SEVERAL_STATEMENTS = {
+    "signs of one branch": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.net = nn.Linear(2, 4)
+                self.g = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, z, ldj, reverse=False):
+                if reverse:
+                    a, b = z.chunk(2, 1)
+                    s, t = self.net(a).chunk(2, 1)
+                    z = torch.cat([a, (b - t) * torch.exp(-s)], 1)
+                    ldj = ldj + s.sum(1)
+                    z = z / self.g.exp()
+                    ldj = ldj + self.g.sum()
+                else:
+                    z = z * self.g.exp()
+                    ldj = ldj + self.g.sum()
+                    a, b = z.chunk(2, 1)
+                    s, t = self.net(a).chunk(2, 1)
+                    z = torch.cat([a, b * s.exp() + t], 1)
+                    ldj = ldj + s.sum(1)
+                return z, ldj
+        """,
+        ["ldj = ldj - s.sum(1)", "ldj = ldj - self.g.sum()"],
+    ),
+    "a mean over the batch behind the sum": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1).mean()
+
+            def inverse(self, y):
+                x = torch.asinh(y)
+                return x, -torch.log(torch.cosh(x)).sum(dim=1).mean()
+        """,
+        [
+            "return torch.sinh(x), torch.log(torch.cosh(x)).sum(dim=1)",
+            "return x, -torch.log(torch.cosh(x)).sum(dim=1)",
+        ],
+    ),
+    "a total that starts anew": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, z, ldj):
+                ldj = torch.zeros(z.shape[0])
+                z = z * self.s.exp()
+                ldj = ldj + self.s.sum()
+                return z, ldj
+        """,
+        [""],
+    ),
+    "a total that is overwritten by a negative": (
+        """
+        class Layer(nn.Module):
+            def forward(self, z, logdet):
+                return torch.asinh(z), -0.5 * torch.log(1 + z**2).sum(1)
+        """,
+        ["return torch.asinh(z), logdet - 0.5 * torch.log(1 + z**2).sum(1)"],
+    ),
+    "an ldj that is thrown away": (
+        """
+        class Scale(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                return x * self.s.exp(), self.s.sum().expand(len(x))
+
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first, self.second = Scale(), Scale()
+
+            def forward(self, x):
+                x, _ = self.first(x)
+                x = torch.sinh(x)
+                x, ldj = self.second(x)
+                return x, ldj + 0.5 * torch.log(1 + (x / self.second.s.exp())**2).sum(1)
+        """,
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
+def test_what_several_statements_say_is_mended_where_it_stands(
+    name: str, tmp_path: Path
+) -> None:
+    text, expected = IN_SEVERAL_STATEMENTS[name]
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    lines = after(fix)
+    assert expected is None or lines == expected
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert not [f for f in report.findings if f.severity == "error"], report
+
+
+def test_a_mask_that_the_function_makes_and_does_not_use_is_used(
+    tmp_path: Path,
+) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self, slope=0.1):
+            super().__init__()
+            self.slope = slope
+
+        def forward(self, x):
+            y = torch.where(x < 0, self.slope * x, x)
+            mask = (x < 0).to(x)
+            logabsdet = math.log(self.slope) * torch.ones_like(x)
+            return y, logabsdet.sum(1)
+    """
+    path = written(text, tmp_path)
+    fix = fix_of(loaded(path))
+    assert any("mask" in line for line in after(fix))
+    assert fix is not None
+    report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
+    assert report.status == "pass", report

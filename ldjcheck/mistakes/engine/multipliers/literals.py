@@ -6,6 +6,7 @@ At two dims a half may be 1/2 or 1/dims. `0.5 * s` says which, and so does `s / 
 from __future__ import annotations
 
 import ast
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.closeness import EXACTLY
@@ -25,7 +26,7 @@ def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
     """
     for user, position in uses_towards(trace, node):
         others = [a for i, a in enumerate(user.args[:2]) if i != position]
-        if len(others) != 1 or not isinstance(others[0], (int, float)):
+        if len(others) != 1 or not isinstance(others[0], Real):
             continue
         factor = float(others[0])
         if user.name in DIVIDE and position == 0:
@@ -36,7 +37,7 @@ def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
             continue
         if _is_literal(source_text(user.place), float(others[0])):
             return True
-        return False if isinstance(others[0], int) else None
+        return False if isinstance(others[0], Integral) else None
     return None
 
 

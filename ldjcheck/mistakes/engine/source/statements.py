@@ -6,6 +6,7 @@ import ast
 import itertools
 import linecache
 from dataclasses import replace
+from numbers import Real
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
@@ -74,6 +75,15 @@ def written_count(trace: Trace, node: Node) -> float:
         elif number and user.name in DIVIDE and position == 0:
             count /= number
     return count
+
+
+def is_times(trace: Trace, count: int) -> bool:
+    """Return whether the ldj, or a term of it, is multiplied by this number by itself."""
+    return any(
+        node.name in MULTIPLY
+        and any(isinstance(a, Real) and float(a) == count for a in node.args[:2])
+        for node in trace.own
+    )
 
 
 def counting_statement(trace: Trace, node: Node) -> Place | None:
@@ -258,7 +268,7 @@ def _is_number(value: object, factor: float) -> bool:
 
 def _number(value: object) -> float | None:
     """Return the number that an argument is; None when it is learned, or none."""
-    if isinstance(value, (int, float)):
+    if isinstance(value, Real):  # NumPy's too
         return float(value)
     if isinstance(value, Node) and value.value.numel() == 1 and not value.learnable:
         return float(value.value)

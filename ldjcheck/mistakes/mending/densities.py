@@ -1,0 +1,94 @@
+"""Mending a split: what it adds to the ldj becomes a log-density of what it drops."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes import split_prior_wrong
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.rerun import Rehearsal
+from ldjcheck.mistakes.mending.search import runs_with
+from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.rewriting import calls, densities
+from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
+from ldjcheck.records import Fix
+from ldjcheck.revision import Live
+from ldjcheck.tape import shown_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from ldjcheck.mistakes.rewriting.sites import Change, Site
+    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.running.bench import Bench
+
+_SUMMED = 2  # edits of a mean, each verified by integrals
+_NORMALISED = 60  # others, each run once
+
+
+def with_densities(
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
+) -> tuple[Finding, ...]:
+    """Return the findings; of a split whose number is no log-density, with the edit.
+
+    What an integral is off by, a constant and a scale may be: that is known where it was
+    measured. Whether a sum in the place of a mean is a density, another integral says.
+    """
+    asked = [f for f in findings if _is_asked(f)]
+    if len(asked) != 1 or sum(f.severity == "error" for f in findings) != 1:
+        return findings
+    place = asked[0].location
+    assert place is not None
+    live = Live([real_file(place)])
+    if not live.sources:
+        return findings
+    sites = sites_for(live, place, None, ())
+    few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
+    verification = Verification(bench, comparison, few)
+    rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
+    tries = (*_agreeing(live, sites, rehearsal), *_summed(sites))
+    for change in tries:
+        after = verification.compared(live, change.replacements)
+        if after is None or not _is_right(after):
+            continue
+        (file,) = live.sources
+        fix = Fix(
+            applicability="verified",
+            residual_after=verification.largest(after),
+            edits=tuple(
+                edits_of(live.sources[file], change.replacements, shown_file(file))
+            ),
+        )
+        return tuple(replace(f, fix=fix) if f is asked[0] else f for f in findings)
+    return findings
+
+
+def _is_asked(finding: Finding) -> bool:
+    named = finding.code == split_prior_wrong.RULE.code and finding.fix is None
+    return named and finding.direction == "forward" and finding.location is not None
+
+
+def _agreeing(
+    live: Live, sites: Sequence[Site], rehearsal: Rehearsal
+) -> Iterator[Change]:
+    """Yield the first edit after which what is reported integrates to 1, as measured."""
+    if not len(rehearsal) or not rehearsal.shows_mistake:
+        return
+    drafted = (change for site in sites for change in densities.normalised(site))
+    for change in itertools.islice(drafted, _NORMALISED):
+        if runs_with(live, change.replacements, rehearsal.agrees):
+            yield change
+            return
+
+
+def _summed(sites: Sequence[Site]) -> Iterator[Change]:
+    drafted = (change for site in sites for change in calls.summed(site))
+    yield from itertools.islice(drafted, _SUMMED)
+
+
+def _is_right(after: Comparison) -> bool:
+    if after.forward.check.status != "pass":
+        return False
+    return after.inverse.check.status in ("pass", "not-available")

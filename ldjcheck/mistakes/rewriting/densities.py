@@ -1,0 +1,82 @@
+"""Edits that make a log-density of what is nearly one: its constant, its scale, its sum."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor
+from ldjcheck.revision import call_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.mistakes.rewriting.sites import Change, Site
+
+
+def normalised(site: Site) -> Iterator[Change]:
+    """Yield edits that take off what a log-density of one entry lacks.
+
+    The constant of the normal density, or the log of a scale that the function divides by.
+    """
+    lacking = [*_constants(site), *_log_scales(site)]
+    for value in _entries(site):
+        text = site.text(value)
+        for index, term in enumerate(lacking):
+            yield site.put(value, f"{text} - {term}", 0.1 + index / 50)
+        for index, term in enumerate(lacking[1:]):
+            if lacking[0] != term:
+                both = f"{text} - {term} - {lacking[0]}"
+                yield site.put(value, both, 0.5 + index / 50)
+
+
+def _entries(site: Site) -> Iterator[ast.expr]:
+    """Yield what may be a log-density of each entry: what is assigned, what is summed."""
+    statement = site.statement
+    squares = any(
+        (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow))
+        or call_name(node) in ("pow", "square")
+        for node in ast.walk(statement)
+    )
+    if not squares:
+        return
+    if isinstance(statement, ast.Assign):
+        yield statement.value
+    for node in site.expressions:
+        if isinstance(node, ast.Call) and call_name(node) == "sum":
+            inner = argument_of(site, node)
+            if isinstance(inner, ast.BinOp):
+                yield inner
+
+
+def _constants(site: Site) -> Iterator[str]:
+    for module, pi in (("math", "math.pi"), ("numpy", "numpy.pi")):
+        name = site.modules.get(module)
+        if name is not None:
+            yield f"0.5 * {name}.log(2 * {pi.replace(module, name)})"
+            return
+    torch = site.modules.get("torch", "torch")
+    yield f"0.5 * {torch}.log({torch}.tensor(2 * {torch}.pi))"
+
+
+def _log_scales(site: Site) -> Iterator[str]:
+    """Yield the logs of what the function scales by: the arguments of its exponentials."""
+    found: dict[str, None] = {}
+    for node in site.inside:
+        if not isinstance(node, ast.Call) or call_name(node) != "exp":
+            continue
+        inner = argument_of(site, node)
+        while isinstance(inner, ast.UnaryOp):
+            inner = inner.operand
+        if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mult):
+            sides = (inner.left, inner.right)
+            whole = (s for s in sides if not _is_number(s))
+            inner = next(whole, None)
+        if inner is not None:
+            found.setdefault(as_factor(site, inner))
+    yield from found
+
+
+def _is_number(node: ast.expr) -> bool:
+    bare = node.operand if isinstance(node, ast.UnaryOp) else node
+    return isinstance(bare, ast.Constant)
