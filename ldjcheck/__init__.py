@@ -51,6 +51,13 @@ def __getattr__(name: str) -> object:
     return getattr(import_module(_HOMES[name]), name)
 
 
+def load_ipython_extension(shell: object) -> None:
+    """Add `%ldjcheck Layer --shape 5` to IPython, for `%load_ext ldjcheck`."""
+    from ldjcheck.cli.magic import load
+
+    load(shell)
+
+
 def __dir__() -> list[str]:
     """Return the public names, loaded or not."""
     return sorted({*globals(), *__all__})

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import linecache
 import os
 import re
 import sysconfig
 import traceback
+from dataclasses import dataclass
 from dis import opmap
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
@@ -102,6 +108,40 @@ def _raw_message(error: BaseException) -> str | None:
         return str(error)
     except Exception:  # a message that cannot even be made is no reason to stop
         return None
+
+
+@dataclass(frozen=True, slots=True)
+class RunningLine:
+    """A line of the user's that is running now."""
+
+    file: str
+    line: int
+    text: str
+    is_import: bool  # at a module's top level, or called from there
+
+
+def running_line(frame: FrameType | None, until: CodeType) -> RunningLine | None:
+    """Return the user's line that runs in a frame, or that has called what does.
+
+    While a module is imported, that is the line at its top level. Looked at are the
+    callers up to `until`.
+    """
+    found = None
+    for caller, line in traceback.walk_stack(frame):
+        code = caller.f_code
+        file = code.co_filename
+        if code is until or (found is not None and is_ours(file)):
+            break
+        installed = any(part in file for part in _PACKAGES)
+        if installed or _is_plumbing(file) or _is_library(file):
+            continue
+        is_import = code.co_name == "<module>"
+        if found is None or is_import:
+            text = linecache.getline(file, line).strip()
+            found = RunningLine(file, line, text, is_import)
+        if is_import:
+            break
+    return found
 
 
 def is_users(error: BaseException) -> bool:

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
+
+    import pluggy
 
     from ldjcheck.pytest_plugin.fixture import Ldj
     from ldjcheck.pytest_plugin.summary import Summary
@@ -181,12 +183,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    """Hand what was heard to the report of the test, which crosses processes."""
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
+    """Hand what was heard to the report of the test, which crosses processes.
+
+    A test that fails after a look at a wrong layer shows what is wrong with it.
+    """
     from ldjcheck.pytest_plugin.recording import hand_on
 
-    hand_on(item)
-    yield
+    screens = hand_on(item)
+    outcome = yield
+    if screens:
+        report = outcome.get_result()
+        if report.failed:
+            report.sections += [("ldjcheck", screen) for screen in screens]
 
 
 @pytest.fixture

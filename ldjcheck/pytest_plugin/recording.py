@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 PROPERTY = "ldjcheck"
 """The name of the user property in which results travel."""
 
+_SHOWN = 3  # layers of one test
 _HEARD = pytest.StashKey[list[Heard]]()
 
 
@@ -30,15 +31,23 @@ def hearing(item: pytest.Item) -> Iterator[None]:
         LISTENER.reset(token)
 
 
-def hand_on(item: pytest.Item) -> None:
-    """Put what was heard since the last time into the test's user properties."""
+def hand_on(item: pytest.Item) -> tuple[str, ...]:
+    """Put what was heard since the last time into the test's user properties.
+
+    Return the screens of wrong layers that the test has only looked at: where it fails,
+    by `assert report.status == "pass"` say, nothing else tells what was found.
+    """
     heard = item.stash.get(_HEARD, [])
     if not heard:
-        return
+        return ()
+    looked = [e.report for e in heard if not e.asserted and e.report.status != "pass"]
     is_whole = item.config.getoption("ldj_report") is not None
     for each in heard:
         item.user_properties.append((PROPERTY, _told(each, item, is_whole=is_whole)))
     heard.clear()
+    screens = tuple(str(report) for report in looked[:_SHOWN])
+    more = len(looked) - len(screens)
+    return (*screens, *([f"{more} more were not right either"] if more else []))
 
 
 def _told(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:

@@ -21,6 +21,7 @@ _WORDS = {
     "unproven": "unproven",
     "error": "not checked",
     "expected": "as expected",
+    "meant": "not right in a test that passes",
 }
 _EXIT_CODES = (("error", 2), ("fail", 1), ("unproven", 3))  # the first that applies
 _SEVERITIES = ("error", "unproven", "warning", "note")
@@ -72,17 +73,22 @@ class Summary:
             results=results,
         )
 
-    def _once(self) -> list[tuple[str, Mapping[str, Any]]]:
-        """Return all checks, sorted by test; those of one parametrized layer once."""
-        seen: dict[tuple[str, int], tuple[str, Mapping[str, Any]]] = {}
-        for (nodeid, number), told in sorted(self.told.items(), key=lambda it: it[0]):
-            seen.setdefault((told["result"]["target"], number), (nodeid, told))
-        return [seen[key] for key in sorted(seen)]
+    def _once(self) -> list[tuple[tuple[str, int], Mapping[str, Any]]]:
+        """Return all checks, sorted by layer; those of one parametrized layer once."""
+        seen: dict[tuple[str, int], Mapping[str, Any]] = {}
+        for key, told in sorted(self.told.items(), key=lambda it: it[0]):
+            seen.setdefault(_layer(key, told), told)
+        return sorted(seen.items(), key=lambda it: it[0])
 
     def lines(self) -> Iterator[str]:
         """Yield how many layers came out how, and what was found where."""
         checks = self._once()
-        statuses = [_status(told) for _, told in checks]
+        failed = {
+            _layer(key, told)
+            for key, told in self.told.items()
+            if key[0] in self.failed
+        }
+        statuses = [_status(told, fails=each in failed) for each, told in checks]
         counts = [(statuses.count(key), word) for key, word in _WORDS.items()]
         parts = [_plural(count, word) for count, word in counts if count]
         yield f"{_layers(len(checks))} checked: {', '.join(parts)}"
@@ -115,12 +121,24 @@ class Summary:
         return dict(sorted(found.items(), key=lambda it: _rank(it[0])))
 
 
-def _status(told: Mapping[str, Any]) -> str:
-    """Return a result's status, or `expected` where all that is wrong was expected."""
+def _layer(test: tuple[str, int], told: Mapping[str, Any]) -> tuple[str, int]:
+    """Return which layer a check is of: tests of one parametrized layer share it."""
+    return told["result"]["target"], test[1]
+
+
+def _status(told: Mapping[str, Any], *, fails: bool) -> str:
+    """Return a result's status, or `expected` where all that is wrong was expected.
+
+    It is `meant` where no test of it failed: one that looks at a layer may want it wrong.
+    """
     result = told["result"]
     grave = [f for f in result["findings"] if f["severity"] in ("error", "unproven")]
     is_known = grave and all(f["code"] in told["struck"] for f in grave)
-    return "expected" if is_known else str(result["status"])
+    if is_known:
+        return "expected"
+    status = str(result["status"])
+    is_let = status == "pass" or (status == "unproven" and told["asserted"])
+    return status if fails or is_let else "meant"
 
 
 def _rank(key: tuple[str, str, str]) -> tuple[int, str]:

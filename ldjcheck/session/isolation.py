@@ -20,15 +20,18 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.records import Underway
+from ldjcheck.tracebacks import RunningLine, running_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import ForkContext, SpawnContext
     from multiprocessing.process import BaseProcess
+    from types import FrameType
 
 _GLANCE = 0.1  # seconds between two looks at whether the process still lives
 _GRACE = 1.0  # seconds that a process may take to leave after its answer
+_LAST_WORDS = 0.5  # seconds that it may take to say which line it is in
 _RESERVE = 5  # seconds after the limit at which an orphaned process ends itself
 
 
@@ -57,13 +60,14 @@ class Died:
 class TimedOut:
     """The process was ended because its time was over.
 
-    `told` is the last thing that the function told before, if it told any, and `doing`
-    what it said that it was doing.
+    `told` is the last thing that the function told before, if it told any, `doing` what
+    it said that it was doing, and `place` the line of the user's that was running.
     """
 
     seconds: float
     told: Any = None
     doing: str | None = None
+    place: RunningLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +122,7 @@ def start(
     )
     process.start()
     writer.close()
-    return Running(process, reader, timeout)
+    return Running(process, reader, timeout, tells=tells)
 
 
 def wait_for(processes: Sequence[Running]) -> None:
@@ -130,14 +134,17 @@ class Running:
     """A process that is at work, and what is known of how it ends."""
 
     def __init__(
-        self, process: BaseProcess, reader: Connection, timeout: float
+        self, process: BaseProcess, reader: Connection, timeout: float, *, tells: bool
     ) -> None:
         self.process = process
+        self.tells = tells
         self.reader = reader
         self.timeout = timeout
         self.deadline = time.monotonic() + timeout
         self.told: Any = None
         self.doing: str | None = None
+        self.place: RunningLine | None = None
+        self.is_asked = False  # which line it is in
 
     @property
     def left(self) -> float:
@@ -150,19 +157,35 @@ class Running:
         The process is looked at again and again: its sentinel would stay silent while
         processes that it started hold on to what they inherited.
         """
+        if self.left <= 0:
+            self._ask_for_the_line()
         while self.reader.poll():
             answer = _answer(self.process, self.reader)
+            if isinstance(answer, Died) and self.is_asked:
+                break  # what does not listen may die of being asked
             if not isinstance(answer, _Told):
                 return answer
             if isinstance(answer.value, Underway):
                 self.doing = answer.value.what
+            elif isinstance(answer.value, RunningLine):
+                self.place = answer.value
             else:
                 self.told = answer.value
-        if self.process.exitcode is not None and not self.reader.poll():
+        is_gone = self.process.exitcode is not None and not self.reader.poll()
+        if is_gone and not self.is_asked:
             return Died(how_it_ended(self.process.exitcode))
         if self.left <= 0:
-            return TimedOut(self.timeout, self.told, self.doing)
+            return TimedOut(self.timeout, self.told, self.doing, self.place)
         return None
+
+    def _ask_for_the_line(self) -> None:
+        """Let a process whose time is over say where it is, if it listens."""
+        if self.is_asked or not hasattr(signal, "SIGUSR1") or not self.tells:
+            return
+        self.is_asked = True
+        if self.process.pid is not None and self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGUSR1)
+            self.reader.poll(_LAST_WORDS)
 
     def end(self) -> None:
         """End the process, and those that it started."""
@@ -193,6 +216,8 @@ def _work(
         with suppress(OSError):  # user code closed what it does not own
             writer.send_bytes(pickle.dumps(_Told(value)))
 
+    if tells and hasattr(signal, "SIGUSR1"):
+        signal.signal(signal.SIGUSR1, lambda _, frame: _tell_line(frame, tell))
     try:
         said = {"tell": tell} if tells else {}
         outcome = Finished(function(*arguments, **said))
@@ -203,6 +228,12 @@ def _work(
         writer.send_bytes(answer)
     except OSError:  # user code closed what it does not own
         os._exit(1)
+
+
+def _tell_line(frame: FrameType | None, tell: Callable[[Any], None]) -> None:
+    line = running_line(frame, _work.__code__)
+    if line is not None:
+        tell(line)
 
 
 def separate(timeout: float) -> None:

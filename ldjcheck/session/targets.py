@@ -30,7 +30,7 @@ from ldjcheck.targets import (
     refused,
     trouble_ahead,
 )
-from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
 
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ldjcheck.checking import Tell
     from ldjcheck.records import Layer, Options, Suppression
     from ldjcheck.session.isolation import Running
+    from ldjcheck.tracebacks import RunningLine
 
 
 class Checker(NamedTuple):
@@ -334,6 +335,7 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
             f"No answer within {outcome.seconds:g} seconds, so I stopped it.",
             (
                 *((f"It was {outcome.doing}.",) if outcome.doing else ()),
+                *(_where(outcome.place) if outcome.place else ()),
                 "The limit is for importing, building and calls together.",
                 f"Give it more time with: --timeout {2 * outcome.seconds:g}",
             ),
@@ -342,6 +344,20 @@ def _no_answer(outcome: Died | TimedOut) -> CannotCheckError:
         "LDJ005",
         f"Its process ended before the check did: {outcome.how}.",
         ("The other targets of this call are not affected.",),
+    )
+
+
+def _where(place: RunningLine) -> tuple[str, ...]:
+    """Return the line that took the time, and how to keep it out of an import."""
+    file = shown_path(place.file)
+    if not place.is_import:
+        return (f"It was in line {place.line} of {file}:", f"  {place.text}")
+    return (
+        f"Importing it hangs in line {place.line} of {file}:",
+        f"  {place.text}",
+        "Put what trains or downloads, and what needs that, under",
+        '  if __name__ == "__main__":',
+        "at the end of the file: a check imports only what stands above.",
     )
 
 

@@ -12,7 +12,7 @@ from ldjcheck.records import Layer, Target
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
 from ldjcheck.targets.nearby import likely_layers
-from ldjcheck.targets.sources import file, module, notebook
+from ldjcheck.targets.sources import file, module, notebook, script
 from ldjcheck.targets.survey import Survey, survey
 
 if TYPE_CHECKING:
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
 
     from ldjcheck.targets.sources.source import Source, SourceKind
 
-SOURCE_KINDS: tuple[SourceKind, ...] = (file.KIND, notebook.KIND, module.KIND)
+SOURCE_KINDS: tuple[SourceKind, ...] = (
+    script.KIND,
+    file.KIND,
+    notebook.KIND,
+    module.KIND,
+)
 """Every kind of source, in the order of asking."""
 
 
@@ -111,8 +116,9 @@ def _what_to_give(error: CannotCheckError, source: Source) -> tuple[str, ...]:
     absent = re.search(r"NameError: name '(\w+)' is not defined", error.message)
     if absent is None or absent[1] not in source.known or not source.notes:
         return ()
+    end = "line of the file" if source.file else "cell of the notebook"
     return (
-        f"Give {absent[1]} in a last cell of the notebook, and I need no more:",
+        f"Give {absent[1]} in a last {end}, and I need no more:",
         f"  {absent[1]} = ...",
     )
 

@@ -41,9 +41,36 @@ def test_what_was_told_last_is_kept_when_time_is_over() -> None:
         tell({"more": [1, 2]})
         time.sleep(60)
 
-    assert run_isolated(slow, timeout=0.5, tells=True) == TimedOut(
-        0.5, {"more": [1, 2]}
-    )
+    outcome = run_isolated(slow, timeout=0.5, tells=True)
+    assert isinstance(outcome, TimedOut)
+    assert outcome.told == {"more": [1, 2]}
+
+
+def test_the_line_that_hangs_is_known() -> None:
+    def called(*, tell: Callable[[Any], None]) -> None:
+        time.sleep(60)
+
+    def imported(*, tell: Callable[[Any], None]) -> None:
+        exec(compile("import time\n\ntime.sleep(60)", "flow.py", "exec"), {})
+
+    places = []
+    for hangs in (called, imported):
+        outcome = run_isolated(hangs, timeout=0.5, tells=True)
+        assert isinstance(outcome, TimedOut)
+        assert outcome.place is not None
+        places.append(outcome.place)
+    call, load = places
+    assert (call.text, call.is_import) == ("time.sleep(60)", False)
+    assert (load.file, load.line, load.is_import) == ("flow.py", 3, True)
+
+
+def test_a_process_that_cannot_be_asked_for_its_line_is_ended_all_the_same() -> None:
+    def restless(*, tell: Callable[[Any], None]) -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_DFL)
+        time.sleep(60)
+
+    outcome = run_isolated(restless, timeout=0.5, tells=True)
+    assert outcome == TimedOut(0.5)
 
 
 def test_what_was_told_on_the_way_is_not_the_end() -> None:

@@ -182,6 +182,7 @@ def test_a_target_that_hangs_is_given_up(run: Callable[..., Session]) -> None:
     hung, sound = session.run.results
     assert "1 seconds" in hung.findings[0].message
     assert "--timeout 2" in hung.findings[0].evidence[-1]
+    assert "time.sleep(60)" in "\n".join(hung.findings[0].evidence)
     assert 1.0 <= hung.seconds < 10.0
     assert sound.status == "pass"
 

@@ -299,4 +299,31 @@ class Case(unittest.TestCase):
 """
     )
     result.assert_outcomes(passed=4)
-    result.stdout.fnmatch_lines(["4 layers checked: 3 pass, 1 mistake"])
+    result.stdout.fnmatch_lines(
+        ["4 layers checked: 3 pass, 1 not right in a test that passes"]
+    )
+
+
+def test_a_failing_test_that_looks_at_a_wrong_layer_shows_what_is_wrong(
+    run: Runs,
+) -> None:
+    source = """
+def test_looked_at(ldj):
+    assert ldj.check(Scale()).status == "pass"
+    assert ldjcheck.check(Flipped()).status == "pass"
+
+def test_meant_so(ldj):
+    assert ldj.check(Flipped()).status == "fail"
+"""
+    result = run(source)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*assert 'fail' == 'pass'",
+            "*- ldjcheck -*",
+            "*FAIL  LDJ104 sign-flipped",
+            "*return y, -ldj",
+            "3 layers checked: 1 pass, 1 mistake, 1 not right in a test that passes",
+        ]
+    )
+    assert result.stdout.str().count("fix, run") == 1

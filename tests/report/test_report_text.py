@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_runs import (
+    CONTRACT,
     DIMS_FACTOR,
     ERROR,
     FAIL,
@@ -345,3 +346,19 @@ def test_any_layer_fits_its_screen(result: Result, typed: bool) -> None:
     most = 8 if result.status == "pass" else 30
     assert len(text.splitlines()) - 1 <= most
     assert max(map(columns, text.splitlines())) <= 80
+
+
+def test_a_pass_with_two_notes_names_every_check_in_full() -> None:
+    gradient = dataclasses.replace(CONTRACT, name="gradient", direction="inverse")
+    forth = dataclasses.replace(PASSED, direction="forward", wrt="noise")
+    note = dataclasses.replace(MUTATED, code="LDJ212", name="single-precision")
+    result = dataclasses.replace(
+        PASS,
+        convention="accumulator",
+        kind="dequantization",
+        checks=(forth, PASSED, ROUND_TRIP, CONTRACT, gradient),
+        findings=(MUTATED, note),
+    )
+    shown = render(run(result), Style(color=False, verbosity=0))
+    assert "accumulator, dequantization; ok: round trip, contract, gradient" in shown
+    assert "..." not in shown

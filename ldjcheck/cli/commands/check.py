@@ -69,9 +69,9 @@ def _check(
     from ldjcheck.session.targets import Request, cores, run_session
 
     started = time.time()
-    ignored = _ignored(targets, settings["ignore"]) or file.everywhere
+    ignored = ignored_by(targets, settings["ignore"]) or file.everywhere
     request = Request(
-        options=replace(_options(settings), ignore=ignored),
+        options=replace(options_of(settings), ignore=ignored),
         kwargs=settings["kwarg"],
         inputs=settings["inputs"],
         weights=settings["weights"],
@@ -121,7 +121,7 @@ def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
             )
 
 
-def _options(settings: dict[str, Any]) -> Options:
+def options_of(settings: dict[str, Any]) -> Options:
     """Return the options of the check; keyword arguments are evaluated later."""
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
     is_drawn = any(each.drawn for each, _ in settings["formats"])
@@ -133,7 +133,7 @@ def _options(settings: dict[str, Any]) -> Options:
     return Options(**given)
 
 
-def _ignored(
+def ignored_by(
     targets: tuple[str, ...], given: Sequence[tuple[str, ...]]
 ) -> tuple[Suppression, ...]:
     """Return what the command line ignores; expected to occur where one layer is meant."""

@@ -151,8 +151,6 @@ def _also(result: Result, room: _Room, style: Style) -> Block:
     lines = (
         wrap("; ".join(given), style.width, "  ", "    ", room.also) if given else []
     )
-    named = {"convention": result.convention, "kind": result.kind}
-    parts = [f"{what} {one_line(it)}" for what, it in named.items() if it]
     untracked = {f.direction for f in result.findings if f.code == "LDJ303"}
     is_compared = result.status == "pass"
     by_outcome: dict[str, list[str]] = {}
@@ -166,12 +164,26 @@ def _also(result: Result, room: _Room, style: Style) -> Block:
         if check.status == "not-available" and check.direction in untracked:
             word = "ldj not tracked"
         by_outcome.setdefault(word, []).append(label(check))
-    words = [", ".join(parts)] if parts else []
     ranked = sorted(by_outcome.items(), key=lambda item: item[0] != "ok")
-    words += [f"{word}: {_listed(names)}" for word, names in ranked]
-    if words:
-        lines += wrap("; ".join(words), style.width, "  ", "    ", room.also)
-    return lines
+    words = [f"{word}: {_listed(names)}" for word, names in ranked]
+    return [*lines, *_understood(result, words, room, style)]
+
+
+def _understood(result: Result, words: list[str], room: _Room, style: Style) -> Block:
+    """Return how the layer was called and what came of the checks, nothing cut in words.
+
+    What the convention and the kind are is left unsaid first: their names tell it.
+    """
+    named = {"convention": result.convention, "kind": result.kind}
+    known = {what: one_line(it) for what, it in named.items() if it}
+    whole = [", ".join(f"{what} {it}" for what, it in known.items())]
+    lines: Block = []
+    for start in (whole, [", ".join(known.values())]):
+        text = "; ".join(filter(None, [*start, *words]))
+        lines = wrap(text, style.width, "  ", "    ") if text else []
+        if len(lines) <= room.also:
+            return lines
+    return wrap(text, style.width, "  ", "    ", room.also)
 
 
 def _listed(names: list[str]) -> str:

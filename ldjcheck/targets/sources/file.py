@@ -38,11 +38,16 @@ def load(name: str, _: Sequence[str] = ()) -> Source:
     path = Path(name).expanduser().absolute()
     tree = parsed(name, path)
     with users_fault("LDJ001", f"Importing {name}", *_reproduce(name)):
-        root = _root(path, tree)
-        sys.path[:0] = dict.fromkeys((str(root), os.getcwd()))
-        sys.path += providers(path, tree)
-        module = _import(path, root)
+        module = _import(path, importable(path, tree))
     return Source(name=name, namespace=vars(module), module=module.__name__, file=path)
+
+
+def importable(path: Path, tree: ast.AST) -> Path:
+    """Let what the file imports be found; return the folder to import the file from."""
+    root = climbs_to(path, tree)
+    sys.path[:0] = dict.fromkeys((str(root), os.getcwd()))
+    sys.path += providers(path, tree)
+    return root
 
 
 def parsed(name: str, path: Path) -> ast.Module:
@@ -63,7 +68,7 @@ def _reproduce(name: str) -> tuple[str, ...]:
     return ("The same without ldjcheck:", f"  python {name}")
 
 
-def _root(path: Path, tree: ast.AST) -> Path:
+def climbs_to(path: Path, tree: ast.AST) -> Path:
     """Return the folder to import from: above every package that the file is in.
 
     A folder is a package when it has an `__init__.py`, or when the file's relative
@@ -112,14 +117,26 @@ def _import(path: Path, root: Path) -> ModuleType:
         if not path.samefile(str(module.__file__)):
             raise ImportError(f"{name} is already loaded from {module.__file__}")
         return module
-    # A lone file goes by its own name, unless that name is taken (`types.py`).
+    module = empty_module(path)
+    assert module.__spec__ is not None
+    assert module.__spec__.loader is not None
+    module.__spec__.loader.exec_module(module)
+    return module
+
+
+def empty_module(path: Path) -> ModuleType:
+    """Return the module of a lone file, known to Python by its name; nothing is run.
+
+    Raises:
+        ImportError: It is no module's file.
+    """
+    # It goes by its own name, unless that name is taken (`types.py`).
     taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
     name = f"{path.stem}_py" if taken else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")
     module = sys.modules[name] = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     return module
 
 

@@ -50,6 +50,12 @@ class SourceKind:
     explore: Callable[[str], Grounds]
 
 
+HERE = "this session"
+"""The source of what is typed into a running Python."""
+
+
 def command(source: str, expr: str) -> str:
     """Return what to type to check `expr` of `source`, quoted for a shell."""
+    if source == HERE:
+        return f"%ldjcheck {expr}"
     return f"ldjcheck {shlex.quote(f'{source}:{expr}')}"

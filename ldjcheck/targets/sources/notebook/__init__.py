@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import os
-import re
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,6 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.sources.definitions import own_names
 from ldjcheck.targets.sources.file import providers
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import (
@@ -24,14 +22,18 @@ from ldjcheck.targets.sources.notebook.document import (
     read_cells,
     statements_of,
 )
-from ldjcheck.targets.sources.notebook.names import names_in
+from ldjcheck.targets.sources.notebook.exploring import (
+    grounds_of,
+    layer_classes,
+    needs_of,
+)
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
     remember_lines,
     run_parts,
 )
 from ldjcheck.targets.sources.notebook.slicing import Notebook, slice_for
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.source import Source, SourceKind
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
     from ldjcheck.targets.sources.notebook.document import Cell
     from ldjcheck.targets.sources.notebook.names import Names
     from ldjcheck.targets.sources.notebook.slicing import Part, Slice
+    from ldjcheck.targets.sources.source import Grounds
 
 
 def accepts(name: str) -> bool:
@@ -63,7 +66,8 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         source, skipped = _run(opened, cut)
-    notes = telling.notes(cut, skipped, len(opened.notebook.statements))
+    count = len(opened.notebook.statements)
+    notes = telling.notes(cut, skipped, count, "notebook")
     return replace(source, notes=notes)
 
 
@@ -98,26 +102,8 @@ def explore(name: str) -> Grounds:
         CannotCheckError: LDJ001, when the file is missing, or is no Python notebook.
     """
     opened = _open(name)
-    nodes = tuple(s.node for s in opened.notebook.statements)
-    own = own_names(nodes)
-    wanted = [n for n, node in own.items() if _may_be_layer(node, own)]
-    needs = names_in(_tuple_of(wanted))
-    cut = slice_for(opened.notebook, needs, is_vital=False)
     with users_fault("LDJ001", f"Looking through {name}"):
-        source, skipped = _run(opened, cut)
-    makers = {n for n, node in own.items() if getattr(node, "value", None) is None}
-    troubles = {
-        name: f"{part.statement.place} {why}"
-        for part, why in skipped
-        for name in part.names & set(wanted)
-        if name in makers or names_in(part.node).reads & makers
-    }
-    troubles |= {
-        name: f"not run: {blocked.statement.place} {blocked.why}"
-        for blocked in cut.blocked
-        for name in blocked.names & set(wanted)
-    }
-    return Grounds(source=source, statements=nodes, troubles=troubles)
+        return grounds_of(opened.notebook, lambda cut: _run(opened, cut))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +129,7 @@ def _open(name: str) -> _Opened:
         name=name,
         namespace={},
         known=notebook.bound,
-        layers=tuple(_layer_classes(notebook)),
+        layers=tuple(layer_classes(notebook)),
         module=f"{path.stem}_cell",
     )
     return _Opened(path=path, cells=cells, notebook=notebook, source=source)
@@ -151,7 +137,7 @@ def _open(name: str) -> _Opened:
 
 def _refuse_unknown(opened: _Opened, wanted: Sequence[str]) -> Names:
     """Return what the wanted expressions read; a name that nothing binds is refused."""
-    needs, expr = names_in(_tuple_of(wanted)), " ".join(wanted)
+    needs, expr = needs_of(wanted), " ".join(wanted)
     telling.refuse_unknown(needs, opened.notebook, opened.cells, opened.source, expr)
     return needs
 
@@ -169,40 +155,6 @@ def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
         lambda part, why: skipped.append((part, why)),
     )
     return replace(opened.source, namespace=namespace), skipped
-
-
-def _may_be_layer(node: ast.stmt, own: dict[str, ast.stmt]) -> bool:
-    """Return whether a statement defines a class or function, or calls one to make it."""
-    value = getattr(node, "value", None)
-    if value is None:
-        return True
-    if not isinstance(value, ast.Call):
-        return False
-    maker = ast.unparse(value.func).rpartition(".")[2]
-    return maker in own or maker[:1].isupper()  # classes begin with a capital
-
-
-def _tuple_of(wanted: Sequence[str]) -> ast.AST:
-    """Return the expressions as one; what cannot be read wants nothing."""
-    found = []
-    for text in wanted:
-        try:
-            found.append(ast.parse(text, mode="eval").body)
-        except SyntaxError:  # said when it is evaluated
-            continue
-    return ast.Expr(ast.Tuple(found, ast.Load()))
-
-
-def _layer_classes(notebook: Notebook) -> list[str]:
-    """Return the classes that are run like layers, in their order."""
-    nodes = (s.node for s in notebook.statements)
-    return list(dict.fromkeys(
-        node.name for node in nodes
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and any(
-            isinstance(inner, ast.FunctionDef) and re.fullmatch("forward|_call", inner.name)
-            for inner in node.body
-        )
-    ))  # fmt: skip
 
 
 def _missing(name: str, path: Path) -> CannotCheckError:

@@ -21,9 +21,12 @@ class NotANotebookError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """A code cell. `number` counts all cells, text cells too, from 1."""
+    """A code cell, or a whole script.
 
-    number: int
+    `number` counts all cells, text cells too, from 1; a script has none.
+    """
+
+    number: int | None
     file: str  # the name that it is compiled under
     text: str  # Python: without magics
     fault: SyntaxError | None = None  # why it is no Python
@@ -31,15 +34,17 @@ class Cell:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A statement at the left margin of a cell."""
+    """A statement at the left margin of a cell or script."""
 
     cell: Cell
     node: ast.stmt
 
     @property
     def place(self) -> str:
-        """The place in words: `cell 27, line 3`."""
-        return f"cell {self.cell.number}, line {self.node.lineno}"
+        """The place in words: `cell 27, line 3`, or `line 3` of a script."""
+        line = f"line {self.node.lineno}"
+        number = self.cell.number
+        return line if number is None else f"cell {number}, {line}"
 
 
 def read_cells(path: Path) -> tuple[Cell, ...]:

@@ -1,4 +1,4 @@
-"""Running the chosen statements of a notebook, cell by cell, with nothing else."""
+"""Running the chosen statements of a notebook or a script, with nothing else."""
 
 from __future__ import annotations
 import __future__ as futures
@@ -48,17 +48,44 @@ def run_parts(
             if name not in modules:
                 modules[name] = sys.modules[name] = _module(name, cell.file)
             namespace["__name__"], namespace["__file__"] = name, cell.file
-            try:
-                tree = ast.Module([_as_main(part.node)], [])
-                exec(compile(tree, cell.file, "exec", flags, True), namespace)
-            except (Exception, SystemExit) as error:
-                if part.is_vital:
-                    raise
-                skip(part, f"raised {type(error).__name__}: {error}")
+            _run_part(part, _as_main(part.node), namespace, flags, skip)
     own = {name: value for name, value in namespace.items() if name[:2] != "__"}
     for module in modules.values():
         vars(module).update(own)  # what looks for a class in its module finds it
     return namespace
+
+
+def run_in_module(
+    parts: tuple[Part, ...],
+    module: ModuleType,
+    flags: int,
+    skip: Callable[[Part, str], None],
+) -> None:
+    """Run the parts of a script in its module, as an import of it would.
+
+    What is not vital is left out when it raises: `skip(part, why)` is then called.
+    """
+    with _without_network():
+        for part in parts:
+            _run_part(part, part.node, vars(module), flags, skip)
+
+
+def _run_part(
+    part: Part,
+    node: ast.stmt,
+    namespace: dict[str, Any],
+    flags: int,
+    skip: Callable[[Part, str], None],
+) -> None:
+    try:
+        code = compile(
+            ast.Module([node], []), part.statement.cell.file, "exec", flags, True
+        )
+        exec(code, namespace)
+    except (Exception, SystemExit) as error:
+        if part.is_vital:
+            raise
+        skip(part, f"raised {type(error).__name__}: {error}")
 
 
 def future_flags(statements: tuple[Statement, ...]) -> int:
@@ -115,7 +142,7 @@ def _without_network() -> Iterator[None]:
     """Refuse connections: what downloads without looking like it then raises."""
 
     def refuse(*_: Any, **__: Any) -> NoReturn:
-        raise PermissionError("a check of a notebook does not use the network")
+        raise PermissionError("a check of this source does not use the network")
 
     names = socket.getaddrinfo
     socket.getaddrinfo = refuse

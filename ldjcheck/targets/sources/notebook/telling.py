@@ -1,4 +1,4 @@
-"""What is said about a notebook: what ran, what did not, and what cannot be had."""
+"""What is said of a notebook or script: what ran, what not, and what cannot be had."""
 
 from __future__ import annotations
 
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from ldjcheck.targets.sources.notebook.document import Cell
     from ldjcheck.targets.sources.notebook.names import Names
-    from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice
+    from ldjcheck.targets.sources.notebook.slicing import (
+        Blocked,
+        Notebook,
+        Part,
+        Slice,
+    )
 
 _NAMED = 5  # names of statements that are listed
 
@@ -59,8 +64,8 @@ def refuse_unknown(
 def refuse_blocked(needs: Names, cut: Slice, source: Source) -> None:
     """Raise LDJ002 for a needed name that only a statement binds which is not run."""
     for blocked in cut.blocked:
-        names = sorted(blocked.names & needs.reads)
-        if names and needs.reads & _bound(blocked.statement.node):
+        if binds_needed(blocked, needs):
+            names = sorted(blocked.names & needs.reads)
             statement = blocked.statement
             line = _first_line(statement.node)
             raise CannotCheckError(
@@ -78,10 +83,16 @@ def refuse_blocked(needs: Names, cut: Slice, source: Source) -> None:
             )
 
 
+def binds_needed(blocked: Blocked, needs: Names) -> bool:
+    """Return whether a needed name is bound by this statement, which is not run."""
+    is_for_it = bool(blocked.names & needs.reads)
+    return is_for_it and bool(needs.reads & _bound(blocked.statement.node))
+
+
 def notes(
-    cut: Slice, skipped: Sequence[tuple[Part, str]], count: int
+    cut: Slice, skipped: Sequence[tuple[Part, str]], count: int, what: str
 ) -> tuple[str, ...]:
-    """Return what was run of a notebook, and what was tried in vain."""
+    """Return what was run of a notebook or a file, and what was tried in vain."""
     ran = [part for part in cut.parts if part not in [each for each, _ in skipped]]
     imports = any(isinstance(p.node, (ast.Import, ast.ImportFrom)) for p in ran)
     names = ["imports"] if imports else []
@@ -95,10 +106,10 @@ def notes(
         names[_NAMED:] = [f"{len(names) - _NAMED} more"]
     listed = f" ({', '.join(names)})" if names else ""
     if len(ran) == count:
-        text = f"I ran every statement of the notebook{listed}."
+        text = f"I ran every statement of the {what}{listed}."
     else:
         statements = "1 statement" if len(ran) == 1 else f"{len(ran)} statements"
-        text = f"I ran {statements} of the notebook{listed} and skipped the rest: "
+        text = f"I ran {statements} of the {what}{listed} and skipped the rest: "
         text += "no data was downloaded, nothing was trained."
     lines = textwrap.wrap(text, 76, break_long_words=False)
     for part, why in skipped:

@@ -1,0 +1,136 @@
+"""Sources given as a Python file that trains, downloads or draws at its top level.
+
+An import would do all of that. Only the statements that the target needs are run, as of
+a notebook. What cannot be had so is imported as a whole, as any file is.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ldjcheck.targets.blame import users_fault
+from ldjcheck.targets.sources import file
+from ldjcheck.targets.sources.notebook import telling
+from ldjcheck.targets.sources.notebook.document import Cell, Statement
+from ldjcheck.targets.sources.notebook.exploring import (
+    grounds_of,
+    layer_classes,
+    needs_of,
+)
+from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
+from ldjcheck.targets.sources.notebook.slicing import Notebook, slice_for
+from ldjcheck.targets.sources.source import Source, SourceKind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ldjcheck.targets.sources.notebook.slicing import Part, Slice
+    from ldjcheck.targets.sources.source import Grounds
+
+
+def accepts(name: str) -> bool:
+    """Return whether an import of this file would do what a check must not."""
+    opened = _open(name) if file.accepts(name) else None
+    if opened is None:
+        return False  # what is wrong with it is said where files are loaded
+    script = opened.script
+    return any(script.doings.of(s.node).hazard for s in script.statements)
+
+
+def load(name: str, wanted: Sequence[str] = ()) -> Source:
+    """Run what the wanted expressions need of the file, and return its names.
+
+    Where a name is bound by a training or a download, all of the file is imported.
+
+    Raises:
+        CannotCheckError: LDJ001, when a needed statement raises.
+    """
+    opened = _open(name)
+    assert opened is not None
+    script, needs = opened.script, needs_of(wanted)
+    cut = slice_for(script, needs)
+    if any(telling.binds_needed(blocked, needs) for blocked in cut.blocked):
+        return file.load(name, wanted)
+    expr = " ".join(wanted)
+    with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
+        source, skipped = _run(opened, cut)
+    notes = telling.notes(cut, skipped, len(script.statements), "file")
+    return replace(source, notes=notes)
+
+
+def explore(name: str) -> Grounds:
+    """Run all that may be a layer, as far as it can be run; nothing that raises matters.
+
+    Raises:
+        CannotCheckError: LDJ001, when the file cannot be imported at all.
+    """
+    opened = _open(name)
+    assert opened is not None
+    with users_fault("LDJ001", f"Looking through {name}"):
+        return grounds_of(opened.script, lambda cut: _run(opened, cut))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    name: str  # as it was typed
+    path: Path
+    tree: ast.Module
+    script: Notebook
+
+
+def _open(name: str) -> _Opened | None:
+    """Return the file's statements, as an import would run them; None where it has none.
+
+    A module of a package is left to Python, which runs the package first.
+    """
+    path = Path(name).expanduser().absolute()
+    try:
+        text = path.read_text(encoding="utf-8")
+        tree = ast.parse(text)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    if file.climbs_to(path, tree) != path.parent:
+        return None
+    cell = Cell(number=None, file=str(path), text=text)
+    nodes = (node for node in tree.body if not _is_main_guard(node))
+    statements = tuple(Statement(cell=cell, node=node) for node in nodes)
+    return _Opened(name=name, path=path, tree=tree, script=Notebook(statements))
+
+
+def _is_main_guard(node: ast.stmt) -> bool:
+    """Return whether a statement does nothing when the file is imported."""
+    return (
+        isinstance(node, ast.If)
+        and not node.orelse
+        and isinstance(node.test, ast.Compare)
+        and ast.unparse(node.test)
+        in ("__name__ == '__main__'", "'__main__' == __name__")
+    )
+
+
+def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
+    """Return the source after running the slice, and what raised and was left out."""
+    file.importable(opened.path, opened.tree)
+    module = file.empty_module(opened.path)
+    skipped: list[tuple[Part, str]] = []
+    run_in_module(
+        cut.parts,
+        module,
+        future_flags(opened.script.statements),
+        lambda part, why: skipped.append((part, why)),
+    )
+    source = Source(
+        name=opened.name,
+        namespace=vars(module),
+        module=module.__name__,
+        file=opened.path,
+        known=opened.script.bound,
+        layers=tuple(layer_classes(opened.script)),
+    )
+    return source, skipped
+
+
+KIND = SourceKind(name="script", accepts=accepts, load=load, explore=explore)

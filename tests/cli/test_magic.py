@@ -1,0 +1,80 @@
+"""`%ldjcheck` in a real IPython."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Magic = Callable[[str], Any]
+
+CELL = """
+import torch
+from torch import nn
+
+class Scale(nn.Module):
+    def __init__(self, dims=3):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(dims))
+
+    def forward(self, x):
+        return x * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
+
+class Forgotten(Scale):
+    def forward(self, x):
+        return x * self.log_scale.exp(), torch.zeros(len(x))
+
+class Needs(Scale):
+    def __init__(self, dims):
+        super().__init__(dims)
+"""
+
+
+@pytest.fixture
+def magic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magic]:
+    """Run a line in an IPython that has loaded the extension and run the cell above."""
+    shells = pytest.importorskip("IPython.core.interactiveshell")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path))
+    shell = shells.InteractiveShell.instance()
+    shell.run_line_magic("load_ext", "ldjcheck")
+    assert shell.run_cell(CELL).success
+    yield lambda line: shell.run_line_magic("ldjcheck", line)
+    shell.run_line_magic("unload_ext", "ldjcheck")
+    shells.InteractiveShell.clear_instance()
+
+
+def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
+    assert magic("Scale").status == "pass"
+    assert magic("Scale( 4 ) --shape 4 --direction forward").result.checks[0].dims == 4
+    report = magic("'Forgotten()' --seed 3")
+    assert [f.code for f in report.findings] == ["LDJ119"]
+    assert report.run.seed == 3
+    assert "torch.zeros(len(x))" in report._repr_mimebundle_()["text/html"]
+
+
+def test_what_cannot_be_built_is_answered_by_what_to_type(magic: Magic) -> None:
+    needs, missing = magic("Needs"), magic("Scal()")
+    assert "%ldjcheck Needs(dims=...)" in str(needs)
+    assert "There is no Scal in this session." in str(missing)
+    assert "%ldjcheck Scale()" in str(missing)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "name one layer"),
+        ("Scale --shap 3", "No such option"),
+        ("Scale --fix", "--fix is for the command line"),
+        ("Scale --context c=3", "c"),
+    ],
+)
+def test_a_line_that_makes_no_sense_is_refused_in_a_line(
+    magic: Magic, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    assert magic(line) is None
+    assert said in capsys.readouterr().out
