@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SAMPLES = 3
 STEP = {torch.float64: 1e-5, torch.float32: 1e-2}  # of differences
-SPREAD = 0.3  # parameters are moved by so much, since many start where nothing shows
+SPREAD = 0.1  # parameters are moved by so much: many start where nothing shows
 DOMAINS = {
     "real": torch.randn,
     "unit": lambda *shape: 0.05 + 0.9 * torch.rand(*shape),
@@ -65,7 +65,7 @@ def looked_at(job: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
         with torch.no_grad():
             evaluated(job["call"], {**scope, "x": x})  # what starts itself does so now
             layer.eval()
-            for parameter in layer.parameters():
+            for parameter in filter(lambda p: p.requires_grad, layer.parameters()):
                 parameter += SPREAD * torch.randn_like(parameter)
     forward, y = difference(job["call"], "x", x, scope)
     seen = {"forward": forward}

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Seen = dict[str, Any]
 HERE = Path(__file__).parent
 PAGE = HERE.parents[1] / "docs" / "wild.md"
-CLOSE = {"float64": 1e-5, "float32": 1e-2}  # nats, by what the second opinion ran in
+CLOSE = {"float64": 1e-4, "float32": 1e-2}  # nats; an eps inside a log is a note
 GOALS = {"errors": 0.03, "bare": 0.85}
 
 
