@@ -7,6 +7,7 @@ that it has a notebook's cells read by it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import runpy
@@ -63,7 +64,10 @@ def looked_at(job: dict[str, Any], dtype: torch.dtype) -> dict[str, Any]:
     if module:
         layer.to(dtype)
         with torch.no_grad():
-            evaluated(job["call"], {**scope, "x": x})  # what starts itself does so now
+            # What starts itself from its first batch does so now, there or back.
+            first = evaluated(job["call"], {**scope, "x": x})
+            with contextlib.suppress(Exception):  # not every way back runs in training
+                evaluated(job["back"], {**scope, "y": output(first)})
             layer.eval()
             for parameter in filter(lambda p: p.requires_grad, layer.parameters()):
                 parameter += SPREAD * torch.randn_like(parameter)
@@ -83,7 +87,7 @@ def difference(
     def run(value: torch.Tensor) -> tuple[torch.Tensor, Any]:
         torch.manual_seed(1)
         out = evaluated(call, {**scope, name: value})
-        return (out, None) if isinstance(out, torch.Tensor) else (out[0], out[1])
+        return output(out), None if isinstance(out, torch.Tensor) else out[1]
 
     y, ldj = run(x.clone())
     if ldj is None:
@@ -95,6 +99,11 @@ def difference(
     elif reported.shape[0] != SAMPLES or reported.numel() != SAMPLES:
         raise ValueError(f"the ldj has the shape {tuple(reported.shape)}")
     return float((reported.reshape(SAMPLES) - exact).abs().max()), y.detach()
+
+
+def output(returned: Any) -> torch.Tensor:
+    """Return the output of a call, with its ldj or without."""
+    return returned if isinstance(returned, torch.Tensor) else returned[0]
 
 
 def evaluated(call: str, scope: dict[str, Any]) -> Any:

@@ -34,7 +34,9 @@ it is an ldj.
 
 {wrong}
 
-## What could not be told
+## What could not be told, or is told wrongly
+
+A layer that is right and fails here is a false alarm of ldjcheck.
 
 {open}
 
@@ -131,5 +133,6 @@ def _off(seen: dict[str, Any]) -> str:
 def _table(head: list[str], rows: list[list[Any]]) -> str:
     if not rows:
         return "Nothing."
-    text = tabulate(rows, head, tablefmt="github", disable_numparse=True)
+    cells = [[str(cell).replace("|", "\\|") for cell in row] for row in rows]
+    text = tabulate(cells, head, tablefmt="github", disable_numparse=True)
     return re.sub(r"-{4,}", "---", re.sub(r" +\|", " |", text))
