@@ -17,16 +17,16 @@ from ldjcheck.explaining.diagnoses import diagnoses_of
 from ldjcheck.explaining.sublayers import with_sublayers
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
-from ldjcheck.judging.given_shape import at_the_given_shape
 from ldjcheck.judging.measurement import (
     compared,
     first_look,
     measured,
     moved_while_smooth,
 )
-from ldjcheck.judging.own_size import at_its_own_size
 from ldjcheck.judging.readings import read_otherwise
-from ldjcheck.judging.smaller_size import at_a_smaller_size
+from ldjcheck.judging.sizes.given import at_the_given_shape
+from ldjcheck.judging.sizes.own import at_its_own_size
+from ldjcheck.judging.sizes.smaller import at_a_smaller_size
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,

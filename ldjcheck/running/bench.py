@@ -120,6 +120,7 @@ class Bench:
     same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
     mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
+    there_and_back: bool = False  # the first call of the way back starts it, too
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
     )  # shared by all benches that one was made into
@@ -204,8 +205,9 @@ class Bench:
 
         The layer is first called once on `warm_up`, in training unless its parameters
         stay as they are: many layers initialise themselves from their first batch, and
-        running averages leave the values at which a wrong formula is right. Some refuse
-        to run without: they are `primed`. Then every learnable tensor is moved by `scale`
+        running averages leave the values at which a wrong formula is right. Some do so
+        on the way back, and are called `there_and_back`; some refuse to run without: they
+        are `primed`. Then every learnable tensor is moved by `scale`
         times standard normal noise. Draw 0 moves nothing.
         """
         twin = self.copy()
@@ -335,7 +337,7 @@ class Bench:
         there = runner.calls.forward
         call = None if there is None else there.call
         given = call, tuple(runner.kwargs), shape
-        return self._kind(), self.options.params, given
+        return self._kind(), self.options.params, given, self.there_and_back
 
     def _warmed_up(self, runner: Runner, x: Tensor) -> LayerRaisedError | None:
         refused = None
@@ -343,7 +345,9 @@ class Bench:
         for mode in ("train", self.options.mode) if trained else (self.options.mode,):
             set_mode(runner.layer, mode)
             try:
-                runner.run("forward", x, Frozen())
+                y = runner.run("forward", x, Frozen()).y
+                if self.there_and_back:
+                    runner.run("inverse", y.detach(), Frozen())
             except LayerRaisedError as error:
                 refused = refused or error
             except UnexpectedReturnError:

@@ -197,6 +197,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     from ldjcheck.running.devices import said_of_device
     from ldjcheck.running.snapshot.isolation import learnable
     from ldjcheck.settling.bit_depth import with_levels
+    from ldjcheck.settling.first_call_back import with_started_way_back
     from ldjcheck.settling.flows.multiscale import with_departures
     from ldjcheck.settling.inverse_call import with_way_back
     from ldjcheck.settling.settle import with_telling_masks
@@ -211,7 +212,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     settled, context, guesses = _found(layer, options, candidates, around)
     bench = settled.bench
     _within_limit(bench.shape, options.dims_limit)
-    bench = with_way_back(bench)
+    bench = with_started_way_back(with_way_back(bench))
     if settled.resized and options.kind != "split":
         bench = with_departures(bench, recognise_conventions)
     bench = with_telling_masks(with_levels(bench))
@@ -239,6 +240,10 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     if settled.refused is not None:
         inferred["warm-up"] = (
             f"one call in training: before, it raises {settled.refused}"
+        )
+    if bench.there_and_back:
+        inferred["warm-up"] = (
+            "one call there and one back: the first way back sets what is learned"
         )
     if settled.float32_only is not None:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"

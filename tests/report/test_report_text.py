@@ -283,6 +283,20 @@ def test_what_was_not_finished_stands_under_the_verdict() -> None:
     )
 
 
+def test_what_is_open_for_want_of_time_asks_for_no_other_shape() -> None:
+    open_ = dataclasses.replace(
+        PASS, status="unproven", not_done=("2 of 5 configurations",)
+    )
+    text = drawn(run(open_))
+
+    assert "  Time did not allow: 2 of 5 configurations." in text
+    assert (
+        "Nothing wrong was found in what was measured; a pass needs all of it." in text
+    )
+    assert "nothing was compared" not in text
+    assert "try another --shape" not in text
+
+
 def test_a_pass_says_which_direction_it_speaks_for() -> None:
     both = dataclasses.replace(PASS, checks=(PASSED, PASS.checks[0]))
     assert drawn(run(PASS)).splitlines()[1].endswith("  PASS  forward only")

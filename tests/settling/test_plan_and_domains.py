@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import Any
 
 import pytest
@@ -38,7 +39,7 @@ def test_the_batch_differs_from_every_size_and_is_varied(
 ) -> None:
     probes = planned(shape)
     assert probes[0].shape == shape
-    assert probes[0].batch >= 3
+    assert probes[0].batch >= (3 if math.prod(shape) < 512 else 2)
     assert all(probe.batch not in probe.shape for probe in probes)
     assert len({probe.batch for probe in probes}) >= 2
     assert len({probe.shape for probe in probes}) >= 2
@@ -49,7 +50,7 @@ def test_the_batch_differs_from_every_size_and_is_varied(
 def test_a_batch_that_was_asked_for_is_the_first_one(
     shape: tuple[int, ...], batch: int
 ) -> None:
-    if batch != 3 or 3 not in shape:
+    if batch != 3 or (3 not in shape and math.prod(shape) < 512):
         assert planned(shape, batch=batch)[0].batch == batch
 
 

@@ -77,16 +77,31 @@ def _terms(site: Site) -> Iterator[str]:
 
 def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
     """Yield the logarithm of a constant, once for every dim."""
-    found = re.fullmatch(r"log\|?\(?(.*?)\)?\|?", operand or "")
-    if found is None:
+    inner = _logged(operand or "")
+    if inner is None:
         return
-    inner = operand[4:-1] if operand is not None else ""
     counts = list(dict.fromkeys(counts_for(site, "dims")))[:3]
     for module in ("math", "np", "numpy", "torch"):
         if module in site.modules.values():
             for count in counts:
                 yield f"{module}.log({inner}) * {count}"
             break
+
+
+def _logged(operand: str) -> str | None:
+    """Return what the operand is the logarithm of; None where it is no logarithm.
+
+    A name may begin with "log", and a sum may begin and end with one.
+    """
+    found = re.fullmatch(r"log(?:\((.*)\)|\|(.*)\|)", operand, re.DOTALL)
+    if found is None:
+        return None
+    inner = found[1] or found[2] or ""
+    try:
+        ast.parse(inner, mode="eval")
+    except SyntaxError:
+        return None
+    return inner
 
 
 def _steps(site: Site) -> list[ast.stmt]:

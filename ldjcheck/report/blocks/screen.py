@@ -246,6 +246,9 @@ def _wrong(result: Result, room: _Room, style: Style, is_typed: bool) -> list[Bl
 def _nameless(result: Result, style: Style) -> list[Block]:
     """Return what is off, or open, where no finding says so."""
     off = [check for check in result.checks if check.status in ("fail", "unproven")]
+    if not off and result.not_done and result.status == "unproven":
+        text = "Nothing wrong was found in what was measured; a pass needs all of it."
+        return [wrap(text, style.width, "  ", "  ")]
     names = ", ".join(f"{label(c)} {outcome(c)}" for c in off) or "nothing was compared"
     sentence = "Nothing wrong was found, but not all could be proved"
     if result.status != "unproven":

@@ -71,17 +71,22 @@ def _reproduce(name: str) -> tuple[str, ...]:
 def climbs_to(path: Path, tree: ast.AST) -> Path:
     """Return the folder to import from: above every package that the file is in.
 
-    A folder is a package when it has an `__init__.py`, or when the file's relative
-    imports (`from .nets import MLP`) climb through it.
+    A folder is a package when it has an `__init__.py`, when it lies between two that have
+    one, or when the file's relative imports (`from .nets import MLP`) climb through it.
     """
     climbs = max(
         (node.level for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)),
         default=0,
     )
     root = path.parent
-    while climbs > 0 or (root / "__init__.py").is_file():
+    in_package = _is_package(root)
+    while climbs > 0 or _is_package(root) or (in_package and _is_package(root.parent)):
         root, climbs = root.parent, climbs - 1
     return root
+
+
+def _is_package(folder: Path) -> bool:
+    return (folder / "__init__.py").is_file()
 
 
 def providers(path: Path, tree: ast.AST) -> list[str]:

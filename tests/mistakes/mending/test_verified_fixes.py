@@ -12,6 +12,7 @@ import pytest
 import torch
 
 import ldjcheck
+from ldjcheck.mistakes.rewriting.missing import _logged
 from mistakes.mending.layers import built, loaded, mended, written
 
 if TYPE_CHECKING:
@@ -816,3 +817,43 @@ def test_a_mask_that_the_function_makes_and_does_not_use_is_used(
     assert fix is not None
     report = ldjcheck.check(loaded(mended(path, fix)), shape=(4,))
     assert report.status == "pass", report
+
+
+def test_a_name_that_begins_with_log_is_no_logarithm(tmp_path: Path) -> None:
+    layer = built(
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.log_scale = nn.Parameter(torch.tensor([0.4, -0.2, 0.3, 0.5]))
+
+            def one_step(self, x):
+                y = torch.sinh(x * self.log_scale.exp())
+                return y, (self.log_scale + 0.5 * torch.log1p(y**2)).sum(-1)
+
+            def forward(self, x):
+                x, log_diff = self.one_step(x)
+                x, log_diff = self.one_step(x)
+                return x, log_diff
+        """,
+        tmp_path,
+    )
+    report = ldjcheck.check(layer, shape=(4,))
+    assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ110"]
+
+
+@pytest.mark.parametrize(
+    ("operand", "inner"),
+    [
+        ("log(256)", "256"),
+        ("log|1 - self.alpha|", "1 - self.alpha"),
+        ("log((1 + a) * b)", "(1 + a) * b"),
+        ("log_scale + torch.log(y)", None),
+        ("log(a) + log(b)", None),
+        ("logits", None),
+    ],
+)
+def test_only_a_whole_logarithm_is_the_logarithm_of_something(
+    operand: str, inner: str | None
+) -> None:
+    assert _logged(operand) == inner

@@ -95,6 +95,14 @@ def test_relative_imports_work_without_init_files(write: Write) -> None:
     assert load("kit/flows/maf.py:Layer").obj is not None
 
 
+def test_a_folder_between_two_packages_is_one(write: Write) -> None:
+    write("deep/nets.py", "width = 3")
+    write("deep/__init__.py", "")
+    write("deep/parts/flows/__init__.py", "from ...nets import width")
+    write("deep/parts/flows/maf.py", f"from . import width{LAYER}")
+    assert load("deep/parts/flows/maf.py:Layer").obj is not None
+
+
 def test_a_file_finds_modules_of_a_folder_above_it(write: Write) -> None:
     write("project/src/nets.py", "width = 3")
     write("project/src/flows/maf.py", f"from src.nets import width{LAYER}")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
-from ldjcheck.settling.cropping import cropped, smaller_shapes
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.settle import runs
+from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:

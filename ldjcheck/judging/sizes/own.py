@@ -15,7 +15,7 @@ from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:
     from ldjcheck.records import Comparison, Options, Shape
-    from ldjcheck.settling.held_sizes import Counted
+    from ldjcheck.settling.sizes.held import Counted
     from ldjcheck.settling.subject import Subject
 
 
@@ -33,7 +33,7 @@ def at_its_own_size(
     size at which both are moved together. A number that is the size of an axis which the
     layer fixes is that axis's, and never taken for another's.
     """
-    from ldjcheck.settling.held_sizes import counted
+    from ldjcheck.settling.sizes.held import counted
 
     bench = subject.bench
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
@@ -69,7 +69,7 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
 
 def _held(subject: Subject, taken: dict[int, Counted], shape: Shape) -> Subject | None:
     """Return the subject at one shape of a copy that holds the sizes of its axes."""
-    from ldjcheck.settling.held_sizes import with_numbers
+    from ldjcheck.settling.sizes.held import with_numbers
 
     sizes = {number: shape[axis] for axis, number in taken.items()}
     bench = with_numbers(subject.bench, sizes)

@@ -1,0 +1,1 @@
+"""Copies of a layer that are made for other sizes than its own."""
