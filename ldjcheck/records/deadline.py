@@ -56,7 +56,6 @@ OBSERVING = Stage(what="experiments", if_right=0.95, if_wrong=0.45)
 OWN_SIZE = Stage(what="whether it is made for one size only", if_wrong=0.5)
 SMALLER = Stage(
     what="whether a smaller size shows it",
-    doing="looking for a smaller size that shows it",
     if_wrong=0.5,
 )
 SPLITS = Stage(what="its splits by themselves", if_wrong=0.55)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes
@@ -20,10 +22,11 @@ from ldjcheck.settling.subject import settle_layer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Layer, Options, Shape
+    from ldjcheck.records import Comparison, Direction, Layer, Options, Shape
     from ldjcheck.settling.subject import Subject
 
 _LARGE = 128  # dims from which on a smaller size is looked for
+_MULTIPLICATIONS = 1e9  # of all rows of a Jacobian
 _SIZES = 3  # that are looked at
 _LEAST = 8  # dims: of fewer, one count is easily taken for another
 
@@ -41,13 +44,18 @@ def at_a_smaller_size(
 ) -> Smaller | None:
     """Return a wrong layer of many dims at few, where both directions come out the same.
 
-    None where it takes no other size, and cannot be cropped to one.
+    None where it takes no other size, and cannot be cropped to one; and where its calls
+    are so short that the size that was asked about is as well looked into.
     """
     bench, shape = subject.bench, subject.bench.shape
     wrong = _wrong(comparison)
     if not wrong or prod(shape) < _LARGE:
         return None
-    if bench.calls.parts or options.inputs is not None:
+    if (
+        bench.calls.parts
+        or options.inputs is not None
+        or not _is_long(subject, options)
+    ):
         return None
     found = list(islice(_taken(subject, options), _SIZES))
     for number, (there, is_cropped) in enumerate(found):
@@ -68,6 +76,17 @@ def at_a_smaller_size(
         if _wrong(again) == wrong:
             return Smaller(subject=there, comparison=again)
     return None
+
+
+def _is_long(subject: Subject, options: Options) -> bool:
+    """Return whether a Jacobian takes so many multiplications that dozens take minutes."""
+    runner, x, _ = subject.bench.ready(subject.probes(options)[0])
+    direction: Direction = "forward" if subject.bench.calls.forward else "inverse"
+    try:
+        one = runner.run(direction, x, Frozen()).multiplications
+    except FailedCallError:
+        return False
+    return prod(subject.bench.shape) * one > _MULTIPLICATIONS
 
 
 def _taken(subject: Subject, options: Options) -> Iterator[tuple[Subject, bool]]:
