@@ -40,6 +40,7 @@ def test_a_right_layer_passes_and_its_report_comes_back() -> None:
     assert report.status == "pass"
 
 
+@pytest.mark.slow
 def test_a_mistake_is_an_assertion_error_that_carries_the_report() -> None:
     with pytest.raises(ldjcheck.LdjMismatch) as caught:
         ldjcheck.assert_ldj(Flipped(), shape=(4,))

@@ -54,6 +54,7 @@ def test_an_ignored_mistake_leaves_findings_and_status_but_not_the_check() -> No
     assert "No mistakes that count in 1 layer, 1 finding ignored" in text
 
 
+@pytest.mark.slow
 def test_another_mistake_counts_all_the_same() -> None:
     layer = Double(forward=-4, inverse=1)
     codes = {f.code for f in ldjcheck.check(layer, shape=SHAPE).findings}

@@ -24,7 +24,7 @@ def by_columns(f: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     return torch.stack(columns, dim=2)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Affine, Coupling, Curve])
 def test_another_oracle_comes_to_the_same(layer: type[nn.Module]) -> None:
     theirs = ldjcheck.check(layer(), shape=(4,), jacobian=by_columns)

@@ -213,7 +213,7 @@ def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
     assert why(obj) == told
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize(
     "obj",
     [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),

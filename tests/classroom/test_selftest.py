@@ -133,6 +133,7 @@ def test_an_ldj_that_is_made_where_it_is_returned_has_all_its_slips() -> None:
     }
 
 
+@pytest.mark.slow
 def test_what_a_layer_does_with_the_total_of_others_is_planted_too() -> None:
     test = planted_in(Flip(), 3)
     named = {each.slip.what: each.code for each in test.planted}

@@ -209,6 +209,7 @@ def test_a_layer_that_ends_the_selftest_is_told(
     assert "it ended itself with exit code 3" in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
 def test_ctrl_c_ends_everything_with_130(
     write: Callable[[str, str], Path], tmp_path: Path

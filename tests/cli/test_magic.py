@@ -48,6 +48,7 @@ def magic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Magic]:
     shells.InteractiveShell.clear_instance()
 
 
+@pytest.mark.slow
 def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
     assert magic("Scale").status == "pass"
     assert magic("Scale( 4 ) --shape 4 --direction forward").result.checks[0].dims == 4

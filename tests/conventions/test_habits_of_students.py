@@ -99,7 +99,7 @@ class FAndG(Stretch):
         return self.run(z, -1.0)
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(12)
 @pytest.mark.parametrize(
     "kind",
     [
@@ -180,6 +180,7 @@ class Switched:
         return 3 * x, torch.full(x.shape[:1], dims * math.log(3.0))
 
 
+@pytest.mark.slow
 def test_a_one_among_the_numbers_of_a_layer_is_no_size() -> None:
     """At one dim, a factor of the number of dims shows nowhere."""
     assert ldjcheck.check(Switched(counted=True)).status == "pass"
@@ -282,7 +283,7 @@ class TwoHalvesNotNegated(TwoHalves):
         return y1, y2, -ldj
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [None, {"x1": (2,), "x2": (2,)}])
 def test_the_second_of_two_inputs_is_no_context(shape: Any) -> None:
     report = ldjcheck.check(TwoHalves(), shape=shape)

@@ -102,7 +102,7 @@ def test_all_tensors_that_come_back_are_inputs(
     assert "flat" in report.to_dict()["results"][0]["inferred"]["shape"]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
     [(HalvesTurned, "LDJ104"), (LeapfrogHalf, "LDJ110"), (ThirdsMean, "LDJ105")],
@@ -131,6 +131,7 @@ class Unnamed(nn.Module):
         return result
 
 
+@pytest.mark.slow
 def test_a_description_says_so_by_names_of_its_own() -> None:
     said = "f(x1, x2, ldj) -> y1, y2, ldj"
     assert ldjcheck.check(Unnamed(), convention=said).status == "pass"

@@ -73,6 +73,7 @@ def test_one_that_keeps_volume_passes(layer: type[Shift]) -> None:
     assert not report.findings
 
 
+@pytest.mark.slow
 def test_its_way_back_is_held_to_account() -> None:
     assert [f.code for f in ldjcheck.check(WrongWayBack()).findings] == ["LDJ301"]
 

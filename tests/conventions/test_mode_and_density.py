@@ -42,6 +42,7 @@ def test_its_wrong_twin_fails() -> None:
     assert ldjcheck.check(Wrong()).findings[0].code == "LDJ111"
 
 
+@pytest.mark.slow
 def test_the_column_of_a_plain_pair_is_still_a_mistake() -> None:
     class Plain(Affine):
         def forward(self, x: Tensor) -> Both:
@@ -97,7 +98,7 @@ def test_a_density_may_be_a_column_or_flat(column: bool) -> None:
     assert "log-density" in report.result.inferred["sign"]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("column", [True, False])
 def test_a_density_that_grows_is_a_flipped_sign(column: bool) -> None:
     layer = Reduces()

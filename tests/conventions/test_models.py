@@ -86,7 +86,7 @@ def test_a_right_model_passes(model: nn.Module) -> None:
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "code"),
     [
@@ -218,6 +218,7 @@ def test_a_density_of_what_is_called_is_checked_and_the_others_are_named() -> No
     assert said["bits_per_dim"].startswith("not checked here")
 
 
+@pytest.mark.slow
 def test_a_density_can_be_named() -> None:
     model = Several()
     assert codes(ldjcheck.check(model.log_prob, shape=(3,))) == ["LDJ104"]
@@ -407,7 +408,7 @@ class Negative(Called):
         return z, nll
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [Called, DensityFirst, InOneExpression, NormalWrittenOut, Negative],

@@ -20,7 +20,7 @@ def test_a_right_layer_passes_and_its_convention_is_told(name: str) -> None:
     assert {f.code for f in report.findings if f.severity != "note"} <= {"LDJ303"}
 
 
-@pytest.mark.thinned(14)
+@pytest.mark.thinned(28)
 @pytest.mark.parametrize("name", LAYERS)
 def test_its_slip_is_named(name: str) -> None:
     build, options, convention, codes = LAYERS[name]

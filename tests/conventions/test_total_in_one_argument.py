@@ -64,6 +64,7 @@ def test_a_chain_of_them_is_called_as_it_is() -> None:
     assert found(chain) == ("pass", [], "in-one")
 
 
+@pytest.mark.slow
 def test_a_layer_of_a_chain_that_is_wrong_is_named() -> None:
     report = ldjcheck.check(nn.Sequential(Scale(), Coupling(-1.0), Coupling()))
     assert report.findings[0].code == "LDJ104"

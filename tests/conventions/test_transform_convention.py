@@ -166,6 +166,7 @@ def test_the_worst_sample_is_held_to_what_it_is_allowed_itself() -> None:
             assert check.worst <= check.tolerance
 
 
+@pytest.mark.slow
 def test_a_sum_where_one_number_per_element_is_promised_is_wrong() -> None:
     report = ldjcheck.check(SummedTwice(LOC, SCALE), shape=(4,))
     assert report.status == "fail"

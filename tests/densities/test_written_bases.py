@@ -258,6 +258,7 @@ def test_where_no_edit_explains_it_a_wrong_flow_is_wrong_all_the_same(
     assert checked(lambda: model(times=-1.0)).status == "fail"
 
 
+@pytest.mark.slow
 def test_a_log_prob_may_not_leave_its_constant_out() -> None:
     class Lacking(Model):
         def base(self, z: Tensor) -> Tensor:
@@ -285,6 +286,7 @@ def test_a_model_inside_of_another_is_no_base() -> None:
     assert checked(lambda: Training(times=-1.0)).status == "fail"
 
 
+@pytest.mark.slow
 def test_what_has_no_mass_of_1_is_no_base() -> None:
     class Strange(Model):
         def base(self, z: Tensor) -> Tensor:

@@ -81,7 +81,7 @@ MENDED = {
 }
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("layer", MENDED)
 def test_a_wrong_term_is_mended_by_that_of_the_map(layer: type[nn.Module]) -> None:
     torch.manual_seed(0)

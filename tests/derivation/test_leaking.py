@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -83,6 +84,7 @@ def test_a_mask_that_lets_the_diagonal_pass_is_told_with_output_and_input() -> N
     assert "mask" in found.message
 
 
+@pytest.mark.slow
 def test_a_coupling_that_conditions_on_the_wrong_half_leaks() -> None:
     found = first_of(WrongHalf())
     assert found.message == "Output 2 depends on input 2 through the network."

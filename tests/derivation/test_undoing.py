@@ -87,6 +87,7 @@ class NoLdjBack(Coupling):
         return torch.cat([a, b], 1)
 
 
+@pytest.mark.slow
 def test_a_way_back_without_an_ldj_has_its_step_named_and_mended() -> None:
     torch.manual_seed(0)
     findings = ldjcheck.check(NoLdjBack(), shape=(4,)).findings
@@ -97,6 +98,7 @@ def test_a_way_back_without_an_ldj_has_its_step_named_and_mended() -> None:
     assert edit.after.strip() == "b = (b - t) * torch.exp(-s)"
 
 
+@pytest.mark.slow
 def test_a_coupling_that_leaks_is_told_as_that() -> None:
     told, _ = evidence_of(Leaking())
     assert "it follows from the network" in told

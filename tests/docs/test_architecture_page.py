@@ -15,6 +15,7 @@ import architecture_drawing as drawing  # noqa: E402  # it stands beside the pag
 STALE = "draw it again: python docs/architecture_drawing.py"
 
 
+@pytest.mark.slow
 def test_the_picture_shows_the_rooms_as_they_stand() -> None:
     of = drawing.rooms()
     assert drawing.PICTURE.read_text(encoding="utf-8") == drawing.picture(of), STALE

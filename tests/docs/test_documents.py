@@ -174,7 +174,7 @@ PYTHON = [document for document in DOCUMENTS if blocks(document, "python")]
 DOCTESTED = [document for document in DOCUMENTS if blocks(document, "pycon")]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(24)
 @pytest.mark.parametrize("block", CONSOLE, ids=str)
 def test_a_command_prints_what_the_document_shows(block: Block) -> None:
     if "pytest" in block.text.partition("\n")[0] and not PLUGIN_IS_INSTALLED:

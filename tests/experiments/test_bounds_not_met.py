@@ -31,7 +31,7 @@ class Clipped(Coupling):
         return x, ldj if self.counted == "clipped" else -self.free.sum(1)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("bound", [2.0, 5.0, 8.0])
 def test_a_clip_that_the_ldj_does_without_is_found(bound: float) -> None:
     assert ldjcheck.check(Clipped(bound, "clipped")).status == "pass"
@@ -115,7 +115,7 @@ class OneSided(nn.Module):
         return x * self.log_scale.exp(), torch.where(beyond, self.times * ldj, ldj)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("side", [1.0, -1.0])
 @pytest.mark.parametrize("dim", range(4))
 def test_one_side_of_one_dim_is_met_too(dim: int, side: float) -> None:

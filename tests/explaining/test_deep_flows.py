@@ -87,6 +87,7 @@ def checked(flow: nn.Module) -> dict[str, Any]:
     return result
 
 
+@pytest.mark.slow
 def test_a_right_deep_flow_passes() -> None:
     torch.manual_seed(0)
     assert checked(Deep())["status"] == "pass"

@@ -69,6 +69,7 @@ class Turned(transforms.TanhTransform):
         return -super().log_abs_det_jacobian(x, y)
 
 
+@pytest.mark.slow
 def test_a_mistake_stands_in_ones_own_code_and_not_in_what_torch_makes_of_it() -> None:
     scale = transforms.AffineTransform(1.0, torch.tensor([0.5, 2.0, 3.0]))
     base = Independent(Normal(torch.zeros(3), 1.0), 1)

@@ -143,7 +143,7 @@ def test_a_right_flow_passes(flow: nn.Module) -> None:
     assert check(flow)["status"] == "pass"
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flow", "sublayer", "code"),
     [
@@ -193,6 +193,7 @@ def test_two_wrong_sublayers_share_the_error() -> None:
     assert off == pytest.approx(first["samples"][0]["difference"])
 
 
+@pytest.mark.slow
 def test_equal_sublayers_with_one_mistake_are_one_finding() -> None:
     result = check(Chain(Averaged(), Scale(), Averaged()))
     assert wrong(result) == ["layers[0]", "layers[2]"]
@@ -264,6 +265,7 @@ def test_what_a_flow_does_to_right_sublayers(
     assert any("right by itself" in each for each in finding["evidence"])
 
 
+@pytest.mark.slow
 def test_a_dropped_ldj_is_shown_where_the_sublayer_is_called() -> None:
     finding = check(Drops(Scale(), Couple(), Scale()))["findings"][0]
     assert finding["location"]["text"] == "x, _ = layer(x)  # dropped"
@@ -306,6 +308,7 @@ class Running(nn.Module):
         return z, ldj + more
 
 
+@pytest.mark.slow
 def test_sublayers_are_found_under_a_running_total() -> None:
     assert check(Running())["status"] == "pass"
     assert wrong(check(Running("drop"))) == ["second"]

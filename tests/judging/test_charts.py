@@ -82,7 +82,7 @@ def test_the_chart_is_said_and_the_right_ldj_passes(
     assert "chart" in report.to_dict()["results"][0]["inferred"]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

@@ -138,7 +138,7 @@ def test_what_a_source_agrees_on_passes_with_a_note(
     assert found[code] == "note", report
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize(("text", "code"), NOT_AGREED.values(), ids=NOT_AGREED)
 def test_what_it_does_not_agree_on_is_an_error(
     text: str, code: str, tmp_path: Path

@@ -130,6 +130,7 @@ class ForwardsHalf(Split):
         return out, total if reverse else (ldj + total) / 2
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("layer", [ForwardsTaken, ForwardsHalf])
 def test_a_wrong_way_there_is_no_measure_of_the_way_back(layer: type[Split]) -> None:
     report = ldjcheck.check(layer(), shape=(4, 2, 2))

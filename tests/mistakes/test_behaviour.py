@@ -48,6 +48,7 @@ def test_a_plain_number_is_one_too() -> None:
     assert (report.status, codes(report)) == ("pass", [("LDJ203", None)])
 
 
+@pytest.mark.slow
 def test_one_number_that_is_wrong_is_not_called_right() -> None:
     class Summed(Affine):
         def ldj(self, x: Tensor) -> Tensor:
@@ -231,6 +232,7 @@ def test_an_input_that_is_written_into_is_named_with_the_statement(
     assert report.checks[0].status == "pass", "its value is right"
 
 
+@pytest.mark.slow
 def test_a_wrong_value_is_still_told_where_the_input_is_written_into() -> None:
     report = check(lambda x: (through_chunks(x)[0], -doubled(x)))
     assert codes(report)[0] == ("LDJ206", "forward")
@@ -334,6 +336,7 @@ def test_samples_that_meet_are_named_and_no_value_is_judged(layer: Any) -> None:
     assert report.checks[0].status == "unproven"
 
 
+@pytest.mark.slow
 def test_one_ldj_for_the_whole_batch_is_no_coupling_of_the_map() -> None:
     report = check(lambda x: (x.exp(), x.sum().expand(len(x))))
     assert codes(report) == [("LDJ106", "forward")]
@@ -566,6 +569,7 @@ class StartsWhereItEnded(nn.Module):
         return x, -slope.log().sum(1)
 
 
+@pytest.mark.slow
 def test_a_solver_that_starts_where_it_ended_is_no_cache() -> None:
     report = check(StartsWhereItEnded())
     assert not [f for f in report.findings if f.severity in ("error", "warning")]
@@ -804,6 +808,7 @@ class InverseOfTheLastForward(Conditioner):
         return x, -self.kept
 
 
+@pytest.mark.slow
 def test_an_ldj_of_earlier_parameters_is_named() -> None:
     report = check(KeptForEver())
     assert report.status == "fail"
@@ -1025,6 +1030,7 @@ class PerChannel(nn.Module):
         return x * log_scale.exp(), log_scale
 
 
+@pytest.mark.slow
 def test_an_ldj_that_is_not_summed_hides_no_other_mistake() -> None:
     report = check(UnsummedBothWays())
     assert codes(report) == [

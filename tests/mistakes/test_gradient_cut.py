@@ -139,7 +139,7 @@ def line_marked_in(layer: type) -> int:
     return next(i for i in range(begin, len(lines)) if "# here" in lines[i]) + 1
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("layer", CUTS)
 def test_a_cut_is_found_where_it_stands(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(
@@ -154,6 +154,7 @@ def test_a_cut_is_found_where_it_stands(layer: type[nn.Module]) -> None:
     assert gradient.status == "fail"
 
 
+@pytest.mark.slow
 def test_a_forward_without_any_gradient_cannot_be_trained() -> None:
     report = ldjcheck.check(DecoratedForward(), shape=(4,))
     assert [f.code for f in report.findings if f.severity == "error"] == ["LDJ210"]

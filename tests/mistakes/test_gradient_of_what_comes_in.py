@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -42,6 +43,7 @@ class InPlace(Scale):
         return ldj
 
 
+@pytest.mark.slow
 def test_a_total_whose_derivative_is_cut_is_found() -> None:
     (finding,) = ldjcheck.check(Detached(), shape=(4,)).findings
     assert (finding.code, finding.direction) == ("LDJ210", "forward")

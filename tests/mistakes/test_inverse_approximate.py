@@ -145,7 +145,7 @@ def test_a_solver_that_lands_nearby_passes_with_a_note(
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ306", "note")]
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
     [
@@ -162,6 +162,7 @@ def test_a_solver_excuses_no_wrong_ldj(layer: Callable[[], object], code: str) -
     assert "LDJ306" not in {f.code for f in report.findings}
 
 
+@pytest.mark.slow
 def test_what_a_residual_could_hide_is_not_passed() -> None:
     report = ldjcheck.check(BulgeOffset())
     assert report.status == "unproven", report

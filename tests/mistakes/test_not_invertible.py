@@ -165,6 +165,7 @@ class HeldInNumpy(nn.Module):
         return x @ weight, torch.linalg.slogdet(weight)[1].expand(len(x))
 
 
+@pytest.mark.slow
 def test_an_array_of_numpy_is_rounded_as_a_tensor_is() -> None:
     assert codes(HeldInNumpy(of_rank(3)), (6,)) == [("LDJ304", "error")]
     assert codes(HeldInNumpy(of_rank(6)), (6,)) == []
@@ -341,6 +342,7 @@ class TurnedForward(Turned):
         return x, -ldj
 
 
+@pytest.mark.slow
 def test_a_sign_that_is_turned_both_ways_may_be_meant() -> None:
     found = codes(Turned(), (3,))
     assert found == [("LDJ104", "error"), ("LDJ104", "error"), ("LDJ403", "note")]

@@ -41,7 +41,7 @@ def codes(layer: Transform) -> list[str]:
     return [f.code for f in ldjcheck.check(layer, shape=(4,)).findings]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [{"shift": 0.1}, {"factor": 1.5}])
 def test_a_right_formula_is_not_blamed_for_a_way_back_that_leads_elsewhere(
     off: dict[str, float],
@@ -62,5 +62,6 @@ def test_one_that_leads_back_is_checked() -> None:
     assert report.checks[1].status == "pass"
 
 
+@pytest.mark.slow
 def test_a_wrong_formula_is_still_named_beside_a_wrong_way_back() -> None:
     assert codes(Tanh(shift=0.1)) == ["LDJ112", "LDJ301"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -59,5 +60,6 @@ class OfTheOtherHalf(nn.Module):
         return torch.cat([a, b * torch.exp(-log_s)], dim=1), -log_s.sum(1)
 
 
+@pytest.mark.slow
 def test_a_way_back_that_leads_elsewhere_comes_before_its_ldj() -> None:
     assert codes(OfTheOtherHalf())[0] == "LDJ301"

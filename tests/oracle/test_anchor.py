@@ -140,7 +140,7 @@ class WrongBackward(nn.Module):
         return SlopeOfTheSquare.apply(x), torch.log(1 + x**2).sum(1)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize(
     ("layer", "dims"),
     [
@@ -171,6 +171,7 @@ class BlindCoupling(Coupling):
         return super().conditioned(p.detach())
 
 
+@pytest.mark.slow
 def test_a_detached_conditioner_has_a_right_value_and_a_cut_gradient() -> None:
     report = ldjcheck.check(BlindCoupling(), shape=(4,))
     assert [c.status for c in report.checks if c.name == "ldj"] == ["pass", "pass"]
@@ -187,6 +188,7 @@ class RightButOpaque(Curve):
         return torch.from_numpy(y.detach().numpy().copy()), ldj
 
 
+@pytest.mark.slow
 def test_a_right_layer_that_autograd_cannot_follow_is_proved_by_differences() -> None:
     report = ldjcheck.check(RightButOpaque(), shape=(3,))
     assert report.status == "pass"

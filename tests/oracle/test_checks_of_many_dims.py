@@ -130,7 +130,7 @@ def test_a_right_layer_passes_by_few_products(make: Any) -> None:
     assert check["structure"] in ("diagonal", "triangular", "identity")
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "code", "direction"),
     [

@@ -85,6 +85,7 @@ class OfChannels(BitsPerDim):
         return torch.tensor(x.shape[1])
 
 
+@pytest.mark.slow
 def test_a_way_back_may_lead_to_any_number_that_has_the_same_image() -> None:
     report = ldjcheck.check(FewerBits())
     assert (report.status, report.findings) == ("pass", ())
@@ -92,6 +93,7 @@ def test_a_way_back_may_lead_to_any_number_that_has_the_same_image() -> None:
     assert [f.code for f in report.findings] == ["LDJ301"]
 
 
+@pytest.mark.slow
 def test_noise_that_is_added_to_real_numbers_comes_back_with_them() -> None:
     report = ldjcheck.check(JitteredUnit())
     assert (report.status, [f.code for f in report.findings]) == ("pass", ["LDJ303"])

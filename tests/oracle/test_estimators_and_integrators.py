@@ -32,13 +32,14 @@ class Estimated(nn.Module):
         return x + x @ weight, self.factor * ldj
 
 
+@pytest.mark.slow
 def test_a_right_estimator_passes_and_is_told() -> None:
     report = ldjcheck.check(Estimated(), shape=(3,))
     assert report.status == "pass", report
     assert "judged by its mean" in report.result.inferred["estimator"]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("factor", "code"), [(-1.0, "LDJ104"), (2.0, "LDJ114"), (0.5, "LDJ114")]
 )
@@ -84,6 +85,7 @@ class Integrated(nn.Module):
         return self.integrated(y, -1.0 / self.steps)
 
 
+@pytest.mark.slow
 def test_an_integrator_is_right_in_the_limit_of_fine_steps() -> None:
     report = ldjcheck.check(Integrated(), shape=(2,))
     assert report.status == "pass", report
@@ -176,7 +178,7 @@ def test_so_is_one_by_trapezoids() -> None:
     assert report.status == "pass", report
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("factor", [1.001, -1.0])
 def test_a_wrong_factor_does_not_vanish_with_more_points(factor: float) -> None:
     assert ldjcheck.check(Summed((0.0, 1.0), factor), shape=(2,)).status == "fail"

@@ -55,6 +55,7 @@ class FarAway(ThreeTimes):
         return y + 3e6, ldj
 
 
+@pytest.mark.slow
 def test_digits_that_differences_lose_are_no_mistake() -> None:
     report = ldjcheck.check(FarAway(NoDerivative), shape=(9,))
     assert not [c for c in report.checks if c.status == "fail"], report
@@ -83,6 +84,7 @@ class Autoregressive(nn.Module):
         return x, ldj
 
 
+@pytest.mark.slow
 def test_an_inverse_that_fills_in_place_is_proved_in_forward_mode() -> None:
     report = ldjcheck.check(Autoregressive(), shape=(4,))
     assert report.status == "pass", report

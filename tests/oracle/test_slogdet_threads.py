@@ -38,7 +38,7 @@ print(float(off), sign.tolist())
 """
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [150, 200])
 def test_many_dims_after_setting_the_threads(dims: int) -> None:
     done = subprocess.run(

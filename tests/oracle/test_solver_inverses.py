@@ -41,7 +41,7 @@ def seeded() -> None:
     torch.manual_seed(0)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1e-14, 1e-12])
 def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
     stop: float,
@@ -49,7 +49,7 @@ def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
     assert ldjcheck.check(Contraction(stop), shape=(4,)).status == "pass"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("stop", [1e-6, 1e-5])
 def test_a_loosely_iterated_inverse_passes_with_a_note(stop: float) -> None:
     report = ldjcheck.check(Contraction(stop), shape=(4,))
@@ -57,6 +57,7 @@ def test_a_loosely_iterated_inverse_passes_with_a_note(stop: float) -> None:
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ306", "note")]
 
 
+@pytest.mark.slow
 def test_one_whose_own_derivative_is_as_good_is_not_known_to_solve() -> None:
     assert ldjcheck.check(Contraction(1e-8), shape=(4,)).status == "unproven"
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Runs = Callable[..., pytest.RunResult]
 
 
+@pytest.mark.slow
 def test_a_right_layer_passes_and_a_wrong_one_fails(run: Runs) -> None:
     result = run(
         """
@@ -304,6 +305,7 @@ class Case(unittest.TestCase):
     )
 
 
+@pytest.mark.slow
 def test_a_failing_test_that_looks_at_a_wrong_layer_shows_what_is_wrong(
     run: Runs,
 ) -> None:

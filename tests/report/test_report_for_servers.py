@@ -58,6 +58,7 @@ def test_what_is_no_pass_fails_the_job_visibly() -> None:
     assert github.render(run(nameless), PLAIN).startswith("::error::coupling.py:")
 
 
+@pytest.mark.slow
 @few
 @given(run=RUN)
 def test_whatever_is_said_stays_one_command_a_line(run: Run) -> None:

@@ -274,6 +274,7 @@ def test_everything_that_comes_from_a_layer_stays_text() -> None:
     assert "{{ 7 * 7 }}" in found.text
 
 
+@pytest.mark.slow
 @settings(
     max_examples=10,
     deadline=None,
@@ -351,6 +352,7 @@ return [...document.querySelectorAll('.of-sample')]
 """
 
 
+@pytest.mark.slow
 def test_the_sample_is_picked_by_keyboard(browser: Browser, tmp_path: Path) -> None:
     from selenium.webdriver.common.by import By
     from selenium.webdriver.common.keys import Keys

@@ -317,6 +317,7 @@ def test_the_schema_is_a_schema() -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
 
 
+@pytest.mark.slow
 @settings(
     max_examples=25,
     deadline=None,

@@ -145,6 +145,7 @@ def test_it_is_read_on_white_and_on_black(tmp_path: Path, *, dark: bool) -> None
     assert "np.prod(z.shape[1:])" in visible
 
 
+@pytest.mark.slow
 @settings(max_examples=30, deadline=None)
 @given(RESULT)
 def test_whatever_a_layer_is_called_stays_text(result: Result) -> None:

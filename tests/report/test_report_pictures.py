@@ -230,7 +230,7 @@ def test_every_text_is_large_enough_for_a_projector() -> None:
 # --- files ------------------------------------------------------------------------------
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "start"), [(".png", b"\x89PNG"), (".svg", b"<?xml"), (".pdf", b"%PDF")]
 )
@@ -262,6 +262,7 @@ def test_the_same_check_is_the_same_picture_whatever_style_the_user_has(
     assert drawing(tmp_path / "plain.svg") == drawing(tmp_path / "styled.svg")
 
 
+@pytest.mark.slow
 def test_a_figure_shows_itself_in_a_notebook_without_pyplot() -> None:
     figure = drawn()
     assert figure._repr_png_().startswith(b"\x89PNG")  # type: ignore[attr-defined]

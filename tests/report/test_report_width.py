@@ -6,6 +6,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 import click
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from report_runs import RUN, TEXT
@@ -52,6 +53,7 @@ def test_text_stays_within_80_columns(run: Run, verbosity: int) -> None:
         assert line.isprintable()
 
 
+@pytest.mark.slow
 @any_run
 @given(run=RUN, verbosity=st.sampled_from([-1, 0, 1]))
 def test_every_format_reads_the_same_without_colour(run: Run, verbosity: int) -> None:

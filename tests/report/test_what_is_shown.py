@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +26,7 @@ class Beyond(nn.Module):
         return y, torch.full((len(x),), x.shape[1] * math.log(2))
 
 
+@pytest.mark.slow
 def test_the_samples_of_the_other_size_are_shown() -> None:
     report = ldjcheck.check(FourDimsOnly())
     check = report.to_dict()["results"][0]["checks"][0]

@@ -38,7 +38,7 @@ class OfLegacy(nn.Module):
 SCALES = [np.float32(0.3), np.array([0.3, 1.7, 2.3, 0.9], np.float32)]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", SCALES, ids=["number", "array"])
 def test_a_numpy_constant_passes_and_a_slip_of_a_hundred_thousandth_does_not(
     scale: object,
@@ -54,6 +54,7 @@ def test_the_layer_keeps_its_own_numbers() -> None:
     assert type(layer.scale) is np.float32
 
 
+@pytest.mark.slow
 def test_a_float32_tensor_made_in_the_call_is_allowed_its_rounding_and_no_more() -> (
     None
 ):

@@ -169,6 +169,7 @@ def test_rounding_that_is_the_output_is_seen_through_and_told() -> None:
     assert report.result.inferred["domain"].startswith("int:0:7")
 
 
+@pytest.mark.slow
 def test_a_mistake_behind_rounding_is_seen_in_both_directions() -> None:
     report = ldjcheck.check(LevelsWithoutLdj(), shape=(4,))
     assert [c.status for c in report.checks[:2]] == ["fail", "fail"]

@@ -59,6 +59,7 @@ def test_a_layer_is_looked_at_nearer_to_how_it_was_built(make: type) -> None:
     assert said(report).startswith("moved by 0.")
 
 
+@pytest.mark.slow
 def test_a_wrong_layer_is_named_there_too() -> None:
     torch.manual_seed(0)
     report = ldjcheck.check(Deep(sign=-1.0))

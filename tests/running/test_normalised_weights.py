@@ -43,7 +43,7 @@ class Residual(nn.Module):
         return x
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("normed", [BY_A_HOOK, BY_PARAMETRIZATION])
 def test_a_contraction_is_undone_by_iterating_it_wherever_its_weights_are(
     normed: object,

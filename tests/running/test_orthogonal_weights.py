@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -68,6 +69,7 @@ def test_a_rotation_that_is_learned_freely_is_unproven() -> None:
     assert "only while they stay so" in report.result.inferred["orthogonal"]
 
 
+@pytest.mark.slow
 def test_a_rotation_that_is_kept_one_passes() -> None:
     for layer in (Kept, NotLearned, Parametrized):
         assert ldjcheck.check(layer(), shape=(4,)).status == "pass", layer

@@ -70,7 +70,7 @@ MAKERS: dict[str, Any] = {
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
 def test_right_passes_and_wrong_fails(make: Callable[[float], Any]) -> None:
     torch.manual_seed(0)

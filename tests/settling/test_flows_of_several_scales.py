@@ -150,6 +150,7 @@ def test_a_right_flow_is_proved_both_ways_and_says_where_dims_leave(seed: int) -
     assert "`layers[3]` (Split), `layers[6]` (Split)" in note.message
 
 
+@pytest.mark.slow
 def test_a_flow_of_one_split_is_proved_both_ways() -> None:
     report = ldjcheck.check(Small(), shape=(4,))
     assert report.status == "pass", report
@@ -157,6 +158,7 @@ def test_a_flow_of_one_split_is_proved_both_ways() -> None:
     assert [f.code for f in report.findings] == ["LDJ305"]
 
 
+@pytest.mark.slow
 def test_of_a_way_back_that_leads_elsewhere_no_ldj_is_judged() -> None:
     report = ldjcheck.check(SmallTooFar(), shape=(4,))
     first = report.findings[0]

@@ -92,7 +92,7 @@ def test_a_mask_leaves_something_to_move(layer: Callable[[], nn.Module]) -> None
     assert "zeros and ones" in report.to_dict()["results"][0]["inferred"]["mask"]
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
     [

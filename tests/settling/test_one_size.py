@@ -57,7 +57,7 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.thinned(16)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]
@@ -204,7 +204,7 @@ class Twice(Scale):
         return 2 * self.height * self.width
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("sizes", [(3, 5, 7), (3, 32, 32), (4, 8, 8)], ids=str)
 @pytest.mark.parametrize("kind", [Scale, ByItsTuple, Square])
 def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
@@ -222,7 +222,7 @@ def test_it_says_which_numbers_were_taken_for_sizes() -> None:
     )
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", [OneAxis, Twice])
 def test_made_for_one_size_it_may_still_count_wrongly(wrong: type[Scale]) -> None:
     assert ldjcheck.check(wrong(3, 5, 7)).status == "fail"

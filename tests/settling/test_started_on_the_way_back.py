@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -75,6 +76,7 @@ def test_so_is_one_that_starts_in_training_with_a_buffer_for_its_flag() -> None:
     assert ldjcheck.check(InTraining()).status == "pass"
 
 
+@pytest.mark.slow
 def test_its_mistakes_are_told_as_those_of_others() -> None:
     report = ldjcheck.check(WrongSignBack())
     assert [f.code for f in report.findings] == ["LDJ302"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -67,6 +68,7 @@ def test_a_term_that_counts_once_misses_every_pixel_of_every_frame() -> None:
     assert finding.message.endswith("once, not once per pixel of each frame.")
 
 
+@pytest.mark.slow
 def test_a_count_without_frames_or_without_pixels_is_another_count() -> None:
     assert [f.code for f in ldjcheck.check(OncePerFrame()).findings] == ["LDJ103"]
     (finding,) = ldjcheck.check(Mixing(forgets_frames=True)).findings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import constraints
@@ -41,6 +42,7 @@ class ProductsOfAny(Products):
     domain = constraints.real
 
 
+@pytest.mark.slow
 def test_a_context_that_only_its_name_can_give_is_found() -> None:
     report = ldjcheck.check(ByNameOnly())
     assert (report.status, report.findings) == ("pass", ())

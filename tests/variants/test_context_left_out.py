@@ -196,7 +196,7 @@ class PaddedAtTimes(Padded):
         )
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(10)
 @pytest.mark.parametrize("kind", [Padded, PaddedAtTimes])
 @pytest.mark.parametrize(
     ("counts", "found"),

@@ -80,6 +80,7 @@ def tables(tmp_path: Path) -> Path:
     return tmp_path / "tables"
 
 
+@pytest.mark.slow
 def test_a_run_tells_right_from_wrong_and_what_could_not_be_run(
     tables: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

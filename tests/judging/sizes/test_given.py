@@ -92,7 +92,7 @@ def test_right_at_the_given_shape_passes_with_a_warning(layer: Any, at: Any) -> 
     assert ldjcheck.check(layer(), shape=shape, strict=True).status == "fail"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(4,), None])
 def test_wrong_at_the_shape_asked_for_fails(shape: tuple[int, ...] | None) -> None:
     report = ldjcheck.check(Fives(), shape=shape)
@@ -100,6 +100,7 @@ def test_wrong_at_the_shape_asked_for_fails(shape: tuple[int, ...] | None) -> No
     assert "LDJ121" not in {f.code for f in report.findings}
 
 
+@pytest.mark.slow
 def test_what_is_wrong_there_for_other_inputs_fails() -> None:
     assert ldjcheck.check(FivesOfPositives(), shape=(5,)).status == "fail"
 

@@ -48,7 +48,7 @@ class PerDim(Coupling):
         return y, ldj * x.shape[1]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("half", [1, 2])
 def test_a_number_that_is_written_out_is_called_a_number(half: int) -> None:
     assert named(Halved(half))[0] == "LDJ114"
@@ -61,6 +61,7 @@ def test_a_count_that_is_written_out_is_called_a_count(half: int) -> None:
     assert named(PerDim(half))[0] == "LDJ103"
 
 
+@pytest.mark.slow
 def test_what_else_fits_is_said() -> None:
     assert "wrong-multiple" in named(PerDim(1))[1]
     assert "mean-not-sum" in named(Halved(1))[1]

@@ -32,7 +32,7 @@ class Autoregressive(nn.Module):
         return x * log_s.exp(), log_s[:, self.kept].sum(1)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("dims", [2, 5])
 def test_the_dims_that_a_slice_leaves_out_are_named(dims: int) -> None:
     left_out = "The log-determinant leaves out the {} dim."
@@ -53,6 +53,7 @@ class Loop(nn.Module):
         return torch.sinh(x), ldj
 
 
+@pytest.mark.slow
 def test_the_dim_at_which_a_loop_stops_too_soon_is_named() -> None:
     found = said(Loop(), (4,))
     assert found == ("LDJ110", "The log-determinant leaves out the last dim.")
@@ -69,6 +70,7 @@ class Images(nn.Module):
         return torch.sinh(scaled), slope[:, 2:].sum(dim=(1, 2, 3))
 
 
+@pytest.mark.slow
 def test_channels_that_are_left_out_are_called_channels() -> None:
     found = said(Images(), (5, 2, 4))
     assert found == ("LDJ110", "The log-determinant leaves out the first 2 channels.")

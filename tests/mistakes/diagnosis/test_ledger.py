@@ -95,6 +95,7 @@ def test_the_dequantization_ledger_tells_the_lines_as_they_ran() -> None:
     assert_totals(report, "inverse")
 
 
+@pytest.mark.slow
 def test_a_flow_of_three_tells_its_sublayers_in_order(tmp_path: Path) -> None:
     report = ldjcheck.check(flow({"couple"}, tmp_path), shape=(4,), direction="forward")
     lines = assert_totals(report, "forward")
@@ -148,7 +149,7 @@ LAYERS = {
 }
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.thinned(8)
 @pytest.mark.parametrize("body", LAYERS.values(), ids=LAYERS.keys())
 def test_totals_hold_however_the_sum_is_written(body: str, tmp_path: Path) -> None:
     lines = ["class Layer(nn.Module):", "    def forward(self, x):"]
@@ -195,7 +196,7 @@ class Layer(Transform):
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("text", CONVENTIONS.values(), ids=CONVENTIONS.keys())
 def test_totals_hold_in_every_convention_and_both_directions(
     text: str, tmp_path: Path
@@ -328,7 +329,7 @@ class NegatedColumn(nn.Module):
         return x * torch.exp(-s), -s.sum(1, keepdim=True)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code", "text"),
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +38,7 @@ class OfTheOtherGate(Gated):
         return torch.log(1 - g).sum(-1)
 
 
+@pytest.mark.slow
 def test_what_a_helper_leaves_out_is_missing_in_the_helper() -> None:
     assert ldjcheck.check(Gated()).status == "pass"
     (finding,) = ldjcheck.check(OfTheOtherGate()).findings

@@ -24,7 +24,7 @@ def check(layer: Any, written: Written) -> ldjcheck.Report:
     )
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.thinned(60)
 @pytest.mark.parametrize("written", MISTAKES, ids=lambda w: f"{w.code} {w.title}")
 def test_a_mistake_is_named_on_its_line_and_its_twin_passes(
     written: Written, tmp_path: Path
@@ -63,6 +63,7 @@ def test_the_nearest_innocent_neighbour_passes(
     assert not [f for f in report.findings if f.severity == "error"]
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("log", ["torch.log(self.scale)", "self.scale.log()"])
 def test_a_missing_abs_is_seen_at_ordinary_initial_values(
     log: str, tmp_path: Path

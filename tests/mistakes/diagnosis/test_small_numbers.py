@@ -98,7 +98,7 @@ def test_an_epsilon_is_a_note_where_samples_are_known_to_different_digits() -> N
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ117", "note")]
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "eps"), [(Sigmoid, 0.0), (Normed, 1e-12)])
 def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) -> None:
     class Off(kind):  # type: ignore[misc]  # a parameter
@@ -136,6 +136,7 @@ class Kilometres(nn.Module):
         return 1000 * x, ldj + 2 * own
 
 
+@pytest.mark.slow
 def test_a_determinant_beyond_the_floats_fits_no_number() -> None:
     first = ldjcheck.check(Kilometres(), shape=(256,)).findings[0]
     assert first.code == "LDJ114"

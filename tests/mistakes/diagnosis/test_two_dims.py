@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +26,7 @@ class ConvexPotential(nn.Module):
         return x + g @ self.weight, self.times * logs.sum(-1)
 
 
+@pytest.mark.slow
 def test_half_of_a_sum_over_two_dims_is_no_mean() -> None:
     assert ldjcheck.check(ConvexPotential()).status == "pass"
     (finding,) = ldjcheck.check(ConvexPotential(times=1.0)).findings

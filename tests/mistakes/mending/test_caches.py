@@ -121,6 +121,7 @@ STALE = {
 }
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("name", STALE)
 def test_what_is_kept_too_long_is_computed_at_each_call(
     name: str, tmp_path: Path
@@ -136,6 +137,7 @@ def test_what_is_kept_too_long_is_computed_at_each_call(
     assert not [f for f in report.findings if f.severity == "error"], report
 
 
+@pytest.mark.slow
 def test_a_cache_of_both_directions_is_not_mended_in_one_alone(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):

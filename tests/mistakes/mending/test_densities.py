@@ -37,6 +37,7 @@ SPLITS = {
 }
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("name", SPLITS)
 def test_a_learned_prior_gets_what_it_lacks(name: str, tmp_path: Path) -> None:
     log_p, reduced, expected = SPLITS[name]

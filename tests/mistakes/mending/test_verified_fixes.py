@@ -186,7 +186,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(15)
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     name: str, tmp_path: Path
@@ -217,6 +217,7 @@ def test_a_division_that_has_no_reason_is_taken_out(tmp_path: Path) -> None:
     assert after(fix) == ["ldj = self.log_scale.sum()"]
 
 
+@pytest.mark.slow
 def test_two_mistakes_of_one_direction_are_mended_together(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):
@@ -248,6 +249,7 @@ def test_two_mistakes_of_one_direction_are_mended_together(tmp_path: Path) -> No
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_a_size_has_the_name_that_the_function_gave_it(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):
@@ -425,7 +427,7 @@ PLACES = {
 }
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.thinned(15)
 @pytest.mark.parametrize("name", PLACES)
 def test_a_fix_is_found_wherever_the_mistake_stands(name: str, tmp_path: Path) -> None:
     text, expression = PLACES[name]
@@ -447,6 +449,7 @@ def test_a_busy_machine_finds_the_same_fix(
     assert after(fix_of(layer)) == expected
 
 
+@pytest.mark.slow
 def test_nothing_of_the_user_is_changed_by_trying(tmp_path: Path) -> None:
     path = written(MISTAKES["both directions"][0], tmp_path)
     text = path.read_bytes()
@@ -458,6 +461,7 @@ def test_nothing_of_the_user_is_changed_by_trying(tmp_path: Path) -> None:
     assert path.read_bytes() == text
 
 
+@pytest.mark.slow
 def test_a_term_that_is_no_derivative_is_mended_by_the_true_one(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):
@@ -618,6 +622,7 @@ def test_what_cuts_the_gradient_is_taken_away(name: str, tmp_path: Path) -> None
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_a_total_that_is_overwritten_is_added_to(tmp_path: Path) -> None:
     text = """
     class Layer(nn.Module):
@@ -655,6 +660,7 @@ def test_an_edit_after_which_no_gradient_can_be_asked_for_is_no_fix(
     assert (finding.code, finding.fix) == ("LDJ210", None)
 
 
+@pytest.mark.slow
 def test_a_number_is_taken_away_rather_than_a_count_that_never_varies(
     tmp_path: Path,
 ) -> None:
@@ -675,6 +681,7 @@ def test_a_number_is_taken_away_rather_than_a_count_that_never_varies(
     assert after(fix) == ["ldj = torch.sum(self.log_scale)"]
 
 
+@pytest.mark.slow
 def test_a_logarithm_is_taken_so_that_gradients_pass(tmp_path: Path) -> None:
     """The line has `np.log`, which would do for the numbers alone."""
     text = """
@@ -782,6 +789,7 @@ IN_SEVERAL_STATEMENTS = {
 }
 
 
+@pytest.mark.thinned(5)
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
     name: str, tmp_path: Path
@@ -819,6 +827,7 @@ def test_a_mask_that_the_function_makes_and_does_not_use_is_used(
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_a_name_that_begins_with_log_is_no_logarithm(tmp_path: Path) -> None:
     layer = built(
         """
