@@ -57,6 +57,7 @@ def test_what_proves_nothing_does_not_pass_unless_a_reason_is_given() -> None:
     assert report.status == "unproven"
 
 
+@pytest.mark.slow
 def test_a_reason_does_not_excuse_a_mistake() -> None:
     with pytest.raises(ldjcheck.LdjMismatch):
         ldjcheck.assert_ldj(Flipped(), shape=(4,), allow_unproven="by design")
@@ -81,6 +82,7 @@ def test_the_names_are_those_that_users_import() -> None:
         assert f"{kind.__module__}.{kind.__qualname__}" == f"ldjcheck.{name}"
 
 
+@pytest.mark.slow
 def test_what_is_raised_crosses_to_another_process() -> None:
     with pytest.raises(ldjcheck.LdjMismatch) as caught:
         ldjcheck.assert_ldj(Flipped(), shape=(4,))

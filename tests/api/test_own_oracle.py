@@ -37,6 +37,7 @@ def test_another_oracle_comes_to_the_same(layer: type[nn.Module]) -> None:
         assert given.exact == pytest.approx(own.exact, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_an_oracle_that_is_wrong_is_found_out_by_differences() -> None:
     report = ldjcheck.check(
         Affine(), shape=(4,), jacobian=lambda f, x: 2 * by_columns(f, x)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parents[2] / "docs" / "bug-reports.md"
 
 
-@pytest.mark.thinned(48)
+@pytest.mark.slow
 @pytest.mark.parametrize("report", REPORTS, ids=lambda each: each.thread)
 def test_a_report_is_found_named_and_mended_as_the_page_says(report: Report) -> None:
     torch.manual_seed(0)

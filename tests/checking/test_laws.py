@@ -143,7 +143,7 @@ def hold(law: Callable[[], None], examples: int) -> None:
     )(law)()
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.slow
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_a_law_holds(law: Callable[[], None]) -> None:
     hold(law, FEW)

@@ -39,7 +39,7 @@ def test_the_lesson_on_deriving_counts_constants_and_sums_the_rest() -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-@pytest.mark.thinned(46)
+@pytest.mark.slow
 @pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
 def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     text = shown(lesson.code)

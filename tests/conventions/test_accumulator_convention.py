@@ -88,6 +88,7 @@ def test_a_density_that_is_reduced_passes_and_its_sign_is_told(total: str) -> No
     assert "log-density" in report.result.inferred["sign"]
 
 
+@pytest.mark.slow
 def test_a_density_that_grows_by_the_ldj_is_wrong() -> None:
     report = ldjcheck.check(layer_with("logp", sign=1), shape=(4,))
     assert report.status == "fail"

@@ -96,6 +96,7 @@ class TwoScalesWrongBack(TwoScales):
     sign = -1.0
 
 
+@pytest.mark.slow
 def test_a_sampler_is_told_to_reconstruct() -> None:
     report = ldjcheck.check(TwoScales())
     assert report.status == "pass", report
@@ -188,6 +189,7 @@ class HandsOnAndGoesWrongBack(HandsOnItsContext):
     sign = -1.0
 
 
+@pytest.mark.slow
 def test_the_way_back_gets_the_context_that_the_way_there_handed_on() -> None:
     report = ldjcheck.check(HandsOnItsContext())
     assert report.status == "pass", report

@@ -156,7 +156,7 @@ def test_the_name_of_no_argument_is_a_key_of_the_one_that_there_is() -> None:
     assert ldjcheck.check(Affine(), shape={"x": (4,)}).status == "pass"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_weights_of_half_precision_prove_no_less(dtype: torch.dtype) -> None:
     layer = Affine().to(dtype)

@@ -208,6 +208,7 @@ def test_an_adapter_calls_what_no_convention_covers(adapter: Any) -> None:
     assert report.result.convention == "adapter"
 
 
+@pytest.mark.slow
 def test_an_adapter_excuses_no_mistake() -> None:
     class Flipped(Adapter):
         def forward(self, layer: Any, x: Tensor) -> tuple[Tensor, Tensor]:

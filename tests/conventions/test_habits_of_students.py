@@ -99,7 +99,7 @@ class FAndG(Stretch):
         return self.run(z, -1.0)
 
 
-@pytest.mark.thinned(12)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     [

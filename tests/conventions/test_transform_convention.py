@@ -184,6 +184,7 @@ class StaleInverse(tt.ExpTransform):
         return y.log() + 0.5
 
 
+@pytest.mark.slow
 def test_the_cache_does_not_stand_in_for_the_inverse() -> None:
     report = ldjcheck.check(StaleInverse(cache_size=1), shape=(3,))
     assert report.status == "fail"
@@ -203,6 +204,7 @@ class Frozen(tt.ExpTransform):
         return self.kept
 
 
+@pytest.mark.slow
 def test_a_stale_value_of_the_layers_own_is_found() -> None:
     assert ldjcheck.check(Frozen(), shape=(3,)).status == "fail"
 

@@ -45,6 +45,7 @@ def test_a_way_back_that_wraps_around_is_one_to_one_there() -> None:
     assert report.result.inferred["domain"] == "interval:-1:1: it repeats every 2"
 
 
+@pytest.mark.slow
 def test_a_wrong_way_back_is_no_period() -> None:
     class Wrong(Wrapped):
         def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:

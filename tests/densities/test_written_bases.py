@@ -219,7 +219,7 @@ RIGHT: list[type[nn.Module]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.thinned(7)
+@pytest.mark.thinned(14)
 @pytest.mark.parametrize("model", RIGHT)
 def test_a_base_may_be_any_density_that_is_written_out(
     model: type[nn.Module],

@@ -81,7 +81,7 @@ MENDED = {
 }
 
 
-@pytest.mark.thinned(8)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", MENDED)
 def test_a_wrong_term_is_mended_by_that_of_the_map(layer: type[nn.Module]) -> None:
     torch.manual_seed(0)
@@ -125,6 +125,7 @@ class WrongCube(Transform):
         return torch.log(slope).sum(-1)
 
 
+@pytest.mark.slow
 def test_a_slip_is_pointed_at_where_it_stands_and_mended_there_alone() -> None:
     found = ldjcheck.check(WrongCube(), shape=(3,)).findings[0]
     assert found.fix is not None

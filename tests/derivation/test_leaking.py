@@ -112,6 +112,7 @@ class SeeEachOther(nn.Module):
         return x + torch.tanh(self.net(x)), x.new_zeros(len(x))
 
 
+@pytest.mark.slow
 def test_two_outputs_that_see_each_others_inputs_are_named_together() -> None:
     torch.manual_seed(0)
     found = ldjcheck.check(SeeEachOther(), shape=(3,)).findings[0]

@@ -182,6 +182,7 @@ def test_a_command_prints_what_the_document_shows(block: Block) -> None:
     assert normalised(rerun(block)) == normalised(block.text)
 
 
+@pytest.mark.thinned(9)
 @pytest.mark.parametrize("document", PYTHON, ids=lambda document: document.name)
 def test_the_python_of_a_document_runs(
     document: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

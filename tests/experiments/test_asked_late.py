@@ -82,6 +82,7 @@ class SinhTransformKeyed(SinhTransform):
         return self.last.cosh().log().sum(-1)
 
 
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [Coupling, Sinh, SinhTransform])
 def test_what_answers_for_the_last_call_is_stale(layer: Any) -> None:
     report = ldjcheck.check(layer())

@@ -66,6 +66,7 @@ def by_slogdet(weight):
     return torch.linalg.slogdet(weight)[1]
 
 
+@pytest.mark.slow
 def test_scales_that_start_positive_may_turn_negative_in_training() -> None:
     report = ldjcheck.check(ChannelScale(torch.log), shape=(3, 2, 5))
     errors = [f.code for f in report.findings if f.severity == "error"]

@@ -118,7 +118,7 @@ KEPT = {
 }
 
 
-@pytest.mark.thinned(7)
+@pytest.mark.slow
 @pytest.mark.parametrize("make", KEPT.values(), ids=KEPT)
 def test_what_finer_steps_take_away_is_no_mistake(make: type[Field]) -> None:
     torch.manual_seed(0)

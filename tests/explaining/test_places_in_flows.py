@@ -53,7 +53,7 @@ class Couple(nn.Module):
         return torch.cat([moved * s.exp() + t, kept], dim=1), s.sum(dim=1)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [KeepsTheLast, KeepsTheLastByMethods])
 def test_a_total_that_is_overwritten_is_the_flows_mistake(kind: type[Flow]) -> None:
     first = ldjcheck.check(kind(), shape=(4,)).findings[0]

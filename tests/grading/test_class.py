@@ -75,7 +75,7 @@ def layers(graded: Path) -> dict[str, Any]:
     return {each["name"]: each["layers"][0] for each in document["submissions"]}
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PLANNED)
 def test_every_grade_is_as_planned(layers: dict[str, Any], name: str) -> None:
     layer, planned = layers[name], PLANNED[name]

@@ -205,6 +205,7 @@ def test_points_lie_between_none_and_all_and_facts_survive_the_disk(
     assert [marked_from(each.to_dict()) for each in everybody] == everybody
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(submissions)
 def test_the_order_of_submissions_changes_no_grade(

@@ -148,6 +148,7 @@ def test_what_it_does_not_agree_on_is_an_error(
     assert code in {f.code for f in report.findings if f.severity == "error"}
 
 
+@pytest.mark.slow
 def test_the_error_says_which_callers_are_right(tmp_path: Path) -> None:
     told = str(scale_of(ENTRIES, tmp_path)).split()
     assert "for a caller that sums it" in " ".join(told)

@@ -152,7 +152,7 @@ def test_right_whichever_reading_agrees(layer: Any) -> None:
     assert report.status == "pass", report
 
 
-@pytest.mark.thinned(10)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "codes"), WRONG.items(), ids=lambda v: getattr(v, "__name__", "")
 )

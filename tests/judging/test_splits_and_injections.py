@@ -174,6 +174,7 @@ class Conditional(nn.Module):
         return kept, log_p.sum(dim=1)
 
 
+@pytest.mark.slow
 def test_a_prior_may_depend_on_what_is_kept() -> None:
     assert codes(Conditional("normal"), (6,)) == ["LDJ305"]
     assert codes(Conditional("logistic"), (6,)) == ["LDJ305"]
@@ -233,6 +234,7 @@ class Slice(nn.Module):
         return torch.cat([z, torch.randn(len(z), self.dropped)], dim=1)
 
 
+@pytest.mark.slow
 def test_a_way_back_that_draws_what_was_dropped_and_says_nothing_passes() -> None:
     # At the size that `dropped` suggests, nothing is left of an event.
     report = ldjcheck.check(Slice())

@@ -101,7 +101,7 @@ class AllZero(Total):
         return torch.zeros_like(ldj)
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "said"),
     [
@@ -439,6 +439,7 @@ def test_the_place_where_samples_meet_is_shown() -> None:
     assert line(check(coupled_scale)) == "scale = 1 + x.std(0)"
 
 
+@pytest.mark.slow
 def test_a_batch_summed_ldj_in_train_mode_is_still_an_error() -> None:
     report = check(lambda x: (x.exp(), x.sum().expand(len(x))), mode="train")
     assert codes(report) == [("LDJ106", "forward")]
@@ -826,6 +827,7 @@ def test_an_ldj_of_an_earlier_call_is_named() -> None:
     assert codes(back) == [("LDJ211", "inverse")]
 
 
+@pytest.mark.slow
 def test_an_ldj_of_earlier_parameters_is_named_beside_what_the_batch_sets() -> None:
     report = check(KeptFromTheFirstBatch())
     assert codes(report) == [("LDJ211", "forward")]
@@ -877,6 +879,7 @@ class Scaling(torch.distributions.Transform):
         return kept[1].sum(-1)
 
 
+@pytest.mark.slow
 def test_a_transform_that_answers_for_another_input_is_named() -> None:
     assert codes(check(Scaling(checks=True))) == []
     assert codes(check(Scaling(checks=False)))[0][0] == "LDJ211"
@@ -929,6 +932,7 @@ class Residual(nn.Module):
         return x + h, torch.linalg.slogdet(torch.eye(4) + slope)[1]
 
 
+@pytest.mark.slow
 def test_a_power_iteration_is_no_fault_and_in_train_mode_nothing_is_proved() -> None:
     assert (check(Residual()).status, codes(check(Residual()))) == ("pass", [])
     report = check(Residual(), mode="train")
@@ -968,6 +972,7 @@ class TakesItselfApart(Affine):
         return y * torch.exp(-log_scale), -log_scale.sum().expand(len(y))
 
 
+@pytest.mark.slow
 def test_a_change_that_only_early_calls_make_is_seen() -> None:
     report = check(TakesItselfApart(), params="as-is")
     assert ("LDJ209", "inverse") in codes(report)
@@ -997,6 +1002,7 @@ def test_a_layer_that_moves_from_call_to_call_is_not_said_to_mix_the_total() -> 
     assert codes(check(Moving())) == [("LDJ209", "forward")]
 
 
+@pytest.mark.slow
 def test_a_total_that_is_lost_is_told_of_a_moving_layer_too() -> None:
     report = check(Moving(0.0))
     assert codes(report) == [("LDJ209", "forward"), ("LDJ204", "forward")]

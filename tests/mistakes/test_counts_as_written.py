@@ -45,7 +45,7 @@ class Divided(PerChannel):
         return x * self.s.exp(), ldj.expand(len(x))
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Numel, Product, Divided])
 def test_channels_counted_twice_have_one_name_however_they_are_written(
     layer: Any,
@@ -63,6 +63,7 @@ class ByNumpy(PerChannel):
         return x * self.s.exp(), ldj.expand(len(x))
 
 
+@pytest.mark.slow
 def test_a_count_that_numpy_takes_is_a_count_too_and_loses_an_axis() -> None:
     found = ldjcheck.check(ByNumpy()).findings[0]
     assert found.code == "LDJ103"
@@ -81,6 +82,7 @@ class TimesTheBatch(nn.Module):
         return x * self.s.exp(), (batch * self.s.sum()).expand(batch)
 
 
+@pytest.mark.slow
 def test_a_constant_times_the_batch_is_summed_over_the_batch() -> None:
     found = ldjcheck.check(TimesTheBatch()).findings[0]
     assert found.code == "LDJ106"

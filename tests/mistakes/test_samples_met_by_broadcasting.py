@@ -33,7 +33,7 @@ class Planar(nn.Module):
         return x + h * self.u, torch.log(torch.abs(1 + slope @ self.u.expand_as(x).T))
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [ColumnAndRow, Planar])
 def test_what_is_right_on_the_diagonal_has_the_wrong_shape(
     layer: type[nn.Module],

@@ -228,6 +228,7 @@ class StartsAsIdentity(Coupling):
         return y, -ldj
 
 
+@pytest.mark.slow
 def test_a_zero_initialised_layer_is_moved_so_that_its_mistake_shows() -> None:
     report = check(StartsAsIdentity())
     assert report.status == "fail"
@@ -354,7 +355,7 @@ def test_behaviour_without_a_rule_of_its_own_is_told_in_words(
     assert evidence in said
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [centred, coupled_scale])
 def test_samples_that_meet_are_found_where_the_whole_jacobian_is_too_large(
     layer: Any,
@@ -402,7 +403,7 @@ def test_what_is_claimed_of_dropped_dims_has_to_be_a_density() -> None:
 # How small a mistake is seen
 
 
-@pytest.mark.thinned(14)
+@pytest.mark.slow
 @pytest.mark.parametrize("off", [1e-6, -1e-6, 1e-7])
 @pytest.mark.parametrize("layer", [Affine, Coupling, Curve, Logit])
 def test_a_mistake_far_below_float32_is_seen(

@@ -140,7 +140,7 @@ class WrongBackward(nn.Module):
         return SlopeOfTheSquare.apply(x), torch.log(1 + x**2).sum(1)
 
 
-@pytest.mark.thinned(10)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "dims"),
     [

@@ -83,6 +83,7 @@ def test_noise_that_leaves_its_cell_is_a_warning() -> None:
     assert strict.status == "fail"
 
 
+@pytest.mark.slow
 def test_shifted_noise_may_as_well_be_a_shifted_way_back() -> None:
     assert codes(Centred()) == ["LDJ301", "LDJ502"]
 
@@ -282,7 +283,7 @@ class Doubled(Learned):
         return (2 * density - log_scale).sum(1)
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
     counted = ldjcheck.check(Learned(), domain="int:0:7", seed=seed)

@@ -200,6 +200,7 @@ def test_where_reverse_mode_raises_forward_mode_answers(dims: int) -> None:
     assert_close(found, (3 * torch.eye(dims, dtype=torch.float64)).expand(2, -1, -1))
 
 
+@pytest.mark.slow
 def test_an_inverse_that_fills_in_place_has_its_exact_ldj() -> None:
     y = normal(0, 3, 4)
     x = autoregressive_in_place(y)

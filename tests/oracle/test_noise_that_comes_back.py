@@ -90,7 +90,7 @@ def test_noise_is_no_miss_of_the_way_back(layer: Callable[[], nn.Module]) -> Non
     assert report.status == "pass", report
 
 
-@pytest.mark.thinned(4)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Stretched, Shifted, Undivided, AddingShifted])
 def test_a_miss_beyond_the_noise_is_one(layer: Callable[[], nn.Module]) -> None:
     report = ldjcheck.check(layer(), shape=(6,))

@@ -104,6 +104,7 @@ def test_planting_changes_the_ldj_and_leaves_the_map(case_id):
         assert differs or planted.expected[0] == "not-reduced", planted.id
 
 
+@pytest.mark.thinned(6)
 @pytest.mark.parametrize("case_id", FEW)
 def test_the_edited_line_is_the_line_said_and_no_line_moves(case_id):
     for planted in candidates_of(case_id):

@@ -38,7 +38,7 @@ def test_without_the_plugin_asserting_and_parametrizing_go_on(
     assert "= ldjcheck =" not in result.stdout.str()
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [

@@ -34,6 +34,7 @@ def test_looked_at(ldj):
     result.stdout.fnmatch_lines(["E*ldjcheck.LdjMismatch: LDJ104 sign-flipped"])
 
 
+@pytest.mark.slow
 def test_marks_add_up_and_the_closest_wins(run: Runs) -> None:
     run(
         """

@@ -116,6 +116,7 @@ class TestAll:
     ).assert_outcomes(passed=10)
 
 
+@pytest.mark.slow
 def test_an_expected_mistake_is_an_xfail_with_its_reason(run: Runs) -> None:
     result = run(
         """

@@ -54,6 +54,7 @@ FAILED test_it.py::test_flipped - ldjcheck.LdjMismatch: LDJ104 sign-flipped
 """  # noqa: W291
 
 
+@pytest.mark.slow
 def test_a_failure_word_for_word(run: Runs) -> None:
     result = run(SCALE_OF_FOUR + WRONG)
     start = result.outlines.index(FAILURE.splitlines()[1])
@@ -61,7 +62,7 @@ def test_a_failure_word_for_word(run: Runs) -> None:
     assert shown == FAILURE.splitlines()[1:]
 
 
-@pytest.mark.thinned(9)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("style", ["auto", "long", "short", "line"])
 @pytest.mark.parametrize(
     "source",

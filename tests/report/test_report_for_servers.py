@@ -112,6 +112,7 @@ def test_mistakes_are_no_failure_of_the_scan() -> None:
     assert [succeeded(code) for code in range(5)] == [True, True, False, True, False]
 
 
+@pytest.mark.slow
 @few
 @given(run=RUN)
 def test_any_log_points_where_files_have_lines(run: Run) -> None:
@@ -140,6 +141,7 @@ def test_each_layer_is_a_test_case() -> None:
     assert "41 +  ldj -= np.log(self.quants) * np.prod(z.shape[1:])" in case[0].text
 
 
+@pytest.mark.slow
 @few
 @given(run=RUN)
 def test_any_run_is_well_formed_xml(run: Run) -> None:

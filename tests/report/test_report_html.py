@@ -93,6 +93,7 @@ def test_it_is_one_of_the_formats_and_keeps_what_it_draws() -> None:
     assert found.drawn
 
 
+@pytest.mark.slow
 def test_verdict_line_reason_fix_and_cost_are_told() -> None:
     told = words(page_of(WHOLE))
     for part in (
@@ -300,7 +301,7 @@ def browser() -> Iterator[Browser]:
 PAGES = {"fail": WHOLE, "pass": PASS, "unproven": UNPROVEN, "error": ERROR}
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.thinned(18)
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [WIDE, NARROW])
 @pytest.mark.parametrize("status", PAGES)
@@ -334,7 +335,7 @@ return lowest;
 """
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 def test_all_text_stands_out_from_what_is_behind_it(
     browser: Browser, tmp_path: Path, *, dark: bool

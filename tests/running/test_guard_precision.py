@@ -212,6 +212,7 @@ def test_a_layer_that_runs_in_float32_only_is_checked_there_and_it_is_said() -> 
     assert "expected float32" in report.result.inferred["dtype"]
 
 
+@pytest.mark.slow
 def test_float32_is_no_excuse_for_a_mistake() -> None:
     report = ldjcheck.check(NeedsFloat32(wrong_by=0.01), shape=(3,))
     assert report.status == "fail"

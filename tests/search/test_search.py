@@ -214,6 +214,7 @@ def test_what_the_user_has_fixed_stays() -> None:
     assert found == "ldjcheck flows.py:Layer --shape 2,4,6 --batch 1 --seed 7"
 
 
+@pytest.mark.slow
 def test_the_same_seed_finds_the_same() -> None:
     def odd(options: Options) -> bool:
         return options.seed % 7 == 3 and options.domain is not None

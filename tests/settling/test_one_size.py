@@ -57,7 +57,7 @@ class ChannelsForLength(InvertibleConvolution):
 SHAPES = [None, (4, 4, 6), (4, 6, 4), (4, 4, 4), (6, 4, 6)]
 
 
-@pytest.mark.thinned(16)
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize(
     "wrong", [ChannelsForHeight, ChannelsForWidth, HeldChannelsForHeight]

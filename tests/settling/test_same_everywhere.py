@@ -118,6 +118,7 @@ def test_an_optional_tensor_is_tried_where_all_shapes_fail(
     assert ldjcheck.check(layer()).status == "pass"
 
 
+@pytest.mark.slow
 def test_what_is_wrong_with_one_is_found() -> None:
     turned = NeedsCondition()
     turned.sign = -1.0

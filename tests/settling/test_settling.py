@@ -61,6 +61,7 @@ class Unfed(Misspelt):
         return y, torch.slogdet(context.weight)[1].expand(len(x))  # type: ignore[union-attr]  # that is the point
 
 
+@pytest.mark.slow
 def test_a_slip_in_the_code_is_told_and_not_the_sizes_that_do_not_fit() -> None:
     report = ldjcheck.check(Misspelt())
     (finding,) = report.findings

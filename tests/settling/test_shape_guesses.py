@@ -263,6 +263,7 @@ class RightAtFour(nn.Module):
         return 2.0 * x, 4 * math.log(2.0)
 
 
+@pytest.mark.slow
 def test_a_mistake_that_one_size_hides_is_found_at_another() -> None:
     assert ldjcheck.check(RightAtFour()).status == "fail"
     report = ldjcheck.check(RightAtFour(), shape=(4,))

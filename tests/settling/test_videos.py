@@ -62,6 +62,7 @@ def test_a_right_layer_of_videos_passes_at_a_size_that_is_found() -> None:
         assert len(report.checks[0].shape or ()) == 4
 
 
+@pytest.mark.slow
 def test_a_term_that_counts_once_misses_every_pixel_of_every_frame() -> None:
     (finding,) = ldjcheck.check(Once()).findings
     assert finding.code == "LDJ102"

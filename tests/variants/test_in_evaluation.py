@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from typing import TYPE_CHECKING
 
 import torch
@@ -42,6 +44,7 @@ def test_moments_of_the_batch_are_named_with_what_to_do() -> None:
     assert "check it in eval mode" in finding.message
 
 
+@pytest.mark.slow
 def test_what_is_wrong_in_evaluation_is_found_from_training() -> None:
     report = ldjcheck.check(Doubled(), mode="train")
     assert report.status == "fail", report

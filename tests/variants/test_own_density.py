@@ -86,7 +86,7 @@ def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
     assert "not checked" not in title_of(report)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"), [(Turned, "LDJ104"), (CountedTwice, "LDJ114")]
 )

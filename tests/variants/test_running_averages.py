@@ -53,7 +53,7 @@ def test_a_right_layer_passes_once_its_averages_have_moved(layer: nn.Module) -> 
     assert ldjcheck.check(layer, shape=(5,)).status == "pass"
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", [Whitening(power=1.0), TrainedFirst(factor=2.0)])
 def test_a_wrong_power_of_the_average_does_not_hide_behind_its_initial_one(
     layer: nn.Module,

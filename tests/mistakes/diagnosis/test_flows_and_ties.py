@@ -128,7 +128,7 @@ TOGETHER = {
 }
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize("codes", TOGETHER)
 def test_two_mistakes_in_one_function_are_two_findings(
     codes: str, tmp_path: Path
@@ -195,7 +195,7 @@ class Squeezed(nn.Module):
         return z, ldj
 
 
-@pytest.mark.thinned(3)
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "code", "operand"),
     [
@@ -266,6 +266,7 @@ class Averaged(nn.Module):
         return z * scales.exp(), ldj + scales.mean(dim=1)
 
 
+@pytest.mark.slow
 def test_a_mean_that_is_written_decides_and_the_dims_factor_is_kept_as_a_tie() -> None:
     report = ldjcheck.check(Averaged(), shape=(5,), direction="forward")
     assert report.findings[0].code == "LDJ105"

@@ -111,6 +111,7 @@ def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) ->
     assert report.findings[0].code != "LDJ117"
 
 
+@pytest.mark.slow
 def test_a_sum_of_logs_that_starts_at_one_is_named() -> None:
     class Started(Constant):
         def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:

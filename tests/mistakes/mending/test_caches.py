@@ -121,7 +121,7 @@ STALE = {
 }
 
 
-@pytest.mark.thinned(6)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", STALE)
 def test_what_is_kept_too_long_is_computed_at_each_call(
     name: str, tmp_path: Path

@@ -186,7 +186,7 @@ MISTAKES = {
 }
 
 
-@pytest.mark.thinned(15)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MISTAKES)
 def test_a_fix_is_the_plainest_edit_and_makes_the_check_pass(
     name: str, tmp_path: Path
@@ -642,6 +642,7 @@ def test_a_total_that_is_overwritten_is_added_to(tmp_path: Path) -> None:
     assert report.status == "pass", report
 
 
+@pytest.mark.slow
 def test_an_edit_after_which_no_gradient_can_be_asked_for_is_no_fix(
     tmp_path: Path,
 ) -> None:
@@ -789,7 +790,7 @@ IN_SEVERAL_STATEMENTS = {
 }
 
 
-@pytest.mark.thinned(5)
+@pytest.mark.slow
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
     name: str, tmp_path: Path
@@ -804,6 +805,7 @@ def test_what_several_statements_say_is_mended_where_it_stands(
     assert not [f for f in report.findings if f.severity == "error"], report
 
 
+@pytest.mark.slow
 def test_a_mask_that_the_function_makes_and_does_not_use_is_used(
     tmp_path: Path,
 ) -> None:
