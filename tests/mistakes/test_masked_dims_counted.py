@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 import torch
 from torch import Tensor, nn
 
@@ -25,7 +23,6 @@ class ScaledCoupling(nn.Module):
         return x * torch.exp(s * self.mask), self.log_a.sum() + s.sum(1)
 
 
-@pytest.mark.slow
 def test_dims_that_one_step_alone_leaves_as_they_are_are_counted_there() -> None:
     torch.manual_seed(0)
     found = ldjcheck.check(ScaledCoupling(), shape=(4,)).findings[0]

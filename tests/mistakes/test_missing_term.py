@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 from torch import Tensor, nn
 
@@ -17,7 +16,6 @@ class HalfSigmoid(nn.Module):
         return y, y.log().sum(1)
 
 
-@pytest.mark.slow
 def test_half_of_a_slope_is_missing_as_it_would_be_written() -> None:
     report = ldjcheck.check(HalfSigmoid(), shape=(3,))
     (found,) = [f for f in report.findings if f.severity == "error"]

@@ -67,7 +67,6 @@ def test_what_is_lost_where_it_overflows_is_at_no_wrong_point() -> None:
     assert report.findings[0].code == "LDJ213"
 
 
-@pytest.mark.slow
 def test_a_bound_on_one_number_for_all_samples_is_no_region() -> None:
     class Clipped(nn.Module):
         """The logarithm of a determinant that is held above zero, not made positive."""
