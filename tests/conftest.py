@@ -6,7 +6,6 @@ import os
 import random
 import time
 from collections import Counter, defaultdict
-from datetime import date
 from typing import Any
 
 import pytest
@@ -28,17 +27,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--stop-after",
         type=float,
         metavar="SECONDS",
-        help="leave out what has not begun by then; tests come in another order each day",
+        help="leave out what has not begun by then; long lists come first, then the rest",
     )
-    group.addoption("--order", type=int, help="the seed of that order (the day)")
+    group.addoption("--order", type=int, default=0, help="the seed of the rest's order")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.stop_after is not None:
-        if (
-            config.option.order is None
-        ):  # workers are told: midnight may come between them
-            config.option.order = date.today().toordinal()
         config.pluginmanager.register(Clock(config), "clock")
 
 
@@ -46,9 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(
     config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Mark as slow what `thinned(nth)` leaves out; put tests in the order of the day.
+    """Mark as slow what `thinned(nth)` leaves out; put tests in order where time is short.
 
-    Of a thinned test, each n-th of the parameters runs by default.
+    Of a thinned test, each n-th of the parameters runs by default. Many of them take as
+    long as one of the others, so they come first.
     """
     seen: Counter[str] = Counter()
     for item in items:
@@ -65,6 +61,7 @@ def pytest_collection_modifyitems(
             together[_test_of(item)].append(item)
         tests = list(together.values())
         random.Random(config.option.order).shuffle(tests)
+        tests.sort(key=lambda test: test[0].get_closest_marker("thinned") is None)
         items[:] = [item for test in tests for item in test]
 
 
