@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.flows import Glow
 from torch import Tensor, nn
 
 import ldjcheck
@@ -108,3 +109,13 @@ def test_a_way_back_that_raises_however_little_is_moved_is_told_of() -> None:
     report = ldjcheck.check(Unfinished())
     assert [(f.code, f.direction) for f in report.findings] == [("LDJ005", "inverse")]
     assert not said(report)
+
+
+@pytest.mark.slow
+def test_a_deep_flow_of_many_dims_is_moved_no_further_than_it_stays_smooth() -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(Glow(levels=2, steps=2, hidden=16), shape=(3, 8, 8))
+    assert report.status == "pass", report
+    assert report.result.inferred["parameters"] == (
+        "moved by 0.1: moved by 0.3, it is too steep for numbers"
+    )

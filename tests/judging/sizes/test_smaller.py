@@ -1,0 +1,121 @@
+"""Mistakes of large events are explained where events are small, and mended at both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+SIDE, WIDTH = 20, 24
+
+
+def network(channels: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(channels, WIDTH, 3, padding=1),
+        nn.Tanh(),
+        nn.Conv2d(WIDTH, WIDTH, 3, padding=1),
+        nn.Tanh(),
+        nn.Conv2d(WIDTH, 2 * channels, 3, padding=1),
+    )
+
+
+class Masked(nn.Module):
+    """A coupling whose mask is made for one size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network(1)
+        places = torch.arange(SIDE)[:, None] + torch.arange(SIDE)
+        self.register_buffer("mask", (places % 2).float()[None, None])
+
+    def moved(self, x: Tensor) -> Pair:
+        s, t = self.net(x * self.mask).chunk(2, 1)
+        return torch.tanh(s) * (1 - self.mask), t * (1 - self.mask)
+
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.moved(x)
+        return x * s.exp() + t, s.sum(dim=(1, 2, 3))
+
+
+class MaskedFlipped(Masked):
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.moved(x)
+        return x * s.exp() + t, -s.sum(dim=(1, 2, 3))
+
+
+class AveragedOverPlaces(Masked):
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.moved(x)
+        return x * s.exp() + t, s.mean(dim=(1, 2, 3))
+
+
+class OfAnySize(nn.Module):
+    """A coupling of channels, which takes images of every size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = network(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        s = torch.tanh(s)
+        return torch.cat([a, b * s.exp() + t], 1), -s.sum(dim=(1, 2, 3))
+
+
+class WrongWhereLarge(Masked):
+    """The ldj is right but for the last of its places, which no small copy has."""
+
+    def forward(self, x: Tensor) -> Pair:
+        s, t = self.moved(x)
+        far = s[..., 8:, 8:].sum(dim=(1, 2, 3))
+        return x * s.exp() + t, s.sum(dim=(1, 2, 3)) + far
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize(
+    ("layer", "shape", "code", "told"),
+    [
+        (MaskedFlipped, (1, SIDE, SIDE), "LDJ104", "its masks are cropped"),
+        (OfAnySize, (2, SIDE, SIDE), "LDJ104", "it takes any size"),
+        (AveragedOverPlaces, (1, SIDE, SIDE), "LDJ105", "its masks are cropped"),
+    ],
+)
+def test_a_mistake_is_explained_at_a_small_size_and_mended_at_both(
+    layer: type[nn.Module], shape: tuple[int, ...], code: str, told: str
+) -> None:
+    report = ldjcheck.check(layer(), shape=shape)
+    finding = report.findings[0]
+    assert finding.code == code
+    assert told in report.result.inferred["explained at"]
+    assert f"At {'x'.join(map(str, shape))} " in report.result.inferred["explained at"]
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+
+
+def test_the_screen_says_at_which_size_a_mistake_is_explained() -> None:
+    report = str(ldjcheck.check(MaskedFlipped(), shape=(1, SIDE, SIDE)))
+    assert (
+        "  Explained at 1x2x4, where it is wrong in the same way: its masks" in report
+    )
+
+
+@pytest.mark.slow
+def test_what_is_right_is_not_looked_at_elsewhere() -> None:
+    report = ldjcheck.check(Masked(), shape=(1, SIDE, SIDE))
+    assert report.status == "pass"
+    assert "explained at" not in report.result.inferred
+
+
+@pytest.mark.slow
+def test_what_no_small_copy_shows_fails_at_its_own_size() -> None:
+    report = ldjcheck.check(WrongWhereLarge(), shape=(1, SIDE, SIDE))
+    assert report.status == "fail"
+    assert "explained at" not in report.result.inferred
