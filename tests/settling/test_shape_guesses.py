@@ -278,3 +278,22 @@ class FixesItsSize(Affine):
 def test_a_layer_that_fixes_its_size_is_checked_at_that_size_only() -> None:
     report = ldjcheck.check(FixesItsSize(4), shape=(4,))
     assert report.status == "pass"
+
+
+class NormOfSequences(nn.Module):
+    """What it learns has the axes of (B, C, L); the name of its size says vectors."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.log_scale = nn.Parameter(torch.zeros(1, num_features, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.log_scale.sum() * x.shape[2]
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+
+
+def test_axes_of_what_is_learned_come_before_a_size_that_is_named() -> None:
+    report = ldjcheck.check(NormOfSequences(4))
+    assert report.status == "pass", report
+    assert report.result.inferred["shape"].startswith("(4, 8): 'log_scale'")

@@ -164,6 +164,9 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
     for item in items[:1]:
+        for name, tensor in _named_tensors(item):
+            if _is_per_channel(tensor):
+                yield from _like_parameter(tensor, f"{name!r} has this size")
         yield from _named_sizes(item)
     for item in items:
         yield from _first_network(item)
@@ -336,6 +339,12 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
             yield (channels, max(height, HEIGHT), max(width, WIDTH)), why
     elif len(shape) == 5 and shape[2:] == (1, 1, 1):
         yield (shape[1], FRAMES, HEIGHT, WIDTH), why
+
+
+def _is_per_channel(tensor: torch.Tensor) -> bool:
+    """Return whether it has the axes of a batch: how many there are is stated by that."""
+    shape = tensor.shape
+    return len(shape) > 2 and shape[0] == 1 and shape[1] > 1 and set(shape[2:]) == {1}
 
 
 def _length_beside(size: int) -> _Free:

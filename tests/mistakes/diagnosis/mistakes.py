@@ -934,7 +934,7 @@ UNKNOWN = (
     -        slope = 1.3 + torch.cos(z)
     +        slope = torch.cosh(z)
              z = torch.sinh(z)
-    !        ldj = ldj + torch.log(slope).sum(dim=1)
+             ldj = ldj + torch.log(slope).sum(dim=1)
              y = torch.sigmoid(z)
              ldj = ldj + (F.logsigmoid(z) + F.logsigmoid(-z)).sum(dim=1)
              return y, ldj
