@@ -15,9 +15,9 @@ ROUNDS = 9
 
 
 def seconds(layer: Any) -> float:
-    started = time.perf_counter()
+    started = time.process_time()
     ldjcheck.check(layer, shape=(1, 4, 4))
-    return time.perf_counter() - started
+    return time.process_time() - started
 
 
 @pytest.mark.slow
