@@ -50,6 +50,32 @@ def with_one_more(f: Map, size: float, at: int, source: int) -> Map:
 LEAKS = (1.0, 1e-3, 1e-6, 1e-9, 1e-12)
 
 
+def scaled(f: Map, dims: int) -> Map:
+    """Return the map with each of its outputs scaled: nothing passes through as it is."""
+    factors = torch.linspace(0.5, 2.0, dims, dtype=torch.float64)
+
+    def both(x: Tensor) -> Tensor:
+        return f(x) * factors
+
+    return both
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_a_coupling_that_scales_what_it_hands_on_takes_few_products(seed: int) -> None:
+    f = scaled(chunk_coupling(64, seed, 1.0), 64)
+    assert_true_value(f, normal(seed, 3, 64))
+    assert determinant(f, normal(seed, 3, 64)).products <= 16
+
+
+@pytest.mark.parametrize("size", LEAKS)
+@pytest.mark.parametrize("at", [(3, 20), (20, 3), (25, 28)])
+def test_one_more_entry_in_it_has_its_true_value(
+    size: float, at: tuple[int, int]
+) -> None:
+    leaking = with_one_more(scaled(chunk_coupling(32, 1, 3.0), 32), size, *at)
+    assert_true_value(leaking, normal(1, 3, 32))
+
+
 @pytest.mark.parametrize("size", LEAKS)
 @pytest.mark.parametrize("seed", range(3))
 def test_a_coupling_that_leaks_one_entry_has_its_true_value(

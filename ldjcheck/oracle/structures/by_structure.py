@@ -27,6 +27,7 @@ from ldjcheck.oracle.structures import (
     colouring,
     dense,
     diagonal,
+    diagonal_rows,
     identity_rows,
     low_rank,
     permutation,
@@ -54,6 +55,7 @@ ORACLES: tuple[Oracle, ...] = (
     low_rank.propose,
     triangular.propose,
     colouring.propose,
+    diagonal_rows.propose,
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
