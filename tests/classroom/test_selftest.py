@@ -239,7 +239,7 @@ def example(file: str, name: str) -> Any:
     [
         ("examples/coupling.py", "make_chunk_coupling", (8,)),
         ("examples/actnorm.py", "ActNorm", (2, 3, 4)),
-        ("examples/convolution.py", "InvertibleConvolution", (3, 4, 5)),
+        ("examples/convolution.py", "InvertibleConvolution", (4, 5, 6)),
         ("examples/dequantization.py", "Dequantization", (1, 4, 4)),
     ],
 )
