@@ -7,6 +7,7 @@ numbers say nothing of the layer, so it is looked at again nearer to how it was 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -17,7 +18,11 @@ from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import only_solves
-from ldjcheck.records.deadline import CONFIGURATIONS, while_time_lasts
+from ldjcheck.records.deadline import (
+    CONFIGURATIONS,
+    TimeIsUpError,
+    while_time_lasts,
+)
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
@@ -44,7 +49,7 @@ _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
 _STEP = 1e-5  # as differences are taken
 _BENT = 1e-2  # of a slope: what kinks on the way may change
-_FLAT = 1e-9
+_FLAT = 1e-9  # a map that hardly moves bends by rounding alone
 _COARSER = 1e3  # float32 lets more hide, and is told of by a note
 
 
@@ -86,14 +91,17 @@ def _is_smooth(runner: Runner, direction: Direction, x: Tensor) -> bool:
         if x.is_floating_point():
             moved = x + step * v[0]
         else:  # whole numbers stay: the noise that is added to them moves
-            draws = [d + step * e for d, e in zip(draws, v, strict=True)]
+            draws = [
+                d + step * e if d.is_floating_point() else d
+                for d, e in zip(draws, v, strict=True)
+            ]
         there = Frozen(draws, noise.offsets, noise.idle_clips)
         return runner.run(direction, moved, there).y.detach()
 
     try:
         said = runner.run(direction, x, noise)
         starts = [x] if x.is_floating_point() else noise.draws
-        v = [torch.randn(d.shape, generator=generator, dtype=d.dtype) for d in starts]
+        v = [_direction(each, generator) for each in starts]
         y, ahead, behind = said.y.detach(), at(_STEP), at(-_STEP)
     except FailedCallError:
         return False
@@ -104,6 +112,14 @@ def _is_smooth(runner: Runner, direction: Direction, x: Tensor) -> bool:
         return True
     bent, far = (ahead + behind - 2 * y).flatten(1), (ahead - behind).flatten(1)
     return bool((bent.norm(dim=1) <= _BENT * far.norm(dim=1) + _FLAT).all())
+
+
+def _direction(at: Tensor, generator: torch.Generator) -> Tensor:
+    """Return a random direction in which a tensor is moved; whole numbers stay."""
+    if not at.is_floating_point():
+        return torch.zeros_like(at)
+    drawn = torch.randn(at.shape, generator=generator, dtype=torch.float64)
+    return drawn.to(at)
 
 
 def as_far_as_borne(
@@ -125,7 +141,8 @@ def as_far_as_borne(
     bench = bench.during(CONFIGURATIONS, wrong=is_wrong(first))
     if only_solves((first,)):
         bench = replace(bench, solves=True)
-    for closer in while_time_lasts(_nearer(b, probes, first) for b in (bench,)):
+    with suppress(TimeIsUpError):
+        closer = _nearer(bench, probes, first)
         if closer is not None:
             probes, first, said["parameters"] = closer
     measured = _at(bench, probes, first)
@@ -255,14 +272,15 @@ def _has_saturated(measured: Sides) -> bool:
 
 def _is_too_steep(bench: Bench, measured: Sides) -> bool:
     """Return whether differences of a map of many dims confirm nothing, being no slopes."""
-    runner, _, _ = bench.ready(measured.probe)
-    return any(
-        side.exact.ldj is not None
-        and not side.exact.anchored
-        and side.dims >= LARGE
-        and not _is_smooth(runner, side.direction, side.x)
+    unknown = [
+        side
         for side in measured.answered
-    )
+        if side.exact.ldj is not None and not side.exact.anchored and side.dims >= LARGE
+    ]
+    if not unknown:
+        return False
+    runner, _, _ = bench.ready(measured.probe)
+    return not all(_is_smooth(runner, side.direction, side.x) for side in unknown)
 
 
 def is_telling(measured: Sides) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
+from ldjcheck.oracle.structured import LARGE
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from ldjcheck.records import Comparison, Direction, Layer, Options, Shape
     from ldjcheck.settling.subject import Subject
 
-_LARGE = 128  # dims from which on a smaller size is looked for
 _MULTIPLICATIONS = 1e9  # of all rows of a Jacobian
 _SIZES = 3  # that are looked at
 _LEAST = 8  # dims: of fewer, one count is easily taken for another
@@ -49,7 +49,7 @@ def at_a_smaller_size(
     """
     bench, shape = subject.bench, subject.bench.shape
     wrong = _wrong(comparison)
-    if not wrong or prod(shape) < _LARGE:
+    if not wrong or prod(shape) < LARGE:
         return None
     if (
         bench.calls.parts
@@ -92,7 +92,7 @@ def _is_long(subject: Subject, options: Options) -> bool:
 def _taken(subject: Subject, options: Options) -> Iterator[tuple[Subject, bool]]:
     """Yield the layer at fewer dims, the fewest first, and whether it was cropped."""
     layer, whole = subject.layer, subject.bench.shape
-    for shape in smaller_shapes(whole, _LEAST, _LARGE - 1):
+    for shape in smaller_shapes(whole, _LEAST, LARGE - 1):
         for twin in (layer, cropped(layer, whole, shape)):
             there = None if twin is None else _at(subject, twin, shape, options)
             if there is not None:

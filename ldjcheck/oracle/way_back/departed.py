@@ -12,7 +12,6 @@ import torch
 from ldjcheck.oracle.derivatives.flat_map import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.running.departed import given_back
-from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
     from ldjcheck.records import Side
@@ -30,11 +29,9 @@ def miss(runner: Runner, inverse: Side, forward: Side) -> float:
     given = given_back(runner, forward.x, inverse.x)
     if given is None or not has_whole_numbers(inverse.y):
         return float("inf")
-    there = Frozen()
-    runner.run("forward", forward.x, there)
+    noise = [d for d in given.draws if d.numel() == inverse.y.numel()]  # parts are less
     runner.run("inverse", inverse.x, given, see_rounding=True)
     rounded = [o for o in given.offsets if o.numel() == inverse.y.numel()]
-    noise = [d for d in there.draws if d.numel() == inverse.y.numel()]
     if not rounded or len(noise) != 1:
         return float("inf")
     away = -torch.stack([o.double().flatten() for o in rounded]).sum(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 _WHOLE_NUMBERS = 1e-6
-_HAIR = (
-    1e-9  # relative to y: far above rounding, and small enough to stay in proportion
-)
 _STEPS = 256.0  # times more than its input alone, the steps of a deep map may add
 
 
@@ -119,16 +117,19 @@ def _amplified(runner: Runner, forward: Side, inverse: Side, dtype: str) -> floa
     y, moved = forward.y, 0.0
     if not y.is_floating_point() or inverse.exact.rounding_seen:
         return moved
+    hair = (
+        math.sqrt(torch.finfo(y.dtype).eps) / 16
+    )  # far above rounding, and in proportion
     generator = torch.Generator().manual_seed(runner.seed)
     for _ in range(2):
         v = torch.randn(y.shape, generator=generator, dtype=torch.float64).to(y)
         try:
-            near = runner.run("inverse", y + _HAIR * (1.0 + y.abs()) * v, Frozen())
+            near = runner.run("inverse", y + hair * (1.0 + y.abs()) * v, Frozen())
         except FailedCallError:
             continue
-        if near.y.shape == inverse.y.shape:
-            moved = max(moved, gap_between(near.y, inverse.y))
-    return _STEPS * moved * MACHINE_EPSILON[dtype] / _HAIR
+        gap = gap_between(near.y, inverse.y) if near.y.shape == inverse.y.shape else 0.0
+        moved = max(moved, gap if gap != float("inf") else 0.0)  # that excuses nothing
+    return _STEPS * moved * MACHINE_EPSILON[dtype] / hair
 
 
 def _off_by_turns(runner: Runner, x: Tensor, back: Tensor, off: float) -> float:
