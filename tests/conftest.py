@@ -21,6 +21,12 @@ import torch
 torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def same_weights() -> None:
+    """Build layers with the same weights, whichever tests ran before."""
+    torch.manual_seed(0)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("time")
     group.addoption(

@@ -70,6 +70,7 @@ def measure_direction(
         else "float32"
     )
     frozen = Frozen() if noise is None else noise
+    given = tuple(frozen.draws)
     watch = Watch()
     base = runner.run(direction, x, frozen, observer=watch)
     reported = None if base.reported is None else base.reported.detach().double().cpu()
@@ -83,6 +84,7 @@ def measure_direction(
             form=base.form,
             ldj_shape=tuple(getattr(base.raw, "shape", ())),
             bare=base.bare,
+            given=given,
         ),
     )
     if behaviour:

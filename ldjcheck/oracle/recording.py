@@ -69,7 +69,7 @@ def record(
     """
     if side.exact.ldj is None or side.said.ldj is None:
         return None
-    frozen = Frozen()
+    frozen = Frozen(list(side.said.given))
     recorder, outcome = _recorded(runner, side, frozen, watcher)
     if frozen.draws or frozen.offsets:  # now it is known what is noise
         recorder, outcome = _recorded(runner, side, frozen, watcher)

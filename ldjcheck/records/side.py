@@ -38,6 +38,7 @@ class Said:
     ldj_shape: Shape | None = None  # as the layer returned it
     form: str | None = None  # how the ldj's form breaks the convention's promise
     bare: bool = False  # the call has no place for an ldj
+    given: tuple[Tensor, ...] = ()  # in place of what it would have drawn
     estimated: int = (
         0  # calls over which a random ldj was averaged; 0: it is not random
     )

@@ -926,7 +926,7 @@ UNKNOWN = (
      class Layer(nn.Module):
          def __init__(self):
              super().__init__()
-             self.s = nn.Parameter(torch.randn(5))
+             self.s = nn.Parameter(0.5 * torch.randn(5))
 
          def forward(self, z, ldj):
              z = z * self.s.exp()
