@@ -24,9 +24,13 @@ from ldjcheck.judging.measurement import (
     moved_while_smooth,
 )
 from ldjcheck.judging.readings import read_otherwise
-from ldjcheck.judging.sizes.given import at_the_given_shape
+from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
 from ldjcheck.judging.sizes.own import at_its_own_size
-from ldjcheck.judging.sizes.smaller import at_a_smaller_size
+from ldjcheck.judging.sizes.smaller import (
+    Smaller,
+    at_a_smaller_size,
+    shows_in_long_calls,
+)
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
@@ -72,7 +76,7 @@ from ldjcheck.variants import VARIANTS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
     from ldjcheck.settling.subject import Subject
     from ldjcheck.variants import Proposal, Variant
 
@@ -243,23 +247,23 @@ def _checked(
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
     course.reaches(MEASURING)
     subject, options = moved_while_smooth(subject, options)
-    first: Sides | None = None
-    if course.tell is not None:
-        look = first_look(subject, options)
+    look = first_look(subject, options)
+    _tell(course, look, (), _findings(look, (), None), options)
+    meant, smaller = None, None
+    at_once = shows_in_long_calls(subject, look, options)
+    if at_once:  # all else that is asked of it can be asked where events are small
+        meant = _read(subject, look, options, course)
+        smaller = _made_smaller(meant, options, course)
+    if meant is None or not (meant.otherwise or smaller):
         (first,) = look.measurement.measured
-        _tell(course, look, (), _findings(look, (), None), options)
-    comparison = compared(subject, options, first=first)
-    meant = _Meant(subject, comparison)
-    meant = course.during(
-        OWN_SIZE, subject, lambda at: _as_meant(at, comparison, options), meant
-    )
+        comparison = compared(subject, options, first=first)
+        meant = _read(subject, comparison, options, course)
+        if not at_once and shows_in_long_calls(subject, meant.comparison, options):
+            smaller = _made_smaller(meant, options, course)
     if meant.otherwise:
         return _checked(meant.subject, options, also, course)
     subject, comparison = meant.subject, meant.comparison
     whole: Subject | None = None
-    smaller = course.during(
-        SMALLER, subject, lambda at: at_a_smaller_size(at, comparison, options), None
-    )
     if smaller is not None:
         whole, also = subject, ()
         subject = _until_the_end(smaller.subject, options)
@@ -298,6 +302,30 @@ class _Meant:
     subject: Subject
     comparison: Comparison
     otherwise: bool = False
+
+
+def _read(
+    subject: Subject, comparison: Comparison, options: Options, course: _Course
+) -> _Meant:
+    """Return a layer as it is meant, or as it was read first where time runs out."""
+    meant = course.during(
+        OWN_SIZE, subject, lambda at: _as_meant(at, comparison, options), None
+    )
+    if meant is not None:
+        return meant
+    return _Meant(subject, at_this_shape_alone(comparison, options))
+
+
+def _made_smaller(meant: _Meant, options: Options, course: _Course) -> Smaller | None:
+    """Return a layer that is wrong where events are small, if it is so in the same way."""
+    if meant.otherwise:
+        return None
+    return course.during(
+        SMALLER,
+        meant.subject,
+        lambda at: at_a_smaller_size(at, meant.comparison, options),
+        None,
+    )
 
 
 def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Meant:

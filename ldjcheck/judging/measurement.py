@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, Evidence, Measurement, Options, TimeIsUpError
+from ldjcheck.records import Comparison, Evidence, Measurement, Options
 
 if TYPE_CHECKING:
     from ldjcheck.records import Sides
@@ -81,18 +81,6 @@ def compared(
     """Return how what a layer says agrees with what is true of it."""
     found = measured(subject, options, values_alone=values_alone, first=first)
     return compare(found)
-
-
-def wholly_compared(subject: Subject, options: Options) -> Comparison:
-    """Return the same, all of it.
-
-    Raises:
-        TimeIsUpError: time did not allow all of it.
-    """
-    comparison = compared(subject, options)
-    if comparison.measurement.not_done:
-        raise TimeIsUpError
-    return comparison
 
 
 def moved_while_smooth(subject: Subject, options: Options) -> tuple[Subject, Options]:

@@ -23,6 +23,7 @@ from ldjcheck.running.failed_calls import (
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.held_sizes import hold, sizes_at
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import (
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         Stage,
         Turned,
     )
+    from ldjcheck.running.held_sizes import Axes, Counted
 
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
@@ -120,6 +122,9 @@ class Bench:
     same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
     mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
+    sized: Mapping[Counted, Axes] = field(
+        default_factory=dict
+    )  # held numbers that are sizes
     there_and_back: bool = False  # the first call of the way back starts it, too
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False
@@ -211,6 +216,8 @@ class Bench:
         times standard normal noise. Draw 0 moves nothing.
         """
         twin = self.copy()
+        if self.sized:
+            hold(twin.layer, sizes_at(self.sized, self.shape))
         constants = twin.constants
         if self.promote:
             unmoved = self.fixed if draw else range(len(twin.learnable))

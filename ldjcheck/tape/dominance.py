@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
-    from ldjcheck.tape.node import Node
+
+class _Made(Protocol):
+    """A value of a graph, and what it was made of."""
+
+    @property
+    def parents(self) -> Iterable[Any]: ...
+
+
+Value = TypeVar("Value", bound=_Made)
 
 
 def dominators(
-    order: Iterable[Node], depending: Collection[Node], source: Node
-) -> dict[Node, Node]:
+    order: Iterable[Value], depending: Collection[Value], source: Value
+) -> dict[Value, Value]:
     """Return, of each value that depends on the source, the last one before it.
 
     That is the last of those that every path from the source to it goes through.
     """
-    above: dict[Node, Node] = {}
+    above: dict[Value, Value] = {}
     depth = {source: 0}
     for node in order:
         if node is source or node not in depending:
@@ -37,7 +45,7 @@ def dominators(
     return above
 
 
-def chain(node: Node, above: Mapping[Node, Node]) -> Iterator[Node]:
+def chain(node: Value, above: Mapping[Value, Value]) -> Iterator[Value]:
     """Yield a value and, backwards, all that everything on its way flows through."""
     yield node
     while node in above:

@@ -59,6 +59,16 @@ def at_the_given_shape(
     return replace(subject, others=()), again
 
 
+def at_this_shape_alone(comparison: Comparison, options: Options) -> Comparison:
+    """Return what is known at the shape that the user gives, where time allows no more."""
+    measurement = comparison.measurement
+    first, *_ = measurement.measured
+    here = [m for m in measurement.measured if m.probe.shape == first.probe.shape]
+    if not options.shape or any(_is_wrong(side) for m in here for side in m.both):
+        return comparison
+    return compare(replace(measurement, evidence=measurement.evidence.at(here)))
+
+
 def _is_wrong(side: Side) -> bool:
     broken = side.answered and side.exact.ldj is not None and side.said.ldj is None
     return side.disagrees or (broken and side.said.form is not None)

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
-from ldjcheck.judging.measurement import wholly_compared
+from ldjcheck.judging.measurement import first_look
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:
     from ldjcheck.records import Comparison, Options, Shape
-    from ldjcheck.settling.sizes.held import Counted
+    from ldjcheck.running.held_sizes import Counted
     from ldjcheck.settling.subject import Subject
 
 
+_SIZES = 3  # at which it is right, if it counts with them
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
 _WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
 
@@ -36,6 +38,7 @@ def at_its_own_size(
     from ldjcheck.settling.sizes.held import counted
 
     bench = subject.bench
+    bench = subject.bench
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
     if not wrong or len(subject.others) < 2 or bench.calls.parts:
         return None
@@ -45,17 +48,26 @@ def at_its_own_size(
     numbers = [each for each in counted(bench) if each.value not in fixed]
     if not 0 < len(numbers) <= _NUMBERS:
         return None
+    as_it_is = _is_wrong_at(comparison, bench.shape)
     for taken in itertools.product(numbers, repeat=len(axes)):
         if len(set(taken)) not in (1, len(axes)):
             continue  # one number may be the side of a square
+        sides = dict(zip(axes, taken, strict=True))
+        if as_it_is and all(n.value == bench.shape[i] for i, n in sides.items()):
+            continue  # it holds its size already, and is wrong there
         at = shapes if len(set(taken)) == len(axes) else _squares(bench.shape, axes)
-        there = [_held(subject, dict(zip(axes, taken, strict=True)), s) for s in at[:3]]
-        if all(
-            held is not None and not wrong & _mismatched(wholly_compared(held, options))
-            for held in there
-        ):
-            return there[0]
+        sized = _held(subject, sides, at)
+        if sized is None:
+            continue
+        tried = sorted(at[:_SIZES], key=prod)
+        if all(not wrong & _mismatched(sized, shape, options) for shape in tried):
+            return sized
     return None
+
+
+def _is_wrong_at(comparison: Comparison, shape: Shape) -> bool:
+    sides = (m for m in comparison.measurement.measured if m.probe.shape == shape)
+    return any(side.disagrees for each in sides for side in each.both)
 
 
 def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
@@ -67,29 +79,36 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
     )
 
 
-def _held(subject: Subject, taken: dict[int, Counted], shape: Shape) -> Subject | None:
-    """Return the subject at one shape of a copy that holds the sizes of its axes."""
-    from ldjcheck.settling.sizes.held import with_numbers
+def _held(
+    subject: Subject, taken: dict[int, Counted], shapes: tuple[Shape, ...]
+) -> Subject | None:
+    """Return the subject, a copy of which holds the sizes of its axes at each of the shapes."""
+    from ldjcheck.settling.sizes.held import with_sizes
 
-    sizes = {number: shape[axis] for axis, number in taken.items()}
-    bench = with_numbers(subject.bench, sizes)
+    first, *others = shapes
+    axes = {number: (axis, axis + 1) for axis, number in taken.items()}
+    bench = with_sizes(replace(subject.bench, shape=first), axes)
     if bench is None:
         return None
-    wanted = bench.options.batch
-    words = _WHERE[len(shape)]
+    words = _WHERE[len(first)]
     told = " and ".join(f"{n.name} as its {words[axis]}" for axis, n in taken.items())
     inferred = {
         **subject.inferred,
-        "shape": f"{shape}: {subject.why_shape}",
+        "shape": f"{first}: {subject.why_shape}",
         "size": f"the ldj counts with {told}; set to the sizes of the inputs",
     }
+    batch = choose_batch(bench.options.batch, first)
     return replace(
         subject,
-        bench=replace(bench, shape=shape, batch=choose_batch(wanted, shape)),
-        others=(),
+        bench=replace(bench, batch=batch),
+        others=tuple(others),
         inferred=inferred,
     )
 
 
-def _mismatched(comparison: Comparison) -> set[str]:
-    return {v.direction for v in comparison.verdicts if v.mismatched or not v.usable}
+def _mismatched(subject: Subject, shape: Shape, options: Options) -> set[str]:
+    """Return which directions a first look at one shape shows to be wrong, or not at all."""
+    batch = choose_batch(options.batch, shape)
+    bench = replace(subject.bench, shape=shape, batch=batch)
+    look = first_look(replace(subject, bench=bench), options)
+    return {v.direction for v in look.verdicts if v.mismatched or not v.usable}

@@ -17,7 +17,8 @@ from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.settle import runs
-from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes
+from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes, spans_of
+from ldjcheck.settling.sizes.held import counted, with_sizes
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
@@ -39,35 +40,46 @@ class Smaller:
     comparison: Comparison
 
 
+def shows_in_long_calls(
+    subject: Subject, comparison: Comparison, options: Options
+) -> bool:
+    """Return whether a layer is wrong, and so long that dozens of Jacobians take minutes.
+
+    Where its calls are short, the size that was asked about is as well looked into.
+    """
+    bench = subject.bench
+    if not _wrong(comparison) or prod(bench.shape) < LARGE:
+        return False
+    if bench.calls.parts or options.inputs is not None:
+        return False
+    runner, x, _ = bench.ready(subject.probes(options)[0])
+    direction: Direction = "forward" if bench.calls.forward else "inverse"
+    try:
+        one = runner.run(direction, x, Frozen()).multiplications
+    except FailedCallError:
+        return False
+    return prod(bench.shape) * one > _MULTIPLICATIONS
+
+
 def at_a_smaller_size(
     subject: Subject, comparison: Comparison, options: Options
 ) -> Smaller | None:
     """Return a wrong layer of many dims at few, where both directions come out the same.
 
-    None where it takes no other size, and cannot be cropped to one; and where its calls
-    are so short that the size that was asked about is as well looked into.
+    None where it takes no other size, and cannot be made for one.
     """
-    bench, shape = subject.bench, subject.bench.shape
-    wrong = _wrong(comparison)
-    if not wrong or prod(shape) < LARGE:
-        return None
-    if (
-        bench.calls.parts
-        or options.inputs is not None
-        or not _is_long(subject, options)
-    ):
-        return None
+    shape, wrong = subject.bench.shape, _wrong(comparison)
     found = list(islice(_taken(subject, options), _SIZES))
-    for number, (there, is_cropped) in enumerate(found):
-        free = [at.bench.shape for at, made in found[number + 1 :] if not made]
-        told = "its masks are cropped" if is_cropped else "it takes any size"
-        said = f"{_by(there.bench.shape)}, where it is wrong in the same way: {told}"
+    for number, (there, made) in enumerate(found):
+        alike = (at for at, _ in found[number + 1 :] if _is_alike(at, there))
+        others = tuple(at.bench.shape for at in alike)
+        said = f"{_by(there.bench.shape)}, where it is wrong in the same way: "
+        said += " and ".join(made) or "it takes any size"
         inferred = {
             **there.inferred,
             "shape": f"{shape}: {subject.why_shape}",
             "explained at": f"{said}. At {_by(shape)} {_off(comparison)}",
         }
-        others = () if is_cropped else tuple(free)
         there = replace(there, others=others, inferred=inferred)
         try:
             again = compared(there, options)
@@ -78,26 +90,50 @@ def at_a_smaller_size(
     return None
 
 
-def _is_long(subject: Subject, options: Options) -> bool:
-    """Return whether a Jacobian takes so many multiplications that dozens take minutes."""
-    runner, x, _ = subject.bench.ready(subject.probes(options)[0])
-    direction: Direction = "forward" if subject.bench.calls.forward else "inverse"
-    try:
-        one = runner.run(direction, x, Frozen()).multiplications
-    except FailedCallError:
-        return False
-    return prod(subject.bench.shape) * one > _MULTIPLICATIONS
-
-
-def _taken(subject: Subject, options: Options) -> Iterator[tuple[Subject, bool]]:
-    """Yield the layer at fewer dims, the fewest first, and whether it was cropped."""
+def _taken(
+    subject: Subject, options: Options
+) -> Iterator[tuple[Subject, tuple[str, ...]]]:
+    """Yield the layer at fewer dims, the fewest first, and how it was made for them."""
     layer, whole = subject.layer, subject.bench.shape
     for shape in smaller_shapes(whole, _LEAST, LARGE - 1):
         for twin in (layer, cropped(layer, whole, shape)):
             there = None if twin is None else _at(subject, twin, shape, options)
-            if there is not None:
-                yield there, twin is not layer
-                break
+            if there is None:
+                continue
+            made = ("its masks are cropped",) if twin is not layer else ()
+            counting = _counting_with(there, whole)
+            if counting is not None:
+                sized, named = counting
+                yield sized, (*made, *named)
+            break
+
+
+def _is_alike(one: Subject, other: Subject) -> bool:
+    """Return whether two sizes are those of one layer."""
+    same = one.bench.layer.obj is other.bench.layer.obj
+    return same and one.bench.sized == other.bench.sized
+
+
+def _counting_with(
+    there: Subject, whole: Shape
+) -> tuple[Subject, tuple[str, ...]] | None:
+    """Return a subject whose ldj counts with the sizes that it is run at, and which.
+
+    None where a number that it holds may be this side of the whole events, or that one.
+    """
+    spans = spans_of(whole, there.bench.shape)
+    sized = {n: spans[n.value] for n in counted(there.bench) if n.value in spans}
+    shape = there.bench.shape
+    stays = [n for n, at in sized.items() if at and prod(shape[slice(*at)]) == n.value]
+    sized = {number: at for number, at in sized.items() if number not in stays}
+    if not sized:
+        return there, ()
+    known = {number: span for number, span in sized.items() if span is not None}
+    bench = with_sizes(there.bench, known) if len(known) == len(sized) else None
+    if bench is None:
+        return None
+    names = ", ".join(dict.fromkeys(number.name for number in known))
+    return replace(there, bench=bench), (f"it counts with its size ({names})",)
 
 
 def _at(

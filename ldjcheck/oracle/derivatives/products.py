@@ -23,7 +23,7 @@ from torch import Tensor
 from ldjcheck.running.observers.passages import point_of
 
 if TYPE_CHECKING:
-    from torch.autograd.graph import GradientEdge
+    from torch.autograd.graph import GradientEdge, Node
 
     from ldjcheck.records import Method
     from ldjcheck.running.observers.passages import Point
@@ -171,6 +171,7 @@ class ReverseProducts(Products):
         self.method = "reverse"
         self._keeps = True  # a recorded call can be gone through more than once
         self._served = False  # it could once
+        self._end: GradientEdge | None = None  # where it ends, if that is no tensor
         self._graph: tuple[Tensor | GradientEdge, Tensor] | None = self._recorded()
         self._at_once = 0  # products, once it was looked how many
 
@@ -233,7 +234,8 @@ class ReverseProducts(Products):
     def _back(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
-                y, leaf, w.to(y).reshape(y.shape), retain_graph=self._keeps,
+                self._end or y, leaf, w.to(y).reshape(y.shape),
+                retain_graph=self._keeps,
                 allow_unused=True,
             )  # fmt: skip
         if found is None:
@@ -243,7 +245,8 @@ class ReverseProducts(Products):
     def _batched(self, leaf: Tensor | GradientEdge, y: Tensor, w: Tensor) -> Tensor:
         with torch.inference_mode(False), torch.enable_grad():
             (found,) = torch.autograd.grad(
-                y, leaf, w.to(y).reshape(len(w), *y.shape), retain_graph=True,
+                self._end or y, leaf, w.to(y).reshape(len(w), *y.shape),
+                retain_graph=True,
                 allow_unused=True,
                 is_grads_batched=True,
             )  # fmt: skip
@@ -254,7 +257,8 @@ class ReverseProducts(Products):
     def _size(self, y: Tensor) -> int:
         """Return how many products are taken at once, so that memory stays bounded."""
         if not self._at_once:
-            largest = largest_of_graph(y) * y.element_size()
+            last = y.grad_fn if self._end is None else self._end.node
+            largest = max(y.numel(), largest_behind(last)) * y.element_size()
             self._at_once = max(1, min(_MOST, int(_BUDGET / max(largest, 1))))
         return self._at_once
 
@@ -289,7 +293,7 @@ class ReverseProducts(Products):
         leaf, y = self._graph or self._recorded()
         with torch.inference_mode(False), torch.enable_grad():
             w = torch.zeros_like(y).requires_grad_()
-            (back,) = torch.autograd.grad(y, leaf, w, create_graph=True)
+            (back,) = torch.autograd.grad(self._end or y, leaf, w, create_graph=True)
             (found,) = torch.autograd.grad(
                 back, w, v.reshape(back.shape).to(back), allow_unused=True
             )
@@ -303,12 +307,13 @@ class PartialProducts(ReverseProducts):
     def __init__(self, whole: ReverseProducts, start: Point, end: Point) -> None:
         self._points = start, end
         super().__init__(whole._f, start.tensor)
+        self._end = None if end.tensor.requires_grad else end.edge
         self.y = end.tensor.detach().reshape(self.batch, -1)
         self.event_out = tuple(end.tensor.shape[1:])
 
     def _recorded(self) -> tuple[Tensor | GradientEdge, Tensor]:
         start, end = self._points
-        if start.edge is None or not end.tensor.requires_grad:
+        if start.edge is None or end.edge is None:
             raise NoProductsError
         return start.edge, end.tensor
 
@@ -411,9 +416,9 @@ def forward_product(f: EventMap, x: Tensor, v: Tensor) -> Tensor:
     return found
 
 
-def largest_of_graph(y: Tensor) -> int:
-    """Return the number of entries of the largest gradient on the way back from y."""
-    largest, seen, left = y.numel(), set[object](), [y.grad_fn]
+def largest_behind(last: Node | None) -> int:
+    """Return the number of entries of the largest gradient on the way back from there."""
+    largest, seen, left = 0, set[object](), [last]
     while left:
         node = left.pop()
         if node is None or node in seen:

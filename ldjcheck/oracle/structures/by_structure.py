@@ -59,6 +59,10 @@ ORACLES: tuple[Oracle, ...] = (
 )
 """From the cheapest one on; the dense Jacobian is behind them all."""
 
+_FACTORISED = (
+    colouring.propose,
+)  # whose determinant is that of a matrix of all entries
+
 _LEAST = 4  # lines that are left: fewer are worked out
 _GLIMPSES = 4  # columns, of different samples or of one, that are looked at first
 
@@ -71,6 +75,7 @@ class Wanted:
     anchor: bool = True  # hold what is claimed against differences: 2 calls or more
     bounds: bool = True  # say how far the numbers may be off
     afford: Afford | None = None  # may all entries of the Jacobian be worked out?
+    entries: bool = True  # may a matrix of all entries be factorised at all?
     differences: bool = True  # may they serve where nothing else differentiates?
 
 
@@ -173,6 +178,8 @@ def _solved(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -> Kno
     """
     known = nothing_known(block.batch, block.products.dims, pending.device)
     for oracle in () if _is_small(block) else ORACLES:
+        if oracle in _FACTORISED and not wanted.entries:
+            continue
         left = pending & ~known.done
         if not left.any():
             return known
@@ -219,6 +226,8 @@ def _all_entries(block: Block, pending: Tensor, still: Tensor, wanted: Wanted) -
     Where samples influence each other, each one's own block counts.
     """
     none = nothing_known(block.batch, block.products.dims, pending.device)
+    if not wanted.entries and not _is_small(block):
+        return none
     if not _is_afforded(block, wanted):
         return replace(none, refused=cost_of_dense(block))
     proposal = dense.propose(block)

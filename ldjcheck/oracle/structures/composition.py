@@ -5,7 +5,8 @@ permutations: between the parts numbers are squeezed, split off and put together
 what autograd recorded between the tensors that enter and leave calls, and what lies between
 such calls. That they are the flow is looked up number by number, and proved by random
 products: those through the whole equal those through the parts, one after the other. A part
-may be a flow itself.
+may be a flow itself. One that no structure explains is taken apart once more, at points
+that all of it goes through.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from ldjcheck.oracle.derivatives.products import (
     PartialProducts,
     ReverseProducts,
 )
+from ldjcheck.oracle.derivatives.waypoints import waypoints
 from ldjcheck.oracle.structures.by_structure import (
     Wanted,
     glimpsed,
@@ -42,6 +44,7 @@ _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part
 _LOUD = 8.0  # times the noise that was seen, and no more, may a residual be
 _FACTOR = 1.1  # no power of two, by which nothing is rounded
+_MANY = 128  # dims from which on all entries cost more than to take a map apart
 _NEAR = 1e-10  # relative: a number that is computed once more
 
 
@@ -83,11 +86,28 @@ def determined(
             return f(x)
 
     products, glimpses = looked_at(listened, x, generator, wanted)
-    if isinstance(products, ReverseProducts) and heard.calls:
-        found = composed(products, heard.calls, wanted)
+    if isinstance(products, ReverseProducts):
+        found = composed(products, heard.calls, wanted) if heard.calls else None
+        if found is None and products.dims >= _MANY:
+            simply = replace(wanted, entries=False)
+            found = solved_by(products, glimpses, generator, simply)
+            if not bool(found.is_known.all()):
+                found = _passed_through(products, wanted)
         if found is not None:
             return found
     return solved_by(products, glimpses, generator, wanted)
+
+
+def _passed_through(products: ReverseProducts, wanted: Wanted) -> Determinant | None:
+    """Return log|det J| as the sum over what lies between points that all goes through."""
+    every = torch.arange(products.dims, device=products.x.device)
+    try:
+        start, end = products.points
+    except NoProductsError:
+        return None
+    whole = Part(start=start, end=end, places=every, products=products)
+    known = _between_waypoints(whole, waypoints(start, end), wanted)
+    return None if not known else _summed(products, known, every, wanted)
 
 
 def composed(
@@ -108,11 +128,58 @@ def composed(
         return None
     known = []
     for part in parts:
-        found = _solved(part, wanted)
-        if found is None:
+        found = _solutions(part, wanted)
+        if not found:
             return None
-        known.append(found)
+        known += found
     return _summed(products, known, order, wanted)
+
+
+def _solutions(part: Part, wanted: Wanted) -> list[Determinant]:
+    """Return what is known of a part, or of all that it is made of; nothing where a bit is not.
+
+    All of its entries are worked out where nothing else serves.
+    """
+    if len(part.places) < _MANY:
+        found = _solved(part, wanted)
+        return [] if found is None else [found]
+    found = _solved(part, replace(wanted, entries=False))
+    if found is not None:
+        return [found]
+    within = _between_waypoints(part, waypoints(part.start, part.end), wanted)
+    if within:
+        return within
+    found = _solved(part, wanted)
+    return [] if found is None else [found]
+
+
+def _between_waypoints(
+    part: Part, points: list[Point], wanted: Wanted
+) -> list[Determinant]:
+    """Return what is known of both halves of a part, each of which may be halved again."""
+    if not points:
+        return []
+    middle, found = len(points) // 2, list[Determinant]()
+    ends = (
+        (part.start, points[middle], points[:middle]),
+        (points[middle], part.end, points[middle + 1 :]),
+    )
+    for start, end, inner in ends:
+        half = _between(part, start, end, part.places)
+        if half is None:
+            return []
+        known = _solved(half, replace(wanted, entries=False))
+        if known is not None:
+            found.append(known)
+            continue
+        within = _between_waypoints(half, inner, wanted)
+        if not within:
+            last = _solved(half, wanted)
+            within = [] if last is None else [last]
+        if not within:
+            return []
+        found += within
+    return found
 
 
 def _solved(part: Part, wanted: Wanted) -> Determinant | None:

@@ -51,6 +51,23 @@ def cropped(layer: Layer, whole: Shape, part: Shape) -> Layer | None:
     return replace(layer, obj=twin, rebuild=None) if count else None
 
 
+def spans_of(whole: Shape, part: Shape) -> dict[int, tuple[int, int] | None]:
+    """Return of which axes of the whole a number is the size: from one to before another.
+
+    None of two such that are not the same size in the part.
+    """
+    found: dict[int, tuple[int, int] | None] = {}
+    for start in range(len(whole)):
+        for stop in range(start + 1, len(whole) + 1):
+            span, count = (start, stop), prod(whole[start:stop])
+            other = found.setdefault(count, span)
+            if other is not None and prod(part[slice(*other)]) != prod(
+                part[start:stop]
+            ):
+                found[count] = None
+    return found
+
+
 def _proportions(whole: Shape, part: Shape) -> dict[Shape, Shape]:
     """Return which last axes become which, those that were folded by halves included."""
     count = min(2, max(1, len(whole) - 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.holdings import attributes, reachable
@@ -11,6 +11,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.held_sizes import Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
 
 if TYPE_CHECKING:
@@ -19,19 +20,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.running.bench import Bench
+    from ldjcheck.running.held_sizes import Axes
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """A whole number that the layer holds: in which object, and under which name."""
-
-    owner: int  # among all that the layer holds, nearest first
-    name: str
-    index: int | None  # of an entry, where it is a tuple that has the name
-    value: int
 
 
 def counted(bench: Bench) -> tuple[Counted, ...]:
@@ -41,7 +33,7 @@ def counted(bench: Bench) -> tuple[Counted, ...]:
         return ()
     found = []
     for number in _numbers(bench.layer.obj):
-        other = with_numbers(bench, {number: number.value + 1})
+        other = _with_number(bench, number, number.value + 1)
         after = None if other is None else _outcome(other)
         if after is None or not is_once_more(before[0], after[0]):
             continue
@@ -50,19 +42,23 @@ def counted(bench: Bench) -> tuple[Counted, ...]:
     return tuple(found)
 
 
-def with_numbers(bench: Bench, values: Mapping[Counted, int]) -> Bench | None:
-    """Return how a copy is called that holds other numbers; None where it cannot."""
+def with_sizes(bench: Bench, sized: Mapping[Counted, Axes]) -> Bench | None:
+    """Return a bench whose copies hold the sizes that they are run at; None if none can."""
+    if bench.copy().said is not None:
+        return None
+    there = replace(bench, sized={**bench.sized, **sized})
+    try:
+        there.runner()
+    except Exception:  # the layer's own setting of attributes may raise anything
+        return None
+    return there
+
+
+def _with_number(bench: Bench, number: Counted, value: int) -> Bench | None:
+    """Return how a copy is called that holds another number; None where it cannot."""
     try:
         twin = copied(bench.layer.obj)
-        held = list(reachable(twin))
-        for number, value in values.items():
-            owner = held[number.owner]
-            new: Any = value
-            if number.index is not None:
-                entries = list(attributes(owner)[number.name])
-                entries[number.index] = value
-                new = type(attributes(owner)[number.name])(entries)
-            setattr(owner, number.name, new)
+        hold(twin, {number: value})
     except Exception:  # the layer's own copying, and setting, may fail anyhow
         return None
     return replace(bench, layer=replace(bench.layer, obj=twin, rebuild=None))

@@ -119,3 +119,49 @@ def test_what_no_small_copy_shows_fails_at_its_own_size() -> None:
     report = ldjcheck.check(WrongWhereLarge(), shape=(1, SIDE, SIDE))
     assert report.status == "fail"
     assert "explained at" not in report.result.inferred
+
+
+class CountsItsPlaces(nn.Module):
+    """A mixing of channels and a coupling in one method; it holds its height and width."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.height, self.width = SIDE, SIDE
+        self.weight = nn.Parameter(torch.eye(4) + 0.3 * torch.randn(4, 4))
+        self.net = network(2)
+
+    def places(self) -> int:
+        return self.height * self.width
+
+    def forward(self, x: Tensor) -> Pair:
+        x = torch.einsum("ij,bjhw->bihw", self.weight, x)
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        s = torch.tanh(s)
+        log_scale = torch.linalg.slogdet(self.weight)[1]
+        ldj = self.places() * log_scale + s.sum(dim=(1, 2, 3))
+        return torch.cat([a, b * s.exp() + t], 1), ldj
+
+
+class CountsRows(CountsItsPlaces):
+    def places(self) -> int:
+        return self.height
+
+
+def test_a_number_that_a_layer_counts_with_is_made_smaller_with_its_events() -> None:
+    report = ldjcheck.check(CountsRows(), shape=(4, SIDE, SIDE))
+    finding = report.findings[0]
+    assert finding.code == "LDJ103"
+    assert "needs\n  W times" in str(report)
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    explained = report.result.inferred["explained at"]
+    assert "it counts with its size (height)" in explained
+
+
+@pytest.mark.slow
+def test_one_that_counts_all_places_passes() -> None:
+    report = ldjcheck.check(CountsItsPlaces(), shape=(4, SIDE, SIDE))
+    assert report.status == "pass"
+    assert "height as its height" in report.result.inferred["size"]
+    assert report.findings == ()
