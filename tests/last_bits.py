@@ -15,6 +15,7 @@ from unittest import mock
 import torch
 from torch import Tensor
 
+from ldjcheck.oracle import recording
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.running.runner import Outcome, Runner
 
@@ -30,11 +31,10 @@ def other_last_bits(seed: int) -> Iterator[None]:
     """Change the last bits of what layers return and of Jacobians, for a while."""
     generator = torch.Generator().manual_seed(seed)
     run, unwatched, jacobian = Runner.run, Runner.unwatched, FrozenMap.jacobian
+    record = recording._recorded
 
     def other_run(self: Runner, *args: Any, **options: Any) -> Outcome:
         outcome = run(self, *args, **options)
-        if options.get("recorder") is not None:
-            return outcome  # it is asked which operation made this very tensor
         return replace(
             outcome,
             y=other(outcome.y, generator),
@@ -45,6 +45,11 @@ def other_last_bits(seed: int) -> Iterator[None]:
     def other_unwatched(self: Runner, *args: Any) -> Tensor | None:
         return other_sum(unwatched(self, *args), generator)
 
+    def recorded(*args: Any) -> Any:
+        """Record as ever: it is asked which operation made this very tensor."""
+        with mock.patch.object(Runner, "run", run):
+            return record(*args)
+
     def other_jacobian(self: FrozenMap, flat: Tensor) -> Any:
         found, coupling, method = jacobian(self, flat)
         return other(found, generator), coupling, method
@@ -53,6 +58,7 @@ def other_last_bits(seed: int) -> Iterator[None]:
         mock.patch.object(Runner, "run", other_run),
         mock.patch.object(Runner, "unwatched", other_unwatched),
         mock.patch.object(FrozenMap, "jacobian", other_jacobian),
+        mock.patch.object(recording, "_recorded", recorded),
     ):
         yield
 

@@ -8,6 +8,7 @@ By default each law is tried on a few flows. The long run tries 400 of them for 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -39,6 +40,19 @@ WIDE = strategies.inputs(
 )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Law:
+    """A claim about all that its strategies draw."""
+
+    strategies: tuple[Any, ...]
+    claim: Callable[..., None]
+
+
+def law(*strategies: Any) -> Callable[[Callable[..., None]], Law]:
+    """Return a decorator that makes a law of a claim."""
+    return lambda claim: Law(strategies=strategies, claim=claim)
+
+
 def measured(
     flow: strategies.RandomFlow, x: torch.Tensor, direction: Direction = "forward"
 ) -> Side:
@@ -65,7 +79,7 @@ def alike(a: torch.Tensor, b: torch.Tensor) -> bool:
     return torch.allclose(a, b, rtol=1e-9, atol=1e-9)
 
 
-@given(RIGHT, RIGHT, INPUTS)
+@law(RIGHT, RIGHT, INPUTS)
 def composing_adds(
     first: strategies.RandomFlow, second: strategies.RandomFlow, x: torch.Tensor
 ) -> None:
@@ -74,7 +88,7 @@ def composing_adds(
     assert alike(exact(both, x), exact(first, x) + exact(second, middle))
 
 
-@given(RIGHT, INPUTS)
+@law(RIGHT, INPUTS)
 def inverting_negates(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
     back = measured(flow, flow(x)[0], "inverse")
     assert back.exact.ldj is not None
@@ -83,7 +97,7 @@ def inverting_negates(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
     assert alike(back.said.ldj, back.exact.ldj)
 
 
-@given(WRONG, INPUTS, st.randoms(use_true_random=False))
+@law(WRONG, INPUTS, st.randoms(use_true_random=False))
 def permuting_the_batch_permutes(
     flow: strategies.RandomFlow, x: torch.Tensor, random: Any
 ) -> None:
@@ -98,7 +112,7 @@ def permuting_the_batch_permutes(
     assert alike(after.said.ldj, before.said.ldj[order])
 
 
-@given(RIGHT, INPUTS, st.sampled_from([2.0, -3.0, 0.25, 1e-3, 50.0]))
+@law(RIGHT, INPUTS, st.sampled_from([2.0, -3.0, 0.25, 1e-3, 50.0]))
 def scaling_adds_dims_times_the_log(
     flow: strategies.RandomFlow, x: torch.Tensor, factor: float
 ) -> None:
@@ -107,14 +121,14 @@ def scaling_adds_dims_times_the_log(
     assert alike(exact(scaled, x), exact(flow, x) + dims * math.log(abs(factor)))
 
 
-@given(WRONG, WIDE)
+@law(WRONG, WIDE)
 def a_planted_mistake_is_found(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
     side = measured(flow, x)
     assert side.exact.anchored
     assert side.disagrees
 
 
-@given(RIGHT, INPUTS)
+@law(RIGHT, INPUTS)
 def an_unplanted_one_never_is(flow: strategies.RandomFlow, x: torch.Tensor) -> None:
     side = measured(flow, x)
     assert side.exact.anchored
@@ -132,26 +146,27 @@ LAWS = [
 ]
 
 
-def hold(law: Callable[[], None], examples: int) -> None:
+def hold(law: Law, examples: int) -> None:
     """Try a law on so many flows, the same ones in every run."""
-    settings(
+    tried = settings(
         max_examples=examples,
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
-    )(law)()
+    )(given(*law.strategies)(law.claim))
+    tried()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_a_law_holds(law: Callable[[], None]) -> None:
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.claim.__name__)
+def test_a_law_holds(law: Law) -> None:
     hold(law, FEW)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_a_law_holds_on_many_flows(law: Callable[[], None]) -> None:
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.claim.__name__)
+def test_a_law_holds_on_many_flows(law: Law) -> None:
     hold(law, MANY)
 
 
@@ -163,7 +178,7 @@ def the_check_tells_them_apart(flow: strategies.RandomFlow) -> None:
     assert report.status == ("pass" if flow.planted is None else "fail"), repr(flow)
 
 
-@given(st.one_of(RIGHT, WRONG))
+@law(st.one_of(RIGHT, WRONG))
 def checked(flow: strategies.RandomFlow) -> None:
     the_check_tells_them_apart(flow)
 
