@@ -45,7 +45,9 @@ def plan_probes(
     """
     moved = has_parameters and options.params == "random"
     probes = []
-    shapes = (shape, shape, shape, *others[:2])
+    # A mistake that other parameters show is shown by events of few dims as well.
+    again = 1 if others and math.prod(shape) >= _MANY else 2
+    shapes = (shape, *(shape,) * again, *others[:2])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
         if index % 2:
