@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
-from ldjcheck.explaining.sublayers import with_sublayers
+from ldjcheck.explaining.sublayers import (
+    Sublayers,
+    by_sublayers_alone,
+    with_sublayers,
+)
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
 from ldjcheck.judging.measurement import (
@@ -55,6 +59,7 @@ from ldjcheck.records import (
     Underway,
 )
 from ldjcheck.records.deadline import (
+    ALONE,
     LEDGER,
     MEASURING,
     MENDING,
@@ -373,6 +378,15 @@ def _explained(
         return course.during(
             LEDGER, subject, lambda at: diagnoses_of(at, comparison, also), nothing
         )
+    sublayers = Sublayers(comparison)
+    diagnoses = course.during(
+        ALONE,
+        subject,
+        lambda at: by_sublayers_alone(comparison, at.bench, sublayers),
+        None,
+    )
+    if diagnoses is not None:
+        return diagnoses
     diagnoses = course.during(
         NAMING, subject, lambda at: diagnoses_of(at, comparison, also), None
     )
@@ -382,7 +396,7 @@ def _explained(
     return course.during(
         SUBLAYERS,
         subject,
-        lambda at: with_sublayers(known, comparison, at.bench),
+        lambda at: with_sublayers(known, comparison, at.bench, sublayers),
         known,
     )
 
@@ -524,8 +538,6 @@ def _fixed(
     An edit is verified at configurations of other seeds than all that was measured, and
     once at the `whole` size where the mistake was explained at a smaller one.
     """
-    if subject.bench.calls.departures:
-        return findings  # what a split says is taken off: any density would agree
     from ldjcheck.derivation.amending import with_derived_terms
     from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
@@ -550,6 +562,8 @@ def _fixed(
         at_size = Whole(bench=whole.bench, probes=whole.probes(fresh)[:1])
         plans = replace(plans, whole=at_size)
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
+    if bench.calls.departures:
+        return findings  # its terms are those of a map to all dims, and no split's
     findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
     findings = with_leaks(findings, comparison, bench)
     findings = with_densities(findings, comparison, bench, plans)

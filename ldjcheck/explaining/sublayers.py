@@ -43,26 +43,91 @@ class _Flow:
     measured: Sequence[Sides]
 
 
+class Sublayers:
+    """What the sublayers of a wrong flow do, looked at where more of it is asked for."""
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._comparison = comparison
+        self._seen: dict[Direction, list[FlowParts] | None] = {}
+
+    def flow(self, bench: Bench) -> _Flow:
+        """Return the flow, and what is left of its time."""
+        measurement = self._comparison.measurement
+        return _Flow(
+            layer=measurement.layer, bench=bench, measured=measurement.measured
+        )
+
+    def seen(self, bench: Bench, direction: Direction, count: int) -> list[FlowParts]:
+        """Return the sublayers at some configurations, wrong ones first; none of no flow."""
+        known = self._seen.get(direction, [])
+        if known is not None and len(known) < count:
+            known = _seen(self.flow(bench), direction, known, count)
+            self._seen[direction] = known
+        return (known or [])[:count]
+
+
+def by_sublayers_alone(
+    comparison: Comparison, bench: Bench, sublayers: Sublayers
+) -> tuple[Diagnosis, ...] | None:
+    """Return what explains a flow whose sublayers are wrong, and all else right.
+
+    Each has its mistake by itself, and the whole need not be recorded at many
+    configurations. None where more than that is wrong, or a sublayer is not explained.
+    """
+    from ldjcheck.mistakes.diagnosis import (
+        blame_sublayers,
+        diagnose_traces,
+        sublayer_lines,
+    )
+    from ldjcheck.mistakes.diagnosis.investigation import record_directions
+
+    wrong = [v.direction for v in comparison.verdicts if v.mismatched and v.usable]
+    if not wrong or any(v.form is not None for v in comparison.verdicts):
+        return None
+    flow, found = sublayers.flow(bench), []
+    # Each size of the flow gives its sublayers another: so they are told apart.
+    sizes = min(_PROBES, len({sides.probe.shape for sides in flow.measured}))
+    for direction in wrong:
+        seen = sublayers.seen(bench, direction, sizes)
+        blamed = blame_sublayers(seen) if seen else None
+        if blamed is None or not blamed.complete or blamed.explained:
+            return None
+        mistakes = _of_parts(flow, seen, blamed)
+        if not mistakes or any(UNEXPLAINED.holds(each[0]) for each in mistakes):
+            return None
+        found.append((tuple(mistakes), sublayer_lines(seen[0], direction, blamed)))
+    traced = record_directions(bench, wrong, flow.measured[:1])
+    if not all(traced):
+        return None
+    return tuple(
+        replace(diagnose_traces(traces, mistakes), sublayers=lines)
+        for traces, (mistakes, lines) in zip(traced, found, strict=True)
+    )
+
+
 def with_sublayers(
     diagnoses: tuple[Diagnosis, ...],
     comparison: Comparison,
     bench: Bench,
+    sublayers: Sublayers,
 ) -> tuple[Diagnosis, ...]:
     """Return the diagnoses of a wrong layer with what its sublayers show, if it has any."""
     if not any(verdict.mismatched for verdict in comparison.verdicts):
         return diagnoses
-    flow = _Flow(
-        layer=comparison.measurement.layer,
-        bench=bench,
-        measured=comparison.measurement.measured,
+    flow = sublayers.flow(bench)
+    return tuple(
+        _by_sublayers(
+            flow, diagnosis, sublayers.seen(bench, diagnosis.direction, _PROBES)
+        )
+        for diagnosis in diagnoses
     )
-    return tuple(_by_sublayers(flow, diagnosis) for diagnosis in diagnoses)
 
 
-def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
+def _by_sublayers(
+    flow: _Flow, diagnosis: Diagnosis, seen: Sequence[FlowParts]
+) -> Diagnosis:
     from ldjcheck.mistakes.diagnosis import blame_sublayers, sublayer_lines
 
-    seen = _seen(flow, diagnosis.direction)
     if not seen:
         return diagnosis
     blamed = blame_sublayers(seen)
@@ -73,8 +138,13 @@ def _by_sublayers(flow: _Flow, diagnosis: Diagnosis) -> Diagnosis:
     )
 
 
-def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
-    """Return the sublayers at the first configurations, wrong ones first."""
+def _seen(
+    flow: _Flow, direction: Direction, known: Sequence[FlowParts], count: int
+) -> list[FlowParts] | None:
+    """Return the sublayers at the first configurations, wrong ones first; None of no flow.
+
+    What is known of the first of these is kept.
+    """
     from ldjcheck.conventions import recognise_conventions
     from ldjcheck.oracle.direction import are_all_apart
     from ldjcheck.settling.flows.sublayers import record_parts
@@ -94,13 +164,13 @@ def _seen(flow: _Flow, direction: Direction) -> list[FlowParts]:
     # Parts of a flow that keeps samples apart do so too.
     apart = bench.behaviour and are_all_apart(flow.measured)
     bench = replace(bench, apart=apart)
-    seen: list[FlowParts] = []
-    for probe, side in (sides[i] for i in order[:_PROBES]):
+    seen = [*known]
+    for probe, side in (sides[i] for i in order[len(known) : count]):
         like = seen[0] if seen else None
         at = bench, probe, side
         parts = record_parts(*at, recognise_conventions, like)
         if parts is None:
-            return []
+            return None
         seen.append(parts)
     return seen
 
@@ -124,6 +194,18 @@ def _mistakes(
         (_placed(flow, e, whole if named else (), seen[0].parts),)
         for e in blamed.explained
     ]
+    found += _of_parts(flow, seen, blamed)
+    if len(found) == 1 and UNEXPLAINED.holds(found[0][0]) and named:
+        part = seen[0].parts[blamed.wrong[0]]
+        return (tuple(_of_part(e, part) for e in whole[0]),)
+    return tuple(found) if found else whole
+
+
+def _of_parts(
+    flow: _Flow, seen: Sequence[FlowParts], blamed: Blamed
+) -> list[tuple[Explanation, ...]]:
+    """Return the mistakes that the wrong sublayers have by themselves."""
+    found: list[tuple[Explanation, ...]] = []
     kinds: set[object] = set()
     puzzling: list[object] = []  # what is alike is explained no better
     for index in blamed.wrong:
@@ -139,10 +221,7 @@ def _mistakes(
             if mark not in kinds:  # of equal sublayers, the first one stands for all
                 kinds.add(mark)
                 found.append(tuple(_of_part(e, part) for e in mistake))
-    if len(found) == 1 and UNEXPLAINED.holds(found[0][0]) and named:
-        part = seen[0].parts[blamed.wrong[0]]
-        return (tuple(_of_part(e, part) for e in whole[0]),)
-    return tuple(found) if found else whole
+    return found
 
 
 def _is_averaged(mistake: Sequence[Explanation]) -> bool:

@@ -59,6 +59,7 @@ SMALLER = Stage(
     if_wrong=0.5,
 )
 SPLITS = Stage(what="its splits by themselves", if_wrong=0.55)
+ALONE = Stage(what="its sublayers by themselves", if_wrong=0.7)
 NAMING = Stage(
     what="which mistake it is, and its line",
     doing="finding out which mistake it is",

@@ -41,8 +41,14 @@ if TYPE_CHECKING:
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 
 
-def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
-    """Return what explains one direction's mistake, or that nothing does."""
+def diagnose_traces(
+    traces: Sequence[Trace],
+    mistakes: tuple[tuple[Explanation, ...], ...] | None = None,
+) -> Diagnosis:
+    """Return what explains one direction's mistake, or that nothing does.
+
+    Where the `mistakes` are known, as of sublayers by themselves, none are looked for.
+    """
     plain = [trace for trace in traces if not trace.probe.nudged] or traces
     nudged = [trace for trace in traces if trace.probe.nudged]
     case = make_case(_telling(plain))
@@ -52,10 +58,11 @@ def diagnose_traces(traces: Sequence[Trace]) -> Diagnosis:
     gaps = [trace.reported - trace.exact for trace in case.traces]
     gap = float(gaps[0].mean())
     last = location_of(last_statement(first))
-    mistakes = tuple(
-        tuple(with_law(e, case.traces, _difference(e)) for e in found)
-        for found in _mistakes(case, fault)
-    )
+    if mistakes is None:
+        mistakes = tuple(
+            tuple(with_law(e, case.traces, _difference(e)) for e in found)
+            for found in _mistakes(case, fault)
+        )
     return Diagnosis(
         direction=first.direction,
         mistakes=mistakes,

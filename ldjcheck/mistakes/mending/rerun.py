@@ -48,6 +48,7 @@ class _Scene:
     side: Side
     y: Tensor
     operations: int  # of the call as it was measured
+    taken: Tensor | None  # log-densities of what left, which its splits say, `(batch,)`
 
     @property
     def patience(self) -> int:
@@ -121,13 +122,13 @@ class Rehearsal:
             return None
         runner, _, _ = bench.ready(item.probe)
         try:
-            outcome = runner.run(self.direction, side.x, Frozen())
+            outcome = runner.run(self.direction, side.x, _noise(side))
         except FailedCallError:
             return None
         y = outcome.y.detach()
         if y.shape != side.y.shape or not same(y, side.y):
             return None  # it cannot be run again as it was measured
-        return _Scene(runner, side, y, outcome.operations)
+        return _Scene(runner, side, y, outcome.operations, outcome.taken)
 
     def agrees(self) -> bool:
         """Return whether reported is exact now, and the map what it was, everywhere."""
@@ -160,7 +161,10 @@ class Rehearsal:
     def _reported(self, scene: _Scene) -> Tensor | None:
         try:
             outcome = scene.runner.run(
-                self.direction, scene.side.x, Frozen(), patience=scene.patience
+                self.direction,
+                scene.side.x,
+                _noise(scene.side),
+                patience=scene.patience,
             )
         except FailedCallError:
             return None
@@ -168,7 +172,19 @@ class Rehearsal:
             return None
         if outcome.y.shape != scene.y.shape or not same(outcome.y, scene.y):
             return None
+        if not _is_taken_alike(outcome.taken, scene.taken):
+            return None  # it is not known whether another log-density is the right one
         return outcome.reported.detach().double().cpu()
+
+
+def _noise(side: Side) -> Frozen:
+    return Frozen(list(side.said.given))
+
+
+def _is_taken_alike(now: Tensor | None, before: Tensor | None) -> bool:
+    if now is None or before is None:
+        return now is before
+    return now.shape == before.shape and same(now, before)
 
 
 def _is_wrong(side: Side) -> bool:

@@ -78,7 +78,11 @@ class Verification:
 
     def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
+        first = self.before.measurement.measured[:1]
+        splits = Rehearsal(self.bench, first if self._has_splits else (), "forward")
         with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
+            if self._has_splits and splits.gap() is None:
+                return None  # what a split says is taken off: any density would agree
             if not self._is_refuted():
                 after, whole = self._compared(), self.plans.whole
                 if whole is None or not self.agrees(after) or whole.agrees():
@@ -89,6 +93,10 @@ class Verification:
         """Return the largest difference that is left, in nats, where an ldj is tracked."""
         told = (v for v in after.verdicts if not v.untracked)
         return max((_largest(verdict) for verdict in told), default=0.0)
+
+    @property
+    def _has_splits(self) -> bool:
+        return bool(self.bench.calls.departures)
 
     def _compared(self) -> Comparison:
         plans = self.plans
