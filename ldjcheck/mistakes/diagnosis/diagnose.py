@@ -31,7 +31,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     last_statement,
     reducing_statement,
 )
-from ldjcheck.records import Diagnosis, Explanation, Span
+from ldjcheck.records import Diagnosis, Explanation, LedgerLine, Span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +54,7 @@ def diagnose_traces(
     case = make_case(_telling(plain))
     first = case.traces[0]
     fault = _fault(case)
-    lines = () if fault else ledger_lines(first, case.terms[0])
+    lines, dropped = _ledger(case, fault)
     gaps = [trace.reported - trace.exact for trace in case.traces]
     gap = float(gaps[0].mean())
     last = location_of(last_statement(first))
@@ -70,7 +70,7 @@ def diagnose_traces(
         reduced=location_of(reducing_statement(first)),
         last=last,
         ledger=lines,
-        ledger_dropped=fault,
+        ledger_dropped=dropped,
         constant=is_constant(gaps),
         bits_per_dim=_bits_per_dim(gap, first.dims),
         summed_lines=_summed_lines(case),
@@ -101,13 +101,28 @@ def trace_ledger(trace: Trace) -> Diagnosis:
     """Return the ledger of a trace whose numbers agree, and nothing else."""
     case = make_case([trace])
     fault = _fault(case)
+    lines, dropped = _ledger(case, fault)
     return Diagnosis(
         direction=trace.direction,
         mistakes=(),
-        ledger=() if fault else ledger_lines(trace, case.terms[0]),
-        ledger_dropped=fault,
+        ledger=lines,
+        ledger_dropped=dropped,
         reported_shares=None if fault else _shares(case),
     )
+
+
+def _ledger(case: Case, fault: str | None) -> tuple[tuple[LedgerLine, ...], str | None]:
+    """Return the lines of the first trace, or why there are none that tell the truth."""
+    if fault is not None:
+        return (), fault
+    trace = case.traces[0]
+    lines = ledger_lines(trace, case.terms[0])
+    if not lines or not torch.isfinite(trace.reported[0]):
+        return lines, None
+    total = trace.reported.new_tensor([lines[-1].reported_total])
+    if same(total, trace.reported[:1], ADDS_UP):
+        return lines, None
+    return (), "some of what the reported ldj adds up was made in none of the lines"
 
 
 def _still_holds(

@@ -281,7 +281,7 @@ def _first(
     parts = [p for p in result.sublayers if p.direction == finding.direction]
     yield where.lines
     if parts and not where.has_steps:
-        yield _cut(by_sublayer(parts, style), room.parts, style)
+        yield _cut(by_sublayer(parts, style, room.parts), room.parts, style)
     yield _why(mistake, check, where.has_total, room, style)
     if mistake.edits:
         yield _fix(mistake, room, style, is_typed)

@@ -14,14 +14,21 @@ if TYPE_CHECKING:
     from ldjcheck.report.style import Style
 
 _MARGIN = "    "
-_SHOWN = 12  # sublayers; of more only the wrong ones, and how many are left out
+_SHOWN = 12  # sublayers; of more those that are wrong, and what is beside them
+_HEADS = 2  # rows above the first sublayer
 
 
-def by_sublayer(lines: Sequence[SublayerLine], style: Style) -> list[str]:
-    """Return the sublayers of one direction, wrong ones marked `>` with their share."""
+def by_sublayer(
+    lines: Sequence[SublayerLine], style: Style, rows: int | None = None
+) -> list[str]:
+    """Return the sublayers of one direction, wrong ones marked `>` with their share.
+
+    Where there is room for so many rows, those that are wrong are shown before others.
+    """
+    most = _SHOWN if rows is None else min(_SHOWN, rows - _HEADS)
     shown = list(lines)
-    if len(lines) > _SHOWN and not style.verbose:
-        shown = [line for line in lines if line.is_wrong]
+    if len(lines) > most and not style.verbose:
+        shown = _telling(lines, max(1, most - 1))  # a row says how many are left out
     left = [_left(line) for line in shown]
     exact = ["exact", *(figures.step(line.exact) for line in shown)]
     reported = ["reported", *(figures.step(line.reported) for line in shown)]
@@ -39,6 +46,14 @@ def by_sublayer(lines: Sequence[SublayerLine], style: Style) -> list[str]:
         count = figures.plural(len(lines) - len(shown), "more sublayer")
         drawn.append(f"{_MARGIN}... {count} in order (-v shows all)")
     return drawn
+
+
+def _telling(lines: Sequence[SublayerLine], most: int) -> list[SublayerLine]:
+    """Return so many of the lines, in their order: the wrong ones, and the next to them."""
+    wrong = [index for index, line in enumerate(lines) if line.is_wrong]
+    away = [min((abs(i - w) for w in wrong), default=i) for i in range(len(lines))]
+    nearest = sorted(range(len(lines)), key=lambda i: (away[i], i))[:most]
+    return [lines[index] for index in sorted(nearest)]
 
 
 def _left(line: SublayerLine) -> str:
