@@ -10,7 +10,6 @@ from ldjcheck.records import SublayerLine
 from ldjcheck.report.blocks.sublayers import by_sublayer
 from ldjcheck.report.style import Style
 
-
 STYLE = Style(color=False, verbosity=0)
 
 

@@ -19,13 +19,13 @@ _HEADS = 2  # rows above the first sublayer
 
 
 def by_sublayer(
-    lines: Sequence[SublayerLine], style: Style, rows: int | None = None
+    lines: Sequence[SublayerLine], style: Style, height: int | None = None
 ) -> list[str]:
     """Return the sublayers of one direction, wrong ones marked `>` with their share.
 
     Where there is room for so many rows, those that are wrong are shown before others.
     """
-    most = _SHOWN if rows is None else min(_SHOWN, rows - _HEADS)
+    most = _SHOWN if height is None else min(_SHOWN, height - _HEADS)
     shown = list(lines)
     if len(lines) > most and not style.verbose:
         shown = _telling(lines, max(1, most - 1))  # a row says how many are left out
