@@ -7,6 +7,7 @@ proved.
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from functools import partial
 from math import prod
@@ -39,6 +40,7 @@ from ldjcheck.running.observers.passages import Passages
 
 if TYPE_CHECKING:
     from ldjcheck.oracle.call import Call
+    from ldjcheck.oracle.derivatives.flat_map import Reading
     from ldjcheck.oracle.derivatives.products import EventMap
     from ldjcheck.oracle.structures.cost import Cost
     from ldjcheck.oracle.structures.determinant import Determinant
@@ -173,15 +175,24 @@ def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:
     """
     contradicted: tuple[FrozenMap, Determinant] | None = None
     refused: Cost | None = None
-    for reading in readings_of(y):
+    by_autograd = [(reading, False) for reading in readings_of(y)]
+    by_differences: list[tuple[Reading, bool]] = []
+    for reading, differenced in itertools.chain(by_autograd, by_differences):
         map_ = replace(start, reading=reading)
         if contradicted is not None and _is_alike(map_, contradicted[0]):
             continue
         if reading.rounding:
             map_(map_.origin)  # what is rounded away is fixed at the origin
+        event = tuple(y.shape[1:])
         try:
-            found = of_map(map_, map_.origin, tuple(y.shape[1:]), anchor=True)
+            found = of_map(
+                map_, map_.origin, event, anchor=True, differences=differenced
+            )
         except NoProductsError:
+            # Differences of what is rounded are zero or one: they would say nothing.
+            steps = has_whole_numbers(y) and not reading.rounding
+            if not differenced and not steps:
+                by_differences.append((reading, True))
             continue
         except (UnequalDimsError, NoTensorError):
             return None
@@ -225,7 +236,12 @@ def _in_time(cost: Cost, limit: Deadline | None) -> None:
 
 
 def of_map(
-    map_: FrozenMap, at: Tensor, event: Shape, *, anchor: bool = False
+    map_: FrozenMap,
+    at: Tensor,
+    event: Shape,
+    *,
+    anchor: bool = False,
+    differences: bool = True,
 ) -> Determinant:
     """Return what is known of log|det J| of a map at flat points `(batch, dims)`.
 
@@ -239,7 +255,9 @@ def of_map(
         y = map_(x.reshape(len(x), -1))
         return y.reshape(len(y), *event) if y.shape[1] == prod(event) else y
 
-    wanted = Wanted(seed=map_.runner.seed, anchor=anchor, afford=is_afforded)
+    wanted = Wanted(
+        seed=map_.runner.seed, anchor=anchor, afford=is_afforded, differences=differences
+    )
     return determined(f, at.reshape(origin.shape), Passages(), wanted)
 
 
