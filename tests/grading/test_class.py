@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grading.made_class import (
+    ATTEMPTS,
     HOSTILE,
     IDENTITY,
     MEAN,
     RENAMED,
     SOLUTION,
     Planned,
+    Traps,
     notebook,
-    tries_everything,
+    tries,
     write_class,
     zipped,
 )
@@ -48,8 +50,8 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_class(folder, {p.name: p.text for p in PLANNED.values()}, seconds=SECONDS)
     (folder / "secret").mkdir()
     (folder / "secret" / "answers.txt").write_text("the answers")
-    attempt = tries_everything(folder / "secret" / "answers.txt", folder / "mark")
-    (folder / "class" / "tries everything.py").write_text(attempt)
+    traps = Traps(folder / "secret" / "answers.txt", folder / "mark")
+    (folder / "class" / "tries everything.py").write_text(tries(traps, *ATTEMPTS))
     (folder / "class" / "notebook.ipynb").write_text(
         notebook("import torch\nfrom torch import nn", SOLUTION, "raise RuntimeError")
     )
