@@ -60,7 +60,7 @@ def example(module: str, name: str, shape: tuple[int, ...] | None = None) -> Con
 
 def first_layer(name: str) -> str:
     """Draw what the tutorial's layer does to a small cell, and what it says."""
-    return _wide(vector.volume_svg(example("first_layer", "Coupling"), 0, name))
+    return _there(vector.volume_svg(example("first_layer", "Coupling"), 0, name))
 
 
 def first_layer_jacobian(name: str) -> str:
