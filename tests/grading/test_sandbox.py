@@ -6,17 +6,21 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
-from ldjcheck.grading.confined.confinement import Job, Warden, enforced_here
+from ldjcheck.grading.confined.confinement import (
+    Job,
+    Warden,
+    enforced_here,
+    readable_files,
+)
+from ldjcheck.grading.confined.fork_server import loaded_elsewhere
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WATCHED = """
 import os, sys
@@ -94,6 +98,16 @@ def test_a_process_is_confined_as_well_where_nothing_forks(tmp_path: Path) -> No
         )
         done = warden.run(job, lambda said: said.hear())
     assert done.value["directions"] == ["forward"]
+
+
+def test_what_is_loaded_from_elsewhere_can_load_more_of_itself() -> None:
+    """Packages named by a `.pth` file lie beside others, which stay out of reach."""
+    at = Path(torch.__file__).parent
+    others = [path for path in readable_files() if not at.is_relative_to(path)]
+    assert str(at) not in loaded_elsewhere(readable_files())
+    found = loaded_elsewhere(others)
+    assert str(at) in found
+    assert str(at.parent) not in found
 
 
 COMPUTES = """

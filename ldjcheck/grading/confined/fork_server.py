@@ -30,7 +30,7 @@ from ldjcheck.grading.sandbox.linux import (
 from ldjcheck.session.isolation import how_it_ended, separate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 _GLANCE = 0.02  # seconds between two looks at whether the process still lives
 _MOMENT = 0.5  # seconds to leave by itself
@@ -71,6 +71,27 @@ def _preload() -> None:
     import ldjcheck.mistakes.mending
     import ldjcheck.search
     import ldjcheck.targets  # noqa: F401  # loaded once, for all
+
+
+def loaded_elsewhere(readable: Sequence[str]) -> list[str]:
+    """Return the packages that are loaded from elsewhere, as a `.pth` file may have it.
+
+    They load parts of themselves later. What else lies where they do stays out of reach.
+    """
+    tops = [
+        module
+        for name, module in list(sys.modules.items())
+        if "." not in name and getattr(module, "__file__", None)
+    ]
+    found = {
+        os.path.dirname(top.__file__) if hasattr(top, "__path__") else top.__file__
+        for top in tops
+        if top.__file__
+    }
+    known = tuple(path.rstrip(os.sep) + os.sep for path in readable)
+    return sorted(
+        path for path in found if path and not f"{path}{os.sep}".startswith(known)
+    )
 
 
 def _forget_input() -> None:
@@ -180,5 +201,7 @@ def _child(control: socket.socket, job: Mapping[str, Any], files: list[int]) -> 
 
 def _work(job: Mapping[str, Any], channel: Channel) -> None:
     limits = Limits(seconds=job["seconds"], memory=job["memory"], disk=job["disk"])
-    confine(job["folder"], job["readable"], limits)
+    confine(
+        job["folder"], [*job["readable"], *loaded_elsewhere(job["readable"])], limits
+    )
     JOBS[job["name"]](channel, channel.receive())
