@@ -89,6 +89,7 @@ def test_pages_stand_in_groups(site: Path) -> None:
 def test_formulas_are_typeset_and_blocks_can_be_copied(site: Path) -> None:
     text = (site / "change-of-variables.html").read_text(encoding="utf-8")
     assert text.count("<math ") >= 6
+    assert '<mi>log</mi><mspace width="0.167em" /><msub><mi>p</mi>' in text
     assert "copybutton.js" in text
     for page in pages(site):
         text = (site / f"{page}.html").read_text(encoding="utf-8")
