@@ -138,6 +138,9 @@ _UNUSED: Sequence[re.Pattern[str]] = (
 )
 
 
+_LARGEST, _SMALLEST = 80, 55  # pixels of an inch
+
+
 def _of_the_page(svg: str, inches: float) -> str:
     """Return the picture without what only a file needs, in the page's own ink."""
     svg = _OUTSIDE.sub("", svg)
@@ -146,6 +149,8 @@ def _of_the_page(svg: str, inches: float) -> str:
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink" aria-hidden="true" '
-        rf'\1 style="max-width: {inches * 80:.0f}px">'
+        rf'\1 style="max-width: {inches * _LARGEST:.0f}px; '
+        # beside others as long as there is room, in their proportions
+        rf'flex: {inches:g} 1 {inches * _SMALLEST:.0f}px">'
     )
     return _TOP.sub(head, svg, count=1).replace(INK, "currentColor").strip()
