@@ -51,6 +51,13 @@ return found;
 """Names what is cut off at the right edge, or inside of a box that does not scroll."""
 
 
+DRAWN = """
+const done = arguments[0];
+document.fonts.ready.then(() => requestAnimationFrame(() => requestAnimationFrame(done)));
+"""
+"""Waits until the page has been laid out and drawn once."""
+
+
 class Browser:
     """A page in Chromium."""
 
@@ -66,6 +73,7 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._tell("Emulation.setEmulatedMedia", media="", features=[scheme])
         self.driver.get(page.as_uri() if isinstance(page, Path) else page)
+        self.driver.execute_async_script(DRAWN)
 
     def print_media(self) -> None:
         """Show the page as it would be printed."""

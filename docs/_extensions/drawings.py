@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from ldjcheck.report.pictures.contents import Contents
 
     Drawing = Callable[[str], str]
+    Margins = tuple[float, float, float, float]
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 _QUANTS = 256
@@ -60,7 +61,7 @@ def example(module: str, name: str, shape: tuple[int, ...] | None = None) -> Con
 
 def first_layer(name: str) -> str:
     """Draw what the tutorial's layer does to a small cell, and what it says."""
-    return _wide(vector.volume_svg(example("first_layer", "Coupling"), 0, name))
+    return _there(vector.volume_svg(example("first_layer", "Coupling"), 0, name))
 
 
 def first_layer_jacobian(name: str) -> str:
@@ -93,8 +94,20 @@ def _there(svg: str | None) -> str:
     return svg
 
 
-def _wide(svg: str | None) -> str:
-    return _there(svg).replace("<svg ", '<svg data-wide="" ', 1)
+def _beside(
+    name: str,
+    size: tuple[float, float],
+    margins: Margins,
+    *paints: Callable[[Axes], None],
+) -> str:
+    """Return pictures of one size, beside one another where there is room."""
+
+    def drawn(number: int, paint: Callable[[Axes], None]) -> str:
+        return vector.drawn_svg(
+            lambda figure: paint(figure.subplots()), size, margins, f"{name}{number}"
+        )
+
+    return "".join(drawn(*each) for each in enumerate(paints))
 
 
 # --- pictures of the theory -------------------------------------------------------------
@@ -102,29 +115,30 @@ def _wide(svg: str | None) -> str:
 
 def change_of_variables(name: str) -> str:
     """Draw a density, the map, and the density of the image: areas stay."""
+    x = np.linspace(-3.2, 3.2, 400)
+    y, slope = _bend(x), _bend_slope(x)
+    density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
+    marks = (-0.25, 0.25), (1.4, 1.9)
 
-    def paint(figure: Figure) -> None:
-        before, after = figure.subplots(1, 2)
-        x = np.linspace(-3.2, 3.2, 400)
-        y, slope = _bend(x), _bend_slope(x)
-        density = np.exp(-(x**2) / 2) / math.sqrt(2 * math.pi)
-        marks = (-0.25, 0.25), (1.4, 1.9)
-        for axes, at, height, title in (
-            (before, x, density, "p(x)"),
-            (after, y, density / slope, "p(y) = p(x) / |dy/dx|"),
-        ):
-            axes.plot(at, height, color=INK, linewidth=1.6)
-            for (low, high), colour in zip(marks, (EXACT, REPORTED), strict=True):
-                inside = (x >= low) & (x <= high)
-                axes.fill_between(at[inside], height[inside], color=colour, alpha=0.55)
-            axes.set_title(title)
-            axes.set_ylim(0, 1.15 * height.max())
-            axes.set_yticks([])
-        before.set_xlabel("x")
-        after.set_xlabel("y = x + 0.8 sin x")
-        figure.subplots_adjust(wspace=0.15)
+    def paint(axes: Axes, at: Any, height: Any, title: str, label: str) -> None:
+        axes.plot(at, height, color=INK, linewidth=1.6)
+        for (low, high), colour in zip(marks, (EXACT, REPORTED), strict=True):
+            inside = (x >= low) & (x <= high)
+            axes.fill_between(at[inside], height[inside], color=colour, alpha=0.55)
+        axes.set_title(title)
+        axes.set_xlabel(label)
+        axes.set_ylim(0, 1.15 * height.max())
+        axes.set_yticks([])
 
-    return _wide(vector.drawn_svg(paint, (9.6, 3.0), (0.25, 0.15, 0.6, 0.4), name))
+    return _beside(
+        name,
+        (4.7, 3.0),
+        (0.2, 0.15, 0.6, 0.4),
+        lambda axes: paint(axes, x, density, "p(x)", "x"),
+        lambda axes: paint(
+            axes, y, density / slope, "p(y) = p(x) / |dy/dx|", "y = x + 0.8 sin x"
+        ),
+    )
 
 
 def _bend(x: Any) -> Any:
@@ -138,19 +152,23 @@ def _bend_slope(x: Any) -> Any:
 def where_dims_come_from(name: str) -> str:
     """Draw a segment, a square and a cube, each side three times as long."""
 
-    def paint(figure: Figure) -> None:
-        for dims, axes in enumerate(figure.subplots(1, 3), 1):
-            plain(axes)
-            _box(axes, dims, 1.0, EXACT, 0.5)
-            _box(axes, dims, 3.0, MEASURED, 0.18)
-            axes.set_aspect("equal")
-            axes.set_xlim(-0.4, 4.9)
-            axes.set_ylim(-0.5, 4.9)
-            unit = "dim" if dims == 1 else "dims"
-            axes.set_title(f"{dims} {unit}: {3**dims} times as much")
-            axes.set_xlabel(f"ldj = {dims} · log 3 = {dims * math.log(3):.3g}")
+    def paint(axes: Axes, dims: int) -> None:
+        plain(axes)
+        _box(axes, dims, 1.0, EXACT, 0.5)
+        _box(axes, dims, 3.0, MEASURED, 0.18)
+        axes.set_aspect("equal")
+        axes.set_xlim(-0.4, 4.9)
+        axes.set_ylim(-0.5, 4.9)
+        unit = "dim" if dims == 1 else "dims"
+        axes.set_title(f"{dims} {unit}: {3**dims} times as much")
+        axes.set_xlabel(f"ldj = {dims} · log 3 = {dims * math.log(3):.3g}")
 
-    return _wide(vector.drawn_svg(paint, (9.6, 3.2), (0.1, 0.1, 0.5, 0.4), name))
+    return _beside(
+        name,
+        (3.1, 3.2),
+        (0.1, 0.1, 0.5, 0.4),
+        *(partial(paint, dims=dims) for dims in (1, 2, 3)),
+    )
 
 
 def _box(axes: Axes, dims: int, side: float, colour: str, alpha: float) -> None:
@@ -177,25 +195,29 @@ def why_noise(name: str) -> str:
     counts = np.array([2, 5, 9, 6, 3])
     shares = counts / counts.sum()
 
-    def paint(figure: Figure) -> None:
-        spikes, boxes = figure.subplots(1, 2)
-        spikes.vlines(range(5), 0, shares, color=REPORTED, linewidth=3)
-        spikes.plot(range(5), shares, "^", color=REPORTED, markersize=9)
-        spikes.set_title("whole numbers: all the mass on five points")
-        boxes.bar(
+    def paint_spikes(axes: Axes) -> None:
+        axes.vlines(range(5), 0, shares, color=REPORTED, linewidth=3)
+        axes.plot(range(5), shares, "^", color=REPORTED, markersize=9)
+        axes.set_title("whole numbers: all the mass on five points")
+        axes.set_ylabel("probability")
+        finish(axes)
+
+    def paint_boxes(axes: Axes) -> None:
+        axes.bar(
             [k + 0.5 for k in range(5)], shares, 1.0, color=EXACT, alpha=0.6,
             edgecolor=INK, linewidth=0.8,
         )  # fmt: skip
-        boxes.set_title("with noise from 0 to 1: a density")
-        for axes in (spikes, boxes):
-            axes.set_xlim(-0.7, 5.5)
-            axes.set_ylim(0, 0.45)
-            axes.set_xlabel("pixel")
-        spikes.set_ylabel("probability")
-        boxes.set_ylabel("probability density")
-        figure.subplots_adjust(wspace=0.28)
+        axes.set_title("with noise from 0 to 1: a density")
+        axes.set_ylabel("probability density")
+        finish(axes)
 
-    return _wide(vector.drawn_svg(paint, (9.6, 3.1), (0.75, 0.15, 0.6, 0.4), name))
+    def finish(axes: Axes) -> None:
+        axes.set_xlim(-0.7, 5.5)
+        axes.set_ylim(0, 0.45)
+        axes.set_xlabel("pixel")
+
+    margins = (0.75, 0.15, 0.6, 0.4)
+    return _beside(name, (4.8, 3.1), margins, paint_spikes, paint_boxes)
 
 
 def round_trip_is_blind(name: str) -> str:

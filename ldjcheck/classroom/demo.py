@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import inspect
 import math
-import textwrap
 from dataclasses import replace
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.judging import built, examine
+from ldjcheck.classroom.standalone import load, standalone
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Layer, Options, Side
 from ldjcheck.report import Style
@@ -21,13 +21,22 @@ from ldjcheck.report.blocks.ledger import ledger
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal
     from ldjcheck.classroom.lessons import Lesson
+    from ldjcheck.classroom.standalone import Standalone
     from ldjcheck.mistakes import Rule
-    from ldjcheck.records import Check, Direction, Finding, Measurement, Result
+    from ldjcheck.records import (
+        Check,
+        Direction,
+        Finding,
+        Measurement,
+        Result,
+        Shape,
+    )
     from ldjcheck.report import Report
+
+FILE = "flow.py"  # what a layer stands in, as it is told
 
 _PLAIN = Style(color=False, verbosity=0)
 _WIDTH = _PLAIN.width
-_SOURCE_LINES = 24
 _MOST_DIMS = 6
 _MEANS = {"differences": "by central differences", "preimage": "at the preimage"}
 
@@ -36,18 +45,21 @@ Block = list[str]
 
 def narrate(rule: Rule, lesson: Lesson, animal: Animal) -> str:
     """Return the lesson on one mistake as text of at most 80 columns."""
+    assert isinstance(animal.layer, type), animal.layer
+    written = standalone(animal.layer, remarks=False)
+    layer = load(written.text, written.name, FILE)
     animal = replace(animal, shape=lesson.shape)
-    report = examine(animal)
+    report = examine(animal, layer)
     finding = next((f for f in report.findings if f.code == rule.code), None)
     direction: Direction = (finding and finding.direction) or "forward"
-    side = _side(_measured(animal), report.result, direction)
+    side = _side(_measured(animal, layer, direction), report.result, direction)
     blocks = [
         [title(rule)],
-        *_layer(animal),
+        *_layer(animal, written),
         *_input(side),
         *_numbers(report.result, side, direction),
         *_why(report.result, finding, direction),
-        *_twin(animal, direction),
+        *_twin(animal, written, finding, direction),
         _next(animal, lesson, rule),
     ]
     lines = "\n\n".join("\n".join(block) for block in blocks if block).splitlines()
@@ -60,10 +72,10 @@ def title(rule: Rule) -> str:
     return left + right.rjust(_WIDTH - len(left))
 
 
-def _measured(animal: Animal) -> Measurement:
-    chosen = dict(animal.options)
+def _measured(animal: Animal, kind: type, direction: Direction) -> Measurement:
+    chosen = dict(animal.options, direction=direction)
     chosen["shape"] = ((None, animal.shape or ()),)
-    layer = Layer(target=animal.name, name=f"{animal.name}()", obj=built(animal.layer))
+    layer = Layer(target=animal.name, name=f"{animal.name}()", obj=built(kind))
     return measure_layer(layer, Options(**chosen))
 
 
@@ -88,25 +100,11 @@ def _check(result: Result, direction: Direction) -> Check | None:
     )
 
 
-def _layer(animal: Animal) -> list[Block]:
+def _layer(animal: Animal, written: Standalone) -> list[Block]:
+    """Return what a layer does, and its lines with the numbers of its file."""
     says = wrap(f"{animal.name}: {animal.what}", _WIDTH, "  ", "  ")
-    return [says, [f"    {line}" for line in source_of(animal.layer)]]
-
-
-def source_of(layer: Any) -> Block:
-    """Return the methods that a class writes itself, without those it inherits."""
-    methods = [m for m in vars(layer).values() if inspect.isfunction(m)]
-    if not methods:
-        methods = [layer.__mro__[1].forward]
-    if len(methods) > 1:
-        methods = [m for m in methods if m.__name__ != "__init__"] or methods
-    lines: Block = []
-    for method in methods:
-        text = textwrap.dedent(inspect.getsource(method)).rstrip()
-        lines += text.splitlines()
-    if len(lines) > _SOURCE_LINES:
-        lines = [*lines[:_SOURCE_LINES], "..."]
-    return lines
+    lines = enumerate(written.layer.splitlines(), written.first)
+    return [says, [f"{number:3} {line}" for number, line in lines]]
 
 
 def _input(side: Side | None) -> list[Block]:
@@ -143,7 +141,11 @@ def _numbers(result: Result, side: Side | None, direction: Direction) -> list[Bl
     exact = float(side.exact.ldj[0])
     reported = None if side.said.ldj is None else float(side.said.ldj[0])
     number = figures.for_pairs([(reported, exact)])
-    gap = None if reported is None else reported - exact
+    gap = None if reported is None else figures.difference(reported - exact)
+    check = _check(result, direction)
+    allowed = check.samples[0].allowed if check is not None and check.samples else 0.0
+    if reported is not None and 0 < abs(reported - exact) <= allowed:
+        gap = "0, up to rounding"
     way = "" if direction == "forward" else f", {direction}"
     # A matrix that is not square has no determinant: what stands in is the exact ldj.
     of = "log|det J|" if side.dims == side.y[0].numel() else "ldj       "
@@ -151,12 +153,11 @@ def _numbers(result: Result, side: Side | None, direction: Direction) -> list[Bl
         f"  The volume{way}",
         f"    exact      {of} = {number(exact)}",
         f"    reported   ldj        = {number(reported)}",
-        f"    difference            = {figures.difference(gap)}",
+        f"    difference            = {gap or '-'}",
     ]
     if reported is None and side.said.ldj_shape is not None:
         lines[2] = f"    reported   a tensor of shape {side.said.ldj_shape}"
         lines = lines[:3]
-    check = _check(result, direction)
     split = () if check is None else check.dimensions
     blocks = [lines]
     if split and any(d.reported is not None for d in split) and len(split) <= 8:
@@ -188,10 +189,14 @@ def _why(result: Result, finding: Finding | None, direction: Direction) -> list[
     return blocks
 
 
-def _twin(animal: Animal, direction: Direction) -> list[Block]:
-    """Return what the same layer without the mistake says."""
+def _twin(
+    animal: Animal, written: Standalone, finding: Finding | None, direction: Direction
+) -> list[Block]:
+    """Return what the same layer without the mistake says, and what it has instead."""
     if animal.twin is None:
         return []
+    is_mended = finding is not None and finding.fix is not None
+    blocks = [] if is_mended or not written.whole else _instead(written, animal.twin)
     plain = replace(animal, options=())
     report: Report = examine(plain, animal.twin)
     check = _check(report.result, direction)
@@ -206,22 +211,46 @@ def _twin(animal: Animal, direction: Direction) -> list[Block]:
             f"    exact {number(sample.exact)}   reported {number(sample.reported)}"
             f"   {said}"
         )
+    return [*blocks, lines]
+
+
+def _instead(written: Standalone, twin: Any) -> list[Block]:
+    """Return the lines in which the twin is another, where no fix was found."""
+    sound = standalone(twin, written.name, remarks=False)
+    ours, theirs = written.layer.splitlines(), sound.layer.splitlines()
+    lines = ["  What is right in their place"]
+    matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
+    for what, start, stop, first, last in matcher.get_opcodes():
+        if what != "equal":
+            rows = enumerate(ours[start:stop], written.first + start)
+            lines += [f"{number:3} - {row[4:]}" for number, row in rows]
+            lines += [f"    + {row[4:]}" for row in theirs[first:last]]
     return [lines]
 
 
 def _next(animal: Animal, lesson: Lesson, rule: Rule) -> Block:
     from ldjcheck.classroom.lessons import after
 
-    shape = ",".join(map(str, lesson.shape))
-    module = animal.layer.__module__
     lines = wrap(lesson.more, _WIDTH, "  Look at: ", "  ") if lesson.more else []
     lines.append(f"  Read:    ldjcheck explain {rule.code}")
     follows = after(rule.code)
     following = None if follows is None else rule_for(follows.code)
     if following is not None:
         lines.append(f"  Next:    ldjcheck demo {following.name}")
-    options = "".join(f" --{name} {value}" for name, value in animal.options)
     lines.append("  Check it yourself:")
-    lines.append(f"    ldjcheck {module}:{animal.name} \\")
-    lines.append(f"      --shape {shape}{options}")
+    lines.append(f"    ldjcheck demo {rule.name} --file {FILE}")
+    lines.append(f"    {command_for(animal, lesson.shape, FILE)}")
     return lines
+
+
+def command_for(animal: Animal, sizes: Shape, file: str) -> str:
+    """Return the command that checks a layer in a file at a size."""
+    shape = ",".join(map(str, sizes))
+    options = "".join(f" --{name} {value}" for name, value in animal.options)
+    return f"ldjcheck {file}:{animal.name} --shape {shape}{options}"
+
+
+def files_of(animal: Animal) -> dict[str, str]:
+    """Return the texts of a layer and of its twin without the mistake, by their names."""
+    kinds = [kind for kind in (animal.layer, animal.twin) if isinstance(kind, type)]
+    return {kind.__name__: standalone(kind, remarks=False).text for kind in kinds}

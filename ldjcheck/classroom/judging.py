@@ -39,7 +39,7 @@ class Verdict:
 def examine(animal: Animal, layer: Callable[[], Any] | None = None) -> Report:
     """Return the check of a layer, built afresh; of another one in its place."""
     made = built(animal.layer if layer is None else layer)
-    return check(made, shape=animal.shape, **dict(animal.options))
+    return check(made, shape=animal.shape, pictures=False, **dict(animal.options))
 
 
 def built(layer: Callable[[], Any]) -> Any:

@@ -33,6 +33,7 @@ _BATCH = 3
 _DRAWS = (101, 202)  # of the parameters; those of the check itself are others
 
 IDENTITY = "it leaves every input as it is"
+OTHER_MAP = "it is another map than was asked for"
 
 Standing = Literal["right", "wrong", "unproven", "absent"]
 
@@ -224,7 +225,7 @@ def judge(remote: Remote, asked: Asked, model: Model | None = None) -> Numbers:
     if any(sample.is_wrong for sample in judging.samples):
         return judging.concluded("wrong", "the ldj is not that of the map")
     if judging.same_map is False:
-        return judging.concluded("wrong", "it is another map than was asked for")
+        return judging.concluded("wrong", OTHER_MAP)
     if not judging.samples:
         return judging.concluded("unproven", "no exact value could be had from outside")
     if not judging.moved:

@@ -338,6 +338,11 @@ def _standing(
     first = next((cause.message for cause in causes), "")
     fails = status == "fail" and any(cause.severity == "error" for cause in causes)
     if from_outside == "wrong":
+        if status == "pass" and numbers.why == black_box.OTHER_MAP:
+            return "held", (
+                "its ldj is that of its map, but with the parameters of the reference "
+                "it maps otherwise"
+            )
         if status == "pass":
             return "held", (
                 f"from outside {numbers.why}, and the check beside its code says pass"

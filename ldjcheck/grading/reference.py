@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ldjcheck.grading.rubric import Exercise, Rubric
 
 
+_TAIL = 12  # lines of what a reference printed before it ended
+
+
 def prepared(rubric: Rubric, warden: Warden) -> tuple[Rubric, Mapping[str, Model]]:
     """Return the rubric with what it left open, and what its reference gives.
 
@@ -73,7 +76,9 @@ def _asked_once(
         )
         done = warden.run(job, talk)
     if done.value is None:
-        raise _error(exercise, reference.name, done.why or "it gave no answer")
+        why = done.why or "it gave no answer"
+        printed = "".join(f"\n  {line}" for line in done.printed.splitlines()[-_TAIL:])
+        raise _error(exercise, reference.name, f"{why}{printed}")
     found, numbers, model = done.value
     if numbers.fault is not None:
         raise _error(exercise, reference.name, numbers.fault["message"])

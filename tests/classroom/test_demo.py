@@ -6,15 +6,21 @@ import re
 import subprocess
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
+import ldjcheck
 from ldjcheck.classroom import lessons
 from ldjcheck.classroom.lessons import TOPICS, Lesson, after, lesson_on
+from ldjcheck.classroom.standalone import load
 from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.cli import main
 from ldjcheck.mistakes import RULES, rule_for
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LESSONS = [
     lesson for t in TOPICS for lesson in t.lessons if rule_for(lesson.code) is not None
@@ -48,6 +54,11 @@ def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
     for part in ("One input, and what comes out", "The volume", "ldjcheck says:"):
         assert part in text
     assert "did not find" not in text
+    is_one_class = text.partition("One input")[0].count("class ") == 1
+    mended = "  fix" in text or "  What is right in their place" in text
+    assert mended or not is_one_class
+    assert "/" not in "".join(re.findall(r"^ +(?:-->)?.*\.py.*$", text, re.MULTILINE))
+    assert not re.search(r"= [+-][\d.]+e-1\d$", text, re.MULTILINE), "it is rounding"
     if animal_called(lesson.animal).code != "LDJ305":
         assert re.search(r"Its sound twin, \w+: PASS", text)
 
@@ -83,7 +94,7 @@ def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
     assert "exact      log|det J| = +2.5389" in text  # 4 * log 1.8865
     assert "reported   ldj        = +0.6347" in text
     assert "difference = (1 - dims) * ldj" in text
-    assert ":ScalingCountedOnce" in text
+    assert "ldjcheck flow.py:ScalingCountedOnce --shape 4" in text
 
 
 @pytest.mark.slow
@@ -97,6 +108,28 @@ def test_the_volume_is_the_product_of_the_diagonal_that_is_shown() -> None:
 )
 def test_the_law_says_what_the_ldj_takes_of_a_term(name: str, law: str) -> None:
     assert f"difference = {law}" in " ".join(shown(name).split())
+
+
+def test_a_lesson_can_be_handed_out_as_files(tmp_path: Path) -> None:
+    text = shown("missing-spatial-factor", "--file", str(tmp_path / "sheet.py"))
+    assert "Check it: ldjcheck sheet.py:ActNormPerChannel --shape 2,1,2" in text
+    wrong, twin = (tmp_path / name for name in ("sheet.py", "sheet_twin.py"))
+    assert "class ActNormPerChannel(nn.Module):" in wrong.read_text()
+    assert "class ActNorm(nn.Module):" in twin.read_text()
+    for file, found in ((wrong, "fail"), (twin, "pass")):
+        kind = re.findall(r"^class (\w+)", file.read_text(), re.MULTILINE)[-1]
+        layer = load(file.read_text(), kind)()
+        assert ldjcheck.check(layer, shape=(2, 1, 2)).status == found
+
+
+def test_the_file_of_a_page_is_written_with_what_is_right(tmp_path: Path) -> None:
+    shown("needs-arguments", "--file", str(tmp_path / "a.py"))
+    assert (tmp_path / "a.py").read_text().startswith("# a.py\n")
+    assert not (tmp_path / "a_twin.py").exists()
+    for words in (["--file", "b.py"], ["derive", "--file", "b.py"]):
+        result = CliRunner().invoke(main, ["demo", *words])
+        assert result.exit_code == 2
+        assert "Name the mistake" in result.output
 
 
 def test_a_matrix_that_is_not_square_is_given_no_determinant() -> None:

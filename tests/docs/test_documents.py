@@ -37,6 +37,8 @@ from ldjcheck.conventions import CONVENTIONS
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _pytest.mark import ParameterSet
+
 if sys.version_info >= (3, 11):
     import tomllib
 else:
@@ -169,13 +171,19 @@ def is_fresh(block: Block, today: str) -> bool:
 
 
 CONSOLE = [block for document in DOCUMENTS for block in blocks(document, "console")]
+GRADES = "$ ldjcheck grade "  # what takes some seconds, for each block of its document
 PLUGIN_IS_INSTALLED = "ldjcheck" in entry_points(group="pytest11").names
 PYTHON = [document for document in DOCUMENTS if blocks(document, "python")]
 DOCTESTED = [document for document in DOCUMENTS if blocks(document, "pycon")]
 
 
+def with_its_mark(block: Block) -> ParameterSet:
+    is_slow = GRADES in block.document.read_text(encoding="utf-8")
+    return pytest.param(block, marks=[pytest.mark.slow] if is_slow else [])
+
+
 @pytest.mark.thinned(24)
-@pytest.mark.parametrize("block", CONSOLE, ids=str)
+@pytest.mark.parametrize("block", [*map(with_its_mark, CONSOLE)], ids=str)
 def test_a_command_prints_what_the_document_shows(block: Block) -> None:
     if "pytest" in block.text.partition("\n")[0] and not PLUGIN_IS_INSTALLED:
         pytest.skip("the entry point of the plugin is not installed")

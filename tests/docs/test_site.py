@@ -25,9 +25,9 @@ PHOTOGRAPHED = (
     "index", "first-layer", "three-questions", "pictures", "change-of-variables",
     "where-dims-come-from", "why-noise", "error-model", "what-cannot-be-told-apart",
     "command-line", "reference/options", "reference/json-keys", "mistakes/index",
-    "mistakes/missing-dims-factor", "python",
+    "mistakes/missing-dims-factor", "python", "classroom", "grading",
 )  # fmt: skip
-GROUPS = ["Start", "How to", "Reference", "Understand"]
+GROUPS = ["Start", "How to", "Teach", "Reference", "Understand"]
 
 pytestmark = pytest.mark.slow
 
@@ -83,14 +83,20 @@ def test_a_site_that_is_built_needs_no_other(site: Path) -> None:
 
 def test_pages_stand_in_groups(site: Path) -> None:
     text = (site / "index.html").read_text(encoding="utf-8")
-    assert re.findall(r'class="caption-text">([^<]*)<', text)[:4] == GROUPS
+    assert re.findall(r'class="caption-text">([^<]*)<', text)[:5] == GROUPS
 
 
 def test_formulas_are_typeset_and_blocks_can_be_copied(site: Path) -> None:
     text = (site / "change-of-variables.html").read_text(encoding="utf-8")
     assert text.count("<math ") >= 6
-    assert "$$" not in text
+    assert '<mi>log</mi><mspace width="0.167em" /><msub><mi>p</mi>' in text
     assert "copybutton.js" in text
+    for page in pages(site):
+        text = (site / f"{page}.html").read_text(encoding="utf-8")
+        prose = re.sub(
+            r"<(pre|code|script|style|annotation)\b.*?</\1>", "", text, flags=re.S
+        )
+        assert not re.findall(r"\$\$|\$\\|\\(?:log|sum|det|partial)\b", prose), page
 
 
 @pytest.mark.parametrize("width", [WIDE, NARROW])

@@ -28,10 +28,18 @@ SOLUTIONS = {
 }
 """What a student has to write, by what stands there: the first that fits comes first."""
 
-PIXELS = (
-    "return y, self.log_scale.sum().expand(len(x))",
-    "return y, (self.log_scale.sum() * x[0, 0].numel()).expand(len(x))",
-)
+WRONG = {
+    "torch.zeros(len(x))  # to be written\n        return 3 * x": (
+        "torch.full((len(x),), 4 * math.log(3.0))\n        return 3 * x"
+    ),  # right at one size only
+    "torch.zeros(len(y))  # to be written\n        return y / 3": (
+        "torch.full((len(y),), -4 * math.log(3.0))\n        return y / 3"
+    ),
+    "logsigmoid(x).mean(dim=1)": "logsigmoid(x)",
+    "return x, self.log_scale.sum()": "return x, -self.log_scale.abs().sum()",
+    "torch.zeros(len(x))  # to be written": "log_scale.sum(dim=1)",
+}
+"""What some students write; the last forgets the way back."""
 
 
 def run(notebook: NotebookNode) -> list[str]:
@@ -76,13 +84,26 @@ def test_no_exercise_is_right_as_it_is_handed_out() -> None:
     assert len(checked) == 5
 
 
-@pytest.mark.slow
-def test_every_exercise_can_be_solved_where_it_says() -> None:
+def answered(answers: dict[str, str], pixels: str) -> list[str]:
+    """Return what the exercises say to these answers."""
     notebook = read("exercises.ipynb")
     for cell in notebook.cells:
-        for before, after in SOLUTIONS.items():
+        for before, after in answers.items():
             cell.source = cell.source.replace(before, after)
         if "ChannelScale" in cell.source:
-            cell.source = cell.source.replace(*PIXELS)
-    shown = run(notebook)
-    assert [text for text in shown if text.startswith("right")] == ["right\n"] * 5
+            before = "return y, self.log_scale.sum()"
+            cell.source = cell.source.replace(before, f"return y, {pixels}")
+    said = ("right\n", "not yet:\n")
+    return [text.partition("\n")[0] for text in run(notebook) if text.startswith(said)]
+
+
+@pytest.mark.slow
+def test_every_exercise_can_be_solved_where_it_says() -> None:
+    pixels = "(self.log_scale.sum() * x[0, 0].numel())"
+    assert answered(SOLUTIONS, pixels) == ["right"] * 5
+
+
+@pytest.mark.slow
+def test_answers_that_are_right_by_chance_or_one_way_only_are_not_right() -> None:
+    pixels = "(self.log_scale.sum() * x.shape[2] * x.shape[2])"
+    assert answered(WRONG, pixels) == ["not yet:"] * 5

@@ -155,16 +155,70 @@ HOSTILE = (
 )
 
 
-def tries_everything(secret: Path, mark: Path) -> str:
+ATTEMPTS = {
+    "reads": """
+        attempt(lambda: open({secret!r}).read())
+        attempt(lambda: os.listdir({secrets!r}))
+        attempt(lambda: os.listdir(".."))
+        attempt(lambda: open("/proc/self/environ").read())
+        attempt(lambda: open("/etc/passwd").read())
+        attempt(lambda: os.symlink({secret!r}, "mine") or open("mine").read())
+    """,
+    "writes": """
+        attempt(lambda: open({mark!r}, "w"))
+        attempt(lambda: open("../mark", "w"))
+        attempt(lambda: os.rename({secret!r}, {mark!r}))
+        attempt(lambda: os.remove({secret!r}))
+        attempt(lambda: os.chmod({secret!r}, 0))
+        attempt(lambda: os.utime({secret!r}, (0, 0)))
+        attempt(lambda: os.truncate({secret!r}, 0))
+    """,
+    "kills": """
+        attempt(lambda: os.kill(os.getppid(), signal.SIGKILL))
+        for process in range(max(2, os.getpid() - 40), os.getpid()):
+            attempt(lambda: os.kill(process, signal.SIGKILL))
+        attempt(lambda: os.killpg(os.getpgid(os.getppid()), signal.SIGKILL))
+        attempt(lambda: os.setpriority(os.PRIO_PROCESS, os.getppid(), 19))
+    """,
+    "forks": """
+        for _ in range(100):
+            attempt(lambda: os._exit(0) if os.fork() == 0 else None)
+        attempt(lambda: subprocess.run(["true"]))
+        attempt(lambda: os.posix_spawn("/bin/true", ["true"], {{}}))
+        attempt(lambda: os.execv("/bin/true", ["true"]))
+    """,
+    "connects": """
+        attempt(lambda: socket.socket().connect(("127.0.0.1", {port})))
+        attempt(lambda: socket.create_connection(("127.0.0.1", {port}), 1))
+        attempt(lambda: socket.socket(socket.AF_UNIX))
+    """,
+}
+"""What a hostile layer tries, by theme; each succeeds only where it is not confined."""
+
+
+@dataclass(frozen=True)
+class Traps:
+    """What hostile layers reach for: others' work, a place outside, an open port."""
+
+    secret: Path
+    mark: Path
+    port: int = 1
+
+
+def tries(traps: Traps, *themes: str) -> str:
     """Return a right layer that is wrong as soon as anything that it tries succeeds."""
-    return slipped(
-        "return self.log_a.sum().expand(len(x))",
-        "return self.log_a.sum().expand(len(x)) + SUCCEEDED",
-        SOLUTION,
-    ).replace(
-        "from torch import nn\n",
+    lines = "".join(
+        dedent(ATTEMPTS[theme]).format(
+            secret=str(traps.secret),
+            secrets=str(traps.secret.parent),
+            mark=str(traps.mark),
+            port=traps.port,
+        )
+        for theme in themes
+    )
+    trying = (
         dedent(
-            f"""
+            """
             from torch import nn
             import os, signal, socket, subprocess, sys
             SUCCEEDED = 0
@@ -175,35 +229,19 @@ def tries_everything(secret: Path, mark: Path) -> str:
                 except (OSError, ValueError, subprocess.SubprocessError):
                     return
                 SUCCEEDED += 1
-            attempt(lambda: open({str(secret)!r}).read())
-            attempt(lambda: os.listdir({str(secret.parent)!r}))
-            attempt(lambda: os.listdir(".."))
-            attempt(lambda: open({str(mark)!r}, "w"))
-            attempt(lambda: open("../mark", "w"))
-            attempt(lambda: os.rename({str(secret)!r}, {str(mark)!r}))
-            attempt(lambda: os.remove({str(secret)!r}))
-            attempt(lambda: os.chmod({str(secret)!r}, 0))
-            attempt(lambda: os.kill(os.getppid(), signal.SIGKILL))
-            for process in range(max(2, os.getpid() - 40), os.getpid()):
-                attempt(lambda: os.kill(process, signal.SIGKILL))
-            attempt(lambda: os.killpg(os.getpgid(os.getppid()), signal.SIGKILL))
-            attempt(lambda: os._exit(0) if os.fork() == 0 else None)
-            attempt(lambda: subprocess.run(["true"]))
-            attempt(lambda: socket.socket().connect(("127.0.0.1", 1)))
-            attempt(lambda: socket.socket())
-            attempt(lambda: open("/proc/self/environ").read())
-            attempt(lambda: open("/etc/passwd").read())
             """
-        ),
+        )
+        + lines
     )
+    summed = "return self.log_a.sum().expand(len(x))"
+    text = slipped(summed, f"{summed} + SUCCEEDED")
+    return text.replace("from torch import nn\n", trying, 1)
 
 
-def write_class(
-    folder: Path, submissions: dict[str, str], *, seconds: float = 60
-) -> None:
+def write_class(folder: Path, submissions: dict[str, str]) -> None:
     """Write a rubric, its solution and Python files of submissions."""
     (folder / "solution.py").write_text(SOLUTION)
-    (folder / "rubric.toml").write_text(RUBRIC.format(seconds=seconds))
+    (folder / "rubric.toml").write_text(RUBRIC.format(seconds=60))
     (folder / "class").mkdir()
     for name, text in submissions.items():
         (folder / "class" / f"{name}.py").write_text(text)

@@ -1,4 +1,4 @@
-"""A small class, graded from the command line: every grade is as planned."""
+"""A small class, graded from the command line; `class_of_200` has many more kinds."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from grading.made_class import (
-    HOSTILE,
-    IDENTITY,
+    ATTEMPTS,
+    FORGES_BY_PATCHING,
     MEAN,
     RENAMED,
     SOLUTION,
-    Planned,
+    Traps,
     notebook,
-    tries_everything,
+    tries,
     write_class,
     zipped,
 )
@@ -30,26 +30,22 @@ pytestmark = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="not all is enforced on other systems"
 )
 
-SECONDS = 20
-ORDINARY = (
-    Planned("anna", SOLUTION, "right", 2),
-    Planned("bert", MEAN, "wrong", 1.5, "LDJ105"),
-    Planned("carl", RENAMED, "wrong", 1.5, "LDJ105"),
-    Planned("dora", IDENTITY, "wrong", 0),
-    Planned("emil", "def f(:\n" + SOLUTION, "broken", 0),
-    Planned("fred", SOLUTION.replace("Scale", "Stretch"), "absent", 0),
-)
-PLANNED = {each.name: each for each in (*ORDINARY, *HOSTILE)}
+SUBMITTED = {
+    "anna": SOLUTION,
+    "bert": MEAN,
+    "carl": RENAMED,
+    "forges by patching": FORGES_BY_PATCHING,
+}
 
 
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graded")
-    write_class(folder, {p.name: p.text for p in PLANNED.values()}, seconds=SECONDS)
+    write_class(folder, SUBMITTED)
     (folder / "secret").mkdir()
     (folder / "secret" / "answers.txt").write_text("the answers")
-    attempt = tries_everything(folder / "secret" / "answers.txt", folder / "mark")
-    (folder / "class" / "tries everything.py").write_text(attempt)
+    traps = Traps(folder / "secret" / "answers.txt", folder / "mark")
+    (folder / "class" / "tries everything.py").write_text(tries(traps, *ATTEMPTS))
     (folder / "class" / "notebook.ipynb").write_text(
         notebook("import torch\nfrom torch import nn", SOLUTION, "raise RuntimeError")
     )
@@ -75,14 +71,14 @@ def layers(graded: Path) -> dict[str, Any]:
     return {each["name"]: each["layers"][0] for each in document["submissions"]}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", PLANNED)
-def test_every_grade_is_as_planned(layers: dict[str, Any], name: str) -> None:
-    layer, planned = layers[name], PLANNED[name]
-    assert (layer["standing"], layer["points"]) == (planned.standing, planned.points)
-    if planned.code is not None:
-        assert [cause["code"] for cause in layer["causes"]] == [planned.code]
-        assert layer["causes"][0]["confirmed"]
+@pytest.mark.parametrize("name", ["bert", "carl"])
+def test_a_mistake_is_named_and_its_mending_confirmed(
+    layers: dict[str, Any], name: str
+) -> None:
+    assert (layers[name]["standing"], layers[name]["points"]) == ("wrong", 1.5)
+    (cause,) = layers[name]["causes"]
+    assert cause["code"] == "LDJ105"
+    assert cause["confirmed"]
 
 
 @pytest.mark.parametrize("name", ["notebook", "archive"])
@@ -140,7 +136,7 @@ def test_the_student_gets_a_question_and_not_the_answer(graded: Path) -> None:
 
 def test_the_summary_names_what_was_made_most(graded: Path) -> None:
     said = (graded / "said.txt").read_text()
-    assert "18 submissions graded" in said
+    assert "8 submissions graded" in said
     most = "made LDJ105 mean-not-sum: averaged over dims instead of summed"
     assert most in said.splitlines()[1]
-    assert "For you to look at: forges answers, forges by patching" in said
+    assert "For you to look at: forges by patching\n" in said

@@ -6,12 +6,13 @@ import csv
 import json
 from dataclasses import replace
 from html.parser import HTMLParser
+from typing import TYPE_CHECKING
 
 import pytest
 
 from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
 from ldjcheck.classroom.hints import HINTS, hint_for
-from ldjcheck.grading.confined.looking import form_of
+from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
 from ldjcheck.grading.overview import Overview, overview
@@ -20,6 +21,9 @@ from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.similarity import alike
 from ldjcheck.grading.submitted.store import file_name
 from ldjcheck.mistakes import RULES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 ALL = Enforced(
     network=True, writing=True, reading=True, signals=True, processes=True, memory=True
@@ -156,6 +160,24 @@ UNLIKE = (
 
 def test_names_remarks_and_spacing_do_not_make_code_another() -> None:
     assert function(LDJ).form == function(OTHER).form != function(UNLIKE).form
+
+
+def test_what_layers_do_is_not_odd_and_what_reaches_into_the_check_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    usual = "for each in self.modules():\n    each.eval()\ntorch.compile(layer)\n"
+    odd = "import sys, gc\nfor each in sys.modules:\n    getattr(each, name)\nexec(text)\n"
+    (tmp_path / "usual.py").write_text(usual)
+    (tmp_path / "odd.py").write_text(odd)
+    found = look(["usual.py", "odd.py"])
+    assert found["usual.py"]["odd"] == []
+    assert sorted(found["odd.py"]["odd"]) == [
+        "line 1: imports gc",
+        "line 2: uses .modules",
+        "line 3: asks for an attribute whose name is computed",
+        "line 4: uses exec",
+    ]
 
 
 def test_alike_functions_of_one_submission_are_no_group() -> None:

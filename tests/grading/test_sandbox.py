@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
+from pathlib import Path
 from textwrap import dedent
-from typing import TYPE_CHECKING
 
 import pytest
+import torch
 
-from ldjcheck.grading.confined.confinement import Job, Warden, enforced_here
+from ldjcheck.grading.confined.confinement import (
+    Job,
+    Warden,
+    enforced_here,
+    readable_files,
+)
+from ldjcheck.grading.confined.fork_server import loaded_elsewhere
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 WATCHED = """
 import os, sys
@@ -92,3 +98,47 @@ def test_a_process_is_confined_as_well_where_nothing_forks(tmp_path: Path) -> No
         )
         done = warden.run(job, lambda said: said.hear())
     assert done.value["directions"] == ["forward"]
+
+
+def test_what_is_loaded_from_elsewhere_can_load_more_of_itself() -> None:
+    """Packages named by a `.pth` file lie beside others, which stay out of reach."""
+    at = Path(torch.__file__).parent
+    others = [path for path in readable_files() if not at.is_relative_to(path)]
+    assert str(at) not in loaded_elsewhere(readable_files())
+    found = loaded_elsewhere(others)
+    assert str(at) in found
+    assert str(at.parent) not in found
+
+
+COMPUTES = """
+import time, torch
+class Bend(torch.nn.Module):
+    def forward(self, x):
+        began = time.process_time()
+        while time.process_time() - began < 0.3:
+            pass
+        return torch.sinh(x), torch.cosh(x).log().sum(1)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="is not told")
+def test_time_that_others_have_the_processor_is_no_layers_fault(tmp_path: Path) -> None:
+    """Beside eight others on each core it takes nine times as long, and is not charged."""
+    (tmp_path / "flows.py").write_text(COMPUTES)
+    arguments = {"target": "flows.py:Bend", "keywords": {"shape": [2]}, "seed": 0}
+    limits = Limits(seconds=6, memory=2**29)
+    job = Job(name="answer", folder=str(tmp_path), arguments=arguments, limits=limits)
+    others = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"])
+        for _ in range(8 * len(os.sched_getaffinity(0)))
+    ]
+    try:
+        with Warden() as warden:
+            started = time.monotonic()
+            done = warden.run(job, lambda said: said.hear())
+            assert time.monotonic() - started > limits.seconds
+    finally:
+        for each in others:
+            each.kill()
+    assert done.value["directions"] == ["forward"], done

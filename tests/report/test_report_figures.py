@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from report_runs import samples
 
+from ldjcheck.records import LawPoint
 from ldjcheck.report.blocks import figures
 
 INF = math.inf
@@ -110,3 +111,13 @@ def test_rounding_does_not_ask_for_digits() -> None:
     one, other = 55.3462, 55.3462 + 1e-14
     number = figures.for_pairs([(one, other)])
     assert number(one) == number(other) == "+55.3462"
+
+
+def test_what_is_rounding_beside_the_differences_of_other_sizes_is_none() -> None:
+    sizes = {1: 5.55e-17, 2: -0.558474, 4: -1.90421}
+    points = [LawPoint(dims=dims, difference=gap) for dims, gap in sizes.items()]
+    assert figures.by_dims(points) == [(1, "0"), (2, "-0.558474"), (4, "-1.90421")]
+    small = [LawPoint(dims=n, difference=n * 1e-7) for n in (1, 2)]
+    assert figures.by_dims(small) == [(1, "+1.00000e-07"), (2, "+2.00000e-07")]
+    assert figures.by_dims([LawPoint(dims=1, difference=math.nan)]) == [(1, "nan")]
+    assert figures.by_dims([]) == []

@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes import Rule
 
 _WIDTH = 80
+_FILE = "flow.py"  # what a layer stands in, as it is told
 _PATIENCE = 60  # seconds for a command that is run for show
 
 
 @click.command("demo", short_help="Show a mistake happen, live, on a small input.")
 @click.argument("mistake", required=False, metavar="[CODE|NAME]")
-def demo(mistake: str | None) -> None:
+@click.option(
+    "--file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the layer to FILE, and the right one beside it, FILE_twin, to hand out.",
+)
+def demo(mistake: str | None, file: Path | None) -> None:
     """Show a mistake happen: a small layer that makes it, run live and narrated.
 
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped. Without one, all
@@ -30,6 +37,8 @@ def demo(mistake: str | None) -> None:
     """
     from ldjcheck.mistakes import rule_for
 
+    if file is not None and mistake in (None, "derive"):
+        raise click.UsageError("Name the mistake whose layer is to be written.")
     if mistake is None:
         click.echo(listing())
         return
@@ -39,7 +48,13 @@ def demo(mistake: str | None) -> None:
     rule = rule_for(mistake)
     if rule is None:
         raise click.UsageError(unknown_mistake(mistake))
-    click.echo(lesson(rule))
+    if file is None:
+        click.echo(lesson(rule))
+        return
+    try:
+        click.echo(written(rule, file))
+    except OSError as error:
+        raise click.UsageError(f"Cannot write the layer: {error}") from None
 
 
 def listing() -> str:
@@ -74,6 +89,35 @@ def lesson(rule: Rule) -> str:
     from ldjcheck.classroom.zoo import animal_called
 
     return narrate(rule, known, animal_called(known.animal))
+
+
+def written(rule: Rule, file: Path) -> str:
+    """Write a lesson's layer, and the right one where there is one; return what to type."""
+    from ldjcheck.classroom.lessons import lesson_on
+    from ldjcheck.mistakes import shown_by
+
+    known = lesson_on(rule.code)
+    if known is not None and known.animal:
+        from ldjcheck.classroom.demo import command_for, files_of
+        from ldjcheck.classroom.zoo import animal_called
+
+        animal = animal_called(known.animal)
+        texts = list(files_of(animal).values())
+        command = command_for(animal, known.shape, file.name)
+    else:
+        source, command = shown_by(rule.page)
+        texts = [_text(source, file.name)]
+        if rule.page.example is None:
+            texts.append(_text(rule.page.right, file.name))
+        command = command.replace(_FILE, file.name)
+    twin = file.with_name(f"{file.stem}_twin{file.suffix}")
+    places = [file, twin][: len(texts)]
+    for place, text in zip(places, texts, strict=True):
+        place.write_text(text, encoding="utf-8")
+    lines = [
+        f"Wrote {file}" + (f", and {twin} without the mistake." if texts[1:] else ".")
+    ]
+    return "\n".join([*lines, f"Check it: {command}"])
 
 
 def derivation() -> str:
@@ -123,7 +167,7 @@ def _run(source: str, command: str) -> list[str]:
         "COLUMNS": str(_WIDTH),
     }
     with tempfile.TemporaryDirectory(prefix="ldjcheck-demo-") as folder:
-        Path(folder, "flow.py").write_text(_text(source), encoding="utf-8")
+        Path(folder, _FILE).write_text(_text(source), encoding="utf-8")
         printed = subprocess.run(
             [sys.executable, "-m", *words],
             cwd=folder,
@@ -137,6 +181,6 @@ def _run(source: str, command: str) -> list[str]:
     return printed.rstrip().splitlines()
 
 
-def _text(source: str) -> str:
+def _text(source: str, file: str = _FILE) -> str:
     """Return a file that says its own name, as the pages show it."""
-    return f"# flow.py\n{source}\n"
+    return f"# {file}\n{source}\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import queue
 import secrets
@@ -59,14 +60,17 @@ class Ended(Generic[T]):
 
 
 class Conversation:
-    """Messages to and from a confined process, for as long as it keeps its limits."""
+    """Messages to and from a confined process, for as long as it keeps its limits.
+
+    Its time is `timed` here only where nobody else ends it when that is over.
+    """
 
     def __init__(
         self, job: Job, word: str, incoming: IO[bytes], outgoing: IO[bytes],
-        output: IO[bytes],
+        output: IO[bytes], *, timed: bool,
     ) -> None:  # fmt: skip
         self._job, self._word = job, word
-        self._deadline = time.monotonic() + job.limits.seconds
+        self._deadline = time.monotonic() + job.limits.seconds if timed else math.inf
         self._lines: queue.Queue[bytes] = queue.Queue()
         self._questions: queue.Queue[bytes | None] = queue.Queue()
         self._printed, self._count = bytearray(), 0
@@ -221,7 +225,8 @@ class Warden:
         }
         process = self._forked if self._forks else self._started
         with process(sent) as (incoming, outgoing, output, end):
-            said = Conversation(job, word, incoming, outgoing, output)
+            ends = incoming, outgoing, output
+            said = Conversation(job, word, *ends, timed=not self._forks)
             said.tell(dict(job.arguments))
             value, why, timed_out = None, None, False
             try:

@@ -28,7 +28,7 @@ _ODD_CALLS = frozenset(
 _ODD_ATTRIBUTES = frozenset(
     {
         "_exit", "kill", "killpg", "fork", "forkpty", "system", "popen", "execv", "execve",
-        "modules", "settrace", "setprofile", "_getframe", "_current_frames",
+        "settrace", "setprofile", "_getframe", "_current_frames",
         "addaudithook", "__subclasses__", "__globals__", "__builtins__", "__code__",
         "__closure__", "f_back", "f_globals", "f_locals", "import_module",
     }
@@ -156,6 +156,7 @@ class _Renaming(ast.NodeTransformer):
 
 
 def _odd(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    called = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -169,6 +170,9 @@ def _odd(tree: ast.Module) -> Iterator[tuple[int, str]]:
                 yield node.lineno, f"uses {node.id}"
         elif isinstance(node, ast.Attribute) and node.attr in _ODD_ATTRIBUTES:
             yield node.lineno, f"uses .{node.attr}"
+        elif isinstance(node, ast.Attribute) and node.attr == "modules":
+            if id(node) not in called:  # a layer's own are asked for by a call
+                yield node.lineno, "uses .modules"
         elif isinstance(node, ast.Call) and _asks_for_computed_attribute(node):
             yield node.lineno, "asks for an attribute whose name is computed"
 

@@ -35,3 +35,12 @@ def prctl(option: int, value: int) -> bool:
 def machine() -> str:
     """Return the processor's name as the kernel has it, such as `x86_64`."""
     return os.uname().machine
+
+
+def waited_for_processor(process: int) -> float:
+    """Return for how many seconds a process was ready to run while others ran; else 0."""
+    try:
+        with open(f"/proc/{process}/schedstat", encoding="ascii") as file:
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, ValueError, IndexError):  # another system, or it is gone
+        return 0.0

@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Sample
+    from ldjcheck.records import LawPoint, Sample
 
 Formatter = Callable[[float | None], str]
 
 _PLACES = 4  # decimals where nothing small has to be told apart
 _DIGITS = 16  # a float64 does not hold more
 _LARGEST_FIXED = 1e9
+_VANISHES = 1e-9  # relative: two numbers this close are one
 _MANTISSA = 12  # decimals before the exponent: a table then still fits the page
 
 
@@ -31,6 +32,17 @@ def difference(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return _word(value)
     return "0" if value == 0 else f"{value:+#.6g}".rstrip(".")
+
+
+def by_dims(points: Iterable[LawPoint]) -> list[tuple[int, str]]:
+    """Return dims and difference of each size; what vanishes beside others is rounding."""
+    points = tuple(points)
+    sizes = (abs(p.difference) for p in points if math.isfinite(p.difference))
+    least = _VANISHES * max(sizes, default=0.0)
+    return [
+        (p.dims, difference(0.0 if abs(p.difference) <= least else p.difference))
+        for p in points
+    ]
 
 
 def size(value: float | None) -> str:
@@ -86,7 +98,7 @@ def for_pairs(pairs: Iterable[tuple[float | None, float | None]]) -> Formatter:
         for one, other in pairs
         if one is not None
         and other is not None
-        and not math.isclose(one, other, rel_tol=1e-9, abs_tol=1e-9)
+        and not math.isclose(one, other, rel_tol=_VANISHES, abs_tol=_VANISHES)
     ]
     return alike((value for pair in pairs for value in pair), gaps)
 

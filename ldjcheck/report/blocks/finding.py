@@ -89,10 +89,7 @@ def law(law: Law, margin: str, style: Style) -> Block:
     """Return the formula that the difference obeys, and the sizes that were tried."""
     seen = " at every size I tried:" if law.points else ""
     text = f"difference = {one_line(law.expression)}{seen}"
-    points = [
-        f"dims {point.dims}: {figures.difference(point.difference)}"
-        for point in law.points
-    ]
+    points = [f"dims {dims}: {gap}" for dims, gap in figures.by_dims(law.points)]
     return [
         *wrap(text, style.width, margin, margin + "  "),
         *pack(points, style.width, margin, "   "),

@@ -221,9 +221,7 @@ def _finding(
         where=None if place is None else where_of(place),
         text=None if place is None or not place.text else one_line(place.text),
         law=None if law is None else one_line(law.expression),
-        points=()
-        if law is None
-        else tuple((p.dims, figures.difference(p.difference)) for p in law.points),
+        points=() if law is None else tuple(figures.by_dims(law.points)),
         evidence=tuple(line for each in finding.evidence for line in lines_of(each)),
         is_error=finding.code.startswith("LDJ0"),
         also_fits=finding.also_fits,

@@ -72,7 +72,7 @@ def law_svg(law: Law, name: str) -> str:
 
 
 def volume_svg(found: Contents, sample: int, name: str) -> str | None:
-    """Return the volume picture around one sample; None where there is none."""
+    """Return the volume picture around one sample, in two parts; None without one."""
     grid = found.grid
     cells = () if grid is None else grid.cells
     cell = next((each for each in cells if each.sample == sample), None)
@@ -80,13 +80,18 @@ def volume_svg(found: Contents, sample: int, name: str) -> str | None:
     if grid is None or cell is None or said is None:
         return None
 
-    def paint(figure: Figure) -> None:
-        before, after, factors = figure.subplots(1, 3, width_ratios=[1.0, 1.0, 0.95])
+    def paint_planes(figure: Figure) -> None:
+        before, after = figure.subplots(1, 2)
         volume.draw_planes(before, after, grid, cell)
-        volume.draw_factors(factors, cell, said)
-        figure.subplots_adjust(wspace=0.45)
+        figure.subplots_adjust(wspace=0.3)
 
-    return drawn_svg(paint, (10.6, 3.6), (0.45, 0.15, 0.6, 0.35), name)
+    def paint_factors(figure: Figure) -> None:
+        volume.draw_factors(figure.subplots(), cell, said)
+
+    # one under the other where a page is narrow
+    planes = drawn_svg(paint_planes, (7.0, 3.6), (0.45, 0.1, 0.6, 0.35), name)
+    factors = drawn_svg(paint_factors, (3.9, 3.6), (1.25, 0.15, 0.6, 0.35), f"{name}f")
+    return planes + factors
 
 
 _SAMPLES = 8
@@ -133,6 +138,9 @@ _UNUSED: Sequence[re.Pattern[str]] = (
 )
 
 
+_LARGEST, _SMALLEST = 80, 55  # pixels of an inch
+
+
 def _of_the_page(svg: str, inches: float) -> str:
     """Return the picture without what only a file needs, in the page's own ink."""
     svg = _OUTSIDE.sub("", svg)
@@ -141,6 +149,8 @@ def _of_the_page(svg: str, inches: float) -> str:
     head = (
         '<svg xmlns="http://www.w3.org/2000/svg" '
         'xmlns:xlink="http://www.w3.org/1999/xlink" aria-hidden="true" '
-        rf'\1 style="max-width: {inches * 80:.0f}px">'
+        rf'\1 style="max-width: {inches * _LARGEST:.0f}px; '
+        # beside others as long as there is room, in their proportions
+        rf'flex: {inches:g} 1 {inches * _SMALLEST:.0f}px">'
     )
     return _TOP.sub(head, svg, count=1).replace(INK, "currentColor").strip()
