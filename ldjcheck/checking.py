@@ -23,7 +23,7 @@ from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
 from ldjcheck.judging.measurement import (
     compared,
-    first_look,
+    first_looks,
     measured,
     moved_while_smooth,
 )
@@ -252,8 +252,9 @@ def _checked(
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
     course.reaches(MEASURING)
     subject, options = moved_while_smooth(subject, options)
-    look = first_look(subject, options)
-    _tell(course, look, (), _findings(look, (), None), options)
+    for look in first_looks(subject, options):
+        if course.tell is not None:
+            _tell(course, look, (), _findings(look, (), None), options)
     meant, smaller = None, None
     at_once = shows_in_long_calls(subject, look, options)
     if at_once:  # all else that is asked of it can be asked where events are small

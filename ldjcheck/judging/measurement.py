@@ -11,29 +11,39 @@ from ldjcheck.judging.status import said_of_runs
 from ldjcheck.records import Comparison, Evidence, Measurement, Options
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.records import Sides
     from ldjcheck.settling.subject import Subject
 
 
 def first_look(subject: Subject, options: Options) -> Comparison:
     """Return how the values agree at the first configuration, and nothing more."""
-    from ldjcheck.oracle.oracles.both_directions import measure_sides
+    *_, look = first_looks(subject, options)
+    return look
+
+
+def first_looks(subject: Subject, options: Options) -> Iterator[Comparison]:
+    """Yield how the values of the way there agree, then those of both ways."""
+    from ldjcheck.oracle.oracles.both_directions import measured_in_turn
 
     probe, *others = subject.probes(options)
-    measurement = Measurement(
-        layer=subject.layer,
-        calls=subject.bench.calls,
-        options=options,
-        evidence=Evidence(
-            probes=(probe,), sides=(measure_sides(subject.bench, probe),)
-        ),
-        has_parameters=subject.has_parameters,
-        inferred=subject.inferred,
-        float32_only=subject.float32_only,
-        not_done=(f"{len(others)} of {len(others) + 1} configurations", "experiments"),
-    )
-    said = said_of_runs(measurement)
-    return compare(replace(measurement, inferred={**subject.inferred, **said}))
+    for sides in measured_in_turn(subject.bench, probe):
+        measurement = Measurement(
+            layer=subject.layer,
+            calls=subject.bench.calls,
+            options=options,
+            evidence=Evidence(probes=(probe,), sides=(sides,)),
+            has_parameters=subject.has_parameters,
+            inferred=subject.inferred,
+            float32_only=subject.float32_only,
+            not_done=(
+                f"{len(others)} of {len(others) + 1} configurations",
+                "experiments",
+            ),
+        )
+        said = said_of_runs(measurement)
+        yield compare(replace(measurement, inferred={**subject.inferred, **said}))
 
 
 def measured(

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 
+_LONG = 5000  # operations of a way back that goes dim by dim: one call takes seconds
+
+
 def measure_direction(
     runner: Runner,
     direction: Direction,
@@ -87,7 +90,8 @@ def measure_direction(
             given=given,
         ),
     )
-    if behaviour:
+    long = direction == "inverse" and base.operations > _LONG
+    if behaviour and not long:
         seen = behaviour_of(runner, direction, x, frozen, base, watch, dtype)
         measured = replace(measured, behaviour=seen)
     if reported is not None and runner.calls.accumulates:

@@ -256,7 +256,10 @@ def of_map(
         return y.reshape(len(y), *event) if y.shape[1] == prod(event) else y
 
     wanted = Wanted(
-        seed=map_.runner.seed, anchor=anchor, afford=is_afforded, differences=differences
+        seed=map_.runner.seed,
+        anchor=anchor,
+        afford=is_afforded,
+        differences=differences,
     )
     return determined(f, at.reshape(origin.shape), Passages(), wanted)
 

@@ -1,4 +1,4 @@
-"""Dequantization at the size of images: noise that the layer detaches, and a way back that rounds."""
+"""Dequantization of images: noise that the layer detaches, and a way back that rounds."""
 
 from __future__ import annotations
 
