@@ -255,17 +255,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--picture", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="leave out the largest")
+    parser.add_argument(
+        "--only", choices=("checks", "values"), help="one of the tables"
+    )
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    if asked.only != "values":  # first: their memory is that of no whole Jacobian
+        heads = ["layer", "verdict", "name", "fix", "CPU s", "calls", "memory (GB)"]
+        rows = whole_checks(asked.quick)
+        print(tabulate(rows, heads, tablefmt="github", floatfmt=".3g"))
+    if asked.only == "checks":
+        return
     dims = DIMS[:4] if asked.quick else DIMS
     exact = exact_values(dims)
     heads = ["map", "way", *(f"D = {d}" for d in dims), "exponent", "largest error"]
     print(tabulate(exact, heads, tablefmt="github", floatfmt=".2g", missingval="-"))
     if asked.picture:
         picture(asked.picture, dims, exact)
-    heads = ["layer", "verdict", "name", "fix", "CPU s", "calls", "memory (GB)"]
-    print()
-    print(tabulate(whole_checks(asked.quick), heads, tablefmt="github", floatfmt=".3g"))
 
 
 if __name__ == "__main__":
