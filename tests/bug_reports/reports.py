@@ -216,7 +216,7 @@ REPORTS = (
     Report(
         "pyro-ppl/pyro#2384",
         "the log-det of another input, from a cache",
-        F.RememberedLogDet, "LDJ211", "self.cached =", is_pull=True,
+        F.RememberedLogDet, "LDJ211", "self.cached =", mended=True, is_pull=True,
     ),
     Report(
         "rtqichen/residual-flows#4",
@@ -242,7 +242,7 @@ REPORTS = (
     Report(
         "MokkeMeguru/glow-realnvp-tutorial#2",
         "the log-det of the preprocessing, -log(256) a dim, is forgotten",
-        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()",
+        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()", mended=True,
     ),
     Report(
         "TuringLang/Bijectors.jl#375",
