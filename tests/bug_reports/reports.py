@@ -69,7 +69,7 @@ REPORTS = (
     Report(
         "Information-Fusion-Lab-Umass/NuX#10",
         "one log-scale with one sign for both directions",
-        S.CentreAndScale, "LDJ302", "log_s.sum(-1)",
+        S.CentreAndScale, "LDJ302", "log_s.sum(-1)", mended=True,
     ),
     Report(
         "facebookincubator/flowtorch#100",
@@ -100,7 +100,7 @@ REPORTS = (
     Report(
         "wohlert/semi-supervised-pytorch#21",
         "log-dets that are one number a sample are summed once more",
-        C.PlanarInABatch, "LDJ106", ".sum()",
+        C.PlanarInABatch, "LDJ106", ".sum()", mended=True,
     ),
     Report(
         "mj-will/aspire#3",
@@ -110,7 +110,7 @@ REPORTS = (
     Report(
         "sbi-benchmark/sbibm#10",
         "the library has come to sum over the event, and the caller still does",
-        C.SummedAgain, "LDJ106", "dim=0", is_pull=True,
+        C.SummedAgain, "LDJ106", "dim=0", mended=True, is_pull=True,
     ),
     Report(
         "pytorch/pytorch#121220",
@@ -174,7 +174,8 @@ REPORTS = (
     Report(
         "tensorflow/models#7465",
         "the second half's log-det overwrites the first one's",
-        F.OverwrittenTotal, "LDJ110",
+        F.OverwrittenTotal, "LDJ110", "log_diff = self.scaled(x, self.second)",
+        mended=True,
     ),
     Report(
         "rail-berkeley/rlkit#37",

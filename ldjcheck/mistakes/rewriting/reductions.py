@@ -23,8 +23,9 @@ def over_events(site: Site) -> Iterator[Change]:
             continue
         if call_name(node) in ("sum", "nansum", "mean"):
             inner = argument_of(site, node)
-            if inner is not None and _is_reducing(inner):
-                yield site.put(node, kept_in_place(site, node, inner), 0.01)
+            if inner is not None:  # it may be one number a sample already
+                cost = 0.01 if _is_reducing(inner) else 0.15
+                yield site.put(node, kept_in_place(site, node, inner), cost)
             yield from _with_axes(site, node)
         if call_name(node) == "range" and node.args:
             first = node.args[0]

@@ -152,6 +152,27 @@ class Site:
             self.source.file, row_number, at, row_number, at + len(old), new
         )
 
+    def beside(self, text: str) -> list[Replacement]:
+        """Return the insertions of a statement after and before the site's own."""
+        statement, source = self.statement, self.source
+        line, column = statement.lineno, statement.col_offset
+        row = source.lines[line - 1]
+        if row[:column].strip():
+            return []  # other statements share the line
+        end_line = statement.end_lineno or line
+        end = statement.end_col_offset or 0
+        if source.lines[end_line - 1][end:].split(b"#")[0].strip():
+            return []
+        indent = row[:column].decode()
+        last = len(source.lines[end_line - 1].rstrip(b"\r\n"))
+        after = Replacement(
+            source.file, end_line, last, end_line, last, f"\n{indent}{text}"
+        )
+        before = Replacement(
+            source.file, line, column, line, column, f"{text}\n{indent}"
+        )
+        return [after, before]
+
     def _is_callee(self, node: ast.AST) -> bool:
         parent = self.source.parents[node]
         if isinstance(parent, ast.Call) and parent.func is node:

@@ -764,6 +764,51 @@ IN_SEVERAL_STATEMENTS = {
         """,
         ["return torch.asinh(z), logdet - 0.5 * torch.log(1 + z**2).sum(1)"],
     ),
+    "a total that a call overwrites": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+                self.second = nn.Parameter(torch.tensor([-0.1, 0.5, 0.2, 0.3]))
+
+            def bent(self, x, s):
+                x = x * s.exp()
+                return torch.asinh(x), (s - 0.5 * torch.log1p(x**2)).sum(-1)
+
+            def forward(self, x):
+                x, total = self.bent(x, self.first)
+                x, total = self.bent(x, self.second)
+                return x, total
+        """,
+        [
+            "x, step_total = self.bent(x, self.second)\n"
+            "        total = total + step_total"
+        ],
+    ),
+    "a sum over samples that have one number each": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                per_sample = torch.log(torch.cosh(x)).sum(dim=1)
+                return torch.sinh(x), torch.sum(per_sample, dim=0)
+        """,
+        ["return torch.sinh(x), per_sample"],
+    ),
+    "one sign for both directions": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, z, ldj, reverse=False):
+                z = z / self.s.exp() if reverse else z * self.s.exp()
+                ldj = ldj + self.s.sum()
+                return z, ldj
+        """,
+        ["ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"],
+    ),
     "an ldj that is thrown away": (
         """
         class Scale(nn.Module):
@@ -790,7 +835,7 @@ IN_SEVERAL_STATEMENTS = {
 }
 
 
-@pytest.mark.slow
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
     name: str, tmp_path: Path
