@@ -91,7 +91,7 @@ def _bits_per_dim(gap: float, dims: int) -> float | None:
 
 
 def trace_ledger(trace: Trace) -> Diagnosis:
-    """Return the ledger of a trace whose numbers agree, and nothing else."""
+    """Return the ledger of a trace whose numbers agree, and where its ldj is made."""
     case = make_case([trace])
     fault = _fault(case)
     return Diagnosis(
@@ -100,6 +100,7 @@ def trace_ledger(trace: Trace) -> Diagnosis:
         ledger=() if fault else ledger_lines(trace, case.terms[0]),
         ledger_dropped=fault,
         reported_shares=None if fault else _shares(case),
+        touched=_touched(case),
     )
 
 

@@ -16,6 +16,7 @@ ANYTHING: tuple[Way, ...] = (
     signs.turned,
     terms.shorter_sums,
     factors.dropped,
+    factors.exponents,
     calls.without_abs,
     calls.with_log,
     calls.with_abs,

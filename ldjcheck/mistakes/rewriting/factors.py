@@ -12,9 +12,11 @@ from ldjcheck.mistakes.rewriting.counts import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change
 from ldjcheck.mistakes.rewriting.wording import (
     alone,
+    argument_of,
     as_atom,
     as_factor,
     is_product,
+    is_sum,
     kept_in_place,
     product_in_place,
 )
@@ -52,6 +54,21 @@ def literals(site: Site) -> Iterator[Change]:
     for change in dropped(site):
         if change.kind == "literal":
             yield change
+
+
+def exponents(site: Site) -> Iterator[Change]:
+    """Yield sums inside a logarithm with what a power leaves in front of its derivative."""
+    for call in site.expressions:
+        if not isinstance(call, ast.Call) or call_name(call) not in ("log", "log1p"):
+            continue
+        inner = argument_of(site, call)
+        for node in () if inner is None else ast.walk(inner):
+            parent = site.parent(node)
+            if not isinstance(node, ast.expr) or not is_sum(parent) or is_sum(node):
+                continue
+            for number in ("2", "3"):
+                text = f"{number} * {as_factor(site, node)}"
+                yield site.put(node, text, 0.09)
 
 
 def by_number(site: Site) -> Iterator[Change]:

@@ -66,7 +66,11 @@ def _returned(node: ast.AST) -> ast.expr | None:
 
 
 def _terms(site: Site) -> Iterator[str]:
-    """Yield the terms that may be missing: of the step itself, or as written elsewhere."""
+    """Yield the terms that may be missing: of the step itself, or as written elsewhere.
+
+    What is worked out and then not used comes first.
+    """
+    yield from site.unused
     yield from _of_constant(site, site.operand)
     here = [site.statement, *_steps(site)]
     for statement in here:

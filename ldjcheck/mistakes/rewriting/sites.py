@@ -111,6 +111,14 @@ class Site:
         return list(found)
 
     @property
+    def unused(self) -> list[str]:
+        """The names that the function assigns and never reads, throwaways left out."""
+        names = [node for node in self.inside if isinstance(node, ast.Name)]
+        read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        kept = [node.id for node in names if isinstance(node.ctx, ast.Store)]
+        return [n for n in dict.fromkeys(kept) if n not in read and n[0] != "_"]
+
+    @property
     def modules(self) -> dict[str, str]:
         """What the file calls the modules that it imports, by their own names."""
         return self.source.modules

@@ -545,6 +545,21 @@ MISSING = {
         """,
         "ldj = ldj - self.log_scale.sum()",
     ),
+    "worked out, and not used": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                scale = self.s.sum()
+                x = x * self.s.exp()
+                bend = torch.log(torch.cosh(x)).sum(dim=1)
+                return torch.sinh(x), bend
+        """,
+        "bend + scale",
+    ),
     "of a sublayer, thrown away": (
         """
         class Scale(nn.Module):
@@ -808,6 +823,27 @@ IN_SEVERAL_STATEMENTS = {
                 return z, ldj
         """,
         ["ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"],
+    ),
+    "a power's factor in a derivative": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return x + x**3 / 5, torch.log(1 + x**2 / 5).sum(1)
+        """,
+        ["return x + x**3 / 5, torch.log(1 + 3 * x**2 / 5).sum(1)"],
+    ),
+    "a sum that is missing behind a helper": (
+        """
+        class Layer(nn.Module):
+            def bent(self, x):
+                y = torch.sinh(x)
+                return y, 0.5 * torch.log1p(y**2)
+
+            def forward(self, x):
+                y, ldj = self.bent(x)
+                return y, ldj
+        """,
+        None,
     ),
     "an ldj that is thrown away": (
         """
