@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
-from ldjcheck.mistakes.rewriting.sites import Change
+from ldjcheck.mistakes.rewriting.sites import COUNTING, Change
 from ldjcheck.mistakes.rewriting.wording import (
     alone,
     argument_of,
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.mistakes.rewriting.sites import Kind, Site
-
-_COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 
 
 def dropped(site: Site) -> Iterator[Change]:
@@ -238,7 +236,7 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
 
 def _is_count(site: Site, node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
-        return call_name(node) in _COUNTING
+        return call_name(node) in COUNTING
     if isinstance(node, ast.Subscript):
         return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
     parent = site.parent(node)

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.revision import Replacement, SourceText, call_name
 from ldjcheck.revision.text import span_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _NEVER = (
     ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Lambda,
 )  # fmt: skip
 
+
+COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
+"""What a count is taken by."""
 
 Kind = Literal["", "count", "literal", "number"]
 
@@ -233,9 +236,9 @@ def sites_for(
 ) -> list[Site]:
     """Return the statements in which an edit may stand, the likeliest first.
 
-    First the blamed one, and where the blamed value is made; then those of the ldj's own
-    arithmetic near it; then what the functions return. What is `lacking` may be written
-    anywhere near.
+    First the blamed one, and where the blamed value, or a count in it, is made; then those
+    of the ldj's own arithmetic near it; then what the functions return. What is `lacking`
+    may be written anywhere near.
     """
     ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
 
@@ -263,6 +266,9 @@ def sites_for(
             assert source is not None
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
+    for statement, (rank, source) in [*ranks.items()]:
+        for counting in _counted_in(source, statement):
+            note(source, counting, rank + 0.6)
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -289,6 +295,21 @@ def sites_for(
         for statement, (rank, source) in ordered
         if live.is_running(source.file, statement)
     ]
+
+
+def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.Assign]:
+    """Yield where the counts that a statement names are taken, which no tape records."""
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    for node in source.nodes_of(source.function_of(statement)):
+        if not isinstance(node, ast.Assign) or node is statement:
+            continue
+        stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
+        parts = [*ast.walk(node.value)]
+        counts = any(call_name(part) in COUNTING for part in parts) or any(
+            isinstance(part, ast.Attribute) and part.attr == "shape" for part in parts
+        )
+        if counts and stored & names:
+            yield node
 
 
 def _lines(node: ast.AST) -> tuple[int, int]:

@@ -824,6 +824,18 @@ IN_SEVERAL_STATEMENTS = {
         """,
         ["ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"],
     ),
+    "a count that is taken on another line": (
+        """
+        class Layer(nn.Module):
+            alpha = 0.05
+
+            def forward(self, z, ldj):
+                z = z * (1 - self.alpha)
+                count = np.prod([z.size(i) for i in range(z.dim())])
+                return z, ldj + np.log(1 - self.alpha) * count
+        """,
+        None,
+    ),
     "a power's factor in a derivative": (
         """
         class Layer(nn.Module):
