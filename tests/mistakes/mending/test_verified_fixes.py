@@ -831,8 +831,8 @@ IN_SEVERAL_STATEMENTS = {
 
             def forward(self, z, ldj):
                 z = z * (1 - self.alpha)
-                count = np.prod([z.size(i) for i in range(z.dim())])
-                return z, ldj + np.log(1 - self.alpha) * count
+                count = math.prod(z.size()[0:])
+                return z, ldj + math.log(1 - self.alpha) * count
         """,
         None,
     ),
