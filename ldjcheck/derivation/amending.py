@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ldjcheck.revision import Replacement, SourceText
     from ldjcheck.running.bench import Bench
 
-_WRONG_TERMS = ("LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199")
+_WRONG_TERMS = ("LDJ106", "LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199")
 _LONGEST = 60  # characters of what is quoted
 _TOLD = 3  # terms of one direction
 
