@@ -167,9 +167,9 @@ REPORTS = (
     Report(
         "pytorch/pytorch#18448",
         "logdet is -inf where slogdet is a number",
-        F.UnderflowingDet, "pass",
-        note="not found: parameters are moved to where nothing underflows; with "
-        "`--params as-is` the map is called not invertible",
+        F.UnderflowingDet, "LDJ213", "torch.log(torch.det(self.weight).abs())",
+        mended=True, flags={"params": "as-is"},
+        note="with `--params as-is`: moved parameters are where nothing underflows",
     ),
     Report(
         "tensorflow/models#7465",
@@ -222,7 +222,7 @@ REPORTS = (
     Report(
         "rtqichen/residual-flows#4",
         "the exact trace has the coefficients of another series",
-        F.PowerSeriesOfNeumann, "LDJ199", mended=True, is_pull=True,
+        F.PowerSeriesOfNeumann, "LDJ199", is_pull=True,
         note="found, and no law names it",
     ),
     Report(

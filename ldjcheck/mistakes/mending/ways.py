@@ -17,6 +17,7 @@ ANYTHING: tuple[Way, ...] = (
     terms.shorter_sums,
     factors.dropped,
     factors.exponents,
+    factors.by_rounds,
     calls.without_abs,
     calls.with_log,
     calls.with_abs,

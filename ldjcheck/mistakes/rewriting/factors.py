@@ -69,6 +69,21 @@ def exponents(site: Site) -> Iterator[Change]:
                 yield site.put(node, text, 0.09)
 
 
+def by_rounds(site: Site) -> Iterator[Change]:
+    """Yield terms of a loop divided, or multiplied, by the number of the round."""
+    around: ast.AST = site.statement
+    while around is not site.function and not isinstance(around, ast.For):
+        around = site.parent(around)
+    if not isinstance(around, ast.For) or not isinstance(around.target, ast.Name):
+        return
+    number = around.target.id
+    for node in site.terms:
+        if is_sum(site.parent(node)) and not is_sum(node):
+            for sign in ("/", "*"):
+                text = f"{as_factor(site, node)} {sign} {number}"
+                yield site.put(node, product_in_place(site, node, text), 0.09)
+
+
 def by_number(site: Site) -> Iterator[Change]:
     """Yield edits that multiply a term by a number such as `2`, `-1/2` or `3/2`."""
     number = _number(site.multiplier)

@@ -883,6 +883,22 @@ IN_SEVERAL_STATEMENTS = {
 }
 
 
+def test_a_determinant_that_underflows_is_never_taken(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(1e-90 * torch.eye(4, dtype=torch.float64))
+
+        def forward(self, x):
+            logdet = torch.log(torch.abs(torch.det(self.weight)))
+            return x @ self.weight, logdet.expand(len(x))
+    """
+    report = ldjcheck.check(loaded(written(text, tmp_path)), params="as-is")
+    assert report.findings[0].name == "non-finite"
+    assert after(report.findings[0].fix) == ["logdet = torch.slogdet(self.weight)[1]"]
+
+
 @pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
