@@ -60,7 +60,8 @@ def derive_layer(
 def _derived(mapped: MapSubject, options: Options) -> Result:
     subject = mapped.subject
     # Where digits are lost on the way is nothing to derive from.
-    plain = replace(subject, bench=replace(subject.bench, losses=False))
+    bench = replace(subject.bench, losses=False, behaviour=False)
+    plain = replace(subject, bench=bench)
     comparison = compared(plain, options, values_alone=True)
     ways = _ways(mapped, comparison)
     changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))

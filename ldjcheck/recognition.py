@@ -48,7 +48,12 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if result.kind == "model" and options.kind != "model":
         # an encoder's or a mixture's density is no flow's
         passes = result.status == "pass"
-        return None if passes else "it has a density: name it to check it as a model"
+        lacks = any(finding.code == "LDJ501" for finding in result.findings)
+        return (
+            None
+            if passes or lacks
+            else "it has a density: name it to check it as a model"
+        )
     if _is_one_number(result):
         return "no flow layer: it returns one number"
     if is_empty(layer.obj) and {f.code for f in result.findings} == {"LDJ401"}:

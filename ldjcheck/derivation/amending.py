@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ldjcheck.revision import Replacement, SourceText
     from ldjcheck.running.bench import Bench
 
-_WRONG_TERMS = ("LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199")
+_WRONG_TERMS = ("LDJ106", "LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199", "LDJ213")
 _LONGEST = 60  # characters of what is quoted
 _TOLD = 3  # terms of one direction
 
@@ -179,7 +179,10 @@ def _sites(
 
 
 def _least(sites: Sequence[tuple[SourceText, ast.stmt]], way: Way) -> Iterator[_Cure]:
-    """Yield what puts a derivative, or a term, in the place of one expression."""
+    """Yield what puts a derivative, or a term, in the place of one expression.
+
+    A term stands in no loop: it would be written anew in every round.
+    """
     assert isinstance(way.found, Program)
     written = [(s, node) for s, statement in sites for node in _expressions(statement)]
     written.sort(key=lambda item: not _computes(item[1]))
@@ -187,13 +190,24 @@ def _least(sites: Sequence[tuple[SourceText, ast.stmt]], way: Way) -> Iterator[_
         for said in way.found.said:
             if said.part is not None and said.part.derivative:
                 yield _put(source, node, said.part.derivative, way, said, "derivative")
-    for source, statement in sites:
+    once = [(s, statement) for s, statement in sites if not _is_repeated(s, statement)]
+    for source, statement in once:
         for said in way.found.said:
             if said.part is None:
                 continue
             for node, minus in _addends(statement):
                 part = replace(said.part, minus=said.part.minus != minus)
                 yield _put(source, node, part.after(None), way, said, "term")
+
+
+def _is_repeated(source: SourceText, node: ast.AST) -> bool:
+    """Return whether a statement stands in a loop of its function."""
+    function = source.function_of(node)
+    while node is not function and node in source.parents:
+        node = source.parents[node]
+        if isinstance(node, ast.For | ast.While):
+            return True
+    return False
 
 
 def _put(

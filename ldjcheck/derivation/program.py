@@ -11,7 +11,6 @@ from ldjcheck.derivation.reading.homes import (
     attribute_home,
     bare_home,
     home_of,
-    is_editable,
 )
 from ldjcheck.derivation.steps import Solved, Stopped, solve
 from ldjcheck.derivation.writing.edits import (
@@ -136,7 +135,7 @@ def _of_method(
 def _homes(call: Recorded) -> dict[int, Home]:
     """Return the functions that hand an ldj back, by the number of their call."""
     batch = call.trace.batch
-    editable = [e for e in call.executions.values() if is_editable(e.file)]
+    editable = [e for e in call.executions.values() if call.is_own(e.file)]
     found = {
         execution.call: home
         for execution in editable

@@ -10,7 +10,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program, Said
-from ldjcheck.derivation.reading.homes import Home, home_of, is_editable
+from ldjcheck.derivation.reading.homes import Home, home_of
 from ldjcheck.derivation.writing.edits import NoPlaceError, statements_of
 from ldjcheck.derivation.writing.insertion import Line
 from ldjcheck.derivation.writing.spelling import Spelled
@@ -59,7 +59,7 @@ def by_the_way_there(back: Recorded, there: Recorded) -> Program | None:
 
 def _outermost(call: Recorded) -> Home | None:
     for execution in call.executions.values():
-        if execution.caller is None and is_editable(execution.file):
+        if execution.caller is None and call.is_own(execution.file):
             return home_of(call, execution, call.trace.batch)
     return None
 

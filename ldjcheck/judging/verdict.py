@@ -17,6 +17,7 @@ from ldjcheck.judging.vacuous import vacuous
 from ldjcheck.numerics.tolerance import (
     CHANCE,
     CHANCE_OF_ALL,
+    COARSE,
     OPEN,
     VISIBLE,
     common_factor,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_SHARE = 0.25  # of the exact value: what is off by more is seen in two digits
 _HALF = 0.45  # what is left open of a factor must be less than half of it
 
 
@@ -235,8 +237,20 @@ def _hides(allowed: Tensor, dims: int) -> bool:
 
 def _proves_nothing(side: Side, allowed: Tensor) -> bool:
     """Return whether agreement is no proof, for what rounding hides in its precision."""
+    if side.said.dtype in COARSE:
+        return _hides_shares(allowed, side)
     hidden = side.said.dtype == "float64" and _hides(allowed, side.dims)
     return hidden or _is_open(side)
+
+
+def _hides_shares(allowed: Tensor, side: Side) -> bool:
+    """Return whether, in more than half of the samples, a mistake could hide that is large.
+
+    Two digits tell of the sign and of half or twice as much, and of no small constant.
+    """
+    assert side.exact.ldj is not None
+    known = side.exact.ldj.abs()
+    return 2 * int((allowed.max() > _SHARE * known).sum()) > len(known)
 
 
 def _is_open(side: Side) -> bool:

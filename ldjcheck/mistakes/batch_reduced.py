@@ -153,6 +153,11 @@ RULE = Rule(
         WholeLaw(
             BATCH_TOTAL, lambda e, trace: e.mean().expand(trace.batch), tells=varies
         ),
+        WholeLaw(
+            BATCH_TOTAL,
+            lambda e, trace: (e.mean() / trace.dims).expand(trace.batch),
+            tells=varies,
+        ),
     ),
     edits=_edits,
     terms=_terms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
-from ldjcheck.numerics.tolerance import OPEN
+from ldjcheck.numerics.tolerance import COARSE, OPEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,6 +49,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                     f"difference of {verdict.check.tolerance:.2g}",
                     "let its solver go on to a smaller residual, or leave it out with "
                     "--direction forward",
+                ),
+            )
+        elif first is not None and first.said.dtype in COARSE:
+            yield RULE.finding(
+                f"In {first.said.dtype} too few digits are left to prove the ldj.",
+                direction=verdict.direction,
+                evidence=(
+                    f"rounding alone allows a difference of {verdict.check.tolerance:.2g}",
+                    "without --dtype as-written it is checked in float64",
                 ),
             )
         else:

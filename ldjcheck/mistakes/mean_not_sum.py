@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.mistakes.catalogue import Circumstances
     from ldjcheck.mistakes.engine.proposals import Use, Value
-    from ldjcheck.records import Explanation
+    from ldjcheck.records import Explanation, Finding
 
 
 def _is_averaged(e: Explanation, at: Circumstances) -> bool:
@@ -91,3 +92,14 @@ RULE = Rule(
     tell=_tell,
     why=why_per_dim,
 )
+
+
+def of_a_density(instead: Finding) -> Finding:
+    """Return what is told of a split whose log-density, once summed, integrates to one."""
+    return replace(
+        instead,
+        code=RULE.code,
+        name=RULE.name,
+        message="The log-density of the dropped part is averaged over its dims, not summed.",
+        also_fits=(*instead.also_fits, instead.name),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
+from ldjcheck.mistakes.rewriting import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,4 +85,5 @@ RULE = Rule(
     summary="NaN or inf, the exact value finite",
     page=PAGE,
     match=_match,
+    mend=(calls.slogdets,),
 )

@@ -91,5 +91,5 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     points_at="reduction",
-    mend=(reductions.reduced,),
+    mend=(reductions.reduced, reductions.where_returned),
 )

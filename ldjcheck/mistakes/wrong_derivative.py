@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
@@ -57,12 +56,15 @@ RULE = Rule(
 def of_a_network(
     instead: Finding, message: str, location: Location | None, evidence: tuple[str, ...]
 ) -> Finding:
-    """Return what is told of a network that sees too much, instead of another finding."""
-    told = RULE.finding(
+    """Return what is told of a network that sees too much, instead of another finding.
+
+    No edit of the ldj is offered: the determinant of a map that was not meant would hide
+    that the network is what must change.
+    """
+    return RULE.finding(
         message,
         direction=instead.direction,
         location=location or instead.location,
         evidence=evidence,
         bits_per_dim=instead.bits_per_dim,
     )
-    return replace(told, fix=instead.fix)

@@ -25,8 +25,13 @@ MACHINE_EPSILON = {
 }
 
 # A right layer's rounding stayed below 10 units in every library tried; the factor
-# leaves room for long chains of operations and is still far below any mistake.
+# leaves room for long chains of operations and is still far below any mistake. What has
+# few digits has no room for as many.
 _SAFETY = 256.0
+_SAFETIES = {"float16": 2.0, "bfloat16": 2.0}
+
+COARSE = frozenset(_SAFETIES)
+"""Precisions of two or three digits."""
 
 _SATURATED = 1e-3  # a scale factor below this costs digits that are worth counting
 
@@ -46,7 +51,7 @@ _UNITS = {"float64": 256.0, "float32": 16.0, "float16": 4.0, "bfloat16": 4.0}
 A precision with few digits has no room for as many of them.
 """
 
-DIFFERENCED = {"float64": 1e-8, "float32": 1e-3}
+DIFFERENCED = {"float64": 1e-8, "float32": 1e-3, "float16": 1e-1, "bfloat16": 0.3}
 """What central differences leave of a zero, relative to the largest entry."""
 
 
@@ -123,6 +128,11 @@ def tells_a_mistake(dims: int) -> float:
     return 10.0 * hides_mistakes(dims)
 
 
+def _rounding(dtype: str) -> float:
+    """Return what a long chain of operations may leave of one, by rounding."""
+    return MACHINE_EPSILON[dtype] * _SAFETIES.get(dtype, _SAFETY)
+
+
 def allowed_difference(
     *,
     dims: int,
@@ -153,26 +163,24 @@ def allowed_difference(
     if atol is not None or rtol is not None:
         return (atol or 0.0) + (rtol or 0.0) * abs(exact)
     size = 1.0 + sum(abs(n) for n in (exact, reported, taken) if abs(n) < 1e300)
-    epsilon = MACHINE_EPSILON[dtype]
+    epsilon, rounding = MACHINE_EPSILON[dtype], _rounding(dtype)
     saturation = dims * (1.0 + largest) / max(contraction, epsilon**2) / 16.0
     terms = dims + size + dims * condition / 64.0
-    plain = epsilon * _SAFETY * terms + noise
+    plain = rounding * terms + noise
     if contraction >= _SATURATED or abs(reported - exact) <= plain:
         return plain
-    return plain + epsilon * _SAFETY * saturation
+    return plain + rounding * saturation
 
 
-def blurred(dims: int, blur: Tensor, epsilon: float) -> Tensor:
+def blurred(dims: int, blur: Tensor, dtype: str) -> Tensor:
     """Return what numbers may be off by whose map loses digits on the way, in nats.
 
-    `blur` is how far the input of some step may move unseen, in units of `epsilon`.
+    `blur` is how far the input of some step may move unseen, in units of the last place.
     """
-    return dims * _SAFETY / 16.0 * epsilon * blur
+    return dims * _rounding(dtype) / 16.0 * blur
 
 
-def round_trip_allowed(
-    *, x: float, y: float, contraction: float, epsilon: float
-) -> float:
+def round_trip_allowed(*, x: float, y: float, contraction: float, dtype: str) -> float:
     """Return the largest |inverse(f(x)) - x| that rounding explains.
 
     `x` and `y` are the largest entries, `contraction` the smallest singular value of J:
@@ -180,7 +188,7 @@ def round_trip_allowed(
     """
     if contraction <= 0.0:
         return float("inf")
-    return epsilon * _SAFETY * (1.0 + x + (1.0 + y) * max(1.0, 1.0 / contraction))
+    return _rounding(dtype) * (1.0 + x + (1.0 + y) * max(1.0, 1.0 / contraction))
 
 
 CHANCE = 6.0

@@ -67,15 +67,12 @@ def measure_direction(
     Raises:
         LayerRaisedError, UnexpectedReturnError: from running the layer.
     """
-    dtype = (
-        "float64"
-        if x.dtype == torch.float64 or not x.is_floating_point()
-        else "float32"
-    )
     frozen = Frozen() if noise is None else noise
     given = tuple(frozen.draws)
     watch = Watch()
     base = runner.run(direction, x, frozen, observer=watch)
+    doubled = x.dtype == torch.float64 or not x.is_floating_point()
+    dtype = base.coarse or ("float64" if doubled else "float32")
     reported = None if base.reported is None else base.reported.detach().double().cpu()
     measured = Side(
         direction=direction,

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Outcome
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
-_HAIR = {"float64": 1e-9, "float32": 1e-4}
+_HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
 
 

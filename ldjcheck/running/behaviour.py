@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 SAME = {
     "float64": 1e-9,
     "float32": 1e-3,
+    "float16": 1e-2,
+    "bfloat16": 5e-2,
 }  # relative: a repeated call differs by nothing
 _ROUNDED = (
     16.0  # units in the last place: a long total keeps few digits of what is added

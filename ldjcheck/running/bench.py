@@ -24,6 +24,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.held_sizes import hold, sizes_at
+from ldjcheck.running.precision import dtype_of
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import (
@@ -133,6 +134,11 @@ class Bench:
         default_factory=dict, compare=False, repr=False
     )  # whether a call leaves a copy as it was; likewise
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of what the layer is given."""
+        return torch.float64 if self.promote else dtype_of(self.layer.obj)
+
     def copy(self) -> Copy:
         """Return a copy of the layer, or what stands for one where it cannot be copied."""
         device, kind = usable(self.options.device), self._kind()
@@ -236,7 +242,7 @@ class Bench:
         if warm_up is None and self.primed is not None:
             generator = torch.Generator().manual_seed(seed)
             warm_up = drawn(self.primed, self.shape, self.batch, "usual", generator)
-            warm_up = warm_up if self.promote else warm_up.float()
+            warm_up = warm_up.to(self.dtype)
         if warm_up is not None and self.calls.forward is not None:
             self.warm_up(runner, warm_up)
         if draw:
@@ -247,7 +253,7 @@ class Bench:
         """Return inputs as a first look takes them, `(batch, *shape)`."""
         generator = torch.Generator().manual_seed(self.options.seed)
         x = self._drawn(self.options.seed, region, generator)
-        return x if self.promote else x.float()
+        return x.to(self.dtype)
 
     def _drawn(self, seed: int, region: Region, generator: torch.Generator) -> Tensor:
         """Return a batch of events of a region, or as many of the user's own."""
@@ -289,7 +295,7 @@ class Bench:
         generator = torch.Generator().manual_seed(
             1_000_003 * (probe.seed + 1) + probe.batch
         )
-        dtype = torch.float64 if self.promote else torch.float32
+        dtype = self.dtype
         there = self.at(probe)
         warm_up = there._drawn(probe.seed, "usual", generator).to(dtype)
         x = there._drawn(probe.seed, probe.region, generator).to(dtype)
@@ -366,7 +372,7 @@ class Bench:
 
     def _kwargs(self, seed: int) -> Mapping[str, Any]:
         generator = torch.Generator().manual_seed(seed + 1)
-        dtype = torch.float64 if self.promote else torch.float32
+        dtype = self.dtype
         domains = {each.name: each.domain or REAL for each in self.options.context}
         sized = {
             each.name: (self.batch, *self._resized(each.name, each.shape))

@@ -18,6 +18,7 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.running.effort import multiplications
 from ldjcheck.running.precision import (
+    HALVES,
     INTEGER_DTYPES,
     LOW_PRECISION,
     asked_for,
@@ -95,6 +96,7 @@ class Guard(TorchFunctionMode):
         self._draw = self._round = self._clip = 0
         self._inference = _InferenceAsNoGrad()
         self._single = False
+        self._coarse: str | None = None
 
     def __enter__(self) -> Guard:
         """Begin to stand between the layer and torch."""
@@ -126,6 +128,11 @@ class Guard(TorchFunctionMode):
     def single(self) -> bool:
         """Whether a number that float32 has rounded entered this call from outside."""
         return self._single
+
+    @property
+    def coarse(self) -> str | None:
+        """The least precision below float32's that something was computed in, if any was."""
+        return self._coarse
 
     def __torch_function__(
         self,
@@ -190,6 +197,9 @@ class Guard(TorchFunctionMode):
         if self._promote and not name.endswith("_") and is_low((result,)):
             self._single = self._single or is_rounded(result)
             result = doubled(result)
+        elif not self._promote and type(result) is Tensor and result.dtype in HALVES:
+            least = self._coarse == "bfloat16" or result.dtype is torch.bfloat16
+            self._coarse = "bfloat16" if least else "float16"
         return result
 
     def _drawn(

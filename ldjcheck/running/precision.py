@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
+HALVES = frozenset({torch.float16, torch.bfloat16})
 _TYPES = {
     "Float": torch.float32, "Half": torch.float16, "BFloat16": torch.bfloat16,
     "Char": torch.int8, "Short": torch.int16, "Int": torch.int32,
@@ -26,6 +28,15 @@ _SEQUENCES = frozenset({tuple, list})
 INTEGER_DTYPES = frozenset(
     {torch.int8, torch.int16, torch.int32, torch.int64, torch.uint8}
 )
+
+
+def dtype_of(layer: Any) -> torch.dtype:
+    """Return the precision that a layer wants as written: its own, or float32."""
+    if not isinstance(layer, torch.nn.Module):
+        return torch.float32
+    held = itertools.chain(layer.parameters(), layer.buffers())
+    own = {each.dtype for each in held if each.is_floating_point()}
+    return own.pop() if len(own) == 1 else torch.float32
 
 
 def is_rounded(value: Any) -> bool:

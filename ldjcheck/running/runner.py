@@ -49,6 +49,7 @@ class Outcome:
     left: int = 0  # entries of each sample of y that left on the way
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     single: bool = False  # a number that float32 has rounded entered the call
+    coarse: str | None = None  # the least precision below float32's that it computed in
     x_change: float = 0.0  # how far the call moved its own input
     start_change: float = 0.0  # and the total that was passed in
     eager: bool = False  # autograd refused; it ran without gradients
@@ -196,6 +197,7 @@ class Runner:
             left=returned.left,
             taken=None if returned.taken is None else placed(returned.taken, CPU),
             single=self.promote and (guard.single or _is_single(returned.ldj)),
+            coarse=guard.coarse,
         )
 
     def around(self, x: Tensor) -> Tensor:

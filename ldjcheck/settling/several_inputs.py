@@ -5,10 +5,15 @@ The input of such a layer is one flat vector, which is cut into the tensors.
 
 from __future__ import annotations
 
+import ast
+import inspect
 import math
+import textwrap
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ldjcheck.calling.signature import caller
+from ldjcheck.holdings import looked_up
 from ldjcheck.settling.guesses.shapes import ShapeGuess
 
 if TYPE_CHECKING:
@@ -35,16 +40,46 @@ def of_several(
 
 
 def guessed_parts(
-    candidates: tuple[Calls, ...], guesses: tuple[ShapeGuess, ...]
+    layer: Any, candidates: tuple[Calls, ...], guesses: tuple[ShapeGuess, ...]
 ) -> Iterator[tuple[tuple[Calls, ...], ShapeGuess]]:
-    """Yield how a layer that has several inputs both ways may take them, all of one size."""
+    """Yield how a layer that has several inputs both ways may take them, all of one size.
+
+    They are parameters of its own, or one parameter that it takes apart.
+    """
+    count = taken_apart(layer)
     for calls in candidates:
+        if not calls.inputs and count:
+            for guess in guesses[:_SIZES]:
+                unnamed = ((None, guess.shape),) * count
+                why = f"{count} tensors, flat; of each, {guess.shape}: {guess.why}"
+                yield (replace(calls, parts=unnamed),), _whole(unnamed, why)
         if not calls.inputs:
             continue
         for guess in guesses[:_SIZES]:
             parts = tuple((name, guess.shape) for name in calls.inputs)
             why = f"{' and '.join(calls.inputs)}, flat; of each, {guess.shape}: {guess.why}"
             yield (replace(calls, parts=parts),), _whole(parts, why)
+
+
+def taken_apart(layer: Any) -> int:
+    """Return into how many parts a call takes its input: two in `a, b = x`; 0 where none."""
+    function = looked_up(layer, "forward") or caller(layer)
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        return 0
+    called = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)), None)
+    if called is None:
+        return 0
+    names = [argument.arg for argument in called.args.args]
+    own = names[1:] if names[:1] == ["self"] else names
+    for node in ast.walk(called):
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+            parts = node.targets[0].elts
+            from_input = isinstance(node.value, ast.Name) and node.value.id in own[:1]
+            if from_input and all(isinstance(part, ast.Name) for part in parts):
+                return len(parts)
+    return 0
 
 
 def _whole(parts: Parts, why: str) -> ShapeGuess:

@@ -324,7 +324,8 @@ def _found(
             with contextlib.suppress(CannotCheckError):
                 return *settled_with_context(layer, options, candidates, large), large
         if not asked:
-            found = _of_parts(layer, options, candidates[1:], guesses)
+            others = candidates[1:] if candidates[0].inputs else candidates
+            found = _of_parts(layer, options, others, guesses)
             if found is not None:
                 return found
             _not_beyond_limit(error, layer, options, candidates, around)
@@ -348,7 +349,7 @@ def _of_parts(
     guesses: tuple[ShapeGuess, ...],
 ) -> tuple[Settled, dict[str, str], tuple[ShapeGuess, ...]] | None:
     """Return a way of calling a layer of several inputs that works, or None."""
-    for calls, whole in guessed_parts(candidates, guesses):
+    for calls, whole in guessed_parts(layer.obj, candidates, guesses):
         with contextlib.suppress(CannotCheckError):
             settled, context = settled_with_context(layer, options, calls, (whole,))
             if not settled.resized:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes import dims_changed
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
@@ -14,8 +15,18 @@ if TYPE_CHECKING:
 _SAID = "right by itself; its density is not, and that is what is shown"
 
 
+_INSTEAD = "of no square Jacobian, so that its density is what is checked"
+
+
 def _concerns(result: Result) -> bool:
-    return result.status == "pass" and bool(result.unasked) and result.kind != "model"
+    """Whether a call is right, or proves nothing as its Jacobian is not square."""
+    told = result.status == "pass" or _drops_dims(result)
+    return told and bool(result.unasked) and result.kind != "model"
+
+
+def _drops_dims(result: Result) -> bool:
+    codes = {finding.code for finding in result.findings}
+    return result.status == "unproven" and dims_changed.RULE.code in codes
 
 
 def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
@@ -28,6 +39,10 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
 def _adopted(proposal: Proposal, again: Result) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
     result = proposal.result
+    if _drops_dims(result):
+        if again.status not in ("pass", "fail"):
+            return result
+        return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     if again.status == "fail" and is_of_value(again):
         told = {"ldj": _SAID, **again.inferred}
         return replace(again, kind=result.kind, inferred=told)

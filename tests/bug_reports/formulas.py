@@ -97,9 +97,10 @@ class ConvOfSteps(nn.Module):
 class UnderflowingDet(nn.Module):
     """The determinant is too small for a number, its logarithm is not."""
 
-    def __init__(self, dims: int = 4) -> None:
+    def __init__(self, dims: int = 12) -> None:
         super().__init__()
-        self.weight = nn.Parameter(1e-90 * (torch.eye(dims) + 0.1 * torch.randn(4, 4)))
+        weight = torch.eye(dims) + 0.1 * torch.randn(dims, dims)
+        self.weight = nn.Parameter(1e-30 * weight)
 
     def forward(self, x):
         return x @ self.weight, torch.log(torch.det(self.weight).abs()).expand(len(x))

@@ -69,7 +69,7 @@ REPORTS = (
     Report(
         "Information-Fusion-Lab-Umass/NuX#10",
         "one log-scale with one sign for both directions",
-        S.CentreAndScale, "LDJ302", "log_s.sum(-1)",
+        S.CentreAndScale, "LDJ302", "log_s.sum(-1)", mended=True,
     ),
     Report(
         "facebookincubator/flowtorch#100",
@@ -100,7 +100,7 @@ REPORTS = (
     Report(
         "wohlert/semi-supervised-pytorch#21",
         "log-dets that are one number a sample are summed once more",
-        C.PlanarInABatch, "LDJ106", ".sum()",
+        C.PlanarInABatch, "LDJ106", ".sum()", mended=True,
     ),
     Report(
         "mj-will/aspire#3",
@@ -110,7 +110,7 @@ REPORTS = (
     Report(
         "sbi-benchmark/sbibm#10",
         "the library has come to sum over the event, and the caller still does",
-        C.SummedAgain, "LDJ106", "dim=0", is_pull=True,
+        C.SummedAgain, "LDJ106", "dim=0", mended=True, is_pull=True,
     ),
     Report(
         "pytorch/pytorch#121220",
@@ -167,14 +167,15 @@ REPORTS = (
     Report(
         "pytorch/pytorch#18448",
         "logdet is -inf where slogdet is a number",
-        F.UnderflowingDet, "pass",
-        note="not found: parameters are moved to where nothing underflows; with "
-        "`--params as-is` the map is called not invertible",
+        F.UnderflowingDet, "LDJ213", "torch.log(torch.det(self.weight).abs())",
+        mended=True, flags={"params": "as-is"},
+        note="with `--params as-is`: moved parameters are where nothing underflows",
     ),
     Report(
         "tensorflow/models#7465",
         "the second half's log-det overwrites the first one's",
-        F.OverwrittenTotal, "LDJ110",
+        F.OverwrittenTotal, "LDJ110", "log_diff = self.scaled(x, self.second)",
+        mended=True,
     ),
     Report(
         "rail-berkeley/rlkit#37",
@@ -216,12 +217,12 @@ REPORTS = (
     Report(
         "pyro-ppl/pyro#2384",
         "the log-det of another input, from a cache",
-        F.RememberedLogDet, "LDJ211", "self.cached =", is_pull=True,
+        F.RememberedLogDet, "LDJ211", "self.cached =", mended=True, is_pull=True,
     ),
     Report(
         "rtqichen/residual-flows#4",
         "the exact trace has the coefficients of another series",
-        F.PowerSeriesOfNeumann, "LDJ199", mended=True, is_pull=True,
+        F.PowerSeriesOfNeumann, "LDJ199", is_pull=True,
         note="found, and no law names it",
     ),
     Report(
@@ -242,7 +243,7 @@ REPORTS = (
     Report(
         "MokkeMeguru/glow-realnvp-tutorial#2",
         "the log-det of the preprocessing, -log(256) a dim, is forgotten",
-        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()",
+        F.PixelsToHalves, "LDJ110", "ldj = self.log_scale.sum()", mended=True,
     ),
     Report(
         "TuringLang/Bijectors.jl#375",

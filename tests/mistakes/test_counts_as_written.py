@@ -90,3 +90,43 @@ def test_a_constant_times_the_batch_is_summed_over_the_batch() -> None:
     assert found.fix is not None
     (edit,) = found.fix.edits
     assert edit.after.strip() == "return x * self.s.exp(), self.s.sum().expand(batch)"
+
+
+class AveragedChannels(nn.Module):
+    """A log-scale a channel, averaged in so many words, and then counted once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logs = nn.Parameter(torch.tensor([0.4, -0.2, 0.3]).reshape(1, 3, 1, 1))
+
+    def forward(self, x, ldj):
+        return x * self.logs.exp(), ldj + self.logs.mean()
+
+
+def test_a_constant_that_is_averaged_in_so_many_words_is_no_missing_count():
+    report = ldjcheck.check(AveragedChannels())
+    first = report.findings[0]
+    assert (first.name, first.also_fits) == ("mean-not-sum", ("missing-dims-factor",))
+
+
+class AveragedOverAll(nn.Module):
+    """A coupling of signals whose log-scales are averaged, batch included, and halved."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Conv1d(2, 4, 3, padding=1)
+
+    def forward(self, x):
+        a, b = x.chunk(2, 1)
+        log_s, t = self.net(a).chunk(2, 1)
+        y = torch.cat([a, (b - t) * torch.exp(-log_s)], 1)
+        return y, torch.mean(-log_s) / 2
+
+
+def test_a_mean_over_batch_and_dims_has_its_name_and_its_mend():
+    report = ldjcheck.check(AveragedOverAll())
+    first = report.findings[0]
+    assert first.name == "batch-reduced"
+    assert first.fix is not None
+    assert first.fix.applicability == "verified"

@@ -21,7 +21,7 @@ from torch import Tensor
 from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.tape import Node
-from ldjcheck.tape.frames import is_users
+from ldjcheck.tape.frames import is_torchs, is_users
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -36,7 +36,7 @@ Span = tuple[str, int, int, int, int]
 _MOST = 4000  # lines; what loops longer is a solver, and has no closed form
 _ATTRIBUTES = 400  # tensors that one object holds
 _STDLIB = sysconfig.get_path("stdlib") + os.sep
-_PACKAGES = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
+_PACKAGES = ("/site-packages/", "/dist-packages/")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,13 +97,21 @@ class Execution:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Recorded:
-    """One call of a layer: its tape, and the functions that ran."""
+    """One call of a layer: its tape, and the functions that ran.
+
+    `package` is the installed one that the layer itself comes from, if it does from any.
+    """
 
     trace: Trace
     executions: Mapping[int, Execution]
     sources: Sources
     form: Form
     made: Mapping[tuple[int, Span], list[Node]]  # by call and place, in order
+    package: str = ""
+
+    def is_own(self, file: str) -> bool:
+        """Return whether a file is of the layer's own source: no other's is ever edited."""
+        return not is_torchs(file) and package_of(file) in ("", self.package)
 
 
 def recorded(trace: Trace, executions: Mapping[int, Execution], form: Form) -> Recorded:
@@ -112,9 +120,25 @@ def recorded(trace: Trace, executions: Mapping[int, Execution], form: Form) -> R
     for node in trace.nodes:
         if node.place is not None:
             made.setdefault((node.place.call, node.place.span), []).append(node)
+    files = (each.file for each in executions.values())
+    layers = next((file for file in files if not is_torchs(file)), "")
     return Recorded(
-        trace=trace, executions=executions, sources=Sources(), form=form, made=made
+        trace=trace,
+        executions=executions,
+        sources=Sources(),
+        form=form,
+        made=made,
+        package=package_of(layers),
     )
+
+
+def package_of(file: str) -> str:
+    """Return the installed package that a file belongs to; nothing for a user's own."""
+    for folder in _PACKAGES:
+        _, found, inside = file.replace("\\", "/").partition(folder)
+        if found:
+            return inside.partition("/")[0]
+    return ""
 
 
 class Observer:
@@ -246,6 +270,6 @@ def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
 
 def _is_seen(file: str) -> bool:
     """Return whether the functions of a file are looked at: the user's, and libraries'."""
-    if file.startswith(("<string>", _STDLIB)) and not any(p in file for p in _PACKAGES):
+    if file.startswith(("<string>", _STDLIB)) and not package_of(file):
         return False
     return is_users(file)

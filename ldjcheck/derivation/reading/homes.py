@@ -10,13 +10,10 @@ from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_density, is_total
 from ldjcheck.tape import Node
-from ldjcheck.tape.frames import is_torchs
 
 if TYPE_CHECKING:
     from ldjcheck.derivation.reading.execution import Execution, Recorded
     from ldjcheck.revision.text import FunctionNode
-
-_INSTALLED = ("/site-packages/", "/dist-packages/")
 
 Slot = Literal["name", "expression", "absent", "attribute"]
 
@@ -38,12 +35,6 @@ class Home:
     is_total: bool
     ldj: ast.expr | None  # as the return writes it
     output: ast.expr  # likewise
-
-
-def is_editable(file: str) -> bool:
-    """Return whether a file is the user's own: no library is ever edited."""
-    path = file.replace("\\", "/")
-    return not is_torchs(file) and not any(part in path for part in _INSTALLED)
 
 
 def home_of(call: Recorded, execution: Execution, batch: int) -> Home | None:

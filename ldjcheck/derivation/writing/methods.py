@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_total
-from ldjcheck.derivation.reading.homes import is_editable
 from ldjcheck.derivation.writing.insertion import modules_of
 from ldjcheck.derivation.writing.scope import Scope
 from ldjcheck.derivation.writing.spelling import Spelled, spell
@@ -43,7 +42,7 @@ class MethodLine:
 def ldj_method(call: Recorded) -> tuple[Execution, FunctionNode] | None:
     """Return the method that gave the ldj, if one was asked for it by itself."""
     for execution in call.executions.values():
-        outside = execution.caller is None or not is_editable(execution.caller.file)
+        outside = execution.caller is None or not call.is_own(execution.caller.file)
         if not outside or not is_total(execution.function):
             continue
         function = call.sources.function(
@@ -51,7 +50,7 @@ def ldj_method(call: Recorded) -> tuple[Execution, FunctionNode] | None:
         )
         if function is None or isinstance(function, ast.Lambda):
             continue
-        if is_editable(execution.file) and not isinstance(execution.returned, tuple):
+        if call.is_own(execution.file) and not isinstance(execution.returned, tuple):
             return execution, function
     return None
 
@@ -76,7 +75,7 @@ def method_lines(
         parts = spell(formulas, [term], scope, modules, call.form)
         if not parts:
             continue
-        place = next((p for p in term.end.places if is_editable(p.file)), None)
+        place = next((p for p in term.end.places if call.is_own(p.file)), None)
         number = 0 if place is None else place.line
         lines.append(
             MethodLine(

@@ -98,7 +98,7 @@ def _bits_per_dim(gap: float, dims: int) -> float | None:
 
 
 def trace_ledger(trace: Trace) -> Diagnosis:
-    """Return the ledger of a trace whose numbers agree, and nothing else."""
+    """Return the ledger of a trace whose numbers agree, and where its ldj is made."""
     case = make_case([trace])
     fault = _fault(case)
     lines, dropped = _ledger(case, fault)
@@ -108,6 +108,7 @@ def trace_ledger(trace: Trace) -> Diagnosis:
         ledger=lines,
         ledger_dropped=dropped,
         reported_shares=None if fault else _shares(case),
+        touched=_touched(case),
     )
 
 

@@ -25,6 +25,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     ldj_statement,
     place_of,
     statement_of,
+    uses_towards,
 )
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.linear import ONES, linear_positions
@@ -109,10 +110,13 @@ def operand(target: Target | None) -> str | None:
 
 
 def has_mean(trace: Trace, target: Target) -> bool:
-    """Return whether a target's own arithmetic averages in so many words."""
+    """Return whether a target is averaged in so many words, by itself or on its way out."""
     first = target.first
     if first is None:
         return False
+    uses = uses_towards(trace, value_node(first))
+    if any(user.name == "mean" for user, _ in uses):
+        return True
     stack, seen = [value_node(first)], set()
     while stack:
         node = stack.pop()

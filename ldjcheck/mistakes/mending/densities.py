@@ -6,7 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import split_prior_wrong
+from ldjcheck.mistakes import mean_not_sum, split_prior_wrong
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import runs_with
@@ -48,8 +48,11 @@ def with_densities(
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
     verification = Verification(bench, comparison, few)
     rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
-    tries = (*_agreeing(live, sites, rehearsal), *_summed(sites))
-    for change in tries:
+    tries = (
+        *((change, False) for change in _agreeing(live, sites, rehearsal)),
+        *((change, True) for change in _summed(sites)),
+    )
+    for change, averaged in tries:
         after = verification.compared(live, change.replacements)
         if after is None or not _is_right(after):
             continue
@@ -61,7 +64,10 @@ def with_densities(
                 edits_of(live.sources[file], change.replacements, shown_file(file))
             ),
         )
-        return tuple(replace(f, fix=fix) if f is asked[0] else f for f in findings)
+        told = replace(asked[0], fix=fix)
+        if averaged:
+            told = mean_not_sum.of_a_density(told)
+        return tuple(told if f is asked[0] else f for f in findings)
     return findings
 
 

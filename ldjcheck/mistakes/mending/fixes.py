@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
 from ldjcheck.mistakes.engine.source.places import shown_file
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.pairs import solutions
@@ -61,6 +62,8 @@ def with_fixes(
     if len(mended) == 1:
         only = questions[0].finding
         place = _where(only.location, fix)
+        if any(OVERWRITTEN.holds(e) for e in questions[0].explanations[:1]):
+            place = _first_line(fix) or place
         return tuple(
             replace(f, fix=fix, location=place) if f is only else f for f in findings
         )
@@ -71,11 +74,16 @@ def _where(place: Location | None, fix: Fix) -> Location | None:
     """Return where a mistake stands: not in what torch does with the user's numbers."""
     if place is None or not is_torchs(real_file(place)):
         return place
+    return _first_line(fix) or place
+
+
+def _first_line(fix: Fix) -> Location | None:
+    """Return the first line that an edit changes, torch's own apart."""
     for edit in fix.edits:
         here = Location(file=edit.file, line=edit.line, cell=edit.cell)
-        if not is_torchs(real_file(here)):
+        if edit.before.strip() and not is_torchs(real_file(here)):
             return replace(here, text=edit.before.strip())
-    return place
+    return None
 
 
 def _questions(

@@ -1,4 +1,4 @@
-"""Mending one direction: one mistake by one edit, or two by an edit each."""
+"""Mending one direction: one mistake by one edit, or two by an edit each, or by one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ _PAIRS = 12  # pairs of edits that are run together
 _NEAR = 1e-6  # relative to the largest part: two changes that cancel the difference
 
 Found = list[tuple[Question, "Change"]]
+Moves = list[tuple["Change", "Tensor"]]
 
 
 def solutions(
@@ -48,6 +49,7 @@ def _pairs(
     if start is None or not bool(torch.isfinite(start).all()):
         return
     ones, twos = (list(_moves(live, q, base, start)) for q in (first, second))
+    yield from _at_once(live, (first, ones), (second, twos), base, start)
     ordered = sorted(
         itertools.product(range(len(ones)), range(len(twos))), key=lambda ij: sum(ij)
     )
@@ -66,6 +68,23 @@ def _pairs(
             yield [(first, one), (second, two)]
         if tried >= _PAIRS:
             return
+
+
+def _at_once(
+    live: Live,
+    one: tuple[Question, Moves],
+    two: tuple[Question, Moves],
+    base: Sequence[Replacement],
+    start: Tensor,
+) -> Iterator[Found]:
+    """Yield edits of what both mistakes have in common, as a helper: one mends them all."""
+    for question, moves in (one, two):
+        for change, moved in moves:
+            size = 1 + moved.abs()
+            if bool(((start + moved).abs() <= _NEAR * size).all()) and runs_with(
+                live, (*base, *change.replacements), question.rehearsal.agrees
+            ):
+                yield [(question, change)]
 
 
 def _moves(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import itertools
 import re
@@ -87,9 +88,11 @@ def _rounds(live: Live, question: Question) -> Iterator[list[Change]]:
     finding, touched = question.finding, question.diagnosis.touched
     rule = rule_for(finding.code)
     assert rule is not None
-    anywhere = sites_for(live, finding.location, None, touched)[:_SITES]
+    all_sites = sites_for(live, finding.location, None, touched)
+    anywhere = all_sites[:_SITES]
     if rule.mend:
-        yield _drafted(anywhere, rule.mend)
+        returns = [s for s in all_sites[_SITES:] if isinstance(s.statement, ast.Return)]
+        yield _drafted((*anywhere, *returns), rule.mend)
     if rule.mended_alone:
         return
     for explanation in _telling(question.explanations):

@@ -16,6 +16,8 @@ ANYTHING: tuple[Way, ...] = (
     signs.turned,
     terms.shorter_sums,
     factors.dropped,
+    factors.exponents,
+    factors.by_rounds,
     calls.without_abs,
     calls.with_log,
     calls.with_abs,

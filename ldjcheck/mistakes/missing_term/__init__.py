@@ -95,7 +95,7 @@ RULE = Rule(
     claims=(
         Claim(
             STEP_UNACCOUNTED,
-            mend=(missing.added, calls.with_log),
+            mend=(missing.added, terms.added_to_total, calls.with_log),
             difference="-(log|det| of that step)",
         ),
         Claim(OVERWRITTEN, mend=(missing.added, terms.added_to_total)),

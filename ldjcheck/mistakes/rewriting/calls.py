@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 _LOGS = ("log", "log1p", "log2", "log10")
+_ABSOLUTES = ("abs", "absolute", "fabs")
 
 
 def unwrapped(site: Site, *names: str) -> Iterator[Change]:
@@ -48,7 +49,7 @@ def without_bound(site: Site) -> Iterator[Change]:
 
 def with_abs(site: Site) -> Iterator[Change]:
     """Yield edits that take the logarithm of an absolute value."""
-    yield from _slogdets(site)
+    yield from slogdets(site)
     for node in site.expressions:
         if not isinstance(node, ast.Call) or call_name(node) not in _LOGS:
             continue
@@ -105,17 +106,22 @@ def summed(site: Site) -> Iterator[Change]:
             yield site.put(node.func, text[: -len(name)] + "sum", 0.0)
 
 
-def _slogdets(site: Site) -> Iterator[Change]:
+def slogdets(site: Site) -> Iterator[Change]:
+    """Yield edits that take log|det| at once: a determinant may be negative, or underflow."""
     for node in site.expressions:
-        inner = node
-        if call_name(node) == "log" and isinstance(node, ast.Call):
-            found = argument_of(site, node)
-            if found is None or call_name(found) != "det":
+        if not isinstance(node, ast.Call):
+            continue
+        inner: ast.expr | None = node
+        if call_name(node) == "log":
+            inner = argument_of(site, node)
+            if isinstance(inner, ast.Call) and call_name(inner) in _ABSOLUTES:
+                inner = argument_of(site, inner)
+            if not isinstance(inner, ast.Call) or call_name(inner) != "det":
                 continue
-            inner = found
         elif call_name(node) != "logdet":
             continue
-        matrix = argument_of(site, inner)  # type: ignore[arg-type]  # a call
+        assert isinstance(inner, ast.Call)
+        matrix = argument_of(site, inner)
         if matrix is not None:
             yield site.put(node, f"torch.slogdet({site.text(matrix)})[1]", 0.0)
 

@@ -24,6 +24,7 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
     """
     label = label.strip("()")
     names = _tensor_names(site)
+    yield from site.unused
     yield from _written_here(site, label)
     yield from _unpacked(site, label)
     off = re.fullmatch(r"dims([+-]1)", label)

@@ -9,12 +9,14 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
-from ldjcheck.mistakes.rewriting.sites import Change
+from ldjcheck.mistakes.rewriting.sites import COUNTING, Change
 from ldjcheck.mistakes.rewriting.wording import (
     alone,
+    argument_of,
     as_atom,
     as_factor,
     is_product,
+    is_sum,
     kept_in_place,
     product_in_place,
 )
@@ -24,8 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.mistakes.rewriting.sites import Kind, Site
-
-_COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
 
 
 def dropped(site: Site) -> Iterator[Change]:
@@ -52,6 +52,36 @@ def literals(site: Site) -> Iterator[Change]:
     for change in dropped(site):
         if change.kind == "literal":
             yield change
+
+
+def exponents(site: Site) -> Iterator[Change]:
+    """Yield sums inside a logarithm with what a power leaves in front of its derivative."""
+    for call in site.expressions:
+        if not isinstance(call, ast.Call) or call_name(call) not in ("log", "log1p"):
+            continue
+        inner = argument_of(site, call)
+        for node in () if inner is None else ast.walk(inner):
+            parent = site.parent(node)
+            if not isinstance(node, ast.expr) or not is_sum(parent) or is_sum(node):
+                continue
+            for number in ("2", "3"):
+                text = f"{number} * {as_factor(site, node)}"
+                yield site.put(node, text, 0.09)
+
+
+def by_rounds(site: Site) -> Iterator[Change]:
+    """Yield terms of a loop divided, or multiplied, by the number of the round."""
+    around: ast.AST = site.statement
+    while around is not site.function and not isinstance(around, ast.For):
+        around = site.parent(around)
+    if not isinstance(around, ast.For) or not isinstance(around.target, ast.Name):
+        return
+    number = around.target.id
+    for node in site.terms:
+        if is_sum(site.parent(node)) and not is_sum(node):
+            for sign in ("/", "*"):
+                text = f"{as_factor(site, node)} {sign} {number}"
+                yield site.put(node, product_in_place(site, node, text), 0.09)
 
 
 def by_number(site: Site) -> Iterator[Change]:
@@ -221,7 +251,7 @@ def _times(site: Site, text: str, number: Fraction | None) -> Iterator[Change]:
 
 def _is_count(site: Site, node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
-        return call_name(node) in _COUNTING
+        return call_name(node) in COUNTING
     if isinstance(node, ast.Subscript):
         return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
     parent = site.parent(node)

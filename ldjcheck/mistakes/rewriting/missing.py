@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.rewriting.counts import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, as_factor
-from ldjcheck.revision import Replacement, call_name
+from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def added(site: Site) -> Iterator[Change]:
             cost = 0.1 + index / 20 + 0.01 * (sign == "-")
             if total is not None and not isinstance(site.statement, ast.Return):
                 written = _added_to(site, total, sign, term)
-                for place in _beside(site, written):
+                for place in site.beside(written):
                     yield Change(cost, (place,))
             elif isinstance(site.statement, ast.Return):
                 value = _returned(site.statement)
@@ -66,7 +66,11 @@ def _returned(node: ast.AST) -> ast.expr | None:
 
 
 def _terms(site: Site) -> Iterator[str]:
-    """Yield the terms that may be missing: of the step itself, or as written elsewhere."""
+    """Yield the terms that may be missing: of the step itself, or as written elsewhere.
+
+    What is worked out and then not used comes first.
+    """
+    yield from site.unused
     yield from _of_constant(site, site.operand)
     here = [site.statement, *_steps(site)]
     for statement in here:
@@ -184,7 +188,7 @@ def _kept_of_sublayer(site: Site) -> Iterator[Change]:
         name = f"{call_name(statement.value).strip('_')}_{total or 'ldj'}"
         kept = site.source.put(lost, name)
         if total is not None:
-            for place in _beside(site, _added_to(site, total, "+", name))[:1]:
+            for place in site.beside(_added_to(site, total, "+", name))[:1]:
                 yield Change(0.0, (kept, place))
         for node in site.inside:
             value = _returned(node)
@@ -202,26 +206,6 @@ def _added_to(site: Site, total: str, sign: str, term: str) -> str:
     if in_place:
         return f"{total} {sign}= {term}"
     return f"{total} = {total} {sign} {_operand(term)}"
-
-
-def _beside(site: Site, text: str) -> list[Replacement]:
-    """Return the insertions of a statement after and before the site's own."""
-    statement, source = site.statement, site.source
-    line, column = statement.lineno, statement.col_offset
-    row = source.lines[line - 1]
-    if row[:column].strip():
-        return []  # other statements share the line
-    end_line = statement.end_lineno or line
-    end = statement.end_col_offset or 0
-    if source.lines[end_line - 1][end:].split(b"#")[0].strip():
-        return []
-    indent = row[:column].decode()
-    last = len(source.lines[end_line - 1].rstrip(b"\r\n"))
-    after = Replacement(
-        source.file, end_line, last, end_line, last, f"\n{indent}{text}"
-    )
-    before = Replacement(source.file, line, column, line, column, f"{text}\n{indent}")
-    return [after, before]
 
 
 def _operand(term: str) -> str:

@@ -17,6 +17,7 @@ def turned(site: Site) -> Iterator[Change]:
     """Yield every edit that turns one sign of a statement."""
     yield from _of_all_terms(site)
     yield from operators(site)
+    yield from _one_way(site)
     for node in site.expressions:
         if (
             isinstance(node, ast.UnaryOp)
@@ -37,6 +38,40 @@ def turned(site: Site) -> Iterator[Change]:
         text = f"-{as_factor(site, node)}"
         product = isinstance(parent, ast.BinOp) and parent.right is node
         yield site.put(node, f"({text})" if product else text, 0.2 if whole else 0.5)
+
+
+def _one_way(site: Site) -> Iterator[Change]:
+    """Yield edits that turn a sign in one direction, where both share a statement."""
+    asked = [
+        name
+        for node in site.inside
+        if isinstance(node, ast.If | ast.IfExp)
+        and (name := _asked_in(node.test)) in site.names
+    ]
+    for node in site.terms:
+        parent = site.parent(node)
+        added = (
+            isinstance(parent, ast.BinOp)
+            and isinstance(parent.op, ast.Add)
+            and parent.right is node
+        )
+        whole = isinstance(parent, ast.stmt | ast.Tuple)
+        if not (whole or added) or isinstance(node, ast.UnaryOp):
+            continue
+        plain, other = site.text(node), f"-{as_factor(site, node)}"
+        for name in dict.fromkeys(asked):
+            for cost, text in (
+                (0.21, f"{other} if {name} else {plain}"),
+                (0.22, f"{plain} if {name} else {other}"),
+            ):
+                yield site.put(node, text if whole else f"({text})", cost)
+
+
+def _asked_in(test: ast.expr) -> str:
+    """Return the name that a condition asks about, or nothing."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test = test.operand
+    return test.id if isinstance(test, ast.Name) else ""
 
 
 def _of_all_terms(site: Site) -> Iterator[Change]:

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.revision import Replacement, SourceText, call_name
 from ldjcheck.revision.text import span_of
 
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ _NEVER = (
     ast.YieldFrom, ast.Await, ast.NamedExpr, ast.Lambda,
 )  # fmt: skip
 
+
+COUNTING = {"numel", "nelement", "size", "len", "prod", "dim", "count_nonzero"}
+"""What a count is taken by."""
 
 Kind = Literal["", "count", "literal", "number"]
 
@@ -111,6 +114,14 @@ class Site:
         return list(found)
 
     @property
+    def unused(self) -> list[str]:
+        """The names that the function assigns and never reads, throwaways left out."""
+        names = [node for node in self.inside if isinstance(node, ast.Name)]
+        read = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+        kept = [node.id for node in names if isinstance(node.ctx, ast.Store)]
+        return [n for n in dict.fromkeys(kept) if n not in read and n[0] != "_"]
+
+    @property
     def modules(self) -> dict[str, str]:
         """What the file calls the modules that it imports, by their own names."""
         return self.source.modules
@@ -151,6 +162,27 @@ class Site:
         return Replacement(
             self.source.file, row_number, at, row_number, at + len(old), new
         )
+
+    def beside(self, text: str) -> list[Replacement]:
+        """Return the insertions of a statement after and before the site's own."""
+        statement, source = self.statement, self.source
+        line, column = statement.lineno, statement.col_offset
+        row = source.lines[line - 1]
+        if row[:column].strip():
+            return []  # other statements share the line
+        end_line = statement.end_lineno or line
+        end = statement.end_col_offset or 0
+        if source.lines[end_line - 1][end:].split(b"#")[0].strip():
+            return []
+        indent = row[:column].decode()
+        last = len(source.lines[end_line - 1].rstrip(b"\r\n"))
+        after = Replacement(
+            source.file, end_line, last, end_line, last, f"\n{indent}{text}"
+        )
+        before = Replacement(
+            source.file, line, column, line, column, f"{text}\n{indent}"
+        )
+        return [after, before]
 
     def _is_callee(self, node: ast.AST) -> bool:
         parent = self.source.parents[node]
@@ -204,9 +236,9 @@ def sites_for(
 ) -> list[Site]:
     """Return the statements in which an edit may stand, the likeliest first.
 
-    First the blamed one, and where the blamed value is made; then those of the ldj's own
-    arithmetic near it; then what the functions return. What is `lacking` may be written
-    anywhere near.
+    First the blamed one, and where the blamed value, or a count in it, is made; then those
+    of the ldj's own arithmetic near it; then what the functions return. What is `lacking`
+    may be written anywhere near.
     """
     ranks: dict[ast.stmt, tuple[float, SourceText]] = {}
 
@@ -234,6 +266,9 @@ def sites_for(
             assert source is not None
             note(source, statement, 0.2 + index / 50)
             functions.append(source.function_of(statement))
+    for statement, (rank, source) in [*ranks.items()]:
+        for counting in _counted_in(source, statement):
+            note(source, counting, rank + 0.6)
     if here is not None and blamed is not None and (lacking or not touched):
         for function in functions:
             for line in range(*_lines(function)):
@@ -260,6 +295,21 @@ def sites_for(
         for statement, (rank, source) in ordered
         if live.is_running(source.file, statement)
     ]
+
+
+def _counted_in(source: SourceText, statement: ast.stmt) -> Iterator[ast.Assign]:
+    """Yield where the counts that a statement names are taken, which no tape records."""
+    names = {n.id for n in ast.walk(statement) if isinstance(n, ast.Name)}
+    for node in source.nodes_of(source.function_of(statement)):
+        if not isinstance(node, ast.Assign) or node is statement:
+            continue
+        stored = {t.id for t in node.targets if isinstance(t, ast.Name)}
+        parts = [*ast.walk(node.value)]
+        counts = any(call_name(part) in COUNTING for part in parts) or any(
+            isinstance(part, ast.Attribute) and part.attr == "shape" for part in parts
+        )
+        if counts and stored & names:
+            yield node
 
 
 def _lines(node: ast.AST) -> tuple[int, int]:

@@ -110,10 +110,32 @@ def added_to_total(site: Site) -> Iterator[Change]:
             yield Change(0.01, (source.put(statement.value, text),))
             if swapped is not None:
                 yield Change(0.1, (swapped,))
+        elif isinstance(target, ast.Tuple):
+            yield from _kept_apart(site, target)
     for node in site.terms:
         for index, name in enumerate(parameters[1:4]):
             if site.text(node) != name:
                 yield site.put(node, _plus(site, name, node), 0.2 + index / 20)
+
+
+def _kept_apart(site: Site, target: ast.Tuple) -> Iterator[Change]:
+    """Yield what gives a call's ldj a name of its own, and adds it to the total."""
+    before = {
+        node.id
+        for node in site.inside
+        if isinstance(node, ast.Name)
+        and isinstance(node.ctx, ast.Store)
+        and node.lineno < target.lineno
+    }
+    for element in target.elts[1:]:
+        if not isinstance(element, ast.Name) or element.id not in before:
+            continue
+        name = f"step_{element.id}"
+        if name in site.names:
+            continue
+        apart = site.source.put(element, name)
+        for place in site.beside(f"{element.id} = {element.id} + {name}")[:1]:
+            yield Change(0.02, (apart, place))
 
 
 def _plus(site: Site, total: str, node: ast.expr) -> str:

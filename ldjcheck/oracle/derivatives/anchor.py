@@ -21,8 +21,10 @@ from ldjcheck.oracle.derivatives.jacobian import (
 _STEPS = {
     "float64": (1e-5, 1e-6, 1e-4),
     "float32": (1e-2, 3e-2, 3e-3, 1e-3, 3e-4),
+    "float16": (1e-1, 3e-1, 3e-2),
+    "bfloat16": (3e-1, 5e-1, 1e-1),
 }
-_RELATIVE = {"float64": 1e-6, "float32": 2e-2}
+_RELATIVE = {"float64": 1e-6, "float32": 2e-2, "float16": 5e-2, "bfloat16": 1e-1}
 _UNCLEAR = 1e-2  # an error estimate above this share of the derivative decides nothing
 _ANOTHER = 0.1  # of the slope: a kink nearby may cost that, and no rounding does
 _ROUNDED = 4.0  # units in the last place of y, that a difference of two may be off by

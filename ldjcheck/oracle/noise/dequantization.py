@@ -41,17 +41,12 @@ class Noise:
     excuses: bool
 
 
-def noise_of(
-    runner: Runner,
-    forward: Side,
-    inverse: Side,
-    epsilon: float,
-) -> Noise | None:
+def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
     """Return what the noise u explains; u is what stands before rounding, less x.
 
     None where the way back is wrong by itself: it misses an x in whose cell x + u lies, as
     one that rounds up does, or u is no noise. A u that comes near 0 or 1 may round over the
-    edge of its cell, by no more than arithmetic of this `epsilon` is off there.
+    edge of its cell, by no more than their arithmetic is off there.
     """
     if not inverse.exact.rounding_seen or inverse.exact.jacobian is None:
         return None
@@ -74,7 +69,7 @@ def noise_of(
         x=float(x.abs().max()),
         y=float(there.y.detach().abs().max()),
         contraction=1.0 / steepest(inverse.exact.jacobian),
-        epsilon=epsilon,
+        dtype=forward.said.dtype,
     )
     cell = x.floor()  # that of x, which need not be a whole number itself
     within = u + (x - cell)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.numerics.tolerance import MACHINE_EPSILON, blurred
+from ldjcheck.numerics.tolerance import blurred
 from ldjcheck.oracle.oracle import Known, Oracle
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.running.failed_calls import (
@@ -48,7 +48,7 @@ def _known(asked: Question) -> Known | None:
     if trace is None or not trace.steps or not _is_followed(trace, side):
         return None
     blur = torch.stack([step.blur for step in trace.steps]).amax(dim=0)
-    lost = blurred(side.dims, blur, MACHINE_EPSILON[side.said.dtype])
+    lost = blurred(side.dims, blur, side.said.dtype)
     allowed = torch.maximum(side.exact.allowed, lost)
     return Known(exact=replace(side.exact, allowed=allowed))
 

@@ -80,7 +80,7 @@ def _known(asked: Question) -> Known | None:
             x=float(inverse.x.abs().max()),
             y=float(inverse.y.abs().max()),
             contraction=1.0 / steepest(exact.jacobian),
-            epsilon=MACHINE_EPSILON[dtype],
+            dtype=dtype,
         )
     trip = RoundTrip(off=off, allowed=allowed)
     if off > _ANOTHER:

@@ -57,8 +57,7 @@ def _excused(asked: Question, trip: RoundTrip) -> RoundTrip:
     allowed = trip.allowed
     noise = None
     if not inverse.disagrees:
-        epsilon = MACHINE_EPSILON[forward.said.dtype]
-        noise = noise_of(runner, forward, inverse, epsilon)
+        noise = noise_of(runner, forward, inverse)
     if noise is not None:
         trip = replace(trip, noise=noise.ends)
     if noise is not None and noise.excuses:  # the way back does nothing wrong
@@ -104,7 +103,7 @@ def _allowed(forward: Side, inverse: Side, dtype: str) -> float:
         x=float(forward.x.abs().max()),
         y=float(forward.y.abs().max()),
         contraction=flattest(forward.exact.jacobian),
-        epsilon=MACHINE_EPSILON[dtype],
+        dtype=dtype,
     )
 
 

@@ -545,6 +545,21 @@ MISSING = {
         """,
         "ldj = ldj - self.log_scale.sum()",
     ),
+    "worked out, and not used": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, x):
+                scale = self.s.sum()
+                x = x * self.s.exp()
+                bend = torch.log(torch.cosh(x)).sum(dim=1)
+                return torch.sinh(x), bend
+        """,
+        "bend + scale",
+    ),
     "of a sublayer, thrown away": (
         """
         class Scale(nn.Module):
@@ -764,6 +779,84 @@ IN_SEVERAL_STATEMENTS = {
         """,
         ["return torch.asinh(z), logdet - 0.5 * torch.log(1 + z**2).sum(1)"],
     ),
+    "a total that a call overwrites": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.first = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+                self.second = nn.Parameter(torch.tensor([-0.1, 0.5, 0.2, 0.3]))
+
+            def bent(self, x, s):
+                x = x * s.exp()
+                return torch.asinh(x), (s - 0.5 * torch.log1p(x**2)).sum(-1)
+
+            def forward(self, x):
+                x, total = self.bent(x, self.first)
+                x, total = self.bent(x, self.second)
+                return x, total
+        """,
+        [
+            "x, step_total = self.bent(x, self.second)\n"
+            "        total = total + step_total"
+        ],
+    ),
+    "a sum over samples that have one number each": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                per_sample = torch.log(torch.cosh(x)).sum(dim=1)
+                return torch.sinh(x), torch.sum(per_sample, dim=0)
+        """,
+        ["return torch.sinh(x), per_sample"],
+    ),
+    "one sign for both directions": (
+        """
+        class Layer(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+            def forward(self, z, ldj, reverse=False):
+                z = z / self.s.exp() if reverse else z * self.s.exp()
+                ldj = ldj + self.s.sum()
+                return z, ldj
+        """,
+        ["ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"],
+    ),
+    "a count that is taken on another line": (
+        """
+        class Layer(nn.Module):
+            alpha = 0.05
+
+            def forward(self, z, ldj):
+                z = z * (1 - self.alpha)
+                count = math.prod(z.size()[0:])
+                return z, ldj + math.log(1 - self.alpha) * count
+        """,
+        None,
+    ),
+    "a power's factor in a derivative": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                return x + x**3 / 5, torch.log(1 + x**2 / 5).sum(1)
+        """,
+        ["return x + x**3 / 5, torch.log(1 + 3 * x**2 / 5).sum(1)"],
+    ),
+    "a sum that is missing behind a helper": (
+        """
+        class Layer(nn.Module):
+            def bent(self, x):
+                y = torch.sinh(x)
+                return y, 0.5 * torch.log1p(y**2)
+
+            def forward(self, x):
+                y, ldj = self.bent(x)
+                return y, ldj
+        """,
+        None,
+    ),
     "an ldj that is thrown away": (
         """
         class Scale(nn.Module):
@@ -790,7 +883,23 @@ IN_SEVERAL_STATEMENTS = {
 }
 
 
-@pytest.mark.slow
+def test_a_determinant_that_underflows_is_never_taken(tmp_path: Path) -> None:
+    text = """
+    class Layer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight = nn.Parameter(1e-90 * torch.eye(4, dtype=torch.float64))
+
+        def forward(self, x):
+            logdet = torch.log(torch.abs(torch.det(self.weight)))
+            return x @ self.weight, logdet.expand(len(x))
+    """
+    report = ldjcheck.check(loaded(written(text, tmp_path)), params="as-is")
+    assert report.findings[0].name == "non-finite"
+    assert after(report.findings[0].fix) == ["logdet = torch.slogdet(self.weight)[1]"]
+
+
+@pytest.mark.thinned(4)
 @pytest.mark.parametrize("name", IN_SEVERAL_STATEMENTS)
 def test_what_several_statements_say_is_mended_where_it_stands(
     name: str, tmp_path: Path
