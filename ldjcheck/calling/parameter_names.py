@@ -6,6 +6,7 @@ Names decide how a layer is called, and never what is wrong with it.
 from __future__ import annotations
 
 import re
+from typing import Literal
 
 REVERSE_FLAGS = (
     "reverse", "rev", "inverse", "invert", "inv", "backward", "is_reverse", "reversed",
@@ -18,6 +19,14 @@ FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
 
 SIGNS = ("direction", "sign", "way")
 """The same of numbers that are 1 for one way and -1 for the other."""
+
+Unit = Literal["nats", "-nats", "bits/dim"]
+DENSITIES: dict[Unit, tuple[str, ...]] = {
+    "nats": ("log_prob", "log_likelihood", "log_density", "logp"),
+    "-nats": ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood"),
+    "bits/dim": ("bpd", "bits_per_dim", "bits_per_dimension"),
+}
+"""What a method that returns a density is called, by the unit in which that is."""
 
 _TOTAL = re.compile(
     r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?(abs_?)?jac.*|.*jacobian.*"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from ldjcheck.records import Derived, Run
     from ldjcheck.report import Format
 
+_PAGE = 80  # columns of a file, or of what another program reads
+_NARROWEST, _WIDEST = 60, 120  # columns that a report is laid out for
 _REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
 
 
@@ -36,7 +39,9 @@ def write_reports(
     from ldjcheck.report import Style
 
     for format_, path in with_screen(formats):
-        style = Style(color=_is_coloured(color, path), verbosity=verbosity)
+        style = Style(
+            color=_is_coloured(color, path), verbosity=verbosity, width=_width(path)
+        )
         text = format_.render(run, style).rstrip("\n") + "\n"
         if path is None:
             _print(text)
@@ -104,6 +109,14 @@ def _print(text: str) -> None:
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         with suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _width(path: Path | None) -> int:
+    """Return the columns of the terminal, as far as lines are read well; else 80."""
+    if path is not None or not sys.stdout.isatty():
+        return _PAGE
+    columns = shutil.get_terminal_size((_PAGE, 0)).columns
+    return min(max(columns, _NARROWEST), _WIDEST)
 
 
 def _is_coloured(wish: str, path: Path | None) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.calling.parameter_names import DENSITIES, Unit, is_density, is_total
 from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
@@ -27,7 +27,7 @@ from ldjcheck.calling.results import (
 )
 from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.calling.ways import run
-from ldjcheck.conventions.model import DENSITIES, Unit, less_base
+from ldjcheck.conventions.model import less_base
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
 

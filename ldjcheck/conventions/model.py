@@ -13,9 +13,10 @@ import contextlib
 import inspect
 import itertools
 import math
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
+from ldjcheck.calling.parameter_names import DENSITIES, Unit
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.densities.cut_off import left_behind
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-Unit = Literal["nats", "-nats", "bits/dim"]
-DENSITIES: dict[Unit, tuple[str, ...]] = {
-    "nats": ("log_prob", "log_likelihood", "log_density", "logp"),
-    "-nats": ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood"),
-    "bits/dim": ("bpd", "bits_per_dim", "bits_per_dimension"),
-}
-"""What a density is called, by the unit in which it is."""
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4

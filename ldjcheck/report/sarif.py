@@ -87,7 +87,7 @@ def _result(result: Result, mistake: Mistake, codes: Sequence[str]) -> dict[str,
     if places[1:]:
         said["relatedLocations"] = [_place(place) for place in places[1:]]
     fix = finding.fix
-    in_files = all(edit.cell is None for edit in mistake.edits)
+    in_files = mistake.edits and all(edit.cell is None for edit in mistake.edits)
     if fix is not None and fix.applicability == "verified" and in_files:
         said["fixes"] = [_fix(mistake.edits)]
     return said
@@ -121,10 +121,11 @@ def _fix(edits: Sequence[Edit]) -> dict[str, Any]:
     """Return whole lines to be deleted, and what stands in their place."""
     by_file: dict[str, list[dict[str, Any]]] = {}
     for edit in edits:
-        end = edit.line + max(len(edit.before.splitlines()), 1)
+        start = max(edit.line, 1)
+        end = start + max(len(edit.before.splitlines()), 1)
         replacement: dict[str, Any] = {
             "deletedRegion": {
-                "startLine": edit.line,
+                "startLine": start,
                 "startColumn": 1,
                 "endLine": end,
                 "endColumn": 1,

@@ -66,6 +66,11 @@ class LayerRaisedError(FailedCallError):
         return (*user_traceback(self.error), *advice_on(self.error))
 
     @property
+    def has_advice(self) -> bool:
+        """Whether it is a slip of which we know what mends it: no other input does."""
+        return bool(advice_on(self.error))
+
+    @property
     def means_absent(self) -> bool:
         """Whether the layer says that it does not offer this direction at all.
 

@@ -220,7 +220,11 @@ class Failures:
             )
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
-        slips = self._slips()
+        slips = self._slips() or [
+            each
+            for each in self._raised
+            if str(each[2]) == common and each[2].has_advice
+        ]
         common = str(slips[0][2]) if slips else common
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
         tried = {shape for shape, _, error in self._raised if str(error) == common}
@@ -233,7 +237,7 @@ class Failures:
                     f"input: shape {shape}, domain {domain}",
                     *(
                         ()
-                        if isinstance(error.error, _OF_THE_CODE)
+                        if isinstance(error.error, _OF_THE_CODE) or error.has_advice
                         else _what_next(
                             candidates, explicit=explicit, alike_at=len(tried)
                         )

@@ -26,6 +26,7 @@ from ldjcheck.settling.guesses.shapes import (
 )
 from ldjcheck.settling.guesses.sizes import resized
 from ldjcheck.settling.several_inputs import guessed_parts, of_several
+from ldjcheck.settling.started import started
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
 _LARGEST = 2**22  # dims of these
+_STARTS = 4  # shapes of data that a layer may be started with
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +95,10 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
         raise CannotCheckError(
             "LDJ006",
             f"The first call of {typed.name} makes its parameters, and there was none.",
-            ("Call it once before, with a batch: then it has sizes and numbers.",),
+            (
+                "Call it once before, with a batch: then it has sizes and numbers.",
+                "In a file, name a function that makes it, calls it and returns it.",
+            ),
         )
     layer = _unwrapped(typed)
     if options.inputs is not None:
@@ -101,11 +106,11 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
     try:
         subject = _at(layer, options)
     except CannotCheckError as error:
-        found = _inside(layer, options)
+        found = _inside(layer, options) or _after_a_start(layer, options, error)
         if found is None:
             raise with_parts(error, layer, options) from None
         subject = found
-    if subject.layer is not typed:
+    if subject.layer is not typed and "start" not in subject.inferred:
         inside = type(subject.layer.obj).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
         subject.inferred["unwrapped"] = said
@@ -147,6 +152,29 @@ def _inside(layer: Layer, options: Options) -> Subject | None:
     if asked and options.adapter is None and _holds_flow(layer):
         with contextlib.suppress(CannotCheckError):
             return _at(layer, replace(options, kind="model"))
+    return None
+
+
+def _after_a_start(
+    layer: Layer, options: Options, error: CannotCheckError
+) -> Subject | None:
+    """Return how the layer is called once a method of it had data, as it may want; or None."""
+    from ldjcheck.conventions import recognise_conventions
+
+    calls = recognise_conventions(layer.obj, options.convention)
+    if (
+        error.code not in ("LDJ005", "LDJ006")
+        or options.adapter is not None
+        or not calls
+    ):
+        return None
+    asked = tuple(shape for _, shape in options.shape)
+    shapes = asked or tuple(g.shape for g in _guessed(layer, calls, None)[:_STARTS])
+    for begun, said in started(layer, shapes, options.seed):
+        with contextlib.suppress(CannotCheckError):
+            subject = _at(begun, options)
+            subject.inferred["start"] = f"{said} came first: no call works before"
+            return subject
     return None
 
 

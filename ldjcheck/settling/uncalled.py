@@ -17,7 +17,7 @@ def with_parts(
     """Return the error with what else could be checked, where the call is not understood."""
     if error.code != "LDJ004":
         return error
-    from ldjcheck.conventions import recognise_conventions
+    from ldjcheck.conventions import densities
 
     where = paths(layer.obj)
     parts = sorted(
@@ -27,12 +27,13 @@ def with_parts(
     hints = []
     method = _own_method(layer.obj)
     known = any("If a method of it" in line for line in error.evidence)
-    if method and not known and options.kind != "model":
+    density = next((name for name, _, _ in densities(layer.obj)), None)
+    if method not in (None, density) and not known and options.kind != "model":
         hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
-    if options.kind != "model" and recognise_conventions(layer.obj, "model"):
-        hints.append("To check its log_prob, say that it is a model: --kind model")
+    if options.kind != "model" and density is not None:
+        hints.append(f"To check its {density}, say that it is a model: --kind model")
     return CannotCheckError(error.code, error.message, (*error.evidence, *hints))
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import re
 import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
@@ -17,7 +19,7 @@ from ldjcheck.targets.sources.notebook.deeds import Doings
 from ldjcheck.targets.sources.source import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from ldjcheck.targets.sources.source import Grounds, Source
 
@@ -78,26 +80,37 @@ def _why_none(
         return "" if is_imported else _why_no_class(name, value, grounds.source)
     if isinstance(node, ast.FunctionDef):
         return None if _is_layer_function(node, grounds, doings) else ""
-    is_layer = not is_no_layer(value) and is_run_like_layer(type(value))
-    return None if is_layer else ""
+    if is_no_layer(value):
+        return ""
+    if is_run_like_layer(type(value)):
+        return None
+    density = _density_of(type(value))
+    return "" if density is None else _as_model(name, density, grounds.source)
 
 
 def _why_no_class(name: str, value: type, source: Source) -> str | None:
     call = _call_of(value)
-    if call is None:
-        if inspect.isfunction(getattr(value, "log_prob", None)):
-            return f"to check its log_prob: {command(source.name, name)} --kind model"
+    density = None if call is not None else _density_of(value)
+    if call is None and density is None:
         return "no flow layer: it is not called, and has no forward"
     if inspect.isabstract(value):
         absent = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
         return f"a base class: {absent} is left to its subclasses"
-    if _is_stub(call):
-        return f"a base class: its {call.__name__} is left to its subclasses"
+    run = call or density
+    if run is not None and _is_stub(run):
+        return f"a base class: its {run.__name__} is left to its subclasses"
     empty = ast.Call(ast.Name(name, ast.Load()), [], [])
     if misfit(value, empty) is not None:
         needs, typed = typed_with_blanks(value, empty)
-        return f"needs {needs}: {command(source.name, typed)}"
-    return None
+        asked = "" if density is None else " --kind model"
+        return f"needs {needs}: {command(source.name, typed)}{asked}"
+    return None if density is None else _as_model(name, density, source)
+
+
+def _as_model(name: str, density: Callable[..., Any], source: Source) -> str:
+    """Return what to type where there is no call, and a density may be a flow's or not."""
+    typed = command(source.name, name)
+    return f"to check its {density.__name__}: {typed} --kind model"
 
 
 def is_run_like_layer(kind: type) -> bool:
@@ -107,7 +120,22 @@ def is_run_like_layer(kind: type) -> bool:
 
 def _call_of(kind: type) -> Callable[..., Any] | None:
     """Return what runs objects of a class; None where nothing does."""
-    for name in _CALLS:
+    return _method_of(kind, _CALLS)
+
+
+def _density_of(kind: type) -> Callable[..., Any] | None:
+    """Return what says how probable a model of this class finds x; or None.
+
+    The distributions of torch are bases of models.
+    """
+    density = _method_of(kind, itertools.chain(*DENSITIES.values()))
+    is_base = density is not None and density.__module__.startswith("torch.")
+    return None if is_base else density
+
+
+def _method_of(kind: type, names: Iterable[str]) -> Callable[..., Any] | None:
+    """Return the first method of these names that is no base class's of torch."""
+    for name in names:
         function = getattr(kind, name, None)
         if inspect.isfunction(function) and not _is_of_torch(function):
             return function

@@ -380,5 +380,37 @@ def test_a_frequent_slip_is_answered_in_a_sentence(call: Any, advice: str) -> No
     assert advice in told, report
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason="here CUDA is no slip")
+@pytest.mark.parametrize("shape", [None, (3,)])
+def test_a_tensor_of_cuda_where_there_is_none_is_the_slip(shape: Any) -> None:
+    class OnCuda(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            scale = torch.full((x.shape[1],), 2.0).to("cuda")
+            return x * scale, scale.log().sum().expand(len(x))
+
+    (finding,) = ldjcheck.check(OnCuda(), shape=shape).findings
+    assert finding.message.startswith("The layer raised AssertionError: Torch not comp")
+    assert "There is no CUDA here: make tensors where the input is" in str(finding)
+    assert "--shape" not in str(finding)
+
+
+def test_a_layer_that_makes_its_parameters_in_the_first_call_is_called_once_before() -> (
+    None
+):
+    class Lazy(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = torch.nn.LazyLinear(4)
+
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return self.linear(x), self.linear.weight.det().abs().log().expand(len(x))
+
+    (finding,) = ldjcheck.check(Lazy()).findings
+    assert "Call it once before, with a batch" in finding.evidence[0]
+    called = Lazy()
+    called(torch.zeros(2, 4))
+    assert ldjcheck.check(called).status == "pass"
+
+
 def _raised(message: str) -> None:
     raise AssertionError(message)

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
+from pathlib import Path
 from xml.etree import ElementTree as Xml
 
+import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from report_runs import DIMS_FACTOR, ERROR, FAIL, MUTATED, PASS, RUN, UNPROVEN, run
@@ -16,6 +19,15 @@ from ldjcheck.report import Style, github, junit, sarif
 PLAIN = Style(color=False, verbosity=0)
 SKIPPED = Skipped(target="deq.py:Base", why="it needs `size`")
 few = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+SCHEMAS = Path(__file__).parent / "schemas"
+COMMAND = re.compile(
+    r"::(error|warning|notice)"
+    r"( (file|line|col|title)=[^:,]*(,(line|col|title)=[^:,]*)*)?::.*"
+)
+"""A workflow command of GitHub: properties without colons and commas, then the message."""
+ALL = run(PASS, FAIL, UNPROVEN, ERROR, skipped=(SKIPPED,))
 
 
 def back(line: int) -> Run:
@@ -58,12 +70,17 @@ def test_what_is_no_pass_fails_the_job_visibly() -> None:
     assert github.render(run(nameless), PLAIN).startswith("::error::coupling.py:")
 
 
+def test_each_line_is_a_command_but_the_last() -> None:
+    *commands, _ = github.render(ALL, PLAIN).splitlines()
+    assert all(COMMAND.fullmatch(command) for command in commands)
+
+
 @pytest.mark.slow
 @few
 @given(run=RUN)
 def test_whatever_is_said_stays_one_command_a_line(run: Run) -> None:
     for line in github.render(run, PLAIN).split("\n")[:-2]:
-        assert line.startswith(("::error", "::warning", "::notice"))
+        assert COMMAND.fullmatch(line)
         assert line.isprintable()
 
 
@@ -112,14 +129,21 @@ def test_mistakes_are_no_failure_of_the_scan() -> None:
     assert [succeeded(code) for code in range(5)] == [True, True, False, True, False]
 
 
+def against_sarif(of: Run) -> None:
+    schema = json.loads((SCHEMAS / "sarif.schema.json").read_text())
+    jsonschema.validate(json.loads(sarif.render(of, PLAIN)), schema)
+
+
+def test_a_log_is_sarif() -> None:
+    against_sarif(ALL)
+    against_sarif(back(48))
+
+
 @pytest.mark.slow
 @few
 @given(run=RUN)
-def test_any_log_points_where_files_have_lines(run: Run) -> None:
-    for result in log(run)["results"]:
-        for place in result.get("locations", ()):
-            region = place["physicalLocation"].get("region", {"startLine": 1})
-            assert region["startLine"] >= 1
+def test_any_log_is_sarif(run: Run) -> None:
+    against_sarif(run)
 
 
 # --- JUnit ------------------------------------------------------------------------------
@@ -141,11 +165,22 @@ def test_each_layer_is_a_test_case() -> None:
     assert "41 +  ldj -= np.log(self.quants) * np.prod(z.shape[1:])" in case[0].text
 
 
+def against_junit(of: Run) -> Xml.Element:
+    xmlschema = pytest.importorskip("xmlschema")
+    text = junit.render(of, PLAIN).encode("utf-8", "replace")
+    xmlschema.XMLSchema(SCHEMAS / "junit.xsd").validate(text.decode())
+    return Xml.fromstring(text)
+
+
+def test_a_document_is_junits() -> None:
+    against_junit(ALL)
+
+
 @pytest.mark.slow
 @few
 @given(run=RUN)
-def test_any_run_is_well_formed_xml(run: Run) -> None:
-    suites = Xml.fromstring(junit.render(run, PLAIN).encode("utf-8", "replace"))
+def test_any_document_is_junits(run: Run) -> None:
+    suites = against_junit(run)
     assert int(suites.get("tests")) == len(run.results) + len(run.skipped)
 
 

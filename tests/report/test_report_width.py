@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import sys
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -9,8 +11,9 @@ import click
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from report_runs import RUN, TEXT
+from report_runs import FAIL, RUN, TEXT, run
 
+from ldjcheck.cli.output import write_reports
 from ldjcheck.report import FORMATS, Style
 from ldjcheck.report.blocks.layout import (
     indented,
@@ -44,12 +47,16 @@ def columns(line: str) -> int:
 
 
 @any_run
-@given(run=RUN, verbosity=st.sampled_from([-1, 0, 1]))
-def test_text_stays_within_80_columns(run: Run, verbosity: int) -> None:
-    text = render(run, Style(color=False, verbosity=verbosity))
+@given(
+    run=RUN,
+    verbosity=st.sampled_from([-1, 0, 1]),
+    width=st.sampled_from([60, 80, 97, 120]),
+)
+def test_text_stays_within_the_page(run: Run, verbosity: int, width: int) -> None:
+    text = render(run, Style(color=False, verbosity=verbosity, width=width))
 
     for line in text.removesuffix("\n").split("\n"):
-        assert columns(line) <= 80, line
+        assert columns(line) <= width, line
         assert line.isprintable()
 
 
@@ -100,3 +107,30 @@ def test_marks_of_a_traceback_stay_under_what_they_mark() -> None:
     marks = " " * line.index("count") + "^^^^^"
     shown = [*indented(line, 80, "  "), *indented(marks, 80, "  ")]
     assert shown == ["  " + line, "  " + marks]
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("page", "columns_told", "used"),
+    [
+        (Terminal, "100", 100),
+        (Terminal, "40", 60),
+        (Terminal, "300", 120),
+        (io.StringIO, "100", 80),
+    ],
+)
+def test_a_terminal_is_filled_and_a_pipe_has_80_columns(
+    monkeypatch: pytest.MonkeyPatch,
+    page: type[io.StringIO],
+    columns_told: str,
+    used: int,
+) -> None:
+    out = page()
+    monkeypatch.setenv("COLUMNS", columns_told)
+    monkeypatch.setattr(sys, "stdout", out)
+    write_reports(run(FAIL), [(FORMATS[0], None)], color="never", verbosity=0)
+    assert max(map(columns, out.getvalue().splitlines())) == used

@@ -76,9 +76,19 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
             "no flow layer: it is not called, and has no forward",
         ),
         (
-            "class Model(nn.Module):\n    def log_prob(self, x): 0",
+            "class Model(nn.Module):\n    def log_prob(self, x): return x.sum(1)",
             "Model",
             "to check its log_prob: ldjcheck flows.py:Model --kind model",
+        ),
+        (
+            "class Model:\n    def nll(self, x): return x.sum(1)\nmodel = Model()",
+            "model",
+            "to check its nll: ldjcheck flows.py:model --kind model",
+        ),
+        (
+            "class Model:\n    def __init__(self, d): 0\n    def bpd(self, x): return x",
+            "Model",
+            "needs d: ldjcheck 'flows.py:Model(d=...)' --kind model",
         ),
     ],
 )  # fmt: skip
@@ -107,6 +117,7 @@ def test_a_name_is_a_candidate_or_is_skipped_for_a_reason(
         "def plot(data): show(data)",
         "def make(*, n): return Layer()",
         "def loop(): return loop()",
+        "import torch\nprior = torch.distributions.Normal(0.0, 1.0)",
     ],
 )
 def test_all_else_is_passed_over_in_silence(write: Write, text: str) -> None:

@@ -190,7 +190,7 @@ def _evidence(
         silent = [p.dims for p in law.points if abs(p.difference) < SOMETHING]
         if silent:
             yield f"at dims {silent[0]} the mistake is invisible"
-        else:
+        elif len(law.points) > 1:
             yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
         if diagnosis.constant:
             yield from _image_cost(law)

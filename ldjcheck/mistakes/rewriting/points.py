@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 _NAMES = 8  # other names that are tried for one name
 _COMPARED = {
-    ast.Lt: ("<", ">"), ast.Gt: (">", "<"), ast.LtE: ("<=", ">="),
-    ast.GtE: (">=", "<="),
+    ast.Lt: ("<", ">", ">="), ast.Gt: (">", "<", "<="), ast.LtE: ("<=", ">=", ">"),
+    ast.GtE: (">=", "<=", "<"),
 }  # fmt: skip
+"""How a comparison is written, turned around, and denied."""
 
 
 def other_names(site: Site) -> Iterator[Change]:
@@ -92,10 +93,12 @@ def other_conditions(site: Site) -> Iterator[Change]:
     """Yield the statement with a condition turned around, or its two outcomes swapped."""
     for node in site.expressions:
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
-            for kind, (old, new) in _COMPARED.items():
+            for kind, (old, turned, denied) in _COMPARED.items():
                 if type(node.ops[0]) is kind:
                     span = site.source.between(node.left, node.comparators[0])
                     text = site.source.at(*span)
+                    # Where the map asks the same, its other branch is what is denied.
+                    new = denied if _is_asked_elsewhere(site, node) else turned
                     if text.count(old) == 1:
                         change = Replacement(
                             site.source.file, *span, text.replace(old, new)
@@ -111,6 +114,13 @@ def other_conditions(site: Site) -> Iterator[Change]:
             if not is_product(site.parent(node)):
                 yield site.put(node, f"~{site.text(node)}", 0.2)
             yield site.put(node, f"(1 - {site.text(node)})", 0.2)
+
+
+def _is_asked_elsewhere(site: Site, node: ast.Compare) -> bool:
+    """Return whether the function has the same comparison in another place."""
+    text = ast.unparse(node)
+    alike = [n for n in site.inside if isinstance(n, ast.Compare)]
+    return sum(ast.unparse(each) == text for each in alike) > 1
 
 
 def _nearest(site: Site, old: str) -> list[str]:

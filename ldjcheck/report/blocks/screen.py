@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
-_GIVEN = ("weights", "inputs")
-"""What is told of a check at the user's own numbers."""
+_GIVEN = ("weights", "inputs", "start")
+"""What is told of what the layer was given beside the probes."""
 ROWS = 28
 """Lines of a layer that is no pass: with a blank line and the summary they are 30."""
 ROWS_OF_A_PASS = 6

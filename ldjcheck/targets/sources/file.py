@@ -116,8 +116,7 @@ def _is_known(name: str) -> bool:
 
 def _import(path: Path, root: Path) -> ModuleType:
     if path.parent != root:
-        name = ".".join(path.relative_to(root).with_suffix("").parts)
-        name = name.removesuffix(".__init__")
+        name = dotted(path, root)
         module = importlib.import_module(name)
         if not path.samefile(str(module.__file__)):
             raise ImportError(f"{name} is already loaded from {module.__file__}")
@@ -129,15 +128,23 @@ def _import(path: Path, root: Path) -> ModuleType:
     return module
 
 
-def empty_module(path: Path) -> ModuleType:
-    """Return the module of a lone file, known to Python by its name; nothing is run.
+def dotted(path: Path, root: Path) -> str:
+    """Return the name of a package's file for an import from the folder `root`."""
+    name = ".".join(path.relative_to(root).with_suffix("").parts)
+    return name.removesuffix(".__init__")
+
+
+def empty_module(path: Path, name: str | None = None) -> ModuleType:
+    """Return the module of a file, known to Python by its name; nothing of it is run.
+
+    A lone file needs no `name`: it goes by its own, unless that is taken (`types.py`).
 
     Raises:
         ImportError: It is no module's file.
     """
-    # It goes by its own name, unless that name is taken (`types.py`).
-    taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
-    name = f"{path.stem}_py" if taken else path.stem
+    if name is None:
+        taken = path.stem in sys.modules or path.stem in sys.stdlib_module_names
+        name = f"{path.stem}_py" if taken else path.stem
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} cannot be imported")

@@ -9,6 +9,7 @@ import inspect
 import os
 import pkgutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
@@ -24,6 +25,15 @@ def accepts(name: str) -> bool:
     """Return whether the name could be a Python module's, and is no notebook's."""
     parts = name.split(".")
     return all(part.isidentifier() for part in parts) and parts[-1] != "ipynb"
+
+
+def file_of(name: str) -> Path | None:
+    """Return the file of a module of the current folder, or None; nothing is run.
+
+    A package is left to Python, as is what is installed.
+    """
+    path = Path.cwd().joinpath(*name.split(".")).with_suffix(".py")
+    return path if accepts(name) and path.is_file() else None
 
 
 def load(name: str, _: Sequence[str] = ()) -> Source:

@@ -1,18 +1,21 @@
-"""Sources given as a Python file that trains, downloads or draws at its top level.
+"""Sources given as a Python file, or its module, that trains, downloads or draws.
 
-An import would do all of that. Only the statements that the target needs are run, as of
-a notebook. What cannot be had so is imported as a whole, as any file is.
+An import would do all of that at its top level. Only the statements that the target needs
+are run, as of a notebook. What cannot be had so is imported as a whole, as any file is.
 """
 
 from __future__ import annotations
 
 import ast
+import importlib
+import os
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.sources import file
+from ldjcheck.targets.sources import file, module
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
 from ldjcheck.targets.sources.notebook.exploring import (
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
 def accepts(name: str) -> bool:
     """Return whether an import of this file would do what a check must not."""
-    opened = _open(name) if file.accepts(name) else None
+    opened = _open(name)
     if opened is None:
         return False  # what is wrong with it is said where files are loaded
     script = opened.script
@@ -53,9 +56,11 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     script, needs = opened.script, needs_of(wanted)
     cut = slice_for(script, needs)
     if any(telling.binds_needed(blocked, needs) for blocked in cut.blocked):
-        return file.load(name, wanted)
+        return opened.whole.load(name, wanted)
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
+        if _is_imported_by_its_package(opened):
+            return opened.whole.load(name, wanted)
         source, skipped = _run(opened, cut)
     notes = telling.notes(cut, skipped, len(script.statements), "file")
     return replace(source, notes=notes)
@@ -70,6 +75,8 @@ def explore(name: str) -> Grounds:
     opened = _open(name)
     assert opened is not None
     with users_fault("LDJ001", f"Looking through {name}"):
+        if _is_imported_by_its_package(opened):
+            return opened.whole.explore(name)
         return grounds_of(opened.script, lambda cut: _run(opened, cut))
 
 
@@ -79,25 +86,33 @@ class _Opened:
     path: Path
     tree: ast.Module
     script: Notebook
+    module: str | None  # the name that it is imported by; a lone file goes by its own
+    whole: SourceKind  # how all of it is run
 
 
 def _open(name: str) -> _Opened | None:
-    """Return the file's statements, as an import would run them; None where it has none.
-
-    A module of a package is left to Python, which runs the package first.
-    """
-    path = Path(name).expanduser().absolute()
+    """Return the file's statements, as an import would run them; None where it has none."""
+    whole = file.KIND if file.accepts(name) else module.KIND
+    path = module.file_of(name)
+    if whole is file.KIND:
+        path = Path(name).expanduser().absolute()
+    if path is None or path.stem == "__init__":
+        return None
     try:
         text = path.read_text(encoding="utf-8")
         tree = ast.parse(text)
     except (OSError, SyntaxError, ValueError):
         return None
-    if file.climbs_to(path, tree) != path.parent:
-        return None
+    known: str | None = name
+    if whole is file.KIND:
+        root = file.climbs_to(path, tree)
+        known = None if root == path.parent else file.dotted(path, root)
     cell = Cell(number=None, file=str(path), text=text)
     nodes = (node for node in tree.body if not _is_main_guard(node))
-    statements = tuple(Statement(cell=cell, node=node) for node in nodes)
-    return _Opened(name=name, path=path, tree=tree, script=Notebook(statements))
+    script = Notebook(tuple(Statement(cell=cell, node=node) for node in nodes))
+    return _Opened(
+        name=name, path=path, tree=tree, script=script, module=known, whole=whole
+    )
 
 
 def _is_main_guard(node: ast.stmt) -> bool:
@@ -111,21 +126,35 @@ def _is_main_guard(node: ast.stmt) -> bool:
     )
 
 
+def _is_imported_by_its_package(opened: _Opened) -> bool:
+    """Run the package that the file is in; return whether that imports the file, too."""
+    if opened.whole is module.KIND:
+        sys.path.insert(0, os.getcwd())
+    else:
+        file.importable(opened.path, opened.tree)
+    package = (opened.module or "").rpartition(".")[0]
+    if package:
+        importlib.import_module(package)
+    return bool(package) and opened.module in sys.modules
+
+
 def _run(opened: _Opened, cut: Slice) -> tuple[Source, list[tuple[Part, str]]]:
     """Return the source after running the slice, and what raised and was left out."""
-    file.importable(opened.path, opened.tree)
-    module = file.empty_module(opened.path)
+    own = file.empty_module(opened.path, opened.module)
+    package, _, last = own.__name__.rpartition(".")
+    if package:  # as an import leaves it
+        setattr(sys.modules[package], last, own)
     skipped: list[tuple[Part, str]] = []
     run_in_module(
         cut.parts,
-        module,
+        own,
         future_flags(opened.script.statements),
         lambda part, why: skipped.append((part, why)),
     )
     source = Source(
         name=opened.name,
-        namespace=vars(module),
-        module=module.__name__,
+        namespace=vars(own),
+        module=own.__name__,
         file=opened.path,
         known=opened.script.bound,
         layers=tuple(layer_classes(opened.script)),

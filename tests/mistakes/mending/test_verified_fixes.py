@@ -46,6 +46,24 @@ MISTAKES = {
         """,
         ["ldj += math.log(3) * z[0].numel()"],
     ),
+    "condition of the other branch": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                y = torch.where(x >= 0, x, 0.3 * x)
+                return y, (x >= 0).sum(dim=1) * math.log(0.3)
+        """,
+        ["return y, (x < 0).sum(dim=1) * math.log(0.3)"],
+    ),
+    "condition turned around": (
+        """
+        class Layer(nn.Module):
+            def forward(self, x):
+                y = torch.where(x < 0, 0.3 * x, x)
+                return y, (x > 0).sum(dim=1) * math.log(0.3)
+        """,
+        ["return y, (x < 0).sum(dim=1) * math.log(0.3)"],
+    ),
     "mean over the batch and the dims": (
         """
         class Layer(nn.Module):

@@ -52,6 +52,29 @@ def test_only_what_the_target_needs_is_run(write: Write, harm: str, expr: str) -
     assert "skipped the rest" in layer.inferred[0][1]
 
 
+@pytest.mark.parametrize("name", ["trains", "kit.trains", "bare.trains"])
+def test_a_module_is_run_as_its_file_is(write: Write, name: str) -> None:
+    text = HEAD
+    if "." in name:
+        text = text.replace("rate = 3", "from .sizes import rate")
+        write(name.replace("trains", "sizes").replace(".", "/") + ".py", "rate = 3")
+    if "kit" in name:
+        write("kit/__init__.py", "")
+    write(name.replace(".", "/") + ".py", text + "for epoch in range(10**9):\n" + NEVER)
+    layer = load_layer(parse_target(f"{name}:flow"))
+    assert layer.obj.forward(1) == (1, pytest.approx(1.0986122886681098))
+    assert type(layer.obj).__module__ == name
+    assert sys.modules[name].flow is layer.obj
+    assert find_layers(name).candidates == ("Layer", "flow")
+
+
+def test_a_module_that_its_package_imports_is_run_with_it(write: Write) -> None:
+    write("whole/__init__.py", "from whole.trains import flow")
+    write("whole/trains.py", HEAD + "def train():\n" + NEVER + "rounds.append(train)\n")
+    layer = load_layer(parse_target("whole.trains:flow"))
+    assert layer.obj is sys.modules["whole"].flow
+
+
 def test_a_source_alone_that_trains_is_looked_through(write: Write) -> None:
     write("trains.py", HEAD + "for epoch in range(10**9):\n" + NEVER)
     assert find_layers("trains.py").candidates == ("Layer", "flow")

@@ -1,0 +1,95 @@
+"""Layers that want a batch of data before their first call: `layer.initialize(x)`.
+
+Their calls raise, whatever they are given, until a method of theirs has had data. It is not
+told by its name: it takes one argument, of data, and returns nothing; and once it was
+called, the layer runs.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
+from ldjcheck.running.snapshot.isolation import copied
+from ldjcheck.targets.build import DATA_NAMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ldjcheck.records import Layer, Shape
+
+_SAMPLES = 64
+_MOST = 3  # methods that are tried
+_NO_START = {"forward", *INVERSE_METHODS, *(n for s in DENSITIES.values() for n in s)}
+_TRAINS = {"backward", "step", "zero_grad"}
+
+
+def started(
+    layer: Layer, shapes: tuple[Shape, ...], seed: int
+) -> Iterator[tuple[Layer, str]]:
+    """Yield the layer after each start it may want, and what was called.
+
+    Data are standard normal, at the first of the shapes that the method takes.
+    """
+    for name in _starters(layer.obj):
+        for shape in shapes:
+            begun = _begun(_twin(layer), name, shape, seed)
+            if begun is not None:
+                rebuild = layer.rebuild
+                again = None if rebuild is None else _again(rebuild, name, shape, seed)
+                said = f"{name}(x) on {_SAMPLES} samples of {shape}"
+                yield replace(layer, obj=begun, rebuild=again), said
+                break
+
+
+def _again(
+    rebuild: Callable[[], Any], name: str, shape: Shape, seed: int
+) -> Callable[[], Any]:
+    return lambda: _begun(rebuild(), name, shape, seed)
+
+
+def _twin(layer: Layer) -> Any:
+    """Return a layer that may be started; None where it can be neither copied nor built."""
+    try:
+        return copied(layer.obj)
+    except Exception:  # the layer's own copying may fail anyhow
+        return None if layer.rebuild is None else layer.rebuild()
+
+
+def _begun(obj: Any, name: str, shape: Shape, seed: int) -> Any:
+    """Return the object after a method of it was given data; None where that raises."""
+    if obj is None:
+        return None
+    torch.default_generator.manual_seed(seed)
+    np.random.seed(seed)
+    random.seed(seed)
+    x = torch.randn(_SAMPLES, *shape)
+    try:
+        returned = getattr(obj, name)(x)
+    except Exception:  # the user's own code may raise anything
+        return None
+    return obj if returned is None or returned is obj else None
+
+
+def _starters(obj: Any) -> tuple[str, ...]:
+    """Return methods that take data alone and do not train; likely ones come first."""
+    found = [name for name in method_names(obj) if _may_start(obj, name)]
+    return tuple(sorted(found, key=lambda name: "init" not in name)[:_MOST])
+
+
+def _may_start(obj: Any, name: str) -> bool:
+    if name.startswith("_") or name in _NO_START:
+        return False
+    method = getattr(obj, name, None)
+    signature = signature_of(method) if callable(method) else None
+    if signature is None or len(signature.required) != 1:
+        return False
+    code = getattr(method, "__code__", None)
+    trains = code is not None and bool(_TRAINS & set(code.co_names))
+    return signature.required[0] in (*DATA_NAMES, "batch") and not trains
