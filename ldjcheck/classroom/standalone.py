@@ -93,7 +93,7 @@ def load(text: str, name: str, file: str = "layer.py") -> Any:
     Python is given the lines, for tracebacks and for whoever asks for the source.
     """
     linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
-    module = types.ModuleType(file.removesuffix(".py"))
+    module = types.ModuleType(f"{file} of a lesson")  # it hides none of the user's
     module.__file__ = file
     sys.modules[module.__name__] = module  # where a class is looked for
     exec(compile(text, file, "exec"), vars(module))

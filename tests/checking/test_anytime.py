@@ -302,8 +302,8 @@ class Dense(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         CLOCK.nap()
-        ldj = torch.linalg.slogdet(self.linear.weight)[1]
-        return Slowly.apply(self.linear(x)), ldj.expand(len(x))
+        ldj = torch.linalg.slogdet(torch.eye(400) + self.linear.weight)[1]
+        return x + Slowly.apply(self.linear(x)), ldj.expand(len(x))
 
 
 def test_what_all_of_a_jacobian_would_take_is_told_before_it_is_begun() -> None:
