@@ -190,9 +190,11 @@ def _too_small(side: Side) -> Tensor:
     """Return of which samples a factor of the volume is beyond what float32 holds at all.
 
     Its logarithm is infinite there, whatever the code does to take it. The factor is that
-    of a row or a column where dims are mixed after it or before it.
+    of a row or a column where dims are mixed after it or before it. Where neither is known,
+    as of a flow that was added up over its parts, it may be so.
     """
-    beyond = torch.zeros(len(side.x), dtype=torch.bool)
+    unknown = side.exact.shares is None and side.exact.jacobian is None
+    beyond = torch.full((len(side.x),), unknown)
     if side.exact.shares is not None:
         beyond |= (side.exact.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
     if side.exact.jacobian is not None:
