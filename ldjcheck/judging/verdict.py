@@ -176,7 +176,8 @@ def _judged(
         off = (side.said.ldj - side.exact.ldj)[good].abs()
         off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
         allowed = side.exact.allowed[good]
-        blurred = allowed > hides_mistakes(side.dims)  # rounding says that it is right
+        # Rounding alone says that these are right.
+        blurred = (allowed > hides_mistakes(side.dims)) & (off <= allowed)
         pairs = zip(blurred.tolist(), off.tolist(), allowed.tolist(), strict=True)
         numbers += [(not hidden, apart, within) for hidden, apart, within in pairs]
         apart = bool((off > allowed).any())
