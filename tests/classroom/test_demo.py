@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -28,6 +29,7 @@ LESSONS = [
 LIVE = [lesson for lesson in LESSONS if lesson.animal]
 BY_CODE = {"ids": lambda lesson: lesson.code}
 PATIENCE = 3.0  # seconds beyond importing torch
+OF_AN_IMPORT = 1.6  # times as long as torch takes to import, where that is slow
 
 
 def shown(*words: str) -> str:
@@ -63,12 +65,27 @@ def test_a_lesson_shows_its_mistake_and_the_sound_twin(lesson: Lesson) -> None:
         assert re.search(r"Its sound twin, \w+: PASS", text)
 
 
+@pytest.fixture(scope="module")
+def patience() -> float:
+    """Return the CPU seconds that a lesson may take, more on a machine that is slow.
+
+    What the first lesson imports was imported before.
+    """
+    shown("LDJ101")
+    before = os.times()
+    subprocess.run([sys.executable, "-c", "import torch"], check=True)
+    after = os.times()
+    spent = after.children_user - before.children_user
+    spent += after.children_system - before.children_system
+    return max(PATIENCE, OF_AN_IMPORT * spent)
+
+
 @pytest.mark.slow  # what is measured is this machine, too
 @pytest.mark.parametrize("lesson", LIVE, **BY_CODE)
-def test_a_lesson_is_over_in_three_seconds(lesson: Lesson) -> None:
+def test_a_lesson_is_over_in_three_seconds(lesson: Lesson, patience: float) -> None:
     started = time.thread_time()
     shown(lesson.code)
-    assert time.thread_time() - started < PATIENCE
+    assert time.thread_time() - started < patience
 
 
 TOLD = [lesson for lesson in LESSONS if not lesson.animal]
