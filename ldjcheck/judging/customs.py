@@ -8,7 +8,6 @@ differs from its neighbours has not.
 from __future__ import annotations
 
 import inspect
-import itertools
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     Form = Literal["column", "entries"]
 
-_MOST_SIZES = 4  # that a class is built of
-_FEW = 2  # of what there may be any number of
 _MOST = 12  # of a source's layers that are asked; each is a check of values
 
 
@@ -45,8 +42,7 @@ def customary(
         return None
     # as anybody would check them, within the time that this check has
     plain = Options(seed=options.seed, timeout=subject.bench.options.timeout)
-    size = next(iter(subject.bench.shape), 1)
-    why = _agreed(subject.layer.obj, size, form, plain)
+    why = _agreed(subject.layer.obj, form, plain)
     return None if why is None else _as_agreed(subject, form, why)
 
 
@@ -86,9 +82,9 @@ class _Neighbour:
     plain: bool  # one number for all samples goes with every form
 
 
-def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
+def _agreed(layer: Any, form: Form, options: Options) -> str | None:
     """Return why the form is the custom of the layer's source; None if it is not."""
-    found = list(_neighbours(layer, size, options))
+    found = list(_neighbours(layer, options))
     callers = [each for each in found if each.calls and each.form != form]
     if any(not each.right for each in callers):
         return None
@@ -102,12 +98,12 @@ def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
     return f"so do the other layers of its source: {names}"
 
 
-def _neighbours(layer: Any, size: int, options: Options) -> Iterator[_Neighbour]:
+def _neighbours(layer: Any, options: Options) -> Iterator[_Neighbour]:
     """Yield what the other layers of a source, and the densities in it, come to."""
     from ldjcheck.conventions import densities
 
     asked = 0
-    for name, other in _built(layer, size):
+    for name, other in _built(layer):
         calls = any(type(item) is type(layer) for item in reachable(other))
         ways = [("", options)]
         if calls and any(densities(other)):
@@ -151,7 +147,7 @@ def _came_to(
     )
 
 
-def _built(layer: Any, size: int) -> Iterator[tuple[str, Any]]:
+def _built(layer: Any) -> Iterator[tuple[str, Any]]:
     """Yield the other layers of the layer's source: instances, and classes built anew."""
     home = type(layer).__module__
     if home.startswith(("torch.", "builtins")):
@@ -166,7 +162,7 @@ def _built(layer: Any, size: int) -> Iterator[tuple[str, Any]]:
             if own and is_run_like_layer(kind):
                 yield name, value
         elif value.__module__ == home and value is not type(layer):
-            made = _made(value, layer, size)
+            made = _made(value)
             if made is not None:
                 yield name, made
 
@@ -181,11 +177,8 @@ def _namespace(layer: Any) -> Mapping[str, Any]:
     return vars(sys.modules.get(type(layer).__module__, inspect))
 
 
-def _made(kind: type, layer: Any, size: int) -> Any:
-    """Return an object of a class; None where it is not known what it needs.
-
-    What needs arguments may be a caller: built of sizes, or of layers, it holds such a layer.
-    """
+def _made(kind: type) -> Any:
+    """Return an object of a class that needs no arguments; None where it does."""
     if not is_run_like_layer(kind) and not hasattr(kind, "log_prob"):
         return None
     try:
@@ -195,36 +188,9 @@ def _made(kind: type, layer: Any, size: int) -> Any:
             if parameter.default is parameter.empty
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
-        if not needed:
-            return kind()
+        return None if needed else kind()
     except Exception:  # the user's own constructors may raise anything
         return None
-    for given in _arguments(len(needed), layer, size):
-        try:
-            made = kind(*given)
-            held = [item for item in reachable(made) if type(item) is type(layer)]
-        except Exception:  # likewise
-            continue
-        if held and all(_is_like(item, layer) for item in held):
-            return made
-    return None
-
-
-def _arguments(count: int, layer: Any, size: int) -> Iterator[tuple[Any, ...]]:
-    """Yield what a class may be built of that calls such a layer."""
-    if count == 1:
-        yield ([layer],)
-    if count <= _MOST_SIZES:
-        yield from itertools.product((size, _FEW), repeat=count)
-
-
-def _is_like(item: Any, layer: Any) -> bool:
-    """Return whether another layer of the class has as many numbers of each kind."""
-    mine, other = (
-        [tuple(p.shape) for p in getattr(each, "parameters", tuple)()]
-        for each in (layer, item)
-    )
-    return mine == other
 
 
 def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:
