@@ -87,8 +87,9 @@ def measure_direction(
             given=given,
         ),
     )
-    long = direction == "inverse" and base.operations > _LONG
-    if behaviour and not long:
+    if direction == "inverse" and base.operations > _LONG:
+        behaviour = False  # nor is anything concluded from it
+    if behaviour:
         seen = behaviour_of(runner, direction, x, frozen, base, watch, dtype)
         measured = replace(measured, behaviour=seen)
     if reported is not None and runner.calls.accumulates:

@@ -123,9 +123,8 @@ class Bench:
     same_context: bool = False  # all samples have one, and no one of its own
     padded: bool = False  # masks leave out the end of all samples but the first
     mixed: bool = False  # masks are zeros and ones by turns, and not ones alone
-    sized: Mapping[Counted, Axes] = field(
-        default_factory=dict
-    )  # held numbers that are sizes
+    # Whole numbers that the layer holds, and whose sizes they are.
+    sized: Mapping[Counted, Axes] = field(default_factory=dict)
     there_and_back: bool = False  # the first call of the way back starts it, too
     masters: dict[Hashable, _Master] = field(
         default_factory=dict, compare=False, repr=False

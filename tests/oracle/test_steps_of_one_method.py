@@ -95,7 +95,7 @@ def test_what_goes_past_a_step_is_not_left_out(size: float) -> None:
 
 
 def test_a_point_whose_first_axis_is_not_the_batch_is_no_step() -> None:
-    """Three channels, and three samples: what is exchanged looks like a batch."""
+    """Two channels, and two samples: what is exchanged looks like a batch."""
 
     def f(x: Tensor) -> Tensor:
         mixed = through_a_network(x)

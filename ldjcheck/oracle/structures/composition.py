@@ -135,20 +135,23 @@ def composed(
     return _summed(products, known, order, wanted)
 
 
-def _solutions(part: Part, wanted: Wanted) -> list[Determinant]:
+def _solutions(
+    part: Part, wanted: Wanted, points: list[Point] | None = None
+) -> list[Determinant]:
     """Return what is known of a part, or of all that it is made of; nothing where a bit is not.
 
-    All of its entries are worked out where nothing else serves.
+    `points` are those that all of it goes through, where they are known. All of its entries
+    are worked out where nothing else serves.
     """
-    if len(part.places) < _MANY:
-        found = _solved(part, wanted)
-        return [] if found is None else [found]
-    found = _solved(part, replace(wanted, entries=False))
-    if found is not None:
-        return [found]
-    within = _between_waypoints(part, waypoints(part.start, part.end), wanted)
-    if within:
-        return within
+    if len(part.places) >= _MANY:
+        found = _solved(part, replace(wanted, entries=False))
+        if found is not None:
+            return [found]
+        if points is None:
+            points = waypoints(part.start, part.end)
+        within = _between_waypoints(part, points, wanted)
+        if within:
+            return within
     found = _solved(part, wanted)
     return [] if found is None else [found]
 
@@ -166,19 +169,10 @@ def _between_waypoints(
     )
     for start, end, inner in ends:
         half = _between(part, start, end, part.places)
-        if half is None:
+        known = [] if half is None else _solutions(half, wanted, inner)
+        if not known:
             return []
-        known = _solved(half, replace(wanted, entries=False))
-        if known is not None:
-            found.append(known)
-            continue
-        within = _between_waypoints(half, inner, wanted)
-        if not within:
-            last = _solved(half, wanted)
-            within = [] if last is None else [last]
-        if not within:
-            return []
-        found += within
+        found += known
     return found
 
 
