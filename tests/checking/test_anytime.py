@@ -210,10 +210,9 @@ def test_there_is_a_verdict_within_a_fifth_of_the_time(layer: type[nn.Module]) -
     limit = Deadline(seconds=5 * calls * NAP)
     target = Layer(target="layer", name="layer", obj=layer())
     result = checking.check_layer(target, Options(timeout=limit), tell=tell)
-    first, status = times[0]
-    assert first <= limit.seconds / 5
+    by_then = [status for at, status in times if at <= limit.seconds / 5]
     wanted = "unproven" if layer is Coupling else "fail"  # so far
-    assert status == wanted
+    assert by_then[-1:] == [wanted]
     assert result.status in ("pass", "fail")
 
 
