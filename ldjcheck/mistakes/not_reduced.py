@@ -34,8 +34,8 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             continue  # an entry per sample, or per pair of them: that is LDJ201
         summed = "all its entries"  # which are those of any sample
         if shape[:1] == (config.batch,):
-            axes = ", ".join(str(axis) for axis in range(1, len(shape)))
-            summed = f"axes {axes}"
+            axes = [str(axis) for axis in range(1, len(shape))]
+            summed = f"{'axis' if len(axes) == 1 else 'axes'} {', '.join(axes)}"
         right = "right on every sample"
         if verdict.mismatched:
             right = "still wrong, which is a mistake of its own"

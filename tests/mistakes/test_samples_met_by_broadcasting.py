@@ -79,5 +79,5 @@ class HalfConstant(HalfUnsummed):
 def test_as_many_parts_as_samples_are_no_pairs(layer: type[nn.Module]) -> None:
     (finding,) = ldjcheck.check(layer(), shape=(6,)).findings
     assert finding.code == "LDJ202"
-    said = "summed over axes 1 it is right on every sample"
+    said = "summed over axis 1 it is right on every sample"
     assert finding.evidence[0].startswith(said)
