@@ -7,25 +7,34 @@ differs from its neighbours has not.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import itertools
 import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+from torch import Tensor
+
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import reachable
 from ldjcheck.judging.measurement import compared
+from ldjcheck.profiling import heard_by
 from ldjcheck.records import Layer, Options
+from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.survey import is_run_like_layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
 
     from ldjcheck.records import Comparison, Side
     from ldjcheck.settling.subject import Subject
 
     Form = Literal["column", "entries"]
 
+_MOST_SIZES = 4  # that a class is built of
+_FEW = 2  # of what there may be any number of
 _MOST = 12  # of a source's layers that are asked; each is a check of values
 
 
@@ -42,7 +51,8 @@ def customary(
         return None
     # as anybody would check them, within the time that this check has
     plain = Options(seed=options.seed, timeout=subject.bench.options.timeout)
-    why = _agreed(subject.layer.obj, form, plain)
+    size = next(iter(subject.bench.shape), 1)
+    why = _agreed(subject.layer.obj, size, form, plain)
     return None if why is None else _as_agreed(subject, form, why)
 
 
@@ -82,9 +92,9 @@ class _Neighbour:
     plain: bool  # one number for all samples goes with every form
 
 
-def _agreed(layer: Any, form: Form, options: Options) -> str | None:
+def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
     """Return why the form is the custom of the layer's source; None if it is not."""
-    found = list(_neighbours(layer, options))
+    found = list(_neighbours(layer, size, options))
     callers = [each for each in found if each.calls and each.form != form]
     if any(not each.right for each in callers):
         return None
@@ -98,29 +108,43 @@ def _agreed(layer: Any, form: Form, options: Options) -> str | None:
     return f"so do the other layers of its source: {names}"
 
 
-def _neighbours(layer: Any, options: Options) -> Iterator[_Neighbour]:
+def _neighbours(layer: Any, size: int, options: Options) -> Iterator[_Neighbour]:
     """Yield what the other layers of a source, and the densities in it, come to."""
     from ldjcheck.conventions import densities
 
-    asked = 0
-    for name, other in _built(layer):
-        calls = any(type(item) is type(layer) for item in reachable(other))
-        ways = [("", options)]
-        if calls and any(densities(other)):
-            ways.append((f"{name}'s density", replace(options, kind="model")))
-        for called, way in ways:
-            if asked == _MOST:
-                return
-            asked += 1
-            seen = _came_to(called or name, other, way, calls=calls)
-            if seen is not None:
-                yield seen
+    asked = itertools.count()
+    for name, candidates in _built(layer, size):
+        for other in candidates:
+            held = any(type(item) is type(layer) for item in reachable(other))
+            wanted = type(layer) if held else None
+            ways = [(name, options)]
+            if held and any(densities(other)):
+                ways.append((f"{name}'s density", replace(options, kind="model")))
+            # a candidate is asked only where the one before did not run
+            seen = [
+                _came_to(called, other, way, wanted)
+                for called, way in ways
+                if next(asked) < _MOST
+            ]
+            if any(seen):
+                yield from filter(None, seen)
+                break
 
 
 def _came_to(
-    name: str, layer: Any, options: Options, *, calls: bool
+    name: str, layer: Any, options: Options, held: type | None
 ) -> _Neighbour | None:
-    """Return what a neighbour came to; None where it is no flow layer, or does not run."""
+    """Return what a neighbour came to; None where it is no flow layer, or does not run.
+
+    Of one that was `held` a layer of the class in question, none either where that layer
+    was not run: its total is then none of that layer's.
+    """
+    run: list[bool] = []
+
+    def hears(frame: FrameType, event: str, result: Any) -> None:
+        if held is not None and not run and event == "return":
+            run.extend([True] * _is_run_by(held, type(layer), frame, result))
+
     from ldjcheck.settling.subject import settle_layer
 
     typed = Layer(target=name, name=name, obj=layer)
@@ -128,11 +152,12 @@ def _came_to(
         subject = settle_layer(typed, options)
         if subject.layer.obj is not layer:
             return None
-        comparison = compared(subject, options, values_alone=True)
+        with heard_by(hears):
+            comparison = compared(subject, options, values_alone=True)
     except CannotCheckError:
         return None
-    verdict = comparison.forward
-    if not verdict.usable:
+    verdict, calls = comparison.forward, bool(run)
+    if not verdict.usable or (held is not None and not calls):
         return None
     shape = verdict.usable[0][1].said.ldj_shape
     right = not verdict.mismatched and verdict.check.status in ("pass", "fail")
@@ -147,7 +172,30 @@ def _came_to(
     )
 
 
-def _built(layer: Any) -> Iterator[tuple[str, Any]]:
+def _is_run_by(kind: type, caller: type, frame: FrameType, result: Any) -> bool:
+    """Return whether a method of such a layer, run by its caller, returns a tensor."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return (
+        any(isinstance(part, Tensor) for part in parts)
+        and is_users(frame.f_code.co_filename)
+        and type(_first_argument(frame)) is kind
+        and any(type(_first_argument(each)) is caller for each in _around(frame))
+    )
+
+
+def _first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _around(frame: FrameType) -> Iterator[FrameType]:
+    outer = frame.f_back
+    while outer is not None:
+        yield outer
+        outer = outer.f_back
+
+
+def _built(layer: Any, size: int) -> Iterator[tuple[str, Iterable[Any]]]:
     """Yield the other layers of the layer's source: instances, and classes built anew."""
     home = type(layer).__module__
     if home.startswith(("torch.", "builtins")):
@@ -160,11 +208,9 @@ def _built(layer: Any) -> Iterator[tuple[str, Any]]:
             kind = type(value)
             own = kind.__module__ == home and id(value) not in held
             if own and is_run_like_layer(kind):
-                yield name, value
+                yield name, [value]
         elif value.__module__ == home and value is not type(layer):
-            made = _made(value)
-            if made is not None:
-                yield name, made
+            yield name, _made(value, layer, size)
 
 
 def _namespace(layer: Any) -> Mapping[str, Any]:
@@ -177,20 +223,37 @@ def _namespace(layer: Any) -> Mapping[str, Any]:
     return vars(sys.modules.get(type(layer).__module__, inspect))
 
 
-def _made(kind: type) -> Any:
-    """Return an object of a class that needs no arguments; None where it does."""
+def _made(kind: type, layer: Any, size: int) -> Iterator[Any]:
+    """Yield objects of a class; none where it is not known what it needs.
+
+    What needs arguments may be a caller: built of sizes, or of layers, it holds such a layer.
+    """
     if not is_run_like_layer(kind) and not hasattr(kind, "log_prob"):
-        return None
-    try:
+        return
+    with contextlib.suppress(Exception):  # a user's own constructor may raise anything
         needed = [
             parameter
             for parameter in inspect.signature(kind).parameters.values()
             if parameter.default is parameter.empty
             and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
         ]
-        return None if needed else kind()
-    except Exception:  # the user's own constructors may raise anything
-        return None
+        if not needed:
+            made = kind()
+            yield made
+            return
+        for given in _arguments(len(needed), layer, size):
+            with contextlib.suppress(Exception):
+                made = kind(*given)
+                if any(type(item) is type(layer) for item in reachable(made)):
+                    yield made
+
+
+def _arguments(count: int, layer: Any, size: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what a class may be built of that calls such a layer."""
+    if count == 1:
+        yield ([layer],)
+    if count <= _MOST_SIZES:
+        yield from itertools.product((_FEW, size), repeat=count)
 
 
 def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:

@@ -78,6 +78,48 @@ class Model(nn.Module):
         return (normal.log_prob(z) SIGN self.scale.log_det(x)).sum(dim=1)
 """
 
+SIZED = """
+class Model(nn.Module):
+    def __init__(self, count, size):
+        super().__init__()
+        self.scales = nn.ModuleList([Scale() for _ in range(count)])
+        self.shift = nn.Parameter(torch.zeros(size))
+    def forward(self, x):
+        total = 0
+        for scale in self.scales:
+            x, ldj = scale(x + self.shift)
+            total = total + ldj
+        return x, total
+    def log_prob(self, x):
+        z, ldj = self(x)
+        return (torch.distributions.Normal(0.0, 1.0).log_prob(z) SIGN ldj).sum(dim=1)
+"""
+
+CHAIN = """
+class Chain(nn.Module):
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = nn.ModuleList(steps)
+    def forward(self, x):
+        total = 0
+        for step in self.steps:
+            x, ldj = step(x)
+            total = total + ldj.sum(dim=1)
+        return x, total
+"""
+
+COUNTED = """
+class Deep(nn.Module):
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+        self.scale = nn.Parameter(torch.tensor(0.2))
+    def forward(self, x):
+        if not self.steps:
+            return x, x.new_zeros(len(x))
+        return x * self.scale.exp(), self.scale * x[0].numel() * x.new_ones(len(x))
+"""
+
 TOTALS = """
 class Scale(nn.Module):
     def __init__(self):
@@ -112,12 +154,25 @@ AGREED = {
         COLUMN + FLOW.replace("START", "0").replace("RETURNED", ".squeeze(1)"),
         "LDJ201",
     ),
+    "entries, a model of some size right": (
+        ENTRIES + SIZED.replace("SIGN", "+"),
+        "LDJ202",
+    ),
+    "entries, a chain of layers right": (ENTRIES + CHAIN, "LDJ202"),
     "a method, its density right": (METHOD + DENSITY.replace("SIGN", "+"), "LDJ202"),
 }
 
 NOT_AGREED = {
     "entries alone": (ENTRIES, "LDJ202"),
     "entries, its neighbour summed": (ENTRIES + SINH_SUMMED, "LDJ202"),
+    "entries, a class that only counts its layers right": (
+        ENTRIES + COUNTED,
+        "LDJ202",
+    ),
+    "entries, a model of some size wrong": (
+        ENTRIES + SIZED.replace("SIGN", "-"),
+        "LDJ202",
+    ),
     "a column, its flow wrong": (
         COLUMN + FLOW.replace("START", "torch.zeros(len(x))").replace("RETURNED", ""),
         "LDJ201",
