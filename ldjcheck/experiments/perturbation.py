@@ -299,14 +299,16 @@ def is_wrong(measured: Sides) -> bool:
 def _proves_back(measured: Sides) -> bool:
     """Return whether rounding leaves the ldj of the way back no room, if it reports one.
 
-    One that raises may do so at images that lie where the map has come to its end.
+    One that raises may do so at images that lie where the map has come to its end; and
+    nothing is proved of one that nothing exact was asked of there.
     """
     inverse = measured.inverse
     if inverse.said.raised:
         return False
     if inverse.said.ldj is None:
         return True
-    return _leaves_no_room(inverse)
+    unasked = inverse.exact.ldj is None and measured.forward.exact.ldj is not None
+    return not unasked and _leaves_no_room(inverse)
 
 
 def _proves(measured: Sides) -> bool:

@@ -32,6 +32,7 @@ NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
 _NEARLY = (
     1e-2  # of the exact value: a solver's own derivative, however early it stopped
 )
+_STEEP = 1e6  # a slope: what is singular without being steep is another matter
 _PER_DIM = 10.0  # nats by which a residual of 1 moves the ldj
 
 
@@ -44,7 +45,7 @@ def way_back(runner: Runner, y: Tensor, forward: Side, bench: Bench) -> Side:
     of many dims, nothing exact is asked there.
     """
     there = None
-    if forward.answered and forward.dims >= LARGE and _is_flat(forward):
+    if forward.answered and (_is_flat(forward) or _is_beyond_numbers(forward)):
         return measured_side(runner, "inverse", y, bench, said_alone=True)
     if runner.calls.departures:
         noise = given_back(runner, forward.x, y) if forward.answered else None
@@ -82,7 +83,23 @@ def _shown_to_undo(
 def _is_flat(forward: Side) -> bool:
     """Return whether the map is singular at every sample, as far as numbers go."""
     exact = forward.exact.ldj
-    return exact is not None and bool((exact == -torch.inf).all())
+    large = forward.dims >= LARGE
+    return large and exact is not None and bool((exact == -torch.inf).all())
+
+
+def _is_beyond_numbers(forward: Side) -> bool:
+    """Return whether no digit of a way back would be left at any of the samples.
+
+    A deep flow whose parameters were moved too far is so steep.
+    """
+    jacobian = forward.exact.jacobian
+    if jacobian is None or not forward.exact.is_square or forward.exact.ldj is None:
+        return False
+    if not bool(jacobian.isfinite().all()):
+        return True
+    sizes = torch.linalg.svdvals(jacobian)
+    steep = sizes.amax(1) * torch.finfo(jacobian.dtype).eps
+    return bool(((sizes.amin(1) <= steep) & (sizes.amax(1) > _STEEP)).all())
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:
