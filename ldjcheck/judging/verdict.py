@@ -166,6 +166,7 @@ def _judged(
     mismatched, unanchored, ill = False, False, False
     numbers: list[tuple[bool, float, float]] = [(False, 0.0, 0.0)]
     shown = first if singular else None
+    bounds: list[float] = []  # of the first samples, but for those that tell nothing
     failing: list[Shape] = []
     for _, side, good in usable:
         if side.said.ldj is None:  # its form is broken there, which is a fault
@@ -179,7 +180,10 @@ def _judged(
         # Rounding alone says that these are right.
         blurred = (allowed > hides_mistakes(side.dims)) & (off <= allowed)
         pairs = zip(blurred.tolist(), off.tolist(), allowed.tolist(), strict=True)
-        numbers += [(not hidden, apart, within) for hidden, apart, within in pairs]
+        here = [(not hidden, apart, within) for hidden, apart, within in pairs]
+        numbers += here
+        if side is first:
+            bounds = [within for telling, _, within in here if telling]
         apart = bool((off > allowed).any())
         unanchored |= not side.exact.anchored
         if apart and side.exact.anchored:
@@ -208,7 +212,7 @@ def _judged(
     return Verdict(
         direction=direction,
         check=replace(
-            _with_worst(ldj_check(shown or first, status, worst), within),
+            _with_worst(ldj_check(shown or first, status, worst), within, bounds),
             smallest_failing=min(failing, key=math.prod, default=None),
         ),
         usable=usable,
@@ -222,13 +226,18 @@ def _judged(
     )
 
 
-def _with_worst(check: Check, allowed: float) -> Check:
-    """Return a check that does not hold the worst sample of all to what another is allowed."""
+def _with_worst(check: Check, allowed: float, bounds: list[float]) -> Check:
+    """Return a check that does not hold the worst sample of all to what another is allowed.
+
+    `allowed` is what that sample is; `bounds` are those of the check's own samples that
+    tell something, if any does.
+    """
     assert check.tolerance is not None
     assert check.worst is not None
-    if check.status == "fail" or check.worst <= check.tolerance:
+    if check.status == "fail":
         return check
-    return replace(check, tolerance=max(check.tolerance, allowed))
+    own = max(bounds, default=check.tolerance)
+    return replace(check, tolerance=own if check.worst <= own else max(own, allowed))
 
 
 def _hides(allowed: Tensor, dims: int) -> bool:

@@ -278,6 +278,24 @@ def test_a_map_proved_to_keep_volumes_passes_with_zero(layer: Any) -> None:
     assert report.checks[0].worst == pytest.approx(0, abs=1e-12)
 
 
+class Sigmoid(nn.Module):
+    def forward(self, x: Tensor) -> Pair:
+        log_slope = nn.functional.logsigmoid(x) + nn.functional.logsigmoid(-x)
+        return x.sigmoid(), log_slope.sum(dim=1)
+
+
+def test_a_pass_tells_the_numbers_of_samples_that_rounding_leaves_alone() -> None:
+    """Out where the slope is lost to rounding, no difference means anything."""
+    told = torch.tensor([[0.1, -0.4], [0.7, 1.2], [36.5, 0.3]], dtype=torch.float64)
+    report = check(Sigmoid(), shape=None, inputs=told)
+    assert report.status == "pass"
+    ldj = report.checks[0]
+    assert max(sample.allowed for sample in ldj.samples) > 1.0
+    assert ldj.worst is not None
+    assert ldj.tolerance is not None
+    assert ldj.worst <= ldj.tolerance < 1e-6
+
+
 @pytest.mark.thinned(3)
 @pytest.mark.parametrize("layer", [permuted, rotated, sheared])
 def test_and_fails_with_anything_else(layer: Any) -> None:
