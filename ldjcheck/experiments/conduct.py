@@ -82,9 +82,8 @@ def _over_time(
     seen = {way: replace(first.behaviour, state=found.state)}
     every = found.state is not None and found.state.every_call
     stales = dict(found.stale)
-    # what is wrong at all moments is no other moment's
-    if not stales and not every and not first.disagrees:
-        other = other_moments(bench, probe, way, first.x)
+    if not stales and not every:
+        other = other_moments(bench, probe, way, first)
         stales = {} if other is None else {way: other}
     for direction, stale in stales.items():
         if direction in sides:

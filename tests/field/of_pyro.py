@@ -29,11 +29,7 @@ LAYERS = entries(
     compose_module=lambda: pt.ComposeTransformModule(
         [pt.spline(4, count_bins=4), pt.affine_coupling(4, hidden_dims=[8])]
     ),
-    corr_l_cholesky=Entry(
-        lambda: pt.CorrLCholeskyTransform(),
-        known="unproven",
-        why="more entries than degrees of freedom: there is no determinant",
-    ),
+    corr_l_cholesky=lambda: pt.CorrLCholeskyTransform(),
     discrete_cosine=lambda: pt.DiscreteCosineTransform(),
     discrete_cosine_smooth=Entry(
         lambda: pt.DiscreteCosineTransform(smooth=1.0),
@@ -93,7 +89,7 @@ LAYERS = entries(
     ),
     sylvester=Entry(
         lambda: pt.sylvester(4, count_transforms=2),
-        known="LDJ199",
+        known="LDJ120",
         why="rows times Q R: the product behind the formula is not triangular",
     ),
     conditional_affine_autoregressive=lambda: pt.conditional_affine_autoregressive(

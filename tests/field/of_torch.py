@@ -24,16 +24,8 @@ LAYERS = entries(
     softplus=lambda: tt.SoftplusTransform(),
     log=lambda: tt.ExpTransform().inv,
     logit=lambda: tt.SigmoidTransform().inv,
-    stick_breaking=Entry(
-        lambda: tt.StickBreakingTransform(),
-        known="unproven",
-        why="one more number comes out than goes in",
-    ),
-    corr_cholesky=Entry(
-        lambda: tt.CorrCholeskyTransform(),
-        known="unproven",
-        why="more entries than degrees of freedom: there is no determinant",
-    ),
+    stick_breaking=lambda: tt.StickBreakingTransform(),
+    corr_cholesky=lambda: tt.CorrCholeskyTransform(),
     lower_cholesky=Entry(
         lambda: tt.LowerCholeskyTransform(),
         known="LDJ004",
