@@ -95,11 +95,14 @@ def _is_beyond_numbers(forward: Side) -> bool:
     jacobian = forward.exact.jacobian
     if jacobian is None or not forward.exact.is_square or forward.exact.ldj is None:
         return False
-    if not bool(jacobian.isfinite().all()):
+    known = jacobian[jacobian.isfinite().flatten(1).all(1)]
+    if not len(known):
         return True
-    sizes = torch.linalg.svdvals(jacobian)
-    steep = sizes.amax(1) * torch.finfo(jacobian.dtype).eps
-    return bool(((sizes.amin(1) <= steep) & (sizes.amax(1) > _STEEP)).all())
+    if float(known.abs().max()) * forward.dims <= _STEEP:
+        return False  # no singular value is above that
+    sizes = torch.linalg.svdvals(known)
+    lost = sizes.amin(1) <= sizes.amax(1) * torch.finfo(known.dtype).eps
+    return bool((lost & (sizes.amax(1) > _STEEP)).all())
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:
