@@ -66,7 +66,8 @@ def _with_what_it_holds(comparison: Comparison) -> tuple[str, str]:
         )
     return (
         "Here ldj = 0 is right whatever the layer's formula says.",
-        "give inputs that it changes, with --domain or --shape, if there are any",
+        "give it inputs that it changes, with --domain or --shape, or other values of "
+        "what it holds, with --weights or as its arguments, if there are any",
     )
 
 
