@@ -135,6 +135,7 @@ PAGE = Page(
         or give inputs where the map is steeper (`--domain`).
         """,
     costs="Nothing yet: nothing was proved.",
+    question="How near to singular is your matrix? How many digits are left?",
     confused=(
         ("LDJ401", "the map changes nothing at all"),
         ("LDJ301", "the inverse is wrong by more than rounding explains"),

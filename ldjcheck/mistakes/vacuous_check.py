@@ -100,6 +100,9 @@ PAGE = Page(
                  return x * log_s.exp() + t, log_s.sum(dim=1)
         """,
     costs="Nothing yet: nothing was proved.",
+    question=(
+        "At these weights the layer does nothing at all. Which ldj would be wrong?"
+    ),
     confused=(
         ("LDJ119", "0 is reported and is wrong"),
         ("LDJ402", "the map does change, but rounding hides by how much"),
