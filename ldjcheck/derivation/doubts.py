@@ -23,7 +23,9 @@ def doubts_about(after: Comparison | None) -> tuple[str, ...]:
 def _of_values(after: Comparison) -> Iterator[str]:
     for verdict in after.verdicts:
         for line in verdict.raised[-1:]:
-            yield f"{verdict.direction}: it raises {line.strip()}"
+            told = line.strip()
+            raises = "it " if told.startswith("returned ") else "it raises "
+            yield f"{verdict.direction}: {raises}{told}"
         if verdict.form is not None:
             yield f"{verdict.direction}: {verdict.form}"
         elif verdict.mismatched:

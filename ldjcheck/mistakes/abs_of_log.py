@@ -54,6 +54,9 @@ PAGE = Page(
         Twice the sum of |log2 s| over the scales below 1, divided by D, too low.
         Training is then paid for shrinking instead of being charged for it.
         """,
+    question=(
+        "A map that makes everything smaller has an ldj below 0. Can yours come out so?"
+    ),
     confused=(
         ("LDJ104", "the sign is wrong everywhere"),
         ("LDJ109", "the abs is missing altogether"),

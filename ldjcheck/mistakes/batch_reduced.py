@@ -134,6 +134,7 @@ PAGE = Page(
         A sum is B times too large on average. A mean is right on average, so the loss
         looks healthy, but no single likelihood is right.
         """,
+    question="Put one more sample into the batch. Should the ldj of the others change?",
     confused=(
         ("LDJ103", "a constant times a count of all entries, x.numel()"),
         ("LDJ202", "too few axes are summed, not too many"),

@@ -99,6 +99,7 @@ PAGE = Page(
         such layers is checked as a map to all dims.
         """,
     costs="Nothing by itself.",
+    question="How many numbers go in, and how many come out?",
     confused=(
         ("LDJ501", "the density that is claimed for the dropped part is wrong"),
         ("LDJ304", "as many dims come out as go in, but they depend on each other"),

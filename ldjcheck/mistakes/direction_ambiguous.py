@@ -85,6 +85,7 @@ PAGE = Page(
         convention with `--convention`.
         """,
     costs="As LDJ104, if it is a mistake; nothing, if the caller subtracts.",
+    question="Which of the two directions does your number belong to?",
     confused=(
         ("LDJ104", "the finding that it stands beside"),
         ("LDJ302", "only the way back is turned: it repeats the forward ldj"),

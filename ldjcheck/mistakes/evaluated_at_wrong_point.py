@@ -99,6 +99,10 @@ PAGE = Page(
                  return z, ldj
         """,
     costs="No formula: it depends on where the data lie.",
+    question=(
+        "A derivative is taken at the point where a step begins. What does your "
+        "variable hold when you use it?"
+    ),
     confused=(
         ("LDJ116", "right in a region of inputs, not at a point"),
         ("LDJ120", "the formula fits at no point"),

@@ -45,6 +45,10 @@ PAGE = Page(
         +        return y, torch.zeros(len(x))
         """,
     costs="The term's share. Training then pays the layer for shifting its inputs.",
+    question=(
+        "Name, for each term of your ldj, the step of the map that it belongs to. "
+        "Which one belongs to none?"
+    ),
     confused=(
         ("LDJ114", "the term belongs there, but not twice"),
         ("LDJ118", "the extra term is the number 1"),

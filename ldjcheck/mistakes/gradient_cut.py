@@ -97,6 +97,10 @@ PAGE = Page(
         Nothing in the bits per dimension that are printed, and the training itself:
         without the ldj's gradient a flow learns to shrink everything to one point.
         """,
+    question=(
+        "Ask for the gradient of your ldj with respect to each parameter. Which one "
+        "is missing?"
+    ),
     confused=(
         ("LDJ104", "the value is wrong, and with it the gradient"),
         ("LDJ404", "the map itself has a derivative that differences do not bear out"),

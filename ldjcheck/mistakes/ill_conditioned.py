@@ -10,7 +10,7 @@ from ldjcheck.numerics.tolerance import COARSE, OPEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding, Side
+    from ldjcheck.records import Comparison, Finding, Measurement, Side
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
@@ -66,9 +66,19 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                 direction=verdict.direction,
                 evidence=(
                     f"rounding alone allows a difference of {verdict.check.tolerance:.2g}",
-                    "try smaller parameters, --params-scale 0.1, or a smaller --shape",
+                    _nearer(comparison.measurement),
                 ),
             )
+
+
+def _nearer(measurement: Measurement) -> str:
+    """Return what may bring the Jacobian away from singular."""
+    if measurement.has_parameters and measurement.options.params == "random":
+        return "try smaller parameters, --params-scale 0.1, or a smaller --shape"
+    return (
+        "try a smaller --shape, inputs where it is steeper, with --domain, or other "
+        "values of what it holds, with --weights or as its arguments"
+    )
 
 
 def _is_open(side: Side) -> bool:
@@ -125,6 +135,7 @@ PAGE = Page(
         or give inputs where the map is steeper (`--domain`).
         """,
     costs="Nothing yet: nothing was proved.",
+    question="How near to singular is your matrix? How many digits are left?",
     confused=(
         ("LDJ401", "the map changes nothing at all"),
         ("LDJ301", "the inverse is wrong by more than rounding explains"),

@@ -63,6 +63,7 @@ PAGE = Page(
     costs="""
         The whole ldj of the layers before this one, divided by D * ln 2.
         """,
+    question="What happens to what the layers before yours have reported?",
     confused=(
         ("LDJ119", "the total comes back, and nothing is added to it"),
         ("LDJ110", "the layer's own terms are incomplete"),

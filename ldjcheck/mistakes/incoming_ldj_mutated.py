@@ -56,6 +56,10 @@ PAGE = Page(
                  return z.exp(), ldj
         """,
     costs="Nothing, as long as nobody uses the old total again.",
+    question=(
+        "Look at the tensor that was passed in, before and after the call. Is it the "
+        "same?"
+    ),
     confused=(
         ("LDJ204", "the total that comes back is wrong"),
         ("LDJ206", "the input is changed, not the total"),

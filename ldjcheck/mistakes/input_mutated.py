@@ -60,6 +60,7 @@ PAGE = Page(
         +        return y, y.new_full((len(x),), half * log(2))
         """,
     costs="Nothing on the first call; whatever the second use of x then means.",
+    question="Call your layer twice on one tensor. Why do the answers differ?",
     confused=(
         ("LDJ205", "the running total is changed, not the input"),
         ("LDJ301", "the way back is wrong on inputs that nobody changed"),

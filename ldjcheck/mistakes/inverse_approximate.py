@@ -85,6 +85,7 @@ PAGE = Page(
     costs="""
         Nothing. Samples are off by the residual; take more steps where that is seen.
         """,
+    question="How near does your way back come, and when does it stop?",
     confused=(
         ("LDJ301", "it lands further away than 1e-4, or its ldj is wrong as well"),
         ("LDJ402", "rounding, and no solver, hides what the ldj is"),

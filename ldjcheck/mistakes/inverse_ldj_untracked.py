@@ -70,6 +70,7 @@ PAGE = Page(
         Nothing while only samples are drawn. Likelihoods of samples, and training
         by reverse KL, then miss the layer's whole share.
         """,
+    question="What does your way back report, and who might use that number?",
     confused=(
         ("LDJ119", "the forward map reports none: that is a mistake"),
         ("LDJ302", "the inverse reports one, with the wrong sign"),

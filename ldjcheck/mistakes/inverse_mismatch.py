@@ -60,6 +60,7 @@ PAGE = Page(
                  return x, -self.log_s.sum().expand(len(y))
         """,
     costs="Densities are right, samples are not: they come from another distribution.",
+    question="Follow one number there and back by hand. Where does it end?",
     confused=(
         ("LDJ302", "the map is undone, only its ldj is wrong"),
         ("LDJ306", "a solver stops near x, and both ldj are right"),

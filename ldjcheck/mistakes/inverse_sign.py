@@ -48,6 +48,9 @@ PAGE = Page(
         2 * |forward share| in whatever trains or scores through the inverse;
         sampling shows nothing.
         """,
+    question=(
+        "If the way there makes volumes larger, what does the way back do to them?"
+    ),
     confused=(
         ("LDJ104", "both directions are flipped, or one term is"),
         ("LDJ303", "the inverse reports none, or 0"),

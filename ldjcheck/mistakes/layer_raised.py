@@ -16,10 +16,15 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     """Yield a finding for each direction that raised, and what to type next."""
     for verdict in comparison.verdicts:
         if verdict.raised:
+            came_back = verdict.raised[0].startswith("returned ")
+            told = verdict.raised[0] if came_back else f"raised {verdict.why}"
             yield RULE.finding(
-                f"The {verdict.direction} direction raised {verdict.why}",
+                f"The {verdict.direction} direction {told}",
                 direction=verdict.direction,
-                evidence=(*verdict.raised, *_what_next(verdict, comparison)),
+                evidence=(
+                    *verdict.raised[came_back:],
+                    *_what_next(verdict, comparison),
+                ),
             )
 
 

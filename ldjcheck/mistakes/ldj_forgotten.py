@@ -43,6 +43,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="The layer's whole share. Training sees no reward for spreading out.",
+    question=(
+        "Does your map move volume? What would a layer have to be like for its ldj to "
+        "be 0?"
+    ),
     confused=(
         ("LDJ110", "other terms are there, one step is not"),
         ("LDJ303", "only the way back reports none"),

@@ -92,6 +92,10 @@ PAGE = Page(
         Those log-scales' share. Training can raise them without limit: they pay in
         the loss and change nothing in the map.
         """,
+    question=(
+        "What is the derivative of an entry that passes through unchanged, and what "
+        "do you add for it?"
+    ),
     confused=(
         ("LDJ103", "a constant is multiplied by all dims, not by those that move"),
         ("LDJ111", "the term belongs to no step"),

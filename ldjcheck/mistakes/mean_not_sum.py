@@ -71,6 +71,10 @@ PAGE = Page(
         (1 - 1/n) of the term's whole share. The loss still falls, but the density is
         not normalized, and no comparison with another model means anything.
         """,
+    question=(
+        "The determinant of a diagonal matrix is a product. What does the logarithm "
+        "make of a product?"
+    ),
     confused=(
         ("LDJ101", "a constant that was never summed: same numbers, no mean"),
         ("LDJ106", "the mean or sum runs over the batch as well"),

@@ -83,6 +83,7 @@ PAGE = Page(
     costs="""
         Everything: one NaN in a batch makes the loss NaN, and all weights with it.
         """,
+    question="Can what you take the logarithm of be negative? What is a volume then?",
     confused=(
         ("LDJ115", "the bars stand around the logarithm"),
         ("LDJ116", "wrong or NaN on a region of inputs"),

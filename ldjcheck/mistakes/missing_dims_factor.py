@@ -60,6 +60,10 @@ PAGE = Page(
         negative bits per dimension usually has this mistake.
         """,
     bits=7.99,
+    question=(
+        "Take an input of two entries instead of one. By what must each term of your "
+        "ldj change, and which one does not?"
+    ),
     confused=(
         ("LDJ102", "only the pixels are missing: the term sums over channels"),
         ("LDJ103", "there is a factor, but it counts the wrong axes"),

@@ -103,6 +103,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="The mean over dimensions of (s - ln|s|) / ln 2: at least 1.44 too low.",
+    question=(
+        "What is the determinant of a diagonal matrix, and what of it is asked for: "
+        "the determinant, or its logarithm?"
+    ),
     confused=(
         ("LDJ111", "a term that belongs nowhere, logged or not"),
         ("LDJ118", "the number 1 where the ldj is 0"),

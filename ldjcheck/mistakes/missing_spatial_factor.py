@@ -55,6 +55,10 @@ PAGE = Page(
         """,
     shape=(3, 4, 5),
     costs="(1 - 1/(H*W)) times the mean over channels of log2|s[c]|.",
+    question=(
+        "How many numbers of one image are scaled by the factor of one channel? Where "
+        "does your ldj know of them?"
+    ),
     confused=(
         ("LDJ101", "the channels are missing too: the term is one number"),
         ("LDJ103", "H*W stands where H*W*C belongs, or the batch is counted"),

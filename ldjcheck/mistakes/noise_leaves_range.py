@@ -65,6 +65,9 @@ PAGE = Page(
         The bound on the likelihood of the discrete data no longer holds, by about the
         share of the noise that lies outside.
         """,
+    question=(
+        "Add the largest noise that you can draw to a 2, and round down. Is it a 2?"
+    ),
     confused=(
         ("LDJ301", "the way back is wrong, whatever the noise is"),
         ("LDJ114", "the noise is scaled, and its log-density does not say so"),

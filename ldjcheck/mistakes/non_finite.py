@@ -71,6 +71,7 @@ PAGE = Page(
     costs="""
         Everything: one infinite or NaN loss and all weights are NaN after the next step.
         """,
+    question="Which inputs make your ldj NaN or infinite? What is log(0) there?",
     confused=(
         ("LDJ109", "the log of a negative number: only orientation makes it NaN"),
         ("LDJ116", "a whole region of inputs is wrong or NaN"),

@@ -97,6 +97,7 @@ PAGE = Page(
     costs="""
         The model's density no longer sums to one: parts of the data are counted twice.
         """,
+    question="Can two inputs have one output? Then which one should come back?",
     confused=(
         ("LDJ301", "the map can be undone, but the inverse does something else"),
         ("LDJ402", "regular, but too close to singular to prove anything"),

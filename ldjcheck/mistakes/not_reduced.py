@@ -77,6 +77,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="A mean over what is left counts 1/D of the layer's share, as if averaged.",
+    question=(
+        "How many numbers does your layer report for a batch of 3, and how many "
+        "samples are there?"
+    ),
     confused=(
         ("LDJ105", "reduced, but by a mean"),
         ("LDJ201", "one number per sample, in a column"),

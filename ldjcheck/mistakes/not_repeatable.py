@@ -81,6 +81,10 @@ PAGE = Page(
                  return torch.cat([a, b * log_s.exp() + t], dim=1), log_s.sum(dim=1)
         """,
     costs="No number: the likelihood of a sample is another one at each call.",
+    question=(
+        "Set the same seed and call twice. What in your layer is drawn anew, and is "
+        "it part of the map?"
+    ),
     confused=(
         ("LDJ209", "the answers differ because the layer changed what it holds"),
         ("LDJ207", "the answer depends on the companions, and on nothing random"),

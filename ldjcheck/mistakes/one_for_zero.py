@@ -51,6 +51,7 @@ PAGE = Page(
     shape=(4,),
     costs="1 / (D * ln 2) too low for each such layer in the flow.",
     bits=0.361,
+    question="A map that keeps volumes has determinant 1. What is its logarithm?",
     confused=(
         ("LDJ108", "the determinant was reported, and it is not 1"),
         ("LDJ111", "another number than 1 is too much"),

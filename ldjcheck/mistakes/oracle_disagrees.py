@@ -73,6 +73,7 @@ PAGE = Page(
         smooth part by itself. A jump has no density to speak of.
         """,
     costs="Nothing yet: nothing was proved.",
+    question="Where does your map jump, and what does a gradient see of that?",
     confused=(
         ("LDJ402", "both agree, but not in enough digits"),
         ("LDJ199", "the map is clear and the ldj is wrong"),

@@ -93,6 +93,10 @@ PAGE = Page(
                  return x / std, -std.log().sum().expand(len(x))
         """,
     costs="No number: the likelihood of one sample is not defined.",
+    question=(
+        "Change one sample of a batch, and look at the outputs of the others. Do they "
+        "move?"
+    ),
     confused=(
         ("LDJ106", "the map keeps samples apart, and only the ldj is one for all"),
         ("LDJ209", "the batch is kept as the layer's own state"),

@@ -64,6 +64,7 @@ PAGE = Page(
         +        return y, self.log_s.sum().expand(len(x))
         """,
     costs="Nothing.",
+    question="For a batch of 3, how many numbers come back?",
     confused=(
         ("LDJ106", "one number for all samples that is wrong: their sum or mean"),
         ("LDJ201", "one number per sample, in another shape than (B,)"),

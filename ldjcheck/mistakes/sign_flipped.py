@@ -75,6 +75,10 @@ PAGE = Page(
         shrink its inputs where it should spread them, and the likelihood it reports
         grows without bound.
         """,
+    question=(
+        "Take a map that makes everything larger. Should its ldj be above or below 0, "
+        "and what does yours say?"
+    ),
     confused=(
         ("LDJ302", "only the inverse is flipped: it repeats the forward ldj"),
         ("LDJ115", "only negative values are flipped"),

@@ -57,6 +57,7 @@ PAGE = Page(
                  return x.exp(), x.flatten(1).sum(dim=1)
         """,
     costs="About 1e-7 of the ldj; more where large terms cancel.",
+    question="In which precision does your layer compute, and who decided that?",
     confused=(
         ("LDJ402", "rounding is so large that a mistake could hide in it"),
         ("LDJ404", "the derivative itself is not known, whatever the precision"),

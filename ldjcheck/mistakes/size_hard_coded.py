@@ -66,6 +66,7 @@ PAGE = Page(
         """,
     shape=(6,),
     costs="Nothing at this size; at another D, (D - 6) log a / (D ln 2).",
+    question="Try the layer at another size. Which number in it knows the old one?",
     confused=(
         ("LDJ101", "the count is missing, so the ldj is wrong at this shape too"),
         ("LDJ103", "a count is there, and it is that of something else"),

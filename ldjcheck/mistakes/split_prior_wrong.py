@@ -108,6 +108,10 @@ PAGE = Page(
         The logarithm of the integral, spread over all dims: the model promises more or
         less than all the probability there is.
         """,
+    question=(
+        "Your split drops some numbers. Under which density, and does it integrate to "
+        "1?"
+    ),
     confused=(
         ("LDJ305", "the note that tells of the dropped dims"),
         ("LDJ110", "a term of a determinant is missing, where there is one"),

@@ -98,6 +98,7 @@ PAGE = Page(
                  return x * self.log_s.exp(), self.log_s.sum().expand(len(x))
         """,
     costs="No number: training optimises a layer that the next call replaces.",
+    question="What does your layer remember of a call? Print it before and after.",
     confused=(
         ("LDJ208", "nothing that the layer holds changes, and the answer still does"),
         ("LDJ211", "the map stays the same, only the ldj lags behind"),

@@ -61,6 +61,10 @@ PAGE = Page(
                  return x + h, ldj
         """,
     costs="What the report says for your layer; there is no formula.",
+    question=(
+        "Compare your ldj with that of `torch.autograd.functional.jacobian` on an "
+        "input of two entries. How does the difference change with the input?"
+    ),
     confused=(
         ("LDJ120", "one statement holds the whole difference"),
         ("LDJ402", "the exact value itself is not known well enough"),

@@ -66,7 +66,8 @@ def _with_what_it_holds(comparison: Comparison) -> tuple[str, str]:
         )
     return (
         "Here ldj = 0 is right whatever the layer's formula says.",
-        "give inputs that it changes, with --domain or --shape, if there are any",
+        "give it inputs that it changes, with --domain or --shape, or other values of "
+        "what it holds, with --weights or as its arguments, if there are any",
     )
 
 
@@ -99,6 +100,9 @@ PAGE = Page(
                  return x * log_s.exp() + t, log_s.sum(dim=1)
         """,
     costs="Nothing yet: nothing was proved.",
+    question=(
+        "At these weights the layer does nothing at all. Which ldj would be wrong?"
+    ),
     confused=(
         ("LDJ119", "0 is reported and is wrong"),
         ("LDJ402", "the map does change, but rounding hides by how much"),

@@ -37,6 +37,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="No formula: it depends on where the data lie.",
+    question=(
+        "Differentiate each step by hand, and compare with the line that should hold "
+        "it."
+    ),
     confused=(
         ("LDJ112", "the right formula, at another point"),
         ("LDJ114", "the right formula, times a number"),

@@ -66,6 +66,10 @@ PAGE = Page(
         (m - 1) * log2|a| for a count that is m times too large: with the batch in
         it, m = B.
         """,
+    question=(
+        "Write down which axes your count runs over. Which of them does one sample "
+        "have?"
+    ),
     confused=(
         ("LDJ101", "there is no factor at all"),
         ("LDJ102", "exactly the pixels are missing"),

@@ -57,6 +57,7 @@ PAGE = Page(
         With log2, 0.4427 of the term's share too much; with log10, 0.5657 of it too
         little.
         """,
+    question="Which logarithm undoes `exp`, and which one do you take?",
     confused=(
         ("LDJ114", "the ratio is a plain number such as 2 or 1/2"),
         ("LDJ108", "there is no logarithm at all"),

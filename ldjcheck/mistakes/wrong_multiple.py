@@ -46,6 +46,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="(q - 1) times the term's share, for q times the right value.",
+    question=(
+        "Divide what you report by what is right. What is the ratio, and where in "
+        "your formula could that number come from?"
+    ),
     confused=(
         ("LDJ103", "the multiple is a size: it changes with the shape"),
         ("LDJ104", "the multiple is -1"),

@@ -103,6 +103,10 @@ PAGE = Page(
         Nothing on the mean; any per-sample likelihood, any importance weight and any
         outlier score is wrong.
         """,
+    question=(
+        "Print the shape of your ldj for a batch of 3. What happens when it is added "
+        "to one of shape (3,)?"
+    ),
     confused=(
         ("LDJ202", "more than one number per sample: axes are left to sum"),
         ("LDJ106", "one number for all samples"),

@@ -124,8 +124,12 @@ class UnexpectedReturnError(FailedCallError):
     Args:
         said: what it handed back.
         is_foreign: whether that is of a type of which no output is, at any shape.
+        is_unwritten: whether it is None and nothing was computed, as by `pass`.
     """
 
-    def __init__(self, said: str, *, is_foreign: bool = False) -> None:
+    def __init__(
+        self, said: str, *, is_foreign: bool = False, is_unwritten: bool = False
+    ) -> None:
         super().__init__(said)
         self.is_foreign = is_foreign
+        self.is_unwritten = is_unwritten

@@ -169,9 +169,11 @@ class Runner:
             raise UnexpectedReturnError("nested tensors, which have no shape")
         y = placed(_plain(gathered_y), CPU)
         if not isinstance(y, Tensor):
+            is_none = y is None and returned.ldj is None
             raise UnexpectedReturnError(
                 _describe(returned),
                 is_foreign=y is not None,  # a branch that ends without a return
+                is_unwritten=is_none and guard.operations == 0,
             )
         if not (returned.ldj is None or _is_number(returned.ldj)):
             raise UnexpectedReturnError(_describe(returned))
@@ -346,6 +348,8 @@ def _is_single(ldj: Any) -> bool:
 
 
 def _describe(returned: Any) -> str:
+    if returned.y is None and returned.ldj is None:
+        return "None, which is no output: is its `return` missing?"
     return f"output of type {_kind(returned.y)}, ldj of type {_kind(returned.ldj)}"
 
 

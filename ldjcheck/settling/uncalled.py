@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
@@ -30,6 +31,10 @@ def with_parts(
     density = next((name for name, _, _ in densities(layer.obj)), None)
     if method not in (None, density) and not known and options.kind != "model":
         hints.append(f"If a method of it does so, name that: {layer.name}.{method}")
+    if any(line.startswith("got ") and "no ldj" in line for line in error.evidence):
+        typed = f"ldjcheck derive {quote(layer.target)}"
+        by = typed if ":" in layer.target else "ldjcheck.derive(layer)"
+        hints.insert(0, f"To have the ldj written of what it does: {by}")
     if parts:
         hints.append(f"To check a part of it, name that: {layer.name}{parts[0]}")
     if options.kind != "model" and density is not None:

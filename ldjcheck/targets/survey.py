@@ -10,7 +10,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.parameter_names import DENSITIES
+from ldjcheck.calling.parameter_names import DENSITIES, is_total
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
@@ -92,7 +92,7 @@ def _why_no_class(name: str, value: type, source: Source) -> str | None:
     call = _call_of(value)
     density = None if call is not None else _density_of(value)
     if call is None and density is None:
-        return "no flow layer: it is not called, and has no forward"
+        return "no flow layer: it has no forward, and no method named like an ldj"
     if inspect.isabstract(value):
         absent = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
         return f"a base class: {absent} is left to its subclasses"
@@ -119,8 +119,14 @@ def is_run_like_layer(kind: type) -> bool:
 
 
 def _call_of(kind: type) -> Callable[..., Any] | None:
-    """Return what runs objects of a class; None where nothing does."""
-    return _method_of(kind, _CALLS)
+    """Return what runs objects of a class; None where nothing does.
+
+    Without a call of its own it may have a method for both, `forward_and_log_det(x)`.
+    """
+    found = _method_of(kind, _CALLS)
+    if found is not None or _density_of(kind) is not None:
+        return found
+    return _method_of(kind, (n for n in dir(kind) if is_total(n) and n[0] != "_"))
 
 
 def _density_of(kind: type) -> Callable[..., Any] | None:

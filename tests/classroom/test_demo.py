@@ -214,7 +214,11 @@ def test_lessons_follow_one_another_to_the_last() -> None:
     assert lesson_on("LDJ999") is None
 
 
-def test_a_name_that_is_nearly_right_is_offered() -> None:
-    result = CliRunner().invoke(main, ["demo", "sing-flipped"])
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [("sing-flipped", "sign-flipped"), ("104", "LDJ104"), ("signs", "sign-flipped")],
+)
+def test_a_name_that_is_nearly_right_is_offered(typed: str, offered: str) -> None:
+    result = CliRunner().invoke(main, ["demo", typed])
     assert result.exit_code == 2
-    assert "Did you mean sign-flipped?" in result.output
+    assert f"Did you mean {offered}" in result.output

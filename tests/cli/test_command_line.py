@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from ldjcheck.cli import main
 from ldjcheck.mistakes import RULES
+from ldjcheck.report import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -178,6 +179,8 @@ def test_help_shows_every_option_and_command(ldjcheck: Callable[..., Ran]) -> No
         "Exit status",
     ):
         assert word in text
+    about = " ".join(text.partition("--format")[2].partition("--plot")[0].split())
+    assert all(each.name in about for each in FORMATS)
     assert ldjcheck("--version").stdout.startswith("ldjcheck ")
 
 

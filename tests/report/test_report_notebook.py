@@ -104,7 +104,7 @@ def test_every_status_says_what_it_means_and_what_to_do(
 def test_nothing_runs_and_nothing_is_loaded(result: Result) -> None:
     reader = read(result)
     assert reader.tags <= {
-        "div", "p", "strong", "code", "table", "caption", "thead", "tbody", "tr", "th",
+        "div", "p", "strong", "code", "table", "thead", "tbody", "tr", "th",
         "td", "details", "summary", "pre",
     }  # fmt: skip
     assert {name for name, _ in reader.attributes} <= {"style"}
@@ -140,6 +140,9 @@ def test_it_is_read_on_white_and_on_black(tmp_path: Path, *, dark: bool) -> None
     with opened_browser() as browser:
         browser.open(page, width=900)
         browser.photograph(f"notebook-{'dark' if dark else 'light'}")
+        assert browser.clipped() == []
+        browser.open(page, width=420)  # beside a table of contents, or on a telephone
+        browser.photograph(f"notebook-{'dark' if dark else 'light'}-narrow")
         assert browser.clipped() == []
         visible = browser.ask("return document.body.innerText")
     assert "np.prod(z.shape[1:])" in visible

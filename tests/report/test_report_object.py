@@ -51,10 +51,8 @@ def test_the_package_exports_the_report() -> None:
     assert ldjcheck.Report is Report
 
 
-def test_the_formats_are_those_of_the_command_line() -> None:
-    assert [each.name for each in FORMATS] == [
-        "text", "concise", "json", "html", "github", "sarif", "junit",
-    ]  # fmt: skip
+def test_formats_have_names_of_their_own_and_end_their_last_line() -> None:
+    assert len({each.name for each in FORMATS}) == len(FORMATS)
     assert all(
         each.render(run(PASS), Style(color=False, verbosity=0)).endswith("\n")
         for each in FORMATS

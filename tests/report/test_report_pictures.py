@@ -31,6 +31,7 @@ from ldjcheck.report.pictures import (
     save_sheet,
     sheet,
 )
+from ldjcheck.report.pictures.bars import draw_dims
 from ldjcheck.report.pictures.contents import contents_of
 
 if TYPE_CHECKING:
@@ -140,6 +141,14 @@ def test_the_small_entries_of_a_small_matrix_are_written_down() -> None:
     words = words_of(drawn()).split("\n")
     assert words.count("3") >= 2
     assert "\N{MINUS SIGN}2" in words
+
+
+def test_what_is_infinite_says_so_and_leaves_room_for_what_is_not() -> None:
+    axes = matplotlib.figure.Figure().subplots()
+    draw_dims(axes, [-math.inf, 0.5, -1.0], [-2.0, math.inf, -1.0])
+    minus = "\N{MINUS SIGN}\N{INFINITY}"
+    assert [text.get_text() for text in axes.texts] == [minus, "+\N{INFINITY}"]
+    assert max(map(abs, axes.get_ylim())) < 5.0
 
 
 @pytest.mark.parametrize("result", [FAIL, PASS, UNPROVEN], ids=lambda r: r.status)

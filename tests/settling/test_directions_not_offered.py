@@ -129,3 +129,47 @@ def test_what_an_operation_cannot_do_is_no_refusal() -> None:
     with pytest.raises(ValueError, match="not supported") as raised:
         int("inverse is not supported")
     assert not LayerRaisedError(raised.value).means_absent
+
+
+class HalfWritten(nn.Module):
+    """The way there is right; the way back is left for later."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.linspace(-0.6, 0.5, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.scale.exp(), self.scale.sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        pass  # type: ignore[return]  # as it stands in many a sheet
+
+
+class ReturnForgotten(HalfWritten):
+    def inverse(self, y: Tensor) -> Pair:  # type: ignore[return]  # that is the slip
+        x, ldj = y * (-self.scale).exp(), -self.scale.sum().expand(len(y))
+        self.last = x, ldj
+
+
+def test_a_way_back_that_is_not_written_yet_is_absent() -> None:
+    report = ldjcheck.check(HalfWritten())
+    assert report.status == "pass", report
+    assert report.findings == ()
+    assert "PASS  forward only" in str(report)
+
+
+def test_a_way_back_that_computes_and_returns_nothing_is_a_fault() -> None:
+    report = ldjcheck.check(ReturnForgotten())
+    assert [finding.code for finding in report.findings] == ["LDJ005"], report
+    assert "is its `return` missing?" in report.findings[0].message
+
+
+class WithoutLdj(HalfWritten):
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        return x * self.scale.exp()
+
+
+def test_of_a_map_that_reports_no_ldj_one_can_be_derived() -> None:
+    report = ldjcheck.check(WithoutLdj())
+    assert [finding.code for finding in report.findings] == ["LDJ004"], report
+    assert "ldjcheck.derive(layer)" in "\n".join(report.findings[0].evidence)

@@ -45,6 +45,7 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
         ("def make(): return inner()\ndef inner(): return Layer()", "make", None),
         ("def affine(x): return 2 * x, 0", "affine", None),
         ("class T(Transform):\n    def _call(self, x): return x", "T", None),
+        ("class T:\n    def forward_and_log_det(self, x): return x, 0", "T", None),
         (
             "class Needs(Layer):\n    def __init__(self, net, *, mask, n=1): 0",
             "Needs",
@@ -68,12 +69,12 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
         (
             "class Config:\n    n = 1",
             "Config",
-            "no flow layer: it is not called, and has no forward",
+            "no flow layer: it has no forward, and no method named like an ldj",
         ),
         (
             "class Holder(nn.Module):\n    n = 1",
             "Holder",
-            "no flow layer: it is not called, and has no forward",
+            "no flow layer: it has no forward, and no method named like an ldj",
         ),
         (
             "class Model(nn.Module):\n    def log_prob(self, x): return x.sum(1)",

@@ -143,10 +143,12 @@ def unknown_mistake(mistake: str) -> str:
 
     words = {word.lower(): word for r in RULES for word in (r.code, r.name)}
     wanted = mistake.strip().lower().replace("_", "-")
-    near = [word for word in words if wanted and word.startswith(wanted)][:3]
+    starts = (wanted, f"ldj{wanted}")  # a code without its letters, too
+    near = [word for word in words if wanted and word.startswith(starts)][:3]
     near = near or get_close_matches(wanted, words, cutoff=0.7)
     if not near:
         # A single word of a name is what people remember.
-        near = [w for w in words if mistake.strip().lower() in w.split("-")][:3]
+        one = wanted.rstrip("s")
+        near = [w for w in words if one and one in w.split("-")][:3]
     hint = f"Did you mean {' or '.join(words[w] for w in near)}?" if near else ""
     return f"There is no mistake {mistake!r}. {hint or '`ldjcheck codes` lists all.'}"

@@ -52,6 +52,7 @@ class Page:
     todo: str = ""
     costs: str = ""  # a formula in bits per dimension
     bits: float | None = None
+    question: str = ""  # it leads to the mistake, and does not give it away
     confused: tuple[tuple[str, str], ...] = ()  # codes, and what tells them apart
 
     def __post_init__(self) -> None:

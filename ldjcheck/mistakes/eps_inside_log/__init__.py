@@ -60,6 +60,9 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="The mean of eps / (s * ln 2): little at s = 1, everything where s nears 0.",
+    question=(
+        "A small number keeps your logarithm finite. Does the map know of it as well?"
+    ),
     confused=(
         ("LDJ111", "a constant term of its own, outside the log"),
         ("LDJ110", "a constant factor of the map is missing in the ldj"),

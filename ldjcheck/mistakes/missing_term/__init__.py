@@ -79,6 +79,10 @@ PAGE = Page(
     shape=(4,),
     costs="The step's share. For z * (1 - alpha): -log2(1 - alpha).",
     bits=0.074,
+    question=(
+        "List the steps of the map, one under the other, and beside each what it adds "
+        "to the ldj. Which line of the list stays empty?"
+    ),
     confused=(
         ("LDJ101", "the term is there, without its number of dimensions"),
         ("LDJ119", "no term is there at all: the ldj is 0"),

@@ -107,6 +107,7 @@ PAGE = Page(
         +        return x @ self.weight.T, logdet.expand(len(x))
         """,
     costs="What the parameters have moved the ldj since, divided by D * ln 2.",
+    question="Move the parameters and call again. Which number is still the old one?",
     confused=(
         ("LDJ209", "the map changes too: it is the layer that is another one"),
         ("LDJ120", "wrong at the first call already"),

@@ -74,6 +74,10 @@ PAGE = Page(
                  return y, ldj
         """,
     costs="Nothing inside; outside, the mean of log2|f'/g'| over those dimensions.",
+    question=(
+        "Try inputs on both sides of every bound and every kink. On which are you "
+        "wrong?"
+    ),
     confused=(
         ("LDJ112", "one formula, taken at another point"),
         ("LDJ109", "NaN by the sign of a parameter, not by the input"),

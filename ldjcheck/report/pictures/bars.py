@@ -10,6 +10,7 @@ from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,
     HATCH,
+    INFINITY,
     MINUS,
     REPORTED,
     drawable,
@@ -24,23 +25,24 @@ if TYPE_CHECKING:
     from ldjcheck.records import Law, Sample
 
 _WIDTH = 0.38  # of a bar; two stand side by side
+_BEYOND = 1.3  # times the largest number: there ends what is infinite
 _BARS = 24  # dims up to which each has bars of its own
 
 
 def draw_samples(axes: Axes, samples: Sequence[Sample]) -> None:
     """Draw both numbers of each sample, with the difference above where it is wrong."""
     known = [s for s in samples if math.isfinite(s.exact)]
-    _pair(axes, [(s.exact, s.reported) for s in known])
+    heights = _pair(axes, [(s.exact, s.reported) for s in known])
     axes.set_xticks(range(len(known)), [f"sample {s.index}" for s in known])
     axes.set_ylabel("ldj, nats")
-    tops = [max(0.0, s.exact, drawable(s.reported)) for s in known]
-    reach = max([*tops, 0.0]) - min(
-        [*(min(s.exact, drawable(s.reported)) for s in known), 0.0]
-    )
+    tops = [max(0.0, *pair) for pair in heights]
+    reach = max([*tops, 0.0]) - min([*map(min, heights), 0.0])
     for at, (sample, top) in enumerate(zip(known, tops, strict=True)):
         off = figures.is_wrong(sample)
         told = f"off by\n{_signed(sample.difference)}" if off else "agrees"
-        axes.text(at, top + 0.03 * reach, told, ha="center", va="bottom", fontsize=10)
+        is_named = sample.reported is not None and math.isinf(sample.reported)
+        above = 0.12 if is_named else 0.03
+        axes.text(at, top + above * reach, told, ha="center", va="bottom", fontsize=10)
     axes.margins(y=0.3)
     zero_line(axes)
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=2)
@@ -82,17 +84,38 @@ def draw_law(axes: Axes, law: Law) -> None:
     zero_line(axes)
 
 
-def _pair(axes: Axes, pairs: Sequence[tuple[float, float | None]]) -> None:
+def _pair(
+    axes: Axes, pairs: Sequence[tuple[float, float | None]]
+) -> list[tuple[float, float]]:
+    """Draw bars side by side, and return how high they are; what is infinite says so."""
+    seen = [v for pair in pairs for v in pair if v is not None and math.isfinite(v)]
+    beyond = _BEYOND * max(map(abs, map(drawable, seen)), default=0.0) or 1.0
+    heights = [
+        (_held(exact, beyond), _held(reported, beyond)) for exact, reported in pairs
+    ]
     at = range(len(pairs))
-    exact = [drawable(e) for e, _ in pairs]
-    axes.bar([x - _WIDTH / 2 for x in at], exact, _WIDTH, color=EXACT, label="exact")
+    sides = (-_WIDTH / 2, _WIDTH / 2)
+    for x, pair, ends in zip(at, pairs, heights, strict=True):
+        for side, value, end in zip(sides, pair, ends, strict=True):
+            if value is not None and math.isinf(value):
+                axes.text(
+                    x + side, end, f"+{INFINITY}" if end > 0 else f"{MINUS}{INFINITY}",
+                    ha="center", va="bottom" if end > 0 else "top", fontsize=10,
+                )  # fmt: skip
+    exact = [e for e, _ in heights]
+    axes.bar([x + sides[0] for x in at], exact, _WIDTH, color=EXACT, label="exact")
     if all(r is None for _, r in pairs):
-        return
-    said = [drawable(r) for _, r in pairs]
+        return heights
     axes.bar(
-        [x + _WIDTH / 2 for x in at], said, _WIDTH, facecolor="none", edgecolor=REPORTED,
-        hatch=HATCH, linewidth=1.4, label="reported",
+        [x + sides[1] for x in at], [r for _, r in heights], _WIDTH, facecolor="none",
+        edgecolor=REPORTED, hatch=HATCH, linewidth=1.4, label="reported",
     )  # fmt: skip
+    return heights
+
+
+def _held(value: float | None, beyond: float) -> float:
+    """Return a number as it is drawn: what is infinite ends beyond all that is not."""
+    return min(max(drawable(value), -beyond), beyond)
 
 
 def _steps(
