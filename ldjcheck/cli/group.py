@@ -20,6 +20,7 @@ from ldjcheck.cli.commands.grade import grade
 from ldjcheck.cli.commands.quiz import quiz
 from ldjcheck.cli.commands.selftest import selftest
 from ldjcheck.cli.sections import write_sections
+from ldjcheck.cli.stopping import ends_what_it_started
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",
@@ -66,7 +67,8 @@ class DefaultCheck(click.Group):
         That is 130 after a Ctrl-C, and 4 where ldjcheck itself fails.
         """
         try:
-            return super().invoke(ctx)
+            with ends_what_it_started():
+                return super().invoke(ctx)
         except KeyboardInterrupt:
             click.echo("Interrupted; nothing is left running.", err=True)
             ctx.exit(130)

@@ -253,7 +253,8 @@ def less_base(
         NoBaseError: no base distribution was asked on the way, and none was written out.
     """
     written = memory is not None
-    heard, tape = _Listener(layer, x), Heard()
+    heard = _Listener(layer, x)
+    tape = Heard(placed=memory is not None and memory.leaving)
     if written:
         tape.source(x, "input")
     with heard.listening(), tape if written else contextlib.nullcontext():
@@ -276,14 +277,15 @@ def less_base(
             parts, base = [*parts, *found[0]], base + found[1]
     if not parts:
         raise NoBaseError(_UNSEEN)
-    left = 0
+    left, place = 0, None
     if memory is not None and memory.leaving and not is_of_all:
         left = x[0].numel() - sum(map(_entries, parts))
         rest = left_behind(tape, x, parts, left, memory) if left > 0 else None
         if rest is None:
             raise NoBaseError(_UNSEEN)
-        parts = [*parts, *rest]
-    return Returned(y=_joined(parts, x), ldj=density - base, taken=base, left=left)
+        parts, place = [*parts, *rest.parts], rest.place
+    y, ldj = _joined(parts, x), density - base
+    return Returned(y=y, ldj=ldj, taken=base, left=left, left_at=place)
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:

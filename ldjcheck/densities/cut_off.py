@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ldjcheck.tape import ancestors, dependents
+from ldjcheck.tape import ancestors, dependents, location_of
 from ldjcheck.torch_ops import SHAPES, SPLIT
 
 if TYPE_CHECKING:
@@ -13,9 +13,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.densities.written import Memory
+    from ldjcheck.records import Location
     from ldjcheck.tape.recorder import Recorder
 
 _CUTS = frozenset({"__getitem__", "narrow", "select", "index_select"})
+
+
+class LeftBehind(NamedTuple):
+    """What is cut off, and where that is written, of what leaves last."""
+
+    parts: list[Tensor]
+    place: Location | None
 
 
 def left_behind(
@@ -24,7 +32,7 @@ def left_behind(
     parts: Sequence[Tensor],
     lacking: int,
     memory: Memory,
-) -> list[Tensor] | None:
+) -> LeftBehind | None:
     """Return what a model cuts off on its way to z and then forgets, if it is all it lacks.
 
     None where it is copied from x as it came, which may be a condition; or where all of it
@@ -39,6 +47,7 @@ def left_behind(
     depending = dependents(heard.nodes, source)
     live = heard.living()
     found: list[Tensor] = []
+    place: Location | None = None
     for node in heard.nodes:
         is_cut = node.name in SPLIT or node.name in _CUTS
         if not is_cut or node in used or node not in depending or node not in live:
@@ -52,5 +61,6 @@ def left_behind(
             return None
         memory.is_unbounded |= bool(((value < 0) | (value > 1)).any())
         found.append(live[node])
+        place = location_of(node.place)
     whole = sum(each[0].numel() for each in found) == lacking
-    return found if whole and memory.is_unbounded else None
+    return LeftBehind(found, place) if whole and memory.is_unbounded else None

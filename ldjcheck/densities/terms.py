@@ -33,10 +33,14 @@ _CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_a
 
 
 class Heard(Recorder):
-    """A tape of what a model computes; where in its source is not asked."""
+    """A tape of what a model computes; where in its source, only if that is asked."""
+
+    def __init__(self, *, placed: bool = False) -> None:
+        super().__init__()
+        self._placed = placed
 
     def _places(self) -> tuple[Place, ...]:
-        return ()
+        return super()._places() if self._placed else ()
 
     def _record(self, *args: Any) -> None:
         with torch._C.DisableTorchFunction():  # what is noted is no part of the model

@@ -92,34 +92,43 @@ def written_out(
     return [live[base.z] for base in bases], total
 
 
-class Memory:
-    """What was found in the last call: it holds where the same is computed again.
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The parts of z in one form of a model, by their places among its operations."""
 
-    A mass is that of a function of z; it is another one only where what enters beside z
-    is, such as a parameter.
+    batch: int
+    bases: tuple[tuple[int, tuple[int, ...], Base], ...]
+    beside: tuple[Tensor, ...]  # what enters their densities beside z
+
+
+class Memory:
+    """What was found in the calls before: it holds where the same is computed again.
+
+    A model may be of several forms, as in training and in evaluation. In one of them a
+    mass is that of a function of z; it is another one only where what enters beside z is,
+    such as a parameter.
     """
 
     def __init__(self, *, leaving: bool = False) -> None:
         self.leaving = leaving  # what leaves without a density is asked for
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
-        self._batch, self._names = 0, list[str]()
-        self._found: list[tuple[int, tuple[int, ...], Base]] = []
-        self._beside: list[Tensor] = []
+        self._forms: dict[tuple[str, ...], _Form] = {}
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
         """Return the parts of z that were found, where they still are what they were."""
-        names = [node.name for node in sum_.order]
-        if not self._found or (self._batch, self._names) != (sum_.batch, names):
+        form = self._forms.get(_operations(sum_))
+        if form is None:
             return None
         nodes = sum_.order
         bases = [
             replace(base, z=nodes[z], terms=tuple(nodes[i] for i in terms))
-            for z, terms, base in self._found
+            for z, terms, base in form.bases
         ]
         beside = _values_beside(sum_, bases)
-        pairs = zip(beside, self._beside, strict=False)
-        same = len(beside) == len(self._beside) and all(torch.equal(*p) for p in pairs)
-        return bases if same else self._found_again(sum_, bases)
+        same = sum_.batch == form.batch and len(beside) == len(form.beside)
+        if same and all(map(torch.equal, beside, form.beside)):
+            return bases
+        return self._found_again(sum_, bases)
 
     def _found_again(
         self, sum_: DensityTerms, bases: Sequence[Base]
@@ -137,13 +146,21 @@ class Memory:
 
     def remember(self, sum_: DensityTerms, bases: Sequence[Base]) -> None:
         """Keep what was found."""
+        if not bases:
+            return
         places = {node: i for i, node in enumerate(sum_.order)}
-        self._batch, self._names = sum_.batch, [node.name for node in sum_.order]
-        self._found = [
-            (places[base.z], tuple(places[t] for t in base.terms), base)
-            for base in bases
-        ]
-        self._beside = [value.clone() for value in _values_beside(sum_, bases)]
+        self._forms[_operations(sum_)] = _Form(
+            batch=sum_.batch,
+            bases=tuple(
+                (places[base.z], tuple(places[t] for t in base.terms), base)
+                for base in bases
+            ),
+            beside=tuple(value.clone() for value in _values_beside(sum_, bases)),
+        )
+
+
+def _operations(sum_: DensityTerms) -> tuple[str, ...]:
+    return tuple(node.name for node in sum_.order)
 
 
 def _values_beside(sum_: DensityTerms, bases: Sequence[Base]) -> list[Tensor]:

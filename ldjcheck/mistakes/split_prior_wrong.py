@@ -26,11 +26,13 @@ _LACKING = (
 def _match(comparison: Comparison) -> Iterator[Finding]:
     if comparison.measurement.calls.lacks_density:
         if comparison.forward.check.status == "fail":
-            yield RULE.finding(
+            finding = RULE.finding(
                 "The density leaves out the log-density of the dims that are split off.",
                 direction="forward",
                 evidence=_LACKING,
             )
+            first = comparison.measurement.measured[0].forward
+            yield replace(finding, location=first.said.left_at)
         return
     both = comparison.forward.check.status == "fail"
     for verdict in comparison.verdicts:

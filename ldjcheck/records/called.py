@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records.asked import Domain
+    from ldjcheck.records.edit import Location
     from ldjcheck.records.words import Direction, Shape
 
 
@@ -34,6 +35,7 @@ class Returned:
     bare: bool = False  # the call returned the output alone: no place for an ldj
     event_dim: int | None = None  # as in `Way`, where only the call can tell
     left: int = 0  # entries of each sample, at the end of y, that left on the way
+    left_at: Location | None = None  # where, of what has no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     # Contexts that came back, by argument: the way back wants these, not those given.
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)

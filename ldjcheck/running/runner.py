@@ -27,7 +27,7 @@ from ldjcheck.tracebacks import message_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ldjcheck.records import Calls, Deadline, Direction, Oracle
+    from ldjcheck.records import Calls, Deadline, Direction, Location, Oracle
     from ldjcheck.running.observers.gradient_cuts import Cuts
     from ldjcheck.running.observers.writes import Watch
     from ldjcheck.tape.recorder import Recorder
@@ -47,6 +47,7 @@ class Outcome:
     multiplications: int  # of its matrix products
     bare: bool = False  # the call has no place for an ldj
     left: int = 0  # entries of each sample of y that left on the way
+    left_at: Location | None = None  # where, of what has no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     single: bool = False  # a number that float32 has rounded entered the call
     coarse: str | None = None  # the least precision below float32's that it computed in
@@ -197,6 +198,7 @@ class Runner:
             multiplications=guard.multiplications,
             bare=returned.bare,
             left=returned.left,
+            left_at=returned.left_at,
             taken=None if returned.taken is None else placed(returned.taken, CPU),
             single=self.promote and (guard.single or _is_single(returned.ldj)),
             coarse=guard.coarse,

@@ -242,6 +242,9 @@ def separate(timeout: float) -> None:
         # A group of its own: it can be ended as a whole, and a Ctrl-C, which the
         # terminal sends to the caller's group, does not look like the user's fault.
         os.setsid()
+    for name in ("SIGTERM", "SIGHUP"):  # as the caller answers them, this must not
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     if hasattr(signal, "alarm"):
         # The system keeps this appointment even when the caller was killed.
         signal.alarm(math.ceil(timeout) + _RESERVE)

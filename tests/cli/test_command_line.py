@@ -214,10 +214,18 @@ def test_a_layer_that_ends_the_selftest_is_told(
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a signal")
-def test_ctrl_c_ends_everything_with_130(
-    write: Callable[[str, str], Path], tmp_path: Path
+@pytest.mark.parametrize(
+    ("sent", "status", "said"),
+    [
+        ("SIGINT", 130, "Interrupted; nothing is left running.\n"),
+        ("SIGTERM", 143, ""),  # as `timeout`, a container or a CI job that is cancelled
+        ("SIGHUP", 129, ""),  # as a terminal that is closed
+    ],
+)
+def test_what_ends_the_command_ends_everything(
+    write: Callable[[str, str], Path], tmp_path: Path, sent: str, status: int, said: str
 ) -> None:
-    note = tmp_path / "pid"
+    note, number = tmp_path / "pid", signal.Signals[sent]
     write(
         "hangs.py",
         f"""
@@ -233,15 +241,15 @@ def test_ctrl_c_ends_everything_with_130(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         # A shell lets what it runs in the background ignore it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (note.exists() and note.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert (out, err) == ("", "Interrupted; nothing is left running.\n")
+    assert process.returncode == status
+    assert (out, err) == ("", said)
     with pytest.raises(ProcessLookupError):
         os.kill(int(note.read_text()), 0)
 

@@ -282,6 +282,8 @@ def test_dims_that_are_split_off_must_have_a_density(counts: bool) -> None:
     report = ldjcheck.check(Splitting(), shape=(5,), kind="model")
     expected = ("pass", []) if counts else ("fail", ["LDJ501"])
     assert (report.status, codes(report)) == expected
+    told = [f.location.text for f in report.findings if f.location is not None]
+    assert told == ([] if counts else ["kept, left = z.split([2, 3], dim=1)"])
 
 
 def test_dims_that_are_cut_off_as_they_came_may_be_a_condition() -> None:

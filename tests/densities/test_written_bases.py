@@ -11,11 +11,15 @@ import torch.nn.functional as F  # as papers write it
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.densities import written
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ldjcheck.densities.terms import DensityTerms
+
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
+FORMS = 2  # a batch norm in training, and in evaluation
 
 
 class Coupling(nn.Module):
@@ -294,3 +298,34 @@ def test_what_has_no_mass_of_1_is_no_base() -> None:
 
     report = checked(Strange)
     assert [finding.code for finding in report.findings] == ["LDJ004"]
+
+
+class Normed(Model):
+    """Between its couplings, a batch norm: in training another form of the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("var", torch.rand(self.dims) + 0.5)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, first = self.first(x)
+        var = z.var(dim=0) if self.training else self.var
+        z, second = self.second(z / torch.sqrt(var + 1e-5))
+        ldj = first + second - 0.5 * torch.log(var + 1e-5).sum()
+        return (-0.5 * z**2 - HALF_LOG_2PI).sum(dim=1) + ldj
+
+
+def test_a_base_is_looked_for_once_in_each_form_of_a_model(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searches = list[int]()
+    search = written._chosen
+
+    def counted(sum_: DensityTerms, lacking: int) -> list[written.Base]:
+        searches.append(sum_.batch)
+        return search(sum_, lacking)
+
+    monkeypatch.setattr(written, "_chosen", counted)
+    report = ldjcheck.check(Normed(), shape=(4,), kind="model")
+    assert report.status == "pass", report
+    assert len(searches) <= FORMS, "other batches, and other parameters, ask anew"

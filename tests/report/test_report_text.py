@@ -90,6 +90,20 @@ def test_a_pass_tells_what_was_compared_and_how_close_it_came() -> None:
         """)
 
 
+def test_an_estimate_is_called_so_and_held_against_its_own_bound() -> None:
+    there = dataclasses.replace(PASSED, direction="forward", worst=2e-3, tolerance=9e-3)
+    random = {**PASS.inferred, "estimator": "the ldj is random: judged by its mean"}
+    result = dataclasses.replace(
+        PASS, checks=(there, PASSED), inferred=random, findings=()
+    )
+    text = drawn(run(result))
+    assert "forward: 2 samples of (1, 4, 4)  " in text
+    assert "worst 2e-03  allowed 9e-03" in text
+    assert "inverse: 2 samples of (1, 4, 4)  " in text
+    assert "worst 2e-15  allowed 3e-12" in text
+    assert "the ldj is random: judged by its mean" in text
+
+
 def test_unproven_tells_what_would_have_to_be_different() -> None:
     assert drawn(run(UNPROVEN)) == dedent("""
         coupling.py:Coupling( hidden=8)                   UNPROVEN  LDJ401 vacuous-check

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes import mean_not_sum, split_prior_wrong
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.rerun import Rehearsal
@@ -15,6 +16,8 @@ from ldjcheck.mistakes.rewriting import calls, densities
 from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
 from ldjcheck.records import Fix
 from ldjcheck.revision import Live
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import shown_file
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 _SUMMED = 2  # edits of a mean, each verified by integrals
 _NORMALISED = 60  # others, each run once
+_COUNTED = 24  # terms for what a model splits off, each run once
 
 
 def with_densities(
@@ -33,8 +37,10 @@ def with_densities(
 ) -> tuple[Finding, ...]:
     """Return the findings; of a split whose number is no log-density, with the edit.
 
-    What an integral is off by, a constant and a scale may be: that is known where it was
-    measured. Whether a sum in the place of a mean is a density, another integral says.
+    Where a model says nothing of what it splits off, the edit adds what it says of another
+    part: then all dims have a density, and the ldj is exact. What an integral is off by, a
+    constant and a scale may be: that is known where it was measured. Whether a sum in the
+    place of a mean is a density, another integral says.
     """
     asked = [f for f in findings if _is_asked(f)]
     if len(asked) != 1 or sum(f.severity == "error" for f in findings) != 1:
@@ -46,12 +52,16 @@ def with_densities(
         return findings
     sites = sites_for(live, place, None, ())
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
+    if bench.calls.lacks_density:
+        bench = _of_whole_density(bench)
+        tries = tuple((c, False) for c in _counted(live, sites[:1], bench, comparison))
+    else:
+        rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
+        tries = (
+            *((change, False) for change in _agreeing(live, sites, rehearsal)),
+            *((change, True) for change in _summed(sites)),
+        )
     verification = Verification(bench, comparison, few)
-    rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
-    tries = (
-        *((change, False) for change in _agreeing(live, sites, rehearsal)),
-        *((change, True) for change in _summed(sites)),
-    )
     for change, averaged in tries:
         after = verification.compared(live, change.replacements)
         if after is None or not _is_right(after):
@@ -92,6 +102,38 @@ def _agreeing(
 def _summed(sites: Sequence[Site]) -> Iterator[Change]:
     drafted = (change for site in sites for change in calls.summed(site))
     yield from itertools.islice(drafted, _SUMMED)
+
+
+def _of_whole_density(bench: Bench) -> Bench:
+    """Return the bench on which a model is asked for the density of all dims."""
+    calls = bench.calls
+    ways = recognise_conventions(bench.layer.obj, calls.convention)
+    same = [c for c in ways if c.signature == calls.signature and not c.lacks_density]
+    return replace(bench, calls=same[-1])
+
+
+def _counted(
+    live: Live, sites: Sequence[Site], bench: Bench, comparison: Comparison
+) -> Iterator[Change]:
+    """Yield the first edit after which all dims have a density, and the ldj is exact."""
+    side = comparison.measurement.measured[0].forward
+    runner, _, _ = bench.ready(comparison.measurement.measured[0].probe)
+
+    def agrees() -> bool:
+        try:
+            outcome = runner.run("forward", side.x, Frozen())
+        except FailedCallError:
+            return False
+        if outcome.reported is None or outcome.y[0].numel() != side.dims:
+            return False
+        now = replace(side.said, ldj=outcome.reported.detach().double())
+        return replace(side, said=now).agrees
+
+    drafted = (change for site in sites for change in densities.of_what_leaves(site))
+    for change in itertools.islice(drafted, _COUNTED):
+        if runs_with(live, change.replacements, agrees):
+            yield change
+            return
 
 
 def _is_right(after: Comparison) -> bool:

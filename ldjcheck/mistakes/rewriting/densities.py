@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor
+from ldjcheck.mistakes.rewriting.sites import Change
+from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor, is_sum
 from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.mistakes.rewriting.sites import Change, Site
+    from ldjcheck.mistakes.rewriting.sites import Site
 
 
 def normalised(site: Site) -> Iterator[Change]:
@@ -80,3 +82,68 @@ def _log_scales(site: Site) -> Iterator[str]:
 def _is_number(node: ast.expr) -> bool:
     bare = node.operand if isinstance(node, ast.UnaryOp) else node
     return isinstance(bare, ast.Constant)
+
+
+def of_what_leaves(site: Site) -> Iterator[Change]:
+    """Yield edits that count the log-density of what a statement cuts off.
+
+    It has a name that is never read, and its density is written as that of another value
+    is, in a term of a sum or a value of its own, further down in the same function.
+    """
+    cut = site.statement
+    below = [
+        node
+        for node in site.inside
+        if isinstance(node, ast.expr) and node.lineno > (cut.end_lineno or cut.lineno)
+    ]
+    terms = [node for node in below if _is_term(site, node)]
+    for target, name in _unread(site):
+        named = () if target is None else (site.source.put(target, name),)
+        for index, term in enumerate(terms):
+            for known in dict.fromkeys(
+                node.id
+                for node in ast.walk(term)
+                if isinstance(node, ast.Name) and node.id in site.names
+            ):
+                text = site.text(term)
+                other = re.sub(rf"(?<![\w.]){known}\b(?!\s*=[^=])", name, text)
+                more = f"- {other[1:]}" if other.startswith("-") else f"+ {other}"
+                if _is_taken_off(site, term):
+                    more = f"- {other}"
+                added = site.put(term, f"{text} {more}", index / 50)
+                yield Change(added.cost, (*named, *added.replacements))
+
+
+def _unread(site: Site) -> Iterator[tuple[ast.Name | None, str]]:
+    """Yield names that a statement assigns and nobody reads; a throwaway is renamed."""
+    stored = [
+        node
+        for node in ast.walk(site.statement)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+    ]
+    for node in stored:
+        if node.id in site.unused:
+            yield None, node.id
+        elif node.id == "_" and "dropped" not in site.names:
+            yield node, "dropped"
+
+
+def _is_term(site: Site, node: ast.expr) -> bool:
+    """Return whether a node is all that is assigned or returned, or is summed with others."""
+    around = site.parent(node)
+    if is_sum(node) or isinstance(node, ast.Name | ast.Constant | ast.Tuple):
+        return False
+    if isinstance(around, ast.Assign | ast.AugAssign | ast.Return):
+        return around.value is node
+    return is_sum(around)
+
+
+def _is_taken_off(site: Site, node: ast.expr) -> bool:
+    around = site.parent(node)
+    if isinstance(around, ast.AugAssign):
+        return False
+    return (
+        isinstance(around, ast.BinOp)
+        and isinstance(around.op, ast.Sub)
+        and around.right is node
+    )

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
-_GIVEN = ("weights", "inputs", "start")
-"""What is told of what the layer was given beside the probes."""
+_GIVEN = ("weights", "inputs", "start", "estimator")
+"""What is told of what the layer was given beside the probes, and of what it gave."""
 ROWS = 28
 """Lines of a layer that is no pass: with a blank line and the summary they are 30."""
 ROWS_OF_A_PASS = 6
@@ -117,8 +117,14 @@ def _compared(result: Result, style: Style) -> Block:
     for check in result.checks:
         if check.name == "ldj" and check.status in ("pass", "unproven"):
             alike.setdefault(tuple(_on(check)), []).append(check)
+    groups = [
+        (parts, some)
+        for parts, checks in alike.items()
+        # As where one of them is an estimate: each is held against its own bound.
+        for some in ([checks] if _is_within_all(checks) else [[c] for c in checks])
+    ]
     lines: Block = []
-    for parts, checks in alike.items():
+    for parts, checks in groups:
         worst = max((c.worst for c in checks if c.worst is not None), default=None)
         bounds = [c.tolerance for c in checks if c.tolerance is not None]
         left = " and ".join(label(check) for check in checks)
@@ -128,6 +134,13 @@ def _compared(result: Result, style: Style) -> Block:
             right += f"  allowed {figures.size(min(bounds))}"
         lines.append(_aside(left, right, style.width))
     return lines
+
+
+def _is_within_all(checks: list[Check]) -> bool:
+    """Return whether the worst of all is within what is allowed of each."""
+    worst = [c.worst for c in checks if c.worst is not None]
+    bounds = [c.tolerance for c in checks if c.tolerance is not None]
+    return not worst or not bounds or max(worst) <= min(bounds)
 
 
 def _on(check: Check) -> Iterator[str]:

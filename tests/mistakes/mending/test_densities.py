@@ -50,3 +50,69 @@ def test_a_learned_prior_gets_what_it_lacks(name: str, tmp_path: Path) -> None:
     assert edit.after.endswith(expected)
     report = ldjcheck.check(loaded(mended(path, found.fix)), shape=(4,))
     assert report.status == "pass", report
+
+
+_MODEL = """
+def normal(z):
+    return (-0.5 * (z**2 + math.log(2 * math.pi))).flatten(1).sum(1)
+
+
+class Scale(nn.Module):
+    def __init__(self, dims):
+        super().__init__()
+        self.log_s = nn.Parameter(torch.randn(dims) * 0.3)
+
+    def forward(self, x):
+        d = 1 - torch.tanh(x) ** 2 + self.log_s.exp()
+        return torch.tanh(x) + x * self.log_s.exp(), d.log().sum(1)
+
+
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.prior = torch.distributions.Normal(0.0, 1.0)
+        self.first, self.second = Scale(5), Scale(3)
+
+    def log_prob(self, x):
+        z, ldj = self.first(x)
+        CUT
+        z, more = self.second(z)
+        SAID
+"""
+LEFT = {
+    "called": (
+        "z, left = z.split([3, 2], 1)",
+        "return normal(z) + ldj + more",
+        "return normal(z) + normal(left) + ldj + more",
+    ),
+    "asked, thrown away": (
+        "z, _ = z.split([3, 2], 1)",
+        "return ldj + more + self.prior.log_prob(z).sum(1)",
+        "return ldj + more + self.prior.log_prob(z).sum(1) + "
+        "self.prior.log_prob(dropped).sum(1)",
+    ),
+    "taken off": (
+        "left, z = z[:, 3:], z[:, :3]",
+        "return -(0.5 * (z**2 + math.log(2 * math.pi)).sum(1) - ldj - more)",
+        "return -(0.5 * (z**2 + math.log(2 * math.pi)).sum(1) + "
+        "0.5 * (left**2 + math.log(2 * math.pi)).sum(1) - ldj - more)",
+    ),
+}
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("name", LEFT)
+def test_what_a_model_splits_off_gets_the_density_that_the_rest_has(
+    name: str, tmp_path: Path
+) -> None:
+    cut, said, expected = LEFT[name]
+    path = written(_MODEL.replace("CUT", cut).replace("SAID", said), tmp_path)
+    found = ldjcheck.check(loaded(path), shape=(5,), kind="model").findings[0]
+    assert found.code == "LDJ501"
+    assert found.location is not None
+    assert found.location.text == cut
+    assert found.fix is not None
+    assert found.fix.edits[-1].after.strip() == expected
+    fixed = loaded(mended(path, found.fix))
+    report = ldjcheck.check(fixed, shape=(5,), kind="model")
+    assert report.status == "pass", report
