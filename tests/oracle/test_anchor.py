@@ -207,16 +207,3 @@ def test_where_no_reading_agrees_nothing_is_proved() -> None:
     report = ldjcheck.check(Jumping(), shape=(2,))
     assert report.status == "unproven"
     assert [f.code for f in report.findings] == ["LDJ404"]
-
-
-class Halving(nn.Module):
-    """Squeezes an image into channels, and takes no notice of its flag for the way back."""
-
-    def forward(self, x: Tensor, rev: bool = False) -> Pair:
-        parts = [x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]
-        return torch.cat([sum(parts), *parts[1:]], 1), x.new_zeros(len(x))
-
-
-def test_a_way_back_may_return_no_entries_at_all() -> None:
-    report = ldjcheck.check(Halving())
-    assert report.status != "error", str(report)
