@@ -21,6 +21,7 @@ from ldjcheck.explaining.sublayers import (
 )
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
+from ldjcheck.judging.ends import between_its_ends
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
@@ -339,7 +340,7 @@ def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Me
     spread = read_otherwise(subject, comparison, options)
     if spread is not None:
         subject, comparison = spread, compared(spread, options)
-    for meant in (customary, at_its_own_size):
+    for meant in (between_its_ends, customary, at_its_own_size):
         other = meant(subject, comparison, options)
         if other is not None:
             return _Meant(_until_the_end(other, options), comparison, otherwise=True)

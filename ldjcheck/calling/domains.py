@@ -34,6 +34,8 @@ def inside(domain: Domain) -> tuple[Domain, ...]:
     return (TAMEST,) if domain.kind == "positive" else ()
 
 
+_LARGEST_BOUND = 20.0  # of an interval that inputs may live in
+_MOST_BOUNDS = 8
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
 _FAR_OUT = (
     6.0  # beyond the bounds of usual splines, and short of where logistics saturate
@@ -59,6 +61,22 @@ def integer_guesses(layer: Any) -> Iterator[Domain]:
         *_COMMON_LEVELS,
     ):
         yield Domain(kind="int", low=0, high=levels - 1)
+
+
+def bounded_guesses(layer: Any) -> Iterator[Domain]:
+    """Yield the unit interval, and those up to a bound that the layer holds as a number."""
+    yield TAMEST
+    held = {
+        float(value)
+        for item in reachable(layer)
+        if not isinstance(item, (Tensor, dict, list, tuple))
+        for value in attributes(item).values()
+        if type(value) in (int, float) and 0 < value <= _LARGEST_BOUND
+    }
+    for bound in sorted(held)[:_MOST_BOUNDS]:
+        yield Domain(kind="interval", low=-bound, high=bound)
+        if bound != 1.0:
+            yield Domain(kind="interval", low=0.0, high=bound)
 
 
 def describe(domain: Domain) -> str:

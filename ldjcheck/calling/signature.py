@@ -78,14 +78,13 @@ class Signature:
 
     @property
     def input(self) -> str | None:
-        """The parameter that takes the input: the first that is no context, and no time."""
-        beside = (is_about_context(name) or is_time(name) for name in self.required)
-        free = (
-            n
-            for n, is_beside in zip(self.required, beside, strict=True)
-            if not is_beside
-        )
-        return next(free, next(iter(self.names), None))
+        """The parameter that takes the input: the first that is no context, and no time.
+
+        Nor is it a running total, where something else is wanted behind it.
+        """
+        free = [n for n in self.required if not (is_about_context(n) or is_time(n))]
+        inputs = (name for name in free if not (is_total(name) or is_density(name)))
+        return next(inputs, next(iter((*free, *self.names)), None))
 
     @property
     def besides(self) -> tuple[str, ...]:

@@ -30,11 +30,17 @@ from ldjcheck.calling.ways import run
 from ldjcheck.conventions.model import less_base
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
+from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
+
+
+_DISTRIBUTION_FUNCTIONS = {
+    "cdf", "icdf", "erf", "erfc", "erfinv", "ndtr", "ndtri", "log_ndtr",
+}  # fmt: skip
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -113,6 +119,8 @@ def _place_of_density(function: Any) -> tuple[int, Unit] | None:
     parts = returned_expressions(function)
     if len(parts) < 2 or any(is_total(name) for name in returned_names(function)):
         return None
+    if _distributes(function):
+        return None
     made = _made_of_densities(function)
     found = [(i, u) for i, part in enumerate(parts) if (u := _unit(part, made))]
     return found[0] if len(found) == 1 else None
@@ -127,6 +135,16 @@ def _unit(part: ast.expr, made: set[str]) -> Unit | None:
                 return unit
     told = any(name in made or is_density(name) for name in names)
     return "nats" if told or any(map(_asks_base, ast.walk(part))) else None
+
+
+def _distributes(function: Any) -> bool:
+    """Return whether a call makes z by a distribution function: its slope is a density.
+
+    That of the input, by the same distribution, is the ldj then.
+    """
+    tree = source_of(function)
+    calls = ast.walk(tree) if tree is not None else ()
+    return any(call_name(node) in _DISTRIBUTION_FUNCTIONS for node in calls)
 
 
 def _made_of_densities(function: Any) -> set[str]:

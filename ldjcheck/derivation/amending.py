@@ -155,8 +155,22 @@ def _cures(
                 yield cure
                 break
     said = way.found.said if len(way.found.said) <= _TOLD else ()
-    told = tuple(f"The ldj of line {_line(each)} is {each.text}." for each in said)
+    told = tuple(_terms_told(said))
     yield _Cure(direction=way.direction, changes=way.changes, told=told)
+
+
+def _terms_told(said: Sequence[Said]) -> Iterator[str]:
+    """Yield the term of each line, as a sum where it has several."""
+    by_line: dict[int, list[Said]] = {}
+    for each in said:
+        by_line.setdefault(_line(each), []).append(each)
+    for line, terms in by_line.items():
+        sum_ = ""
+        for each in terms:
+            text = each.text if each.part is None else each.part.after(None)
+            taken_off = text.startswith("-")
+            sum_ += f" - {text[1:]}" if sum_ and taken_off else f" + {text}"
+        yield f"The ldj of line {line} is {sum_.removeprefix(' + ')}."
 
 
 def _sites(

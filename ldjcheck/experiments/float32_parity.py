@@ -197,7 +197,7 @@ def _too_small(side: Side) -> Tensor:
     beyond = torch.full((len(side.x),), unknown)
     if side.exact.shares is not None:
         beyond |= (side.exact.shares.reshape(len(side.x), -1).abs() > _HELD).any(dim=1)
-    if side.exact.jacobian is not None:
+    if side.exact.jacobian is not None and side.exact.jacobian.numel():
         for axis in (1, 2):
             sizes = side.exact.jacobian.abs().amax(dim=axis).log()
             beyond |= (sizes.abs() > _HELD).any(dim=1)

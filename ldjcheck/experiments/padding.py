@@ -1,7 +1,8 @@
 """What is left of the map where a mask leaves out the end of a sample.
 
-Sequences of several lengths are padded, and what is padded is set to zero on the way out.
-The exact ldj is that of the entries that the mask keeps, and counts none of the others.
+Sequences of several lengths are padded, and what is padded is set to zero on the way out,
+or left as it is. Either way the exact ldj is that of the entries that the mask keeps, and
+counts none of the others.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Padded:
 
     numbers: tuple[tuple[float, float], ...]
     counted: bool  # what is reported is what it is without padding
+    left: bool  # what the mask leaves out comes out as it went in, not as zero
 
 
 def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
@@ -43,12 +45,13 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     if bench.calls.forward is None or len(masks) != 1:
         return None
     found: list[tuple[float, float]] = []
-    counted = True
+    counted, left = True, False
     for probe in probes:
         told = _told(bench, probe, masks[0])
         if told is None:
             return None
-        reported, exact, whole, padded = told
+        reported, exact, whole, padded, stays = told
+        left |= stays
         least = 10.0 * hides_mistakes(exact.numel())
         off = (reported - exact).abs() > least
         if not bool(padded.any()) or not torch.equal(off, padded):
@@ -56,18 +59,20 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
         counted &= same(reported, whole)
         pairs = zip(reported[padded].tolist(), exact[padded].tolist(), strict=True)
         found += pairs
-    return Padded(numbers=tuple(found), counted=counted)
+    return Padded(numbers=tuple(found), counted=counted, left=left)
 
 
 def _told(
     bench: Bench, probe: Probe, mask: str
-) -> tuple[Tensor, Tensor, Tensor, Tensor] | None:
-    """Return reported, exact, reported without padding, and where it is, `(batch,)`."""
+) -> tuple[Tensor, Tensor, Tensor, Tensor, bool] | None:
+    """Return reported, exact, reported without padding, and where it is, `(batch,)`.
+
+    Behind them stands whether what is left out comes out as it went in.
+    """
     shop = replace(bench, padded=True)
     runner, x, _ = shop.ready(probe)
-    try:
-        kept = runner.kwargs[mask].expand_as(x) != 0
-    except RuntimeError:  # it is no mask of the event's entries
+    kept = _spread(runner.kwargs[mask] != 0, x)
+    if kept is None:
         return None
     x = x * kept
     try:
@@ -82,11 +87,17 @@ def _told(
     if outcome.y.shape != x.shape or outcome.draws or reported is None or whole is None:
         return None
     exact = []
+    stays = False
     for matrix, keep in zip(jacobian, kept, strict=True):
-        if not bool(keep.any()) or bool(
-            (matrix[~keep].abs() > ROUNDING * matrix.abs().amax()).any()
+        lost = matrix[~keep]
+        still = torch.eye(len(matrix), dtype=matrix.dtype)[~keep]
+        least = ROUNDING * matrix.abs().amax()
+        same_as_before = bool(((lost - still).abs() <= least).all())
+        if not bool(keep.any()) or not (
+            same_as_before or bool((lost.abs() <= least).all())
         ):
             return None
+        stays |= same_as_before and not bool(keep.all())
         exact.append(log_abs_det(matrix[keep][:, keep][None])[1][0])
     padded = ~kept.all(dim=1)
     return (
@@ -94,4 +105,17 @@ def _told(
         torch.stack(exact),
         whole.detach().double(),
         padded,
+        stays,
     )
+
+
+def _spread(mask: Tensor, x: Tensor) -> Tensor | None:
+    """Return the mask for each entry of x: of places, channels before or behind them."""
+    batch, *places = mask.shape
+    short = (1,) * (x.dim() - mask.dim())
+    for shape in (mask.shape, (batch, *places, *short), (batch, *short, *places)):
+        try:
+            return mask.reshape(shape).expand_as(x)
+        except RuntimeError:
+            continue
+    return None  # it is no mask of the event's entries

@@ -78,10 +78,13 @@ def _converges(measurement: Measurement) -> bool:
 def _tells(side: Side, there: Side) -> bool:
     """Return whether the way back could miss by more than what rounding may cost.
 
-    Where the map squeezes almost to nothing, rounding alone leads anywhere.
+    Where the map squeezes almost to nothing, rounding alone leads anywhere. What noise
+    explains is known to the last bit, however few whole numbers there are.
     """
-    allowed = side.round_trip.allowed
-    return allowed is not None and allowed <= _anywhere(side, there)
+    trip = side.round_trip
+    if trip.noise is not None:
+        return True
+    return trip.allowed is not None and trip.allowed <= _anywhere(side, there)
 
 
 def _anywhere(side: Side, there: Side) -> float:

@@ -9,7 +9,7 @@ from ldjcheck.mistakes.catalogue import Page, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding
+    from ldjcheck.records import Check, Comparison, Finding
 
 _MEANT = "the ldj that it reports is right for a way back that does"
 
@@ -22,13 +22,23 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         "The inverse does not undo the forward map.",
         direction="inverse",
         evidence=(
-            f"largest |inverse(f(x)) - x|: {check.worst:.6g}, "
-            f"allowed {check.tolerance:.1g}",
+            _off(comparison, check),
             *((_MEANT,) if comparison.inverse.meant else ()),
         ),
     )
     if check.status == "fail":
         yield finding
+
+
+def _off(comparison: Comparison, check: Check) -> str:
+    """Return how far a way back is from x, or that it has another shape."""
+    first = comparison.measurement.measured[0]
+    back, x = tuple(first.inverse.y.shape[1:]), tuple(first.forward.x.shape[1:])
+    if back != x:
+        return f"inverse(f(x)) has the shape {back} per sample, and x has {x}"
+    return (
+        f"largest |inverse(f(x)) - x|: {check.worst:.6g}, allowed {check.tolerance:.1g}"
+    )
 
 
 PAGE = Page(

@@ -408,7 +408,18 @@ class Bench:
     def _resized(self, name: str, own: Shape) -> Shape:
         """Return the shape of a context beside an event: it has the places of the event."""
         at, shape = self.fed_at, self.shape
-        if at is None or shape == at or len(own) != len(at):
+        if at is None or shape == at:
+            return own
+        if "mask" in name and len(at) == 2:
+            places = {
+                at: shape,
+                (1, at[1]): (1, shape[1]),
+                at[:1]: shape[:1],
+                (at[0], 1): (shape[0], 1),
+                at[1:]: shape[1:],
+            }
+            return places.get(own, own)
+        if len(own) != len(at):
             return own
         if own == at and (len(at) > 1 or "mask" in name):
             return shape

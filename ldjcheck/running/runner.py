@@ -239,6 +239,26 @@ class Runner:
             said, start, x, self.calls, way.event_dim, spread=way.spread
         )[0]
 
+    def runs_without_total(self, direction: Direction, x: Tensor) -> bool:
+        """Return whether a call with None in the place of the running total returns."""
+        way = self.calls.way(direction)
+        assert way is not None, "an absent direction is never run"
+        self._in_time()
+        self._reseed()
+        before = torch.get_default_dtype()
+        torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
+        try:
+            with torch.no_grad(), _SameSettings():
+                way.call(
+                    self.layer, self._spread(direction, x.clone().to(self.device)),
+                    None, self._fresh_kwargs(direction),
+                )  # fmt: skip
+        except Exception:  # the user's own code may raise anything
+            return False
+        finally:
+            torch.set_default_dtype(before)
+        return True
+
     def _in_time(self) -> None:
         if self.timeout is not None:
             self.timeout.check()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
+from ldjcheck.calling.domains import bounded_guesses
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
@@ -185,6 +186,65 @@ def leads_back_into(bench: Bench) -> Domain | None:
     return Domain(kind="unit" if is_unit else "positive")
 
 
+def keeps_ends(bench: Bench) -> Domain | None:
+    """Return the interval onto itself that the map is made for, if it folds outside it.
+
+    The ends of it stay where they are, whatever the parameters, and what lies between does
+    not: as with the knots of a monotone spline, whose first and last piece turn back
+    somewhere beyond. One call shows most maps to move zero.
+    """
+    if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
+        return None
+    domains = tuple(bounded_guesses(bench.layer.obj))
+    ends = [end for d in domains for end in (d.low or 0.0, d.high or 1.0)]
+    x = bench.inputs()
+    at = x.new_tensor(ends).reshape(-1, *(1,) * (x.dim() - 1))
+    at = at.expand(-1, *x.shape[1:]).contiguous()
+    scale = bench.options.params_scale
+    kept = torch.ones(len(domains), dtype=torch.bool)
+    between = []
+    try:
+        for draw in (1, 2):
+            runner = bench.runner(draw=draw, scale=scale)
+            y = runner.run("forward", at, Frozen()).y.detach()
+            if y.shape != at.shape:
+                return None
+            off = (y - at).abs().flatten(1).amax(1) <= _SAME * (
+                1 + at.flatten(1)[:, 0].abs()
+            )
+            kept &= off.reshape(-1, 2).all(1)
+            if not kept.any():
+                return None
+            between.append(runner)
+        found = [d for d, stays in zip(domains, kept.tolist(), strict=True) if stays]
+        for domain in found:
+            if _moves(bench, domain, between) and _turns_back(
+                bench, domain, between[0]
+            ):
+                return domain
+    except (FailedCallError, NoJacobianError):
+        return None
+    return None
+
+
+def _moves(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
+    """Return whether what lies in a domain comes out elsewhere when parameters change."""
+    x = replace(bench, domain=domain).inputs()
+    one, two = (runner.run("forward", x, Frozen()).y.detach() for runner in runners)
+    return not _is_close(one, two)
+
+
+def _turns_back(bench: Bench, domain: Domain, runner: Runner) -> bool:
+    """Return whether entries fall as they grow, outside of a domain and never inside."""
+    falls = []
+    for place in (replace(bench, domain=domain), bench):
+        x = place.inputs()
+        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+        slopes = map_.jacobian(map_.origin)[0].diagonal(dim1=1, dim2=2)
+        falls.append(bool((slopes < 0).any()))
+    return falls == [False, True]
+
+
 def couples(bench: Bench) -> bool:
     """Return whether the first sample's output moves when only its companions change."""
     if bench.calls.forward is None or bench.batch < 2:
@@ -340,7 +400,8 @@ def reported_otherwise(
         return None
     one_map = _is_close(a.y.detach(), b.y.detach())
     before, after = a.reported.detach().double(), b.reported.detach().double()
-    if not one_map or _is_close(before, after):
+    known = before.isfinite() | after.isfinite()
+    if not one_map or _is_close(before[known], after[known]):
         return None
     drawn = how != "training" and bool(a.draws or b.draws)
     return None if drawn else (before, after)

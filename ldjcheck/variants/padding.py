@@ -38,6 +38,8 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
 
 def _masked(subject: Subject, options: Options) -> Subject | None:
     """Return the subject with a mask, which may be one that can be left out; or None."""
+    from ldjcheck.settling.settle import runs
+
     bench = subject.bench
     if bench.mixed:  # a coupling's, and no padding's
         return None
@@ -53,8 +55,11 @@ def _masked(subject: Subject, options: Options) -> Subject | None:
     for guess in guess_contexts(subject.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
             with contextlib.suppress(CannotCheckError):
-                masked = replace(options, context=guess.fed)
-                return settle_layer(subject.layer, masked)
+                masked = settle_layer(
+                    subject.layer, replace(options, context=guess.fed)
+                )
+                if runs(masked.bench, bench.shape, bench.batch):
+                    return masked
     return None
 
 

@@ -79,3 +79,37 @@ def test_what_is_given_as_a_context_is_no_input() -> None:
     report = ldjcheck.check(Unnamed(), context={"a": (3,)})
     assert report.status == "pass", report
     assert {c.status for c in report.checks} == {"pass"}
+
+
+class TotalFirst(nn.Module):
+    """Takes the running total before the input, and hands it back before the output."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+
+    def own(self, x: Tensor) -> Tensor:
+        return self.log_s.sum().expand(len(x))
+
+    def forward(
+        self, log_det: Tensor, x: Tensor, reverse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        if reverse:
+            return log_det - self.own(x), x * (-self.log_s).exp()
+        return log_det + self.own(x), x * self.log_s.exp()
+
+
+class TotalFirstWrong(TotalFirst):
+    def own(self, x: Tensor) -> Tensor:
+        return -super().own(x)
+
+
+def test_a_total_that_comes_first_is_no_input() -> None:
+    report = ldjcheck.check(TotalFirst())
+    assert report.status == "pass", str(report)
+    assert report.to_dict()["results"][0]["convention"] == "accumulator"
+
+
+def test_a_mistake_behind_a_total_that_comes_first_is_found() -> None:
+    report = ldjcheck.check(TotalFirstWrong())
+    assert report.findings[0].code == "LDJ104"

@@ -146,3 +146,28 @@ def test_a_way_back_with_no_place_for_an_ldj_is_a_note() -> None:
     report = ldjcheck.check(ForwardOnly())
     assert report.status == "pass"
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ303", "note")]
+
+
+class ByItsDistribution(nn.Module):
+    """Puts each entry through the distribution function of a normal: its slope is a density."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.mu = nn.Parameter(torch.tensor([0.1, -0.2, 0.3]))
+
+    def forward(self, x: Tensor) -> Both:
+        normal = torch.distributions.Normal(self.mu, 1.5)
+        return normal.cdf(x), normal.log_prob(x).sum(-1)
+
+
+class ByItsDistributionOfTheBatch(ByItsDistribution):
+    def forward(self, x: Tensor) -> Both:
+        normal = torch.distributions.Normal(self.mu, 1.5)
+        return normal.cdf(x), normal.log_prob(x).sum()
+
+
+def test_the_density_beside_a_distribution_function_is_its_ldj() -> None:
+    report = ldjcheck.check(ByItsDistribution())
+    assert report.status == "pass", report
+    wrong = ldjcheck.check(ByItsDistributionOfTheBatch())
+    assert wrong.findings[0].code == "LDJ106"

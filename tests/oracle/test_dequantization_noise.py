@@ -46,6 +46,16 @@ class Wide(Dequantize):
         return 1.3 * torch.rand_like(x)
 
 
+class Triangular(Dequantize):
+    """The sum of two draws reaches up to two."""
+
+    def noise(self, x: Tensor) -> Tensor:
+        return torch.rand_like(x) + torch.rand_like(x)
+
+    def rounded(self, z: Tensor) -> Tensor:
+        return torch.floor(z).clamp(0, self.quants - 1)
+
+
 class Nearest(Centred):
     """Noise around each number, which rounding to the nearest undoes."""
 
@@ -81,6 +91,12 @@ def test_noise_that_leaves_its_cell_is_a_warning() -> None:
     assert [f.code for f in report.findings] == ["LDJ502"]
     strict = ldjcheck.check(Wide(), shape=(6,), domain="int:0:255", strict=True)
     assert strict.status == "fail"
+
+
+def test_noise_of_several_draws_leaves_its_cell_where_levels_are_few() -> None:
+    report = ldjcheck.check(Triangular(quants=32), shape=(6,), domain="int:0:31")
+    assert report.status == "pass", report
+    assert [f.code for f in report.findings] == ["LDJ502"]
 
 
 @pytest.mark.slow

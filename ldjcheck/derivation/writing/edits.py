@@ -69,7 +69,8 @@ class _Edit:
         if home.slot == "attribute" and not self._lines:
             return [], []  # it is zero, or whatever it says of a map that keeps volume
         removed = [] if home.slot == "absent" else self._only_for_ldj()
-        changes = [_without(self._source, statement) for statement in removed]
+        whole = dict.fromkeys(self._asked_alone(each, removed) for each in removed)
+        changes = [_without(self._source, statement) for statement in whole]
         changes += [] if home.slot == "absent" else self._shortened()
         is_begun = home.is_total or self._is_begun(removed)
         written: list[Written] = []
@@ -143,12 +144,42 @@ class _Edit:
         after = source.lines[last - 1][end:].split(b"#")[0].strip()
         if indent.strip() or after:
             raise NoPlaceError(f"line {first} holds several statements")
+        if self._may_be_none(statement):
+            inside = "".join(f"\n{indent}    {each}" for each in texts)
+            texts = [f"if {self._home.name} is not None:{inside}"]
         if line.side == "before":
             text = "".join(f"{each}\n{indent}" for each in texts)
             return Replacement(source.file, first, column, first, column, text)
         edge = len(source.lines[last - 1].rstrip(b"\r\n"))
         text = "".join(f"\n{indent}{each}" for each in texts)
         return Replacement(source.file, last, edge, last, edge, text)
+
+    def _asked_alone(self, node: ast.stmt, removed: Sequence[ast.stmt]) -> ast.stmt:
+        """Return a statement, or the question after the total that nothing else follows."""
+        parent = self._source.parents.get(node)
+        if (
+            isinstance(parent, ast.If)
+            and not parent.orelse
+            and _reads(parent.test) == {self._home.name}
+            and all(each in removed for each in parent.body)
+        ):
+            return parent
+        return node
+
+    def _may_be_none(self, statement: ast.stmt) -> bool:
+        """Return whether nobody may have passed a total yet where a statement stands.
+
+        Nothing before it, and nothing around it, has asked for that.
+        """
+        home = self._home
+        if not home.is_total or not _is_none_by_default(home.function, home.name):
+            return False
+        asked = (
+            node
+            for node in ast.walk(home.function)
+            if isinstance(node, ast.If) and home.name in _reads(node.test)
+        )
+        return all(node.lineno >= statement.lineno for node in asked)
 
     def _at_top(self, text: str) -> Replacement:
         body = self._home.function.body
@@ -274,6 +305,24 @@ class _Edit:
                 continue
             found.append(node)
         return found
+
+
+def _is_none_by_default(function: ast.AST, name: str) -> bool:
+    """Return whether an argument of a function is None where it is not given."""
+    arguments = getattr(function, "args", None)
+    if not isinstance(arguments, ast.arguments):
+        return False
+    placed = [*arguments.posonlyargs, *arguments.args]
+    defaults: dict[str, ast.expr | None] = {
+        each.arg: default
+        for each, default in zip(
+            reversed(placed), reversed(arguments.defaults), strict=False
+        )
+    }
+    alone = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    defaults |= {each.arg: default for each, default in alone}
+    default = defaults.get(name)
+    return isinstance(default, ast.Constant) and default.value is None
 
 
 def _is_of(target: ast.expr, names: set[str]) -> bool:

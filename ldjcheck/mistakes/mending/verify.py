@@ -16,7 +16,7 @@ from ldjcheck.revision import StaleSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ldjcheck.records import Comparison, Probe, Verdict
+    from ldjcheck.records import Comparison, Direction, Probe, Verdict
     from ldjcheck.revision import Live, Replacement
     from ldjcheck.running.bench import Bench
 
@@ -79,15 +79,32 @@ class Verification:
     def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
         first = self.before.measurement.measured[:1]
+        alone = self._without_total()
         splits = Rehearsal(self.bench, first if self._has_splits else (), "forward")
         with contextlib.suppress(StaleSourceError, SyntaxError), live.edited(changes):
             if self._has_splits and splits.gap() is None:
                 return None  # what a split says is taken off: any density would agree
+            if not alone <= self._without_total():
+                return (
+                    None  # it may be called without a total, as the layer was written
+                )
             if not self._is_refuted():
                 after, whole = self._compared(), self.plans.whole
                 if whole is None or not self.agrees(after) or whole.agrees():
                     return after
         return None
+
+    def _without_total(self) -> set[Direction]:
+        """Return the directions that may be called with None for the running total."""
+        if not self.bench.calls.accumulates:
+            return set()
+        first = self.before.measurement.measured[0]
+        runner, _, _ = self.bench.ready(first.probe)
+        return {
+            side.direction
+            for side in first.answered
+            if runner.runs_without_total(side.direction, side.x)
+        }
 
     def largest(self, after: Comparison) -> float:
         """Return the largest difference that is left, in nats, where an ldj is tracked."""

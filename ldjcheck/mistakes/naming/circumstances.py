@@ -57,7 +57,8 @@ def with_padding(told: Padded) -> Finding:
         evidence=(
             "right where the mask keeps all; where it leaves out the end of a sample:",
             *(f"reported {r:+.6g}, exact {e:+.6g}" for r, e in told.numbers[:3]),
-            "exact is that of what is kept: what is left out becomes zero",
+            "exact is that of what is kept: what is left out "
+            + ("stays as it is" if told.left else "becomes zero"),
         ),
     )
 

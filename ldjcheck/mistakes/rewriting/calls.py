@@ -33,8 +33,22 @@ def unwrapped(site: Site, *names: str) -> Iterator[Change]:
 
 
 def without_abs(site: Site) -> Iterator[Change]:
-    """Yield edits that drop an absolute value."""
-    yield from unwrapped(site, "abs", "absolute", "fabs")
+    """Yield edits that drop an absolute value, or take it before the logarithm."""
+    yield from unwrapped(site, *_ABSOLUTES)
+    for node in site.expressions:
+        if not isinstance(node, ast.Call) or call_name(node) not in _ABSOLUTES:
+            continue
+        log = argument_of(site, node)
+        if not isinstance(log, ast.Call) or call_name(log) not in _LOGS:
+            continue
+        inner = argument_of(site, log)
+        if inner is None:
+            continue
+        for index, text in enumerate(_absolute(site, inner)):
+            swapped = f"{text}.log()"
+            if inner in log.args:
+                swapped = f"{site.text(log.func)}({text})"
+            yield site.put(node, swapped, 0.02 + index / 100)
 
 
 def without_exp(site: Site) -> Iterator[Change]:
@@ -141,7 +155,14 @@ def _absolute(site: Site, node: ast.expr) -> Iterator[str]:
 
 
 def _logarithms(site: Site, node: ast.expr) -> Iterator[str]:
-    """Yield ways to write a logarithm, the one that the function uses first."""
+    """Yield ways to write a logarithm, the one that the function uses first.
+
+    That of an exponential is its argument.
+    """
+    if isinstance(node, ast.Call) and call_name(node) == "exp":
+        inner = argument_of(site, node)
+        if inner is not None:
+            yield kept_in_place(site, node, inner)
     text = site.text(node)
     source = "".join(ast.unparse(site.function))
     positive = call_name(node) in ("abs", "exp", "softplus", "sigmoid", "diag")

@@ -90,6 +90,7 @@ def by_number(site: Site) -> Iterator[Change]:
     if number is None:
         return
     yield from doubled(site)
+    yield from of_another(site)
     for node in site.expressions:
         if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
             value = node.value * float(number)
@@ -108,6 +109,29 @@ def by_number(site: Site) -> Iterator[Change]:
         if _is_count(site, node):
             yield from _without_batch(site, node)
     yield from _times(site, _written(float(number)), number)
+
+
+def of_another(site: Site) -> Iterator[Change]:
+    """Yield the sizes of another tensor in the place of those that a statement counts.
+
+    A squeeze leaves fewer places than came in, and what follows it counts those.
+    """
+    sized: dict[str, list[ast.expr]] = {}
+    for node in site.expressions:
+        if isinstance(node, ast.Subscript) or call_name(node) == "size":
+            whole = node.value if isinstance(node, ast.Subscript) else node
+            held = whole.func if isinstance(whole, ast.Call) else whole
+            if (
+                isinstance(held, ast.Attribute)
+                and held.attr in ("shape", "size")
+                and isinstance(held.value, ast.Name)
+            ):
+                sized.setdefault(held.value.id, []).append(held.value)
+    for name, nodes in sized.items():
+        for index, other in enumerate(site.names):
+            if other not in (name, "self", "cls"):
+                changes = tuple(site.source.put(node, other) for node in nodes)
+                yield Change(0.09 + index / 1000, changes)
 
 
 def by_count(site: Site, label: str) -> Iterator[Change]:

@@ -80,7 +80,7 @@ def _terms(site: Site) -> Iterator[str]:
 
 
 def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
-    """Yield the logarithm of a constant, once for every dim."""
+    """Yield the logarithm of a constant, for every dim, or of each where none is summed."""
     inner = _logged(operand or "")
     if inner is None:
         return
@@ -89,6 +89,7 @@ def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
         if module in site.modules.values():
             for count in counts:
                 yield f"{module}.log({inner}) * {count}"
+            yield f"{module}.log({inner})"
             break
 
 

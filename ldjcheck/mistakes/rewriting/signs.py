@@ -35,6 +35,8 @@ def turned(site: Site) -> Iterator[Change]:
         if inside_sum or isinstance(node, ast.UnaryOp):
             continue  # there the operator is what turns the sign
         whole = isinstance(parent, ast.stmt | ast.Tuple)
+        if isinstance(parent, ast.Assign) and added_to(parent) is not None:
+            continue  # the total of all rounds before would turn as well
         text = f"-{as_factor(site, node)}"
         product = isinstance(parent, ast.BinOp) and parent.right is node
         yield site.put(node, f"({text})" if product else text, 0.2 if whole else 0.5)

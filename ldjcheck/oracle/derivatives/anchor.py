@@ -48,6 +48,8 @@ def anchored_samples(
     Not all of several samples land on a kink: what is clearly another slope at each is
     another derivative.
     """
+    if not jacobian.numel():
+        return torch.ones(len(x), dtype=torch.bool)  # no entry that could be off
     generator = torch.Generator().manual_seed(seed)
     ulp = _ROUNDED * MACHINE_EPSILON[dtype]
     pending = torch.ones(len(x), dtype=torch.bool)

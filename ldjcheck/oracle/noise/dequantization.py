@@ -16,7 +16,7 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
@@ -77,9 +77,13 @@ def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
         return None
     low, high = float(u.min()), float(u.max())
     ends = (low, high) if low < -edge or high > 1.0 + edge else None
-    for draw in first.draws:
-        if draw.numel() == u.numel() and (shift := _shift(u, draw)) is not None:
-            return Noise(ends=ends, excuses=abs(shift) <= _LINEAR)
+    draws = [draw for draw in first.draws if draw.numel() == u.numel()]
+    held = (came_back == came_back.min()) | (came_back == came_back.max())  # by a clamp
+    for free in (torch.ones_like(off), ~held):
+        for together in (*([draw] for draw in draws), draws):
+            drawn = [draw.reshape(u.shape)[free] for draw in together]
+            if (shift := _shift(u[free], drawn)) is not None:
+                return Noise(ends=ends, excuses=abs(shift) <= _LINEAR)
     near = low >= -_BEYOND and high <= 1.0 + _BEYOND
     rare = float(off.double().mean()) <= _RARELY
     return Noise(ends=ends, excuses=True) if near or rare else None
@@ -111,12 +115,18 @@ def _densities(noise: Tensor) -> Iterator[Tensor]:
         yield torch.full_like(noise, -math.log(2))
 
 
-def _shift(u: Tensor, draw: Tensor) -> float | None:
-    """Return b where u = c * draw + b with two numbers for all entries."""
-    columns = torch.stack(
-        [draw.double().reshape(-1), torch.ones(u.numel()).double()], 1
-    )
+def _shift(u: Tensor, draws: Sequence[Tensor]) -> float | None:
+    """Return b where u = c * draw + b with two numbers for all entries.
+
+    Of several draws each has a number of its own, and there are entries enough to tell.
+    """
+    if 2 * (len(draws) + 1) > u.numel() or not draws:
+        return None
+    parts = [draw.double().reshape(-1) for draw in draws]
+    columns = torch.stack([*parts, torch.ones(u.numel()).double()], 1)
     found = torch.linalg.lstsq(columns, u.reshape(-1, 1)).solution
     off = (columns @ found - u.reshape(-1, 1)).abs().max()
     fits = float(off) <= _LINEAR * (1.0 + float(u.abs().max()))
-    return float(found[1]) if fits and float(found[0].abs()) > _LINEAR else None
+    return (
+        float(found[-1]) if fits and float(found[:-1].abs().max()) > _LINEAR else None
+    )

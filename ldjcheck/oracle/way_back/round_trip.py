@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 _WHOLE_NUMBERS = 1e-6
+_OTHERS = 1e-2  # relative to x: from then on numbers are others
 _STEPS = 256.0  # times more than its input alone, the steps of a deep map may add
 
 
@@ -38,8 +39,10 @@ def round_trip_of(asked: Question) -> RoundTrip:
     inverse, forward, runner = asked.side, asked.other, asked.runner
     if not forward.answered or not inverse.answered:
         return RoundTrip()
-    if inverse.y.shape != forward.x.shape or _drops_dims(forward):
+    if _drops_dims(forward):
         return RoundTrip()
+    if inverse.y.shape != forward.x.shape:
+        return _of_another_shape(inverse, forward)
     off = gap_between(inverse.y, forward.x)
     dtype = "float32" if runner.constants else forward.said.dtype
     allowed = _allowed(forward, inverse, dtype)
@@ -92,6 +95,23 @@ def gap_between(a: Tensor, b: Tensor) -> float:
     """Return the largest difference of two tensors; infinite where one is not finite."""
     gap = (a.double() - b.double()).abs()
     return float(gap.max()) if torch.isfinite(gap).all() else float("inf")
+
+
+def _of_another_shape(inverse: Side, forward: Side) -> RoundTrip:
+    """Return how far a way back is from x, whose shape it has not; empty where none is.
+
+    In whatever order, the same numbers may be x in another form: flat, or turned around.
+    """
+    back, x = inverse.y, forward.x
+    if len(back) != len(x) or forward.y.numel() != x.numel():
+        return RoundTrip()
+    off = math.inf
+    if back.numel() == x.numel():
+        in_order = (each.double().flatten(1).sort(1).values for each in (back, x))
+        off = gap_between(*in_order)
+    if off <= _OTHERS * (1.0 + float(x.abs().max())):
+        return RoundTrip()
+    return RoundTrip(off=off, residual=off, allowed=_WHOLE_NUMBERS)
 
 
 def _allowed(forward: Side, inverse: Side, dtype: str) -> float:

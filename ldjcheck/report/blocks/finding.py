@@ -10,6 +10,7 @@ from ldjcheck.report.blocks.layout import (
     indented,
     lines_of,
     one_line,
+    outdented,
     pack,
     shorten,
     shorten_middle,
@@ -135,9 +136,9 @@ def fix_title(fix: Fix) -> str:
 
 def diff(edit: Edit, style: Style) -> Block:
     """Return one edit; nothing for a side that is empty, or lines that stay."""
-    before, after = (
-        [line.strip() for line in lines_of(text)] for text in (edit.before, edit.after)
-    )
+    before = lines_of(edit.before)
+    texts = outdented([*before, *lines_of(edit.after)])
+    before, after = texts[: len(before)], texts[len(before) :]
     rows: Block = []
     for sign, color, lines, others in (
         ("-", "red", before, after),
@@ -146,8 +147,9 @@ def diff(edit: Edit, style: Style) -> Block:
         for number, line in enumerate(lines, edit.line):
             if not line or (line in others and before != after):
                 continue
-            head = f"{_MARGIN}{number} {sign}  "
-            wrapped = wrap(line, style.width, head, " " * len(head) + "  ")
+            written = line.lstrip()
+            head = f"{_MARGIN}{number} {sign}  {line[: len(line) - len(written)]}"
+            wrapped = wrap(written, style.width, head, " " * len(head) + "  ")
             rows += [style.paint(row, color) for row in wrapped]
     return rows
 

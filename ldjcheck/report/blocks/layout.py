@@ -45,6 +45,14 @@ def lines_of(text: str) -> list[str]:
     return [printable(line).rstrip() for line in text.splitlines()] or [""]
 
 
+def outdented(lines: Sequence[str]) -> list[str]:
+    """Return the lines without the indentation that all of them share."""
+    wide = [line.expandtabs(4) for line in lines]
+    depths = [len(line) - len(line.lstrip()) for line in wide if line.strip()]
+    shared = min(depths, default=0)
+    return [line[shared:] for line in wide]
+
+
 def cells(text: str) -> int:
     """Return how many terminal columns a printable text takes."""
     return len(text) if text.isascii() else sum(map(_cells_of, text))

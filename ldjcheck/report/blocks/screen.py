@@ -272,11 +272,11 @@ def _nameless(result: Result, style: Style) -> list[Block]:
             text = f"{one_line(what)}: {one_line(why)}"
             lines += wrap(text, style.width, "  ", "    ", rows=3)
     if result.status == "unproven":
-        lines.append(
-            "  try another --shape or --domain, where its sizes and inputs are meant"
-        )
+        ways = ["try another --shape or --domain, where its sizes and inputs are meant"]
         if any(check.direction != "forward" for check in off):
-            lines.append("  --direction forward leaves the way back out of the check")
+            ways.append("--direction forward leaves the way back out of the check")
+        for way in ways:
+            lines += wrap(way, style.width, "  ", "    ")
     return [lines, [row for check in off for row in _numbers(check, style)]]
 
 

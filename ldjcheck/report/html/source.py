@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ldjcheck.report.blocks import figures
-from ldjcheck.report.blocks.layout import one_line, printable
+from ldjcheck.report.blocks.layout import one_line, outdented, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -131,11 +131,3 @@ def _ran(orders: Sequence[int]) -> str:
 def _sum(amounts: Sequence[float | None]) -> str:
     known = [amount for amount in amounts if amount is not None]
     return figures.step(sum(known)) if known else ""
-
-
-def outdented(lines: Sequence[str]) -> list[str]:
-    """Return the lines without the indentation that all of them share."""
-    wide = [line.expandtabs(4) for line in lines]
-    depths = [len(line) - len(line.lstrip()) for line in wide if line.strip()]
-    shared = min(depths, default=0)
-    return [line[shared:] for line in wide]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.report.blocks import figures
-from ldjcheck.report.blocks.layout import lines_of, one_line
+from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
 from ldjcheck.report.blocks.left_open import left_open
 from ldjcheck.report.blocks.tables import heading, label, outcome
 from ldjcheck.report.failure import gravest
@@ -15,7 +15,6 @@ from ldjcheck.report.html.source import (
     SourceRow,
     SourceView,
     lines_as_run,
-    outdented,
     sources_of,
 )
 

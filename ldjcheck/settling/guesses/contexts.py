@@ -130,10 +130,11 @@ def _guesses(
         ):
             own = shape if size is None else size
             held = tuple((name, own) for name in others)
-            ones = tuple((name, _mask_for(shape)) for name in masks)
-            yield ContextGuess(
-                shape=shape, why_shape=why_shape, contexts=held + ones, why=why
-            )
+            for mask in _masks_for(shape) if masks else [shape]:
+                ones = tuple((name, mask) for name in masks)
+                yield ContextGuess(
+                    shape=shape, why_shape=why_shape, contexts=held + ones, why=why
+                )
 
 
 def _numbers(
@@ -220,6 +221,14 @@ def _names(calls: Calls, known: set[str]) -> Iterator[tuple[str, ...]]:
 
 def _mask_for(shape: Shape) -> Shape:
     return shape if len(shape) == 1 else (1, *shape[1:])
+
+
+def _masks_for(shape: Shape) -> tuple[Shape, ...]:
+    """Return the shapes of a mask: beside channels, or of places that hold features."""
+    first = _mask_for(shape)
+    if len(shape) != 2:
+        return (first,)
+    return first, shape[:1], (*shape[:1], 1), shape[1:]
 
 
 def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:

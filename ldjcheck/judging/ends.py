@@ -1,0 +1,48 @@
+"""Maps of an interval onto itself, which turn back outside of it: monotone splines, mostly.
+
+Nothing tells that inputs live there but the map itself, which leaves the ends where they
+are. It was looked at beyond them, where neither it nor its ldj is meant for anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.calling.domains import describe
+from ldjcheck.numerics.numerical_rank import has_both_signs
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Comparison, Options, Side
+    from ldjcheck.settling.subject import Subject
+
+
+def between_its_ends(
+    subject: Subject, comparison: Comparison, options: Options
+) -> Subject | None:
+    """Return the subject fed with what lies between the ends that its map keeps, if any."""
+    from ldjcheck.settling.domains import keeps_ends
+
+    bench = subject.bench
+    way = bench.calls.forward
+    if options.domain is not None or way is None or way.domain is not None:
+        return None
+    wrong = any(v.mismatched for v in comparison.verdicts)
+    if not wrong and not any(
+        _folds(each.forward) for each in comparison.measurement.measured
+    ):
+        return None
+    domain = keeps_ends(bench)
+    if domain is None:
+        return None
+    told = f"{describe(domain)}: its ends stay where they are, and the map folds beyond"
+    return replace(
+        subject,
+        bench=replace(bench, domain=domain),
+        inferred={**subject.inferred, "domain": told},
+    )
+
+
+def _folds(side: Side) -> bool:
+    known = side.finite_jacobians
+    return known is not None and side.exact.is_square and has_both_signs(known)

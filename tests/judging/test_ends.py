@@ -1,0 +1,90 @@
+"""Monotone splines of an interval: where they turn back, beyond its ends, is no fold."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class Quadratic(nn.Module):
+    """Piecewise quadratic from an interval onto itself, its density piecewise linear."""
+
+    def __init__(self, low: float = 0.0, high: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.low, self.high = low, high
+        self.widths = nn.Parameter(torch.randn(2, 4) / 2)
+        self.heights = nn.Parameter(torch.randn(2, 5) / 2)
+
+    def density(self, left: Tensor, right: Tensor, at: Tensor) -> Tensor:
+        return torch.log(left + at * (right - left))
+
+    def forward(self, x: Tensor) -> Pair:
+        u = (x - self.low) / (self.high - self.low)
+        w, v = self.widths.softmax(-1), self.heights.exp()
+        areas = (v[:, 1:] + v[:, :-1]) / 2 * w
+        v, areas = v / areas.sum(-1, keepdim=True), areas / areas.sum(-1, keepdim=True)
+        knots, cdf = (F.pad(each.cumsum(-1), (1, 0)) for each in (w, areas))
+        k = (u[..., None] >= knots[:, 1:-1]).sum(-1)
+        d = torch.arange(2).expand_as(k)
+        at = (u - knots[d, k]) / w[d, k]
+        left, right = v[d, k], v[d, k + 1]
+        y = cdf[d, k] + w[d, k] * (at**2 / 2 * (right - left) + at * left)
+        ldj = self.density(left, right, at).sum(-1)
+        return self.low + (self.high - self.low) * y, ldj
+
+
+class HeldUp(Quadratic):
+    """The density is kept away from zero, so that its logarithm is finite everywhere."""
+
+    def density(self, left: Tensor, right: Tensor, at: Tensor) -> Tensor:
+        return torch.log((left + at * (right - left)).clamp_min(1e-12))
+
+
+class LeftHeight(Quadratic):
+    def density(self, left: Tensor, right: Tensor, at: Tensor) -> Tensor:
+        return torch.log(left) + 0 * at
+
+
+class Parabola(nn.Module):
+    """Keeps 0 and 1, and folds whatever the numbers are: nothing holds it to an interval."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return x**2, torch.log(2 * x.abs()).sum(-1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "domain"),
+    [
+        (Quadratic(), "unit"),
+        (HeldUp(), "unit"),
+        pytest.param(Quadratic(-1.0, 1.0), "interval:-1:1", marks=pytest.mark.slow),
+    ],
+)
+def test_a_spline_is_looked_at_between_the_ends_that_it_keeps(
+    layer: nn.Module, domain: str
+) -> None:
+    report = ldjcheck.check(layer)
+    assert report.status == "pass", str(report)
+    assert report.to_dict()["results"][0]["inferred"]["domain"].startswith(domain)
+
+
+def test_between_its_ends_a_wrong_density_is_still_wrong() -> None:
+    report = ldjcheck.check(LeftHeight())
+    assert report.status == "fail"
+    assert not {"LDJ109", "LDJ304"} & {finding.code for finding in report.findings}
+
+
+def test_a_map_that_no_parameter_moves_is_not_excused() -> None:
+    report = ldjcheck.check(Parabola())
+    assert report.status != "pass"
+    assert "LDJ304" in {finding.code for finding in report.findings}

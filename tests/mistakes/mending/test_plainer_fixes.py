@@ -1,0 +1,101 @@
+"""A fix that is run is one that a person would write, wherever there is one."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.distributions import Transform, constraints
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+def mended(layer: object) -> str:
+    finding = ldjcheck.check(layer).findings[0]
+    assert finding.fix is not None, str(finding)
+    assert finding.fix.applicability == "verified"
+    (edit,) = finding.fix.edits
+    return edit.after
+
+
+class PlacesBeforeTheSqueeze(nn.Module):
+    """Counts the places of what came in, of which a fourth is left."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 8))
+
+    def forward(self, x: Tensor) -> Pair:
+        z = torch.cat([x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)], 1)
+        ldj = self.log_s.sum() * x.shape[2] * x.shape[3]
+        return z * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
+def test_places_are_counted_of_the_tensor_that_is_scaled() -> None:
+    assert "z.shape[2] * z.shape[3]" in mended(PlacesBeforeTheSqueeze())
+
+
+class SizeOfTheLogarithm(nn.Module):
+    """What training may turn has to be turned back before its logarithm is taken."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.tensor([0.7, 1.4, 0.2]))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.w, self.w.log().abs().sum().expand(len(x))
+
+
+def test_a_size_is_taken_before_the_logarithm() -> None:
+    assert "self.w.abs().log()" in mended(SizeOfTheLogarithm())
+
+
+class Widened(Transform):
+    """Each entry has an ldj of its own, to which the constant belongs once."""
+
+    domain = codomain = constraints.real
+    bijective = True
+    sign = +1
+
+    def __init__(self, width: float = math.pi) -> None:
+        super().__init__()
+        self.width = width
+
+    def _call(self, x: Tensor) -> Tensor:
+        return self.width * torch.sinh(x)
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return torch.asinh(y / self.width)
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return torch.log(torch.cosh(x))
+
+
+def test_a_constant_counts_once_where_nothing_is_summed() -> None:
+    assert mended(Widened()).endswith("+ math.log(self.width)")
+
+
+class Alternating(nn.Module):
+    """A power series whose signs should alternate, added up in a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.tensor([0.3, -0.2, 0.25]))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.zeros(len(x))
+        a = 0.5 * torch.tanh(self.a)
+        for k in range(1, 41):
+            ldj = ldj + (a**k).sum() / k
+        return x * (1 + a), ldj
+
+
+def test_a_total_of_earlier_rounds_is_not_turned() -> None:
+    finding = ldjcheck.check(Alternating()).findings[0]
+    after = [] if finding.fix is None else [edit.after for edit in finding.fix.edits]
+    assert not any("-(ldj" in text for text in after)

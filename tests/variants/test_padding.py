@@ -1,0 +1,104 @@
+"""A mask leaves out the end of a sequence: the ldj counts what it keeps, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class Frames(nn.Module):
+    """Scales the features of each frame, `(batch, time, features)`; padding stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+
+    def count(self, mask: Tensor) -> Tensor:
+        return mask.sum(1)
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Pair:
+        if mask is None:
+            mask = torch.ones_like(x[..., 0])
+        y = x * torch.exp(self.log_s * mask.unsqueeze(-1))
+        return y, self.count(mask) * self.log_s.sum()
+
+
+class FramesAllCounted(Frames):
+    def count(self, mask: Tensor) -> Tensor:
+        return torch.full_like(mask[:, 0], mask.shape[1])
+
+
+class FramesToBeGiven(Frames):
+    """The mask `(batch, time)` cannot be left out."""
+
+    def forward(self, x: Tensor, mask: Tensor) -> Pair:  # type: ignore[override]
+        return super().forward(x, mask)
+
+
+class FramesToBeGivenAllCounted(FramesToBeGiven):
+    def count(self, mask: Tensor) -> Tensor:
+        return torch.full_like(mask[:, 0], mask.shape[1])
+
+
+class FramesMapped(Frames):
+    """All frames are mapped, and those are counted that the loss looks at."""
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Pair:
+        if mask is None:
+            mask = torch.ones_like(x[..., 0])
+        return x * self.log_s.exp(), self.count(mask) * self.log_s.sum()
+
+
+class ChannelsFirst(nn.Module):
+    """The same of `(batch, channels, time)`, where padding becomes zero."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([[0.3], [-0.2], [0.5]]))
+
+    def count(self, mask: Tensor) -> Tensor:
+        return mask.sum(-1)
+
+    def forward(self, x: Tensor, frame_mask: Tensor | None = None) -> Pair:
+        if frame_mask is None:
+            frame_mask = torch.ones_like(x[:, 0])
+        y = x * self.log_s.exp() * frame_mask[:, None]
+        return y, self.count(frame_mask) * self.log_s.sum()
+
+
+class ChannelsFirstAllCounted(ChannelsFirst):
+    def count(self, mask: Tensor) -> Tensor:
+        return torch.ones_like(mask).sum(-1)
+
+
+@pytest.mark.parametrize(
+    "layer", [Frames, FramesToBeGiven, FramesMapped, ChannelsFirst]
+)
+def test_frames_that_are_kept_are_counted(layer: type[nn.Module]) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "pass", str(report)
+    assert not [f for f in report.findings if f.severity == "error"]
+
+
+@pytest.mark.parametrize(
+    "layer", [FramesAllCounted, FramesToBeGivenAllCounted, ChannelsFirstAllCounted]
+)
+def test_frames_that_are_left_out_are_not(layer: type[nn.Module]) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "fail", str(report)
+    assert report.findings[0].code == "LDJ113"
+
+
+def test_padding_that_stays_is_told_from_padding_that_becomes_zero() -> None:
+    stays = ldjcheck.check(FramesAllCounted()).findings[0].evidence
+    goes = ldjcheck.check(ChannelsFirstAllCounted()).findings[0].evidence
+    assert stays[-1].endswith("stays as it is")
+    assert goes[-1].endswith("becomes zero")
