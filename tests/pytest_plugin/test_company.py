@@ -121,7 +121,7 @@ def test_loading_the_plugin_loads_nothing_heavy(
 
 
 @pytest.mark.slow
-def test_collecting_an_empty_file_takes_at_most_10_milliseconds_more(
+def test_collecting_an_empty_file_takes_at_most_a_tenth_more(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource = pytest.importorskip("resource")
@@ -142,4 +142,4 @@ def test_collecting_an_empty_file_takes_at_most_10_milliseconds_more(
     seconds(*plugin)  # byte code is written once
     pairs = [(seconds(*plugin), seconds()) for _ in range(15)]  # side by side
     with_it, without = zip(*pairs, strict=True)
-    assert min(with_it) - min(without) <= 0.010
+    assert min(with_it) <= 1.1 * min(without)
