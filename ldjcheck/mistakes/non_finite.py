@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
@@ -20,7 +21,19 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     """
     fed = comparison.measurement.fed
     for verdict in comparison.verdicts:
-        if verdict.no_output and not verdict.faults:
+        if verdict.no_output and verdict.check.status == "unproven":
+            finding = RULE.finding(
+                "The way back is infinite where the way there saturates, so nothing is "
+                "proved of it.",
+                direction=verdict.direction,
+                evidence=(
+                    "in float64 many x have one y there, and none leads back",
+                    "give inputs where it is steeper, with --domain, or leave the way "
+                    "back out with --direction forward",
+                ),
+            )
+            yield replace(finding, severity="unproven")
+        elif verdict.no_output and not verdict.faults:
             where = "if inputs live elsewhere, say so with --domain"
             if fed:
                 where = (

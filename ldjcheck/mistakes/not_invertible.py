@@ -10,7 +10,7 @@ from ldjcheck.mistakes.catalogue import Page, Rule
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding, Verdict
+    from ldjcheck.records import Comparison, Finding, Measurement, Side, Verdict
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
@@ -19,7 +19,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
     learns = comparison.measurement.has_parameters
     for verdict in comparison.verdicts:
         if verdict.flat:
-            yield _lost(verdict)
+            yield _lost(verdict, comparison.measurement)
             return  # the other direction could only repeat it
         if verdict.folds:
             finding = RULE.finding(
@@ -47,7 +47,7 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             )
 
 
-def _lost(verdict: Verdict) -> Finding:
+def _lost(verdict: Verdict, measurement: Measurement) -> Finding:
     why = "the determinant is 0, so there is no log-determinant to report"
     if verdict.usable:
         why = (
@@ -57,11 +57,19 @@ def _lost(verdict: Verdict) -> Finding:
     return RULE.finding(
         "The map is not invertible: its Jacobian is singular at every input tried.",
         direction=verdict.direction,
-        evidence=(
-            why,
-            "some output is a function of the others, or some input is not used",
-        ),
+        evidence=(why, _how_lost(measurement.measured[0].of(verdict.direction))),
     )
+
+
+def _how_lost(side: Side) -> str:
+    """Return what a Jacobian says of how its map loses dims."""
+    jacobian = side.exact.jacobian
+    if jacobian is not None and bool((jacobian == 0).all(2).all(0).any()):
+        return (
+            "some output does not move with x: it is constant, rounded, clamped or "
+            "saturated; where other inputs move it, give those with --domain"
+        )
+    return "some output is a function of the others, or some input is not used"
 
 
 PAGE = Page(
