@@ -36,6 +36,7 @@ from ldjcheck.judging.sizes.smaller import (
     at_a_smaller_size,
     shows_in_long_calls,
 )
+from ldjcheck.judging.sizes.unspread import where_nothing_is_spread
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
@@ -90,6 +91,12 @@ if TYPE_CHECKING:
     Item = TypeVar("Item")
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
+_AS_MEANT = (
+    between_its_ends,
+    customary,
+    at_its_own_size,
+    where_nothing_is_spread,
+)
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
@@ -340,7 +347,7 @@ def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Me
     spread = read_otherwise(subject, comparison, options)
     if spread is not None:
         subject, comparison = spread, compared(spread, options)
-    for meant in (between_its_ends, customary, at_its_own_size):
+    for meant in _AS_MEANT:
         other = meant(subject, comparison, options)
         if other is not None:
             return _Meant(_until_the_end(other, options), comparison, otherwise=True)

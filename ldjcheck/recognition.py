@@ -55,7 +55,9 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
             else "it has a density: name it to check it as a model"
         )
     if _is_one_number(result):
-        return "no flow layer: it returns one number"
+        hints = (line for finding in result.findings for line in finding.evidence)
+        as_model = (line for line in hints if line.startswith("To check its"))
+        return ". ".join(("no flow layer: it returns one number", *as_model))
     if is_empty(layer.obj) and {f.code for f in result.findings} == {"LDJ401"}:
         blanks = ", ".join(_parameters(layer.obj)) or "..."
         return f"it holds no layers: give it some, as in '{layer.target}({blanks})'"

@@ -156,6 +156,8 @@ def _not_undone(missed: _Missed, undone: int) -> str:
         return f"before all else, nothing undoes line {undone}"
     if missed.known:
         return f"after line {place.line}, nothing undoes line {undone}"
+    if place.line == undone:
+        return f"line {undone} does the same on the way back"
     return f"line {place.line} does not undo line {undone}"
 
 

@@ -1,4 +1,4 @@
-"""Maps of an interval onto itself, which turn back outside of it: monotone splines, mostly.
+"""Maps of an interval onto itself, which are none outside of it: monotone splines, mostly.
 
 Nothing tells that inputs live there but the map itself, which leaves the ends where they
 are. It was looked at beyond them, where neither it nor its ldj is meant for anything.
@@ -29,13 +29,13 @@ def between_its_ends(
         return None
     wrong = any(v.mismatched for v in comparison.verdicts)
     if not wrong and not any(
-        _folds(each.forward) for each in comparison.measurement.measured
+        _is_no_map(each.forward) for each in comparison.measurement.measured
     ):
         return None
     domain = keeps_ends(bench)
     if domain is None:
         return None
-    told = f"{describe(domain)}: its ends stay where they are, and the map folds beyond"
+    told = f"{describe(domain)}: its ends stay where they are, and the map ends there"
     return replace(
         subject,
         bench=replace(bench, domain=domain),
@@ -43,6 +43,9 @@ def between_its_ends(
     )
 
 
-def _folds(side: Side) -> bool:
-    known = side.finite_jacobians
+def _is_no_map(side: Side) -> bool:
+    """Return whether the map folds, or is flat, at some of the inputs."""
+    known, lost = side.finite_jacobians, side.exact.lost
+    if lost is not None and bool(lost.any()):
+        return True
     return known is not None and side.exact.is_square and has_both_signs(known)

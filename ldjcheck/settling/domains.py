@@ -33,6 +33,7 @@ _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters mov
 _NEAR_END = 1e-4  # of a domain
 _STEEP = 100.0  # a slope there that nothing but an end explains
 _FAR = 100.0  # times: there, a way back clips at its last level
+_AT_AN_END = 1e-5  # relative: by so much less a clamp may hold what comes to an end
 _SAME = 1e-8  # relative: what rounding does to a sample whose companions change
 
 
@@ -187,11 +188,12 @@ def leads_back_into(bench: Bench) -> Domain | None:
 
 
 def keeps_ends(bench: Bench) -> Domain | None:
-    """Return the interval onto itself that the map is made for, if it folds outside it.
+    """Return the interval onto itself that the map is made for, if it is no map outside it.
 
     The ends of it stay where they are, whatever the parameters, and what lies between does
     not: as with the knots of a monotone spline, whose first and last piece turn back
-    somewhere beyond. One call shows most maps to move zero.
+    somewhere beyond, or which a clamp holds at its ends. One call shows most maps to move
+    zero.
     """
     if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
         return None
@@ -209,10 +211,9 @@ def keeps_ends(bench: Bench) -> Domain | None:
             y = runner.run("forward", at, Frozen()).y.detach()
             if y.shape != at.shape:
                 return None
-            off = (y - at).abs().flatten(1).amax(1) <= _SAME * (
-                1 + at.flatten(1)[:, 0].abs()
-            )
-            kept &= off.reshape(-1, 2).all(1)
+            off = (y - at).abs().flatten(1).amax(1)
+            near = off <= _AT_AN_END * (1 + at.flatten(1)[:, 0].abs())
+            kept &= near.reshape(-1, 2).all(1)
             if not kept.any():
                 return None
             between.append(runner)
@@ -235,14 +236,14 @@ def _moves(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
 
 
 def _turns_back(bench: Bench, domain: Domain, runner: Runner) -> bool:
-    """Return whether entries fall as they grow, outside of a domain and never inside."""
-    falls = []
+    """Return whether entries stop growing outside of a domain, and nowhere inside."""
+    stops = []
     for place in (replace(bench, domain=domain), bench):
         x = place.inputs()
         map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
         slopes = map_.jacobian(map_.origin)[0].diagonal(dim1=1, dim2=2)
-        falls.append(bool((slopes < 0).any()))
-    return falls == [False, True]
+        stops.append(bool((slopes <= 0).any()))
+    return stops == [False, True]
 
 
 def couples(bench: Bench) -> bool:

@@ -223,3 +223,25 @@ def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
 )  # fmt: skip
 def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
     assert why(obj) is None
+
+
+class Loss(nn.Module):
+    """A flow's loss, made of its density: that is what can be checked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2]))
+
+    def nll(self, x: Tensor) -> Tensor:
+        z = x * self.log_s.exp()
+        log_p = -0.5 * (z**2 + math.log(2 * math.pi)).sum(1)
+        return -(log_p + self.log_s.sum())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.nll(x).mean()
+
+
+def test_a_loss_that_has_a_density_says_how_to_check_it() -> None:
+    told = why(Loss()) or ""
+    assert told.startswith("no flow layer: it returns one number. To check its nll")
+    assert told.endswith("--kind model")

@@ -50,6 +50,32 @@ class HeldUp(Quadratic):
         return torch.log((left + at * (right - left)).clamp_min(1e-12))
 
 
+class Held(nn.Module):
+    """A coupling on the unit cube, piecewise linear; a clamp holds what is beyond it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(2, 8)
+
+    def ldj(self, heights: Tensor) -> Tensor:
+        return torch.log(4 * heights).sum(-1)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x[:, :2], x[:, 2:]
+        shares = self.net(a).view(-1, 2, 4).softmax(-1)
+        at = b.clamp(0, 1 - 1e-7) * 4
+        k = at.long()
+        left = F.pad(shares.cumsum(-1), (1, 0)).gather(-1, k[..., None]).squeeze(-1)
+        height = shares.gather(-1, k[..., None]).squeeze(-1)
+        return torch.cat([a, left + (at - k) * height], -1), self.ldj(height)
+
+
+class HeldCountedByBins(Held):
+    def ldj(self, heights: Tensor) -> Tensor:
+        return torch.log(heights).sum(-1)
+
+
 class LeftHeight(Quadratic):
     def density(self, left: Tensor, right: Tensor, at: Tensor) -> Tensor:
         return torch.log(left) + 0 * at
@@ -67,6 +93,7 @@ class Parabola(nn.Module):
     [
         (Quadratic(), "unit"),
         (HeldUp(), "unit"),
+        (Held(), "unit"),
         pytest.param(Quadratic(-1.0, 1.0), "interval:-1:1", marks=pytest.mark.slow),
     ],
 )
@@ -78,8 +105,11 @@ def test_a_spline_is_looked_at_between_the_ends_that_it_keeps(
     assert report.to_dict()["results"][0]["inferred"]["domain"].startswith(domain)
 
 
-def test_between_its_ends_a_wrong_density_is_still_wrong() -> None:
-    report = ldjcheck.check(LeftHeight())
+@pytest.mark.parametrize("layer", [LeftHeight, HeldCountedByBins])
+def test_between_its_ends_a_wrong_density_is_still_wrong(
+    layer: type[nn.Module],
+) -> None:
+    report = ldjcheck.check(layer())
     assert report.status == "fail"
     assert not {"LDJ109", "LDJ304"} & {finding.code for finding in report.findings}
 

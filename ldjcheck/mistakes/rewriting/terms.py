@@ -105,6 +105,7 @@ def added_to_total(site: Site) -> Iterator[Change]:
         if isinstance(target, ast.Name):
             if target.id in parameters and call_name(statement.value) in _ZEROS:
                 yield Change(0.0, (without_statement(site, statement),))
+                yield Change(0.005, (_where_none(site, statement, target.id),))
             swapped = site.swap(target, statement.value, "=", "+=")
             text = _plus(site, target.id, statement.value)
             yield Change(0.01, (source.put(statement.value, text),))
@@ -116,6 +117,14 @@ def added_to_total(site: Site) -> Iterator[Change]:
         for index, name in enumerate(parameters[1:4]):
             if site.text(node) != name:
                 yield site.put(node, _plus(site, name, node), 0.2 + index / 20)
+
+
+def _where_none(site: Site, statement: ast.Assign, total: str) -> Replacement:
+    """Return the replacement that starts a total at zero where none was passed."""
+    row = site.source.lines[statement.lineno - 1]
+    indent = row[: statement.col_offset].decode()
+    inside = f"{indent}    {site.text(statement)}"
+    return site.source.put(statement, f"if {total} is None:\n{inside}")
 
 
 def _kept_apart(site: Site, target: ast.Tuple) -> Iterator[Change]:

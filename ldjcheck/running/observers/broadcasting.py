@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 
 _VIEWS = frozenset({"view", "reshape"})
+_IN_PARTS = frozenset({"chunk", "split", "tensor_split"})
 
 
 class Spreads(TorchFunctionMode):
@@ -40,6 +41,7 @@ class Spreads(TorchFunctionMode):
         self.seen: set[Where] = set()
         self.empty: bool = False  # a part had no entries at all
         self.opened: bool = False  # axes behind the event's one were looked for
+        self.uneven: bool = False  # what is halved had an entry too many
 
     def __torch_function__(
         self,
@@ -54,6 +56,7 @@ class Spreads(TorchFunctionMode):
         if isinstance(result, Tensor) and self._is_of_samples(result):
             self.empty = self.empty or result.numel() == 0
             self.opened = self.opened or _opens(func, args, result)
+        self.uneven = self.uneven or _leaves_a_rest(func, args, result)
         size = tuple(result.shape) if isinstance(result, Tensor) else None
         if size is not None and _are_spread(shapes, size):
             place = innermost_place()
@@ -74,6 +77,21 @@ def _opens(func: Callable[..., Any], args: tuple[Any, ...], result: Tensor) -> b
         return False
     last = args[-1][-1] if isinstance(args[-1], (tuple, list)) else args[-1]
     return type(last) is int and last == -1 and result.shape[-1] == 1
+
+
+def _leaves_a_rest(
+    func: Callable[..., Any], args: tuple[Any, ...], result: Any
+) -> bool:
+    """Return whether parts that should be of one size are not: their number does not fit."""
+    if getattr(func, "__name__", "") not in _IN_PARTS or not isinstance(
+        result, (tuple, list)
+    ):
+        return False
+    is_told = len(args) > 1 and isinstance(
+        args[1], (tuple, list)
+    )  # by the sizes of parts
+    parts = [part for part in result if isinstance(part, Tensor)]
+    return not is_told and len({tuple(part.shape) for part in parts}) > 1
 
 
 def _are_spread(shapes: set[Shape], result: Shape) -> bool:

@@ -99,3 +99,17 @@ def test_a_total_of_earlier_rounds_is_not_turned() -> None:
     finding = ldjcheck.check(Alternating()).findings[0]
     after = [] if finding.fix is None else [edit.after for edit in finding.fix.edits]
     assert not any("-(ldj" in text for text in after)
+
+
+class ForgetsWhatIsPassed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.4]))
+
+    def forward(self, x: Tensor, ldj: Tensor | None = None) -> Pair:
+        ldj = torch.zeros(len(x))
+        return x * self.log_s.exp(), ldj + self.log_s.sum()
+
+
+def test_a_total_starts_at_zero_only_where_none_is_passed() -> None:
+    assert "if ldj is None:" in mended(ForgetsWhatIsPassed())

@@ -1,0 +1,76 @@
+"""A size at which one part is spread over another is none that the layer is made for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class Heights(nn.Module):
+    """Moves the height of each point of a cloud, given where it is: `(batch, points, 3)`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(2, 2)
+
+    def total(self, s: Tensor) -> Tensor:
+        return s.sum(dim=(-1, -2))
+
+    def forward(self, points: Tensor) -> Pair:
+        place, height = points[..., :2], points[..., 2:]
+        s, t = self.net(place).chunk(2, dim=-1)
+        return torch.cat([place, height * s.exp() + t], -1), self.total(s)
+
+
+class HeightsAveraged(Heights):
+    def total(self, s: Tensor) -> Tensor:
+        return s.mean(1).sum(-1)
+
+
+class OneScaleForAHalf(nn.Module):
+    """Scales all of a half by one number, and counts it once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(2, 1)
+
+    def ldj(self, s: Tensor, half: Tensor) -> Tensor:
+        return s.squeeze(1)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=1)
+        s = torch.tanh(self.net(a))
+        return torch.cat([a, b * s.exp()], 1), self.ldj(s, b)
+
+
+class OneScaleForAHalfCounted(OneScaleForAHalf):
+    def ldj(self, s: Tensor, half: Tensor) -> Tensor:
+        return half.shape[1] * s.squeeze(1)
+
+
+def test_points_in_space_have_three_coordinates() -> None:
+    report = ldjcheck.check(Heights())
+    assert report.status == "pass", str(report)
+    assert "(8, 3)" in report.to_dict()["results"][0]["inferred"]["shape"]
+
+
+def test_a_mean_over_points_is_called_by_its_name() -> None:
+    assert ldjcheck.check(HeightsAveraged()).findings[0].code == "LDJ105"
+
+
+def test_a_half_may_have_one_scale() -> None:
+    assert ldjcheck.check(OneScaleForAHalfCounted()).status == "pass"
+
+
+def test_halves_are_not_made_uneven_to_find_a_size_at_which_it_is_right() -> None:
+    report = ldjcheck.check(OneScaleForAHalf())
+    assert report.status == "fail", str(report)
