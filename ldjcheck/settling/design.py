@@ -59,7 +59,7 @@ def plan_probes(
                 batch=batch,
                 domain=domain,
                 region=_REGIONS[index % len(_REGIONS)],
-                draw=options.seed * 100 + index + 1 if moved else 0,
+                draw=_draw(options, index if at == shape else 0) if moved else 0,
                 scale=options.params_scale,
                 seed=options.seed + index,
             )
@@ -98,7 +98,7 @@ def plan_investigation(
             batch=batch if batch not in at else batch + 7,
             domain=domain,
             region=region,
-            draw=options.seed * 100 + 50 + index if moved else 0,
+            draw=_draw(options, 49 + index if at == shape else 0) if moved else 0,
             scale=options.params_scale * factor,
             seed=options.seed + 50 + index,
             reflected=reflected and moved,
@@ -109,6 +109,14 @@ def plan_investigation(
         investigation[0], batch=choose_batch(options.batch, shape), nudged=True
     )
     return (*investigation, nudged)
+
+
+def _draw(options: Options, index: int) -> int:
+    """Return the number of a draw of parameters.
+
+    Other sizes have the first: what a difference does over sizes can then be read off.
+    """
+    return options.seed * 100 + index + 1
 
 
 def plan_as_built(probe: Probe) -> tuple[Probe, ...]:

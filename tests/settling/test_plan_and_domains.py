@@ -54,10 +54,34 @@ def test_a_batch_that_was_asked_for_is_the_first_one(
         assert planned(shape, batch=batch)[0].batch == batch
 
 
-def test_every_configuration_has_a_draw_of_its_own() -> None:
-    draws = [probe.draw for probe in planned((4,))]
+def test_parameters_are_drawn_anew_at_one_size_and_the_same_at_others() -> None:
+    probes = planned((4,))
+    draws = [probe.draw for probe in probes if probe.shape == (4,)]
     assert len(set(draws)) == len(draws) >= 3
+    assert {probe.draw for probe in probes if probe.shape != (4,)} == {draws[0]}
     assert 0 not in draws, "draw 0 would leave the parameters as built"
+
+
+class Scaling(nn.Module):
+    """Its log-scale is counted once, however many dims there are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor(0.4))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), self.log_s.expand(len(x))
+
+
+def test_what_a_difference_does_over_sizes_can_be_read_off() -> None:
+    report = ldjcheck.check(Scaling(), shape=(4,), direction="forward")
+    law = report.to_dict()["results"][0]["findings"][0]["law"]
+    counted = {p["dims"]: p["difference"] for p in law["points"]}
+    assert len(counted) >= 3
+    assert law["expression"] == "(1 - dims) * self.log_s"
+    one = counted[4] / (1 - 4)
+    for dims, difference in counted.items():
+        assert difference == pytest.approx((1 - dims) * one)
 
 
 def test_as_is_leaves_the_parameters_where_they_are() -> None:
