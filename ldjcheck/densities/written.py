@@ -97,7 +97,7 @@ def written_out(
 class _Form:
     """The parts of z in one form of a model, by their places among its operations."""
 
-    batch: int
+    shape: torch.Size  # of x: the mass of a constant is another one of more dims
     rank: int  # of the last reading that it took
     bases: tuple[tuple[int, tuple[int, ...], Base], ...]
     beside: tuple[Tensor, ...]  # what enters their densities beside z
@@ -127,7 +127,8 @@ class Memory:
             for z, terms, base in form.bases
         ]
         beside = _values_beside(sum_, bases)
-        same = sum_.batch == form.batch and len(beside) == len(form.beside)
+        same = sum_.source.value.shape == form.shape
+        same &= len(beside) == len(form.beside)
         if same and all(map(torch.equal, beside, form.beside)):
             return bases
         return self._found_again(sum_, bases)
@@ -156,7 +157,7 @@ class Memory:
             return
         places = {node: i for i, node in enumerate(sum_.order)}
         self._forms[_operations(sum_)] = _Form(
-            batch=sum_.batch,
+            shape=sum_.source.value.shape,
             rank=_rank(bases),
             bases=tuple(
                 (places[base.z], tuple(places[t] for t in base.terms), base)
