@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
+_NEAR = 8.0  # so far from 0 a mass is worked out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +97,8 @@ def written_out(
 class _Form:
     """The parts of z in one form of a model, by their places among its operations."""
 
-    batch: int
+    shape: torch.Size  # of x: the mass of a constant is another one of more dims
+    rank: int  # of the last reading that it took
     bases: tuple[tuple[int, tuple[int, ...], Base], ...]
     beside: tuple[Tensor, ...]  # what enters their densities beside z
 
@@ -125,7 +127,8 @@ class Memory:
             for z, terms, base in form.bases
         ]
         beside = _values_beside(sum_, bases)
-        same = sum_.batch == form.batch and len(beside) == len(form.beside)
+        same = sum_.source.value.shape == form.shape
+        same &= len(beside) == len(form.beside)
         if same and all(map(torch.equal, beside, form.beside)):
             return bases
         return self._found_again(sum_, bases)
@@ -145,18 +148,33 @@ class Memory:
         return found
 
     def remember(self, sum_: DensityTerms, bases: Sequence[Base]) -> None:
-        """Keep what was found."""
-        if not bases:
+        """Keep what was found, unless something plainer was found in the same form.
+
+        Rounding may hide that once, far out, and a later reading then stands in for it.
+        """
+        known = self._forms.get(_operations(sum_))
+        if not bases or (known is not None and _rank(bases) > known.rank):
             return
         places = {node: i for i, node in enumerate(sum_.order)}
         self._forms[_operations(sum_)] = _Form(
-            batch=sum_.batch,
+            shape=sum_.source.value.shape,
+            rank=_rank(bases),
             bases=tuple(
                 (places[base.z], tuple(places[t] for t in base.terms), base)
                 for base in bases
             ),
             beside=tuple(value.clone() for value in _values_beside(sum_, bases)),
         )
+
+
+def _rank(bases: Sequence[Base]) -> int:
+    readings = _readings()
+    return max(readings.index(base.reading) for base in bases if base.reading)
+
+
+def _readings() -> tuple[Reading, ...]:
+    """Return the ways of reading a density, the plainest first."""
+    return _normalised, _up_to_constant, _partly, _told_by_others
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -185,7 +203,7 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     step that is written in terms of what it returns.
     """
     accepted: list[Base] = []
-    for reading in (_normalised, _up_to_constant, _partly, _told_by_others):
+    for reading in _readings():
         for z in sum_.further if reading is _told_by_others else sum_.candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
@@ -318,6 +336,8 @@ def _log_mass(
     sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
 ) -> tuple[Tensor, float] | None:
     at = z.value.reshape(sum_.batch, -1).double()
+    # The mass is the same from any point, and far out all its digits are lost.
+    at = at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
     components = sum_.components(terms, z)
     if not components:
         return log_mass(sum_.of_z(terms, z), at)

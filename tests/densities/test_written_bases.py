@@ -11,6 +11,7 @@ import torch.nn.functional as F  # as papers write it
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.conventions.model import less_base
 from ldjcheck.densities import written
 
 if TYPE_CHECKING:
@@ -329,3 +330,36 @@ def test_a_base_is_looked_for_once_in_each_form_of_a_model(
     report = ldjcheck.check(Normed(), shape=(4,), kind="model")
     assert report.status == "pass", report
     assert len(searches) <= FORMS, "other batches, and other parameters, ask anew"
+
+
+class Images(Model):
+    """Half of the channels leave, under a base like the others'; many scales are learned."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        drawn = (0.1 * torch.randn(4, 1, 1) for _ in range(9))
+        self.log_s = nn.ParameterList(drawn)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        bent = torch.tanh(x)
+        z, ldj = x + bent, torch.log(2 - bent**2).sum((1, 2, 3))
+        for log_s in self.log_s:
+            z, ldj = z * log_s.exp(), ldj + log_s.sum() * x[0, 0].numel()
+        kept, left = z.chunk(2, dim=1)
+        halves = (-0.5 * (half**2 + 2 * HALF_LOG_2PI) for half in (kept, left))
+        return ldj + sum(log_p.flatten(1).sum(1) for log_p in halves)
+
+
+@pytest.mark.parametrize("shape", [(4, 2, 3), (4, 3, 5)])
+def test_what_was_found_at_one_size_is_not_the_mass_at_another(
+    shape: tuple[int, ...],
+) -> None:
+    torch.manual_seed(0)
+    model, memory = Images().double(), written.Memory()
+    for size in ((4, 1, 2), shape, (4, 1, 2)):
+        x = torch.randn(3, *size, dtype=torch.float64, requires_grad=True)
+        returned = less_base(model, lambda: model.log_prob(x), x, "nats", memory)  # noqa: B023
+        flat = x.flatten(1)
+        exact = (2 - torch.tanh(flat) ** 2).log().sum(1)
+        exact = exact + sum(s.sum() for s in model.log_s) * size[1] * size[2]
+        assert torch.allclose(returned.ldj, exact)
