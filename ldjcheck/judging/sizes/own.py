@@ -38,7 +38,6 @@ def at_its_own_size(
     from ldjcheck.settling.sizes.held import counted
 
     bench = subject.bench
-    bench = subject.bench
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
     if not wrong or len(subject.others) < 2 or bench.calls.parts:
         return None
