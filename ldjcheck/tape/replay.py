@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from ldjcheck.tape.node import Node, Position, is_differentiable
@@ -61,7 +61,7 @@ def _written(node: Node, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tenso
         return target
     other = args[1] if len(args) > 1 and isinstance(args[1], Tensor) else None
     if other is not None and node.name != "copy_" and other.shape != target.shape:
-        shape = torch.broadcast_shapes(target.shape, other.shape)
+        shape = np.broadcast_shapes(target.shape, other.shape)
         if shape != target.shape:
             target = target.expand(shape).clone()
     node.function(target, *args[1:], **kwargs)

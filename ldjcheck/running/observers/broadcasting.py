@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import torch
+import numpy as np
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
@@ -99,6 +99,7 @@ def _are_spread(shapes: set[Shape], result: Shape) -> bool:
     if len(shapes) < 2 or len({len(shape) for shape in shapes}) > 1:
         return False
     try:
-        return tuple(torch.broadcast_shapes(*shapes)) == result
-    except RuntimeError:
+        # torch's own loads its symbolic shapes for this, and a library of algebra with them
+        return np.broadcast_shapes(*shapes) == result
+    except ValueError:
         return False
