@@ -128,7 +128,7 @@ def fix_title(fix: Fix) -> str:
     if fix.applicability == "suggested" and fix.residual_after is None:
         return "fix, a suggestion, not run"
     if fix.applicability == "suggested":
-        return f"fix, a suggestion: agrees to {size}, but another edit does as well"
+        return f"fix, a suggestion: agrees to {size}, as another edit does"
     if fix.residual_after is None:
         return "fix, run: all samples then agree"
     return f"fix, run: all samples then agree to {size}"
