@@ -139,24 +139,25 @@ def _came_to(
     Of one that was `held` a layer of the class in question, none either where that layer
     was not run: its total is then none of that layer's.
     """
-    run: list[bool] = []
+    from ldjcheck.settling.subject import settle_layer
+
+    was_run = False
 
     def hears(frame: FrameType, event: str, result: Any) -> None:
-        if held is not None and not run and event == "return":
-            run.extend([True] * _is_run_by(held, type(layer), frame, result))
-
-    from ldjcheck.settling.subject import settle_layer
+        nonlocal was_run
+        if not was_run and event == "return":
+            was_run = _is_run_by(held, type(layer), frame, result)
 
     typed = Layer(target=name, name=name, obj=layer)
     try:
         subject = settle_layer(typed, options)
         if subject.layer.obj is not layer:
             return None
-        with heard_by(hears):
+        with contextlib.nullcontext() if held is None else heard_by(hears):
             comparison = compared(subject, options, values_alone=True)
     except CannotCheckError:
         return None
-    verdict, calls = comparison.forward, bool(run)
+    verdict, calls = comparison.forward, was_run
     if not verdict.usable or (held is not None and not calls):
         return None
     shape = verdict.usable[0][1].said.ldj_shape
@@ -172,7 +173,7 @@ def _came_to(
     )
 
 
-def _is_run_by(kind: type, caller: type, frame: FrameType, result: Any) -> bool:
+def _is_run_by(kind: type | None, caller: type, frame: FrameType, result: Any) -> bool:
     """Return whether a method of such a layer, run by its caller, returns a tensor."""
     parts = result if isinstance(result, tuple | list) else (result,)
     return (

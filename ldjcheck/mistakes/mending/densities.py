@@ -53,7 +53,10 @@ def with_densities(
     sites = sites_for(live, place, None, ())
     few = Plans(closely=plans.closely, by_value=plans.by_value[:1])
     if bench.calls.lacks_density:
-        bench = _of_whole_density(bench)
+        whole = _of_whole_density(bench)
+        if whole is None:
+            return findings
+        bench = whole
         tries = tuple((c, False) for c in _counted(live, sites[:1], bench, comparison))
     else:
         rehearsal = Rehearsal(bench, comparison.measurement.measured, "forward")
@@ -104,12 +107,12 @@ def _summed(sites: Sequence[Site]) -> Iterator[Change]:
     yield from itertools.islice(drafted, _SUMMED)
 
 
-def _of_whole_density(bench: Bench) -> Bench:
-    """Return the bench on which a model is asked for the density of all dims."""
+def _of_whole_density(bench: Bench) -> Bench | None:
+    """Return the bench on which a model is asked for the density of all dims, if it can be."""
     calls = bench.calls
     ways = recognise_conventions(bench.layer.obj, calls.convention)
     same = [c for c in ways if c.signature == calls.signature and not c.lacks_density]
-    return replace(bench, calls=same[-1])
+    return replace(bench, calls=same[-1]) if same else None
 
 
 def _counted(
