@@ -38,9 +38,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-_DISTRIBUTION_FUNCTIONS = {
-    "cdf", "icdf", "erf", "erfc", "erfinv", "ndtr", "ndtri", "log_ndtr",
-}  # fmt: skip
+_DISTRIBUTES = {"cdf", "erf", "erfc", "ndtr"}
+_UNDOES = {"icdf", "erfinv", "ndtri"}
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -138,13 +137,36 @@ def _unit(part: ast.expr, made: set[str]) -> Unit | None:
 
 
 def _distributes(function: Any) -> bool:
-    """Return whether a call makes z by a distribution function: its slope is a density.
+    """Return whether z is made by a distribution function, at the point of the density.
 
-    That of the input, by the same distribution, is the ldj then.
+    Its slope is the density there, which is the ldj then, and none of z.
     """
     tree = source_of(function)
-    calls = ast.walk(tree) if tree is not None else ()
-    return any(call_name(node) in _DISTRIBUTION_FUNCTIONS for node in calls)
+    nodes = list(ast.walk(tree)) if tree is not None else []
+    asked = {n for node in nodes if _asks_base(node) for n in _names_given(node)}
+    points = {
+        n for node in nodes if _calls(node, _DISTRIBUTES) for n in _names_given(node)
+    }
+    for node in nodes:
+        if isinstance(node, ast.Assign) and any(
+            _calls(each, _UNDOES) for each in ast.walk(node.value)
+        ):
+            points |= {t.id for t in node.targets if isinstance(t, ast.Name)}
+    known = getattr(function, "__globals__", {})
+    return any(name not in known and name != "self" for name in asked & points)
+
+
+def _calls(node: ast.AST, names: set[str]) -> bool:
+    return isinstance(node, ast.Call) and call_name(node) in names
+
+
+def _names_given(node: ast.AST) -> set[str]:
+    """Return the names in what is handed to a call: of a tensor's own method, the tensor."""
+    assert isinstance(node, ast.Call)
+    given: list[ast.expr] = list(node.args)
+    if not given and isinstance(node.func, ast.Attribute):
+        given = [node.func.value]
+    return {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
 
 
 def _made_of_densities(function: Any) -> set[str]:

@@ -171,3 +171,26 @@ def test_the_density_beside_a_distribution_function_is_its_ldj() -> None:
     assert report.status == "pass", report
     wrong = ldjcheck.check(ByItsDistributionOfTheBatch())
     assert wrong.findings[0].code == "LDJ106"
+
+
+class WithErrorFunction(nn.Module):
+    """Returns z and the density of x; its network has a distribution function inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(2, 8), nn.Linear(8, 2)
+        self.base = torch.distributions.Normal(0.0, 1.0)
+
+    def forward(self, x: Tensor) -> Both:
+        u, v = x.chunk(2, dim=1)
+        h = self.first(u)
+        h = 0.5 * h * (1 + torch.erf(h / 2**0.5))
+        log_s = torch.tanh(self.last(h))
+        z = torch.cat([u, v * log_s.exp()], dim=1)
+        log_prob = self.base.log_prob(z).sum(1) + log_s.sum(1)
+        return z, log_prob
+
+
+def test_a_density_of_z_is_one_whatever_functions_its_network_has() -> None:
+    report = ldjcheck.check(WithErrorFunction())
+    assert report.status == "pass", report
