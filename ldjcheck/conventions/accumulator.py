@@ -54,6 +54,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         forward=Way(call=_call(signature, total, flag.forward if flag else {})),
         inverse=Way.of(inverse),
         accumulates=True,
+        is_total_optional=signature.defaults.get(total, total) is None,
         sign=sign,
         inputs=inputs,
         context_names=signature.contexts(total, *inputs),

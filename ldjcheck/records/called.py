@@ -105,6 +105,7 @@ class Calls:
     forward: Way | None
     inverse: Way | None
     accumulates: bool = False  # an incoming ldj is passed, and its total comes back
+    is_total_optional: bool = False  # and may be left out, which is None then
     column: bool = False  # the convention promises an ldj of shape (batch, 1)
     sign: Literal[1, -1] = 1  # -1: the total is logp, reduced by the ldj
     custom: str | None = None  # why its source means another form than `(batch,)`

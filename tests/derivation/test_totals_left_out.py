@@ -55,3 +55,14 @@ def test_a_total_that_may_be_none_is_asked_after(layer: type[nn.Module]) -> None
 
 def test_a_total_that_is_always_passed_is_not() -> None:
     assert "None" not in written(AlwaysPassed())
+
+
+class PassedOn(Scale):
+    """Its total is asked for; that None would come through it means nothing."""
+
+    def forward(self, x: Tensor, logdet: Tensor) -> tuple[Tensor, Tensor]:
+        return x * self.log_s.exp(), logdet
+
+
+def test_a_total_that_must_be_passed_is_not_asked_after() -> None:
+    assert "logdet = logdet + self.log_s.sum()" in written(PassedOn())

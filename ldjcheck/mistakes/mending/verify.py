@@ -85,9 +85,7 @@ class Verification:
             if self._has_splits and splits.gap() is None:
                 return None  # what a split says is taken off: any density would agree
             if not alone <= self._without_total():
-                return (
-                    None  # it may be called without a total, as the layer was written
-                )
+                return None  # the layer, as it was written, may be called without one
             if not self._is_refuted():
                 after, whole = self._compared(), self.plans.whole
                 if whole is None or not self.agrees(after) or whole.agrees():
@@ -95,8 +93,8 @@ class Verification:
         return None
 
     def _without_total(self) -> set[Direction]:
-        """Return the directions that may be called with None for the running total."""
-        if not self.bench.calls.accumulates:
+        """Return the directions that run where the running total is left out."""
+        if not self.bench.calls.is_total_optional:
             return set()
         first = self.before.measurement.measured[0]
         runner, _, _ = self.bench.ready(first.probe)
