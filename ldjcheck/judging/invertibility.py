@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.numerical_rank import (
-    clear_sign,
+    has_both_signs,
     kept_values,
     log_scales,
     singular_values,
@@ -84,23 +84,17 @@ def changes_orientation(
     `learns` may be invertible for some parameters: then half of all draws must show it.
     Inputs far out, where many maps are straight, are as good as those near.
     """
-    by_map: dict[_Map, set[float]] = {}
+    by_map: dict[_Map, list[Tensor]] = {}
     for probe, side in sides:
         if fed and not probe.same_context:
             continue
         if side.exact.is_square and side.exact.anchored:
             drawn = probe.draw, probe.scale, probe.turned, probe.reflected
             at = (*(drawn if learns else ()), side.x.shape[1:])
-            by_map.setdefault(at, set()).update(_signs(side))
-    split = sum(len(signs) > 1 for signs in by_map.values())
+            assert side.finite_jacobians is not None
+            by_map.setdefault(at, []).extend(side.finite_jacobians)
+    split = sum(map(has_both_signs, by_map.values()))
     if learns:
         alone = len(by_map) == 1  # parameters that stay as they are
         return split >= (1 if alone else _ENOUGH) and 2 * split >= len(by_map)
     return split > 0
-
-
-def _signs(side: Side) -> set[float]:
-    known = side.finite_jacobians
-    assert known is not None
-    signs = map(clear_sign, known)
-    return {sign for sign in signs if sign is not None}

@@ -15,6 +15,8 @@ import torch
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, kept_above
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from torch import Tensor
 
 _DIRECT = 256  # dims up to which singular values cost next to nothing
@@ -63,8 +65,9 @@ def clear_sign(matrix: Tensor) -> float | None:
     return float(torch.linalg.slogdet(matrix).sign)
 
 
-def has_both_signs(matrices: Tensor) -> bool:
+def has_both_signs(matrices: Iterable[Tensor]) -> bool:
     """Return whether det J is clearly positive of one matrix, and negative of another."""
+    matrices = tuple(matrices)
     signs = [float(torch.linalg.slogdet(m).sign) for m in matrices]
     if not {-1.0, 1.0} <= {*signs}:
         return False  # at a hundredth of what singular values cost

@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Outcome, Runner
 
 _IDLE = 1e-12
+_FEWER = (
+    3  # dims: a whole Jacobian takes as many products as a proof that it is diagonal
+)
+_UNITS = 64  # of rounding, that chains of factors may differ by in another order
 _FITS = 4e-7  # relative: an explanation holds to rounding, in every configuration
 _CLEARLY = 1e-2  # of the mistake: what is off by less is the same number
 
@@ -264,12 +268,19 @@ def _steps(
         if by_structure:
             steps.append(_step_by_structure(between, depending, begin, end, batch))
             continue
+        y = end.value.detach().reshape(batch, -1)
+        slopes = _slopes_between(between, depending, begin, end, batch, doubled=doubled)
+        if slopes is not None:
+            size = slopes.abs()
+            idle = (slopes - 1).abs().amax(0) < _IDLE
+            steps.append(Step(end, size.log().sum(1), idle, _furthest(y, size)))
+            continue
         jacobian = jacobian_between(
             between, depending, begin, end, batch, doubled=doubled
         )
         eye = torch.eye(dims, dtype=jacobian.dtype)
         idle = (jacobian - eye).abs().amax(dim=(0, 2)) < _IDLE
-        blur = _blur(jacobian, end.value.detach().reshape(batch, -1))
+        blur = _furthest(y, jacobian.abs().amax(dim=2))
         steps.append(Step(end, log_abs_det(jacobian)[1], idle, blur))
     return tuple(steps)
 
@@ -293,9 +304,51 @@ def _step_by_structure(
     return Step(end, logdet, same, torch.zeros(batch, dtype=torch.float64))
 
 
-def _blur(jacobian: Tensor, y: Tensor) -> Tensor:
+def _furthest(y: Tensor, slopes: Tensor) -> Tensor:
     """Return the largest |y_i| / max_k |J_ik| of each sample, `(batch,)`."""
-    return (y.abs() / jacobian.abs().amax(dim=2)).nan_to_num(0.0).amax(dim=1)
+    return (y.abs() / slopes).nan_to_num(0.0).amax(dim=1)
+
+
+def _slopes_between(
+    between: list[Node],
+    depending: set[Node],
+    begin: Node,
+    end: Node,
+    batch: int,
+    *,
+    doubled: bool,
+) -> Tensor | None:
+    """Return dy_i/dx_i of a step that works entry by entry, `(batch, dims)`, as most do.
+
+    Of a diagonal Jacobian they are the sums of its columns, and those of its rows by any
+    weights are these by the weights; of others they are not, but by chance. None then.
+    """
+    at = _point(begin, doubled=doubled).requires_grad_()
+    dims = at[0].numel()
+    if dims <= _FEWER:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    weights = 1 + torch.rand(dims, dtype=torch.float64, generator=generator)
+    try:
+        with torch.enable_grad():
+            end_value = rerun(between, depending, begin, at, end).reshape(batch, -1)
+        rows = (torch.ones_like(end_value), weights.expand_as(end_value).to(end_value))
+        plain, weighted = (
+            torch.autograd.grad(end_value, at, row, retain_graph=True)[0]
+            .reshape(batch, -1)
+            .double()
+            for row in rows
+        )
+    except Exception:  # the user's own operations may raise anything
+        return None
+    off, slack = (weighted - weights * plain).abs(), _UNITS * torch.finfo(at.dtype).eps
+    return plain if bool((off <= slack * plain.abs()).all()) else None
+
+
+def _point(begin: Node, *, doubled: bool) -> Tensor:
+    """Return the value that a step begins with, of its own: its numbers may be doubled."""
+    at = begin.value.detach().clone()
+    return at.double() if doubled or not at.is_floating_point() else at
 
 
 def jacobian_between(
@@ -319,9 +372,7 @@ def jacobian_between(
         result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)
         return result.reshape(batch, -1).sum(0)
 
-    at = begin.value.detach().clone()
-    if doubled or not at.is_floating_point():
-        at = at.double()
+    at = _point(begin, doubled=doubled)
     many = at[0].numel() > FEW
     for vectorize in (many, False):  # vmap does not go through custom backwards
         try:
