@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -10,12 +11,27 @@ from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
 from ldjcheck.mistakes.rewriting.multiples import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.mistakes.catalogue import Circumstances
-    from ldjcheck.records import Explanation
+    from ldjcheck.records import Diagnosis, Explanation
+
+_FIXED = re.compile(r"1/(\d+)\*([^/]+)")  # the count of one size, and of every
 
 
 def _is_constant(e: Explanation, at: Circumstances) -> bool:
     return e.constant
+
+
+def _why(e: Explanation, diagnosis: Diagnosis) -> Iterator[str]:
+    assert e.multiplier is not None
+    fixed = _FIXED.fullmatch(e.multiplier.label)
+    if fixed is not None:
+        number, count = fixed.groups()
+        yield (
+            f"right where {count} is {number}: a layer that is made for such a shape "
+            "alone is checked at it by --shape"
+        )
 
 
 def _tell(e: Explanation) -> str:
@@ -25,6 +41,13 @@ def _tell(e: Explanation) -> str:
         return (
             f"{named(e, start=True)} is multiplied by the wrong count: dims instead of "
             f"{right.strip('()')}."
+        )
+    fixed = _FIXED.fullmatch(e.multiplier.label)
+    if fixed is not None:
+        number, count = fixed.groups()
+        return (
+            f"{named(e, start=True)} is counted {number} times at every shape, instead "
+            f"of {count} times."
         )
     return (
         f"{named(e, start=True)} is multiplied by the wrong count: it needs "
@@ -89,4 +112,5 @@ RULE = Rule(
         Claim(ACTIVE, when=_is_constant, mend=(counted,)),
     ),
     tell=_tell,
+    why=_why,
 )

@@ -168,7 +168,8 @@ def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]
 def runs(bench: Bench, shape: Shape, batch: int) -> bool:
     """Return whether the layer also takes this shape, and reports as well as before.
 
-    It does not where parts are spread over each other that fit at the layer's own shape.
+    It does not where parts are spread over each other, or left unread, that fit at the
+    layer's own shape.
     """
     with Spreads(batch) as there:
         try:
@@ -177,11 +178,11 @@ def runs(bench: Bench, shape: Shape, batch: int) -> bool:
             return False
     if not trial.quality.is_fit or not torch.isfinite(trial.outcome.y).all():
         return False
-    if not there.seen:
+    if not (there.seen or there.unread):
         return True
     with Spreads(bench.batch) as here:
         tried(bench)
-    return not there.seen - here.seen
+    return not there.seen - here.seen and there.unread <= here.unread
 
 
 def is_finite(bench: Bench) -> bool:

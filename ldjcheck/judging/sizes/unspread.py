@@ -1,7 +1,8 @@
 """Layers that are wrong where one part is spread over another, which is no size of theirs.
 
 What moves the third of three coordinates has one scale for it. Of four it scales two, and
-counts one: the layer runs, and is made for three.
+counts one: the layer runs, and is made for three. What looks up a bin for each dim runs
+as well where it is given fewer dims than it has bins for, and may count all of them.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _at(bench: Bench, shape: Shape, options: Options) -> Bench:
 
 
 def _is_whole(bench: Bench) -> bool:
-    """Return whether the layer runs, spreads no part over another, and leaves none empty."""
+    """Return whether the layer runs, and spreads no part, leaves none, and has none empty."""
     from ldjcheck.running.failed_calls import FailedCallError
     from ldjcheck.running.observers.broadcasting import Spreads
     from ldjcheck.settling.trial import Quality, tried
@@ -85,4 +86,4 @@ def _is_whole(bench: Bench) -> bool:
         except (FailedCallError, CannotCheckError):
             return False
     good = trial.quality is Quality.GOOD and bool(trial.outcome.y.isfinite().all())
-    return good and not (noted.seen or noted.empty or noted.uneven)
+    return good and not (noted.seen or noted.empty or noted.uneven or noted.unread)

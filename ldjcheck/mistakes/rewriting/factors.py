@@ -280,7 +280,7 @@ def _is_count(site: Site, node: ast.expr) -> bool:
         return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
     parent = site.parent(node)
     simple = isinstance(node, ast.Name | ast.Attribute | ast.Constant)
-    return (simple and is_product(parent)) or (
+    return ((simple or _is_literal(node)) and is_product(parent)) or (
         is_product(node)
         and any(
             _is_count(site, part)
@@ -290,7 +290,10 @@ def _is_count(site: Site, node: ast.expr) -> bool:
     )
 
 
-def _is_literal(node: ast.expr) -> bool:
+def _is_literal(node: ast.AST) -> bool:
+    """Return whether a number is written, or a product of some: 784, 28 * 28."""
+    if isinstance(node, ast.BinOp) and is_product(node):
+        return _is_literal(node.left) and _is_literal(node.right)
     return isinstance(node, ast.Constant)
 
 

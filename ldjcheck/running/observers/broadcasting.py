@@ -28,7 +28,7 @@ _IN_PARTS = frozenset({"chunk", "split", "tensor_split"})
 
 
 class Spreads(TorchFunctionMode):
-    """Notes where parts are spread or empty, and whether axes were looked for in vain.
+    """Notes where parts are spread, empty or left, and whether axes were looked for in vain.
 
     Two tensors count that have an entry for each sample, and as many axes. What has no
     entry for each sample is a parameter, and is meant for all entries. A batch must not be
@@ -42,6 +42,7 @@ class Spreads(TorchFunctionMode):
         self.empty: bool = False  # a part had no entries at all
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
+        self.unread: bool = False  # what is looked up in had rows that nobody asks for
 
     def __torch_function__(
         self,
@@ -57,6 +58,7 @@ class Spreads(TorchFunctionMode):
             self.empty = self.empty or result.numel() == 0
             self.opened = self.opened or _opens(func, args, result)
         self.uneven = self.uneven or _leaves_a_rest(func, args, result)
+        self.unread = self.unread or _asks_for_fewer(func, args, result)
         size = tuple(result.shape) if isinstance(result, Tensor) else None
         if size is not None and _are_spread(shapes, size):
             place = innermost_place()
@@ -92,6 +94,23 @@ def _leaves_a_rest(
     )  # by the sizes of parts
     parts = [part for part in result if isinstance(part, Tensor)]
     return not is_told and len({tuple(part.shape) for part in parts}) > 1
+
+
+def _asks_for_fewer(
+    func: Callable[..., Any], args: tuple[Any, ...], result: Any
+) -> bool:
+    """Return whether a `gather` leaves rows of its table out: torch lets it, unlike more."""
+    if getattr(func, "__name__", "") != "gather" or not isinstance(result, Tensor):
+        return False
+    table = args[0]
+    along = args[1] % table.dim() if len(args) > 1 and table.dim() else None
+    return along is not None and any(
+        asked < held
+        for axis, (asked, held) in enumerate(
+            zip(result.shape, table.shape, strict=True)
+        )
+        if axis != along
+    )
 
 
 def _are_spread(shapes: set[Shape], result: Shape) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -74,3 +75,40 @@ def test_a_half_may_have_one_scale() -> None:
 def test_halves_are_not_made_uneven_to_find_a_size_at_which_it_is_right() -> None:
     report = ldjcheck.check(OneScaleForAHalf())
     assert report.status == "fail", str(report)
+
+
+class Bins(nn.Module):
+    """Piecewise linear on the unit cube, each moved dim by bins of its own."""
+
+    dims, bins, counted = 4, 5, 2.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.half = self.dims // 2
+        self.net = nn.Linear(self.half, self.half * self.bins)
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x[:, : self.half], x[:, self.half :]
+        widths = self.net(a).view(-1, self.half, self.bins).softmax(2)
+        place = b.clamp(0, 1 - 1e-7) * self.bins
+        bin_ = place.long()
+        before = torch.cat([torch.zeros_like(widths[..., :1]), widths.cumsum(2)], 2)
+        width = widths.gather(2, bin_[..., None]).squeeze(2)
+        start = before.gather(2, bin_[..., None]).squeeze(2)
+        y = start + (place - bin_) * width
+        ldj = width.log().sum(1) + self.counted * math.log(self.bins)
+        return torch.cat([a, y], 1), ldj
+
+
+class BinsCountedOnce(Bins):
+    counted = 1.0
+
+
+def test_a_size_at_which_bins_are_left_over_is_none_of_the_layers() -> None:
+    report = ldjcheck.check(Bins())
+    assert report.status == "pass", str(report)
+
+
+def test_a_count_of_bins_that_is_wrong_at_the_layers_own_size_is_found() -> None:
+    assert ldjcheck.check(BinsCountedOnce()).status == "fail"

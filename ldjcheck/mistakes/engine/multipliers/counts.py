@@ -50,6 +50,8 @@ _NUMBERS = (
     (1.5, "3/2"),
     (2 / 3, "2/3"),
 )
+_SMALL, _LARGEST = 3, 1_000_000  # smaller ones are plain numbers
+_SEVERAL = 3  # sizes that tell a count of one size from a number that fits by chance
 _BASES = (
     (math.log(2), "ln 2"),
     (1 / math.log(2), "1/ln 2"),
@@ -160,7 +162,8 @@ def _counts(
     for cost, multiplier, counts in _families(traces, shapes):
         if not _in_proportion(values, counts, slack):
             continue  # no factor could make them fit
-        for sign, (number, label) in itertools.product((1, -1), factors):
+        fixed = _fixed_counts(values, counts, shapes)
+        for sign, (number, label) in itertools.product((1, -1), (*factors, *fixed)):
             if not _fits(values, [sign * number * count for count in counts], slack):
                 continue
             batch_only = multiplier.label in ("B", "1/B")
@@ -179,6 +182,23 @@ def _counts(
                 )
             )
     return found
+
+
+def _fixed_counts(
+    values: Sequence[float], counts: Sequence[float], shapes: Sequence[Shape]
+) -> tuple[tuple[float, str], ...]:
+    """Return the count of one size that may stand where all sizes' belongs, as a factor.
+
+    Any whole number fits some value at one size, or at two: of several it is what is
+    written, as the 784 of an image of 28 x 28.
+    """
+    if len({*counts}) < _SEVERAL or not all(map(math.isfinite, (values[0], counts[0]))):
+        return ()
+    written = abs(counts[0] / values[0]) if values[0] else 0.0
+    number = round(written)
+    if not _SMALL < number <= _LARGEST or abs(written - number) > EXACTLY * number:
+        return ()
+    return ((1 / number, f"1/{number}"),)
 
 
 def _in_place_of_dims(

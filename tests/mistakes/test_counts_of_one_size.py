@@ -1,0 +1,95 @@
+"""A count that is written as a number is right at one size, and named at all others."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+if TYPE_CHECKING:
+    from small_layers import Pair
+
+
+class OneScale(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor(0.2))
+
+
+class OfMnist(OneScale):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (784 * self.log_s).expand(len(x))
+
+
+class OfMoons(OneScale):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (2 * self.log_s).expand(len(x))
+
+
+class OfThreeChannels(OneScale):
+    def forward(self, x: Tensor) -> Pair:
+        pixels = 3 * x.shape[2] * x.shape[3]
+        return x * self.log_s.exp(), (pixels * self.log_s).expand(len(x))
+
+
+class OfCifar(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3, 1, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (32 * 32 * self.log_s.sum()).expand(len(x))
+
+
+class AsAnAttribute(nn.Module):
+    dims = 3072
+
+    def forward(self, x: Tensor) -> Pair:
+        return x / 256, torch.full((len(x),), -math.log(256) * self.dims)
+
+
+OF_ONE_SIZE = {
+    "784": (OfMnist, "`self.log_s` is counted 784 times at every shape", "784"),
+    "2": (OfMoons, "`self.log_s` is counted 2 times at every shape", "2"),
+    "3": (OfThreeChannels, "is counted 3 times at every shape", "3"),
+    "32 * 32": (OfCifar, "`self.log_s` is counted 3072 times at every shape", "3072"),
+    "an attribute": (AsAnAttribute, "is counted 3072 times at every shape", "3072"),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_SIZE)
+def test_a_count_of_one_size_is_named_with_the_size_and_mended(name: str) -> None:
+    layer, told, number = OF_ONE_SIZE[name]
+    (finding,) = ldjcheck.check(layer()).findings
+    assert finding.code == "LDJ103"
+    assert told in finding.message
+    assert any(
+        f"is {number}: " in line and "--shape" in line for line in finding.evidence
+    )
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(OfMnist, (1, 28, 28)), (OfMoons, (2,)), (OfCifar, (3, 32, 32))],
+)
+def test_at_that_size_it_is_right(
+    layer: type[nn.Module], shape: tuple[int, ...]
+) -> None:
+    report = ldjcheck.check(layer(), shape=shape)
+    assert report.status == "pass", str(report)
+    assert "LDJ121" in [finding.code for finding in report.findings]
+
+
+def test_a_fix_counts_whatever_the_shape() -> None:
+    (finding,) = ldjcheck.check(OfMnist()).findings
+    assert finding.fix is not None
+    assert [edit.after.strip() for edit in finding.fix.edits] == [
+        "return x * self.log_s.exp(), (math.prod(x.shape[1:]) * self.log_s).expand(len(x))"
+    ]
