@@ -57,7 +57,7 @@ OF_ONE_SIZE = {
     "784": (OfMnist, "`self.log_s` is counted 784 times at every shape", "784"),
     "2": (OfMoons, "`self.log_s` is counted 2 times at every shape", "2"),
     "3": (OfThreeChannels, "is counted 3 times at every shape", "3"),
-    "32 * 32": (OfCifar, "`self.log_s` is counted 3072 times at every shape", "3072"),
+    "32 * 32": (OfCifar, "`self.log_s` is counted 1024 times at every shape", "1024"),
     "an attribute": (AsAnAttribute, "is counted 3072 times at every shape", "3072"),
 }
 

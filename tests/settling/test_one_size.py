@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -215,7 +216,7 @@ def test_a_layer_that_is_made_for_one_size_is_right_at_that_size(
 
 
 def test_it_says_which_numbers_were_taken_for_sizes() -> None:
-    told = ldjcheck.check(Scale(3, 5, 7)).to_dict()["results"][0]["inferred"]["size"]
+    told = ldjcheck.check(Scale(3, 32, 32)).to_dict()["results"][0]["inferred"]["size"]
     assert told == (
         "the ldj counts with height as its height and width as its width; "
         "set to the sizes of the inputs"
@@ -226,6 +227,75 @@ def test_it_says_which_numbers_were_taken_for_sizes() -> None:
 @pytest.mark.parametrize("wrong", [OneAxis, Twice])
 def test_made_for_one_size_it_may_still_count_wrongly(wrong: type[Scale]) -> None:
     assert ldjcheck.check(wrong(3, 5, 7)).status == "fail"
+
+
+class LogitOfAnImage(nn.Module):
+    """Between 0 and 1 to the whole line, for images of one size that it counts itself."""
+
+    def __init__(self, c: int, h: int, w: int, alpha: float = 0.05) -> None:
+        super().__init__()
+        self.alpha, self.c, self.h, self.w = alpha, c, h, w
+        self.n = c * h * w
+
+    def count(self) -> int:
+        return self.n
+
+    def forward(self, x: Tensor) -> Pair:
+        s = self.alpha + (1 - 2 * self.alpha) * x
+        slopes = -(torch.log(s) + torch.log1p(-s)).flatten(1).sum(1)
+        return torch.logit(s), slopes + self.count() * math.log(1 - 2 * self.alpha)
+
+
+class LogitCountedOnce(LogitOfAnImage):
+    def count(self) -> int:
+        return 1
+
+
+class LogitCountsPlaces(LogitOfAnImage):
+    def count(self) -> int:
+        return self.h * self.w
+
+
+class OfAShape(nn.Module):
+    """Counts with the product of a shape that it was given, as NumPy multiplies it."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape, self.dims = shape, np.prod(shape)
+        self.log_s = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (self.dims * self.log_s).expand(len(x))
+
+
+class OfOneSide(OfAShape):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (self.shape[1] * self.log_s).expand(len(x))
+
+
+@pytest.mark.parametrize("size", [(3, 8, 8), (1, 28, 28), (3, 32, 32)], ids=str)
+@pytest.mark.parametrize("kind", [LogitOfAnImage, OfAShape])
+def test_a_count_of_all_dims_goes_with_the_sizes_that_a_layer_holds(
+    kind: type[nn.Module], size: tuple[int, int, int]
+) -> None:
+    report = ldjcheck.check(kind(*size))
+    assert report.status == "pass", str(report)
+
+
+@pytest.mark.parametrize("size", [(3, 8, 8), (1, 28, 28)], ids=str)
+def test_a_count_that_is_missing_there_is_named(size: tuple[int, int, int]) -> None:
+    (finding,) = ldjcheck.check(LogitCountedOnce(*size)).findings
+    assert finding.code == "LDJ101"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [LogitCountsPlaces(3, 8, 8), LogitCountsPlaces(3, 32, 32), OfOneSide(1, 28, 28)],
+)
+def test_another_count_is_wrong_there(wrong: nn.Module) -> None:
+    report = ldjcheck.check(wrong)
+    assert report.status == "fail", str(report)
+    assert report.findings[0].code in ("LDJ102", "LDJ103"), str(report)
 
 
 class Graph(nn.Module):

@@ -15,10 +15,13 @@ from ldjcheck.judging.measurement import first_look
 from ldjcheck.settling.design import choose_batch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from ldjcheck.records import Comparison, Options, Shape
-    from ldjcheck.running.held_sizes import Counted
+    from ldjcheck.running.held_sizes import Axes, Counted
     from ldjcheck.settling.subject import Subject
 
+    _Taken = tuple[tuple[Counted, Axes], ...]
 
 _SIZES = 3  # at which it is right, if it counts with them
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
@@ -33,35 +36,84 @@ def at_its_own_size(
     A number is taken for the size of an axis only where the layer leaves that size open,
     where the number changes the ldj and nothing else, and where the ldj is right at every
     size at which both are moved together. A number that is the size of an axis which the
-    layer fixes is that axis's, and never taken for another's.
+    layer fixes is that axis's, and never taken for another's. It counts all dims, or all
+    places, where it is the product of other numbers that the layer holds.
     """
     from ldjcheck.settling.sizes.held import counted
 
     bench = subject.bench
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
-    if not wrong or len(subject.others) < 2 or bench.calls.parts:
-        return None
-    shapes = bench.shape, *subject.others
-    axes = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1]
-    fixed = {size for i, size in enumerate(bench.shape) if i not in axes}
-    numbers = [each for each in counted(bench) if each.value not in fixed]
+    numbers = () if bench.calls.parts or not wrong else counted(bench)
     if not 0 < len(numbers) <= _NUMBERS:
         return None
     as_it_is = _is_wrong_at(comparison, bench.shape)
-    for taken in itertools.product(numbers, repeat=len(axes)):
-        if len(set(taken)) not in (1, len(axes)):
-            continue  # one number may be the side of a square
-        sides = dict(zip(axes, taken, strict=True))
-        if as_it_is and all(n.value == bench.shape[i] for i, n in sides.items()):
+    roles = itertools.chain(_as_sides(subject, numbers), _as_counts(subject, numbers))
+    for taken, shapes in roles:
+        if as_it_is and all(
+            number.value == prod(bench.shape[start:stop])
+            for number, (start, stop) in taken
+        ):
             continue  # it holds its size already, and is wrong there
-        at = shapes if len(set(taken)) == len(axes) else _squares(bench.shape, axes)
-        sized = _held(subject, sides, at)
+        sized = _held(subject, taken, shapes)
         if sized is None:
             continue
-        tried = sorted(at[:_SIZES], key=prod)
+        tried = sorted(shapes[:_SIZES], key=prod)
         if all(not wrong & _mismatched(sized, shape, options) for shape in tried):
             return sized
     return None
+
+
+def _as_sides(
+    subject: Subject, numbers: Sequence[Counted]
+) -> Iterator[tuple[_Taken, tuple[Shape, ...]]]:
+    """Yield which numbers may be the sizes of the axes that the layer leaves open.
+
+    One each, or one of them all, the side of a square; and the shapes to try them at.
+    """
+    shape = subject.bench.shape
+    shapes = shape, *subject.others
+    if len(shapes) < _SIZES:
+        return
+    axes = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1]
+    fixed = {size for i, size in enumerate(shape) if i not in axes}
+    own = [number for number in numbers if number.value not in fixed]
+    spans = [(axis, axis + 1) for axis in axes]
+    for taken in itertools.product(own, repeat=len(axes)):
+        if len(set(taken)) == len(axes):
+            yield tuple(zip(taken, spans, strict=True)), shapes
+        elif len(set(taken)) == 1:
+            yield tuple(zip(taken, spans, strict=True)), _squares(shape, axes)
+
+
+def _as_counts(
+    subject: Subject, numbers: Sequence[Counted]
+) -> Iterator[tuple[_Taken, tuple[Shape, ...]]]:
+    """Yield which numbers may count all dims, or all places: products of sizes it holds."""
+    from ldjcheck.settling.sizes.held import products_held
+
+    products = products_held(subject.bench.layer.obj)
+    counts = [number for number in numbers if number.value in products]
+    shapes = (subject.bench.shape, *_others(subject)) if counts else ()
+    if len(shapes) < _SIZES:
+        return
+    rank = len(subject.bench.shape)
+    for number, start in itertools.product(counts, range(min(2, rank))):
+        yield ((number, (start, rank)),), shapes
+
+
+def _others(subject: Subject) -> tuple[Shape, ...]:
+    """Return other shapes that the layer takes; axes of a size that it holds as well."""
+    from ldjcheck.settling.guesses.sizes import resized
+    from ldjcheck.settling.settle import runs
+
+    bench = subject.bench
+    if len(subject.others) >= _SIZES - 1:
+        return subject.others
+    free = frozenset(range(len(bench.shape)))
+    varied = resized(bench.shape, frozenset(), free)
+    batch = bench.options.batch
+    taken = (s for s in varied if runs(bench, s, choose_batch(batch, s)))
+    return tuple(itertools.islice(taken, _SIZES))
 
 
 def _is_wrong_at(comparison: Comparison, shape: Shape) -> bool:
@@ -78,19 +130,15 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
     )
 
 
-def _held(
-    subject: Subject, taken: dict[int, Counted], shapes: tuple[Shape, ...]
-) -> Subject | None:
-    """Return the subject, a copy of which holds the sizes of its axes at each of the shapes."""
+def _held(subject: Subject, taken: _Taken, shapes: tuple[Shape, ...]) -> Subject | None:
+    """Return the subject, a copy of which holds the sizes that it has at each of the shapes."""
     from ldjcheck.settling.sizes.held import with_sizes
 
     first, *others = shapes
-    axes = {number: (axis, axis + 1) for axis, number in taken.items()}
-    bench = with_sizes(replace(subject.bench, shape=first), axes)
+    bench = with_sizes(replace(subject.bench, shape=first), dict(taken))
     if bench is None:
         return None
-    words = _WHERE[len(first)]
-    told = " and ".join(f"{n.name} as its {words[axis]}" for axis, n in taken.items())
+    told = " and ".join(f"{n.name} as its {_word(first, span)}" for n, span in taken)
     inferred = {
         **subject.inferred,
         "shape": f"{first}: {subject.why_shape}",
@@ -103,6 +151,14 @@ def _held(
         others=tuple(others),
         inferred=inferred,
     )
+
+
+def _word(shape: Shape, span: Axes) -> str:
+    """Return what a number counts that is the size of an axis, or of several."""
+    start, stop = span
+    if stop - start > 1:
+        return "count of dims" if start == 0 else "count of places"
+    return _WHERE[len(shape)][start]
 
 
 def _mismatched(subject: Subject, shape: Shape, options: Options) -> set[str]:

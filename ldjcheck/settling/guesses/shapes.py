@@ -42,6 +42,10 @@ _FEATURE_NAMES = (
     "input_size", "num_inputs", "n_inputs", "nz", "latent_size", "latent_dim", "z_dim",
     "in_channels", "num_channels", "n_channels", "channels", "c_in", "c", "in_channel",
 )  # fmt: skip
+_SIDES = (
+    ("height", "h", "H", "img_height", "image_height", "in_height"),
+    ("width", "w", "W", "img_width", "image_width", "in_width"),
+)
 _FACTORS = 3  # square matrices that may act on the sides of one
 _SHAPE_WORDS = ("shape", "size", "dims")
 
@@ -163,6 +167,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             if "mask" in name.lower():
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
+    yield from _named_sides(items, channels)
     for item in items[:1]:
         for name, tensor in _named_tensors(item):
             if _is_per_channel(tensor):
@@ -235,7 +240,7 @@ def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
             and 1 <= len(value) <= 3
             and all(_is_size(v) for v in value)
         ):
-            yield tuple(value), f"{name} = {tuple(value)}"
+            yield from _with_smaller(tuple(value), f"{name} = {tuple(value)}")
 
 
 def _named_sizes(item: Any) -> Iterator[tuple[Shape, str]]:
@@ -244,6 +249,30 @@ def _named_sizes(item: Any) -> Iterator[tuple[Shape, str]]:
         for name, size in sizes.items():
             if name.lstrip("_") == wanted:
                 yield from _of_size(size, f"{name} = {size}")
+
+
+def _with_smaller(shape: Shape, why: str) -> Iterator[tuple[Shape, str]]:
+    """Yield a shape, and of an image that is large a small one with as many channels."""
+    yield shape, why
+    if len(shape) == 3 and math.prod(shape) > SMALL:
+        yield (shape[0], HEIGHT, WIDTH), why
+
+
+def _named_sides(
+    items: list[Any], channels: tuple[int, ...]
+) -> Iterator[tuple[Shape, str]]:
+    """Yield images whose height and width one object holds under these names."""
+    for item in items:
+        sizes = {name.lstrip("_"): size for name, size in _integers(item).items()}
+        sides = [[name for name in names if name in sizes] for names in _SIDES]
+        if not all(sides):
+            continue
+        (height, *_), (width, *_) = sides
+        held = next((name for name in _FEATURE_NAMES if name in sizes), None)
+        named = ", ".join(filter(None, (held, height, width)))
+        for count in (sizes[held],) if held else (*channels, 1, 2, 3):
+            shape = count, sizes[height], sizes[width]
+            yield from _with_smaller(shape, f"it holds {named}")
 
 
 def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:

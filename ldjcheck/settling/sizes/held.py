@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.numerics.tolerance import is_once_more
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis
+_FEW = 8  # numbers of one object that are multiplied
 
 
 def counted(bench: Bench) -> tuple[Counted, ...]:
@@ -76,8 +81,25 @@ def _numbers(layer: Any) -> Iterator[Counted]:
                 yield from (Counted(owner, name, i, each) for i, each in sizes)
 
 
+def products_held(layer: Any) -> frozenset[int]:
+    """Return what the sizes of an event come to whose sizes the layer holds as numbers.
+
+    By object: two or three of its numbers, or of the entries of one tuple.
+    """
+    by_owner: dict[int, list[int]] = {}
+    for number in _numbers(layer):
+        by_owner.setdefault(number.owner, []).append(number.value)
+    return frozenset(
+        prod(some)
+        for values in by_owner.values()
+        for count in (2, 3)
+        for some in itertools.combinations(values[:_FEW], count)
+    )
+
+
 def _is_size(value: Any) -> bool:
-    return type(value) is int and 1 < value < _LARGEST  # a count of 1 counts nothing
+    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+    return is_whole and 1 < value < _LARGEST  # a count of 1 counts nothing
 
 
 def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:

@@ -24,7 +24,10 @@ from ldjcheck.mistakes.engine.closeness import (
 )
 from ldjcheck.mistakes.engine.kinds import SPOKEN_OF, TIMES
 from ldjcheck.mistakes.engine.multipliers.counts import Fit, fit_multiplier
-from ldjcheck.mistakes.engine.multipliers.literals import is_spelled_out
+from ldjcheck.mistakes.engine.multipliers.literals import (
+    factors_written,
+    is_spelled_out,
+)
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import (
     counting_statement,
@@ -86,6 +89,8 @@ def _multiples(
     )
     if len({trace.shape for trace in traces}) < 2:
         fits_found = _as_spoken(case, target, constant_factor, fits_found)
+    else:
+        fits_found = _as_written(case, target, fits_found)
     for fit in fits_found[:3]:
         if written is None and constant and fit.multiplier.family in _COUNTS:
             written = _counted(case, target)
@@ -104,6 +109,21 @@ def _multiples(
             rank=0 if target is None else roundabout(case.traces[0], target),
             ambiguous=len({trace.shape for trace in traces}) < 2,
         )
+
+
+def _as_written(case: Case, target: Target | None, found: list[Fit]) -> list[Fit]:
+    """Return the counts that fit, first those in whose place the source has the number.
+
+    Where all sizes have three channels, 3072 for the dims is 1024 for the places.
+    """
+    node = None if target is None or not target.first else value_node(target.first)
+    if node is None or sum(fit.instead is not None for fit in found) < 2:
+        return found
+    written = factors_written(case.traces[0], node)
+    told = [fit for fit in found if fit.instead in written]
+    least = min(fit.cost for fit in found)
+    rest = [fit for fit in found if fit not in told]
+    return [*(replace(fit, cost=least) for fit in told), *rest]
 
 
 def _as_spoken(

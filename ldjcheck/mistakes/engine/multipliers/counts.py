@@ -66,6 +66,7 @@ class Fit:
 
     cost: float
     multiplier: Multiplier
+    instead: int | None = None  # the number that must stand where the count belongs
 
 
 def active_dims(trace: Trace) -> int:
@@ -162,7 +163,7 @@ def _counts(
     for cost, multiplier, counts in _families(traces, shapes):
         if not _in_proportion(values, counts, slack):
             continue  # no factor could make them fit
-        fixed = _fixed_counts(values, counts, shapes)
+        fixed = _fixed_counts(values, counts)
         for sign, (number, label) in itertools.product((1, -1), (*factors, *fixed)):
             if not _fits(values, [sign * number * count for count in counts], slack):
                 continue
@@ -179,13 +180,14 @@ def _counts(
                     + TIMES_A_NUMBER * (number != 1.0)
                     + ONE_SHAPE * ambiguous,
                     _scaled(multiplier, sign, label),
+                    round(1 / number) if (number, label) in fixed else None,
                 )
             )
     return found
 
 
 def _fixed_counts(
-    values: Sequence[float], counts: Sequence[float], shapes: Sequence[Shape]
+    values: Sequence[float], counts: Sequence[float]
 ) -> tuple[tuple[float, str], ...]:
     """Return the count of one size that may stand where all sizes' belongs, as a factor.
 

@@ -41,6 +41,17 @@ def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:
     return None
 
 
+def factors_written(trace: Trace, node: Node) -> frozenset[float]:
+    """Return the plain numbers that a term is multiplied by on its way into the ldj."""
+    return frozenset(
+        abs(float(other))
+        for user, position in uses_towards(trace, node)
+        if user.name in MULTIPLY
+        for index, other in enumerate(user.args[:2])
+        if index != position and isinstance(other, Real)
+    )
+
+
 def _is_literal(text: str | None, number: float) -> bool:
     """Return whether one side of a product or quotient is this number, written out."""
     try:
