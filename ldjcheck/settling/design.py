@@ -17,6 +17,7 @@ _DEFAULT_BATCH = 3
 _OF_FEW = (_DEFAULT_BATCH, 5, 7, 11)
 _OF_MANY_DIMS = (2, 4, 5, 7, 11)
 _MANY = 512  # dims from which on each sample more costs seconds
+MEASURED = 2  # further shapes, beside the one that is shown
 
 
 def choose_batch(wanted: int, shape: Shape) -> int:
@@ -47,7 +48,7 @@ def plan_probes(
     probes = []
     # A mistake that other parameters show is shown by events of few dims as well.
     again = 1 if others and math.prod(shape) >= _MANY else 2
-    shapes = (shape, *(shape,) * again, *others[:2])
+    shapes = (shape, *(shape,) * again, *others[:MEASURED])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
         if index % 2:
@@ -80,7 +81,7 @@ def plan_investigation(
     Small and large parameters, orientations turned around, a batch of 13 and the smallest
     of the shapes not yet seen: each breaks another coincidence of counts and signs.
     """
-    smallest = sorted(others[2:] or others[-1:], key=math.prod)[:1]
+    smallest = sorted(others[MEASURED:] or others[-1:], key=math.prod)[:1]
     moved = has_parameters and options.params == "random"
     parameters: list[tuple[Shape, int, Region, float, bool]] = [
         (shape, options.batch + 1, "usual", 0.5, False),

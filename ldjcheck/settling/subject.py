@@ -9,13 +9,19 @@ from __future__ import annotations
 import contextlib
 import inspect
 from dataclasses import dataclass, replace
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
 from ldjcheck.settling.contexts import settled_with_context
-from ldjcheck.settling.design import choose_batch, plan_investigation, plan_probes
+from ldjcheck.settling.design import (
+    MEASURED,
+    choose_batch,
+    plan_investigation,
+    plan_probes,
+)
 from ldjcheck.settling.given import with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
@@ -287,7 +293,10 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
 
 
 def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
-    """Return the further shapes that the layer takes; axes of its own size stay."""
+    """Return further shapes that the layer takes; axes of its own size stay.
+
+    As many as are measured, and the smallest of the rest.
+    """
     from ldjcheck.settling.settle import runs
 
     layer, options = bench.layer, bench.options
@@ -297,11 +306,17 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
     free |= _axes_that_vary(bench.shape, layer.sizes)
     reached = [shape for shape in layer.sizes if shape != bench.shape]
     varied = resized(bench.shape, sizes_held(layer.obj), free)
-    return tuple(
-        shape
-        for shape in dict.fromkeys((*reached, *varied))
-        if runs(bench, shape, choose_batch(options.batch, shape))
-    )
+    untried = list(dict.fromkeys((*reached, *varied)))
+    found: list[Shape] = []
+    while untried and len(found) <= MEASURED:
+        shape = untried.pop(0)
+        if runs(bench, shape, choose_batch(options.batch, shape)):
+            found.append(shape)
+        if len(found) == MEASURED:
+            untried.sort(
+                key=prod
+            )  # the last is for what is wrong, and any will do there
+    return tuple(found)
 
 
 def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
