@@ -547,10 +547,9 @@ def _fixed(
     An edit is verified at configurations of other seeds than all that was measured, and
     once at the `whole` size where the mistake was explained at a smaller one.
     """
-    from ldjcheck.derivation.amending import with_derived_terms
     from ldjcheck.derivation.leaking import with_leaks
     from ldjcheck.derivation.undoing import with_steps_not_undone
-    from ldjcheck.mistakes.mending import Plans, Whole, with_fixes
+    from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.densities import with_densities
 
     bench, options = subject.bench, comparison.measurement.options
@@ -573,7 +572,10 @@ def _fixed(
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     if bench.calls.departures:
         return findings  # its terms are those of a map to all dims, and no split's
-    findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
+    if any(map(wants_derived, findings)):
+        from ldjcheck.derivation.amending import with_derived_terms  # it loads SymPy
+
+        findings = with_derived_terms(findings, diagnoses, comparison, bench, plans)
     findings = with_leaks(findings, comparison, bench)
     findings = with_densities(findings, comparison, bench, plans)
     return with_steps_not_undone(findings, comparison, bench, plans)

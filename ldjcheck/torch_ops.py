@@ -103,6 +103,25 @@ COPIES = frozenset({"tensor", "new_tensor", "from_numpy"})
 SPLIT = frozenset({"chunk", "split", "unbind", "tensor_split", "split_with_sizes"})
 JOIN = frozenset({"cat", "stack", "concat", "concatenate", "hstack", "vstack"})
 
+SAME = frozenset(
+    {
+        "to", "clone", "contiguous", "detach", "data", "double", "float", "type",
+        "type_as", "alias", "cpu", "real", "as_subclass", "copy", "identity", "dropout",
+        "requires_grad",
+    }
+)  # fmt: skip
+"""What hands its first argument on as it is, in evaluation."""
+
+MOVES = SPLIT | {
+    "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "expand",
+    "expand_as", "view_as", "permute", "transpose", "t", "T", "mT", "movedim",
+    "moveaxis", "unflatten", "flip", "fliplr", "flipud", "roll", "as_strided",
+    "__getitem__", "select", "narrow", "index_select", "gather", "take_along_dim",
+    "swapaxes", "swapdims", "rot90", "pixel_shuffle", "pixel_unshuffle",
+    "channel_shuffle", "rearrange", "diagonal", "masked_select", "take",
+}  # fmt: skip
+"""What only moves entries, or leaves some out."""
+
 FACTORIES = frozenset(
     {
         "zeros", "ones", "full", "empty", "arange", "linspace", "eye", "tensor",
@@ -139,3 +158,10 @@ def writes(name: str) -> bool:
 def rounds(name: str) -> bool:
     """Return whether an operation of this name rounds its first argument."""
     return name.removesuffix("_") in _ROUNDING or name in TO_INTEGER
+
+
+def plain_name(name: str) -> str:
+    """Return an operation's name without underscores, in place or not: `add`."""
+    if name.startswith("__i") and name.endswith("__"):
+        return name.strip("_")[1:]
+    return name.strip("_")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program
 from ldjcheck.derivation.ways import Way, ways_of
+from ldjcheck.mistakes.mending import wants_derived
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from ldjcheck.revision import Replacement, SourceText
     from ldjcheck.running.bench import Bench
 
-_WRONG_TERMS = ("LDJ106", "LDJ110", "LDJ111", "LDJ119", "LDJ120", "LDJ199", "LDJ213")
 _LONGEST = 60  # characters of what is quoted
 _TOLD = 3  # terms of one direction
 
@@ -57,7 +57,7 @@ def with_derived_terms(
 
     Only where no verified fix is known yet. The edit counts as verified as any other does.
     """
-    asked = [finding for finding in findings if _is_asked(finding)]
+    asked = [finding for finding in findings if wants_derived(finding)]
     first = comparison.measurement.measured[0]
     wrong: list[Direction] = [
         v.direction
@@ -106,12 +106,6 @@ def _where(finding: Finding, fix: Fix | None) -> Location | None:
         return place
     text = edit.before.strip()
     return Location(file=edit.file, line=edit.line, cell=edit.cell, text=text)
-
-
-def _is_asked(finding: Finding) -> bool:
-    mended = finding.fix is not None and finding.fix.applicability == "verified"
-    known = finding.code in _WRONG_TERMS and finding.severity == "error"
-    return known and not mended and finding.direction is not None
 
 
 def _verified(

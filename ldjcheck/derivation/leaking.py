@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.derivation.calculus.formulas import plain_name
 from ldjcheck.mistakes import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.tape import ancestors, dependents, location_of
+from ldjcheck.torch_ops import plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

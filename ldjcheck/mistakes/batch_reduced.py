@@ -169,4 +169,5 @@ RULE = Rule(
         Claim(COUNTED, mend=(factors.dropped,)),
     ),
     tell="The log-determinant is reduced over the batch too: one number for all samples.",
+    derived=True,
 )

@@ -64,4 +64,5 @@ RULE = Rule(
     page=PAGE,
     claims=(Claim(UNNEEDED, mend=(terms.taken_away,), difference="{term}"),),
     tell=_tell,
+    derived=True,
 )

@@ -62,4 +62,5 @@ RULE = Rule(
     page=PAGE,
     claims=(Claim(NOTHING_REPORTED, when=_is_forward, mend=(missing.instead,)),),
     tell="The log-determinant is forgotten: the layer reports 0.",
+    derived=True,
 )

@@ -100,4 +100,5 @@ RULE = Rule(
     page=PAGE,
     match=_match,
     mend=(calls.slogdets,),
+    derived=True,
 )

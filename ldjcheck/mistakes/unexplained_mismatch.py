@@ -78,4 +78,5 @@ RULE = Rule(
     summary="wrong, and no known mistake explains",
     page=PAGE,
     match=_match,
+    derived=True,
 )

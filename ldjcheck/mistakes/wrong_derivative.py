@@ -54,6 +54,7 @@ RULE = Rule(
     severity="error",
     summary="a line is not its step's derivative",
     page=PAGE,
+    derived=True,
 )
 
 

@@ -17,31 +17,12 @@ from ldjcheck.derivation.calculus.functions import FUNCTIONS, Where
 from ldjcheck.derivation.reading.operands import is_close, operands, owner_of, value_of
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
-from ldjcheck.torch_ops import SPLIT
+from ldjcheck.torch_ops import MOVES, SAME, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
-
-SAME = frozenset(
-    {
-        "to", "clone", "contiguous", "detach", "data", "double", "float", "type",
-        "type_as", "alias", "cpu", "real", "as_subclass", "copy", "identity", "dropout",
-        "requires_grad",
-    }
-)  # fmt: skip
-"""What hands its first argument on as it is, in evaluation."""
-
-MOVES = SPLIT | {
-    "view", "reshape", "squeeze", "unsqueeze", "flatten", "ravel", "expand",
-    "expand_as", "view_as", "permute", "transpose", "t", "T", "mT", "movedim",
-    "moveaxis", "unflatten", "flip", "fliplr", "flipud", "roll", "as_strided",
-    "__getitem__", "select", "narrow", "index_select", "gather", "take_along_dim",
-    "swapaxes", "swapdims", "rot90", "pixel_shuffle", "pixel_unshuffle",
-    "channel_shuffle", "rearrange", "diagonal", "masked_select", "take",
-}  # fmt: skip
-"""What only moves entries, or leaves some out."""
 
 _LIKE = SAME | {"expand_as", "view_as", "reshape_as"}
 """What takes a form, and no number, from all but its first argument."""
@@ -81,13 +62,6 @@ class Leaf:
     def value(self) -> Any:
         """The tensor or the number."""
         return self.number if self.node is None else self.node.value
-
-
-def plain_name(name: str) -> str:
-    """Return an operation's name without underscores, in place or not: `add`."""
-    if name.startswith("__i") and name.endswith("__"):
-        return name.strip("_")[1:]
-    return name.strip("_")
 
 
 class Formulas:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from sympy import Expr, Function, Integer
 
-from ldjcheck.derivation.calculus.formulas import SAME, plain_name
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.tape.linear import is_fixed
+from ldjcheck.torch_ops import SAME, plain_name
 
 if TYPE_CHECKING:
     import torch

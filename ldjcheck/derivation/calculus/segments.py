@@ -12,16 +12,10 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.calculus.formulas import (
-    MOVES,
-    SAME,
-    NoFormulaError,
-    is_masked,
-    plain_name,
-)
+from ldjcheck.derivation.calculus.formulas import NoFormulaError, is_masked
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.tape.dominance import chain, dominators
-from ldjcheck.torch_ops import JOIN
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import SAME, NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import HiddenDeterminant, Product, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
+from ldjcheck.torch_ops import SAME, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.calculus.formulas import MOVES, NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
 from ldjcheck.derivation.calculus.matrices import log_abs_dets
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
+from ldjcheck.torch_ops import MOVES, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,16 +15,12 @@ from typing import TYPE_CHECKING
 import sympy
 from sympy import Add, Expr, Integer, Mul
 
-from ldjcheck.derivation.calculus.formulas import (
-    MOVES,
-    SAME,
-    NoFormulaError,
-    plain_name,
-)
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.terms import Term
+from ldjcheck.torch_ops import MOVES, SAME, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

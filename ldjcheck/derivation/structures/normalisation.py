@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import sympy
 from sympy import Expr
 
-from ldjcheck.derivation.calculus.formulas import MOVES, NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
 from ldjcheck.derivation.calculus.matrices import Total
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
+from ldjcheck.torch_ops import MOVES, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import sympy
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError, plain_name
+from ldjcheck.derivation.calculus.formulas import NoFormulaError
 from ldjcheck.derivation.calculus.terms import addends
 from ldjcheck.derivation.writing.spelling import UnspeakableError, spoken
-from ldjcheck.torch_ops import DIVIDE, MULTIPLY
+from ldjcheck.torch_ops import DIVIDE, MULTIPLY, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

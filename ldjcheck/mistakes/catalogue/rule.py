@@ -62,6 +62,9 @@ class Rule:
     points_at: Literal["explanation", "last statement", "reduction"] = "explanation"
     mend: tuple[Way, ...] = ()  # of a finding that no explanation is claimed for
     mended_alone: bool = False  # nothing else is tried: it would agree as well
+    derived: bool = (
+        False  # where no edit mends it, the map itself says what belongs there
+    )
     beside_the_value: bool = False  # it may be wrong where all numbers agree
     leaves_open: str = ""  # what a pass beside it does not speak for, in a few words
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ldjcheck.mistakes.mending.fixes import with_fixes
+from ldjcheck.mistakes.mending.fixes import wants_derived, with_fixes
 from ldjcheck.mistakes.mending.verify import Plans, Whole
 
-__all__ = ["Plans", "Whole", "with_fixes"]
+__all__ = ["Plans", "Whole", "wants_derived", "with_fixes"]

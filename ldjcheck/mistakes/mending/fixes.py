@@ -38,6 +38,14 @@ if TYPE_CHECKING:
 _DIRECTIONS: tuple[Direction, ...] = ("forward", "inverse")
 
 
+def wants_derived(finding: Finding) -> bool:
+    """Return whether only the map itself can say what belongs in a finding's place."""
+    rule = rule_for(finding.code)
+    mended = finding.fix is not None and finding.fix.applicability == "verified"
+    wrong = finding.severity == "error" and finding.direction is not None
+    return rule is not None and rule.derived and wrong and not mended
+
+
 def with_fixes(
     findings: tuple[Finding, ...],
     diagnoses: Sequence[Diagnosis],

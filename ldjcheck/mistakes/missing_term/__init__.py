@@ -108,4 +108,5 @@ RULE = Rule(
         Claim(DIMS_LEFT_OUT, mend=(calls.without_slice,)),
     ),
     tell=_tell,
+    derived=True,
 )

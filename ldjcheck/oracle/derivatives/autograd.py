@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -68,8 +68,9 @@ def truth_of(
     if options.wrt != "input":
         noise = draw_of_map(runner, direction, x, frozen, base)
     start = FrozenMap(
-        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart
-    )
+        runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart,
+        operations=base.operations,
+    )  # fmt: skip
     found = _confirmed(start, base, dtype, runner.seed, there)
     if noise is not None and options.wrt == "auto" and base.reported is not None:
         plain = FrozenMap(runner=runner, direction=direction, x=x, frozen=frozen)
@@ -89,10 +90,7 @@ def _confirmed(
     best: Truth | None = None
     known = torch.zeros(len(start.x), dtype=torch.bool)
     for reading in readings_of(base.y):
-        map_ = FrozenMap(
-            runner=start.runner, direction=start.direction, x=start.x,
-            frozen=start.frozen, noise=start.noise, reading=reading, apart=start.apart,
-        )  # fmt: skip
+        map_ = replace(start, reading=reading)
         try:
             jacobian, coupling, method = map_.jacobian(map_.origin)
         except NoJacobianError:

@@ -55,6 +55,7 @@ class FrozenMap:
     reading: Reading = Reading()  # frozen, so sharing it is safe
     noise: int | None = None
     apart: bool = False  # samples are known not to influence each other
+    operations: int | None = None  # of one call, where they are known
 
     @property
     def origin(self) -> Tensor:
@@ -82,7 +83,9 @@ class FrozenMap:
         """
         oracle = self.runner.oracle
         if oracle is None:
-            return exact_jacobian(self, flat, apart=self.apart)
+            return exact_jacobian(
+                self, flat, apart=self.apart, operations=self.operations
+            )
         return self._given(oracle, flat), None, "given"
 
     def _given(self, oracle: Oracle, flat: Tensor) -> Tensor:

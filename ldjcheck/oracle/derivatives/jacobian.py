@@ -28,6 +28,7 @@ FlatMap = Callable[[Tensor], Tensor]
 # samples do not influence each other; above it, the sum over the batch is differentiated.
 _WHOLE = 256
 FEW = 20  # rows: one by one they are done before torch has imported what vmap wants
+_WORK = 5_000  # rows times operations: what is less costs less than that import
 _CHUNK = 256  # outputs per backward batch: bounds the memory of the vectorised form
 
 Pivots = tuple[list[int], list[int]]
@@ -41,13 +42,14 @@ class NoJacobianError(Exception):
 
 
 def exact_jacobian(
-    f: FlatMap, x: Tensor, *, apart: bool = False
+    f: FlatMap, x: Tensor, *, apart: bool = False, operations: int | None = None
 ) -> tuple[Tensor, float | None, AutogradMethod]:
     """Return J `(batch, dims_out, dims_in)`, the coupling of samples, and the method.
 
     The coupling is the largest |dy[b, i] / dx[c, j]| over b != c, or None where it is not
     computed: the samples are known to be `apart`, or the batch is too large for the whole
-    Jacobian, and the caller proves independence otherwise.
+    Jacobian, and the caller proves independence otherwise. A call of few `operations`, as
+    far as they are known, is differentiated row by row for longer.
 
     Raises:
         NoJacobianError: reverse and forward mode both raise.
@@ -55,8 +57,8 @@ def exact_jacobian(
     attempts: tuple[
         tuple[AutogradMethod, Callable[[], tuple[Tensor, float | None]]], ...
     ] = (
-        ("reverse", lambda: _reverse(f, x, apart=apart, vectorize=True)),
-        ("reverse-looped", lambda: _reverse(f, x, apart=apart, vectorize=False)),
+        ("reverse", lambda: _reverse(f, x, apart=apart, from_=_worth_vmap(operations))),
+        ("reverse-looped", lambda: _reverse(f, x, apart=apart, from_=math.inf)),
         ("forward", lambda: (_forward_mode(f, x), None)),
     )
     for method, attempt in attempts:
@@ -249,13 +251,18 @@ def extrapolated(
     return (4 * near - far) / 3, (near - far).abs()
 
 
+def _worth_vmap(operations: int | None) -> float:
+    """Return the number of rows above which they are computed together."""
+    return max(FEW, 0 if operations is None else _WORK / max(1, operations))
+
+
 def _reverse(
-    f: FlatMap, x: Tensor, *, apart: bool, vectorize: bool
+    f: FlatMap, x: Tensor, *, apart: bool, from_: float
 ) -> tuple[Tensor, float | None]:
-    """Return J and the coupling; few rows are computed one by one in any case."""
+    """Return J and the coupling; more rows than `from_` are computed together."""
     batch, dims = x.shape
     if batch * dims <= _WHOLE and not apart:
-        whole = jacobian(f, x, vectorize=vectorize and batch * dims > FEW)
+        whole = jacobian(f, x, vectorize=batch * dims > from_)
         own = torch.stack([whole[b, :, b, :] for b in range(batch)])
         others = whole.clone()
         for b in range(batch):
@@ -267,7 +274,7 @@ def _reverse(
         rows = jacobian(
             lambda v: f(v)[:, first : first + _CHUNK].sum(0),  # called at once
             x,
-            vectorize=vectorize and dims > FEW,
+            vectorize=dims > from_,
         )
         parts.append(rows.transpose(0, 1))
         if len(rows) == _CHUNK and outputs == 1:
