@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.call import with_value
+from ldjcheck.oracle.derivatives.autograd import is_the_number
 from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
     draw_of_map,
@@ -133,16 +134,18 @@ def _of_input_or_noise(
         return proved(plain, call.base.y)
     noisy = replace(plain, noise=draw)
     by_noise = proved(noisy, call.base.y)
-    either = call.options.wrt == "auto" and plain.x.is_floating_point()
-    if not either or reported is None or not _is_scaled(noisy, plain):
+    if (
+        call.options.wrt != "auto"
+        or not plain.x.is_floating_point()
+        or reported is None
+    ):
         return by_noise
-    by_input = proved(plain, call.base.y)
+    if by_noise is not None and is_the_number(reported, by_noise[1].exact):
+        return by_noise
+    by_input = proved(plain, call.base.y) if _is_scaled(noisy, plain) else None
     if by_input is None:
         return by_noise
-    exact = by_input[1].exact.double().cpu()
-    return (
-        by_input if torch.allclose(reported, exact, atol=1e-6, rtol=1e-6) else by_noise
-    )
+    return by_input if is_the_number(reported, by_input[1].exact) else by_noise
 
 
 def _is_scaled(noisy: FrozenMap, plain: FrozenMap) -> bool:

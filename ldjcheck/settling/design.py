@@ -78,7 +78,7 @@ def plan_investigation(
 ) -> tuple[Probe, ...]:
     """Return further configurations that tell one mistake from another.
 
-    Small and large parameters, orientations turned around, a batch of 13 and the smallest
+    Small and large parameters, orientations turned around, a large batch and the smallest
     of the shapes not yet seen: each breaks another coincidence of counts and signs.
     """
     smallest = sorted(others[MEASURED:] or others[-1:], key=math.prod)[:1]
@@ -89,7 +89,7 @@ def plan_investigation(
         (shape, options.batch + 1, "usual", 1.0, True),
     ]
     plans: list[tuple[Shape, int, Region, float, bool]] = [
-        (shape, 13, "far", 1.0, False),
+        (shape, 13 if math.prod(shape) < _MANY else 7, "far", 1.0, False),
         *(parameters if moved else ()),
         *((other, options.batch + 3, "usual", 1.0, False) for other in smallest),
     ]
