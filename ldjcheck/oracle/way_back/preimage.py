@@ -90,7 +90,7 @@ def _is_flat(forward: Side) -> bool:
 def _is_beyond_numbers(forward: Side) -> bool:
     """Return whether no digit of a way back would be left at any of the samples.
 
-    A deep flow whose parameters were moved too far is so steep.
+    A deep flow whose parameters were moved too far is so steep at one of them or more.
     """
     jacobian = forward.exact.jacobian
     if jacobian is None or not forward.exact.is_square or forward.exact.ldj is None:
@@ -102,7 +102,7 @@ def _is_beyond_numbers(forward: Side) -> bool:
         return False  # no singular value is above that
     sizes = torch.linalg.svdvals(known)
     lost = sizes.amin(1) <= sizes.amax(1) * torch.finfo(known.dtype).eps
-    return bool((lost & (sizes.amax(1) > _STEEP)).all())
+    return bool(lost.all() and (sizes.amax(1) > _STEEP).any())
 
 
 def only_solves(measured: Sequence[Sides]) -> bool:
