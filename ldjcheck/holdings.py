@@ -292,33 +292,45 @@ def paths(root: object) -> dict[int, str]:
 
     The shortest way counts. Submodules are reached as a user would reach them.
     """
-    import torch
-
     found = {id(root): ""}
     queue: list[Any] = [root]
     for item in queue:
         here = found[id(item)]
-        if isinstance(item, torch.nn.Module):
-            steps = [
-                (f"[{n}]" if n.isdigit() else f".{n}", child)
-                for n, child in item._modules.items()
-            ]
-            steps += [
-                (f".{n}", child)
-                for n, child in attributes(item).items()
-                if not n.startswith("_")
-            ]
-        elif isinstance(item, dict):
-            steps = [(f"[{key!r}]", child) for key, child in item.items()]
-        elif isinstance(item, (list, tuple)):
-            steps = [(f"[{index}]", child) for index, child in enumerate(item)]
-        elif _is_tensor(item):
-            steps = []
-        else:
-            steps = [(f".{n}", child) for n, child in attributes(item).items()]
-        for step, child in steps:
+        for step, child in _steps(item):
             if not isinstance(child, _ATOMS) and id(child) not in found:
                 found[id(child)] = here + step
                 if len(queue) < _LIMIT:
                     queue.append(child)
     return found
+
+
+def at_path(root: object, path: str) -> Any:
+    """Return what stands at a path that is written as `paths` does; None if nothing."""
+    if not path:
+        return root
+    ways = (
+        at_path(child, path.removeprefix(step))
+        for step, child in _steps(root)
+        if path.startswith(step)
+    )
+    return next((found for found in ways if found is not None), None)
+
+
+def _steps(item: Any) -> list[tuple[str, Any]]:
+    """Return what an object holds itself, and how each is written behind its own name."""
+    import torch
+
+    if isinstance(item, torch.nn.Module):
+        parts = [
+            (f"[{n}]" if n.isdigit() else f".{n}", child)
+            for n, child in item._modules.items()
+        ]
+        own = attributes(item).items()
+        return parts + [(f".{n}", child) for n, child in own if not n.startswith("_")]
+    if isinstance(item, dict):
+        return [(f"[{key!r}]", child) for key, child in item.items()]
+    if isinstance(item, (list, tuple)):
+        return [(f"[{index}]", child) for index, child in enumerate(item)]
+    if _is_tensor(item) or isinstance(item, _ATOMS):
+        return []
+    return [(f".{n}", child) for n, child in attributes(item).items()]

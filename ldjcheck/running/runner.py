@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from ldjcheck.tape.recorder import Recorder
 
 
+_OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """One call's output and its ldj, brought to `(batch,)` where that is possible."""
@@ -54,6 +57,11 @@ class Outcome:
     x_change: float = 0.0  # how far the call moved its own input
     start_change: float = 0.0  # and the total that was passed in
     eager: bool = False  # autograd refused; it ran without gradients
+
+    @property
+    def work(self) -> float:
+        """How long the call is, in operations of small tensors."""
+        return self.operations + self.multiplications / _OF_ONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

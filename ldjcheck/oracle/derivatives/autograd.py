@@ -69,7 +69,7 @@ def truth_of(
         noise = draw_of_map(runner, direction, x, frozen, base)
     start = FrozenMap(
         runner=runner, direction=direction, x=x, frozen=frozen, noise=noise, apart=apart,
-        operations=base.operations,
+        work=base.work,
     )  # fmt: skip
     found = _confirmed(start, base, dtype, runner.seed, there)
     if noise is not None and options.wrt == "auto" and base.reported is not None:

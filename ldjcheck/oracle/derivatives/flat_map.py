@@ -55,7 +55,7 @@ class FrozenMap:
     reading: Reading = Reading()  # frozen, so sharing it is safe
     noise: int | None = None
     apart: bool = False  # samples are known not to influence each other
-    operations: int | None = None  # of one call, where they are known
+    work: float | None = None  # of one call, where it is known
 
     @property
     def origin(self) -> Tensor:
@@ -83,9 +83,7 @@ class FrozenMap:
         """
         oracle = self.runner.oracle
         if oracle is None:
-            return exact_jacobian(
-                self, flat, apart=self.apart, operations=self.operations
-            )
+            return exact_jacobian(self, flat, apart=self.apart, work=self.work)
         return self._given(oracle, flat), None, "given"
 
     def _given(self, oracle: Oracle, flat: Tensor) -> Tensor:

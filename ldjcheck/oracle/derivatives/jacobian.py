@@ -28,7 +28,7 @@ FlatMap = Callable[[Tensor], Tensor]
 # samples do not influence each other; above it, the sum over the batch is differentiated.
 _WHOLE = 256
 FEW = 20  # rows: one by one they are done before torch has imported what vmap wants
-_WORK = 5_000  # rows times operations: what is less costs less than that import
+_WORK = 5_000  # of all rows together: what is less costs less than that import
 _CHUNK = 256  # outputs per backward batch: bounds the memory of the vectorised form
 
 Pivots = tuple[list[int], list[int]]
@@ -42,14 +42,14 @@ class NoJacobianError(Exception):
 
 
 def exact_jacobian(
-    f: FlatMap, x: Tensor, *, apart: bool = False, operations: int | None = None
+    f: FlatMap, x: Tensor, *, apart: bool = False, work: float | None = None
 ) -> tuple[Tensor, float | None, AutogradMethod]:
     """Return J `(batch, dims_out, dims_in)`, the coupling of samples, and the method.
 
     The coupling is the largest |dy[b, i] / dx[c, j]| over b != c, or None where it is not
     computed: the samples are known to be `apart`, or the batch is too large for the whole
-    Jacobian, and the caller proves independence otherwise. A call of few `operations`, as
-    far as they are known, is differentiated row by row for longer.
+    Jacobian, and the caller proves independence otherwise. Where a call is little
+    `work`, as an `Outcome` tells it, more rows than a few are computed one by one.
 
     Raises:
         NoJacobianError: reverse and forward mode both raise.
@@ -57,7 +57,7 @@ def exact_jacobian(
     attempts: tuple[
         tuple[AutogradMethod, Callable[[], tuple[Tensor, float | None]]], ...
     ] = (
-        ("reverse", lambda: _reverse(f, x, apart=apart, from_=_worth_vmap(operations))),
+        ("reverse", lambda: _reverse(f, x, apart=apart, from_=_worth_vmap(work))),
         ("reverse-looped", lambda: _reverse(f, x, apart=apart, from_=math.inf)),
         ("forward", lambda: (_forward_mode(f, x), None)),
     )
@@ -251,9 +251,9 @@ def extrapolated(
     return (4 * near - far) / 3, (near - far).abs()
 
 
-def _worth_vmap(operations: int | None) -> float:
+def _worth_vmap(work: float | None) -> float:
     """Return the number of rows above which they are computed together."""
-    return max(FEW, 0 if operations is None else _WORK / max(1, operations))
+    return max(FEW, 0 if work is None else _WORK / max(1.0, work))
 
 
 def _reverse(

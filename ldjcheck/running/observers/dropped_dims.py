@@ -7,18 +7,21 @@ set meanwhile hears the same.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from ldjcheck.holdings import paths
+from ldjcheck.holdings import at_path, attributes, paths
 from ldjcheck.profiling import heard_by
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
-    from types import FrameType
+    from types import CodeType, FrameType
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -37,7 +40,6 @@ class Asked:
     """One question to a distribution of torch's: of what, and what it answered."""
 
     owner: Any
-    path: str
     z: Tensor
     answer: Tensor
 
@@ -63,10 +65,20 @@ class Leavings:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         """Listen until the block is left."""
-        names = paths(self.flow)
+        names, codes = self._listened_to()
 
         def hears(frame: FrameType, event: str, result: Any) -> None:
-            with contextlib.suppress(Exception):  # a strange object of the user's
+            if event == "call":
+                code = frame.f_code
+                of_these = codes is None or id(code) in codes
+                if code.co_name != "log_prob" and not (
+                    of_these and code.co_argcount > 1
+                ):
+                    return
+            elif event != "return" or not (self._asking or id(frame) in self._open):
+                return  # nearly always
+            with contextlib.suppress(Exception), torch._C.DisableTorchFunction():
+                # a strange object of the user's must not end the user's own call
                 self._event(names, frame, event, result)
 
         try:
@@ -75,6 +87,17 @@ class Leavings:
         finally:
             self._open.clear()
             self._kept.clear()
+
+    def _listened_to(self) -> tuple[Mapping[int, str], frozenset[int] | None]:
+        """Return the paths of what is heard, by its id, and the ids of its methods' code.
+
+        Without a wish for certain objects all code counts: None.
+        """
+        if self.wanted is None:
+            return paths(self.flow), None
+        owners = {path: at_path(self.flow, path) for path in self.wanted}
+        codes = (id(code) for owner in owners.values() for code in _codes_of(owner))
+        return {id(owner): path for path, owner in owners.items()}, frozenset(codes)
 
     def _event(
         self, names: Mapping[int, str], frame: FrameType, event: str, result: Any
@@ -85,8 +108,7 @@ class Leavings:
             _, owner, z = self._asking.pop()
             outermost = not self._asking and not (self.wanted and self._open)
             if outermost and isinstance(z, Tensor) and isinstance(result, Tensor):
-                path = names.get(id(owner), "")
-                self.asked.append(Asked(owner=owner, path=path, z=z, answer=result))
+                self.asked.append(Asked(owner=owner, z=z, answer=result))
         elif event == "call" and frame.f_code.co_argcount > 1:
             self._enter(names, frame)
         elif event == "return" and id(frame) in self._open:
@@ -114,3 +136,17 @@ class Leavings:
         if x is not None and x.dim():
             self._kept.append(frame)
             self._open[id(frame)] = owner, path, x, given
+
+
+def _codes_of(owner: Any) -> Iterator[CodeType]:
+    """Yield the code of all that may run as an object's method, behind decorators too."""
+    named = (vars(each).values() for each in type(owner).__mro__)
+    waiting = [*itertools.chain.from_iterable(named), *attributes(owner).values()]
+    seen: set[int] = set()
+    for item in waiting:
+        if not isinstance(item, FunctionType) or id(item) in seen:
+            continue
+        seen.add(id(item))
+        yield item.__code__
+        with contextlib.suppress(ValueError):  # a cell that is still empty
+            waiting += [cell.cell_contents for cell in item.__closure__ or ()]

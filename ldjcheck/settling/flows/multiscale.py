@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
@@ -88,12 +89,14 @@ def _found(
     inline = [each for each in again.asked if _is_of(each, x)]
     if lost != sum(each.z.numel() for each in inline):
         return ()
-    return (*found.values(), *(_as_departure(each) for each in inline))
+    names = paths(runner.layer) if inline else {}
+    return (*found.values(), *(_as_departure(each, names) for each in inline))
 
 
-def _as_departure(asked: Asked) -> Departure:
+def _as_departure(asked: Asked, names: Mapping[int, str]) -> Departure:
     kind, shape = type(asked.owner).__name__, tuple(asked.z.shape[1:])
-    return Departure(path=asked.path, kind=kind, calls=None, shape=shape)
+    path = names.get(id(asked.owner), "")
+    return Departure(path=path, kind=kind, calls=None, shape=shape)
 
 
 def _is_of(asked: Asked, x: Tensor) -> bool:
