@@ -29,11 +29,12 @@ from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from ldjcheck.records import Evidence, Location, Observation, Probe
+    from ldjcheck.records import Direction, Evidence, Location, Observation, Probe
     from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+
+    _At = tuple[Probe, Side]
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
@@ -46,7 +47,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     """Yield how the gradient of each direction's ldj compares, where its value is right."""
     probe = so_far.probes[0]
     found = [
-        _measured(bench, probe, side)
+        _measured(bench, probe, side, _elsewhere(so_far, side.direction))
         for side in so_far.sides[0].both
         if _is_worth_asking(side) and not _makes_up(bench, side)
     ]
@@ -100,17 +101,38 @@ def _makes_up(bench: Bench, side: Side) -> bool:
     return side.direction == "inverse" and bool(bench.calls.departures)
 
 
-def _measured(bench: Bench, probe: Probe, side: Side) -> GradientMeasured | None:
+def _elsewhere(so_far: Evidence, direction: Direction) -> _At | None:
+    """Return another configuration of the same map that is worth asking, if there is one."""
+    return next(
+        (
+            (probe, side)
+            for probe, sides in zip(so_far.probes[1:], so_far.sides[1:], strict=False)
+            if probe.shape == so_far.probes[0].shape
+            and _is_worth_asking(side := sides.of(direction))
+        ),
+        None,
+    )
+
+
+def _measured(
+    bench: Bench, probe: Probe, side: Side, elsewhere: _At | None = None
+) -> GradientMeasured | None:
     direction = side.direction
     if not bench.promote:
         return GradientMeasured(direction=direction, why="it needs float64")
     try:
-        runner, _, _ = bench.ready(probe)
-        return _judged(runner, side, whole=_is_whole(side, probe))
+        slopes = _slopes(bench, probe, side)
+        return _judged(slopes, side, lambda: elsewhere and _slopes(bench, *elsewhere))
     except UndefinedSlopeError as error:
         return GradientMeasured(direction=direction, why=str(error))
     except FailedCallError as error:
         return GradientMeasured(direction=direction, why=str(error), raised=True)
+
+
+def _slopes(bench: Bench, probe: Probe, side: Side) -> Slopes:
+    runner, _, _ = bench.ready(probe)
+    moves_x = not _is_whole(side, probe) and side.exact.wrt == "input"
+    return Slopes(runner, side, moves_x=moves_x)
 
 
 def _is_whole(side: Side, probe: Probe) -> bool:
@@ -118,12 +140,17 @@ def _is_whole(side: Side, probe: Probe) -> bool:
     return probe.domain.kind == "int" and side.direction == "forward"
 
 
-def _judged(runner: Runner, side: Side, *, whole: bool) -> GradientMeasured | None:
-    """Return how the gradient came out; None where there is nothing to pass it on to."""
+def _judged(
+    slopes: Slopes, side: Side, elsewhere: Callable[[], Slopes | None]
+) -> GradientMeasured | None:
+    """Return how the gradient came out; None where there is nothing to pass it on to.
+
+    What cuts a gradient cuts it `elsewhere` too; a kink that a sample is too near to, in a
+    network of thousands, is not met twice.
+    """
     result = GradientMeasured(direction=side.direction)
     if side.said.estimated:
         return replace(result, why="the ldj is an estimate, and so is its gradient")
-    slopes = Slopes(runner, side, moves_x=not whole and side.exact.wrt == "input")
     if not slopes.names:
         return None
     if side.direction == "inverse" and not slopes.tracks_output():
@@ -135,6 +162,9 @@ def _judged(runner: Runner, side: Side, *, whole: bool) -> GradientMeasured | No
                 result, map_off=True, cut="backward", location=location_of(backward)
             )
     together = _best(slopes, slopes.names)
+    if not together.agrees and (others := elsewhere()) is not None:
+        there = _best(others, others.names)
+        slopes, together = (others, there) if there.agrees else (slopes, together)
     if together.agrees:
         result = replace(result, worst=together.off, allowed=together.allowed)
         return result if slopes.incoming is None else _of_incoming(slopes, result)

@@ -207,3 +207,18 @@ def test_where_no_reading_agrees_nothing_is_proved() -> None:
     report = ldjcheck.check(Jumping(), shape=(2,))
     assert report.status == "unproven"
     assert [f.code for f in report.findings] == ["LDJ404"]
+
+
+def test_a_kink_that_is_nearer_than_most_steps_is_stepped_past() -> None:
+    x = torch.tensor([[0.4, -0.3], [1.0, 0.5]], dtype=torch.float64)
+    off = torch.tensor([[3e-7], [1.0]], dtype=torch.float64)
+    edge = (
+        x - off
+    )  # one of a network's thousands of kinks is as near to the first sample
+
+    def f(at: Tensor) -> Tensor:
+        return 2 * at + torch.relu(at - edge)
+
+    slopes = torch.diag_embed(torch.full_like(x, 3.0))
+    assert anchored_samples(f, x, slopes, "float64", 0).all()
+    assert not anchored_samples(f, x, slopes - 1e-3, "float64", 0).any()
