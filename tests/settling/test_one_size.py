@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from argparse import Namespace
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -296,6 +299,129 @@ def test_another_count_is_wrong_there(wrong: nn.Module) -> None:
     report = ldjcheck.check(wrong)
     assert report.status == "fail", str(report)
     assert report.findings[0].code in ("LDJ102", "LDJ103"), str(report)
+
+
+class Sizes(NamedTuple):
+    """What a named tuple of sizes holds."""
+
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What settings hold that cannot be changed."""
+
+    channels: int
+    height: int
+    width: int
+
+
+class Configured(nn.Module):
+    """One scale for a channel of images whose sizes stand in settings."""
+
+    def __init__(self, sizes: Any, logs: Tensor) -> None:
+        super().__init__()
+        self.sizes, self.logs = sizes, nn.Parameter(logs)
+
+    def places(self) -> int:
+        if isinstance(self.sizes, dict):
+            return int(self.sizes["height"] * self.sizes["width"])
+        return int(self.sizes.height * self.sizes.width)
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.logs.exp(), (self.places() * self.logs.sum()).expand(len(x))
+
+
+class ConfiguredOneSide(Configured):
+    def places(self) -> int:
+        return super().places() // self.sizes["width"]
+
+
+_SETTINGS = {"channels": 3, "height": 8, "width": 8}
+
+
+@pytest.mark.thinned(2)
+@pytest.mark.parametrize(
+    "sizes",
+    [_SETTINGS, Sizes(**_SETTINGS), Settings(**_SETTINGS), Namespace(**_SETTINGS)],
+    ids=lambda sizes: type(sizes).__name__,
+)
+def test_sizes_in_settings_are_sizes_that_a_layer_holds(sizes: Any) -> None:
+    report = ldjcheck.check(Configured(sizes, torch.zeros(1, 3, 1, 1)))
+    assert report.status == "pass", str(report)
+
+
+def test_one_side_of_two_in_settings_is_no_count_of_places() -> None:
+    report = ldjcheck.check(ConfiguredOneSide(_SETTINGS, torch.zeros(1, 3, 1, 1)))
+    assert report.findings[0].code in ("LDJ102", "LDJ103"), str(report)
+
+
+class CountInABuffer(nn.Module):
+    """One scale for all dims; their count is all that it knows of its size."""
+
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.tensor(float(dims)))
+        self.log_s = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (self.log_s * self.count).expand(len(x))
+
+
+class RowsOfAPicture(nn.Module):
+    """One scale for all dims, and the count of one of two axes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rows, self.columns = 16, 9
+        self.log_s = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Pair:
+        batch, _, _ = x.shape
+        return x * self.log_s.exp(), (self.log_s * self.rows).expand(batch)
+
+
+def test_the_one_number_that_a_layer_holds_may_count_all_its_dims() -> None:
+    report = ldjcheck.check(CountInABuffer(3072))
+    assert report.status == "pass", str(report)
+
+
+def test_one_number_of_several_is_not_taken_for_the_count_of_all_dims() -> None:
+    assert ldjcheck.check(RowsOfAPicture()).status == "fail"
+
+
+class Frames(nn.Module):
+    """One scale for a feature of sequences; it knows how many frames there are."""
+
+    def __init__(self, frames: int = 12, features: int = 4) -> None:
+        super().__init__()
+        self.frames, self.features = frames, features
+        self.log_s = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.frames * self.log_s.sum()
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
+class FramesByFeatures(Frames):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.features * self.log_s.sum()
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
+def test_what_counts_frames_is_made_for_sequences() -> None:
+    report = ldjcheck.check(Frames())
+    assert report.status == "pass", str(report)
+    shape = report.to_dict()["results"][0]["inferred"]["shape"]
+    assert (
+        shape == "(6, 4): the ldj counts with frames, the size of no axis of a vector"
+    )
+
+
+def test_features_counted_for_frames_are_no_frames() -> None:
+    assert ldjcheck.check(FramesByFeatures()).status == "fail"
 
 
 class Graph(nn.Module):
