@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import by_name, reachable
+from ldjcheck.holdings import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +22,7 @@ class Counted:
     """A whole number that the layer holds: in which object, and under which name."""
 
     owner: int  # among all that the layer holds, nearest first
-    name: str  # of an attribute, or the key where it is a dict
+    name: str  # of an attribute, its own or its class's, or the key of a dict
     index: int | None  # of an entry, where it is a tuple that has the name
     value: int
 
@@ -36,16 +36,17 @@ def hold(layer: Any, values: Mapping[Counted, int]) -> None:
     held = list(reachable(layer))
     for number, value in values.items():
         owner = held[number.owner]
-        old = by_name(owner)[number.name]
+        name = number.name
+        old = owner[name] if isinstance(owner, dict) else getattr(owner, name)
         at = number.index
         new = _like(old, value) if at is None else _with_entry(old, at, value)
         if isinstance(owner, dict):
-            owner[number.name] = new
+            owner[name] = new
             continue
         try:
-            setattr(owner, number.name, new)
+            setattr(owner, name, new)
         except AttributeError:  # it is frozen, as what is configured often is
-            object.__setattr__(owner, number.name, new)
+            object.__setattr__(owner, name, new)
 
 
 def _with_entry(old: Any, index: int, value: int) -> Any:

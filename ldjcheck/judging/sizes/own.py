@@ -12,6 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import first_look
+from ldjcheck.judging.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import is_named_side
 
@@ -51,7 +52,8 @@ def at_its_own_size(
     holds no other. The axis that a vector lacks is one whose size the ldj counts with.
 
     A layer that is wrong at the very sizes that it holds is looked at where they are moved
-    together as well: elsewhere it would be wrong twice.
+    together as well, and so is one that is right there in one direction alone: elsewhere
+    they would be wrong twice.
     """
     from ldjcheck.settling.sizes.held import counted
 
@@ -61,7 +63,8 @@ def at_its_own_size(
     if not 0 < len(numbers) <= _NUMBERS:
         return None
     as_it_is = _is_wrong_at(comparison, bench.shape)
-    wrong_there: Subject | None = None
+    in_part: Subject | None = None
+    wrong_there: _Role | None = None
     for role in itertools.chain(
         _as_sides(subject, numbers),
         _as_counts(subject, numbers),
@@ -71,15 +74,23 @@ def at_its_own_size(
             number.value == prod(bench.shape[start:stop])
             for number, (start, stop) in role.taken
         ):
-            wrong_there = wrong_there or _held(subject, role)
+            wrong_there = wrong_there or role
             continue
         sized = _held(subject, role)
         if sized is None:
             continue
         tried = sorted(role.shapes[:_SIZES], key=prod)
-        if all(not wrong & _mismatched(sized, shape, options) for shape in tried):
+        right = set(wrong)
+        for shape in tried:
+            right -= _mismatched(sized, shape, options) if right else set()
+        if right == wrong:
             return sized
-    return wrong_there
+        in_part = in_part or (sized if right else None)
+    if in_part is not None or wrong_there is None:
+        return in_part
+    if shows_in_long_calls(subject, comparison, options):
+        return None  # it is looked into where events are small, and holds sizes there
+    return _held(subject, _widely(subject, wrong_there))
 
 
 def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
@@ -93,12 +104,18 @@ def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
         fixed = {size for i, size in enumerate(shape) if i not in axes}
         own = [number for number in numbers if number.value not in fixed]
         spans = [(axis, axis + 1) for axis in axes]
-        for taken in itertools.product(own, repeat=len(axes)):
-            if len(set(taken)) == len(axes):
-                yield _Role(tuple(zip(taken, spans, strict=True)), shapes)
-            elif len(set(taken)) == 1:
-                squares = _squares(shape, axes)
-                yield _Role(tuple(zip(taken, spans, strict=True)), squares)
+        for taken in itertools.permutations(own, len(axes)):
+            yield _Role(tuple(zip(taken, spans, strict=True)), shapes)
+        for side in own if len(axes) > 1 else ():
+            every = tuple((side, span) for span in spans)
+            yield _Role(every, _squares(shape, axes))
+
+
+def _widely(subject: Subject, role: _Role) -> _Role:
+    """Return the same where all axes have other sizes, if the layer takes these."""
+    every = frozenset(range(len(subject.bench.shape)))
+    shapes = subject.bench.shape, *_taken_of(subject, every)
+    return role if len(shapes) < _SIZES else replace(role, shapes=shapes)
 
 
 def _varied(
@@ -120,7 +137,8 @@ def _varied(
 def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may count all dims, or all places: products of sizes it holds.
 
-    Of a layer that holds one number alone it may be a product that is not kept apart.
+    Of a layer that holds one number alone it may be a product that is not kept apart, of
+    axes that are all open.
     """
     from ldjcheck.settling.sizes.held import is_its_only_number, products_held
 
@@ -129,9 +147,13 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     shapes = (subject.bench.shape, *_others(subject))
     if len(shapes) < _SIZES:
         return
-    fixed = {sizes[0] for sizes in zip(*shapes, strict=True) if len({*sizes}) == 1}
+    open_axes = [len({*sizes}) > 1 for sizes in zip(*shapes, strict=True)]
+    fixed = {
+        size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
+    }
     for number, start in itertools.product(numbers, range(min(2, rank))):
-        alone = not is_named_side(number.name) and number.value not in fixed
+        alone = number.value not in fixed and all(open_axes[start:])
+        alone = alone and not is_named_side(number.name)
         if number.value in products or (
             alone and is_its_only_number(layer, number, fixed)
         ):

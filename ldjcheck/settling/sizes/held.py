@@ -73,13 +73,18 @@ def _numbers(layer: Any) -> Iterator[Counted]:
         by_torch = type(item).__module__.startswith(("torch.", "builtins"))
         if by_torch and not isinstance(item, dict):
             continue
-        for name, value in by_name(item).items():
+        for name, value in {**_written(type(item)), **by_name(item)}.items():
             size = _size(value)
             if size is not None:
                 yield Counted(owner, name, None, size)
             elif isinstance(value, tuple | list) and len(value) <= 4:
                 sizes = ((i, _size(each)) for i, each in enumerate(value))
                 yield from (Counted(owner, name, i, n) for i, n in sizes if n)
+
+
+def _written(kind: type) -> dict[str, Any]:
+    """Return the whole numbers that stand in a class's own body."""
+    return {n: v for n, v in vars(kind).items() if type(v) is int}
 
 
 def products_held(layer: Any) -> frozenset[int]:
