@@ -452,6 +452,30 @@ def test_what_may_be_another_count_is_not_taken_for_that_of_all_dims(
     assert ldjcheck.check(wrong).status == "fail"
 
 
+class Levels(nn.Module):
+    """Divides whole numbers by how many levels there are, in so many variables."""
+
+    def __init__(self, levels: int = 16, variables: int = 6) -> None:
+        super().__init__()
+        self.levels, self.variables = levels, variables
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.full((len(x),), -self.variables * math.log(self.levels))
+        return x / self.levels, ldj
+
+
+class LevelsOfBits(Levels):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.full((len(x),), -self.variables * math.log2(self.levels))
+        return x / self.levels, ldj
+
+
+def test_the_size_of_a_vector_is_the_number_that_counts_and_no_other() -> None:
+    report = ldjcheck.check(Levels())
+    assert report.status == "pass", str(report)
+    assert ldjcheck.check(LevelsOfBits()).status == "fail"
+
+
 class Frames(nn.Module):
     """One scale for a feature of sequences; it knows how many frames there are."""
 

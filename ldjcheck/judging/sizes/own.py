@@ -126,7 +126,8 @@ def _varied(
     if len(known) >= _SIZES:
         yield known
     values = {number.value for number in numbers}
-    axes = frozenset(i for i, size in enumerate(shape) if size in values)
+    is_vector = len(shape) == 1  # whichever of its numbers was taken for the size
+    axes = frozenset(i for i, size in enumerate(shape) if is_vector or size in values)
     open_already = {i for i, n in enumerate(zip(*known, strict=True)) if len({*n}) > 1}
     if axes and not axes <= open_already:
         shapes = shape, *_taken_of(subject, axes)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis
+_SIDE = 4  # of the smallest square that one number stands for
 _FEW = 8  # numbers of one object that are multiplied
 
 
@@ -100,8 +101,12 @@ def products_held(layer: Any) -> frozenset[int]:
         prod(some)
         for values in by_owner.values()
         for count in (2, 3)
-        for some in itertools.combinations_with_replacement(values[:_FEW], count)
+        for some in itertools.combinations(_with_squares(values[:_FEW]), count)
     )
+
+
+def _with_squares(values: list[int]) -> list[int]:
+    return values + [side for side in {*values} if side >= _SIDE]
 
 
 def is_its_only_number(layer: Any, number: Counted, fixed: Container[int]) -> bool:
