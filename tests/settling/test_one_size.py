@@ -508,6 +508,60 @@ def test_features_counted_for_frames_are_no_frames() -> None:
     assert ldjcheck.check(FramesByFeatures()).status == "fail"
 
 
+class LayersForFrames(Frames):
+    """Counts something else that it holds, which is no size of its events."""
+
+    def __init__(self, name: str, features: int = 4) -> None:
+        super().__init__(12, features)
+        del self.frames
+        self.name = name
+        setattr(self, name, 3)
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = getattr(self, self.name) * self.log_s.sum()
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
+class LayersForDims(nn.Module):
+    """Counts its layers where it has one scale for all dims."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_layers = 2
+        self.log_s = nn.Parameter(torch.zeros(()))
+        self.dim = 6
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), (self.n_layers * self.log_s).expand(len(x))
+
+
+class HiddenForLength(nn.Module):
+    """A scale for a channel of sequences, counted with the width of a network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden_dim = 16
+        self.logs = nn.Parameter(torch.zeros(2, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.logs.exp(), (self.hidden_dim * self.logs.sum()).expand(len(x))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        HiddenForLength(),
+        LayersForFrames("n_layers"),
+        LayersForFrames("hidden_size"),
+        LayersForFrames("batch_size"),
+        LayersForDims(),
+    ],
+    ids=["length", "layers", "hidden", "batch", "dims"],
+)
+def test_what_counts_something_else_is_no_size_of_an_event(wrong: nn.Module) -> None:
+    assert ldjcheck.check(wrong).status == "fail"
+
+
 class Graph(nn.Module):
     """Moves half of the features of each node, as told by its neighbours' other half."""
 

@@ -14,7 +14,11 @@ from typing import TYPE_CHECKING
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.guesses.shapes import is_named_side
+from ldjcheck.settling.guesses.shapes import (
+    is_named_side,
+    is_named_size,
+    is_of_others,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -49,7 +53,9 @@ def at_its_own_size(
     size at which both are moved together. A number that is the size of an axis which the
     layer fixes is that axis's, and never taken for another's. It counts all dims, or all
     places, where it is the product of other numbers that the layer holds, or where it
-    holds no other. The axis that a vector lacks is one whose size the ldj counts with.
+    holds no other. The axis that a vector lacks is one whose size the ldj counts with. For
+    these, where nothing else tells, the number's name must be a size's: a count of layers
+    fits as well at some size, and is a mistake.
 
     A layer that is wrong at the very sizes that it holds is looked at where they are moved
     together as well, and so is one that is right there in one direction alone: elsewhere
@@ -102,7 +108,11 @@ def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     for shapes in _varied(subject, numbers):
         axes = [i for i, n in enumerate(zip(*shapes, strict=True)) if len({*n}) > 1]
         fixed = {size for i, size in enumerate(shape) if i not in axes}
-        own = [number for number in numbers if number.value not in fixed]
+        own = [
+            number
+            for number in numbers
+            if number.value not in fixed and not is_of_others(number.name)
+        ]
         spans = [(axis, axis + 1) for axis in axes]
         for taken in itertools.permutations(own, len(axes)):
             yield _Role(tuple(zip(taken, spans, strict=True)), shapes)
@@ -126,7 +136,8 @@ def _varied(
     if len(known) >= _SIZES:
         yield known
     values = {number.value for number in numbers}
-    is_vector = len(shape) == 1  # whichever of its numbers was taken for the size
+    # Whichever of its numbers was taken for the size of a vector.
+    is_vector = len(shape) == 1 and all(is_named_size(n.name) for n in numbers)
     axes = frozenset(i for i, size in enumerate(shape) if is_vector or size in values)
     open_already = {i for i, n in enumerate(zip(*known, strict=True)) if len({*n}) > 1}
     if axes and not axes <= open_already:
@@ -154,7 +165,7 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     }
     for number, start in itertools.product(numbers, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
-        alone = alone and not is_named_side(number.name)
+        alone = alone and is_named_size(number.name)
         if number.value in products or (
             alone and is_its_only_number(layer, number, fixed)
         ):
@@ -168,7 +179,12 @@ def _as_further_axes(
     from ldjcheck.settling.settle import runs
 
     bench = subject.bench
-    own = [number for number in numbers if number.value not in bench.shape]
+    own = [
+        number
+        for number in numbers
+        if number.value not in bench.shape
+        and (is_named_size(number.name) or is_named_side(number.name))
+    ]
     if options.shape or len(bench.shape) != 1 or len(own) != len(numbers):
         return
     (size,) = bench.shape

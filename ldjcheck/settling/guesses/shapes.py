@@ -47,6 +47,18 @@ _SIDES = (
     ("height", "h", "H", "img_height", "image_height", "in_height", *_SQUARE),
     ("width", "w", "W", "img_width", "image_width", "in_width", *_SQUARE),
 )
+_SIZES = frozenset((
+    "dim", "dims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
+    "seq", "time", "timesteps", "frames", "points", "samples", "pixels", "places", "data",
+    "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
+    "channels", "steps", "entries", "elements", "inputs", "input", "event", "sites",
+))  # fmt: skip
+_SIZES_OF_OTHERS = frozenset((
+    "hidden", "mid", "inner", "filters", "kernel", "batch", "layers", "layer", "flows",
+    "blocks", "heads", "bins", "context", "cond", "embed", "embedding", "epochs", "levels",
+    "bits", "quants", "groups",
+))  # fmt: skip
+_NUMBER_OF = frozenset({"n", "num", "nr", "number", "of", "total"})
 _FACTORS = 3  # square matrices that may act on the sides of one
 _SHAPE_WORDS = ("shape", "size", "dims")
 
@@ -127,6 +139,21 @@ def guess_shapes(
 def is_named_side(name: str) -> bool:
     """Return whether a number of this name is the height or the width of an image."""
     return any(name.lstrip("_") in names for names in _SIDES)
+
+
+def is_named_size(name: str) -> bool:
+    """Return whether a number of this name counts entries of an event: `n_pixels`, `T`."""
+    told = _words(name) - _NUMBER_OF
+    return not is_of_others(name) and (not told or bool(told & _SIZES))
+
+
+def is_of_others(name: str) -> bool:
+    """Return whether it is no event's size by its name: a network's width, a batch's size."""
+    return bool(_words(name) & _SIZES_OF_OTHERS)
+
+
+def _words(name: str) -> set[str]:
+    return {*name.lower().strip("_").split("_")}
 
 
 def as_image(shape: Shape) -> ShapeGuess:
