@@ -522,6 +522,19 @@ class LayersForFrames(Frames):
         return x * self.log_s.exp(), ldj.expand(len(x))
 
 
+class HiddenForDims(nn.Module):
+    """Counts hidden units, and holds a number whose square they are."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden, self.parts = 64, 8
+        self.log_s = nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: Tensor) -> Pair:
+        batch, _, _, _ = x.shape
+        return x * self.log_s.exp(), (self.hidden * self.log_s).expand(batch)
+
+
 class LayersForDims(nn.Module):
     """Counts its layers where it has one scale for all dims."""
 
@@ -554,9 +567,10 @@ class HiddenForLength(nn.Module):
         LayersForFrames("n_layers"),
         LayersForFrames("hidden_size"),
         LayersForFrames("batch_size"),
+        HiddenForDims(),
         LayersForDims(),
     ],
-    ids=["length", "layers", "hidden", "batch", "dims"],
+    ids=["length", "layers", "hidden", "batch", "square", "dims"],
 )
 def test_what_counts_something_else_is_no_size_of_an_event(wrong: nn.Module) -> None:
     assert ldjcheck.check(wrong).status == "fail"

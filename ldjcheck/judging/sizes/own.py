@@ -163,7 +163,8 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     fixed = {
         size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
     }
-    for number, start in itertools.product(numbers, range(min(2, rank))):
+    counts = [number for number in numbers if not is_of_others(number.name)]
+    for number, start in itertools.product(counts, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
         alone = alone and is_named_size(number.name)
         if number.value in products or (
