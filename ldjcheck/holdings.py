@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _LIMIT = (
     50_000  # a model's object graph is far smaller; a data set's is not our business
 )
+_SETTINGS = 64  # a dict of more is data
 _ATOMS = (
     str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
     types.CodeType, types.BuiltinFunctionType,
@@ -106,6 +107,15 @@ def attributes(item: object) -> dict[str, Any]:
     except AttributeError:
         return found
     return {**found, **own}
+
+
+def by_name(item: object) -> dict[str, Any]:
+    """Return what an object holds by name: attributes, or what stands in a small dict."""
+    if not isinstance(item, dict):
+        return attributes(item)
+    if len(item) > _SETTINGS:
+        return {}
+    return {name: value for name, value in item.items() if isinstance(name, str)}
 
 
 @functools.lru_cache(maxsize=256)
@@ -277,6 +287,8 @@ def is_empty(root: object) -> bool:
     if not isinstance(root, torch.nn.Module) or tensors(root):
         return False
     containers = torch.nn.ModuleList, torch.nn.Sequential, torch.nn.ModuleDict
+    if isinstance(root, containers) and not len(root):
+        return True
     held = [*root.children(), *(v for n, v in attributes(root).items() if n[0] != "_")]
     lists = [v for v in held if isinstance(v, (list, tuple, *containers))]
     others = (v for v in held if isinstance(v, torch.nn.Module))

@@ -58,7 +58,8 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         hints = (line for finding in result.findings for line in finding.evidence)
         as_model = (line for line in hints if line.startswith("To check its"))
         return ". ".join(("no flow layer: it returns one number", *as_model))
-    if is_empty(layer.obj) and {f.code for f in result.findings} == {"LDJ401"}:
+    vacuous = {f.code for f in result.findings} == {"LDJ401"}
+    if is_empty(layer.obj) and (vacuous or result.status == "error"):
         blanks = ", ".join(_parameters(layer.obj)) or "..."
         return f"it holds no layers: give it some, as in '{layer.target}({blanks})'"
     calls = recognise_conventions(layer.obj, options.convention)

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 from math import prod
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.holdings import attributes, reachable
+import torch
+from torch import Tensor
+
+from ldjcheck.holdings import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +22,7 @@ class Counted:
     """A whole number that the layer holds: in which object, and under which name."""
 
     owner: int  # among all that the layer holds, nearest first
-    name: str
+    name: str  # of an attribute, its own or its class's, or the key of a dict
     index: int | None  # of an entry, where it is a tuple that has the name
     value: int
 
@@ -33,12 +36,32 @@ def hold(layer: Any, values: Mapping[Counted, int]) -> None:
     held = list(reachable(layer))
     for number, value in values.items():
         owner = held[number.owner]
-        new: Any = value
-        if number.index is not None:
-            entries = list(attributes(owner)[number.name])
-            entries[number.index] = value
-            new = type(attributes(owner)[number.name])(entries)
-        setattr(owner, number.name, new)
+        name = number.name
+        old = owner[name] if isinstance(owner, dict) else getattr(owner, name)
+        at = number.index
+        new = _like(old, value) if at is None else _with_entry(old, at, value)
+        if isinstance(owner, dict):
+            owner[name] = new
+            continue
+        try:
+            setattr(owner, name, new)
+        except AttributeError:  # it is frozen, as what is configured often is
+            object.__setattr__(owner, name, new)
+
+
+def _with_entry(old: Any, index: int, value: int) -> Any:
+    """Return a tuple or list of the same kind with another entry."""
+    parts = list(old)
+    parts[index] = _like(parts[index], value)
+    made = getattr(type(old), "_make", type(old))  # of a named tuple
+    return made(parts)
+
+
+def _like(old: Any, value: int) -> Any:
+    """Return a number as the old one was: a whole one, one with a point, or a tensor."""
+    if isinstance(old, Tensor):
+        return torch.full_like(old, value)
+    return type(old)(value)
 
 
 def sizes_at(sized: Mapping[Counted, Axes], shape: Shape) -> dict[Counted, int]:

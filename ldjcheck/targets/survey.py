@@ -19,7 +19,7 @@ from ldjcheck.targets.sources.notebook.deeds import Doings
 from ldjcheck.targets.sources.source import command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ldjcheck.targets.sources.source import Grounds, Source
 
@@ -99,6 +99,9 @@ def _why_no_class(name: str, value: type, source: Source) -> str | None:
     run = call or density
     if run is not None and _is_stub(run):
         return f"a base class: its {run.__name__} is left to its subclasses"
+    absent = "" if run is None else ", ".join(_left_to_subclasses(value, run))
+    if absent:
+        return f"a base class: {absent} is left to its subclasses"
     empty = ast.Call(ast.Name(name, ast.Load()), [], [])
     if misfit(value, empty) is not None:
         needs, typed = typed_with_blanks(value, empty)
@@ -154,6 +157,15 @@ def _is_of_torch(function: Callable[..., Any]) -> bool:
     bases = ("Module", "Transform", "_forward_unimplemented")
     owner = function.__qualname__.partition(".")[0]
     return function.__module__ in homes and owner in bases
+
+
+def _left_to_subclasses(value: type, run: Callable[..., Any]) -> Iterator[str]:
+    """Yield the methods that a call asks for and only subclasses define, each of them."""
+    kinds: list[type] = value.__subclasses__()
+    for name in run.__code__.co_names if kinds else ():
+        own = (inspect.isfunction(vars(kind).get(name)) for kind in kinds)
+        if not hasattr(value, name) and all(own):
+            yield name
 
 
 def _is_stub(function: Callable[..., Any]) -> bool:

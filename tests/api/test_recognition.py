@@ -213,6 +213,21 @@ def test_a_network_is_no_flow_layer(obj: object, told: str) -> None:
     assert why(obj) == told
 
 
+class LastOfSeveral(nn.Sequential):
+    """A chain that keeps the ldj of its last step, and has no steps."""
+
+    def forward(self, x: Tensor) -> Pair:
+        for step in self:
+            x, ldj = step(x)
+        return x, ldj
+
+
+def test_a_chain_without_steps_is_no_layer_yet_whatever_it_raises() -> None:
+    told = why(LastOfSeveral())
+    assert told is not None
+    assert told.startswith("it holds no layers")
+
+
 @pytest.mark.thinned(10)
 @pytest.mark.parametrize(
     "obj",

@@ -67,6 +67,18 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
             "a base class: forward is left to its subclasses",
         ),
         (
+            "class Base:\n    def forward(self, x): return self.there(x)\n"
+            "class Kind(Base):\n    def there(self, x): return x, 0",
+            "Base",
+            "a base class: there is left to its subclasses",
+        ),
+        (
+            "class Base:\n    def forward(self, x): return self.there(x)\n"
+            "class Kind(Base):\n    def back(self, x): return x, 0",
+            "Base",
+            None,
+        ),
+        (
             "class Config:\n    n = 1",
             "Config",
             "no flow layer: it has no forward, and no method named like an ldj",

@@ -7,12 +7,18 @@ Their code runs at other sizes too, where such a count is wrong and nobody's mis
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import first_look
+from ldjcheck.judging.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.guesses.shapes import (
+    is_named_side,
+    is_named_size,
+    is_of_others,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +34,15 @@ _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none o
 _WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
 
 
+@dataclass(frozen=True, slots=True)
+class _Role:
+    """What numbers of a layer may be: sizes of these axes, or counts of several."""
+
+    taken: _Taken
+    shapes: tuple[Shape, ...]  # to try it at
+    why: str | None = None  # these have more axes than the one that was looked at
+
+
 def at_its_own_size(
     subject: Subject, comparison: Comparison, options: Options
 ) -> Subject | None:
@@ -37,7 +52,14 @@ def at_its_own_size(
     where the number changes the ldj and nothing else, and where the ldj is right at every
     size at which both are moved together. A number that is the size of an axis which the
     layer fixes is that axis's, and never taken for another's. It counts all dims, or all
-    places, where it is the product of other numbers that the layer holds.
+    places, where it is the product of other numbers that the layer holds, or where it
+    holds no other. The axis that a vector lacks is one whose size the ldj counts with. For
+    these, where nothing else tells, the number's name must be a size's: a count of layers
+    fits as well at some size, and is a mistake.
+
+    A layer that is wrong at the very sizes that it holds is looked at where they are moved
+    together as well, and so is one that is right there in one direction alone: elsewhere
+    they would be wrong twice.
     """
     from ldjcheck.settling.sizes.held import counted
 
@@ -47,71 +69,158 @@ def at_its_own_size(
     if not 0 < len(numbers) <= _NUMBERS:
         return None
     as_it_is = _is_wrong_at(comparison, bench.shape)
-    roles = itertools.chain(_as_sides(subject, numbers), _as_counts(subject, numbers))
-    for taken, shapes in roles:
+    in_part: Subject | None = None
+    wrong_there: _Role | None = None
+    for role in itertools.chain(
+        _as_sides(subject, numbers),
+        _as_counts(subject, numbers),
+        _as_further_axes(subject, numbers, options),
+    ):
         if as_it_is and all(
             number.value == prod(bench.shape[start:stop])
-            for number, (start, stop) in taken
+            for number, (start, stop) in role.taken
         ):
-            continue  # it holds its size already, and is wrong there
-        sized = _held(subject, taken, shapes)
+            wrong_there = wrong_there or role
+            continue
+        sized = _held(subject, role)
         if sized is None:
             continue
-        tried = sorted(shapes[:_SIZES], key=prod)
-        if all(not wrong & _mismatched(sized, shape, options) for shape in tried):
+        tried = sorted(role.shapes[:_SIZES], key=prod)
+        right = set(wrong)
+        for shape in tried:
+            right -= _mismatched(sized, shape, options) if right else set()
+        if right == wrong:
             return sized
-    return None
+        in_part = in_part or (sized if right else None)
+    if in_part is not None or wrong_there is None:
+        return in_part
+    if shows_in_long_calls(subject, comparison, options):
+        return None  # it is looked into where events are small, and holds sizes there
+    return _held(subject, _widely(subject, wrong_there))
 
 
-def _as_sides(
-    subject: Subject, numbers: Sequence[Counted]
-) -> Iterator[tuple[_Taken, tuple[Shape, ...]]]:
+def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may be the sizes of the axes that the layer leaves open.
 
     One each, or one of them all, the side of a square; and the shapes to try them at.
     """
     shape = subject.bench.shape
-    shapes = shape, *subject.others
-    if len(shapes) < _SIZES:
-        return
-    axes = [i for i, sizes in enumerate(zip(*shapes, strict=True)) if len({*sizes}) > 1]
-    fixed = {size for i, size in enumerate(shape) if i not in axes}
-    own = [number for number in numbers if number.value not in fixed]
-    spans = [(axis, axis + 1) for axis in axes]
-    for taken in itertools.product(own, repeat=len(axes)):
-        if len(set(taken)) == len(axes):
-            yield tuple(zip(taken, spans, strict=True)), shapes
-        elif len(set(taken)) == 1:
-            yield tuple(zip(taken, spans, strict=True)), _squares(shape, axes)
+    for shapes in _varied(subject, numbers):
+        axes = [i for i, n in enumerate(zip(*shapes, strict=True)) if len({*n}) > 1]
+        fixed = {size for i, size in enumerate(shape) if i not in axes}
+        own = [
+            number
+            for number in numbers
+            if number.value not in fixed and not is_of_others(number.name)
+        ]
+        spans = [(axis, axis + 1) for axis in axes]
+        for taken in itertools.permutations(own, len(axes)):
+            yield _Role(tuple(zip(taken, spans, strict=True)), shapes)
+        for side in own if len(axes) > 1 else ():
+            every = tuple((side, span) for span in spans)
+            yield _Role(every, _squares(shape, axes))
 
 
-def _as_counts(
+def _widely(subject: Subject, role: _Role) -> _Role:
+    """Return the same where all axes have other sizes, if the layer takes these."""
+    every = frozenset(range(len(subject.bench.shape)))
+    shapes = subject.bench.shape, *_taken_of(subject, every)
+    return role if len(shapes) < _SIZES else replace(role, shapes=shapes)
+
+
+def _varied(
     subject: Subject, numbers: Sequence[Counted]
-) -> Iterator[tuple[_Taken, tuple[Shape, ...]]]:
-    """Yield which numbers may count all dims, or all places: products of sizes it holds."""
-    from ldjcheck.settling.sizes.held import products_held
+) -> Iterator[tuple[Shape, ...]]:
+    """Yield shapes that the layer takes: those known, and of other sizes that it counts."""
+    shape, known = subject.bench.shape, (subject.bench.shape, *subject.others)
+    if len(known) >= _SIZES:
+        yield known
+    values = {number.value for number in numbers}
+    # Whichever of its numbers was taken for the size of a vector.
+    is_vector = len(shape) == 1 and all(is_named_size(n.name) for n in numbers)
+    axes = frozenset(i for i, size in enumerate(shape) if is_vector or size in values)
+    open_already = {i for i, n in enumerate(zip(*known, strict=True)) if len({*n}) > 1}
+    if axes and not axes <= open_already:
+        shapes = shape, *_taken_of(subject, axes)
+        if len(shapes) >= _SIZES:
+            yield shapes
 
-    products = products_held(subject.bench.layer.obj)
-    counts = [number for number in numbers if number.value in products]
-    shapes = (subject.bench.shape, *_others(subject)) if counts else ()
+
+def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
+    """Yield which numbers may count all dims, or all places: products of sizes it holds.
+
+    Of a layer that holds one number alone it may be a product that is not kept apart, of
+    axes that are all open.
+    """
+    from ldjcheck.settling.sizes.held import is_its_only_number, products_held
+
+    layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
+    products = products_held(layer)
+    shapes = (subject.bench.shape, *_others(subject))
     if len(shapes) < _SIZES:
         return
-    rank = len(subject.bench.shape)
+    open_axes = [len({*sizes}) > 1 for sizes in zip(*shapes, strict=True)]
+    fixed = {
+        size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
+    }
+    counts = [number for number in numbers if not is_of_others(number.name)]
     for number, start in itertools.product(counts, range(min(2, rank))):
-        yield ((number, (start, rank)),), shapes
+        alone = number.value not in fixed and all(open_axes[start:])
+        alone = alone and is_named_size(number.name)
+        if number.value in products or (
+            alone and is_its_only_number(layer, number, fixed)
+        ):
+            yield _Role(((number, (start, rank)),), shapes)
+
+
+def _as_further_axes(
+    subject: Subject, numbers: Sequence[Counted], options: Options
+) -> Iterator[_Role]:
+    """Yield which numbers may be sizes of axes that a vector has not: frames, or places."""
+    from ldjcheck.settling.settle import runs
+
+    bench = subject.bench
+    own = [
+        number
+        for number in numbers
+        if number.value not in bench.shape
+        and (is_named_size(number.name) or is_named_side(number.name))
+    ]
+    if options.shape or len(bench.shape) != 1 or len(own) != len(numbers):
+        return
+    (size,) = bench.shape
+    shapes: tuple[Shape, ...]
+    for taken in itertools.permutations(own):
+        names = " and ".join(number.name for number in taken)
+        sides = [(6, 5), (3, 4), (5, 2)] if len(taken) > 1 else [(6,), (3,), (5,)]
+        for first in (True, False) if len(taken) == 1 else (False,):
+            shapes = tuple((*s, size) if first else (size, *s) for s in sides)
+            if len(taken) > 2 or not all(
+                runs(bench, s, choose_batch(bench.options.batch, s)) for s in shapes
+            ):
+                continue
+            start = 0 if first else 1
+            spans = [(start + i, start + i + 1) for i in range(len(taken))]
+            why = f"the ldj counts with {names}, the size of no axis of a vector"
+            yield _Role(tuple(zip(taken, spans, strict=True)), shapes, why)
 
 
 def _others(subject: Subject) -> tuple[Shape, ...]:
     """Return other shapes that the layer takes; axes of a size that it holds as well."""
+    if len(subject.others) >= _SIZES - 1:
+        return subject.others
+    return _taken_of(subject, frozenset(range(len(subject.bench.shape))))
+
+
+def _taken_of(subject: Subject, axes: frozenset[int]) -> tuple[Shape, ...]:
+    """Return a few shapes that the layer takes, these axes of other sizes."""
     from ldjcheck.settling.guesses.sizes import resized
     from ldjcheck.settling.settle import runs
 
     bench = subject.bench
-    if len(subject.others) >= _SIZES - 1:
-        return subject.others
-    free = frozenset(range(len(bench.shape)))
-    varied = resized(bench.shape, frozenset(), free)
+    held = frozenset(size for i, size in enumerate(bench.shape) if i not in axes)
     batch = bench.options.batch
+    varied = resized(bench.shape, held, axes)
     taken = (s for s in varied if runs(bench, s, choose_batch(batch, s)))
     return tuple(itertools.islice(taken, _SIZES))
 
@@ -130,18 +239,21 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
     )
 
 
-def _held(subject: Subject, taken: _Taken, shapes: tuple[Shape, ...]) -> Subject | None:
+def _held(subject: Subject, role: _Role) -> Subject | None:
     """Return the subject, a copy of which holds the sizes that it has at each of the shapes."""
     from ldjcheck.settling.sizes.held import with_sizes
 
-    first, *others = shapes
-    bench = with_sizes(replace(subject.bench, shape=first), dict(taken))
+    first, *others = role.shapes
+    bench = with_sizes(replace(subject.bench, shape=first), dict(role.taken))
     if bench is None:
         return None
-    told = " and ".join(f"{n.name} as its {_word(first, span)}" for n, span in taken)
+    told = " and ".join(
+        f"{n.name} as its {_word(first, span)}" for n, span in role.taken
+    )
+    why = role.why or subject.why_shape
     inferred = {
         **subject.inferred,
-        "shape": f"{first}: {subject.why_shape}",
+        "shape": f"{first}: {why}",
         "size": f"the ldj counts with {told}; set to the sizes of the inputs",
     }
     batch = choose_batch(bench.options.batch, first)
@@ -149,6 +261,7 @@ def _held(subject: Subject, taken: _Taken, shapes: tuple[Shape, ...]) -> Subject
         subject,
         bench=replace(bench, batch=batch),
         others=tuple(others),
+        why_shape=why,
         inferred=inferred,
     )
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ldjcheck.holdings import attributes, is_plain, looked_up, reachable
+from ldjcheck.holdings import attributes, by_name, is_plain, looked_up, reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,10 +42,23 @@ _FEATURE_NAMES = (
     "input_size", "num_inputs", "n_inputs", "nz", "latent_size", "latent_dim", "z_dim",
     "in_channels", "num_channels", "n_channels", "channels", "c_in", "c", "in_channel",
 )  # fmt: skip
+_SQUARE = "image_size", "img_size", "im_size", "resolution"
 _SIDES = (
-    ("height", "h", "H", "img_height", "image_height", "in_height"),
-    ("width", "w", "W", "img_width", "image_width", "in_width"),
+    ("height", "h", "H", "img_height", "image_height", "in_height", *_SQUARE),
+    ("width", "w", "W", "img_width", "image_width", "in_width", *_SQUARE),
 )
+_SIZES = frozenset((
+    "dim", "dims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
+    "seq", "time", "timesteps", "frames", "points", "samples", "pixels", "places", "data",
+    "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
+    "channels", "steps", "entries", "elements", "inputs", "input", "event", "sites",
+))  # fmt: skip
+_SIZES_OF_OTHERS = frozenset((
+    "hidden", "mid", "inner", "filters", "kernel", "batch", "layers", "layer", "flows",
+    "blocks", "heads", "bins", "context", "cond", "embed", "embedding", "epochs", "levels",
+    "bits", "quants", "groups",
+))  # fmt: skip
+_NUMBER_OF = frozenset({"n", "num", "nr", "number", "of", "total"})
 _FACTORS = 3  # square matrices that may act on the sides of one
 _SHAPE_WORDS = ("shape", "size", "dims")
 
@@ -80,7 +93,7 @@ def sizes_held(layer: Any) -> frozenset[int]:
                 for name, size in _integers(item).items()
                 if size > 1 or name.lstrip("_") in _FEATURE_NAMES
             )
-            for name, value in attributes(item).items():
+            for name, value in by_name(item).items():
                 if isinstance(value, (tuple, list)):
                     stated = any(word in name.lower() for word in _SHAPE_WORDS)
                     sizes.update(v for v in value if _is_size(v) and (v > 1 or stated))
@@ -121,6 +134,26 @@ def guess_shapes(
             free = (i for i, size in enumerate(found) if isinstance(size, _Free))
             guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
     return tuple(guesses.values())
+
+
+def is_named_side(name: str) -> bool:
+    """Return whether a number of this name is the height or the width of an image."""
+    return any(name.lstrip("_") in names for names in _SIDES)
+
+
+def is_named_size(name: str) -> bool:
+    """Return whether a number of this name counts entries of an event: `n_pixels`, `T`."""
+    told = _words(name) - _NUMBER_OF
+    return not is_of_others(name) and (not told or bool(told & _SIZES))
+
+
+def is_of_others(name: str) -> bool:
+    """Return whether it is no event's size by its name: a network's width, a batch's size."""
+    return bool(_words(name) & _SIZES_OF_OTHERS)
+
+
+def _words(name: str) -> set[str]:
+    return {*name.lower().strip("_").split("_")}
 
 
 def as_image(shape: Shape) -> ShapeGuess:
@@ -230,7 +263,7 @@ def _is_indices(item: Any) -> bool:
 
 
 def _stated_shapes(item: Any) -> Iterator[tuple[Shape, str]]:
-    for name, value in attributes(item).items():
+    for name, value in by_name(item).items():
         if not any(word in name.lower() for word in _SHAPE_WORDS) or "kernel" in name:
             continue
         if isinstance(value, (tuple, list)) and len(value) == 1:
@@ -269,7 +302,7 @@ def _named_sides(
             continue
         (height, *_), (width, *_) = sides
         held = next((name for name in _FEATURE_NAMES if name in sizes), None)
-        named = ", ".join(filter(None, (held, height, width)))
+        named = ", ".join(dict.fromkeys(filter(None, (held, height, width))))
         for count in (sizes[held],) if held else (*channels, 1, 2, 3):
             shape = count, sizes[height], sizes[width]
             yield from _with_smaller(shape, f"it holds {named}")
@@ -429,7 +462,7 @@ def _is_listed(value: Any) -> bool:
 def _integers(item: Any) -> dict[str, int]:
     if isinstance(item, torch.Tensor):
         return {}
-    return {name: v for name, v in attributes(item).items() if _is_size(v)}
+    return {name: v for name, v in by_name(item).items() if _is_size(v)}
 
 
 def _is_size(value: Any) -> bool:

@@ -8,8 +8,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from torch import Tensor, nn
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import by_name, reachable
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.running.failed_calls import (
     FailedCallError,
@@ -19,15 +20,14 @@ from ldjcheck.running.held_sizes import Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
+    from collections.abc import Container, Iterator, Mapping
 
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.held_sizes import Axes
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis
+_SIDE = 4  # of the smallest square that one number stands for
 _FEW = 8  # numbers of one object that are multiplied
 
 
@@ -71,20 +71,28 @@ def _with_number(bench: Bench, number: Counted, value: int) -> Bench | None:
 
 def _numbers(layer: Any) -> Iterator[Counted]:
     for owner, item in enumerate(reachable(layer)):
-        if type(item).__module__.startswith(("torch.", "builtins")):
+        by_torch = type(item).__module__.startswith(("torch.", "builtins"))
+        if by_torch and not isinstance(item, dict):
             continue
-        for name, value in attributes(item).items():
-            if _is_size(value):
-                yield Counted(owner, name, None, value)
+        for name, value in {**_written(type(item)), **by_name(item)}.items():
+            size = _size(value)
+            if size is not None:
+                yield Counted(owner, name, None, size)
             elif isinstance(value, tuple | list) and len(value) <= 4:
-                sizes = ((i, each) for i, each in enumerate(value) if _is_size(each))
-                yield from (Counted(owner, name, i, each) for i, each in sizes)
+                sizes = ((i, _size(each)) for i, each in enumerate(value))
+                yield from (Counted(owner, name, i, n) for i, n in sizes if n)
+
+
+def _written(kind: type) -> dict[str, Any]:
+    """Return the whole numbers that stand in a class's own body."""
+    return {n: v for n, v in vars(kind).items() if type(v) is int}
 
 
 def products_held(layer: Any) -> frozenset[int]:
     """Return what the sizes of an event come to whose sizes the layer holds as numbers.
 
-    By object: two or three of its numbers, or of the entries of one tuple.
+    By object: two or three of its numbers, or of the entries of one tuple; a number that
+    stands for the sides of a square is there twice.
     """
     by_owner: dict[int, list[int]] = {}
     for number in _numbers(layer):
@@ -93,13 +101,31 @@ def products_held(layer: Any) -> frozenset[int]:
         prod(some)
         for values in by_owner.values()
         for count in (2, 3)
-        for some in itertools.combinations(values[:_FEW], count)
+        for some in itertools.combinations(_with_squares(values[:_FEW]), count)
     )
 
 
-def _is_size(value: Any) -> bool:
-    is_whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    return is_whole and 1 < value < _LARGEST  # a count of 1 counts nothing
+def _with_squares(values: list[int]) -> list[int]:
+    return values + [side for side in {*values} if side >= _SIDE]
+
+
+def is_its_only_number(layer: Any, number: Counted, fixed: Container[int]) -> bool:
+    """Return whether no other number is held that could be the size of an open axis."""
+    return number.index is None and all(
+        other == number or other.value in fixed for other in _numbers(layer)
+    )
+
+
+def _size(value: Any) -> int | None:
+    """Return a number that may be a size: whole, and not 1, which counts nothing."""
+    if isinstance(value, Tensor):
+        learned = value.requires_grad or isinstance(value, nn.Parameter)
+        if learned or value.numel() != 1 or value.is_complex():
+            return None
+        value = value.item()
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer):
+        return None
+    return int(value) if 1 < value < _LARGEST and value == int(value) else None
 
 
 def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
