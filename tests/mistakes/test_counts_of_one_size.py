@@ -46,11 +46,12 @@ class OfCifar(nn.Module):
         return x * self.log_s.exp(), (32 * 32 * self.log_s.sum()).expand(len(x))
 
 
-class AsAnAttribute(nn.Module):
-    dims = 3072
+PIXELS = 3072
 
+
+class OfTheModule(nn.Module):
     def forward(self, x: Tensor) -> Pair:
-        return x / 256, torch.full((len(x),), -math.log(256) * self.dims)
+        return x / 256, torch.full((len(x),), -math.log(256) * PIXELS)
 
 
 OF_ONE_SIZE = {
@@ -58,7 +59,11 @@ OF_ONE_SIZE = {
     "2": (OfMoons, "`self.log_s` is counted 2 times at every shape", "2"),
     "3": (OfThreeChannels, "is counted 3 times at every shape", "3"),
     "32 * 32": (OfCifar, "`self.log_s` is counted 1024 times at every shape", "1024"),
-    "an attribute": (AsAnAttribute, "is counted 3072 times at every shape", "3072"),
+    "a constant of the module": (
+        OfTheModule,
+        "is counted 3072 times at every shape",
+        "3072",
+    ),
 }
 
 
