@@ -640,3 +640,22 @@ def test_a_layer_that_takes_one_batch_only_is_not_said_to_couple_samples() -> No
     (finding,) = ldjcheck.check(OfThree()).findings
     assert finding.code == "LDJ006"
     assert "runs with 3 samples, raises with 4" in finding.evidence[0]
+
+
+class OfAVideo(nn.Module):
+    """Counts frames, rows and columns that it holds."""
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.frames, self.height, self.width = 6, 8, 10
+        self.log_s = nn.Parameter(torch.zeros(1, channels, 1, 1, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        places = self.frames * self.height * self.width
+        return x * self.log_s.exp(), (places * self.log_s.sum()).expand(len(x))
+
+
+def test_frames_are_held_as_places_are() -> None:
+    report = ldjcheck.check(OfAVideo())
+    assert report.status == "pass", str(report)
+    assert "frames as its frames" in report.result.inferred["size"]

@@ -31,7 +31,12 @@ if TYPE_CHECKING:
 
 _SIZES = 3  # at which it is right, if it counts with them
 _NUMBERS = 4  # that are tried as sizes; a layer that counts with more is none of these
-_WHERE = {1: ("size",), 2: ("channels", "length"), 3: ("channels", "height", "width")}
+_WHERE = {
+    1: ("size",),
+    2: ("channels", "length"),
+    3: ("channels", "height", "width"),
+    4: ("channels", "frames", "height", "width"),
+}
 
 
 @dataclass(frozen=True, slots=True)
