@@ -567,10 +567,11 @@ class HiddenForLength(nn.Module):
         LayersForFrames("n_layers"),
         LayersForFrames("hidden_size"),
         LayersForFrames("batch_size"),
+        LayersForFrames("n_steps"),
         HiddenForDims(),
         LayersForDims(),
     ],
-    ids=["length", "layers", "hidden", "batch", "square", "dims"],
+    ids=["length", "layers", "hidden", "batch", "steps", "square", "dims"],
 )
 def test_what_counts_something_else_is_no_size_of_an_event(wrong: nn.Module) -> None:
     assert ldjcheck.check(wrong).status == "fail"

@@ -49,14 +49,14 @@ _SIDES = (
 )
 _SIZES = frozenset((
     "dim", "dims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
-    "seq", "time", "timesteps", "frames", "points", "samples", "pixels", "places", "data",
+    "seq", "time", "timesteps", "frames", "points", "pixels", "places", "data",
     "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
-    "channels", "steps", "entries", "elements", "inputs", "input", "event", "sites",
+    "channels", "entries", "elements", "inputs", "input", "event", "sites",
 ))  # fmt: skip
 _SIZES_OF_OTHERS = frozenset((
     "hidden", "mid", "inner", "filters", "kernel", "batch", "layers", "layer", "flows",
     "blocks", "heads", "bins", "context", "cond", "embed", "embedding", "epochs", "levels",
-    "bits", "quants", "groups",
+    "bits", "quants", "groups", "steps", "samples",
 ))  # fmt: skip
 _NUMBER_OF = frozenset({"n", "num", "nr", "number", "of", "total"})
 _FACTORS = 3  # square matrices that may act on the sides of one
