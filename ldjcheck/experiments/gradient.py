@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut
+_OF_ONE_KINK = 0.05  # of a slope that thousands have a part in
 _NEARER = 0.1  # of how far parameters are moved
 _ASKED = 8  # tensors whose exact value is differentiated: each costs Jacobians
 _STATEMENTS = 64  # cuts that are tried one by one
@@ -162,7 +163,8 @@ def _judged(
                 result, map_off=True, cut="backward", location=location_of(backward)
             )
     together = _best(slopes, slopes.names)
-    if not together.agrees and (others := elsewhere()) is not None:
+    hardly = together.off <= _OF_ONE_KINK * together.scale
+    if hardly and not together.agrees and (others := elsewhere()) is not None:
         there = _best(others, others.names)
         slopes, together = (others, there) if there.agrees else (slopes, together)
     if together.agrees:
