@@ -222,3 +222,12 @@ def test_a_kink_that_is_nearer_than_most_steps_is_stepped_past() -> None:
     slopes = torch.diag_embed(torch.full_like(x, 3.0))
     assert anchored_samples(f, x, slopes, "float64", 0).all()
     assert not anchored_samples(f, x, slopes - 1e-3, "float64", 0).any()
+
+
+def test_what_jumps_is_not_borne_out_by_looking_nearer() -> None:
+    def f(at: Tensor) -> Tensor:
+        return 2 * at + torch.sin(1e5 * at).round() / 1000
+
+    x = points(0, 4)
+    slopes = 2 * torch.eye(4, dtype=torch.float64).expand(3, 4, 4)
+    assert not anchored_samples(f, x, slopes, "float64", 0).all()
