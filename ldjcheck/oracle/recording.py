@@ -27,6 +27,7 @@ from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
 
     from ldjcheck.records import Calls, Probe, Shape, Side
@@ -269,7 +270,8 @@ def _steps(
             steps.append(_step_by_structure(between, depending, begin, end, batch))
             continue
         y = end.value.detach().reshape(batch, -1)
-        slopes = _slopes_between(between, depending, begin, end, batch, doubled=doubled)
+        replayed = _replayed(between, depending, begin, end, batch)
+        slopes = _slopes_of(replayed, _point(begin, doubled=doubled))
         if slopes is not None:
             size = slopes.abs()
             idle = (slopes - 1).abs().amax(0) < _IDLE
@@ -309,40 +311,41 @@ def _furthest(y: Tensor, slopes: Tensor) -> Tensor:
     return (y.abs() / slopes).nan_to_num(0.0).amax(dim=1)
 
 
-def _slopes_between(
-    between: list[Node],
-    depending: set[Node],
-    begin: Node,
-    end: Node,
-    batch: int,
-    *,
-    doubled: bool,
-) -> Tensor | None:
+def _slopes_of(step: Callable[[Tensor], Tensor], at: Tensor) -> Tensor | None:
     """Return dy_i/dx_i of a step that works entry by entry, `(batch, dims)`, as most do.
 
     Of a diagonal Jacobian they are the sums of its columns, and those of its rows by any
     weights are these by the weights; of others they are not, but by chance. None then.
     """
-    at = _point(begin, doubled=doubled).requires_grad_()
-    dims = at[0].numel()
+    dims, at = at[0].numel(), at.requires_grad_()
     if dims <= _FEWER:
         return None
     generator = torch.Generator().manual_seed(0)
     weights = 1 + torch.rand(dims, dtype=torch.float64, generator=generator)
     try:
         with torch.enable_grad():
-            end_value = rerun(between, depending, begin, at, end).reshape(batch, -1)
-        rows = (torch.ones_like(end_value), weights.expand_as(end_value).to(end_value))
+            y = step(at)
+        rows = (torch.ones_like(y), weights.expand_as(y).to(y))
         plain, weighted = (
-            torch.autograd.grad(end_value, at, row, retain_graph=True)[0]
-            .reshape(batch, -1)
-            .double()
+            torch.autograd.grad(y, at, row, retain_graph=True)[0].flatten(1).double()
             for row in rows
         )
     except Exception:  # the user's own operations may raise anything
         return None
     off, slack = (weighted - weights * plain).abs(), _UNITS * torch.finfo(at.dtype).eps
     return plain if bool((off <= slack * plain.abs()).all()) else None
+
+
+def _replayed(
+    between: list[Node], depending: set[Node], begin: Node, end: Node, batch: int
+) -> Callable[[Tensor], Tensor]:
+    """Return a step as a function of the value that it begins with, its own flat."""
+
+    def step(value: Tensor) -> Tensor:
+        at = value.reshape(begin.value.shape)
+        return rerun(between, depending, begin, at, end).reshape(batch, -1)
+
+    return step
 
 
 def _point(begin: Node, *, doubled: bool) -> Tensor:
@@ -367,16 +370,16 @@ def jacobian_between(
     Raises:
         UntraceableError: its operations cannot be run again.
     """
-
-    def step(value: Tensor) -> Tensor:
-        result = rerun(between, depending, begin, value.reshape(begin.value.shape), end)
-        return result.reshape(batch, -1).sum(0)
-
-    at = _point(begin, doubled=doubled)
+    step, at = (
+        _replayed(between, depending, begin, end, batch),
+        _point(begin, doubled=doubled),
+    )
     many = at[0].numel() > FEW
     for vectorize in (many, False):  # vmap does not go through custom backwards
         try:
-            rows = torch.autograd.functional.jacobian(step, at, vectorize=vectorize)
+            rows = torch.autograd.functional.jacobian(
+                lambda value: step(value).sum(0), at, vectorize=vectorize
+            )
         except Exception:  # the user's own operations may raise anything
             continue
         by_sample: Tensor = rows.reshape(len(rows), batch, -1).transpose(0, 1)

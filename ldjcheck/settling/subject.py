@@ -312,10 +312,8 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
         shape = untried.pop(0)
         if runs(bench, shape, choose_batch(options.batch, shape)):
             found.append(shape)
-        if len(found) == MEASURED:
-            untried.sort(
-                key=prod
-            )  # the last is for what is wrong, and any will do there
+        if len(found) == MEASURED:  # the last is for what is wrong: any will do there
+            untried.sort(key=prod)
     return tuple(found)
 
 

@@ -161,14 +161,14 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
 
     layer, rank = subject.bench.layer.obj, len(subject.bench.shape)
     products = products_held(layer)
-    shapes = (subject.bench.shape, *_others(subject))
+    counts = [number for number in numbers if not is_of_others(number.name)]
+    shapes = (subject.bench.shape, *_others(subject)) if counts else ()
     if len(shapes) < _SIZES:
         return
     open_axes = [len({*sizes}) > 1 for sizes in zip(*shapes, strict=True)]
     fixed = {
         size for size, is_open in zip(shapes[0], open_axes, strict=True) if not is_open
     }
-    counts = [number for number in numbers if not is_of_others(number.name)]
     for number, start in itertools.product(counts, range(min(2, rank))):
         alone = number.value not in fixed and all(open_axes[start:])
         alone = alone and is_named_size(number.name)
