@@ -18,7 +18,7 @@ def multiplications(
     name: str, args: tuple[Any, ...], named: Mapping[str, Any], result: Any
 ) -> int:
     """Return the multiplications of an operation; 0 of what takes few."""
-    per_entry = _PER_ENTRY.get(name)
+    per_entry = MULTIPLYING.get(name)
     if per_entry is None or not isinstance(result, Tensor):
         return 0
     operands = [
@@ -47,7 +47,7 @@ def _added(operands: list[Tensor], result: Tensor) -> int:
     return result.numel() * operands[1].shape[-1]
 
 
-_PER_ENTRY: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
+MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
     **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d"), _of_weight),
     **dict.fromkeys(
         ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed

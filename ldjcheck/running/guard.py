@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.running.effort import multiplications
+from ldjcheck.running.effort import MULTIPLYING, multiplications
 from ldjcheck.running.precision import (
     HALVES,
     INTEGER_DTYPES,
@@ -149,7 +149,8 @@ class Guard(TorchFunctionMode):
         name = getattr(func, "__name__", "")
         if self._watch is None:
             result = self._run(func, name, args, named)
-            self._multiplications += multiplications(name, args, named, result)
+            if name in MULTIPLYING:
+                self._multiplications += multiplications(name, args, named, result)
             return result
         asked = asked_for(name, args, named) if self._promote else None
         if asked is not None and lowers(name, args):

@@ -79,8 +79,8 @@ def is_low(values: Iterable[Any]) -> bool:
         kind = type(value)
         if kind in _NUMBERS:
             continue
-        if isinstance(value, Tensor):
-            if value.dtype in LOW_PRECISION:
+        if kind is Tensor or isinstance(value, Tensor):
+            if value.dtype is not torch.float64 and value.dtype in LOW_PRECISION:
                 return True
         elif kind in _NAMES_A_TYPE:
             if is_type_of(value, LOW_PRECISION):

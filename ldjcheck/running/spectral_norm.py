@@ -29,7 +29,8 @@ def keep_up(layer: Any) -> None:
     A parametrization that holds buffers is asked for its weight as in training, and the
     older form, a hook before each call, is run as it runs there.
     """
-    normalised = list(_normalised(layer))
+    modules = [item for item in reachable(layer) if isinstance(item, nn.Module)]
+    normalised = list(_normalised(modules))
     with torch.no_grad():
         for owner, name, kept in normalised:
             modes = [(part, part.training) for part in kept]
@@ -39,17 +40,19 @@ def keep_up(layer: Any) -> None:
                 getattr(owner, name)
             for part, mode in modes:
                 part.training = mode
-        for module in (m for m in reachable(layer) if isinstance(m, nn.Module)):
+        for module in modules:
             for hook in module._forward_pre_hooks.values():
                 if isinstance(hook, SpectralNorm):
                     for _ in range(_STEPS):
                         hook.compute_weight(module, do_power_iteration=True)
 
 
-def _normalised(layer: Any) -> Iterator[tuple[nn.Module, str, list[nn.Module]]]:
+def _normalised(
+    modules: list[nn.Module],
+) -> Iterator[tuple[nn.Module, str, list[nn.Module]]]:
     """Yield modules, names of their weights, and the parts of what these are made by."""
-    for module in reachable(layer):
-        if isinstance(module, nn.Module) and parametrize.is_parametrized(module):
+    for module in modules:
+        if parametrize.is_parametrized(module):
             # its type says so, and a check for None would need the attribute's own type
             for name, chain in module.parametrizations.items():  # type: ignore[union-attr, operator]
                 if any(True for _ in chain.buffers()):

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+import itertools
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 def is_flow(layer: Any) -> bool:
@@ -20,8 +24,7 @@ def is_flow(layer: Any) -> bool:
         found = recognise_conventions(item) if callable(item) else ()
         return any(calls.accumulates or calls.inverse is not None for calls in found)
 
-    return any(
-        sum(map(is_layer, item)) > 1
-        for item in reachable(layer)
-        if isinstance(item, lists)
-    )
+    def has_two(items: Iterable[Any]) -> bool:
+        return len([*itertools.islice(filter(is_layer, items), 2)]) == 2
+
+    return any(has_two(item) for item in reachable(layer) if isinstance(item, lists))
