@@ -129,8 +129,8 @@ def check_layer(
             course.reaches(SETTLING)
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
-            result = _checked(subject, options, also, course)
-            result = _called_otherwise(subject, options, result, course)
+            result = _checked(subject, also, course)
+            result = _called_otherwise(subject, result, course)
             otherwise = meant_otherwise(subject.layer, result)
             if otherwise is not None:
                 raise otherwise
@@ -166,7 +166,7 @@ def measure_layer(layer: Layer, options: Options) -> Measurement:
 
     with undisturbed(), unharmed(layer.obj):
         subject = settle_layer(layer, options)
-        return measured(subject, options)
+        return measured(subject)
 
 
 def returned_shapes(
@@ -254,36 +254,34 @@ def _smaller(subject: Subject) -> Shape | None:
     return least if prod(least) < prod(subject.bench.shape) else None
 
 
-def _checked(
-    subject: Subject, options: Options, also: tuple[Probe, ...], course: _Course
-) -> Result:
+def _checked(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
     """Return what a layer that is settled comes to: measured, judged, explained, mended."""
     course.reaches(MEASURING)
-    subject, options = moved_while_smooth(subject, options)
-    for look in first_looks(subject, options):
+    subject = moved_while_smooth(subject)
+    for look in first_looks(subject):
         if course.tell is not None:
-            _tell(course, look, (), _findings(look, (), None), options)
+            _tell(course, look, (), _findings(look, (), None))
     meant, smaller = None, None
-    at_once = shows_in_long_calls(subject, look, options)
+    at_once = shows_in_long_calls(subject, look)
     if at_once:  # all else that is asked of it can be asked where events are small
-        meant = _read(subject, look, options, course)
-        smaller = _made_smaller(meant, options, course)
+        meant = _read(subject, look, course)
+        smaller = _made_smaller(meant, course)
     if meant is None or not (meant.otherwise or smaller):
         (first,) = look.measurement.measured
-        comparison = compared(subject, options, first=first)
-        meant = _read(subject, comparison, options, course)
-        if not at_once and shows_in_long_calls(subject, meant.comparison, options):
-            smaller = _made_smaller(meant, options, course)
+        comparison = compared(subject, first=first)
+        meant = _read(subject, comparison, course)
+        if not at_once and shows_in_long_calls(subject, meant.comparison):
+            smaller = _made_smaller(meant, course)
     if meant.otherwise:
-        return _checked(meant.subject, options, also, course)
+        return _checked(meant.subject, also, course)
     subject, comparison = meant.subject, meant.comparison
     whole: Subject | None = None
     if smaller is not None:
         whole, also = subject, ()
-        subject = _until_the_end(smaller.subject, options)
+        subject = _until_the_end(smaller.subject)
         comparison = smaller.comparison
     comparison, splits = _by_splits(subject, comparison, course)
-    _tell(course, comparison, (), _findings(comparison, splits, None), options)
+    _tell(course, comparison, (), _findings(comparison, splits, None))
     subject = _on_the_cpu(subject)
     diagnoses = _explained(subject, comparison, also, course)
     if diagnoses is None:
@@ -292,7 +290,7 @@ def _checked(
     else:
         found = _findings(comparison, splits, diagnoses)
     diagnoses = diagnoses or ()
-    _tell(course, comparison, diagnoses, found, options)
+    _tell(course, comparison, diagnoses, found)
     if any(finding.severity == "error" for finding in found):
         found = course.during(
             MENDING,
@@ -300,7 +298,7 @@ def _checked(
             lambda at: _fixed(found, diagnoses, at, comparison, also, whole),
             found,
         )
-    result = _concluded(comparison, diagnoses, found, options)
+    result = _concluded(comparison, diagnoses, found)
     return course.during(
         PICTURES,
         subject,
@@ -318,47 +316,43 @@ class _Meant:
     otherwise: bool = False
 
 
-def _read(
-    subject: Subject, comparison: Comparison, options: Options, course: _Course
-) -> _Meant:
+def _read(subject: Subject, comparison: Comparison, course: _Course) -> _Meant:
     """Return a layer as it is meant, or as it was read first where time runs out."""
-    meant = course.during(
-        OWN_SIZE, subject, lambda at: _as_meant(at, comparison, options), None
-    )
+    meant = course.during(OWN_SIZE, subject, lambda at: _as_meant(at, comparison), None)
     if meant is not None:
         return meant
-    return _Meant(subject, at_this_shape_alone(comparison, options))
+    return _Meant(subject, at_this_shape_alone(comparison))
 
 
-def _made_smaller(meant: _Meant, options: Options, course: _Course) -> Smaller | None:
+def _made_smaller(meant: _Meant, course: _Course) -> Smaller | None:
     """Return a layer that is wrong where events are small, if it is so in the same way."""
     if meant.otherwise:
         return None
     return course.during(
         SMALLER,
         meant.subject,
-        lambda at: at_a_smaller_size(at, meant.comparison, options),
+        lambda at: at_a_smaller_size(at, meant.comparison),
         None,
     )
 
 
-def _as_meant(subject: Subject, comparison: Comparison, options: Options) -> _Meant:
+def _as_meant(subject: Subject, comparison: Comparison) -> _Meant:
     """Return a layer read as its source means it, at sizes that it is made for."""
-    spread = read_otherwise(subject, comparison, options)
+    spread = read_otherwise(subject, comparison)
     if spread is not None:
-        subject, comparison = spread, compared(spread, options)
+        subject, comparison = spread, compared(spread)
     for meant in _AS_MEANT:
-        other = meant(subject, comparison, options)
+        other = meant(subject, comparison)
         if other is not None:
-            return _Meant(_until_the_end(other, options), comparison, otherwise=True)
-    subject, comparison = at_the_given_shape(subject, comparison, options)
-    return _Meant(_until_the_end(subject, options), comparison)
+            return _Meant(_until_the_end(other), comparison, otherwise=True)
+    subject, comparison = at_the_given_shape(subject, comparison)
+    return _Meant(_until_the_end(subject), comparison)
 
 
-def _until_the_end(subject: Subject, options: Options) -> Subject:
+def _until_the_end(subject: Subject) -> Subject:
     """Return the subject with the time of the check, and not of the stage that found it."""
     bench = subject.bench
-    options = replace(bench.options, timeout=options.timeout)
+    options = replace(bench.options, timeout=subject.asked.timeout)
     return replace(subject, bench=replace(bench, options=options))
 
 
@@ -410,17 +404,15 @@ def _explained(
     )
 
 
-def _called_otherwise(
-    subject: Subject, options: Options, result: Result, course: _Course
-) -> Result:
+def _called_otherwise(subject: Subject, result: Result, course: _Course) -> Result:
     """Return the result, or what another way of calling the layer brings to light."""
-    options = options.during(OTHERWISE, wrong=False)
+    subject = replace(subject, asked=subject.asked.during(OTHERWISE, wrong=False))
     for variant in VARIANTS:
         if not variant.concerns(result):
             continue
         course.reaches(OTHERWISE)
         try:
-            result = _by_variant(variant, subject, options, result, course)
+            result = _by_variant(variant, subject, result, course)
         except TimeIsUpError:
             course.not_done.append(f"{OTHERWISE.what}: {variant.name}")
     not_done = dict.fromkeys((*result.not_done, *course.not_done))
@@ -428,13 +420,9 @@ def _called_otherwise(
 
 
 def _by_variant(
-    variant: Variant,
-    subject: Subject,
-    options: Options,
-    result: Result,
-    course: _Course,
+    variant: Variant, subject: Subject, result: Result, course: _Course
 ) -> Result:
-    proposal = variant.proposed(subject, options, result)
+    proposal = variant.proposed(subject, result)
     if proposal.options is None or variant.adopted is None:
         return proposal.result
     try:
@@ -451,11 +439,12 @@ def _once_more(
 ) -> Result:
     """Return what the layer comes to, called as was proposed."""
     if proposal.values_first is not None:
-        values = compared(proposal.values_first, options, values_alone=True)
-        found = _concluded(values, (), _findings(values, (), None), options)
+        first = replace(proposal.values_first, asked=options)
+        values = compared(first, values_alone=True)
+        found = _concluded(values, (), _findings(values, (), None))
         if found.status == "pass":
             return found
-    return _checked(settle_layer(layer, options), options, (), course)
+    return _checked(settle_layer(layer, options), (), course)
 
 
 def _findings(
@@ -478,22 +467,20 @@ def _tell(
     comparison: Comparison,
     diagnoses: tuple[Diagnosis, ...],
     findings: tuple[Finding, ...],
-    options: Options,
 ) -> None:
     """Tell whoever waits what is known so far."""
     if course.tell is not None:
-        course.tell(_concluded(comparison, diagnoses, findings, options))
+        course.tell(_concluded(comparison, diagnoses, findings))
 
 
 def _concluded(
     comparison: Comparison,
     diagnoses: tuple[Diagnosis, ...],
     findings: tuple[Finding, ...],
-    options: Options,
 ) -> Result:
     """Return what all that was found comes to."""
     measurement = comparison.measurement
-    layer = measurement.layer
+    layer, options = measurement.layer, measurement.options
     comparison = forgiven(comparison, findings)
     _, hidden = silenced(findings, options)
     unneeded = (unused(suppression) for suppression in stale(hidden, options))
@@ -554,7 +541,8 @@ def _fixed(
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
-    plan, more = subject.probes(fresh), subject.further_probes(fresh)
+    anew = replace(subject, asked=fresh)
+    plan, more = anew.probes(), anew.further_probes()
     seen = {probe.shape for probe in plan} - {bench.shape}
     # How far parameters are moved is varied to tell mistakes apart, not to find them.
     usual = (c for c in more if c.scale == options.params_scale and not c.nudged)
@@ -567,7 +555,9 @@ def _fixed(
     values = *plan[1:], *further, *beyond, *also
     plans = Plans(closely=plan[:1], by_value=values)
     if whole is not None:
-        at_size = Whole(bench=whole.bench, probes=whole.probes(fresh)[:1])
+        at_size = Whole(
+            bench=whole.bench, probes=replace(whole, asked=fresh).probes()[:1]
+        )
         plans = replace(plans, whole=at_size)
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     if bench.calls.departures:

@@ -62,7 +62,7 @@ def _derived(mapped: MapSubject, options: Options) -> Result:
     # Where digits are lost on the way is nothing to derive from.
     bench = replace(subject.bench, losses=False, behaviour=False)
     plain = replace(subject, bench=bench)
-    comparison = compared(plain, options, values_alone=True)
+    comparison = compared(plain, values_alone=True)
     ways = _ways(mapped, comparison)
     changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))
     derived = _judged(mapped, options, comparison, ways, changes)
@@ -146,7 +146,7 @@ def _run(
     fresh = replace(options, seed=options.seed + _FRESH)
     subject = mapped.subject
     bench = replace(subject.bench, calls=mapped.promised)
-    plan = subject.probes(fresh)
+    plan = replace(subject, asked=fresh).probes()
     plans = Plans(closely=plan[:1], by_value=plan[1:])
     before = replace(
         comparison,

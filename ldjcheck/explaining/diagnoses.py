@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import compared
@@ -50,7 +51,7 @@ def diagnoses_of(
         first = measurement.measured[:1]
         traced = record_directions(bench, right, first)
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
-    more = subject.further_probes(measurement.options)
+    more = replace(subject, asked=measurement.options).further_probes()
     traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
     return *guessed, *(
         _diagnosed(traces, subject, more[0]) for traces in traced if traces
@@ -83,6 +84,6 @@ def diagnosed_alone(
 ) -> Diagnosis | None:
     """Return what is wrong with a sublayer by itself, or None where nothing is."""
     subject = settle_layer(layer, options)
-    comparison = compared(subject, options, values_alone=True)
+    comparison = compared(subject, values_alone=True)
     diagnoses = diagnoses_of(subject, comparison)
     return next((d for d in diagnoses if d.direction == direction), None)

@@ -38,19 +38,17 @@ _FEW = 2  # of what there may be any number of
 _MOST = 12  # of a source's layers that are asked; each is a check of values
 
 
-def customary(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Subject | None:
+def customary(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject with the form that its source has agreed on; None if it has not.
 
     The values must be right already. A caller in the source that gets a wrong total of
     them, and a neighbour that returns another form, speak against it.
     """
-    form = _common_form(comparison)
-    if form is None or options.adapter is not None or options.convention != "auto":
+    form, asked = _common_form(comparison), subject.asked
+    if form is None or asked.adapter is not None or asked.convention != "auto":
         return None
     # as anybody would check them, within the time that this check has
-    plain = Options(seed=options.seed, timeout=subject.bench.options.timeout)
+    plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
     size = next(iter(subject.bench.shape), 1)
     why = _agreed(subject.layer.obj, size, form, plain)
     return None if why is None else _as_agreed(subject, form, why)
@@ -154,7 +152,7 @@ def _came_to(
         if subject.layer.obj is not layer:
             return None
         with contextlib.nullcontext() if held is None else heard_by(hears):
-            comparison = compared(subject, options, values_alone=True)
+            comparison = compared(subject, values_alone=True)
     except CannotCheckError:
         return None
     verdict, calls = comparison.forward, was_run

@@ -13,19 +13,17 @@ from ldjcheck.calling.domains import describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Options, Side
+    from ldjcheck.records import Comparison, Side
     from ldjcheck.settling.subject import Subject
 
 
-def between_its_ends(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Subject | None:
+def between_its_ends(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject fed with what lies between the ends that its map keeps, if any."""
     from ldjcheck.settling.domains import keeps_ends
 
     bench = subject.bench
     way = bench.calls.forward
-    if options.domain is not None or way is None or way.domain is not None:
+    if subject.asked.domain is not None or way is None or way.domain is not None:
         return None
     wrong = any(v.mismatched for v in comparison.verdicts)
     if not wrong and not any(

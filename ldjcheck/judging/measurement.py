@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, Evidence, Measurement, Options
+from ldjcheck.records import Comparison, Evidence, Measurement
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,22 +17,22 @@ if TYPE_CHECKING:
     from ldjcheck.settling.subject import Subject
 
 
-def first_look(subject: Subject, options: Options) -> Comparison:
+def first_look(subject: Subject) -> Comparison:
     """Return how the values agree at the first configuration, and nothing more."""
-    *_, look = first_looks(subject, options)
+    *_, look = first_looks(subject)
     return look
 
 
-def first_looks(subject: Subject, options: Options) -> Iterator[Comparison]:
+def first_looks(subject: Subject) -> Iterator[Comparison]:
     """Yield how the values of the way there agree, then those of both ways."""
     from ldjcheck.oracle.oracles.both_directions import measured_in_turn
 
-    probe, *others = subject.probes(options)
+    probe, *others = subject.probes()
     for sides in measured_in_turn(subject.bench, probe):
         measurement = Measurement(
             layer=subject.layer,
             calls=subject.bench.calls,
-            options=options,
+            options=subject.asked,
             evidence=Evidence(probes=(probe,), sides=(sides,)),
             has_parameters=subject.has_parameters,
             inferred=subject.inferred,
@@ -48,7 +48,6 @@ def first_looks(subject: Subject, options: Options) -> Iterator[Comparison]:
 
 def measured(
     subject: Subject,
-    options: Options,
     *,
     values_alone: bool = False,
     first: Sides | None = None,
@@ -60,13 +59,13 @@ def measured(
     from ldjcheck.experiments.order import OF_CALLS, OF_KNOWN_LAYERS, examined
 
     experiments = OF_KNOWN_LAYERS if values_alone else OF_CALLS
-    found = examined(subject.bench, subject.probes(options), experiments, first)
+    found = examined(subject.bench, subject.probes(), experiments, first)
     sides = found.evidence.measured
     measurement = Measurement(
         layer=subject.layer,
         calls=subject.bench.calls,
         # what is measured later is moved no further than the layer bears
-        options=replace(options, params_scale=sides[0].probe.scale),
+        options=replace(subject.asked, params_scale=sides[0].probe.scale),
         evidence=found.evidence,
         unasked=subject.unasked,
         fed=subject.bench.options.context,
@@ -83,24 +82,24 @@ def measured(
 
 def compared(
     subject: Subject,
-    options: Options,
     *,
     values_alone: bool = False,
     first: Sides | None = None,
 ) -> Comparison:
     """Return how what a layer says agrees with what is true of it."""
-    found = measured(subject, options, values_alone=values_alone, first=first)
+    found = measured(subject, values_alone=values_alone, first=first)
     return compare(found)
 
 
-def moved_while_smooth(subject: Subject, options: Options) -> tuple[Subject, Options]:
+def moved_while_smooth(subject: Subject) -> Subject:
     """Return the same, parameters moved no further than the map stays finite and smooth."""
     from ldjcheck.experiments.perturbation import smooth_scale
 
-    scale = smooth_scale(subject.bench, subject.probes(options)[0])
+    scale = smooth_scale(subject.bench, subject.probes()[0])
     if scale is None:
-        return subject, options
-    why = f"moved by {options.params_scale:g}, it is too steep for numbers"
+        return subject
+    why = f"moved by {subject.asked.params_scale:g}, it is too steep for numbers"
     moved = f"moved by {scale:.2g}: {why}"
     inferred = {**subject.inferred, "parameters": moved}
-    return replace(subject, inferred=inferred), replace(options, params_scale=scale)
+    asked = replace(subject.asked, params_scale=scale)
+    return replace(subject, asked=asked, inferred=inferred)

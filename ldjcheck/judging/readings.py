@@ -20,7 +20,6 @@ if TYPE_CHECKING:
         Calls,
         Comparison,
         Direction,
-        Options,
         Side,
         Verdict,
     )
@@ -29,9 +28,7 @@ if TYPE_CHECKING:
 _NEAR = 1e-6  # relative: two entries of one diagonal, far from what a mistake costs
 
 
-def read_otherwise(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Subject | None:
+def read_otherwise(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject with an ldj that is spread over all entries; None if it is not.
 
     It is where it disagrees as it stands, and is the diagonal of the Jacobian, entry by
@@ -42,7 +39,7 @@ def read_otherwise(
         return None
     calls = _spread(subject.bench.calls, wanted)
     there = replace(subject, bench=replace(subject.bench, calls=calls))
-    again = compared(there, options, values_alone=True)
+    again = compared(there, values_alone=True)
     agreed = [
         verdict.direction
         for verdict in again.verdicts

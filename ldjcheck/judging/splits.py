@@ -92,7 +92,7 @@ def _alone(
     )
     try:
         layer = Layer(target=name, name=name, obj=owner)
-        return compared(settle_layer(layer, options), options)
+        return compared(settle_layer(layer, options))
     except CannotCheckError:
         return None
 

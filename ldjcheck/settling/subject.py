@@ -50,6 +50,7 @@ class Subject:
     """What is checked: a layer, how it is called, and at which sizes."""
 
     bench: Bench
+    asked: Options  # what is to be checked, and how: the bench's are those of a stage
     others: tuple[Shape, ...]  # further shapes that it takes
     has_parameters: bool
     why_shape: str
@@ -62,25 +63,25 @@ class Subject:
         """What is checked; it may have been inside of what was given."""
         return self.bench.layer
 
-    def probes(self, options: Options) -> tuple[Probe, ...]:
+    def probes(self) -> tuple[Probe, ...]:
         """Return where it is measured, the probe that the report shows first."""
         bench = self.bench
         return plan_probes(
             bench.shape,
             self.others,
             bench.domain,
-            options,
+            self.asked,
             has_parameters=self.has_parameters,
         )
 
-    def further_probes(self, options: Options) -> tuple[Probe, ...]:
+    def further_probes(self) -> tuple[Probe, ...]:
         """Return where one mistake can be told from another."""
         bench = self.bench
         return plan_investigation(
             bench.shape,
             self.others,
             bench.domain,
-            options,
+            self.asked,
             has_parameters=self.has_parameters,
         )
 
@@ -106,7 +107,7 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
                 "In a file, name a function that makes it, calls it and returns it.",
             ),
         )
-    layer = _unwrapped(typed)
+    layer, asked = _unwrapped(typed), options
     if options.inputs is not None:
         options = with_sizes_of(layer, options.inputs, options)
     try:
@@ -120,7 +121,7 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
         inside = type(subject.layer.obj).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
         subject.inferred["unwrapped"] = said
-    return subject
+    return replace(subject, asked=asked)
 
 
 def called_otherwise(subject: Subject, settled: Settled) -> Subject:
@@ -283,6 +284,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         inferred["dtype"] = f"float32: in float64 it raises {settled.float32_only}"
     return Subject(
         bench=bench,
+        asked=options,
         others=others,
         has_parameters=bool(learnable(copy.layer)),
         why_shape=settled.why_shape,

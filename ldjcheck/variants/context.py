@@ -13,7 +13,7 @@ from ldjcheck.settling.subject import called_otherwise
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value, passes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 
@@ -23,10 +23,10 @@ def _concerns(result: Result) -> bool:
     return passes(result) or codes == ["LDJ401"]
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+def _proposed(subject: Subject, result: Result) -> Proposal:
     from ldjcheck.settling.settle import is_the_same_map
 
-    settled = with_optional_context(subject.bench, options, subject.why_shape)
+    settled = with_optional_context(subject.bench, subject.asked, subject.why_shape)
     if settled is None:
         return Proposal(result=result)
     fed = settled.bench.options

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.variants.variant import Proposal, Variant
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 _SAID = "a column, or entries per dim; its density adds them up, and is what is checked"
@@ -20,14 +20,14 @@ def _is_left_unsummed(result: Result) -> bool:
     return wrong in ({"LDJ202"}, {"LDJ201"})
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+def _proposed(subject: Subject, result: Result) -> Proposal:
     from ldjcheck.conventions import densities
 
-    asked = (options.kind, options.convention) == ("auto", "auto")
+    asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
     names = [name for name, *_ in densities(subject.layer.obj)]
-    if not (asked and names) or options.adapter is not None:
+    if not (asked and names) or subject.asked.adapter is not None:
         return Proposal(result=result)
-    model = replace(options, kind="model")
+    model = replace(subject.asked, kind="model")
     return Proposal(result=result, options=model)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 _WRONG = (
@@ -26,10 +26,10 @@ def _concerns(result: Result) -> bool:
     return result.status == "unproven" and met
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
-    if options.mode != "train":
+def _proposed(subject: Subject, result: Result) -> Proposal:
+    if subject.asked.mode != "train":
         return Proposal(result=result)
-    return Proposal(result=result, options=replace(options, mode="eval"))
+    return Proposal(result=result, options=replace(subject.asked, mode="eval"))
 
 
 def _adopted(proposal: Proposal, again: Result) -> Result:

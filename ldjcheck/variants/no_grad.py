@@ -10,11 +10,11 @@ from ldjcheck.variants.finding import with_finding
 from ldjcheck.variants.variant import Proposal, Variant, passes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+def _proposed(subject: Subject, result: Result) -> Proposal:
     """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
     from ldjcheck.settling.settle import otherwise
 
@@ -22,7 +22,7 @@ def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
     if told is None:
         return Proposal(result=result)
     found = without_gradients(*told, math.prod(subject.bench.shape))
-    return Proposal(result=with_finding(result, options, found))
+    return Proposal(result=with_finding(result, subject.asked, found))
 
 
 VARIANT = Variant(name="no-grad", concerns=passes, proposed=_proposed)

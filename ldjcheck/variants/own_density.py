@@ -9,7 +9,7 @@ from ldjcheck.mistakes import dims_changed
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 _SAID = "right by itself; its density is not, and that is what is shown"
@@ -29,11 +29,11 @@ def _drops_dims(result: Result) -> bool:
     return result.status == "unproven" and dims_changed.RULE.code in codes
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
-    asked = (options.kind, options.convention) == ("auto", "auto")
-    if not asked or options.adapter is not None:
+def _proposed(subject: Subject, result: Result) -> Proposal:
+    asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
+    if not asked or subject.asked.adapter is not None:
         return Proposal(result=result)
-    return Proposal(result=result, options=replace(options, kind="model"))
+    return Proposal(result=result, options=replace(subject.asked, kind="model"))
 
 
 def _adopted(proposal: Proposal, again: Result) -> Result:

@@ -15,28 +15,28 @@ from ldjcheck.variants.finding import with_finding
 from ldjcheck.variants.variant import Proposal, Variant, passes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 _PADDED = 2  # probes that must tell the same
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+def _proposed(subject: Subject, result: Result) -> Proposal:
     """Return what is wrong where a mask leaves out the end of a sample."""
     from ldjcheck.experiments.padding import padding_told
 
-    masked = _masked(subject, options)
+    masked = _masked(subject)
     if masked is None:
         return Proposal(result=result)
-    probes = masked.probes(options)
+    probes = masked.probes()
     longest = sorted(probes, key=lambda probe: -math.prod(probe.shape))
     told = padding_told(masked.bench, tuple(longest[:_PADDED]))
     if told is None:
         return Proposal(result=result)
-    return Proposal(result=with_finding(result, options, with_padding(told)))
+    return Proposal(result=with_finding(result, subject.asked, with_padding(told)))
 
 
-def _masked(subject: Subject, options: Options) -> Subject | None:
+def _masked(subject: Subject) -> Subject | None:
     """Return the subject with a mask, which may be one that can be left out; or None."""
     from ldjcheck.settling.settle import runs
 
@@ -48,15 +48,15 @@ def _masked(subject: Subject, options: Options) -> Subject | None:
         return subject if any("mask" in each.name for each in fed) else None
     calls = bench.calls
     masks = {name for name in calls.extra_names if "mask" in name}
-    if not masks or options.context:
+    if not masks or subject.asked.context:
         return None
     at = ((bench.shape, subject.why_shape),)
-    known = {name for name, _ in options.kwarg}
+    known = {name for name, _ in subject.asked.kwarg}
     for guess in guess_contexts(subject.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
             with contextlib.suppress(CannotCheckError):
                 masked = settle_layer(
-                    subject.layer, replace(options, context=guess.fed)
+                    subject.layer, replace(subject.asked, context=guess.fed)
                 )
                 if runs(masked.bench, bench.shape, bench.batch):
                     return masked

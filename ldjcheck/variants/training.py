@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value, passes
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Result
     from ldjcheck.settling.subject import Subject
 
 _SAID = "train: right in evaluation, wrong in training"
 
 
-def _proposed(subject: Subject, options: Options, result: Result) -> Proposal:
+def _proposed(subject: Subject, result: Result) -> Proposal:
     """Return the layer in training, where the map is the same there and the ldj is not."""
     from ldjcheck.settling.settle import otherwise
 
-    if options.mode == "train" or otherwise(subject.bench, "training") is None:
+    if subject.asked.mode == "train" or otherwise(subject.bench, "training") is None:
         return Proposal(result=result)
-    training = replace(options, mode="train")
+    training = replace(subject.asked, mode="train")
     return Proposal(result=result, options=training)
 
 

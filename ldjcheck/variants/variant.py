@@ -34,7 +34,7 @@ class Variant:
 
     name: str
     concerns: Callable[[Result], bool]
-    proposed: Callable[[Subject, Options, Result], Proposal]
+    proposed: Callable[[Subject, Result], Proposal]
     adopted: Callable[[Proposal, Result], Result] | None = None  # which of both is told
     may_fail: bool = False  # nothing is said of what cannot be called so
 

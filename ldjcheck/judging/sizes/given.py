@@ -21,12 +21,12 @@ from ldjcheck.settling.design import choose_batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Options, Shape, Side
+    from ldjcheck.records import Comparison, Shape, Side
     from ldjcheck.settling.subject import Subject
 
 
 def at_the_given_shape(
-    subject: Subject, comparison: Comparison, options: Options
+    subject: Subject, comparison: Comparison
 ) -> tuple[Subject, Comparison]:
     """Return the subject and what it comes to, other sizes left out where they mislead.
 
@@ -34,8 +34,8 @@ def at_the_given_shape(
     for no other reason: with the same parameters, and inputs of the same kind, it is right
     at the shape that was given.
     """
-    same = subject, comparison
-    if not options.shape:
+    same, asked = (subject, comparison), subject.asked
+    if not asked.shape:
         return same
     bench, measurement = subject.bench, comparison.measurement
     elsewhere = [m for m in measurement.measured if m.probe.shape != bench.shape]
@@ -45,7 +45,7 @@ def at_the_given_shape(
     here = [m for m in measurement.measured if m.probe.shape == bench.shape]
     if any(_is_wrong(side) for m in here for side in m.both):
         return same
-    batch = choose_batch(options.batch, bench.shape)
+    batch = choose_batch(asked.batch, bench.shape)
     values = replace(bench, behaviour=False)
     wrong = (m.probe for m in elsewhere if any(map(_is_wrong, m.both)))
     here += [
@@ -59,12 +59,14 @@ def at_the_given_shape(
     return replace(subject, others=()), again
 
 
-def at_this_shape_alone(comparison: Comparison, options: Options) -> Comparison:
+def at_this_shape_alone(comparison: Comparison) -> Comparison:
     """Return what is known at the shape that the user gives, where time allows no more."""
     measurement = comparison.measurement
     first, *_ = measurement.measured
     here = [m for m in measurement.measured if m.probe.shape == first.probe.shape]
-    if not options.shape or any(_is_wrong(side) for m in here for side in m.both):
+    if not measurement.options.shape or any(
+        _is_wrong(side) for m in here for side in m.both
+    ):
         return comparison
     return compare(replace(measurement, evidence=measurement.evidence.at(here)))
 

@@ -23,7 +23,7 @@ from ldjcheck.settling.guesses.shapes import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ldjcheck.records import Comparison, Options, Shape
+    from ldjcheck.records import Comparison, Shape
     from ldjcheck.running.held_sizes import Axes, Counted
     from ldjcheck.settling.subject import Subject
 
@@ -48,9 +48,7 @@ class _Role:
     why: str | None = None  # these have more axes than the one that was looked at
 
 
-def at_its_own_size(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Subject | None:
+def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject of a copy that holds the sizes which it is run at; None if none is.
 
     A number is taken for the size of an axis only where the layer leaves that size open,
@@ -79,7 +77,7 @@ def at_its_own_size(
     for role in itertools.chain(
         _as_sides(subject, numbers),
         _as_counts(subject, numbers),
-        _as_further_axes(subject, numbers, options),
+        _as_further_axes(subject, numbers),
     ):
         if as_it_is and all(
             number.value == prod(bench.shape[start:stop])
@@ -93,13 +91,13 @@ def at_its_own_size(
         tried = sorted(role.shapes[:_SIZES], key=prod)
         right = set(wrong)
         for shape in tried:
-            right -= _mismatched(sized, shape, options) if right else set()
+            right -= _mismatched(sized, shape) if right else set()
         if right == wrong:
             return sized
         in_part = in_part or (sized if right else None)
     if in_part is not None or wrong_there is None:
         return in_part
-    if shows_in_long_calls(subject, comparison, options):
+    if shows_in_long_calls(subject, comparison):
         return None  # it is looked into where events are small, and holds sizes there
     return _held(subject, _widely(subject, wrong_there))
 
@@ -178,9 +176,7 @@ def _as_counts(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
             yield _Role(((number, (start, rank)),), shapes)
 
 
-def _as_further_axes(
-    subject: Subject, numbers: Sequence[Counted], options: Options
-) -> Iterator[_Role]:
+def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
     """Yield which numbers may be sizes of axes that a vector has not: frames, or places."""
     from ldjcheck.settling.settle import runs
 
@@ -191,7 +187,7 @@ def _as_further_axes(
         if number.value not in bench.shape
         and (is_named_size(number.name) or is_named_side(number.name))
     ]
-    if options.shape or len(bench.shape) != 1 or len(own) != len(numbers):
+    if subject.asked.shape or len(bench.shape) != 1 or len(own) != len(numbers):
         return
     (size,) = bench.shape
     shapes: tuple[Shape, ...]
@@ -279,9 +275,9 @@ def _word(shape: Shape, span: Axes) -> str:
     return _WHERE[len(shape)][start]
 
 
-def _mismatched(subject: Subject, shape: Shape, options: Options) -> set[str]:
+def _mismatched(subject: Subject, shape: Shape) -> set[str]:
     """Return which directions a first look at one shape shows to be wrong, or not at all."""
-    batch = choose_batch(options.batch, shape)
+    batch = choose_batch(subject.asked.batch, shape)
     bench = replace(subject.bench, shape=shape, batch=batch)
-    look = first_look(replace(subject, bench=bench), options)
+    look = first_look(replace(subject, bench=bench))
     return {v.direction for v in look.verdicts if v.mismatched or not v.usable}

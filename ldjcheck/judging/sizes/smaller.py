@@ -24,7 +24,7 @@ from ldjcheck.settling.subject import settle_layer
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Direction, Layer, Options, Shape
+    from ldjcheck.records import Comparison, Direction, Layer, Shape
     from ldjcheck.settling.subject import Subject
 
 _MULTIPLICATIONS = 1e9  # of all rows of a Jacobian
@@ -40,9 +40,7 @@ class Smaller:
     comparison: Comparison
 
 
-def shows_in_long_calls(
-    subject: Subject, comparison: Comparison, options: Options
-) -> bool:
+def shows_in_long_calls(subject: Subject, comparison: Comparison) -> bool:
     """Return whether a layer is wrong, and so long that dozens of Jacobians take minutes.
 
     Where its calls are short, the size that was asked about is as well looked into.
@@ -50,9 +48,9 @@ def shows_in_long_calls(
     bench = subject.bench
     if not _wrong(comparison) or prod(bench.shape) < LARGE:
         return False
-    if bench.calls.parts or options.inputs is not None:
+    if bench.calls.parts or subject.asked.inputs is not None:
         return False
-    runner, x, _ = bench.ready(subject.probes(options)[0])
+    runner, x, _ = bench.ready(subject.probes()[0])
     direction: Direction = "forward" if bench.calls.forward else "inverse"
     try:
         one = runner.run(direction, x, Frozen()).multiplications
@@ -61,15 +59,13 @@ def shows_in_long_calls(
     return prod(bench.shape) * one > _MULTIPLICATIONS
 
 
-def at_a_smaller_size(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Smaller | None:
+def at_a_smaller_size(subject: Subject, comparison: Comparison) -> Smaller | None:
     """Return a wrong layer of many dims at few, where both directions come out the same.
 
     None where it takes no other size, and cannot be made for one.
     """
     shape, wrong = subject.bench.shape, _wrong(comparison)
-    found = list(islice(_taken(subject, options), _SIZES))
+    found = list(islice(_taken(subject), _SIZES))
     for number, (there, made) in enumerate(found):
         alike = (at for at, _ in found[number + 1 :] if _is_alike(at, there))
         others = tuple(at.bench.shape for at in alike)
@@ -82,7 +78,7 @@ def at_a_smaller_size(
         }
         there = replace(there, others=others, inferred=inferred)
         try:
-            again = compared(there, options)
+            again = compared(there)
         except CannotCheckError:
             continue
         if _wrong(again) == wrong:
@@ -90,14 +86,12 @@ def at_a_smaller_size(
     return None
 
 
-def _taken(
-    subject: Subject, options: Options
-) -> Iterator[tuple[Subject, tuple[str, ...]]]:
+def _taken(subject: Subject) -> Iterator[tuple[Subject, tuple[str, ...]]]:
     """Yield the layer at fewer dims, the fewest first, and how it was made for them."""
     layer, whole = subject.layer, subject.bench.shape
     for shape in smaller_shapes(whole, _LEAST, LARGE - 1):
         for twin in (layer, cropped(layer, whole, shape)):
-            there = None if twin is None else _at(subject, twin, shape, options)
+            there = None if twin is None else _at(subject, twin, shape)
             if there is None:
                 continue
             made = ("its masks are cropped",) if twin is not layer else ()
@@ -136,21 +130,19 @@ def _counting_with(
     return replace(there, bench=bench), (f"it counts with its size ({names})",)
 
 
-def _at(
-    subject: Subject, layer: Layer, shape: Shape, options: Options
-) -> Subject | None:
+def _at(subject: Subject, layer: Layer, shape: Shape) -> Subject | None:
     """Return the subject of a layer at a shape, if that is taken.
 
     Where dims leave a flow is found anew: their shapes are others.
     """
     if subject.bench.calls.departures:
         convention = subject.bench.calls.convention
-        sized = replace(options, shape=((None, shape),), convention=convention)
+        sized = replace(subject.asked, shape=((None, shape),), convention=convention)
         try:
-            return settle_layer(layer, sized)
+            return replace(settle_layer(layer, sized), asked=subject.asked)
         except CannotCheckError:
             return None
-    batch = choose_batch(options.batch, shape)
+    batch = choose_batch(subject.asked.batch, shape)
     bench = replace(subject.bench, layer=layer, shape=shape, batch=batch)
     if layer is not subject.layer:
         bench = replace(bench, masters={}, idle={})

@@ -17,7 +17,7 @@ from ldjcheck.settling.design import choose_batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Options, Shape
+    from ldjcheck.records import Comparison, Shape
     from ldjcheck.running.bench import Bench
     from ldjcheck.settling.subject import Subject
 
@@ -25,35 +25,32 @@ _SIZES = range(2, 7)
 _PLACES = 8
 
 
-def where_nothing_is_spread(
-    subject: Subject, comparison: Comparison, options: Options
-) -> Subject | None:
+def where_nothing_is_spread(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject at events over whose parts no other is spread; None elsewhere.
 
     Only of a layer that is wrong where one is, and of a shape that nobody asked for.
     """
     from ldjcheck.settling.subject import settle_layer
 
-    bench = subject.bench
-    if options.shape or bench.options.context or bench.calls.parts:
+    bench, asked = subject.bench, subject.asked
+    if asked.shape or bench.options.context or bench.calls.parts:
         return None
     if not any(v.mismatched for v in comparison.verdicts) or _is_whole(bench):
         return None
     for shape in _near(bench.shape):
-        if not _is_whole(_at(bench, shape, options)):
+        if not _is_whole(_at(bench, shape)):
             continue
         with contextlib.suppress(CannotCheckError):
-            there = settle_layer(
-                subject.layer, replace(options, shape=((None, shape),))
-            )
+            there = settle_layer(subject.layer, replace(asked, shape=((None, shape),)))
             told = f"{shape}: at {bench.shape} one part is spread over another"
             return replace(
                 there,
+                asked=asked,
                 bench=replace(there.bench, options=bench.options),
                 others=tuple(
                     other
                     for other in there.others
-                    if _is_whole(_at(there.bench, other, options))
+                    if _is_whole(_at(there.bench, other))
                 ),
                 inferred={**there.inferred, "shape": told},
             )
@@ -70,8 +67,8 @@ def _near(shape: Shape) -> Iterator[Shape]:
         yield from ((_PLACES, size) for size in _SIZES)
 
 
-def _at(bench: Bench, shape: Shape, options: Options) -> Bench:
-    return replace(bench, shape=shape, batch=choose_batch(options.batch, shape))
+def _at(bench: Bench, shape: Shape) -> Bench:
+    return replace(bench, shape=shape, batch=choose_batch(bench.options.batch, shape))
 
 
 def _is_whole(bench: Bench) -> bool:
