@@ -64,7 +64,7 @@ def test_what_left_is_drawn_in_the_opposite_order() -> None:
     layer = Layer(obj=flow(splits=2), name="flow", target=target)
     options = Options(shape=((None, (1, 4, 4)),))
     subject = settle_layer(layer, options)
-    runner, x, _ = subject.bench.ready(subject.probes(options)[0])
+    runner, x, _ = subject.bench.ready(subject.probes()[0])
     y = runner.run("forward", x, Frozen()).y.detach()
     draws = given_back(runner, x, y)
     assert draws is not None
