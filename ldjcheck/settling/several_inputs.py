@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.signature import caller
 from ldjcheck.holdings import looked_up
 from ldjcheck.settling.guesses.shapes import ShapeGuess
+from ldjcheck.torch_ops import JOIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     Parts = tuple[tuple[str | None, Shape], ...]
 
+_HALVES = 2  # of what is joined nobody says how many there are
 _SIZES = 12  # that are tried for inputs of which nobody has said anything
 
 
@@ -50,9 +52,13 @@ def guessed_parts(
     for calls in candidates:
         if not calls.inputs and count:
             for guess in guesses[:_SIZES]:
-                unnamed = ((None, guess.shape),) * count
                 why = f"{count} tensors, flat; of each, {guess.shape}: {guess.why}"
-                yield (replace(calls, parts=unnamed),), _whole(unnamed, why)
+                yield _unnamed(calls, guess.shape, count, why)
+                channels, *rest = guess.shape or (1,)
+                if channels % count == 0:  # what the layer tells is of all in one
+                    each = channels // count, *rest
+                    why = f"{count} tensors, flat; of all, {guess.shape}: {guess.why}"
+                    yield _unnamed(calls, each, count, why)
         if not calls.inputs:
             continue
         for guess in guesses[:_SIZES]:
@@ -62,7 +68,10 @@ def guessed_parts(
 
 
 def taken_apart(layer: Any) -> int:
-    """Return into how many parts a call takes its input: two in `a, b = x`; 0 where none."""
+    """Return how many tensors a call takes as its one input; 0 where it is a tensor.
+
+    Two in `a, b = x`, and in `torch.cat(x, dim=1)`, which wants more than a tensor.
+    """
     function = looked_up(layer, "forward") or caller(layer)
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
@@ -73,13 +82,30 @@ def taken_apart(layer: Any) -> int:
         return 0
     names = [argument.arg for argument in called.args.args]
     own = names[1:] if names[:1] == ["self"] else names
-    for node in ast.walk(called):
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
-            parts = node.targets[0].elts
-            from_input = isinstance(node.value, ast.Name) and node.value.id in own[:1]
-            if from_input and all(isinstance(part, ast.Name) for part in parts):
-                return len(parts)
+    counts = (_parts_in(node, own[:1]) for node in ast.walk(called))
+    return next(filter(None, counts), 0)
+
+
+def _parts_in(node: ast.AST, own: list[str]) -> int:
+    """Return into how many parts a node takes the input apart, or how many it joins."""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Tuple):
+        parts = node.targets[0].elts
+        from_input = isinstance(node.value, ast.Name) and node.value.id in own
+        all_named = all(isinstance(part, ast.Name) for part in parts)
+        return len(parts) if from_input and all_named else 0
+    if isinstance(node, ast.Call) and node.args:
+        joined = node.args[0]
+        name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+        if name in JOIN and isinstance(joined, ast.Name):
+            return _HALVES if joined.id in own else 0
     return 0
+
+
+def _unnamed(
+    calls: Calls, each: Shape, count: int, why: str
+) -> tuple[tuple[Calls, ...], ShapeGuess]:
+    parts = ((None, each),) * count
+    return (replace(calls, parts=parts),), _whole(parts, why)
 
 
 def _whole(parts: Parts, why: str) -> ShapeGuess:

@@ -1,4 +1,4 @@
-"""Both halves of an event may come, and go, in one tuple: `a, b = x` tells of it."""
+"""Both halves of an event may come, and go, in one tuple: `a, b = x` tells of it, or `torch.cat(x)`."""
 
 from __future__ import annotations
 
@@ -52,13 +52,39 @@ class Swap(nn.Module):
         return (second, first), ldj
 
 
-@pytest.mark.parametrize("kind", [Coupling, Bend, Swap])
+class ScaledChannels(nn.Module):
+    """Halves of an image, joined and scaled by one number for each channel of both."""
+
+    def __init__(self, channels: int = 4) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, halves, ldj, reverse=False):
+        x = torch.cat(halves, dim=1)
+        by = -self.log_scale if reverse else self.log_scale
+        ldj = ldj + self.counted(x) * by.sum()
+        return (x * by.exp()).chunk(2, dim=1), ldj
+
+    def counted(self, x):
+        return x.size(2) * x.size(3)
+
+
+class ScaledChannelsOnce(ScaledChannels):
+    def counted(self, x):
+        return 1
+
+
+@pytest.mark.parametrize("kind", [Coupling, Bend, Swap, ScaledChannels])
 def test_what_takes_its_input_apart_is_given_a_tuple(kind):
     report = ldjcheck.check(kind())
     assert report.status == "pass", report
 
 
-def test_a_mistake_in_such_a_layer_is_found():
-    report = ldjcheck.check(CouplingTurned())
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(CouplingTurned, "sign-flipped"), (ScaledChannelsOnce, "missing-spatial-factor")],
+)
+def test_a_mistake_in_such_a_layer_is_found(kind, name):
+    report = ldjcheck.check(kind())
     assert report.status == "fail", report
-    assert report.findings[0].name == "sign-flipped"
+    assert report.findings[0].name == name
