@@ -18,6 +18,7 @@ from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.preimage import only_solves
+from ldjcheck.oracle.way_back.round_trip import anywhere, tells
 from ldjcheck.records.deadline import (
     CONFIGURATIONS,
     TimeIsUpError,
@@ -47,6 +48,7 @@ _FREE = (
 )
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
+_LOST = "rounding hides where the way back leads"
 _STEP = 1e-5  # as differences are taken
 _BENT = 1e-2  # of a slope: what kinks on the way may change
 _FLAT = 1e-9  # a map that hardly moves bends by rounding alone
@@ -197,7 +199,8 @@ def _nearer(
     found = both or (None if told else there)
     if found is None:
         return None
-    why = _why(first.inverse if told else first.forward)
+    lost = told and _is_lost(first)
+    why = _LOST if lost else _why(first.inverse if told else first.forward)
     return _scaled(probes, *found, why)
 
 
@@ -297,18 +300,27 @@ def is_wrong(measured: Sides) -> bool:
 
 
 def _proves_back(measured: Sides) -> bool:
-    """Return whether rounding leaves the ldj of the way back no room, if it reports one.
+    """Return whether rounding leaves the way back no room, nor its ldj, if it reports one.
 
     One that raises may do so at images that lie where the map has come to its end; and
     nothing is proved of one that nothing exact was asked of there.
     """
     inverse = measured.inverse
-    if inverse.said.raised:
+    if inverse.said.raised or _is_lost(measured):
         return False
     if inverse.said.ldj is None:
         return True
     unasked = inverse.exact.ldj is None and measured.forward.exact.ldj is not None
     return not unasked and _leaves_no_room(inverse)
+
+
+def _is_lost(measured: Sides) -> bool:
+    """Return whether rounding alone may lead the way back to another point, and it does."""
+    inverse, forward = measured.inverse, measured.forward
+    off = inverse.round_trip.off
+    if off is None or off <= anywhere(inverse, forward):
+        return False
+    return not tells(inverse, forward)
 
 
 def _proves(measured: Sides) -> bool:

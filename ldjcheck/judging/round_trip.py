@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from math import isinf
 from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, hides_mistakes
-from ldjcheck.records import Approximated, Check, CheckStatus, Side
+from ldjcheck.oracle.way_back.round_trip import anywhere, tells
+from ldjcheck.records import Approximated, Check, CheckStatus
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Measurement, Verdict
+    from ldjcheck.records import Measurement, Side, Verdict
 
 _RIGHT = "pass", "not-available"
-_ANYWHERE = 1e-2  # relative to x
 _CLEARLY = 4.0  # times what rounding may cost: it cost no more, if the model is coarse
 
 
@@ -31,7 +32,7 @@ def round_trip_check(
     ]
     if not ways or ways[0][0] is not measurement.measured[0].inverse:
         return Check(name="round-trip", direction=None, status="not-available")
-    telling = [pair for pair in ways if _tells(*pair)]
+    telling = [pair for pair in ways if tells(*pair)]
     first, there = max(telling or ways, key=lambda pair: _excess(pair[0]))
     worst, allowed = first.round_trip.off or 0.0, first.round_trip.allowed or 0.0
     solves = first.exact.method == "preimage"
@@ -39,11 +40,11 @@ def round_trip_check(
     proved = forward.check.status == "pass" and inverse.check.status in _RIGHT
     hides = _may_hide(inverse) and not _converges(measurement)
     status: CheckStatus = "fail"
-    if worst <= allowed and (telling or worst <= _anywhere(first, there)):
+    if worst <= allowed and (telling or worst <= anywhere(first, there)):
         status = "unproven" if first.round_trip.nears and hides else "pass"
     elif solves and worst <= SOLVER_RESIDUAL and proved and not hides:
         status, allowed = "pass", SOLVER_RESIDUAL
-    elif (not telling and worst <= _CLEARLY * allowed) or (
+    elif (not telling and (worst <= _CLEARLY * allowed or isinf(worst))) or (
         worst <= SOLVER_RESIDUAL and agrees
     ):
         status = "unproven"
@@ -73,24 +74,6 @@ def _converges(measurement: Measurement) -> bool:
     """Return whether the way back is right in the limit of finer steps, which were tried."""
     approximated = measurement.evidence.of(Approximated)
     return any(each.direction == "inverse" for each in approximated)
-
-
-def _tells(side: Side, there: Side) -> bool:
-    """Return whether the way back could miss by more than what rounding may cost.
-
-    Where the map squeezes almost to nothing, rounding alone leads anywhere. What noise
-    explains is known to the last bit, however few whole numbers there are.
-    """
-    trip = side.round_trip
-    if trip.noise is not None:
-        return True
-    return trip.allowed is not None and trip.allowed <= _anywhere(side, there)
-
-
-def _anywhere(side: Side, there: Side) -> float:
-    """Return the miss from which on a point is another one."""
-    x = there.x if there.answered else side.y
-    return _ANYWHERE * (1.0 + float(x.detach().abs().max()))
 
 
 def _excess(side: Side) -> float:

@@ -1,4 +1,4 @@
-"""Both halves of an event may come, and go, in one tuple: `a, b = x` tells of it, or `torch.cat(x)`."""
+"""Both halves of an event may come, and go, in one tuple: `a, b = x`, `torch.cat(x)`."""
 
 from __future__ import annotations
 

@@ -119,3 +119,49 @@ def test_a_deep_flow_of_many_dims_is_moved_no_further_than_it_stays_smooth() -> 
     assert report.result.inferred["parameters"] == (
         "moved by 0.1: moved by 0.3, it is too steep for numbers"
     )
+
+
+class NarrowCoupling(nn.Module):
+    """Scales by how near its network comes to zero: moved far, by almost nothing."""
+
+    def __init__(self, spread: float, width: float = 20.0, slip: float = 0.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(2, 4)
+        self.spread = nn.Parameter(torch.full((4,), spread))
+        self.at_start, self.width, self.slip = spread, width, slip
+
+    def _heads(self, kept: Tensor) -> tuple[Tensor, Tensor]:
+        shift, h = (self.at_start * self.net(kept) / self.spread).chunk(2, 1)
+        return shift, torch.sigmoid(2.0 - self.width * h.square())
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        changed, kept = x.chunk(2, 1)
+        shift, scale = self._heads(kept)
+        changed = scale * changed + shift
+        return torch.cat([changed, kept], 1), scale.log().sum(1)
+
+    def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        changed, kept = z.chunk(2, 1)
+        shift, scale = self._heads(kept)
+        changed = (changed - shift) / scale + self.slip
+        return torch.cat([changed, kept], 1), -scale.log().sum(1)
+
+
+def test_no_parameter_is_moved_to_where_rounding_leads_the_way_back_astray() -> None:
+    report = ldjcheck.check(NarrowCoupling(0.3))
+    assert report.status == "pass", report
+    assert "rounding hides where the way back leads" in said(report)
+
+
+def test_a_slip_of_such_a_way_back_is_found() -> None:
+    report = ldjcheck.check(NarrowCoupling(0.3, slip=1e-3))
+    assert report.status == "fail", report
+    assert report.findings[0].code == "LDJ301"
+
+
+def test_a_way_back_that_rounding_makes_infinite_everywhere_is_not_called_wrong() -> (
+    None
+):
+    report = ldjcheck.check(NarrowCoupling(0.1, width=100.0))
+    assert report.status == "unproven", report

@@ -91,6 +91,24 @@ def is_meant(asked: Question) -> bool:
     return is_minus(inverse, at)
 
 
+def tells(side: Side, there: Side) -> bool:
+    """Return whether the way back could miss by more than what rounding may cost.
+
+    Where the map squeezes almost to nothing, rounding alone leads anywhere. What noise
+    explains is known to the last bit, however few whole numbers there are.
+    """
+    trip = side.round_trip
+    if trip.noise is not None:
+        return True
+    return trip.allowed is not None and trip.allowed <= anywhere(side, there)
+
+
+def anywhere(side: Side, there: Side) -> float:
+    """Return the miss from which on a point is another one."""
+    x = there.x if there.answered else side.y
+    return _OTHERS * (1.0 + float(x.detach().abs().max()))
+
+
 def gap_between(a: Tensor, b: Tensor) -> float:
     """Return the largest difference of two tensors; infinite where one is not finite."""
     gap = (a.double() - b.double()).abs()
