@@ -49,6 +49,7 @@ def first_guess(layer: Any, event_dim: int | None = None) -> tuple[int, ...]:
         (holding(net=nn.Linear(9, 18)), (9,)),
         (holding(net=nn.Sequential(nn.Linear(9, 4), nn.Linear(4, 2))), (9,)),
         (holding(features=11), (11,)),
+        (holding(groups=[2, 3, 1], log_scale=torch.zeros(3)), (6,)),
         (holding(num_features=11, hidden=64), (11,)),
         (holding(_dim=6, bins=8), (6,)),
         (holding(event_shape=(2, 5)), (2, 5)),

@@ -201,6 +201,7 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
                 why = f"the mask {name!r} has this size"
                 yield from _like_mask(tensor, channels, why)
     yield from _named_sides(items, channels)
+    yield from _grouped(items)
     for item in items[:1]:
         for name, tensor in _named_tensors(item):
             if _is_per_channel(tensor):
@@ -251,6 +252,17 @@ def _indexed(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     indices = sorted(i for item in lists for i in item.tolist())
     if len(lists) > 1 and indices == list(range(len(indices))):
         yield from _of_size(len(indices), "its lists of indices divide so many")
+
+
+def _grouped(items: list[Any]) -> Iterator[tuple[Shape, str]]:
+    """Yield the size of what is divided into groups, of which a tensor has an entry each."""
+    for item in items:
+        lengths = {t.shape[0] for _, t in _named_tensors(item) if t.dim() == 1}
+        for name, value in by_name(item).items():
+            if not isinstance(value, (tuple, list)) or not all(map(_is_size, value)):
+                continue
+            if len(value) > 1 and len(value) in lengths and sum(value) != len(value):
+                yield (sum(value),), f"{name} = {list(value)} add up to this"
 
 
 def _is_indices(item: Any) -> bool:
