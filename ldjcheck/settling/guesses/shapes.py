@@ -256,7 +256,7 @@ def _indexed(items: list[Any]) -> Iterator[tuple[Shape, str]]:
 
 def _grouped(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     """Yield the size of what is divided into groups, of which a tensor has an entry each."""
-    own = (item for item in items if not type(item).__module__.startswith("torch."))
+    own = (item for item in items if not _is_network(item))
     for item in own:
         lengths = {t.shape[0] for _, t in _named_tensors(item) if t.dim() == 1}
         for name, value in by_name(item).items():
