@@ -229,6 +229,21 @@ class _Edit:
 
     # --- the old ones -------------------------------------------------------------------
 
+    @cached_property
+    def _assignments(self) -> list[ast.Assign | ast.AugAssign | ast.AnnAssign]:
+        """The assignments that this way runs: a branch of the other way is not its own."""
+        code = self._home.execution.code
+        runs = (e for e in self._call.executions.values() if e.code is code)
+        lines = {moment.line for each in runs for moment in each.moments}
+        return [
+            node
+            for node in ast.walk(self._home.function)
+            if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign))
+            and not lines.isdisjoint(
+                range(node.lineno, (node.end_lineno or node.lineno) + 1)
+            )
+        ]
+
     def _is_begun(self, removed: Sequence[ast.stmt]) -> bool:
         """Return whether the ldj's name is set, before the first line, by what stays."""
         if self._home.slot != "name":
@@ -236,7 +251,7 @@ class _Edit:
         first = min((line.statement.lineno for line in self._lines), default=10**9)
         renamed = [line.statement for line in self._lines if line.renamed is not None]
         renamed += self._paired
-        for node in ast.walk(self._home.function):
+        for node in self._assignments:
             if isinstance(node, ast.Assign) and node not in (*removed, *renamed):
                 names = [n for t in node.targets for n in _names(t)]
                 if self._home.name in names and node.lineno <= first:
@@ -249,7 +264,7 @@ class _Edit:
         names = self._ldj_names
         return [
             node
-            for node in ast.walk(self._home.function)
+            for node in self._assignments
             if isinstance(node, ast.Assign)
             and isinstance(node.targets[0], ast.Tuple)
             and isinstance(node.value, ast.Tuple)
@@ -289,9 +304,7 @@ class _Edit:
     def _only_for_ldj(self) -> list[ast.stmt]:
         """Return the statements that serve the ldj alone, and are not its start at zero."""
         found: list[ast.stmt] = []
-        for node in ast.walk(self._home.function):
-            if not isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)):
-                continue
+        for node in self._assignments:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if self._home.slot == "attribute" and self._is_attribute(targets):
                 found.append(node)

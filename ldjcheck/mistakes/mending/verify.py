@@ -168,7 +168,9 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
     was_wrong = before.mismatched or before.form is not None
     if was_wrong:
         return now.check.status == "pass"
-    return now.check.status in ("pass", "not-available", before.check.status)
+    if now.untracked and not before.untracked:
+        return False  # the edit has left one way without an ldj
+    return now.check.status in ("pass", before.check.status)
 
 
 def _largest(verdict: Verdict) -> float:

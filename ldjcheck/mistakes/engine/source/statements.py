@@ -333,16 +333,33 @@ def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None
     names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
     if not names:
         return last
-    name = names[0]
+    name, passed_by = names[0], _passed_by(function, ran)
     assignments = [
         node
         for node in ast.walk(function)
         if isinstance(node, (ast.Assign, ast.AugAssign))
+        and node not in passed_by
         and node.lineno < last.lineno
         and (isinstance(node, ast.Assign) or node.lineno in ran)
         and any(_assigns(target, name.id) for target in _assigned(node))
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
+
+
+def _passed_by(function: ast.FunctionDef, ran: set[int]) -> set[ast.AST]:
+    """Return what stands in branches that were not taken: their others have lines that ran."""
+    found: set[ast.AST] = set()
+    for node in ast.walk(function):
+        if not isinstance(node, ast.If):
+            continue
+        arms = [
+            [n for each in arm for n in ast.walk(each)]
+            for arm in (node.body, node.orelse)
+        ]
+        taken = [any(getattr(n, "lineno", None) in ran for n in arm) for arm in arms]
+        if taken.count(True) == 1:
+            found.update(arms[taken.index(False)])
+    return found
 
 
 def _assigned(node: ast.Assign | ast.AugAssign) -> list[ast.expr]:
