@@ -211,8 +211,9 @@ def keeps_ends(bench: Bench) -> Domain | None:
             y = runner.run("forward", at, Frozen()).y.detach()
             if y.shape != at.shape:
                 return None
-            off = (y - at).abs().flatten(1).amax(1)
-            near = off <= _AT_AN_END * (1 + at.flatten(1)[:, 0].abs())
+            rows = at.reshape(len(at), -1)  # of single numbers as well
+            off = (y.reshape(rows.shape) - rows).abs().amax(1)
+            near = off <= _AT_AN_END * (1 + rows[:, 0].abs())
             kept &= near.reshape(-1, 2).all(1)
             if not kept.any():
                 return None

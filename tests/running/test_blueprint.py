@@ -15,6 +15,8 @@ from small_layers import Affine, Curve
 from torch import Tensor, nn
 from torch.distributions.transforms import ExpTransform
 
+import ldjcheck
+from ldjcheck.holdings import tensors
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
 from ldjcheck.running.snapshot.isolation import copied
 
@@ -166,6 +168,31 @@ def test_a_tensor_that_holds_the_layer_leaves_it_to_deepcopy() -> None:
 def test_state_in_a_closure_leaves_it_to_deepcopy() -> None:
     with pytest.raises(NoBlueprintError):
         Blueprint(OfAClosure())
+
+
+WEIGHT = torch.tensor([0.5, -0.2, 0.1])
+SETTINGS = {"log_scale": torch.tensor([0.4, 0.1, -0.3])}
+
+
+def by_a_default(x: Tensor, w: Tensor = WEIGHT) -> tuple[Tensor, Tensor]:
+    return x * w.exp(), w.sum().expand(len(x))
+
+
+def by_a_keyword(x: Tensor, *, given: Any = SETTINGS) -> tuple[Tensor, Tensor]:
+    log_scale = given["log_scale"]
+    return x * log_scale.exp(), log_scale.sum().expand(len(x))
+
+
+@pytest.mark.parametrize("layer", [by_a_default, by_a_keyword])
+def test_a_function_is_copied_with_the_tensors_that_it_takes_by_default(
+    layer: Any,
+) -> None:
+    twin = copied(layer)
+    own, other = tensors(layer), tensors(twin)
+    assert own
+    assert not {*map(id, own)} & {*map(id, other)}
+    assert ldjcheck.check(layer).status == "pass"
+    assert own[0].dtype == torch.float32
 
 
 def test_a_copy_of_an_inverted_transform_does_not_forget_what_it_inverts() -> None:

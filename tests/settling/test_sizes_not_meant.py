@@ -134,6 +134,27 @@ def test_a_flow_on_single_numbers_needs_no_shape() -> None:
     assert report.result.inferred["shape"].startswith("()")
 
 
+class WarpsScalars(nn.Module):
+    """Takes one number a sample too; the derivative of its bend is off by its size."""
+
+    def __init__(self, size: float = 1.0) -> None:
+        super().__init__()
+        self.amp, self.size = nn.Parameter(torch.tensor(0.5)), size
+
+    def forward(self, x: Tensor) -> Any:
+        assert x.dim() == 1
+        bend = torch.tanh(self.amp)
+        slope = 1 + self.size * bend * torch.cos(x)
+        return x + bend * torch.sin(x), slope.log()
+
+
+def test_a_mistake_of_a_flow_on_single_numbers_is_found() -> None:
+    assert ldjcheck.check(WarpsScalars()).status == "pass"
+    report = ldjcheck.check(WarpsScalars(size=0.5))
+    assert report.status == "fail", report
+    assert report.findings[0].code == "LDJ120"
+
+
 class ClampedLogit(nn.Module):
     """Keeps its inputs off 0 and 1, so that it is finite everywhere."""
 

@@ -214,5 +214,5 @@ def _copies_itself(item: object) -> bool:
     if isinstance(item, (np.ndarray, np.generic, enum.Enum)):
         return False
     if isinstance(item, types.FunctionType):
-        return bool(item.__closure__) and holds_state(item)
+        return holds_state(item)
     return hasattr(type(item), "__deepcopy__")

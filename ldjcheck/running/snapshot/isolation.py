@@ -164,7 +164,7 @@ class CopiesOfResults(TorchFunctionMode):
 
 
 def copied(layer: Any) -> Any:
-    """Return a deep copy of the layer, with the closures that it holds copied too.
+    """Return a deep copy of the layer, with what its functions hold copied too.
 
     Raises:
         Exception: whatever the layer's own copying raises.
@@ -177,28 +177,24 @@ def copied(layer: Any) -> Any:
             with CopiesOfResults():
                 memo[id(item)] = copy.deepcopy(item._inv, memo).inv
     functions = [
-        item
-        for item in held
-        if isinstance(item, types.FunctionType)
-        and item.__closure__
-        and holds_state(item)
+        i for i in held if isinstance(i, types.FunctionType) and holds_state(i)
     ]
     for function in functions:
         cells = tuple(types.CellType() for _ in function.__closure__ or ())
-        twin = types.FunctionType(
-            function.__code__, function.__globals__, function.__name__,
-            function.__defaults__, cells,
-        )  # fmt: skip
-        twin.__kwdefaults__ = function.__kwdefaults__
-        twin.__dict__.update(function.__dict__)
-        memo[id(function)] = twin
+        memo[id(function)] = types.FunctionType(
+            function.__code__, function.__globals__, function.__name__, None, cells
+        )
     with CopiesOfResults():
         for function in functions:
-            for old, new in zip(
-                function.__closure__ or (), memo[id(function)].__closure__, strict=True
+            new = memo[id(function)]
+            new.__defaults__ = copy.deepcopy(function.__defaults__, memo)
+            new.__kwdefaults__ = copy.deepcopy(function.__kwdefaults__, memo)
+            new.__dict__.update(function.__dict__)
+            for cell, own in zip(
+                function.__closure__ or (), new.__closure__ or (), strict=True
             ):
                 with contextlib.suppress(ValueError):  # an empty cell stays empty
-                    new.cell_contents = copy.deepcopy(old.cell_contents, memo)
+                    own.cell_contents = copy.deepcopy(cell.cell_contents, memo)
         twin = copy.deepcopy(layer, memo)
     _cut_off(twin)
     return twin
@@ -214,8 +210,11 @@ def _cut_off(twin: Any) -> None:
 
 
 def holds_state(function: types.FunctionType) -> bool:
-    """Return whether tensors or modules can be reached from a function's closure."""
-    return any(isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function))
+    """Return whether a function holds tensors or modules: in its closure, or as defaults."""
+    parts = function.__closure__, function.__defaults__, function.__kwdefaults__
+    return any(parts) and any(
+        isinstance(i, (Tensor, torch.nn.Module)) for i in reachable(function)
+    )
 
 
 def promoted(held: Sequence[Any]) -> list[Tensor]:
