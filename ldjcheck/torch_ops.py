@@ -66,6 +66,8 @@ COMPARES = frozenset(
         "less", "greater", "less_equal", "greater_equal",
     }
 )  # fmt: skip
+MAGNITUDES = frozenset({"abs", "__abs__", "absolute", "square"})
+"""Are the same of a number and of minus it."""
 
 RANDOM_IN_PLACE = frozenset(
     {

@@ -23,7 +23,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.torch_ops import CLAMPS, COMPARES
+from ldjcheck.torch_ops import CLAMPS, COMPARES, MAGNITUDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -191,6 +191,7 @@ class _Bounds(TorchFunctionMode):
     def __init__(self, batch: int) -> None:
         super().__init__()
         self._batch = batch
+        self._sizes: list[tuple[Tensor, Tensor]] = []  # and what they are the sizes of
         self.seen: dict[Bound, Tensor] = {}
 
     def __torch_function__(
@@ -210,12 +211,28 @@ class _Bounds(TorchFunctionMode):
             if _means_something(high):
                 self._note(name, "above", value > high)
         result = func(*args, **given)
+        if name in MAGNITUDES and isinstance(result, Tensor) and args:
+            self._sizes.append((result, args[0].detach()))
         if name in COMPARES and len(args) == 2 and isinstance(result, Tensor):
             numbers = [a for a in args if not isinstance(a, Tensor) or a.numel() == 1]
             if any(_means_something(number) for number in numbers):
-                self._note(name, "holds", result)
-                self._note(name, "fails", ~result)
+                self._note_comparison(name, args, result)
         return result
+
+    def _note_comparison(self, name: str, args: Any, result: Tensor) -> None:
+        """Note a comparison; of a size apart where its number is above zero, and below.
+
+        At the bound itself nothing is beyond it: most maps are continuous there.
+        """
+        sized = (z for size, z in self._sizes if any(size is each for each in args))
+        z = next(sized, None)
+        beyond = args[0] != args[1]
+        words = {"": beyond}
+        if z is not None and z.shape == result.shape:
+            words = {" above zero": beyond & (z > 0), " below zero": beyond & (z < 0)}
+        for word, there in words.items():
+            self._note(name, f"holds{word}", result & there)
+            self._note(name, f"fails{word}", ~result & there)
 
     def _note(self, name: str, word: str, where: Tensor) -> None:
         side = innermost_place(), name, word

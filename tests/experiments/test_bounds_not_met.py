@@ -60,6 +60,27 @@ def test_inputs_reach_as_far_as_the_tails_of_a_map(outside: float, status: str) 
     assert ldjcheck.check(Tails(outside)).status == status
 
 
+class TailOfOneSide(nn.Module):
+    """Bends between -6 and 6; the ldj of its tail on one side is that of a bend."""
+
+    def __init__(self, wrong: float) -> None:
+        super().__init__()
+        self.wrong, self.bound, self.a = wrong, 6.0, nn.Parameter(torch.zeros(3))
+
+    def forward(self, x: Tensor) -> Pair:
+        k, u = 0.5 * torch.tanh(self.a) + 0.1, x / self.bound
+        bump = torch.where(u.abs() < 1, 1 - u**2, torch.zeros_like(u))
+        slope = 1 - 2 * k * u * torch.where(u * self.wrong < 1, bump, 1 - u**2)
+        return x + self.bound * k * bump**2 / 2, slope.abs().log().sum(1)
+
+
+@pytest.mark.parametrize("wrong", [1.0, -1.0])
+def test_both_ends_of_a_size_are_met_and_not_its_edge_alone(wrong: float) -> None:
+    report = ldjcheck.check(TailOfOneSide(wrong))
+    assert report.status == "fail", report
+    assert report.findings[0].name == "wrong-branch"
+
+
 class Positive(nn.Module):
     """A scale a dim; its logarithm is `log`."""
 
