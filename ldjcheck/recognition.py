@@ -28,7 +28,10 @@ _OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
 _ONE_NUMBER = "an output of shape () and no ldj"
 _NETWORKS_TOO = ("pair", "mode", "sequence")
 """The conventions by which a network that is no flow layer may be called as well."""
-_LDJ = re.compile(r"ldj|ladj|log_?det|log_?abs|jac", re.IGNORECASE)
+_LDJ = re.compile(
+    r"ldj|ladj|log_?det|log_?abs|jac|dlogp|divergence|\bld\b|\btrace\b", re.IGNORECASE
+)
+"""Names that flows have for it; a continuous one has a trace or a divergence."""
 _LOG = re.compile(
     r"(?<![a-z])(log|log1p|log2|log10|exp|exp2|expm1|slogdet|logdet|softplus|logsigmoid)\("
 )
@@ -169,7 +172,9 @@ def _source(obj: Any) -> str:
     Methods of its own class and functions of its own module are followed, a library's
     are not.
     """
-    start = getattr(type(obj), "forward", None) or obj
+    start = getattr(type(obj), "forward", obj)
+    if start is obj and not inspect.isroutine(obj):
+        start = type(obj).__call__
     waiting, read, texts = [start], set[int](), list[str]()
     while waiting:
         function = inspect.unwrap(waiting.pop())
