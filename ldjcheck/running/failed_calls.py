@@ -85,6 +85,11 @@ class LayerRaisedError(FailedCallError):
         )
 
     @property
+    def is_of_a_table(self) -> bool:
+        """Whether a table has no row for a value: one of another size or domain may have."""
+        return "is out of bounds" in str(self)
+
+    @property
     def is_about_sizes(self) -> bool:
         """Whether what it was given has not the sizes, or not the parts, that it wants.
 
@@ -94,6 +99,8 @@ class LayerRaisedError(FailedCallError):
         text = str(self)
         if isinstance(self.error, (ValueError, AssertionError)):
             return "to unpack" in text
+        if self.is_of_a_table:
+            return False
         return _ABOUT_SIZES.search(text) is not None
 
 

@@ -282,7 +282,7 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
         except LayerRaisedError as error:
             known = failures.raised(bench, error)
             if domain == choices[0] and len(choices) > 1:
-                hopeless = known or error.is_about_sizes
+                hopeless = error.is_about_sizes or (known and not error.is_of_a_table)
                 if hopeless or _raises(start, failures):
                     break
             continue

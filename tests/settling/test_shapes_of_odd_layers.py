@@ -114,6 +114,36 @@ class Levels(nn.Module):
         return torch.cat([a, b * s.exp() + t], 1), s.sum((1, 2, 3))
 
 
+class OddSequence(nn.Module):
+    """Of three features, one decides about two, where a mask says that a step counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(1, 8), nn.ReLU(), nn.Linear(8, 4))
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        kept, moved = x[..., :1], x[..., 1:]
+        shift, log = self.net(kept).chunk(2, -1)
+        log, shift = log.tanh() * mask.unsqueeze(-1), shift * mask.unsqueeze(-1)
+        return torch.cat([kept, moved * log.exp() + shift], -1), log.sum((1, 2))
+
+
+class Table(nn.Module):
+    """Piecewise linear on [0, 1) for each of 3 dims; beyond, its table has no row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.logits = nn.Parameter(torch.randn(3, 8))
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        heights = self.logits.softmax(-1)
+        knots = F.pad(heights.cumsum(-1), (1, 0))
+        at = (u * heights.shape[-1]).long()
+        dim = torch.arange(u.shape[1])[None].expand_as(at)
+        share, height = u * heights.shape[-1] - at, heights[dim, at]
+        return knots[dim, at] + share * height, (8 * height).log().sum(-1)
+
+
 @pytest.mark.thinned(6)
 @pytest.mark.parametrize(
     ("make", "shape"),
@@ -128,6 +158,8 @@ class Levels(nn.Module):
         (FixedScale, (3,)),
         (OfOneSize, (1, 24, 24)),
         (Levels, (3, 4, 8)),
+        (OddSequence, (8, 3)),
+        (Table, (3,)),
     ],
     ids=[
         "attention",
@@ -140,6 +172,8 @@ class Levels(nn.Module):
         "numpy",
         "large",
         "levels",
+        "odd",
+        "table",
     ],
 )
 def test_the_layer_passes_at_its_own_shape(make: type, shape: tuple[int, ...]) -> None:

@@ -190,7 +190,8 @@ def _evidence(
     if law is not None and law.points:
         silent = [p.dims for p in law.points if abs(p.difference) < SOMETHING]
         if silent:
-            yield f"at dims {silent[0]} the mistake is invisible"
+            alone = "; made for single numbers? --shape 1" if silent[0] == 1 else ""
+            yield f"at dims {silent[0]} the mistake is invisible{alone}"
         elif len(law.points) > 1:
             yield f"the smallest size tried, dims {law.points[0].dims}, shows it"
         if diagnosis.constant:

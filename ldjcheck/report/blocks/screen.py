@@ -264,6 +264,10 @@ def _nameless(result: Result, style: Style) -> list[Block]:
         return [wrap(text, style.width, "  ", "  ")]
     names = ", ".join(f"{label(c)} {outcome(c)}" for c in off) or "nothing was compared"
     sentence = "Nothing wrong was found, but not all could be proved"
+    if any(figures.is_wrong(sample) for check in off for sample in check.samples):
+        sentence = (
+            "What is reported differs from what I computed, and neither is proved"
+        )
     if result.status != "unproven":
         sentence = "No finding says why"
     lines = wrap(f"{sentence}: {names}.", style.width, "  ", "  ")

@@ -324,9 +324,10 @@ def _named_sides(
 def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
     if isinstance(item, nn.Linear):
         n, why = item.in_features, f"a Linear takes {item.in_features} features"
-        for size in (n, 2 * n, 2 * n - 1, 2 * n + 1):
+        halves = (n, 2 * n, 2 * n - 1, 2 * n + 1)  # it may take the smaller one
+        for size in halves:
             yield (size,), why
-        for size in (n, 2 * n):
+        for size in halves:
             yield (LENGTH, size), why
     elif isinstance(item, nn.RNNBase):
         n, why = (
