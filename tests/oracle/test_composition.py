@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
+import ldjcheck
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
 from ldjcheck.running.observers.passages import Passages
@@ -339,3 +340,48 @@ def test_maps_that_are_chained_without_a_call_are_one_map() -> None:
     found = by_parts(flow, normal(0, 3, 30))
     assert found.method != "composition"
     assert found.is_known.all()
+
+
+class Mixes(nn.Module):
+    """A linear map of channels, for rows of whatever they are."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(channels) + 0.1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.linalg.slogdet(self.weight).logabsdet
+        return x @ self.weight.T, ldj.expand(len(x))
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.linalg.slogdet(self.weight).logabsdet
+        return y @ torch.linalg.inv(self.weight).T, -ldj.expand(len(y))
+
+
+class ByPixels(nn.Module):
+    """Hands all pixels of all samples on as rows: the part has another batch."""
+
+    def __init__(self, channels: int = 4, counted: float = 1.0) -> None:
+        super().__init__()
+        self.mixes, self.counted = Mixes(channels), counted
+
+    def _by(
+        self, way: Callable[[Tensor], tuple[Tensor, Tensor]], x: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        batch, channels, height, width = x.shape
+        rows = x.permute(0, 2, 3, 1).reshape(-1, channels)
+        y, ldj = way(rows)
+        y = y.reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        return y, self.counted * ldj.reshape(batch, -1).sum(1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return self._by(self.mixes, x)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        return self._by(self.mixes.inverse, y)
+
+
+@pytest.mark.parametrize(("counted", "status"), [(1.0, "pass"), (0.5, "fail")])
+def test_a_part_may_take_pixels_for_samples(counted: float, status: str) -> None:
+    report = ldjcheck.check(ByPixels(counted=counted), shape=(4, 8, 4))
+    assert report.status == status, report
