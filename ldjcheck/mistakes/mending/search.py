@@ -65,7 +65,15 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
 
 
 def _may_be_a_count(explanations: Sequence[Explanation]) -> bool:
-    """Return whether a plain factor may stand for a count, at the sizes that were tried."""
+    """Return whether a plain factor may stand for a count, at the sizes that were tried.
+
+    What varies with the data is summed over what it is counted of: there, what is best
+    explained by a number is one.
+    """
+    if explanations and not explanations[0].constant:
+        best = explanations[0].multiplier
+        if best is not None and best.family == "number":
+            return False
     return not explanations or any(
         is_counting(e)
         or (

@@ -157,13 +157,13 @@ def _counts(
     one_shape = len(set(shapes)) < 2
     slack = max((trace.slack for trace in traces), default=0.0)
     found = []
-    # What varies with the data is summed over dims already: of two dims, 2 is a number.
-    of_two = not constant and all(math.prod(shape) == 2 for shape in shapes)
     factors = (*_NUMBERS[:5], *_BASES)
     for cost, multiplier, counts in _families(traces, shapes):
         if not _in_proportion(values, counts, slack):
             continue  # no factor could make them fit
         fixed = _fixed_counts(values, counts)
+        # What varies with the data is summed over dims already: of two, 2 is a number.
+        of_two = not constant and all(count == 2.0 for count in counts)
         for sign, (number, label) in itertools.product((1, -1), (*factors, *fixed)):
             if not _fits(values, [sign * number * count for count in counts], slack):
                 continue
@@ -171,7 +171,7 @@ def _counts(
             ambiguous = one_shape and (
                 number != 1.0
                 or (multiplier.family == "shape" and not batch_only)
-                or (of_two and multiplier.family == "dims")
+                or (of_two and multiplier.family in ("dims", "active"))
             )
             found.append(
                 Fit(
