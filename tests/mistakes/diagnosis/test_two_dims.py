@@ -33,3 +33,31 @@ def test_half_of_a_sum_over_two_dims_is_no_mean() -> None:
     assert finding.code == "LDJ114"
     assert "mean-not-sum" in finding.also_fits
     assert finding.fix is None or "prod" not in finding.fix.edits[0].after
+
+
+class Quotient(nn.Module):
+    """Of three dims one decides how the other two bend: by a quotient, as splines do."""
+
+    def __init__(self, times: float = 2.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.net = nn.Linear(1, 2)
+        self.times = times
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        kept, moved = x[:, :1], x[:, 1:]
+        steep = 1 + torch.sigmoid(self.net(kept))
+        below = (1 + steep * moved.square()).sqrt()
+        above = steep.sqrt()
+        logs = above.log() - self.times * below.log()
+        return torch.cat([kept, torch.asinh(above * moved)], 1), (
+            logs + below.log()
+        ).sum(1)
+
+
+def test_half_of_a_sum_over_two_dims_that_move_is_no_mean() -> None:
+    assert ldjcheck.check(Quotient()).status == "pass"
+    (finding,) = ldjcheck.check(Quotient(times=1.5)).findings
+    assert finding.code == "LDJ114", finding
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
