@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 _IMAGE = 28 * 28  # dims of the smallest image anyone trains on
 _NOTHING = 1e-9  # bits per dimension
+_FEW = 6  # samples that a factor of all of them is read off
+_SOME = 1e-3  # nats: of less no proportion is one
+_VARIES = 1.5  # times: what is constant is in proportion to everything
+_NEARLY = 0.1
 
 
 def value_findings(
@@ -107,7 +111,10 @@ def _named(
         (e, rule) for e in mistake if (rule := _claiming(rules, e, at)) is not None
     ]
     if not claims:
-        return _unnamed(diagnosis, at.direction, mistake[0] if mistake else None)
+        unnamed = _unnamed(diagnosis, at.direction, mistake[0] if mistake else None)
+        verdicts = (v for v in comparison.verdicts if v.direction == at.direction)
+        nearly = (said for verdict in verdicts for said in _nearly(verdict))
+        return replace(unnamed, evidence=(*unnamed.evidence, *nearly))
     best, rule = claims[0]
     others = [r.name for e, r in claims[1:] if r is not rule and _as_good(e, best)]
     if len(diagnosis.mistakes) > 1:  # no law of one mistake is that of the difference
@@ -181,6 +188,42 @@ def _unnamed(
         ),
         bits_per_dim=diagnosis.bits_per_dim,
     )
+
+
+def _nearly(verdict: Verdict) -> Iterator[str]:
+    """Yield by what reported is off in proportion, on every sample, if nearly by one factor.
+
+    A flow that takes steps has an ldj that is off by what they cost as well: what else is
+    wrong with it explains its numbers to no more than a few digits.
+    """
+    told = [
+        (side.said.ldj[good], side.exact.ldj[good])
+        for _, side, good in verdict.usable
+        if side.said.ldj is not None and side.exact.ldj is not None
+    ]
+    exact = [float(each) for _, known in told for each in known]
+    reported = [float(each) for said, _ in told for each in said]
+    sizes = [abs(each) for each in exact]
+    if len(exact) < _FEW or min(sizes) < _SOME or max(sizes) < _VARIES * min(sizes):
+        return
+    ratios = sorted(r / e for r, e in zip(reported, exact, strict=True))
+    factor = ratios[len(ratios) // 2]
+    spread = max(abs(ratio / factor - 1) for ratio in ratios) if factor else math.inf
+    if spread <= _NEARLY and abs(factor - 1) > 2 * _NEARLY:
+        yield (
+            f"reported is about {_plainly(factor)} times exact on every sample, within "
+            f"{max(spread, 0.01):.0%}: look for such a factor"
+        )
+
+
+def _plainly(factor: float) -> str:
+    """Return a factor in words: a whole number, or its part, where it is close to one."""
+    whole = round(factor if abs(factor) >= 1 else 1 / factor) or 1
+    near = whole if abs(factor) >= 1 or abs(whole) == 1 else 1 / whole
+    if abs(factor / near - 1) > _NEARLY:
+        return f"{factor:.2g}"
+    sign = "-" if whole < 0 else ""
+    return str(whole) if near == whole else f"{sign}1/{abs(whole)}"
 
 
 def _evidence(
