@@ -29,6 +29,7 @@ class Continuous(nn.Module):
         return x, total
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize(("factor", "told"), [(-1.0, "-1 "), (10.0, "10 ")])
 def test_a_factor_of_an_integral_is_told(factor: float, told: str) -> None:
     report = ldjcheck.check(Continuous(factor))
