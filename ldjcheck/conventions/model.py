@@ -13,6 +13,7 @@ import contextlib
 import inspect
 import itertools
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
@@ -63,13 +64,14 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         signature = signature_of(method)
         if signature is None or not signature.names:
             continue
-        for memory in (None, Memory(), Memory(leaving=True)):
+        for leaving in (None, False, True):
+            made = partial(_made, name, unit, leaving)
             yield Calls(
                 convention=CONVENTION.name,
                 signature=f"m.{name}(x) -> {shown.get(unit, 'log p(x), in nats')}",
-                forward=Way(call=_call(name, unit, memory), domain=_support(layer)),
+                forward=Way(call=made(), afresh=made, domain=_support(layer)),
                 inverse=None,
-                lacks_density=memory is not None and memory.leaving,
+                lacks_density=leaving is True,
                 context_names=signature.contexts(None),
                 inferred=(
                     (
@@ -160,6 +162,12 @@ class _Listener:
         first = code.co_varnames[0] if code.co_argcount else ""
         own = getattr(self._model, "__code__", None)
         return code is own or frame.f_locals.get(first) is self._model
+
+
+def _made(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
+    """Return a call; what leaves is not asked for where no base is written out: None."""
+    memory = None if leaving is None else Memory(leaving=leaving)
+    return _call(name, unit, memory)
 
 
 def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:

@@ -306,13 +306,13 @@ def _usable(
     """Yield the configurations that say something, with the samples that do.
 
     Away from the first configuration a layer may saturate, or a size may not be meant:
-    what is singular or not square there is left out. A sample without a finite exact value
-    proves nothing either way.
+    what is singular or not square there is left out. A sample whose exact value is not
+    known proves nothing either way.
     """
     for probe, side in sides:
         if side.exact.ldj is None or side.exact.allowed is None:
             continue
-        good = torch.isfinite(side.exact.ldj)
+        good = side.known
         if good.any():
             yield probe, side, good
 

@@ -69,6 +69,8 @@ class Way:
     # The one call that is made; where it is equal to that of another way of calling, only
     # what is read off its return differs. None: it may be any, or several.
     asks: Hashable = None
+    # Makes the call anew, where it remembers what earlier ones have shown.
+    afresh: Callable[[], CallFunction] | None = None
 
     @classmethod
     def of(cls, call: CallFunction | None) -> Way | None:

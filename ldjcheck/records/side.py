@@ -207,21 +207,35 @@ class Side:
         return self.said.ldj - self.exact.ldj
 
     @property
+    def known(self) -> Tensor:
+        """The samples whose exact ldj is known, `(batch,)`.
+
+        It is not where the map has saturated, and is no number; nor where it may be off by
+        more than it is, and the report is infinite: there the map is about to saturate.
+        """
+        exact, allowed = self.exact.ldj, self.exact.allowed
+        assert exact is not None
+        finite = exact.isfinite()
+        if allowed is None or self.said.ldj is None:
+            return finite
+        return finite & ((allowed <= 1.0 + exact.abs()) | self.said.ldj.isfinite())
+
+    @property
     def disagrees(self) -> bool:
         """Whether a sample's two numbers part by more than is allowed.
 
-        A sample that has no finite exact value says nothing: its map has saturated there.
-        Nor does a report that is no number.
+        A sample of which no exact value is known says nothing. Nor does a report that is
+        no number.
         """
         difference = self.difference
         if difference is None or self.exact.ldj is None or self.exact.allowed is None:
             return False
         off = difference.abs() > self.exact.allowed
-        return bool((off & self.exact.ldj.isfinite()).any())
+        return bool((off & self.known).any())
 
     @property
     def agrees(self) -> bool:
-        """Whether a report is right on every sample that has a finite exact value.
+        """Whether a report is right on every sample of which an exact value is known.
 
         A report that is no number is not.
         """
@@ -229,7 +243,7 @@ class Side:
         if difference is None or self.exact.ldj is None or self.exact.allowed is None:
             return False
         near = difference.abs() <= self.exact.allowed
-        return bool((near | ~self.exact.ldj.isfinite()).all())
+        return bool((near | ~self.known).all())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

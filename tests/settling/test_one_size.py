@@ -660,3 +660,37 @@ def test_frames_are_held_as_places_are() -> None:
     report = ldjcheck.check(OfAVideo())
     assert report.status == "pass", str(report)
     assert "frames as its frames" in report.result.inferred["size"]
+
+
+class WithItsPrior(nn.Module):
+    """A scale for each channel of images that have one, and the density of what it gives."""
+
+    def __init__(self, shape: tuple[int, int, int] = (1, 28, 28)) -> None:
+        super().__init__()
+        channels, height, width = shape
+        self.log_scale = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.ndim = channels * height * width
+        self.normaliser = 0.5
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.log_scale.sum() * x.shape[2] * x.shape[3]
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        constant = self.normaliser * self.ndim * math.log(2 * math.pi)
+        return 0.5 * z.square().flatten(1).sum(1) + constant - ldj
+
+
+@pytest.mark.parametrize("kind", ["auto", "model"])
+def test_a_prior_counts_with_the_sizes_of_its_flow(kind: str) -> None:
+    report = ldjcheck.check(WithItsPrior(), kind=kind)
+    assert report.status == "pass", report
+    assert report.checks[0].shape == (1, 4, 6)
+
+
+@pytest.mark.slow
+def test_a_prior_that_is_wrong_is_so_at_small_sizes_too() -> None:
+    layer = WithItsPrior()
+    layer.normaliser = 1.0
+    assert ldjcheck.check(layer, kind="model").status == "fail"

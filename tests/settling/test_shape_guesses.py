@@ -58,6 +58,8 @@ def first_guess(layer: Any, event_dim: int | None = None) -> tuple[int, ...]:
         (holding(scale=torch.ones(1, 13)), (13,)),
         (holding(weight=torch.ones(6, 6)), (6,)),
         (holding(bias=torch.ones(1, 3, 4, 5)), (3, 4, 5)),
+        (holding(loc=torch.ones(1, 1, 1, 1)), (1, 4, 6)),
+        (holding(shape=(1, 28, 28)), (1, 4, 6)),
         (closing_over(torch.ones(5)), (5,)),
         (holding(parts=[torch.ones(5)]), (5,)),
     ],

@@ -48,7 +48,7 @@ _SIDES = (
     ("width", "w", "W", "img_width", "image_width", "in_width", *_SQUARE),
 )
 _SIZES = frozenset((
-    "dim", "dims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
+    "dim", "dims", "ndim", "ndims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
     "seq", "time", "timesteps", "frames", "points", "pixels", "places", "data",
     "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
     "channels", "entries", "elements", "inputs", "input", "event", "sites",
@@ -258,7 +258,8 @@ def _grouped(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     """Yield the size of what is divided into groups, of which a tensor has an entry each."""
     own = (item for item in items if not _is_network(item))
     for item in own:
-        lengths = {t.shape[0] for _, t in _named_tensors(item) if t.dim() == 1}
+        numbers = (t for _, t in _named_tensors(item) if t.is_floating_point())
+        lengths = {t.shape[0] for t in numbers if t.dim() == 1}
         for name, value in by_name(item).items():
             if not isinstance(value, (tuple, list)) or not all(map(_is_size, value)):
                 continue
@@ -383,7 +384,13 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
         yield (2, shape[0]), why  # along another axis
         yield (2, shape[0], WIDTH), why
         yield (2, HEIGHT, shape[0]), why
-    if not tensor.is_floating_point() or not shape or math.prod(shape) == 1:
+    if not tensor.is_floating_point() or not shape:
+        return
+    if math.prod(shape) == 1:
+        if (
+            len(shape) == 4
+        ):  # nobody gives a number all axes of images but for a channel
+            yield (1, HEIGHT, WIDTH), why
         return
     if len(shape) == 1:
         yield from _of_size(shape[0], why)
@@ -420,7 +427,9 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
 def _is_per_channel(tensor: torch.Tensor) -> bool:
     """Return whether it has the axes of a batch: how many there are is stated by that."""
     shape = tensor.shape
-    return len(shape) > 2 and shape[0] == 1 and shape[1] > 1 and set(shape[2:]) == {1}
+    if len(shape) < 3 or shape[0] != 1 or set(shape[2:]) != {1}:
+        return False
+    return shape[1] > 1 or len(shape) == 4
 
 
 def _length_beside(size: int) -> _Free:

@@ -22,6 +22,7 @@ from ldjcheck.running.snapshot.isolation import copied
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
 
+    from ldjcheck.records import Calls
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.held_sizes import Axes
 
@@ -51,12 +52,21 @@ def with_sizes(bench: Bench, sized: Mapping[Counted, Axes]) -> Bench | None:
     """Return a bench whose copies hold the sizes that they are run at; None if none can."""
     if bench.copy().said is not None:
         return None
-    there = replace(bench, sized={**bench.sized, **sized})
+    calls = _afresh(bench.calls)  # a base may be another where numbers are
+    there = replace(bench, sized={**bench.sized, **sized}, calls=calls)
     try:
         there.runner()
     except Exception:  # the layer's own setting of attributes may raise anything
         return None
     return there
+
+
+def _afresh(calls: Calls) -> Calls:
+    """Return how a layer is called, with nothing remembered of the calls before."""
+    way = calls.forward
+    if way is None or way.afresh is None:
+        return calls
+    return replace(calls, forward=replace(way, call=way.afresh()))
 
 
 def _with_number(bench: Bench, number: Counted, value: int) -> Bench | None:
