@@ -243,7 +243,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         wanted = "model" if options.kind == "model" else options.convention
         candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
-        raise uncallable(layer, options.convention)
+        raise uncallable(layer, options)
     settled, context, guesses = _found(layer, options, candidates, around)
     bench = settled.bench
     _within_limit(bench.shape, options.dims_limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 
@@ -56,9 +57,19 @@ def made_by_users(layer: Layer) -> list[Any]:
     ]
 
 
-def uncallable(layer: Layer, convention: str) -> CannotCheckError:
+def uncallable(layer: Layer, options: Options) -> CannotCheckError:
     """Return what to say where a layer follows no convention, or not the one named."""
-    kind = type(layer.obj).__name__
+    kind, convention = type(layer.obj).__name__, options.convention
+    if options.kind == "model":
+        names = [name for each in DENSITIES.values() for name in each]
+        return CannotCheckError(
+            "LDJ004",
+            f"{layer.name} has no density that I know by its name.",
+            (
+                f"I look for a method named {', '.join(names[:-1])} or {names[-1]}.",
+                "Where it has another name, add one of these that calls it.",
+            ),
+        )
     if convention != "auto":
         return CannotCheckError(
             "LDJ004",

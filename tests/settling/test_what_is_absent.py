@@ -54,3 +54,21 @@ def test_a_layer_with_only_a_way_back_is_checked_there() -> None:
     report = ldjcheck.check(Sampler(), shape=(3,))
     assert report.status == "pass", report
     assert torch.is_grad_enabled()
+
+
+class WithoutADensity(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return self._likelihood(x)
+
+    def _likelihood(self, x: Tensor) -> Tensor:
+        return x.sum()
+
+
+def test_a_model_is_told_the_names_that_a_density_may_have() -> None:
+    (finding,) = ldjcheck.check(WithoutADensity(), kind="model").findings
+    assert finding.code == "LDJ004"
+    assert (
+        finding.message == "WithoutADensity() has no density that I know by its name."
+    )
+    assert "log_prob" in finding.evidence[0]
+    assert "bits_per_dimension" in finding.evidence[0]

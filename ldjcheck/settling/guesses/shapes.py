@@ -48,8 +48,8 @@ _SIDES = (
     ("width", "w", "W", "img_width", "image_width", "in_width", *_SQUARE),
 )
 _SIZES = frozenset((
-    "dim", "dims", "ndim", "ndims", "size", "shape", "numel", "count", "d", "t", "l", "len", "length",
-    "seq", "time", "timesteps", "frames", "points", "pixels", "places", "data",
+    "dim", "dims", "ndim", "ndims", "size", "shape", "numel", "count", "d", "t", "l",
+    "len", "length", "seq", "time", "timesteps", "frames", "points", "pixels", "places", "data",
     "features", "variables", "vars", "patches", "tokens", "nodes", "atoms", "particles",
     "channels", "entries", "elements", "inputs", "input", "event", "sites",
 ))  # fmt: skip
