@@ -21,6 +21,10 @@ if TYPE_CHECKING:
         Wrt,
     )
 
+_EVEN = (
+    1e-12  # of the largest slope: from there on a map squeezes alike in all directions
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Said:
@@ -211,14 +215,23 @@ class Side:
         """The samples whose exact ldj is known, `(batch,)`.
 
         It is not where the map has saturated, and is no number; nor where it may be off by
-        more than it is, and the report is infinite: there the map is about to saturate.
+        more than it is, and the report is infinite: there the map is about to saturate,
+        unless all of its slopes are of one size.
         """
         exact, allowed = self.exact.ldj, self.exact.allowed
         assert exact is not None
-        finite = exact.isfinite()
+        known: Tensor = exact.isfinite()
         if allowed is None or self.said.ldj is None:
-            return finite
-        return finite & ((allowed <= 1.0 + exact.abs()) | self.said.ldj.isfinite())
+            return known
+        open_ = known & (allowed > 1.0 + exact.abs()) & ~self.said.ldj.isfinite()
+        if not bool(open_.any()) or self.exact.jacobian is None:
+            return known & ~open_
+        import torch
+
+        slopes = torch.linalg.svdvals(self.exact.jacobian)
+        even: Tensor = slopes[:, -1] > _EVEN * slopes[:, 0]
+        sure: Tensor = known & (~open_ | even)
+        return sure
 
     @property
     def disagrees(self) -> bool:
