@@ -74,6 +74,7 @@ class ScaledChannelsOnce(ScaledChannels):
         return 1
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", [Coupling, Bend, Swap, ScaledChannels])
 def test_what_takes_its_input_apart_is_given_a_tuple(kind):
     report = ldjcheck.check(kind())

@@ -91,7 +91,7 @@ def branch_of(kind: type, *, back: bool) -> range:
     return range(arm[0].lineno + first - 1, (arm[-1].end_lineno or 0) + first)
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_the_line_that_is_blamed_is_one_that_the_wrong_way_runs(kind: type) -> None:
     (finding,) = ldjcheck.check(kind()).findings
@@ -100,7 +100,7 @@ def test_the_line_that_is_blamed_is_one_that_the_wrong_way_runs(kind: type) -> N
     assert finding.location.line in branch_of(kind, back=finding.direction == "inverse")
 
 
-@pytest.mark.thinned(2)
+@pytest.mark.thinned(3)
 @pytest.mark.parametrize("kind", LAYERS)
 def test_a_fix_leaves_the_other_way_as_it_is(kind: type) -> None:
     (finding,) = ldjcheck.check(kind()).findings

@@ -39,5 +39,6 @@ def test_a_factor_of_an_integral_is_told(factor: float, told: str) -> None:
     assert any(f"reported is about {told}" in line for line in finding.evidence)
 
 
+@pytest.mark.slow
 def test_steps_alone_are_no_factor() -> None:
     assert ldjcheck.check(Continuous(1.0)).status == "pass"

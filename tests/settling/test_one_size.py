@@ -682,6 +682,7 @@ class WithItsPrior(nn.Module):
         return 0.5 * z.square().flatten(1).sum(1) + constant - ldj
 
 
+@pytest.mark.thinned(2)
 @pytest.mark.parametrize("kind", ["auto", "model"])
 def test_a_prior_counts_with_the_sizes_of_its_flow(kind: str) -> None:
     report = ldjcheck.check(WithItsPrior(), kind=kind)
