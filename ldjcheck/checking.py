@@ -412,7 +412,9 @@ def _called_otherwise(subject: Subject, result: Result, course: _Course) -> Resu
             continue
         course.reaches(OTHERWISE)
         try:
-            result = _by_variant(variant, subject, result, course)
+            before, result = result, _by_variant(variant, subject, result, course)
+            while variant.repeats and result is not before and variant.concerns(result):
+                before, result = result, _by_variant(variant, subject, result, course)
         except TimeIsUpError:
             course.not_done.append(f"{OTHERWISE.what}: {variant.name}")
     not_done = dict.fromkeys((*result.not_done, *course.not_done))
@@ -426,7 +428,8 @@ def _by_variant(
     if proposal.options is None or variant.adopted is None:
         return proposal.result
     try:
-        again = _once_more(subject.layer, proposal, proposal.options, course)
+        layer = proposal.layer or subject.layer
+        again = _once_more(layer, proposal, proposal.options, course)
     except CannotCheckError:
         if not variant.may_fail:
             raise

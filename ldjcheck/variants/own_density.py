@@ -21,7 +21,7 @@ _INSTEAD = "of no square Jacobian, so that its density is what is checked"
 def _concerns(result: Result) -> bool:
     """Whether a call is right, or proves nothing as its Jacobian is not square."""
     told = result.status == "pass" or _drops_dims(result)
-    return told and bool(result.unasked) and result.kind != "model"
+    return told and bool(result.unasked)
 
 
 def _drops_dims(result: Result) -> bool:
@@ -33,12 +33,17 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
     asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
     if not asked or subject.asked.adapter is not None:
         return Proposal(result=result)
-    return Proposal(result=result, options=replace(subject.asked, kind="model"))
+    layer, name = subject.layer, result.unasked[0]
+    density = replace(layer, obj=getattr(layer.obj, name))
+    if layer.rebuild is not None:
+        rebuild = layer.rebuild
+        density = replace(density, rebuild=lambda: getattr(rebuild(), name))
+    return Proposal(result=result, options=subject.asked, layer=density, said=name)
 
 
 def _adopted(proposal: Proposal, again: Result) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
-    result = proposal.result
+    result, name = proposal.result, proposal.said
     if _drops_dims(result):
         if again.status not in ("pass", "fail"):
             return result
@@ -48,10 +53,9 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
         return replace(again, kind=result.kind, inferred=told)
     if again.status != "pass":
         return result
-    checked = dict.fromkeys(result.unasked, "checked as well, and right")
-    checked = {n: said for n, said in checked.items() if n not in again.unasked}
-    left = tuple(name for name in result.unasked if name not in checked)
-    return replace(result, unasked=left, inferred={**result.inferred, **checked})
+    left = tuple(other for other in result.unasked if other != name)
+    told = {**result.inferred, name: "checked as well, and right"}
+    return replace(result, unasked=left, inferred=told)
 
 
 VARIANT = Variant(
@@ -60,4 +64,5 @@ VARIANT = Variant(
     proposed=_proposed,
     adopted=_adopted,
     may_fail=True,
+    repeats=True,
 )

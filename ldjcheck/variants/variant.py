@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Options, Result
+    from ldjcheck.records import Layer, Options, Result
     from ldjcheck.settling.subject import Subject
 
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
@@ -24,6 +24,7 @@ class Proposal:
 
     result: Result  # told where nothing more is checked
     options: Options | None = None  # by which it is called so
+    layer: Layer | None = None  # what is called, where that is not the layer itself
     values_first: Subject | None = None
     said: str = ""  # how it is called
 
@@ -37,6 +38,7 @@ class Variant:
     proposed: Callable[[Subject, Result], Proposal]
     adopted: Callable[[Proposal, Result], Result] | None = None  # which of both is told
     may_fail: bool = False  # nothing is said of what cannot be called so
+    repeats: bool = False  # there may be several such ways, asked one after the other
 
 
 def passes(result: Result) -> bool:
