@@ -211,6 +211,8 @@ CHECKS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...] | None]] = {
 def whole_checks(quick: bool) -> list[list[Any]]:
     """Return rows: layer, verdict, name, fix, CPU seconds, calls, forward passes, memory."""
     rows = []
+    for wrong in (False, True):  # what is loaded on first use does not count
+        ldjcheck.check(couplings(2, wrong=wrong))
     for name, (made, shape) in CHECKS.items():
         if quick and shape is not None and math.prod(shape) > 784:
             continue

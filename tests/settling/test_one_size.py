@@ -508,6 +508,37 @@ def test_features_counted_for_frames_are_no_frames() -> None:
     assert ldjcheck.check(FramesByFeatures()).status == "fail"
 
 
+class AboutTheCentre(nn.Module):
+    """Points of a set move away from their mean, which stays: of n points n - 1 count."""
+
+    def __init__(self, d: int = 3) -> None:
+        super().__init__()
+        self.d = d
+        self.log_s = nn.Parameter(torch.zeros(()))
+
+    def count(self, x: Tensor) -> int:
+        return (x.shape[1] - 1) * self.d
+
+    def forward(self, x: Tensor) -> Pair:
+        centre = x.mean(dim=1, keepdim=True)
+        y = centre + (x - centre) * self.log_s.exp()
+        return y, (self.count(x) * self.log_s).expand(len(x))
+
+
+class AllPointsCounted(AboutTheCentre):
+    def count(self, x: Tensor) -> int:
+        return x.shape[1] * self.d
+
+
+def test_what_counts_with_the_size_of_vectors_may_be_made_for_sets_of_them() -> None:
+    report = ldjcheck.check(AboutTheCentre())
+    assert report.status == "pass", str(report)
+    shape = report.to_dict()["results"][0]["inferred"]["shape"]
+    why = "the ldj counts with d, and is right for several such vectors alone"
+    assert shape == f"(6, 3): {why}"
+    assert ldjcheck.check(AllPointsCounted()).status == "fail"
+
+
 class LayersForFrames(Frames):
     """Counts something else that it holds, which is no size of its events."""
 

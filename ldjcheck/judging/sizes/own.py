@@ -79,9 +79,13 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
         _as_counts(subject, numbers),
         _as_further_axes(subject, numbers),
     ):
-        if as_it_is and all(
-            number.value == prod(bench.shape[start:stop])
-            for number, (start, stop) in role.taken
+        if (
+            role.taken
+            and as_it_is
+            and all(
+                number.value == prod(bench.shape[start:stop])
+                for number, (start, stop) in role.taken
+            )
         ):
             wrong_there = wrong_there or role
             continue
@@ -181,20 +185,21 @@ def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_
     from ldjcheck.settling.settle import runs
 
     bench = subject.bench
-    own = [
-        number
-        for number in numbers
-        if number.value not in bench.shape
-        and (is_named_size(number.name) or is_named_side(number.name))
-    ]
+    own = [n for n in numbers if is_named_size(n.name) or is_named_side(n.name)]
     if subject.asked.shape or len(bench.shape) != 1 or len(own) != len(numbers):
         return
     (size,) = bench.shape
+    further = [number for number in own if number.value != size]
+    names = " and ".join(number.name for number in further or own)
+    why = f"the ldj counts with {names}, the size of no axis of a vector"
+    if not further:  # the vectors are entries of a set, which may have any size
+        why = (
+            f"the ldj counts with {names}, and is right for several such vectors alone"
+        )
     shapes: tuple[Shape, ...]
-    for taken in itertools.permutations(own):
-        names = " and ".join(number.name for number in taken)
+    for taken in itertools.permutations(further):
         sides = [(6, 5), (3, 4), (5, 2)] if len(taken) > 1 else [(6,), (3,), (5,)]
-        for first in (True, False) if len(taken) == 1 else (False,):
+        for first in (True, False) if len(taken) < 2 else (False,):
             shapes = tuple((*s, size) if first else (size, *s) for s in sides)
             if len(taken) > 2 or not all(
                 runs(bench, s, choose_batch(bench.options.batch, s)) for s in shapes
@@ -202,7 +207,6 @@ def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_
                 continue
             start = 0 if first else 1
             spans = [(start + i, start + i + 1) for i in range(len(taken))]
-            why = f"the ldj counts with {names}, the size of no axis of a vector"
             yield _Role(tuple(zip(taken, spans, strict=True)), shapes, why)
 
 
@@ -252,11 +256,10 @@ def _held(subject: Subject, role: _Role) -> Subject | None:
         f"{n.name} as its {_word(first, span)}" for n, span in role.taken
     )
     why = role.why or subject.why_shape
-    inferred = {
-        **subject.inferred,
-        "shape": f"{first}: {why}",
-        "size": f"the ldj counts with {told}; set to the sizes of the inputs",
-    }
+    inferred = {**subject.inferred, "shape": f"{first}: {why}"}
+    if told:
+        size = f"the ldj counts with {told}; set to the sizes of the inputs"
+        inferred["size"] = size
     batch = choose_batch(bench.options.batch, first)
     return replace(
         subject,
