@@ -23,3 +23,25 @@ def test_half_of_a_slope_is_missing_as_it_would_be_written() -> None:
     assert "log|1 - torch.sigmoid(x)|" in found.message
     assert found.location is not None
     assert found.location.text is not None
+
+
+class NormalQuantile(nn.Module):
+    """Makes uniform numbers normal; the slope is one over the density, with its constant."""
+
+    def forward(self, u: Tensor) -> tuple[Tensor, Tensor]:
+        z = 2**0.5 * torch.erfinv(2 * u - 1)
+        return z, z.square().sum(1) / 2
+
+
+def test_the_constant_of_a_normal_density_is_gained_by_what_makes_numbers_normal() -> (
+    None
+):
+    report = ldjcheck.check(NormalQuantile(), shape=(3,), domain="unit")
+    (found,) = [f for f in report.findings if f.severity == "error"]
+    assert found.code == "LDJ110"
+    assert "log(2 pi) / 2 for each dim" in found.message
+    assert found.fix is not None
+    assert found.fix.applicability == "verified"
+    assert "+ 0.5 * torch.log(torch.tensor(2 * torch.pi)) * " in (
+        found.fix.edits[0].after
+    )

@@ -20,24 +20,26 @@ _EACH = math.log(2 * math.pi) / 2
 
 
 def normaliser_left_out(traces: Sequence[Trace]) -> Iterator[Explanation]:
-    """Yield that log(2 pi) / 2 is left out, once for each of so many dims."""
+    """Yield that log(2 pi) / 2 is left out, once for each of so many dims.
+
+    A density lacks it with a minus; a map onto normal numbers gains it, in each dim.
+    """
     missing = [trace.exact - trace.reported for trace in traces]
     if not is_constant(missing):
         return
-    counts = [float(amount[0]) / _EACH for amount in missing]
+    lacking = [round(-float(amount[0]) / _EACH) for amount in missing]
     dims = [trace.dims for trace in traces]
-    shares = {round(-count) - n for count, n in zip(counts, dims, strict=True)}
-    numbers = {round(-count) for count in counts}
-    if not (shares == {0} or len(numbers) == 1) or 0 in numbers:
+    whole = [abs(count) for count in lacking] == dims
+    is_one = len({*lacking}) == 1 and lacking[0] > 0
+    if not (whole or is_one):
         return
     if all(
-        fits(trace, trace.reported - _EACH * round(-count), trace.exact)
-        for trace, count in zip(traces, counts, strict=True)
+        fits(trace, trace.reported - _EACH * count, trace.exact)
+        for trace, count in zip(traces, lacking, strict=True)
     ):
-        whole = shares == {0}
         yield NORMALISER.explanation(
             constant=True,
             location=location_of(ldj_statement(traces[0])),
             operand="log(math.sqrt(2 * math.pi))",
-            detail="each dim" if whole else f"{numbers.pop()} of the dims",
+            detail="each dim" if whole else f"{lacking[0]} of the dims",
         )

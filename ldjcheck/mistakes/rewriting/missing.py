@@ -84,13 +84,29 @@ def _of_constant(site: Site, operand: str | None) -> Iterator[str]:
     inner = _logged(operand or "")
     if inner is None:
         return
-    counts = list(dict.fromkeys(counts_for(site, "dims")))[:3]
-    for module in ("math", "np", "numpy", "torch"):
-        if module in site.modules.values():
-            for count in counts:
-                yield f"{module}.log({inner}) * {count}"
-            yield f"{module}.log({inner})"
-            break
+    logarithm = _logarithm(site, inner)
+    for count in list(dict.fromkeys(counts_for(site, "dims")))[:3]:
+        yield f"{logarithm} * {count}"
+    yield logarithm
+
+
+def _logarithm(site: Site, number: str) -> str:
+    """Return how the source at hand would write the log of a number: by what it imports."""
+    tree = ast.parse(number, mode="eval").body
+    half = ""
+    if call_name(tree) == "sqrt" and isinstance(tree, ast.Call):
+        half, tree = "0.5 * ", tree.args[0]
+    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    inner = ast.unparse(tree)
+    for module in ("math", "numpy", "torch"):
+        name = site.modules.get(module)
+        if name is None:
+            continue
+        inner = re.sub(r"\bmath\.", f"{name}.", inner)
+        if module == "torch" and names <= {"math"}:
+            inner = f"{name}.tensor({inner})"
+        return f"{half}{name}.log({inner})"
+    return f"{half}torch.log({inner})"
 
 
 def _logged(operand: str) -> str | None:
