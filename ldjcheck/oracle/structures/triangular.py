@@ -191,12 +191,33 @@ def _windows(level: Tensor, count: int) -> Tensor:
 
 
 def _solved_transposed(coefficients: Tensor, right: Tensor) -> Tensor:
-    """Return z of z^T S = g^T for a banded upper triangular S, `(k, batch, n)`."""
-    solved = torch.zeros_like(right)
+    """Return z of z^T S = g^T for a banded upper triangular S, `(k, batch, n)`.
+
+    By blocks as wide as the band, each of which meets the one before it alone.
+    """
     size, count = coefficients.shape[1:]
-    for i in range(size):
-        first = max(0, i - count + 1)
-        before = torch.arange(first, i, device=right.device)
-        moved = (solved[..., first:i] * coefficients[:, before, i - before]).sum(dim=-1)
-        solved[..., i] = (right[..., i] - moved) / coefficients[:, i, 0]
-    return solved
+    side = max(count, _LEAST)
+    right = right.transpose(0, 1)  # (batch, k, n)
+    solved: list[Tensor] = []
+    beside: Tensor | None = None  # what the block before adds to this one
+    for first in range(0, size, side):
+        rows = coefficients[:, first : first + side]
+        wide = _rows(rows, side)
+        known = right[..., first : first + side]
+        if beside is not None:
+            known = known - beside[..., : known.shape[-1]]
+        block = wide[..., : known.shape[-1]]
+        found = torch.linalg.solve_triangular(block, known, upper=True, left=False)
+        solved.append(found)
+        beside = found @ wide[..., side:]
+    return torch.cat(solved, dim=-1).transpose(0, 1)
+
+
+def _rows(coefficients: Tensor, side: int) -> Tensor:
+    """Return rows of a banded matrix from their diagonal on, `(batch, rows, 2 * side)`."""
+    batch, size, count = coefficients.shape
+    device = coefficients.device
+    place = torch.arange(size, device=device)[:, None]
+    columns = place + torch.arange(count, device=device)
+    wide = coefficients.new_zeros(batch, size, 2 * side)
+    return wide.scatter_(2, columns.expand(batch, -1, -1), coefficients)
