@@ -131,7 +131,7 @@ def check_layer(
             course.smaller = _smaller(subject)
             result = _checked(subject, also, course)
             result = _called_otherwise(subject, result, course)
-            otherwise = meant_otherwise(subject.layer, result)
+            otherwise = meant_otherwise(subject, result)
             if otherwise is not None:
                 raise otherwise
     except CannotCheckError as error:

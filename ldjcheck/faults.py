@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
@@ -12,8 +13,13 @@ from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
 if TYPE_CHECKING:
     from ldjcheck.running.snapshot.namespace import Namespace
+    from ldjcheck.settling.subject import Subject
 
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
+_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
+"""Names of a difference that any number, set against an ldj, may have."""
+_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
+"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
 
 
 def failed_result(
@@ -24,8 +30,56 @@ def failed_result(
     return Result(target=target, layer=layer, status="error", findings=found)
 
 
-def meant_otherwise(layer: Layer, result: Result) -> CannotCheckError | None:
-    """Return why a map that cannot be undone is no mistake: the layer says so itself.
+def meant_otherwise(subject: Subject, result: Result) -> CannotCheckError | None:
+    """Return why what looks like a mistake need be none, as no flow layer is checked."""
+    return _no_bijection(subject.layer, result) or _no_flows_density(subject, result)
+
+
+def follows_a_law(result: Result) -> bool:
+    """Whether all that is wrong with a value is a law's: no chance brings that about.
+
+    An ldj that has nothing but the wrong shape, or gradient, has the right value.
+    """
+    codes = {finding.code for finding in result.findings if finding.severity == "error"}
+    about_values = {code for code in codes if code.startswith("LDJ1")}
+    if about_values:
+        return not about_values & _LAWLESS
+    return bool(codes) and codes <= _OF_AN_LDJ
+
+
+def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:
+    """Return that a density, which nobody said is a flow's, would be wrong as one.
+
+    An encoder of as many numbers as it is given has one as well. Where a law says how it
+    is off, or a flow is inside, that is no chance.
+    """
+    from ldjcheck.conventions import densities
+    from ldjcheck.settling.subject import holds_flow
+
+    layer, asked = subject.layer, subject.asked
+    is_guess = (asked.kind, asked.convention) == ("auto", "auto")
+    if (
+        not is_guess
+        or result.convention != "model"
+        or result.status != "fail"
+        or inspect.ismethod(layer.obj)
+    ):
+        return None
+    if follows_a_law(result) or holds_flow(layer) or asked.adapter is not None:
+        return None
+    name = next(name for name, *_ in densities(layer.obj))
+    return CannotCheckError(
+        "LDJ004",
+        f"I cannot tell whether {layer.name} is a flow: as one, its {name} is wrong.",
+        (
+            "What it maps x to, and what its density says of that, do not agree.",
+            f"To check its {name}, say that it is a model: --kind model",
+        ),
+    )
+
+
+def _no_bijection(layer: Layer, result: Result) -> CannotCheckError | None:
+    """Return that a map which cannot be undone is no mistake: the layer says so itself.
 
     What such a layer reports is a contribution to the likelihood, and no determinant.
     """

@@ -15,16 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
 from ldjcheck.conventions import not_taken, recognise_conventions, untaken
+from ldjcheck.faults import follows_a_law
 from ldjcheck.holdings import is_empty
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
-_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
-"""Names of a difference that any number, set against an ldj, may have."""
-_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
-"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
 _ONE_NUMBER = "an output of shape () and no ldj"
 _NETWORKS_TOO = ("pair", "mode", "sequence")
 """The conventions by which a network that is no flow layer may be called as well."""
@@ -50,17 +47,15 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return "a base class: it raises NotImplementedError"
     if result.kind == "model" and options.kind != "model":
         # an encoder's or a mixture's density is no flow's
-        passes = result.status == "pass"
-        lacks = any(finding.code == "LDJ501" for finding in result.findings)
-        return (
-            None
-            if passes or lacks
-            else "it has a density: name it to check it as a model"
-        )
+        codes = {finding.code for finding in result.findings}
+        is_map = "LDJ304" not in codes
+        if result.status == "pass" or "LDJ501" in codes:
+            return None
+        if is_map and follows_a_law(result):
+            return None
+        return "it has a density: name it to check it as a model"
     if _is_one_number(result):
-        hints = (line for finding in result.findings for line in finding.evidence)
-        as_model = (line for line in hints if line.startswith("To check its"))
-        return ". ".join(("no flow layer: it returns one number", *as_model))
+        return _or_as_model("no flow layer: it returns one number", result)
     vacuous = {f.code for f in result.findings} == {"LDJ401"}
     if is_empty(layer.obj) and (vacuous or result.status == "error"):
         blanks = ", ".join(_parameters(layer.obj)) or "..."
@@ -72,7 +67,8 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return None
     codes = {finding.code for finding in result.findings}
     if "LDJ004" in codes:
-        return "no flow layer: it returns no pair of output and ldj"
+        why = "no flow layer: it returns no pair of output and ldj"
+        return _or_as_model(why, result)
     if result.status == "error" and codes & set(_UNCALLABLE):
         return f"no flow layer that I know how to call: {result.findings[0].message}"
     text = _source(layer.obj)
@@ -87,7 +83,7 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return (
             f"no flow layer: it returns {_size(y)} numbers for {_size(x)}, and no ldj"
         )
-    if _follows_a_law(result):
+    if follows_a_law(result):
         return None
     if _size(ldj) not in (1, x[0]):
         return f"no flow layer: what it returns beside y has the shape {ldj}"
@@ -95,6 +91,12 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         return None
     is_meant = ldj and _LOG.search(text)
     return None if is_meant else "no flow layer: what it returns beside y is no ldj"
+
+
+def _or_as_model(why: str, result: Result) -> str:
+    """Return a reason, and how the density of what is no layer can be checked."""
+    hints = (line for finding in result.findings for line in finding.evidence)
+    return ". ".join((why, *(h for h in hints if h.startswith("To check its"))))
 
 
 def _parameters(obj: object) -> tuple[str, ...]:
@@ -108,18 +110,6 @@ def _parameters(obj: object) -> tuple[str, ...]:
         inspect.Parameter.VAR_KEYWORD: "**",
     }
     return tuple(f"{starred.get(p.kind, '')}{p.name}" for p in parameters)
-
-
-def _follows_a_law(result: Result) -> bool:
-    """Whether all that is wrong with a value is a law's: no chance brings that about.
-
-    An ldj that has nothing but the wrong shape, or gradient, has the right value.
-    """
-    codes = {finding.code for finding in result.findings if finding.severity == "error"}
-    about_values = {code for code in codes if code.startswith("LDJ1")}
-    if about_values:
-        return not about_values & _LAWLESS
-    return bool(codes) and codes <= _OF_AN_LDJ
 
 
 def without_untaken(layer: Layer, options: Options) -> tuple[Options, dict[str, str]]:

@@ -22,6 +22,7 @@ from ldjcheck.running.failed_calls import (
     LayerRaisedError,
     UnexpectedReturnError,
 )
+from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.domains import (
@@ -44,7 +45,7 @@ from ldjcheck.settling.trial import Quality, Trial, graded, tried
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Calls, Domain, Shape
+    from ldjcheck.records import Calls, Domain, Probe, Shape
     from ldjcheck.running.bench import Bench
 
 _EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
@@ -257,6 +258,20 @@ def returned_shapes(bench: Bench) -> tuple[Shape, Shape, Shape] | None:
         return None
     y, raw = trial.outcome.y, trial.outcome.raw
     return (bench.batch, *bench.shape), tuple(y.shape), tuple(getattr(raw, "shape", ()))
+
+
+def asks_elsewhere(bench: Bench, probe: Probe) -> bool:
+    """Return whether a model asks its base about as many numbers as it is given, and others.
+
+    It maps x to z then. An encoder and a mixture have densities as well, which are no
+    flow's: one asks about fewer numbers, the other about x itself.
+    """
+    runner, x, _ = bench.ready(probe)
+    try:
+        z = runner.run("forward", x, Frozen()).y
+    except FailedCallError:
+        return False
+    return z.shape == x.shape and not torch.equal(z, x)
 
 
 def _try_domains(start: Bench, failures: Failures) -> _Found | None:

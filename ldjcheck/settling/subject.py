@@ -155,10 +155,15 @@ def _inside(layer: Layer, options: Options) -> Subject | None:
     if inner is not None:
         with contextlib.suppress(CannotCheckError):
             return _at(inner, options, around=layer.obj)
+    from ldjcheck.conventions import densities
+    from ldjcheck.settling.settle import asks_elsewhere
+
     asked = options.kind == "auto" and options.convention == "auto"
-    if asked and options.adapter is None and _holds_flow(layer):
+    if asked and options.adapter is None and any(densities(layer.obj)):
         with contextlib.suppress(CannotCheckError):
-            return _at(layer, replace(options, kind="model"))
+            subject = _at(layer, replace(options, kind="model"))
+            if holds_flow(layer) or asks_elsewhere(subject.bench, subject.probes()[-1]):
+                return subject
     return None
 
 
@@ -185,10 +190,10 @@ def _after_a_start(
     return None
 
 
-def _holds_flow(layer: Layer) -> bool:
+def holds_flow(layer: Layer) -> bool:
     """Return whether something that the layer holds has a way back, or keeps a total.
 
-    An encoder and a mixture have densities as well, which are no flow's.
+    Such a model is one of a flow, whatever is wrong with it.
     """
     from ldjcheck.conventions import recognise_conventions
 

@@ -82,38 +82,27 @@ def _why_none(
         return None if _is_layer_function(node, grounds, doings) else ""
     if is_no_layer(value):
         return ""
-    if is_run_like_layer(type(value)):
-        return None
-    density = _density_of(type(value))
-    return "" if density is None else _as_model(name, density, grounds.source)
+    kind = type(value)
+    return None if is_run_like_layer(kind) or _density_of(kind) is not None else ""
 
 
 def _why_no_class(name: str, value: type, source: Source) -> str | None:
-    call = _call_of(value)
-    density = None if call is not None else _density_of(value)
-    if call is None and density is None:
+    run = _call_of(value) or _density_of(value)
+    if run is None:
         return "no flow layer: it has no forward, and no method named like an ldj"
     if inspect.isabstract(value):
         absent = ", ".join(sorted(getattr(value, "__abstractmethods__", ())))
         return f"a base class: {absent} is left to its subclasses"
-    run = call or density
-    if run is not None and _is_stub(run):
+    if _is_stub(run):
         return f"a base class: its {run.__name__} is left to its subclasses"
-    absent = "" if run is None else ", ".join(_left_to_subclasses(value, run))
+    absent = ", ".join(_left_to_subclasses(value, run))
     if absent:
         return f"a base class: {absent} is left to its subclasses"
     empty = ast.Call(ast.Name(name, ast.Load()), [], [])
     if misfit(value, empty) is not None:
         needs, typed = typed_with_blanks(value, empty)
-        asked = "" if density is None else " --kind model"
-        return f"needs {needs}: {command(source.name, typed)}{asked}"
-    return None if density is None else _as_model(name, density, source)
-
-
-def _as_model(name: str, density: Callable[..., Any], source: Source) -> str:
-    """Return what to type where there is no call, and a density may be a flow's or not."""
-    typed = command(source.name, name)
-    return f"to check its {density.__name__}: {typed} --kind model"
+        return f"needs {needs}: {command(source.name, typed)}"
+    return None
 
 
 def is_run_like_layer(kind: type) -> bool:

@@ -48,12 +48,13 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
         if again.status not in ("pass", "fail"):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
+    left = tuple(other for other in result.unasked if other != name)
     if again.status == "fail" and is_of_value(again):
-        told = {"ldj": _SAID, **again.inferred}
-        return replace(again, kind=result.kind, inferred=told)
+        others = {other: result.inferred[other] for other in left}
+        told = {"ldj": _SAID, **again.inferred, **others}
+        return replace(again, kind=result.kind, unasked=left, inferred=told)
     if again.status != "pass":
         return result
-    left = tuple(other for other in result.unasked if other != name)
     told = {**result.inferred, name: "checked as well, and right"}
     return replace(result, unasked=left, inferred=told)
 

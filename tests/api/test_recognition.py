@@ -241,7 +241,7 @@ def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
 
 
 class Loss(nn.Module):
-    """A flow's loss, made of its density: that is what can be checked."""
+    """A flow's loss, made of its density: that is what is checked."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -256,7 +256,35 @@ class Loss(nn.Module):
         return self.nll(x).mean()
 
 
-def test_a_loss_that_has_a_density_says_how_to_check_it() -> None:
-    told = why(Loss()) or ""
+class LossOfMixture(Loss):
+    """Its density is of x itself: it maps x to nothing."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        apart = x[:, None] - self.log_s[:, None]
+        log_p = -0.5 * (apart**2 + math.log(2 * math.pi)).sum(2)
+        return math.log(len(self.log_s)) - log_p.logsumexp(1)
+
+
+class EncoderLoss(Loss):
+    """As many numbers as x has, of which some x share them: no density of x."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        z = (x - 0.3).abs() @ (self.log_s * torch.eye(len(self.log_s)) + 1)
+        return -torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+
+
+def test_a_loss_that_is_made_of_a_flows_density_is_checked_by_that() -> None:
+    assert why(Loss()) is None
+
+
+@pytest.mark.parametrize(
+    "obj", [LossOfMixture(), EncoderLoss()], ids=["mixture", "encoder"]
+)
+def test_a_loss_of_another_density_is_none_of_a_flow(obj: object) -> None:
+    assert why(obj) is not None
+
+
+def test_what_is_no_flow_says_how_its_density_is_checked_all_the_same() -> None:
+    told = why(LossOfMixture()) or ""
     assert told.startswith("no flow layer: it returns one number. To check its nll")
     assert told.endswith("--kind model")

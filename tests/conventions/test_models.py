@@ -149,6 +149,26 @@ def test_the_components_of_a_mixture_are_not_taken_for_its_density() -> None:
     assert ldjcheck.check(Mixture(), shape=(4,), kind="model").status != "fail"
 
 
+class DensityAlone(nn.Module):
+    """It has no call, and holds no layer: all is done where the density is."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+        self.times = times
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z = x * self.log_s.exp()
+        return Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * self.log_s.sum()
+
+
+def test_what_maps_x_to_where_its_base_is_asked_is_a_model() -> None:
+    right = ldjcheck.check(DensityAlone())
+    assert (right.status, right.result.kind) == ("pass", "model"), str(right)
+    wrong = ldjcheck.check(DensityAlone(times=-1.0))
+    assert [finding.code for finding in wrong.findings] == ["LDJ104"]
+
+
 def test_the_report_says_the_unit() -> None:
     said = ldjcheck.check(Bits(), shape=(3,)).to_dict()["results"][0]["inferred"]
     assert "bits/dim" in said["convention"]

@@ -91,17 +91,17 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
         (
             "class Model(nn.Module):\n    def log_prob(self, x): return x.sum(1)",
             "Model",
-            "to check its log_prob: ldjcheck flows.py:Model --kind model",
+            None,
         ),
         (
             "class Model:\n    def nll(self, x): return x.sum(1)\nmodel = Model()",
             "model",
-            "to check its nll: ldjcheck flows.py:model --kind model",
+            None,
         ),
         (
             "class Model:\n    def __init__(self, d): 0\n    def bpd(self, x): return x",
             "Model",
-            "needs d: ldjcheck 'flows.py:Model(d=...)' --kind model",
+            "needs d: ldjcheck 'flows.py:Model(d=...)'",
         ),
     ],
 )  # fmt: skip

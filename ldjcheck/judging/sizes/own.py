@@ -15,6 +15,7 @@ from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
+    is_named_axis,
     is_named_side,
     is_named_size,
     is_of_others,
@@ -61,8 +62,8 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
     fits as well at some size, and is a mistake.
 
     A layer that is wrong at the very sizes that it holds is looked at where they are moved
-    together as well, and so is one that is right there in one direction alone: elsewhere
-    they would be wrong twice.
+    together as well, if their names are those of axes, and so is one that is right there in
+    one direction alone: elsewhere they would be wrong twice.
     """
     from ldjcheck.settling.sizes.held import counted
 
@@ -87,7 +88,8 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
                 for number, (start, stop) in role.taken
             )
         ):
-            wrong_there = wrong_there or role
+            if all(is_named_axis(number.name) for number, _ in role.taken):
+                wrong_there = wrong_there or role
             continue
         sized = _held(subject, role)
         if sized is None:

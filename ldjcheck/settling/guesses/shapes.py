@@ -147,6 +147,12 @@ def is_named_size(name: str) -> bool:
     return not is_of_others(name) and (not told or bool(told & _SIZES))
 
 
+def is_named_axis(name: str) -> bool:
+    """Return whether a number of this name is the size of an axis: `c`, `width`, `dim`."""
+    own = name.lstrip("_") in _FEATURE_NAMES
+    return own or is_named_side(name) or is_named_size(name)
+
+
 def is_of_others(name: str) -> bool:
     """Return whether it is no event's size by its name: a network's width, a batch's size."""
     return bool(_words(name) & _SIZES_OF_OTHERS)
