@@ -277,9 +277,10 @@ class Formulas:
             return _literal(float(node.value))
         if node.name == "__getitem__" and is_masked(node):
             return self._leaf(node.args[0])
+        name = plain_name(node.name)
         is_made = node.function is not None and (
-            plain_name(node.name) in FUNCTIONS or node.name in SAME
-        )
+            (name in FUNCTIONS and name not in _BOUNDS) or node.name in SAME
+        )  # a bound that changes nothing here may do so at other parameters
         if not is_made:
             return self.symbol(node)
         if node in self.named and (node.name in SAME or not is_fixed(node)):
@@ -304,7 +305,8 @@ class Formulas:
         node = leaf.node
         if node.value.dtype == torch.bool:
             return None
-        if plain_name(node.name) not in FUNCTIONS and node.name not in SAME:
+        name = plain_name(node.name)
+        if name in _BOUNDS or (name not in FUNCTIONS and node.name not in SAME):
             return None
         try:
             return self.applied(node, self._leaf)

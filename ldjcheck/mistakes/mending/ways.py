@@ -23,6 +23,7 @@ ANYTHING: tuple[Way, ...] = (
     calls.with_abs,
     calls.summed,
     points.other_conditions,
+    points.other_parts,
     points.other_names,
     points.other_order,
     points.masked,

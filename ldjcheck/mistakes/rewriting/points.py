@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import as_factor, is_product, product_in_place
-from ldjcheck.revision import Replacement
+from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _NAMES = 8  # other names that are tried for one name
+_AXES = 4  # of which any may be meant
+_OTHER = {"sign": "logabsdet", "logabsdet": "sign"}
 _COMPARED = {
     ast.Lt: ("<", ">", ">="), ast.Gt: (">", "<", "<="), ast.LtE: ("<=", ">=", ">"),
     ast.GtE: (">=", "<=", "<"),
@@ -38,6 +40,34 @@ def other_names(site: Site) -> Iterator[Change]:
                 if isinstance(called, ast.Call) and 1 < len(inside) < len(nodes):
                     some = tuple(site.source.put(n, new) for n in inside)
                     yield Change(0.25 + 0.02 * index, some)
+
+
+def other_parts(site: Site) -> Iterator[Change]:
+    """Yield the other part of what `slogdet` returns, and the size of another axis."""
+    for node in site.expressions:
+        if isinstance(node, ast.Attribute) and node.attr in _OTHER:
+            yield site.put(node, f"{site.text(node.value)}.{_OTHER[node.attr]}", 0.1)
+        axis = _axis(node)
+        if axis is not None:
+            for index, other in enumerate(n for n in range(_AXES) if n != axis.value):
+                yield site.put(axis, str(other), 0.2 + index / 50)
+        elif (
+            isinstance(node, ast.Subscript)
+            and isinstance(node.value, ast.Call)
+            and isinstance(node.slice, ast.Constant)
+            and node.slice.value in (0, 1)
+        ):
+            yield site.put(node.slice, str(1 - node.slice.value), 0.1)
+
+
+def _axis(node: ast.expr) -> ast.Constant | None:
+    """Return the axis in x.shape[axis], or x.size(axis)."""
+    found: ast.expr | None = None
+    if isinstance(node, ast.Subscript) and isinstance(node.value, ast.Attribute):
+        found = node.slice if node.value.attr == "shape" else None
+    elif isinstance(node, ast.Call) and call_name(node) == "size" and node.args:
+        found = node.args[0]
+    return found if isinstance(found, ast.Constant) else None
 
 
 def other_order(site: Site) -> Iterator[Change]:

@@ -113,3 +113,47 @@ class ForgetsWhatIsPassed(nn.Module):
 
 def test_a_total_starts_at_zero_only_where_none_is_passed() -> None:
     assert "if ldj is None:" in mended(ForgetsWhatIsPassed())
+
+
+class BoundedScale(nn.Module):
+    """A bound that changes nothing at the numbers at hand is a part of the step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.linspace(-0.4, 0.5, 4))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x * self.w.clamp(-5, 5).exp()
+        return y, torch.tanh(self.w).sum().expand(len(x))
+
+
+def test_a_bound_that_is_not_met_stays_in_what_is_written() -> None:
+    assert "self.w.clamp(-5, 5).sum()" in mended(BoundedScale())
+
+
+class SignOfTheDeterminant(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.w = nn.Parameter(torch.eye(3) + 0.2 * torch.randn(3, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.linalg.slogdet(self.w)[0]
+        return x @ self.w.T, ldj.expand(len(x))
+
+
+class TwiceTheHeight(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * x.size(2) * x.size(2)
+        return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
+def test_one_index_is_all_that_is_wrong() -> None:
+    assert "slogdet(self.w)[1]" in mended(SignOfTheDeterminant())
+    report = ldjcheck.check(TwiceTheHeight(), shape=(2, 4, 6))
+    fix = report.findings[0].fix
+    assert fix is not None
+    assert "x.size(2) * x.size(3)" in fix.edits[0].after
