@@ -58,14 +58,12 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
 
     layer, asked = subject.layer, subject.asked
     is_guess = (asked.kind, asked.convention) == ("auto", "auto")
-    if (
-        not is_guess
-        or result.convention != "model"
-        or result.status != "fail"
-        or inspect.ismethod(layer.obj)
-    ):
+    is_model = subject.bench.calls.convention == "model"
+    if not (is_guess and is_model and result.status == "fail"):
         return None
-    if follows_a_law(result) or holds_flow(layer) or asked.adapter is not None:
+    if inspect.ismethod(layer.obj) or asked.adapter is not None:
+        return None
+    if follows_a_law(result) or holds_flow(layer):
         return None
     name = next(name for name, *_ in densities(layer.obj))
     return CannotCheckError(

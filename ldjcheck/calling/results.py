@@ -20,7 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.parameter_names import is_beside, is_density, is_total
+from ldjcheck.calling.parameter_names import (
+    DENSITIES,
+    is_beside,
+    is_density,
+    is_total,
+)
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.records import Returned
 
@@ -152,6 +157,31 @@ def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
     Empty where there is no source, or where nothing but expressions is returned.
     """
     return tuple(map(_name, returned_expressions(function)))
+
+
+def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Return the names of densities that a call returns beside an ldj, by its source.
+
+    In a tuple, or in what is made of keywords: a dataclass, a dictionary.
+    """
+    known = {name for each in DENSITIES.values() for name in each}
+    tree = source_of(function)
+    for node in ast.walk(tree) if tree is not None else ():
+        names = _names_returned(node) if isinstance(node, ast.Return) else ()
+        if any(map(is_total, names)):
+            return tuple(name for name in names if is_density(name) or name in known)
+    return ()
+
+
+def _names_returned(node: ast.Return) -> tuple[str, ...]:
+    if isinstance(node.value, ast.Tuple):
+        return tuple(map(_name, node.value.elts))
+    if isinstance(node.value, ast.Call):
+        return tuple(each.arg for each in node.value.keywords if each.arg is not None)
+    if isinstance(node.value, ast.Dict):
+        keys = (key for key in node.value.keys if isinstance(key, ast.Constant))
+        return tuple(key.value for key in keys if isinstance(key.value, str))
+    return ()
 
 
 def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:

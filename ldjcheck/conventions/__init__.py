@@ -6,7 +6,6 @@ order of trying: the most particular first.
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -114,7 +113,7 @@ def recognise_conventions(layer: Any, wanted: str = "auto") -> tuple[Calls, ...]
     if wanted != "auto" and wanted not in names:
         raise KeyError(wanted)
     if wanted == "auto":  # a density is asked for where it is named, or nothing else is
-        is_named = inspect.ismethod(layer) and any(densities(layer))
+        is_named = model.is_routine(layer) and any(densities(layer))
         asked = [c for c in CONVENTIONS if (c is model.CONVENTION) == is_named]
     else:
         asked = [c for c in CONVENTIONS if c.name == wanted]

@@ -12,6 +12,7 @@ is seen when the model runs.
 from __future__ import annotations
 
 import ast
+import itertools
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_EITHER = {"obj", "objective"}  # a total of ldjs, or that with the density of z added
 _DISTRIBUTES = {"cdf", "erf", "erfc", "ndtr"}
 _UNDOES = {"icdf", "erfinv", "ndtri"}
 
@@ -49,12 +51,12 @@ def _recognise(layer: Any) -> Iterator[Calls]:
     found = _place_of_density(caller(layer))
     if found is None:
         return
-    place, unit = found
-    for memory in (None, Memory()):
+    place, said, is_named = found
+    for unit, memory in itertools.product(_units(said), (None, Memory())):
         yield Calls(
             convention=CONVENTION.name,
             signature=signature.show("z, log p(x)"),
-            forward=Way(call=partial(_call, place, unit, memory)),
+            forward=Way(call=partial(_call, place, unit, memory, is_named)),
             inverse=None,
             context_names=signature.contexts(),
             extra_names=signature.extras(),
@@ -68,10 +70,18 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         )
 
 
+def _units(said: Unit) -> tuple[Unit, ...]:
+    """Return the units to try: what is called an nll may be in bits per dim as well."""
+    if said == "nats":
+        return ("nats",)
+    return (said, "bits/dim" if said == "-nats" else "-nats")
+
+
 def _call(
     place: int,
     unit: Unit,
     memory: Memory | None,
+    is_named: bool,
     layer: Any,
     x: Tensor,
     start: Tensor | None,
@@ -84,12 +94,16 @@ def _call(
         return results[place]
 
     returned = less_base(layer, density, x, unit, memory, results)
+    beside = [each for i, each in enumerate(results) if i != place]
+    parts = [each for each in beside if _is_part(returned.y, each)]
     if _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
-    elif not any(_is_same(returned.y, result) for result in results):
+    elif is_named and returned.y.shape == x.shape:
+        parts = [each for each in beside if _is_output(each, x)]  # scaled, for the base
+    elif not parts:
         raise TypeError("the density that is asked for is not that of what is returned")
-    beside = [each for i, each in enumerate(results) if i != place]
-    if any(_is_less_than(x, each) for each in beside):
+    others = [each for each in beside if not any(each is part for part in parts)]
+    if any(_is_less_than(x, each) for each in others):
         raise TypeError("what is returned beside the density may be an ldj")
     return returned
 
@@ -102,9 +116,25 @@ def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:
     return replace(returned, y=made[0], ldj=-returned.ldj)
 
 
+def _is_output(result: Any, x: Tensor) -> bool:
+    """Return whether a result holds several numbers for a sample, as no ldj does."""
+    return isinstance(result, torch.Tensor) and result.numel() > len(x)
+
+
 def _is_less_than(x: Tensor, result: Any) -> bool:
     """Return whether a result holds fewer numbers than the input, as an ldj does."""
     return isinstance(result, torch.Tensor) and result.numel() < x.numel()
+
+
+def _is_part(z: Tensor, result: Any) -> bool:
+    """Return whether a result is z, or what is left of it where parts have left before."""
+    if not isinstance(result, torch.Tensor) or result.shape[:1] != z.shape[:1]:
+        return False
+    whole, own = (each.detach().reshape(len(z), -1) for each in (z, result))
+    size = own.shape[1]
+    if not 0 < size <= whole.shape[1]:
+        return False
+    return bool((whole.unfold(1, size, 1) == own[:, None]).all(dim=2).any(dim=1).all())
 
 
 def _is_same(z: Tensor, result: Any) -> bool:
@@ -113,27 +143,31 @@ def _is_same(z: Tensor, result: Any) -> bool:
     return torch.equal(result.detach().reshape(z.shape), z.detach())
 
 
-def _place_of_density(function: Any) -> tuple[int, Unit] | None:
-    """Return which of the things that a call returns is a density, if one is."""
+def _place_of_density(function: Any) -> tuple[int, Unit, bool] | None:
+    """Return which of the things that a call returns is a density, if one is.
+
+    And its unit, and whether its name is that of a density.
+    """
     parts = returned_expressions(function)
-    if len(parts) < 2 or any(is_total(name) for name in returned_names(function)):
+    totals = {name for name in returned_names(function) if is_total(name)}
+    if len(parts) < 2 or totals - _EITHER:
         return None
     if _distributes(function):
         return None
     made = _made_of_densities(function)
-    found = [(i, u) for i, part in enumerate(parts) if (u := _unit(part, made))]
+    found = [(i, *u) for i, part in enumerate(parts) if (u := _unit(part, made))]
     return found[0] if len(found) == 1 else None
 
 
-def _unit(part: ast.expr, made: set[str]) -> Unit | None:
+def _unit(part: ast.expr, made: set[str]) -> tuple[Unit, bool] | None:
     """Return the unit of what is returned, if it is a density or made of one."""
     names = [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
     for name in names if isinstance(part, ast.Name) else ():
         for unit, known in DENSITIES.items():
             if name in known:
-                return unit
-    told = any(name in made or is_density(name) for name in names)
-    return "nats" if told or any(map(_asks_base, ast.walk(part))) else None
+                return unit, True
+    told = any(name in made | _EITHER or is_density(name) for name in names)
+    return ("nats", False) if told or any(map(_asks_base, ast.walk(part))) else None
 
 
 def _distributes(function: Any) -> bool:

@@ -27,6 +27,7 @@ from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.tape import Place, location_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
+_SAME = 1e-9
 _UNSEEN = (
     "I saw no base distribution: no log_prob(z) is called on the way, and no terms of "
     "what is returned are a log-density of one value"
@@ -44,10 +46,10 @@ _UNSEEN = (
 
 
 def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
-    """Yield the densities of a layer: name, unit and method; itself, if it is a method."""
+    """Yield the densities of a layer: name, unit and method; itself, if it is a routine."""
     if isinstance(layer, type):
         return
-    own = layer.__name__ if inspect.ismethod(layer) else None
+    own = layer.__name__ if is_routine(layer) else None
     for unit, names in DENSITIES.items():
         for name in names:
             if own is not None:
@@ -56,6 +58,11 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
                 method = looked_up(layer, name)
             if callable(method):
                 yield name, unit, method
+
+
+def is_routine(layer: Any) -> bool:
+    """Return whether it is a method or a function, whose name says what it returns."""
+    return inspect.ismethod(layer) or inspect.isfunction(layer)
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
@@ -111,6 +118,8 @@ class _Listener:
         self._since: dict[FrameType, int] = {}  # how many pairs were returned before it
         self.asked: list[_Asked] = []
         self.returned: list[tuple[Any, Any]] = []  # by the outermost calls that do
+        self.own: list[tuple[Any, Any]] = []  # the same, of the model's own calls
+        self.end: Place | None = None  # where the model returned last
 
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
@@ -126,13 +135,16 @@ class _Listener:
         if event == "call":
             self._since[frame] = len(self.returned)
         since = self._since.pop(frame, 0) if event == "return" else 0
+        if event == "return" and self._is_models_own(frame):
+            line = frame.f_lineno
+            self.end = Place(code.co_filename, line, line, 0, 0, code.co_name, 0)
         if (
             event == "call"
             and code.co_name in DENSITIES["nats"]
             and code.co_argcount > 1
         ):
             owner, z = (frame.f_locals.get(name) for name in code.co_varnames[:2])
-            if owner is not self._model:
+            if not _is_tensor(owner) and owner is not self._model:
                 self._within.append((frame, owner, z, []))
         elif event == "return" and self._within and self._within[-1][0] is frame:
             _, owner, z, inner = self._within.pop()
@@ -140,6 +152,7 @@ class _Listener:
             heard += self._told(owner, _Asked(z, result), inner)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
+                self.own.append(result)
                 return
             del self.returned[since:]
             self.returned.append(result)
@@ -174,9 +187,8 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
     def call(
         layer: Any, x: Tensor, start: Tensor | None, kwargs: Mapping[str, Any]
     ) -> Returned:
-        is_method = inspect.ismethod(layer)
-        method = layer if is_method else getattr(layer, name)
-        model = layer.__self__ if is_method else layer
+        method = layer if is_routine(layer) else getattr(layer, name)
+        model = layer.__self__ if inspect.ismethod(layer) else layer
         said: list[Any] = []
 
         def ask() -> Any:
@@ -273,6 +285,12 @@ def less_base(
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
     is_of_all = said.numel() == 1 < len(x)  # then each sample is asked for alone
+    is_pair = bool(results)  # that the density is one of, as an ldj would be
+    alone = None if is_of_all or is_pair else _of_ldj_alone(heard, density, x)
+    if alone is not None:
+        if memory is None or not memory.leaving:
+            raise NoBaseError(_UNSEEN)
+        return alone
     if memory is not None and lacking > 0 and not is_of_all:
         answers = [a.answer for a in asked]
         beside = answers, lacking, _factor(x, unit), memory
@@ -294,6 +312,13 @@ def less_base(
         parts, place = [*parts, *rest.parts], rest.place
     y, ldj = _joined(parts, x), density - base
     return Returned(y=y, ldj=ldj, taken=base, left=left, left_at=place)
+
+
+def _is_tensor(owner: Any) -> bool:
+    """Return whether no object is asked, but a function of numbers: that is written out."""
+    from torch import Tensor
+
+    return isinstance(owner, Tensor)
 
 
 def _is_answer(asked: _Asked, x: Tensor) -> bool:
@@ -352,10 +377,7 @@ def _of_what_is_returned(
     pairs = [
         (z, ldj.detach().reshape(-1).expand(len(x)))
         for z, ldj in heard.returned
-        if isinstance(z, torch.Tensor)
-        and isinstance(ldj, torch.Tensor)
-        and ldj.numel() in (1, len(x))
-        and z.shape[:1] == x.shape[:1]
+        if _is_pair(z, ldj, x)
     ]
     sums = _plain_sums([ldj for _, ldj in pairs])
     for z, _ in reversed(pairs):
@@ -369,6 +391,35 @@ def _of_what_is_returned(
                 if bool(((said - sums).abs() <= _FITS * (1 + said.abs())).all(1).any()):
                     return [z], own
     return None
+
+
+def _of_ldj_alone(heard: _Listener, density: Tensor, x: Tensor) -> Returned | None:
+    """Return z where what a model says is the ldj alone, and nothing of p(z); else None.
+
+    A uniform density is 1 where z lies between 0 and 1, and its log adds nothing.
+    """
+    for z, ldj in (*reversed(heard.own), *reversed(heard.returned)):
+        if not _is_pair(z, ldj, x) or z.shape != x.shape:
+            continue
+        number = ldj.reshape(-1).expand(len(x))
+        same = bool(((density - number).abs() <= _SAME * (1 + number.abs())).all())
+        if same and bool(((z < 0) | (z > 1)).any()):
+            return Returned(
+                y=z,
+                ldj=density,
+                taken=density.new_zeros(len(x)),
+                left=x[0].numel(),
+                left_at=location_of(heard.end),
+            )
+    return None
+
+
+def _is_pair(z: Any, ldj: Any, x: Tensor) -> bool:
+    """Return whether a flow returned z, and a number for each sample or for all."""
+    from torch import Tensor
+
+    both = isinstance(z, Tensor) and isinstance(ldj, Tensor)
+    return both and ldj.numel() in (1, len(x)) and z.shape[:1] == x.shape[:1]
 
 
 def _plain_sums(ldjs: list[Tensor]) -> Tensor:

@@ -140,6 +140,13 @@ class DensityTerms:
         depending = dependents([z, *later], z)
         return [node for node in later if node in needed and node in depending]
 
+    def adding(self, terms: Collection[Node]) -> set[Node]:
+        """Return what of the sum lies on the way from these terms to the density."""
+        found: set[Node] = set()
+        for term in terms:
+            found |= dependents([term, *self.inside], term) - {term}
+        return found
+
     def components(
         self, terms: Collection[Node], z: Node
     ) -> list[Callable[[Tensor], Tensor]]:

@@ -185,11 +185,11 @@ def _values_beside(sum_: DensityTerms, bases: Sequence[Base]) -> list[Tensor]:
     """Return all that the densities of these parts are made of beside z itself."""
     found: list[Tensor] = []
     for base in bases:
-        within = {*sum_.between(base.terms, base.z), *sum_.inside}
+        within = {*sum_.between(base.terms, base.z), *sum_.adding(base.terms)}
         parents = {p for node in within for p in node.parents}
-        ends = {end for end in sum_.ends if end not in base.terms}
+        others = {end for end in sum_.ends if end not in base.terms} | {*sum_.inside}
         fixed = {term for term in base.terms if term not in sum_.depending}
-        outside = (parents - within - ends - {base.z}) | fixed
+        outside = (parents - within - others - {base.z}) | fixed
         found += [node.value for node in in_order(outside)]
     return found
 
@@ -249,7 +249,7 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
     if mass is None:
         return None
     log, error = mass
-    beside = _constants(sum_, log, error, sum_.fixed)
+    beside = _constants(sum_, z, log, error, sum_.fixed)
     return None if beside is None else Base(z, (*terms, *beside))
 
 
@@ -318,7 +318,7 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
     if mass is None:
         return None
     beside = [end for end in sum_.through if end not in terms and end in sum_.free]
-    chosen = _constants(sum_, *mass, [*beside, *sum_.fixed])
+    chosen = _constants(sum_, z, *mass, [*beside, *sum_.fixed])
     return None if chosen is None else Base(z, (*terms, *chosen))
 
 
@@ -350,10 +350,13 @@ def _log_mass(
 
 
 def _constants(
-    sum_: DensityTerms, log: Tensor, error: float, of: Sequence[Node]
+    sum_: DensityTerms, z: Node, log: Tensor, error: float, of: Sequence[Node]
 ) -> tuple[Node, ...] | None:
-    """Return the fewest of some terms without z that make a mass 1; None where none do."""
-    fixed = of[:_TERMS]
+    """Return the fewest of some terms without z that make a mass 1; None where none do.
+
+    What is written after z is tried first: the constants of the layers come before.
+    """
+    fixed = sorted(of, key=lambda term: term.index < z.index)[:_TERMS]
     shares = [sum_.of([term], lambda end: end.value) for term in fixed]
     for count in range(len(fixed) + 1):
         for some in itertools.combinations(range(len(fixed)), count):

@@ -17,6 +17,10 @@ _OF_BOTH = "it takes off what forward adds at the same point, which is no densit
 _OF_ONE = "the forward direction says something else about the same point"
 
 
+_ALONE = (
+    "what is returned is the log-determinant of x to z, and no more:",
+    "so it stays the same wherever z is, and is no density",
+)
 _LACKING = (
     "less log p(z) of the kept dims, it is the log-determinant of x to all dims:",
     "so it stays the same however far the others are moved, and is no density",
@@ -26,12 +30,14 @@ _LACKING = (
 def _match(comparison: Comparison) -> Iterator[Finding]:
     if comparison.measurement.calls.lacks_density:
         if comparison.forward.check.status == "fail":
-            finding = RULE.finding(
-                "The density leaves out the log-density of the dims that are split off.",
-                direction="forward",
-                evidence=_LACKING,
-            )
             first = comparison.measurement.measured[0].forward
+            alone = first.said.left == first.dims
+            what = "z" if alone else "the dims that are split off"
+            finding = RULE.finding(
+                f"The density leaves out the log-density of {what}.",
+                direction="forward",
+                evidence=_ALONE if alone else _LACKING,
+            )
             yield replace(finding, location=first.said.left_at)
         return
     both = comparison.forward.check.status == "fail"

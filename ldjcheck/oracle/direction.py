@@ -85,6 +85,7 @@ def measure_direction(
             ldj_shape=tuple(getattr(base.raw, "shape", ())),
             bare=base.bare,
             given=given,
+            left=base.left,
             left_at=base.left_at,
         ),
     )

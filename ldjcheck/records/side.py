@@ -47,6 +47,7 @@ class Said:
         0  # calls over which a random ldj was averaged; 0: it is not random
     )
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
+    left: int = 0  # dims, on the way to y
     left_at: Location | None = None  # where dims left that nothing gives a density
     why_absent: str | None = None  # the direction is not there, or raised this
     raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault

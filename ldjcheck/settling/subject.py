@@ -56,7 +56,8 @@ class Subject:
     why_shape: str
     float32_only: str | None  # why float64 could not be had
     inferred: dict[str, str]  # what was concluded, and why
-    unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
+    whole: Layer  # what has the densities: the layer, or what it was taken out of
+    unasked: tuple[str, ...] = ()  # of these densities, those that are not checked
 
     @property
     def layer(self) -> Layer:
@@ -154,7 +155,7 @@ def _inside(layer: Layer, options: Options) -> Subject | None:
     inner = _opened(layer)
     if inner is not None:
         with contextlib.suppress(CannotCheckError):
-            return _at(inner, options, around=layer.obj)
+            return _at(inner, options, around=layer)
     from ldjcheck.conventions import densities
     from ldjcheck.settling.settle import asks_elsewhere
 
@@ -228,7 +229,7 @@ def _unwrapped(layer: Layer) -> Layer:
     )
 
 
-def _at(layer: Layer, options: Options, around: object = None) -> Subject:
+def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     """Return a way of calling the layer that works, and the other sizes that it takes.
 
     `around` is what the layer was taken out of, if it was.
@@ -249,7 +250,8 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         candidates = recognise_conventions(layer.obj, wanted)
     if not candidates:
         raise uncallable(layer, options)
-    settled, context, guesses = _found(layer, options, candidates, around)
+    held_by = None if around is None else around.obj
+    settled, context, guesses = _found(layer, options, candidates, held_by)
     bench = settled.bench
     _within_limit(bench.shape, options.dims_limit)
     bench = with_started_way_back(with_way_back(bench))
@@ -260,7 +262,8 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
     others = _others(bench, free)
     copy = bench.copy()
     inferred = {**dict(bench.calls.inferred), **context}
-    unasked = _unasked(layer, bench.calls, options)
+    whole = around or layer
+    unasked = _unasked(whole, bench.calls, options)
     inferred |= unasked
     inferred["shape"] = f"{bench.shape}: {settled.why_shape}"
     inferred["domain"] = f"{describe(bench.domain)}: {settled.why_domain}"
@@ -296,6 +299,7 @@ def _at(layer: Layer, options: Options, around: object = None) -> Subject:
         float32_only=settled.float32_only,
         inferred=inferred,
         unasked=tuple(unasked),
+        whole=whole,
     )
 
 
@@ -326,14 +330,23 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
 
 def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     """Return which densities of the layer were not asked for, and how to ask for them."""
+    from ldjcheck.calling.results import densities_beside
+    from ldjcheck.calling.signature import caller
     from ldjcheck.conventions import densities
 
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
-    return {
+    own = {
         name: f"not checked here: name {layer.name}.{name} to check it"
         for name, _, _ in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
+    }
+    if calls.convention != "pair":
+        return own
+    beside = densities_beside(caller(layer.obj))
+    return {
+        **dict.fromkeys(beside, "not checked: it is returned beside the ldj"),
+        **own,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
@@ -31,9 +32,11 @@ def _drops_dims(result: Result) -> bool:
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
     asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
-    if not asked or subject.asked.adapter is not None:
+    layer = subject.whole
+    names = [n for n in result.unasked if callable(looked_up(layer.obj, n))]
+    if not asked or subject.asked.adapter is not None or not names:
         return Proposal(result=result)
-    layer, name = subject.layer, result.unasked[0]
+    name = names[0]
     density = replace(layer, obj=getattr(layer.obj, name))
     if layer.rebuild is not None:
         rebuild = layer.rebuild

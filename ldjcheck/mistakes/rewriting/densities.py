@@ -88,9 +88,13 @@ def of_what_leaves(site: Site) -> Iterator[Change]:
     """Yield edits that count the log-density of what a statement cuts off.
 
     It has a name that is never read, and its density is written as that of another value
-    is, in a term of a sum or a value of its own, further down in the same function.
+    is, in a term of a sum or a value of its own, further down in the same function. What is
+    returned lacks the density of all of z.
     """
     cut = site.statement
+    if isinstance(cut, ast.Return) and cut.value is not None:
+        yield from _of_all(site, cut.value)
+        return
     below = [
         node
         for node in site.inside
@@ -112,6 +116,52 @@ def of_what_leaves(site: Site) -> Iterator[Change]:
                     more = f"- {other}"
                 added = site.put(term, f"{text} {more}", index / 50)
                 yield Change(added.cost, (*named, *added.replacements))
+
+
+def _of_all(site: Site, returned: ast.expr) -> Iterator[Change]:
+    """Yield edits that add the log-density of z: worked out and not read, or asked for.
+
+    Whom to ask is what is asked for a density or a sample elsewhere.
+    """
+    text = site.text(returned)
+    asked = (
+        f"{base}.log_prob({z}){total}"
+        for base in _bases(site)
+        for z in _beside(site, returned)
+        for total in ("", ".flatten(1).sum(1)")
+    )
+    for index, term in enumerate((*site.unused, *asked)):
+        for sign in "+-":
+            cost = index / 50 + 0.01 * (sign == "-")
+            yield site.put(returned, f"{text} {sign} {term}", cost)
+
+
+def _bases(site: Site) -> list[str]:
+    """Return what a file's classes ask for densities, or for samples, as they write that."""
+    home: ast.AST = site.function
+    while home in site.source.parents:
+        home = site.source.parents[home]
+    asked = (
+        site.text(node.func.value)
+        for node in ast.walk(home)
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in ("log_prob", "sample", "rsample")
+        and isinstance(node.func.value, ast.Attribute)
+    )
+    return list(dict.fromkeys(asked))
+
+
+def _beside(site: Site, returned: ast.expr) -> list[str]:
+    """Return the names that are assigned together with what is returned: z, ldj = ..."""
+    names = {node.id for node in ast.walk(returned) if isinstance(node, ast.Name)}
+    found: dict[str, None] = {}
+    for node in site.inside:
+        if isinstance(node, ast.Tuple) and isinstance(node.ctx, ast.Store):
+            together = [each.id for each in node.elts if isinstance(each, ast.Name)]
+            if names & {*together}:
+                found |= dict.fromkeys(n for n in together if n not in names)
+    return list(found)
 
 
 def _unread(site: Site) -> Iterator[tuple[ast.Name | None, str]]:

@@ -1,0 +1,174 @@
+"""Densities that stand beside z in what a call returns, and those that forget their base."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class Layers(nn.Module):
+    """Two layers of constants of their own, and a learned normal base, written out."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+        self.mean, self.logs = (nn.Parameter(torch.zeros(3)) for _ in range(2))
+        self.sign = sign
+
+    def flow(self, x: Tensor) -> Pair:
+        total: Any = 0.0
+        for slope in (0.3, 0.6, 0.7, 0.8, 0.9):
+            ldj = torch.where(x < 0, math.log(slope), 0.0).sum(1)
+            x, total = F.leaky_relu(x, slope), total + ldj
+        return x * self.log_s.exp(), total + self.sign * self.log_s.sum()
+
+    @staticmethod
+    def logp(mean: Tensor, logs: Tensor, z: Tensor) -> Tensor:
+        squares = (z - mean) ** 2 * torch.exp(-2 * logs)
+        return -0.5 * (math.log(2 * math.pi) + 2 * logs + squares).sum(1)
+
+
+class Bits(Layers):
+    def forward(self, x: Tensor) -> Pair:
+        z, objective = self.flow(x)
+        objective = objective + self.logp(self.mean, self.logs, z)
+        nll = -objective / float(math.log(2.0) * x.shape[1])
+        return z, nll
+
+
+class Objective(Layers):
+    def forward(self, x: Tensor) -> Pair:
+        z, objective = self.flow(x)
+        objective = objective - 0.5 * (z**2).sum(1) - 1.5 * math.log(2 * math.pi)
+        return z, objective
+
+
+@pytest.mark.parametrize(
+    "model", [Bits, pytest.param(Objective, marks=pytest.mark.slow)]
+)
+def test_a_density_of_any_unit_beside_z_is_no_ldj(model: type[Layers]) -> None:
+    right = ldjcheck.check(model(), shape=(3,))
+    assert (right.status, right.result.convention) == ("pass", "density"), str(right)
+    wrong = ldjcheck.check(model(sign=-1.0), shape=(3,))
+    assert wrong.status == "fail"
+    assert wrong.result.convention == "density"
+
+
+class Losses(Layers):
+    """The constant of its base comes after those of all its layers."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        log_p = -0.5 * (math.log(2 * math.pi) + z.pow(2)).sum(-1)
+        return -(log_p + ldj)
+
+
+def test_the_constants_of_many_layers_are_not_those_of_the_base() -> None:
+    report = ldjcheck.check(Losses(), shape=(3,), kind="model")
+    assert report.status == "pass", str(report)
+
+
+@dataclass
+class Output:
+    z: Tensor
+    log_det: Tensor
+    log_prob: Tensor
+
+
+class Several(Layers):
+    def forward(self, x: Tensor) -> Output:
+        z, log_det = self.flow(x)
+        return Output(z=z, log_det=log_det, log_prob=log_det - 7)
+
+
+def test_a_density_beside_an_ldj_is_said_not_to_be_checked() -> None:
+    report = ldjcheck.check(Several(), shape=(3,))
+    assert report.status == "pass"
+    assert "log_prob not checked" in str(report).splitlines()[0]
+
+
+LOG_S = torch.tensor([0.3, -0.2, 0.5])
+
+
+def log_prob(x: Tensor) -> Tensor:
+    z = x * LOG_S.to(x).exp()
+    return -0.5 * (z**2 + math.log(2 * math.pi)).sum(1) + LOG_S.sum()
+
+
+def test_a_function_that_is_named_like_a_density_is_one() -> None:
+    report = ldjcheck.check(log_prob, shape=(3,))
+    assert (report.status, report.result.kind) == ("pass", "model"), str(report)
+
+
+class Forgets(nn.Module):
+    """What it says of x is its ldj: the base is asked, or is not, and never added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+        self.base = torch.distributions.Normal(0.0, 1.0)
+
+    def flow(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp() + 2, self.log_s.sum().expand(len(x))
+
+    def sample(self, count: int) -> Tensor:
+        return (self.base.sample((count, 3)) - 2) * (-self.log_s).exp()
+
+
+class AsksInVain(Forgets):
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        log_p = self.base.log_prob(z).sum(1)  # noqa: F841
+        return ldj
+
+
+class NeverAsks(Forgets):
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)  # noqa: RUF059
+        return -ldj
+
+
+@pytest.mark.parametrize(
+    ("model", "after"),
+    [
+        (AsksInVain, "return ldj + log_p"),
+        (NeverAsks, "return -ldj - self.base.log_prob(z).flatten(1).sum(1)"),
+    ],
+)
+def test_a_prior_that_is_forgotten_is_a_mistake(
+    model: type[Forgets], after: str
+) -> None:
+    report = ldjcheck.check(model())
+    (finding,) = [f for f in report.findings if f.severity == "error"]
+    assert finding.code == "LDJ501"
+    assert finding.message == "The density leaves out the log-density of z."
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert finding.fix.edits[0].after.strip() == after
+
+
+class Uniform(Forgets):
+    """A uniform density is 1, of which the log is zero: nothing is forgotten."""
+
+    def flow(self, x: Tensor) -> Pair:
+        y = torch.sigmoid(x * self.log_s.exp())
+        return y, (self.log_s + F.logsigmoid(x) + F.logsigmoid(-x)).sum(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        _, ldj = self.flow(x)
+        return ldj
+
+
+def test_a_uniform_base_adds_nothing_and_is_not_forgotten() -> None:
+    codes = [f.code for f in ldjcheck.check(Uniform()).findings]
+    assert "LDJ501" not in codes
