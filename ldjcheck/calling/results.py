@@ -159,6 +159,19 @@ def returned_names(function: Callable[..., Any]) -> tuple[str, ...]:
     return tuple(map(_name, returned_expressions(function)))
 
 
+def returns_one_thing(function: Callable[..., Any]) -> bool:
+    """Return whether a call returns no tuple, and so no ldj beside z, by its source."""
+    returned = returned_alone(function)
+    return bool(returned) and not any(isinstance(r, ast.Tuple) for r in returned)
+
+
+def returned_alone(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
+    """Return all that a function returns, as its source writes that; () without one."""
+    tree = source_of(function)
+    nodes = () if tree is None else ast.walk(tree)
+    return tuple(n.value for n in nodes if isinstance(n, ast.Return) and n.value)
+
+
 def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of densities that a call returns beside an ldj, by its source.
 

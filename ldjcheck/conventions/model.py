@@ -9,6 +9,7 @@ it is what the flow returns, if a standard normal or a uniform base fits.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import inspect
 import itertools
@@ -18,8 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit
+from ldjcheck.calling.results import returned_alone, returns_one_thing
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.densities.averages import before_the_mean
 from ldjcheck.densities.cut_off import left_behind
 from ldjcheck.densities.terms import Heard
 from ldjcheck.densities.written import Memory, written_out
@@ -58,6 +61,32 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
                 method = looked_up(layer, name)
             if callable(method):
                 yield name, unit, method
+    model: Any = layer.__self__ if inspect.ismethod(layer) else layer
+    said = _unit_of_call(model) if own in (None, "forward") else None
+    if said is not None:
+        yield "forward", said, model.forward
+
+
+def _unit_of_call(layer: Any) -> Unit | None:
+    """Return the unit of what a module's call returns, where that is named like a density.
+
+    It may be what another method returns, `return self.likelihood(x)`.
+    """
+    call = looked_up(layer, "forward")
+    if not inspect.ismethod(call) or not returns_one_thing(call):
+        return None
+    returned = returned_alone(call)
+    inner = returned[0].func if returned and isinstance(returned[0], ast.Call) else None
+    own = call.__func__.__code__.co_varnames[:1]
+    if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) in own:
+        method = looked_up(layer, inner.attr)
+        returned = returned_alone(method) if inspect.ismethod(method) else ()
+    names = [n.id for r in returned for n in ast.walk(r) if isinstance(n, ast.Name)]
+    for name in names:
+        for unit, known in DENSITIES.items():
+            if name in known:
+                return unit
+    return None
 
 
 def is_routine(layer: Any) -> bool:
@@ -205,6 +234,8 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
             assert returned is not None
             return returned
         total = in_nats(said[0].detach(), x, unit)
+        if returned is not None and not _says_one_number(returned, total):
+            return returned  # the mean was read as that of so many numbers
         apart = _one_by_one(call, layer, x, kwargs, total)
         if apart is not None:
             return apart
@@ -213,6 +244,12 @@ def _call(name: str, unit: Unit, memory: Memory | None) -> CallFunction:
         return returned
 
     return call
+
+
+def _says_one_number(returned: Returned, total: Tensor) -> bool:
+    """Return whether all samples are told the one number that the model says."""
+    each = (returned.ldj + returned.taken).detach()
+    return bool(((each - total).abs() <= _SAME * (1 + each.abs())).all())
 
 
 def _one_by_one(
@@ -275,10 +312,14 @@ def less_base(
     written = memory is not None
     heard = _Listener(layer, x)
     tape = Heard(placed=memory is not None and memory.leaving)
-    if written:
+    recorded = written or unit != "nats"  # a loss may be a mean
+    if recorded:
         tape.source(x, "input")
-    with heard.listening(), tape if written else contextlib.nullcontext():
+    with heard.listening(), tape if recorded else contextlib.nullcontext():
         said = ask()
+        if recorded and said.numel() == 1 < len(x):
+            apart = before_the_mean(tape, said, len(x))
+            said = said if apart is None else apart
     density = in_nats(said, x, unit)
     asked = [a for a in heard.asked if _is_answer(a, x)]
     parts = [a.z for a in asked]

@@ -1,7 +1,7 @@
-"""Layers that cannot be called, but have a method for each way: `encode(x)`, `decode(z)`.
+"""Layers that have a method for each way: `encode(x)`, `decode(z)`.
 
 Both return a pair, as a call would. What they are called is all that tells them, so a layer
-that can be called is left to other conventions.
+whose call may return a pair is left to other conventions. A model's call returns its loss.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.signature import call_signature, method_names
+from ldjcheck.calling.results import returns_one_thing
+from ldjcheck.calling.signature import call_signature, caller, method_names
 from ldjcheck.calling.ways import by_methods
 
 if TYPE_CHECKING:
@@ -39,7 +40,13 @@ _METHODS = {
 
 def _recognise(layer: Any) -> Iterator[Calls]:
     signature = call_signature(layer)
-    if isinstance(layer, type) or (signature is not None and signature.names):
+    if isinstance(layer, type):
+        return
+    if (
+        signature is not None
+        and signature.names
+        and not returns_one_thing(caller(layer))
+    ):
         return
     own = method_names(layer)
     for there, ways_back in _METHODS.items():
@@ -53,6 +60,6 @@ def _recognise(layer: Any) -> Iterator[Calls]:
 
 CONVENTION = Convention(
     name="two-methods",
-    summary="f.encode(x) -> z, ldj; f.decode(z) -> x, ldj: of layers that are not called",
+    summary="f.encode(x) -> z, ldj; f.decode(z) -> x, ldj: where a call gives no ldj",
     recognise=_recognise,
 )

@@ -329,19 +329,23 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
 
 
 def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
-    """Return which densities of the layer were not asked for, and how to ask for them."""
+    """Return which densities of the layer were not asked for, and how to ask for them.
+
+    Those of torch's own distributions are trusted.
+    """
     from ldjcheck.calling.results import densities_beside
-    from ldjcheck.calling.signature import caller
+    from ldjcheck.calling.signature import call_signature, caller
     from ldjcheck.conventions import densities
 
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
     own = {
         name: f"not checked here: name {layer.name}.{name} to check it"
-        for name, _, _ in densities(layer.obj)
+        for name, _, method in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
+        and not method.__module__.startswith("torch.")
     }
-    if calls.convention != "pair":
+    if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own
     beside = densities_beside(caller(layer.obj))
     return {

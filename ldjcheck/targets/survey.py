@@ -83,7 +83,19 @@ def _why_none(
     if is_no_layer(value):
         return ""
     kind = type(value)
-    return None if is_run_like_layer(kind) or _density_of(kind) is not None else ""
+    is_one = is_run_like_layer(kind) or _density_of(kind) is not None
+    return None if is_one or _is_row_of_layers(value) else ""
+
+
+def _is_row_of_layers(value: Any) -> bool:
+    """Return whether it is a `nn.ModuleList` of nothing but layers of the user's own."""
+    from torch import nn
+
+    kinds = (
+        {type(part) for part in value} if isinstance(value, nn.ModuleList) else set()
+    )
+    own = (not kind.__module__.startswith("torch.") for kind in kinds)
+    return bool(kinds) and all(own) and all(map(is_run_like_layer, kinds))
 
 
 def _why_no_class(name: str, value: type, source: Source) -> str | None:

@@ -172,3 +172,36 @@ class Uniform(Forgets):
 def test_a_uniform_base_adds_nothing_and_is_not_forgotten() -> None:
     codes = [f.code for f in ldjcheck.check(Uniform()).findings]
     assert "LDJ501" not in codes
+
+
+class Tutorial(nn.Module):
+    """Its call is its loss, in bits per dim and averaged; noise is drawn on the way."""
+
+    def __init__(self, sign: float = 1.0) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+        self.prior = torch.distributions.Normal(0.0, 1.0)
+        self.sign = sign
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.likelihood(x)
+
+    def encode(self, x: Tensor) -> Pair:
+        z = (x + torch.rand_like(x)) / 256
+        ldj = self.log_s.sum() - math.log(256) * x.shape[1]
+        return z * self.log_s.exp(), ldj.expand(len(x))
+
+    def likelihood(self, x: Tensor) -> Tensor:
+        z, ldj = self.encode(x)
+        log_px = self.prior.log_prob(z).sum(dim=1) + self.sign * ldj
+        bpd = -log_px / math.log(2) / x.shape[1]
+        return bpd.mean()
+
+
+def test_a_model_whose_call_is_its_loss_is_checked_by_its_other_method() -> None:
+    right = ldjcheck.check(Tutorial(), domain="int:0:255")
+    assert right.status == "pass", str(right)
+    assert right.result.convention == "two-methods"
+    assert "not checked" not in str(right).splitlines()[0]
+    wrong = ldjcheck.check(Tutorial(sign=-1.0), domain="int:0:255")
+    assert [f.code for f in wrong.findings if f.severity == "error"] == ["LDJ104"]

@@ -44,6 +44,7 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
         ("def make(n=1):\n    f = nn.Sequential(Layer())\n    return f.eval()", "make", None),
         ("def make(): return inner()\ndef inner(): return Layer()", "make", None),
         ("def affine(x): return 2 * x, 0", "affine", None),
+        ("row = nn.ModuleList([Layer(), Layer()])", "row", None),
         ("class T(Transform):\n    def _call(self, x): return x", "T", None),
         ("class T:\n    def forward_and_log_det(self, x): return x, 0", "T", None),
         (

@@ -95,9 +95,12 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
         if sized is None:
             continue
         tried = sorted(role.shapes[:_SIZES], key=prod)
-        right = set(wrong)
+        right, spoiled = set(wrong), set[str]()
         for shape in tried:
-            right -= _mismatched(sized, shape) if right else set()
+            off = _mismatched(sized, shape) if right else set()
+            right, spoiled = right - off, spoiled | (off - wrong)
+        if spoiled:
+            continue
         if right == wrong:
             return sized
         in_part = in_part or (sized if right else None)

@@ -213,6 +213,9 @@ def _from_facts(layer: Any) -> Iterator[tuple[Shape, str]]:
             if _is_per_channel(tensor):
                 yield from _like_parameter(tensor, f"{name!r} has this size")
         yield from _named_sizes(item)
+        for name, size in _integers(item).items():
+            if is_named_size(name) and size > 1:
+                yield (size,), f"{name} = {size}"
     for item in items:
         yield from _first_network(item)
     yield from _indexed(items)

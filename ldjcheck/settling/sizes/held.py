@@ -20,9 +20,9 @@ from ldjcheck.running.held_sizes import Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
+    from collections.abc import Container, Iterable, Iterator, Mapping
 
-    from ldjcheck.records import Calls
+    from ldjcheck.records import Calls, Direction
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.held_sizes import Axes
 
@@ -33,19 +33,35 @@ _FEW = 8  # numbers of one object that are multiplied
 
 
 def counted(bench: Bench) -> tuple[Counted, ...]:
-    """Return the numbers that the ldj depends on, and the output does not."""
-    before = _outcome(bench)
-    if before is None:
-        return ()
-    found = []
-    for number in _numbers(bench.layer.obj):
+    """Return the numbers that the ldj depends on, and the output does not.
+
+    Beside one of these, others may count on the way back alone.
+    """
+    numbers = tuple(_numbers(bench.layer.obj))
+    first: Direction = "inverse" if bench.calls.forward is None else "forward"
+    found = _counted_by(bench, numbers, first)
+    owners = {number.owner for number in found}
+    beside = [n for n in numbers if n not in found and n.owner in owners]
+    if beside and first == "forward" and bench.calls.inverse is not None:
+        found |= _counted_by(bench, beside, "inverse")
+    return tuple(number for number in numbers if number in found)
+
+
+def _counted_by(
+    bench: Bench, numbers: Iterable[Counted], direction: Direction
+) -> set[Counted]:
+    """Return the numbers that the ldj of one direction depends on, and its output does not."""
+    before = _outcome(bench, direction)
+    found: set[Counted] = set()
+    for number in numbers if before is not None else ():
         other = _with_number(bench, number, number.value + 1)
-        after = None if other is None else _outcome(other)
+        after = None if other is None else _outcome(other, direction)
+        assert before is not None
         if after is None or not is_once_more(before[0], after[0]):
             continue
         if not is_once_more(before[1], after[1]):
-            found.append(number)
-    return tuple(found)
+            found.add(number)
+    return found
 
 
 def with_sizes(bench: Bench, sized: Mapping[Counted, Axes]) -> Bench | None:
@@ -138,7 +154,7 @@ def _size(value: Any) -> int | None:
     return int(value) if 1 < value < _LARGEST and value == int(value) else None
 
 
-def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
+def _outcome(bench: Bench, direction: Direction) -> tuple[Tensor, Tensor] | None:
     """Return output and ldj of one batch, the same batch each time."""
     bench = replace(bench, batch=_BATCH)
     x, options = bench.inputs(), bench.options
@@ -149,9 +165,7 @@ def _outcome(bench: Bench) -> tuple[Tensor, Tensor] | None:
         seed=options.seed,
     )
     try:
-        outcome = runner.run(
-            "inverse" if bench.calls.forward is None else "forward", x, Frozen()
-        )
+        outcome = runner.run(direction, x, Frozen())
     except FailedCallError:
         return None
     reported = outcome.reported
