@@ -22,11 +22,16 @@ SIGNS = ("direction", "sign", "way")
 
 Unit = Literal["nats", "-nats", "bits/dim"]
 DENSITIES: dict[Unit, tuple[str, ...]] = {
-    "nats": ("log_prob", "log_likelihood", "log_density", "logp"),
-    "-nats": ("nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood"),
+    "nats": ("log_prob", "logprob", "log_likelihood", "log_density", "logp", "log_p"),
+    "-nats": (
+        "nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood", "loss",
+    ),
     "bits/dim": ("bpd", "bits_per_dim", "bits_per_dimension"),
-}
+}  # fmt: skip
 """What a method that returns a density is called, by the unit in which that is."""
+
+LOSS = "loss"
+"""The one of them that may hold more than a density: a penalty, another weight."""
 
 _TOTAL = re.compile(
     r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?(abs_?)?jac.*|.*jacobian.*"

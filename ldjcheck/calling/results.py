@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import re
 import textwrap
 import types
 from collections.abc import Mapping
@@ -172,6 +173,9 @@ def returned_alone(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     return tuple(n.value for n in nodes if isinstance(n, ast.Return) and n.value)
 
 
+_DENSITY = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")  # of x, not of z
+
+
 def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of densities that a call returns beside an ldj, by its source.
 
@@ -182,7 +186,7 @@ def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     for node in ast.walk(tree) if tree is not None else ():
         names = _names_returned(node) if isinstance(node, ast.Return) else ()
         if any(map(is_total, names)):
-            return tuple(name for name in names if is_density(name) or name in known)
+            return tuple(n for n in names if n in known or _DENSITY.match(n))
     return ()
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     Bound = tuple[Place | None, str, str]
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
+_OWN = 0.1  # of that: about as the layer was built
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
@@ -84,11 +85,14 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
 def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     """Yield configurations further out, each with the one half as far, if that is new.
 
-    First comes a larger batch: of three samples none may have been on the other side.
+    First comes a larger batch: of three samples none may have been on the other side. Then
+    come the layer's own parameters, which may be below a bound that moved ones are above.
     """
     many = next(batch for batch in _MANY if batch not in first.shape)
     crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
     yield crowd, None
+    if first.draw:
+        yield replace(first, scale=_OWN * first.scale), None
     nearer: Probe | None = None
     for times in _OUT if first.domain.kind == "real" else ():
         probe = replace(crowd, region="far", reach=times)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.calling.parameter_names import LOSS
+from ldjcheck.faults import follows_a_law
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
@@ -52,6 +54,8 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     left = tuple(other for other in result.unasked if other != name)
+    if again.status == "fail" and name == LOSS and not follows_a_law(again):
+        return result  # it may be a density, and more
     if again.status == "fail" and is_of_value(again):
         others = {other: result.inferred[other] for other in left}
         told = {"ldj": _SAID, **again.inferred, **others}

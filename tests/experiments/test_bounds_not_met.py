@@ -143,3 +143,23 @@ def test_one_side_of_one_dim_is_met_too(dim: int, side: float) -> None:
     """Of few samples, none may happen to be there."""
     assert ldjcheck.check(OneSided(dim, side, times=1.0)).status == "pass"
     assert ldjcheck.check(OneSided(dim, side, times=2.0)).status == "fail"
+
+
+class NormBounded(nn.Module):
+    """As it is built, its norm is below the bound; moved, it is above."""
+
+    def __init__(self, counted: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((4,), 0.3))
+        self.counted = counted
+
+    def forward(self, x: Tensor) -> Pair:
+        norm = self.weight.norm()
+        bounded = norm.clamp(min=0.7)
+        log = (bounded if self.counted else norm).log()
+        return x / bounded, (-4 * log).expand(len(x))
+
+
+def test_a_bound_that_only_the_layers_own_parameters_are_below_is_met() -> None:
+    assert ldjcheck.check(NormBounded(counted=True)).status == "pass"
+    assert ldjcheck.check(NormBounded(counted=False)).status == "fail"

@@ -64,6 +64,18 @@ class LossOfAll(Right):
         return (-nats / x.shape[1] / math.log(2)).mean()
 
 
+class Penalised(Right):
+    """More than a density: what is added is no mistake."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        return -self.log_prob(x).mean() + 1e-3 * self.s.exp().square().sum()
+
+
+class WrongLoss(Right):
+    def loss(self, x: Tensor) -> Tensor:
+        return -self.density(x, -1.0).mean()
+
+
 class Raises(Scale):
     def log_prob(self, x: Tensor) -> Tensor:
         raise RuntimeError("not yet")
@@ -99,12 +111,23 @@ def test_a_density_that_is_right_passes_with_the_call(layer: Any) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("layer", "code"),
-    [(Turned, "LDJ104"), (CountedTwice, "LDJ114"), (LossOfAll, "LDJ106")],
+    [
+        (Turned, "LDJ104"),
+        (CountedTwice, "LDJ114"),
+        (LossOfAll, "LDJ106"),
+        (WrongLoss, "LDJ104"),
+    ],
 )
 def test_a_density_that_is_wrong_fails(layer: Any, code: str) -> None:
     report = ldjcheck.check(layer())
     assert report.status == "fail", report
     assert report.findings[0].code == code
+
+
+def test_a_loss_may_hold_more_than_a_density() -> None:
+    report = ldjcheck.check(Penalised())
+    assert report.status == "pass", report
+    assert "loss not checked" in title_of(report)
 
 
 def test_the_verdict_line_says_what_was_not_checked() -> None:
