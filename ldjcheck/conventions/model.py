@@ -70,7 +70,8 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
 def _unit_of_call(layer: Any) -> Unit | None:
     """Return the unit of what a module's call returns, where that is named like a density.
 
-    It may be what another method returns, `return self.likelihood(x)`.
+    Or where a base is asked in it. It may be what another method returns, as in
+    `return self.likelihood(x)`.
     """
     call = looked_up(layer, "forward")
     if not inspect.ismethod(call) or not returns_one_thing(call):
@@ -81,11 +82,14 @@ def _unit_of_call(layer: Any) -> Unit | None:
     if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) in own:
         method = looked_up(layer, inner.attr)
         returned = returned_alone(method) if inspect.ismethod(method) else ()
-    names = [n.id for r in returned for n in ast.walk(r) if isinstance(n, ast.Name)]
-    for name in names:
+    nodes = [node for each in returned for node in ast.walk(each)]
+    for name in (node.id for node in nodes if isinstance(node, ast.Name)):
         for unit, known in DENSITIES.items():
             if name in known:
                 return unit
+    asked = (node.func for node in nodes if isinstance(node, ast.Call))
+    if any(isinstance(f, ast.Attribute) and f.attr in DENSITIES["nats"] for f in asked):
+        return "-nats" if isinstance(returned[0], ast.UnaryOp) else "nats"
     return None
 
 

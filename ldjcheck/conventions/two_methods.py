@@ -24,7 +24,7 @@ _METHODS = {
     "forward_transform": ("inverse_transform", "backward_transform"),
     "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),
     "fwd": ("bwd", "inv", "rev"),
-    "f": ("g", "f_inv", "finv", "inv", "inverse"),
+    "f": ("g", "f_inv", "finv", "inv", "inverse", "f_inverse", "inverse_f"),
     "flow": ("inverse_flow", "reverse_flow", "unflow"),
     "apply": ("invert", "inverse", "apply_inverse"),
     "infer": ("generate",),
