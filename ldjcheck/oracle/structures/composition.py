@@ -323,6 +323,8 @@ def _next(
     if call.entered.edge is None:  # what moves comes in on the way, as noise does
         part = _between(whole, last.end, call.left, last.places, inner)
         return [] if part is None else [part]
+    if call.entered.edge == whole.start.edge:
+        return []  # nothing leads from what came out last back to the input
     before = _between(whole, last.end, call.entered, last.places)
     part = _between(whole, call.entered, call.left, last.places, inner)
     return [] if before is None or part is None else [before, part]
