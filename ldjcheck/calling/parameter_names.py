@@ -22,7 +22,7 @@ SIGNS = ("direction", "sign", "way")
 
 Unit = Literal["nats", "-nats", "bits/dim"]
 DENSITIES: dict[Unit, tuple[str, ...]] = {
-    "nats": ("log_prob", "logprob", "log_likelihood", "log_density", "logp", "log_p"),
+    "nats": ("log_prob", "logprob", "log_likelihood", "log_density", "logp"),
     "-nats": (
         "nll", "neg_log_prob", "neg_log_likelihood", "negative_log_likelihood", "loss",
     ),
