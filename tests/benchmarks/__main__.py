@@ -24,6 +24,7 @@ from torch.autograd.functional import jacobian
 
 import ldjcheck
 from benchmarks import flows
+from benchmarks.goals import HEADS, goals
 from benchmarks.test_calls_of_a_flow import Coupling, Flipped, Flow
 from ldjcheck.running.runner import Runner
 
@@ -253,7 +254,7 @@ def picture(path: str, dims: tuple[int, ...], rows: list[list[Any]]) -> None:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables of whole checks, of exact values, and of what is aimed at."""
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--picture", metavar="FILE")
     parser.add_argument("--quick", action="store_true", help="leave out the largest")
@@ -262,6 +263,7 @@ def main() -> None:
     )
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    rows: list[list[Any]] = []
     if asked.only != "values":  # first: their memory is that of no whole Jacobian
         heads = ["layer", "verdict", "name", "fix", "CPU s", "calls", "memory (GB)"]
         rows = whole_checks(asked.quick)
@@ -272,6 +274,9 @@ def main() -> None:
     exact = exact_values(dims)
     heads = ["map", "way", *(f"D = {d}" for d in dims), "exponent", "largest error"]
     print(tabulate(exact, heads, tablefmt="github", floatfmt=".2g", missingval="-"))
+    if asked.only is None:
+        aims = [measured.row for measured in goals(exact, rows, dims)]
+        print(tabulate(aims, HEADS, tablefmt="github"))
     if asked.picture:
         picture(asked.picture, dims, exact)
 
