@@ -22,6 +22,7 @@ from ldjcheck.explaining.sublayers import (
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
 from ldjcheck.judging.customs import customary
 from ldjcheck.judging.ends import between_its_ends
+from ldjcheck.judging.masks import of_zeros_and_ones
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
@@ -94,6 +95,7 @@ _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _AS_MEANT = (
     between_its_ends,
     customary,
+    of_zeros_and_ones,
     at_its_own_size,
     where_nothing_is_spread,
 )
