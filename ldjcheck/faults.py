@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.naming.circumstances import refusal
+from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.records import Layer, Result
 from ldjcheck.tracebacks import is_users, message_of, user_traceback
 
@@ -16,10 +17,6 @@ if TYPE_CHECKING:
     from ldjcheck.settling.subject import Subject
 
 _NOT_UNDONE = {"LDJ301", "LDJ304"}
-_LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
-"""Names of a difference that any number, set against an ldj, may have."""
-_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
-"""Alone, they are found only where the numbers, put right, add up to the exact ldj."""
 
 
 def failed_result(
@@ -33,18 +30,6 @@ def failed_result(
 def meant_otherwise(subject: Subject, result: Result) -> CannotCheckError | None:
     """Return why what looks like a mistake need be none, as no flow layer is checked."""
     return _no_bijection(subject.layer, result) or _no_flows_density(subject, result)
-
-
-def follows_a_law(result: Result) -> bool:
-    """Whether all that is wrong with a value is a law's: no chance brings that about.
-
-    An ldj that has nothing but the wrong shape, or gradient, has the right value.
-    """
-    codes = {finding.code for finding in result.findings if finding.severity == "error"}
-    about_values = {code for code in codes if code.startswith("LDJ1")}
-    if about_values:
-        return not about_values & _LAWLESS
-    return bool(codes) and codes <= _OF_AN_LDJ
 
 
 def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:

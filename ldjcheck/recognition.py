@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
 from ldjcheck.conventions import not_taken, recognise_conventions, untaken
-from ldjcheck.faults import follows_a_law
 from ldjcheck.holdings import is_empty
+from ldjcheck.mistakes.naming.laws import follows_a_law
 
 if TYPE_CHECKING:
     from ldjcheck.records import Layer, Options, Result

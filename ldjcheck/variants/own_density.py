@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import LOSS
-from ldjcheck.faults import follows_a_law
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
+from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:

@@ -68,6 +68,7 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
     from ldjcheck.settling.sizes.held import counted
 
     bench = subject.bench
+    known = {v.direction for v in comparison.verdicts if v.usable}
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
     numbers = () if bench.calls.parts or not wrong else counted(bench)
     if not 0 < len(numbers) <= _NUMBERS:
@@ -98,7 +99,7 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
         right, spoiled = set(wrong), set[str]()
         for shape in tried:
             off = _mismatched(sized, shape) if right else set()
-            right, spoiled = right - off, spoiled | (off - wrong)
+            right, spoiled = right - off, spoiled | (off & known - wrong)
         if spoiled:
             continue
         if right == wrong:

@@ -75,6 +75,8 @@ def _shown_to_undo(
     runner: Runner, y: Tensor, forward: Side, bench: Bench
 ) -> Side | None:
     """Return a way back of many dims judged by the way there, where it undoes it."""
+    if not forward.answered:
+        return None
     plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
     by_parts = forward.exact.method in ("products", "composition")
     is_long = by_parts or forward.dims >= _MANY
