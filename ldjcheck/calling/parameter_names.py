@@ -45,6 +45,7 @@ _DENSITY = re.compile(
 _CONTEXT = re.compile(
     r"context|cond|label|embed|dims?_c$|^c_dim|_h$|^h_", re.IGNORECASE
 )
+_DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
 
 
@@ -56,6 +57,16 @@ def is_total(name: str) -> bool:
 def is_density(name: str) -> bool:
     """Return whether something of this name is a log-density."""
     return bool(_DENSITY.match(name))
+
+
+def is_density_of_x(name: str) -> bool:
+    """Return whether something of this name is a log-density of x, whole or in parts."""
+    return unit_of(name) is not None or bool(_DENSITY_OF_X.match(name))
+
+
+def unit_of(name: str) -> Unit | None:
+    """Return the unit of a density of this name; None where it is no density's name."""
+    return next((unit for unit, known in DENSITIES.items() if name in known), None)
 
 
 def is_about_context(name: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
-import re
 import textwrap
 import types
 from collections.abc import Mapping
@@ -22,9 +21,9 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import (
-    DENSITIES,
     is_beside,
     is_density,
+    is_density_of_x,
     is_total,
 )
 from ldjcheck.calling.signature import signature_of
@@ -173,20 +172,16 @@ def returned_alone(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     return tuple(n.value for n in nodes if isinstance(n, ast.Return) and n.value)
 
 
-_DENSITY = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")  # of x, not of z
-
-
 def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     """Return the names of densities that a call returns beside an ldj, by its source.
 
     In a tuple, or in what is made of keywords: a dataclass, a dictionary.
     """
-    known = {name for each in DENSITIES.values() for name in each}
     tree = source_of(function)
     for node in ast.walk(tree) if tree is not None else ():
         names = _names_returned(node) if isinstance(node, ast.Return) else ()
         if any(map(is_total, names)):
-            return tuple(n for n in names if n in known or _DENSITY.match(n))
+            return tuple(filter(is_density_of_x, names))
     return ()
 
 

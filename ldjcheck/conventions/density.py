@@ -20,7 +20,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import DENSITIES, Unit, is_density, is_total
+from ldjcheck.calling.parameter_names import (
+    DENSITIES,
+    Unit,
+    is_density,
+    is_total,
+    unit_of,
+)
 from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
@@ -162,10 +168,9 @@ def _place_of_density(function: Any) -> tuple[int, Unit, bool] | None:
 def _unit(part: ast.expr, made: set[str]) -> tuple[Unit, bool] | None:
     """Return the unit of what is returned, if it is a density or made of one."""
     names = [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
-    for name in names if isinstance(part, ast.Name) else ():
-        for unit, known in DENSITIES.items():
-            if name in known:
-                return unit, True
+    unit = unit_of(part.id) if isinstance(part, ast.Name) else None
+    if unit is not None:
+        return unit, True
     told = any(name in made | _EITHER or is_density(name) for name in names)
     return ("nats", False) if told or any(map(_asks_base, ast.walk(part))) else None
 

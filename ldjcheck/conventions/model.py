@@ -18,7 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import DENSITIES, Unit
+from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of
 from ldjcheck.calling.results import returned_alone, returns_one_thing
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.conventions.transform import declared_domain
@@ -84,9 +84,8 @@ def _unit_of_call(layer: Any) -> Unit | None:
         returned = returned_alone(method) if inspect.ismethod(method) else ()
     nodes = [node for each in returned for node in ast.walk(each)]
     for name in (node.id for node in nodes if isinstance(node, ast.Name)):
-        for unit, known in DENSITIES.items():
-            if name in known:
-                return unit
+        if (unit := unit_of(name)) is not None:
+            return unit
     asked = (node.func for node in nodes if isinstance(node, ast.Call))
     if any(isinstance(f, ast.Attribute) and f.attr in DENSITIES["nats"] for f in asked):
         return "-nats" if isinstance(returned[0], ast.UnaryOp) else "nats"

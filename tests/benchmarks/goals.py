@@ -149,7 +149,9 @@ class Model(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.log_scales = nn.ParameterList([nn.Parameter(torch.zeros(16))] * 2)
+        self.log_scales = nn.ParameterList(
+            [nn.Parameter(torch.zeros(16)) for _ in range(2)]
+        )
 
     def flow(self, x: Tensor) -> tuple[Tensor, Tensor]:
         ldj = x.new_zeros(len(x))
