@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -152,6 +154,23 @@ def test_a_derived_ldj_agrees_where_nothing_was_derived_from(name: str) -> None:
     assert derived.edits
     assert derived.residual_after is not None
     assert derived.residual_after < 1e-6
+
+
+def test_what_the_garbage_collector_calls_is_no_function_of_the_layers() -> None:
+    def collected(phase: str, info: dict[str, int]) -> None:
+        """Run at every collection, as a function of hypothesis does once it was used."""
+
+    often = gc.get_threshold()
+    gc.callbacks.append(collected)
+    gc.set_threshold(1)
+    try:
+        derived = ldjcheck.derive(Gate(), shape=(5,)).derived
+    finally:
+        gc.set_threshold(*often)
+        gc.callbacks.remove(collected)
+    assert derived is not None
+    assert derived.applicability == "verified", derived
+    assert gc.isenabled()
 
 
 def test_each_line_is_edited_once() -> None:

@@ -7,6 +7,7 @@ derived term can be written in the names that the source has at that very line.
 from __future__ import annotations
 
 import contextlib
+import gc
 import inspect
 import itertools
 import os
@@ -144,7 +145,8 @@ def package_of(file: str) -> str:
 class Observer:
     """Sees every line of the user's functions while a call is recorded.
 
-    The interpreter tells; a debugger or a coverage tool stands aside meanwhile.
+    The interpreter tells; a debugger or a coverage tool stands aside meanwhile. So does the
+    garbage collector: what it calls runs in between, and is no function of the layer's.
     """
 
     def __init__(self) -> None:
@@ -160,12 +162,15 @@ class Observer:
         self._recorder = recorder
         self.executions = {}
         self._lines = 0
-        before = sys.gettrace()
+        before, collects = sys.gettrace(), gc.isenabled()
+        gc.disable()
         sys.settrace(self._called)
         try:
             yield
         finally:
             sys.settrace(before)
+            if collects:
+                gc.enable()
             with torch._C.DisableTorchFunction():
                 self._look_again()
                 self._look_at_attributes()
