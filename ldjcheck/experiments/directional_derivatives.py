@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ldjcheck.running.observers.gradient_cuts import Cuts
     from ldjcheck.running.runner import Runner
     from ldjcheck.tape import Place
+
+_Value = TypeVar("_Value")
 
 _STEPS = (1e-5, 1e-6, 1e-4)  # one for each attempt
 _RELATIVE = 1e-6
@@ -77,6 +79,13 @@ class Slope:
         return self.is_clear and self.off > 10.0 * self.allowed
 
 
+class _Told(NamedTuple):
+    """What one call returned."""
+
+    y: Tensor
+    ldj: Tensor | None
+
+
 class Slopes:
     """Slopes of one direction's ldj at one input, by `x` and by every learnable tensor.
 
@@ -94,6 +103,7 @@ class Slopes:
         generator = torch.Generator().manual_seed(1)
         self._weights = _signed(side.y.new_zeros(len(side.x)), generator)
         self._output_weights = _signed(side.y.double(), generator)
+        self._together: dict[tuple[int, float], _Told] = {}
         self.incoming: GradientPart | None = None  # where its derivative is lost
 
     def along(
@@ -189,7 +199,7 @@ class Slopes:
         attempt: int,
         x: Tensor,
         total: Tensor,
-        value: Callable[[Tensor], float],
+        value: Callable[[_Told], float],
     ) -> Slope:
         """Return the slope of `total`, made at `x`, and of `value` by differences."""
         steps = self._directions(names, attempt)
@@ -200,7 +210,7 @@ class Slopes:
             if gradient is not None
         ]
         slope, error = self._difference(
-            lambda size: self._displaced(steps, size, value), _STEPS[attempt]
+            lambda size: value(self._told(names, attempt, size)), _STEPS[attempt]
         )
         return Slope(
             by_autograd=sum(products),
@@ -225,12 +235,22 @@ class Slopes:
         rounding = _ROUNDING * (1.0 + max(map(abs, ends))) / size
         return (4 * near - far) / 3, abs(near - far) + rounding
 
+    def _told(self, names: tuple[str, ...], attempt: int, size: float) -> _Told:
+        """Return what the call tells a step aside; of all together it is asked once."""
+        if names != self.names:
+            return self._displaced(self._directions(names, attempt), size, self._call)
+        at = attempt, size
+        if at not in self._together:
+            steps = self._directions(names, attempt)
+            self._together[at] = self._displaced(steps, size, self._call)
+        return self._together[at]
+
     def _displaced(
         self,
         steps: dict[str, Tensor],
         size: float,
-        value: Callable[[Tensor], float],
-    ) -> float:
+        value: Callable[[Tensor], _Value],
+    ) -> _Value:
         moved = [(self._tensors[n], s) for n, s in steps.items() if n != _INPUT]
         saved = [tensor.detach().clone() for tensor, _ in moved]
         x = self._side.x
@@ -250,15 +270,20 @@ class Slopes:
                 for (tensor, _), old in zip(moved, saved, strict=True):
                     tensor.copy_(old)
 
-    def _ldj(self, x: Tensor) -> float:
-        reported = self._runner.run(self._side.direction, x, self._frozen).reported
-        if reported is None:
-            raise UndefinedSlopeError("the call reports no ldj")
-        return float((reported.detach().double() * self._weights).sum())
+    def _call(self, x: Tensor) -> _Told:
+        outcome = self._runner.run(self._side.direction, x, self._frozen)
+        reported = outcome.reported
+        return _Told(
+            outcome.y.detach(), None if reported is None else reported.detach()
+        )
 
-    def _output(self, x: Tensor) -> float:
-        y = self._runner.run(self._side.direction, x, self._frozen).y
-        return float((y.detach().double() * self._output_weights).sum())
+    def _ldj(self, told: _Told) -> float:
+        if told.ldj is None:
+            raise UndefinedSlopeError("the call reports no ldj")
+        return float((told.ldj.double() * self._weights).sum())
+
+    def _output(self, told: _Told) -> float:
+        return float((told.y.double() * self._output_weights).sum())
 
     def _exact(self, x: Tensor) -> float:
         side = self._side
