@@ -66,6 +66,8 @@ COMPARES = frozenset(
         "less", "greater", "less_equal", "greater_equal",
     }
 )  # fmt: skip
+EXTREMES = frozenset({"maximum", "minimum", "fmax", "fmin"})
+"""Take the larger, or the smaller, of two."""
 MAGNITUDES = frozenset({"abs", "__abs__", "absolute", "square"})
 """Are the same of a number and of minus it."""
 

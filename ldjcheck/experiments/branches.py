@@ -1,8 +1,9 @@
 """Bounds that no number has met so far: beyond one, a mistake may show.
 
-A log-scale that is clipped at 5 is never 5 while parameters are near their start, and a
-straight tail outside of 10 is no more than inputs that stay inside. Parameters are moved
-further, and inputs reach further out, until the bound is met; there the ldj is compared.
+A log-scale that is clipped at 5 is never 5 while parameters are near their start, a norm
+that is at least 1 stays above it until weights are small, and a straight tail outside of 10
+is no more than inputs that stay inside. Parameters are moved further or made smaller, and
+inputs reach further out, until the bound is met; there the ldj is compared.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape.frames import innermost_place
-from ldjcheck.torch_ops import CLAMPS, COMPARES, MAGNITUDES
+from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OWN = 0.1  # of that: about as the layer was built
+_SMALLER = (0.1, 0.01)  # times as large as they are: what no input reaches
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
@@ -57,19 +59,22 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     apart = any(side.disagrees for each in measured for side in each.both)
     if bench.calls.forward is None or apart or not bench.promote:
         return
-    there, seen = _bounds_met(bench, first)
-    if not seen:
+    seen = _bounds_met(bench, first)
+    if not seen.samples:
         return
+    there = set(seen.there)
     for probe in probes[1:]:
-        more, all_of_them = _bounds_met(bench, probe)
-        there |= more
-        _merge(seen, all_of_them)
-    unmet = {side for side, samples in seen.items() if not samples.any()}
+        more = _bounds_met(bench, probe)
+        there |= more.there
+        _merge(seen, more)
+    unmet = {side for side, samples in seen.samples.items() if not samples.any()}
     asked = 0
     for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
-        _, now = _bounds_met(bench, probe, back=not unmet <= there)
+        if probe.shrunk != 1.0 and not unmet & seen.of_all:
+            continue
+        now = _bounds_met(bench, probe, back=not unmet <= there).samples
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
@@ -86,13 +91,16 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
     """Yield configurations further out, each with the one half as far, if that is new.
 
     First comes a larger batch: of three samples none may have been on the other side. Then
-    come the layer's own parameters, which may be below a bound that moved ones are above.
+    come the layer's own parameters, which may be below a bound that moved ones are above,
+    and smaller ones.
     """
     many = next(batch for batch in _MANY if batch not in first.shape)
     crowd = replace(first, batch=many, seed=first.seed + _ELSEWHERE)
     yield crowd, None
     if first.draw:
         yield replace(first, scale=_OWN * first.scale), None
+        for times in _SMALLER:
+            yield replace(first, shrunk=times), None
     nearer: Probe | None = None
     for times in _OUT if first.domain.kind == "real" else ():
         probe = replace(crowd, region="far", reach=times)
@@ -159,44 +167,47 @@ def _off(side: Side) -> Tensor:
     return (side.said.ldj - side.exact.ldj).abs() > least
 
 
-def _bounds_met(
-    bench: Bench, probe: Probe, *, back: bool = True
-) -> tuple[set[Bound], dict[Bound, Tensor]]:
+def _bounds_met(bench: Bench, probe: Probe, *, back: bool = True) -> _Bounds:
     """Return which samples are beyond each bound that a call there and back compares with.
 
-    Before them come the bounds of the way there; the way back need not be asked. One that
-    only solves has bounds of its own steps.
+    The way back need not be asked. One that only solves has bounds of its own steps.
     """
     runner, x, _ = bench.ready(probe)
     noted = _Bounds(len(x))
-    there: set[Bound] = set()
     back = back and bench.calls.inverse is not None and not bench.solves
     try:
         with noted:
             y = runner.run("forward", x, Frozen()).y.detach()
-            there = set(noted.seen)
+            noted.there = frozenset(noted.samples)
             if back and len(y) == len(x):
                 runner.run("inverse", y, Frozen())
     except FailedCallError:
         pass  # what was seen before counts
-    return there, noted.seen
+    return noted
 
 
-def _merge(seen: dict[Bound, Tensor], more: Mapping[Bound, Tensor]) -> None:
-    for side, samples in more.items():
+def _merge(seen: _Bounds, more: _Bounds) -> None:
+    seen.of_all |= more.of_all
+    for side, samples in more.samples.items():
         met = bool(samples.any())
-        if side not in seen or met:
-            seen[side] = samples
+        if side not in seen.samples or met:
+            seen.samples[side] = samples
 
 
 class _Bounds(TorchFunctionMode):
-    """Notes which samples were beyond the bounds that statements of the user's set."""
+    """Notes which samples were beyond the bounds that statements of the user's set.
+
+    Bounds of the way `there` are told apart from those of the way back, and so are bounds
+    `of_all` samples: what is compared with them is no sample's own, but of parameters.
+    """
 
     def __init__(self, batch: int) -> None:
         super().__init__()
         self._batch = batch
         self._sizes: list[tuple[Tensor, Tensor]] = []  # and what they are the sizes of
-        self.seen: dict[Bound, Tensor] = {}
+        self.samples: dict[Bound, Tensor] = {}
+        self.there: frozenset[Bound] = frozenset()
+        self.of_all: set[Bound] = set()
 
     def __torch_function__(
         self,
@@ -214,13 +225,14 @@ class _Bounds(TorchFunctionMode):
                 self._note(name, "below", value < low)
             if _means_something(high):
                 self._note(name, "above", value > high)
+        if name in EXTREMES and _is_bound(args):
+            self._note(name, "the first", args[0].detach() > args[1].detach())
+            self._note(name, "the second", args[0].detach() < args[1].detach())
         result = func(*args, **given)
         if name in MAGNITUDES and isinstance(result, Tensor) and args:
             self._sizes.append((result, args[0].detach()))
-        if name in COMPARES and len(args) == 2 and isinstance(result, Tensor):
-            numbers = [a for a in args if not isinstance(a, Tensor) or a.numel() == 1]
-            if any(_means_something(number) for number in numbers):
-                self._note_comparison(name, args, result)
+        if name in COMPARES and isinstance(result, Tensor) and _is_bound(args):
+            self._note_comparison(name, args, result)
         return result
 
     def _note_comparison(self, name: str, args: Any, result: Tensor) -> None:
@@ -245,8 +257,9 @@ class _Bounds(TorchFunctionMode):
             samples = where.reshape(self._batch, -1).any(dim=1)
         else:
             samples = where.any().expand(self._batch)
-        known = self.seen.get(side)
-        self.seen[side] = samples if known is None else known | samples
+            self.of_all.add(side)
+        known = self.samples.get(side)
+        self.samples[side] = samples if known is None else known | samples
 
 
 def _ends(
@@ -262,6 +275,12 @@ def _ends(
         for index, word in enumerate(words)
     )
     return low, high
+
+
+def _is_bound(compared: tuple[Any, ...]) -> bool:
+    """Return whether one of two that are compared is a number, and no guard."""
+    numbers = [a for a in compared if not isinstance(a, Tensor) or a.numel() == 1]
+    return len(compared) == 2 and any(_means_something(number) for number in numbers)
 
 
 def _means_something(bound: Any) -> bool:

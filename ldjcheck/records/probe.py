@@ -27,6 +27,7 @@ class Probe:
     region: Region = "usual"
     draw: int = 0
     scale: float = 0.3
+    shrunk: float = 1.0  # how many times as large the moved parameters are
     seed: int = 0
     nudged: bool = False  # the layer's own numbers are moved as well
     reflected: bool = False  # one row of every parameter is turned around as well

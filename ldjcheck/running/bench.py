@@ -314,6 +314,8 @@ class Bench:
             scale=probe.scale,
             seed=probe.seed,
         )
+        if probe.shrunk != 1.0:
+            _shrink(runner.layer, probe.shrunk, self.fixed)
         if probe.nudged and runner.layer is not self.layer.obj:
             _nudge(runner.layer)
         if probe.reflected:
@@ -474,6 +476,14 @@ def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
             step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
             if index not in fixed:
                 tensor.add_((scale * step).to(tensor))
+
+
+def _shrink(layer: Any, times: float, fixed: frozenset[int]) -> None:
+    """Make the parameters so many times as large, in place."""
+    with torch.no_grad():
+        for index, tensor in enumerate(learnable(layer)):
+            if index not in fixed:
+                tensor.mul_(times)
 
 
 def _reflect(layer: Any, fixed: frozenset[int]) -> None:

@@ -163,3 +163,30 @@ class NormBounded(nn.Module):
 def test_a_bound_that_only_the_layers_own_parameters_are_below_is_met() -> None:
     assert ldjcheck.check(NormBounded(counted=True)).status == "pass"
     assert ldjcheck.check(NormBounded(counted=False)).status == "fail"
+
+
+class NormAtLeast(nn.Module):
+    """A norm that is far above its bound, until weights are small."""
+
+    def __init__(self, counted: bool, at: str) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((4,), 3.0))
+        self.counted, self.at = counted, at
+
+    def forward(self, x: Tensor) -> Pair:
+        norm = self.weight.norm()
+        if self.at == "clamp":
+            bounded = norm.clamp(min=0.5)
+        elif self.at == "maximum":
+            bounded = torch.maximum(norm, torch.tensor(0.5).to(norm))
+        else:
+            bounded = torch.where(norm < 0.5, torch.full_like(norm, 0.5), norm)
+        log = (bounded if self.counted else norm).log()
+        return x / bounded, (-4 * log).expand(len(x))
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("at", ["clamp", "maximum", "where"])
+def test_a_bound_that_only_smaller_parameters_are_below_is_met(at: str) -> None:
+    assert ldjcheck.check(NormAtLeast(counted=True, at=at)).status == "pass"
+    assert ldjcheck.check(NormAtLeast(counted=False, at=at)).status == "fail"
