@@ -7,6 +7,7 @@ counts none of the others.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,14 +36,20 @@ class Padded:
     counted: bool  # what is reported is what it is without padding
     left: bool  # what the mask leaves out comes out as it went in, not as zero
 
+    @property
+    def finite(self) -> bool:
+        """Return whether what is reported are numbers."""
+        return all(math.isfinite(reported) for reported, _ in self.numbers)
+
 
 def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
     """Return what is reported of padded samples, where that is wrong, and only there.
 
-    None where what the mask leaves out goes through the map: then it may be no padding.
+    None where what the mask leaves out goes through the map: then it may be no padding. A
+    coupling's mask, which takes zeros and ones by turns, is none.
     """
     masks = [each.name for each in bench.options.context if "mask" in each.name]
-    if bench.calls.forward is None or len(masks) != 1:
+    if bench.calls.forward is None or len(masks) != 1 or bench.mixed:
         return None
     found: list[tuple[float, float]] = []
     counted, left = True, False
@@ -53,7 +60,7 @@ def padding_told(bench: Bench, probes: tuple[Probe, ...]) -> Padded | None:
         reported, exact, whole, padded, stays = told
         left |= stays
         least = 10.0 * hides_mistakes(exact.numel())
-        off = (reported - exact).abs() > least
+        off = ~((reported - exact).abs() <= least)  # what is no number is off
         if not bool(padded.any()) or not torch.equal(off, padded):
             return None
         counted &= same(reported, whole)

@@ -41,8 +41,6 @@ def _masked(subject: Subject) -> Subject | None:
     from ldjcheck.settling.settle import runs
 
     bench = subject.bench
-    if bench.mixed:  # a coupling's, and no padding's
-        return None
     fed = bench.options.context
     if fed:
         return subject if any("mask" in each.name for each in fed) else None

@@ -102,3 +102,34 @@ def test_padding_that_stays_is_told_from_padding_that_becomes_zero() -> None:
     goes = ldjcheck.check(ChannelsFirstAllCounted()).findings[0].evidence
     assert stays[-1].endswith("stays as it is")
     assert goes[-1].endswith("becomes zero")
+
+
+class Shared(ChannelsFirst):
+    """What is kept is divided by the mask itself: nothing by nothing where it leaves out."""
+
+    def forward(self, x: Tensor, frame_mask: Tensor) -> Pair:  # type: ignore[override]
+        y = x * (self.log_s * frame_mask[:, None]).exp()
+        mask = frame_mask[:, None]
+        return y, (self.log_s * mask / mask.sum(1, keepdim=True)).sum((1, 2))
+
+
+class Averaged(ChannelsFirst):
+    """The mean over the kept frames, which is mended by more than another axis."""
+
+    def forward(self, x: Tensor, frame_mask: Tensor) -> Pair:  # type: ignore[override]
+        y = x * (self.log_s * frame_mask[:, None]).exp()
+        mask = frame_mask[:, None]
+        return y, (self.log_s * mask / mask.sum((1, 2), keepdim=True)).sum((1, 2))
+
+
+def test_what_is_no_number_where_the_mask_leaves_out_does_not_pass() -> None:
+    report = ldjcheck.check(Shared(), shape=(3, 5))
+    assert report.status == "fail", str(report)
+    (finding,) = (f for f in report.findings if f.severity == "error")
+    assert finding.code == "LDJ213"
+
+
+def test_no_edit_is_verified_that_loses_the_numbers_of_padded_samples() -> None:
+    (finding,) = ldjcheck.check(Averaged(), shape=(3, 5)).findings
+    after = [e.after for e in finding.fix.edits] if finding.fix else []
+    assert "mask.sum(1, keepdim=True)" not in "".join(after)

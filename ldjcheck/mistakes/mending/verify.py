@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ldjcheck.experiments.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
 from ldjcheck.oracle.oracles.both_directions import measure_sides
@@ -88,9 +89,16 @@ class Verification:
                 return None  # the layer, as it was written, may be called without one
             if not self._is_refuted():
                 after, whole = self._compared(), self.plans.whole
-                if whole is None or not self.agrees(after) or whole.agrees():
+                if not self.agrees(after):
+                    return after
+                if (whole is None or whole.agrees()) and self._takes_padding():
                     return after
         return None
+
+    def _takes_padding(self) -> bool:
+        """Return whether an edited layer reports numbers where a mask leaves an end out."""
+        told = padding_told(self.bench, self.plans.closely)
+        return told is None or told.finite
 
     def _without_total(self) -> set[Direction]:
         """Return the directions that run where the running total is left out."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes import (
     ldj_forgotten,
     masked_dims_counted,
+    non_finite,
     rule_for,
     stale_suppression,
     unexplained_mismatch,
@@ -48,11 +49,16 @@ def without_gradients(usual: Tensor, without: Tensor, dims: int) -> Finding:
 
 def with_padding(told: Padded) -> Finding:
     """Return what is wrong where a mask leaves out the end of a sample."""
-    rule = masked_dims_counted.RULE if told.counted else unexplained_mismatch.RULE
+    rule, what = (
+        unexplained_mismatch.RULE,
+        "is wrong where the mask leaves something out",
+    )
+    if not told.finite:
+        rule, what = non_finite.RULE, "is no number where the mask leaves something out"
+    elif told.counted:
+        rule, what = masked_dims_counted.RULE, "also counts what the mask leaves out"
     return rule.finding(
-        "The log-determinant also counts what the mask leaves out."
-        if told.counted
-        else "The log-determinant is wrong where the mask leaves something out.",
+        f"The log-determinant {what}.",
         direction="forward",
         evidence=(
             "right where the mask keeps all; where it leaves out the end of a sample:",
