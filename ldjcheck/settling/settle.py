@@ -25,6 +25,7 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
 from ldjcheck.settling.attempts import Failures, Lessons
+from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.domains import (
     at_a_glance,
     changes_nothing,
@@ -113,8 +114,8 @@ def _settled(
             break
         for variants in _by_convention(candidates):
             for calls, (shape, why) in itertools.product(variants, shapes):
-                if not shape and best is not None and best[0] <= Quality.ODD:
-                    continue  # a single number leaves nothing to be summed
+                if not shape and best is not None and _tells_more(*best):
+                    continue
                 if failures.is_no_way(calls):
                     continue
                 bench = replace(
@@ -184,6 +185,24 @@ def runs(bench: Bench, shape: Shape, batch: int) -> bool:
     with Spreads(bench.batch) as here:
         tried(bench)
     return not there.seen - here.seen and there.unread <= here.unread
+
+
+def _tells_more(quality: Quality, settled: Settled) -> bool:
+    """Return whether an event of axes tells more than one number, where nothing is summed.
+
+    It does unless its size is the only one: what maps one number, in a sum of four terms,
+    runs for vectors of four as well.
+    """
+    bench = settled.bench
+    if quality > Quality.ODD or len(bench.shape) != 1:
+        return quality <= Quality.ODD
+    (size,) = bench.shape
+    batch = choose_batch(bench.options.batch, (size + 1,))
+    try:
+        tried(replace(bench, shape=(size + 1,), batch=batch))
+    except FailedCallError:
+        return False
+    return True
 
 
 def is_finite(bench: Bench) -> bool:

@@ -189,3 +189,39 @@ def test_a_layer_that_couples_samples_at_every_shape_is_still_found_out() -> Non
             return x - x.mean(0) / 2, x.new_zeros(len(x))
 
     assert ldjcheck.check(Centre()).status == "fail"
+
+
+class OneNumber(nn.Module):
+    """A sum of four terms maps one number, and runs for vectors of four as well."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__()
+        self.weights = nn.Parameter(torch.zeros(4))
+        self.centres = nn.Parameter(torch.linspace(-2, 2, 4))
+        self.times = times
+
+    def forward(self, x: Tensor) -> Pair:
+        weights, u = self.weights.softmax(0), x[:, None] - self.centres
+        slope = (weights / torch.sqrt(1 + u**2)).sum(1)
+        return (weights * torch.asinh(u)).sum(1), self.times * slope.log()
+
+
+@pytest.mark.parametrize(("times", "status"), [(1.0, "pass"), (2.0, "fail")])
+def test_what_maps_one_number_is_no_map_of_vectors(times: float, status: str) -> None:
+    report = ldjcheck.check(OneNumber(times))
+    assert report.status == status, report
+    assert report.checks[0].shape == ()
+
+
+class NotSummed(nn.Module):
+    def __init__(self, dims: int) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(dims))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), self.log_s.expand_as(x)
+
+
+@pytest.mark.parametrize("dims", [1, 3, 5])
+def test_a_vector_of_one_size_alone_is_no_batch_of_numbers(dims: int) -> None:
+    assert ldjcheck.check(NotSummed(dims)).findings[0].code == "LDJ202"
