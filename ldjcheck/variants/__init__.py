@@ -12,6 +12,7 @@ from ldjcheck.variants import (
     context,
     density,
     evaluation,
+    made_up_for,
     no_grad,
     own_density,
     padding,
@@ -29,4 +30,5 @@ VARIANTS: tuple[Variant, ...] = (
     padding.VARIANT,
     context.VARIANT,
     own_density.VARIANT,
+    made_up_for.VARIANT,
 )

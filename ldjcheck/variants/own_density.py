@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import LOSS
 from ldjcheck.holdings import looked_up
@@ -12,7 +13,9 @@ from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Result
+    from collections.abc import Callable, Iterator
+
+    from ldjcheck.records import Layer, Result
     from ldjcheck.settling.subject import Subject
 
 _SAID = "right by itself; its density is not, and that is what is shown"
@@ -32,18 +35,31 @@ def _drops_dims(result: Result) -> bool:
     return result.status == "unproven" and dims_changed.RULE.code in codes
 
 
+def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer]]:
+    """Yield each density of a flow that was not asked, by its name.
+
+    None where it was said how to call the layer, and as what.
+    """
+    asked, layer = subject.asked, subject.whole
+    if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
+        return
+    for name in result.unasked:
+        if callable(looked_up(layer.obj, name)):
+            density = replace(layer, obj=getattr(layer.obj, name))
+            if layer.rebuild is not None:
+                rebuild = partial(_rebuilt, layer.rebuild, name)
+                density = replace(density, rebuild=rebuild)
+            yield name, density
+
+
+def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
+    return getattr(rebuild(), name)
+
+
 def _proposed(subject: Subject, result: Result) -> Proposal:
-    asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
-    layer = subject.whole
-    names = [n for n in result.unasked if callable(looked_up(layer.obj, n))]
-    if not asked or subject.asked.adapter is not None or not names:
-        return Proposal(result=result)
-    name = names[0]
-    density = replace(layer, obj=getattr(layer.obj, name))
-    if layer.rebuild is not None:
-        rebuild = layer.rebuild
-        density = replace(density, rebuild=lambda: getattr(rebuild(), name))
-    return Proposal(result=result, options=subject.asked, layer=density, said=name)
+    for name, density in own_densities(subject, result):
+        return Proposal(result=result, options=subject.asked, layer=density, said=name)
+    return Proposal(result=result)
 
 
 def _adopted(proposal: Proposal, again: Result) -> Result:

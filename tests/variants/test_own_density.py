@@ -134,3 +134,34 @@ def test_the_verdict_line_says_what_was_not_checked() -> None:
     report = ldjcheck.check(Raises())
     assert report.status == "pass", report
     assert "PASS  forward only  log_prob not checked" in title_of(report)
+
+
+class Pixels(nn.Module):
+    """Scales 256 levels to 1, which its `forward` leaves out and its bits count."""
+
+    def __init__(self, levels: float) -> None:
+        super().__init__()
+        self.s, self.levels = nn.Parameter(torch.zeros(3)), levels
+
+    def forward(self, x: Tensor) -> Pair:
+        return x / 256 * self.s.exp(), self.s.sum().expand(len(x))
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        nats = NORMAL.log_prob(z).sum(dim=1) + ldj - 3 * math.log(self.levels)
+        return -nats / 3 / math.log(2)
+
+
+def test_no_edit_of_a_call_is_verified_that_spoils_a_density_that_is_right() -> None:
+    (finding,) = ldjcheck.check(Pixels(256.0)).findings
+    assert finding.fix is not None
+    assert finding.fix.applicability == "suggested"
+    assert finding.evidence[-1] == (
+        "bits_per_dim: right as it is, and wrong with this edit: it counts the same itself"
+    )
+
+
+def test_a_call_is_mended_beside_a_density_that_is_wrong_as_well() -> None:
+    (finding,) = ldjcheck.check(Pixels(1.0)).findings
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
