@@ -200,7 +200,7 @@ class OneNumber(nn.Module):
         self.centres = nn.Parameter(torch.linspace(-2, 2, 4))
         self.times = times
 
-    def forward(self, x: Tensor) -> Pair:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         weights, u = self.weights.softmax(0), x[:, None] - self.centres
         slope = (weights / torch.sqrt(1 + u**2)).sum(1)
         return (weights * torch.asinh(u)).sum(1), self.times * slope.log()
@@ -218,7 +218,7 @@ class NotSummed(nn.Module):
         super().__init__()
         self.log_s = nn.Parameter(torch.zeros(dims))
 
-    def forward(self, x: Tensor) -> Pair:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x * self.log_s.exp(), self.log_s.expand_as(x)
 
 
