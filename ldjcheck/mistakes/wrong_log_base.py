@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 
 def _tell(e: Explanation) -> str:
+    label = "" if e.multiplier is None else e.multiplier.label.removeprefix("-")
+    if label.startswith("1/"):
+        told = f"must be divided by {label.removeprefix('1/')}"
+        return f"{named(e, start=True)} {told}, as nats are to give bits."
     return f"{named(e, start=True)} is not in nats: its logarithm has another base."
 
 

@@ -161,6 +161,21 @@ def test_no_edit_of_a_call_is_verified_that_spoils_a_density_that_is_right() -> 
     )
 
 
+class NatsForBits(Right):
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        return -self.density(x) / x.shape[1]
+
+
+def test_nats_where_bits_are_named_are_told_so() -> None:
+    (finding,) = ldjcheck.check(NatsForBits()).findings
+    assert finding.code == "LDJ107"
+    assert finding.message.endswith(
+        " must be divided by ln 2, as nats are to give bits."
+    )
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+
+
 def test_a_call_is_mended_beside_a_density_that_is_wrong_as_well() -> None:
     (finding,) = ldjcheck.check(Pixels(1.0)).findings
     assert finding.fix is not None
