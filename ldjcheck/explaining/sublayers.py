@@ -207,12 +207,14 @@ def _of_parts(
     """Return the mistakes that the wrong sublayers have by themselves."""
     found: list[tuple[Explanation, ...]] = []
     kinds: set[object] = set()
-    puzzling: list[object] = []  # what is alike is explained no better
+    puzzling: list[object] = []
     for index in blamed.wrong:
         part = seen[0].parts[index]
+        if any(is_alike(part.owner, other) for other in puzzling):
+            continue  # it is explained no better, and wrong in the same lines
         sizes = tuple(each.parts[index].shape for each in seen)
-        known = len(kinds) >= _ALONE or any(is_alike(part.owner, o) for o in puzzling)
-        alone = [_unexplained()] if known else _alone(flow, part, sizes)
+        most = len(kinds) >= _ALONE
+        alone = [_unexplained()] if most else _alone(flow, part, sizes)
         if all(UNEXPLAINED.holds(mistake[0]) for mistake in alone):
             puzzling.append(part.owner)
         for mistake in alone:

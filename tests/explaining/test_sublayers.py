@@ -200,6 +200,13 @@ def test_equal_sublayers_with_one_mistake_are_one_finding() -> None:
     assert [f["code"] for f in result["findings"]] == ["LDJ105"]
 
 
+@pytest.mark.slow
+def test_equal_sublayers_whose_mistake_has_no_name_are_one_finding_too() -> None:
+    result = check(Chain(Odd(), Scale(), Odd()))
+    assert wrong(result) == ["layers[0]", "layers[2]"]
+    assert [f["code"] for f in result["findings"]] == ["LDJ120"]
+
+
 # Mistakes of the flow, with sublayers that are right
 
 
