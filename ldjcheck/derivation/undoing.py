@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.records import Comparison, Direction, Finding, Sides
+    from ldjcheck.records import Comparison, Deadline, Direction, Finding, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Node, Trace
 
 _CODE = "LDJ301"
-_MOST = 2000  # values that are tried in the place of others
+_MOST = 100_000  # operations that are run again, with values in the place of others
 _EDITS = 16  # of one line, each run as a whole check
 _CLOSE = 1e-7
 _REST = "with the right value there, the rest of the way back lands on x"
@@ -139,7 +139,7 @@ def _told(bench: Bench, sides: Sides) -> _Told:
     if not _is_close(back.source.value, there.output.value):
         return _Told((), None)
     other = next(_otherwise_conditioned(there, back), None)
-    missed = missed_step(there, back)
+    missed = missed_step(there, back, bench.options.timeout)
     if other is not None and (missed is None or missed.came_to.index >= other[1].index):
         return _Told(_conditioned(*other), other[1])
     if missed is None:
@@ -177,14 +177,27 @@ def _trace(bench: Bench, sides: Sides, direction: Direction) -> Trace | None:
         return None
 
 
-def missed_step(there: Trace, back: Trace) -> _Missed | None:
-    """Return where the way back first goes wrong, and the step of the map it should undo."""
+def missed_step(
+    there: Trace, back: Trace, deadline: Deadline | None = None
+) -> _Missed | None:
+    """Return where the way back first goes wrong, and the step of the map it should undo.
+
+    None of a way back that is long to run again and again, as one that goes dim by dim is.
+
+    Raises:
+        TimeIsUpError: the deadline is over.
+    """
     assert back.output is not None
     x = there.source.value
     values = [n for n in there.order if n is there.source or n in there.depending]
-    tries = itertools.islice(_pairs(values, back), _MOST)
-    for came_to, should in tries:
+    done = 0
+    for came_to, should in _pairs(values, back):
+        if done > _MOST:
+            break
+        if deadline is not None:
+            deadline.check()
         moved = descendants(back.order, came_to)
+        done += len(moved)
         if back.output not in moved:
             continue
         try:

@@ -17,8 +17,8 @@ import torch
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.oracle.way_back.preimage import only_solves
-from ldjcheck.oracle.way_back.round_trip import anywhere, tells
+from ldjcheck.oracle.way_back.preimage import MANY, ROUNDED, only_solves
+from ldjcheck.oracle.way_back.round_trip import anywhere, gap_between, tells
 from ldjcheck.records.deadline import (
     CONFIGURATIONS,
     TimeIsUpError,
@@ -29,7 +29,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import is_kept_in_place, learnable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from torch import Tensor
@@ -48,6 +48,7 @@ _FREE = (
 )
 _NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
 _ROUNDING = "rounding hides the ldj"
+_STEEP = "it is too steep for numbers"
 _LOST = "rounding hides where the way back leads"
 _STEP = 1e-5  # as differences are taken
 _BENT = 1e-2  # of a slope: what kinks on the way may change
@@ -65,26 +66,52 @@ class Borne:
     said: Mapping[str, str]
 
 
-def smooth_scale(bench: Bench, probe: Probe) -> float | None:
-    """Return how far to move the parameters of a map of many dims, by a few calls there.
+def smooth_scale(bench: Bench, probes: Sequence[Probe]) -> tuple[float, str] | None:
+    """Return how far to move the parameters of a map of many dims, and why, by a few calls.
 
     To measure it costs hundreds of them. Moved too far, a deep flow is beyond all numbers,
-    or so steep that no difference is a slope. None where it is neither, or is so however
-    little is moved.
+    or so steep that no difference is a slope, or that rounding decides where its way back
+    leads. None where it is neither, or is so however little is moved.
     """
     told = (bench.options.atol, bench.options.rtol) != (None, None)
-    if told or not probe.draw or prod(probe.shape) < LARGE:
+    first, *_ = probes
+    dims = prod(first.shape)
+    if told or not first.draw or dims < MANY:
         return None
+    smooth: float | None = None  # and the way back leads elsewhere
     for factor in (1.0, *_NEARER):
-        near = replace(probe, scale=probe.scale * factor)
-        runner, x, _ = bench.ready(near)
-        direction: Direction = "forward" if bench.calls.forward else "inverse"
-        if _is_smooth(runner, direction, x):
-            return near.scale if factor != 1.0 else None
-    return None
+        near = [replace(each, scale=each.scale * factor) for each in probes]
+        if dims >= LARGE and not _is_smooth(bench, near[0]):
+            continue
+        scale = near[0].scale
+        if all(_leads_back(bench, each) for each in near):
+            why = _STEEP if smooth is None else _LOST
+            return None if factor == 1.0 else (scale, why)
+        smooth = smooth or scale
+    return None if smooth in (None, first.scale) else (smooth, _STEEP)
 
 
-def _is_smooth(runner: Runner, direction: Direction, x: Tensor) -> bool:
+def _leads_back(bench: Bench, probe: Probe) -> bool:
+    """Return whether a way back leads where it came from, as far as it can be asked."""
+    calls, noise = bench.calls, Frozen()
+    if calls.forward is None or calls.inverse is None or calls.departures:
+        return True
+    try:
+        runner, x, _ = bench.ready(probe)
+        y = runner.run("forward", x, noise).y.detach()
+        back = runner.run("inverse", y, noise).y.detach()
+    except FailedCallError:
+        return True
+    return back.shape != x.shape or gap_between(back, x) <= ROUNDED
+
+
+def _is_smooth(bench: Bench, probe: Probe) -> bool:
+    """Return whether a map is, where it is entered: by the way there, if there is one."""
+    runner, x, _ = bench.ready(probe)
+    return _is_smooth_at(runner, "forward" if bench.calls.forward else "inverse", x)
+
+
+def _is_smooth_at(runner: Runner, direction: Direction, x: Tensor) -> bool:
     """Return whether all numbers are finite, and two steps of one size lead equally far."""
     generator, noise = torch.Generator().manual_seed(runner.seed), Frozen()
 
@@ -283,7 +310,7 @@ def _is_too_steep(bench: Bench, measured: Sides) -> bool:
     if not unknown:
         return False
     runner, _, _ = bench.ready(measured.probe)
-    return not all(_is_smooth(runner, side.direction, side.x) for side in unknown)
+    return not all(_is_smooth_at(runner, each.direction, each.x) for each in unknown)
 
 
 def is_telling(measured: Sides) -> bool:

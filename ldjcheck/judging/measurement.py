@@ -92,14 +92,14 @@ def compared(
 
 
 def moved_while_smooth(subject: Subject) -> Subject:
-    """Return the same, parameters moved no further than the map stays finite and smooth."""
+    """Return the same, parameters moved no further than its numbers mean something."""
     from ldjcheck.experiments.perturbation import smooth_scale
 
-    scale = smooth_scale(subject.bench, subject.probes()[0])
-    if scale is None:
+    borne = smooth_scale(subject.bench, subject.probes())
+    if borne is None:
         return subject
-    why = f"moved by {subject.asked.params_scale:g}, it is too steep for numbers"
-    moved = f"moved by {scale:.2g}: {why}"
+    scale, why = borne
+    moved = f"moved by {scale:.2g}: moved by {subject.asked.params_scale:g}, {why}"
     inferred = {**subject.inferred, "parameters": moved}
     asked = replace(subject.asked, params_scale=scale)
     return replace(subject, asked=asked, inferred=inferred)

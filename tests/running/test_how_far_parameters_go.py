@@ -121,6 +121,46 @@ def test_a_deep_flow_of_many_dims_is_moved_no_further_than_it_stays_smooth() -> 
     )
 
 
+class OneByOne(nn.Module):
+    """Each of many dims is scaled and shifted by all before it: the way back adds up error.
+
+    `turned` leads back to another point, wherever its parameters are.
+    """
+
+    def __init__(self, turned: float = 1.0) -> None:
+        super().__init__()
+        self.shift, self.scale = (nn.Parameter(torch.zeros(64, 64)) for _ in range(2))
+        self.turned = turned
+
+    def told(self, x: Tensor) -> Pair:
+        return 3 * x @ self.shift.tril(-1).T, torch.tanh(x @ self.scale.tril(-1).T)
+
+    def forward(self, x: Tensor) -> Pair:
+        t, s = self.told(x)
+        return x * s.exp() + t, s.sum(1)
+
+    def inverse(self, y: Tensor) -> Pair:
+        x = torch.zeros_like(y)
+        for i in range(64):
+            t, s = self.told(x)
+            ends = torch.arange(64) == i
+            x = torch.where(ends, (y - self.turned * t) * (-s).exp(), x)
+        return x, -self.told(x)[1].sum(1)
+
+
+def test_many_dims_are_moved_no_further_than_their_way_back_leads_back() -> None:
+    report = ldjcheck.check(OneByOne(), timeout=60)
+    assert report.status == "pass", report
+    assert "rounding hides where the way back leads" in said(report)
+
+
+@pytest.mark.slow
+def test_a_way_back_that_leads_elsewhere_however_little_is_moved_is_told_of() -> None:
+    report = ldjcheck.check(OneByOne(turned=-1.0), timeout=20)
+    assert report.status == "fail", report
+    assert report.findings[0].code == "LDJ301"
+
+
 class NarrowCoupling(nn.Module):
     """Scales by how near its network comes to zero: moved far, by almost nothing."""
 

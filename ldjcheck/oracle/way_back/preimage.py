@@ -32,9 +32,9 @@ NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
 _NEARLY = (
     1e-2  # of the exact value: a solver's own derivative, however early it stopped
 )
-_ROUNDED = 1e-6  # likewise, where many numbers are rounded one after the other
+ROUNDED = 1e-6  # likewise, where many numbers are rounded one after the other
 _FAR = 1e6  # times the input: what rounding alone brings about
-_MANY = 64  # dims from which on a way back that goes dim by dim takes long
+MANY = 64  # dims from which on a way back that goes dim by dim takes long
 _STEEP = 1e6  # a slope: what is singular without being steep is another matter
 _PER_DIM = 10.0  # nats by which a residual of 1 moves the ldj
 
@@ -79,7 +79,7 @@ def _shown_to_undo(
         return None
     plain = forward.exact.wrt == "input" and not forward.exact.rounding_seen
     by_parts = forward.exact.method in ("products", "composition")
-    is_long = by_parts or forward.dims >= _MANY
+    is_long = by_parts or forward.dims >= MANY
     if not is_long or not plain or forward.said.estimated:
         return None
     said = measured_side(runner, "inverse", y, bench, said_alone=True)
@@ -89,7 +89,7 @@ def _shown_to_undo(
     if undone is not None or by_parts or said.y.shape != forward.x.shape:
         return undone
     off = gap_between(said.y, forward.x)  # what rounding makes of many steps, it may be
-    found = _at_preimage(runner, said, off, bench) if off <= _ROUNDED else None
+    found = _at_preimage(runner, said, off, bench) if off <= ROUNDED else None
     return None if found is None else replace(said, exact=found)
 
 
