@@ -172,3 +172,31 @@ def test_no_coefficient_is_a_step_size_beside_iterations_of_a_solver(
     torch.manual_seed(0)
     report = ldjcheck.check(Bisected(at))
     assert [finding.code for finding in report.findings] == found
+
+
+class Steps(nn.Module):
+    """A map of several steps, each with the slope of the step itself: it is exact.
+
+    The first of them are not counted; more of them would each be less.
+    """
+
+    def __init__(self, left_out: int, damps: bool = False) -> None:
+        super().__init__()
+        self.num_steps, self.left_out, self.damps = 5, left_out, damps
+        self.strength = nn.Parameter(torch.full((3,), 0.4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj, dt = x.new_zeros(len(x)), 1.0 / self.num_steps
+        for step in range(self.num_steps):
+            bend = torch.ones_like(x) if self.damps else torch.cos(x)
+            slope = (1 + dt * torch.tanh(self.strength) * bend).log().sum(dim=1)
+            ldj = ldj + (slope if step >= self.left_out else 0.0)
+            x = x + dt * torch.tanh(self.strength) * (x if self.damps else torch.sin(x))
+        return x, ldj
+
+
+@pytest.mark.parametrize("damps", [False, True])
+def test_a_step_that_is_not_counted_is_no_approximation(damps: bool) -> None:
+    assert ldjcheck.check(Steps(0, damps)).status == "pass"
+    wrong = ldjcheck.check(Steps(1, damps))
+    assert wrong.status == "fail", wrong
