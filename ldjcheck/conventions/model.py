@@ -338,9 +338,11 @@ def less_base(
     if memory is not None and lacking > 0 and not is_of_all:
         answers = [a.answer for a in asked]
         beside = answers, lacking, _factor(x, unit), memory
+        returned = [(z, d) for z, d in heard.returned + heard.own if _is_pair(z, d, x)]
         found = written_out(
-            tape, x, said, *beside, is_loss=unit == "-nats", results=results
-        )
+            tape, x, said, *beside, is_loss=unit == "-nats", results=results,
+            pairs=returned,
+        )  # fmt: skip
         if found is None:
             found = _of_what_is_returned(heard, density, base, x, parts)
         if found is not None:
@@ -369,7 +371,7 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
     """Return whether an answer is the density of z, some of its last axes summed or not.
 
     One that has further entries is of several distributions, of which the model makes
-    one: those are components of a mixture.
+    one: those are components of a mixture. So is one of more entries than x has.
     """
     from torch import Tensor
 
@@ -380,6 +382,7 @@ def _is_answer(asked: _Asked, x: Tensor) -> bool:
         and asked.answer.dim()
         and len(asked.z) == len(asked.answer) == len(x)
         and asked.answer.shape == asked.z.shape[: asked.answer.dim()]
+        and _entries(asked.z) <= _entries(x)
     )
 
 

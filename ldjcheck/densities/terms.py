@@ -84,6 +84,9 @@ class DensityTerms:
         self.fixed = [end for end in terms if end not in self.depending]
         self.free = list(self.through)
         self.of_map = set[Node]()  # what the parts of z that are known are made of
+        self.masses: dict[tuple[Node, tuple[Node, ...]], tuple[Tensor, float] | None]
+        self.masses = {}  # of terms, as functions of z
+        self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
     def _linear(self) -> tuple[list[Node], list[Node]]:
         """Return the values that the density is a sum of, and those where terms end."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
+_COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
+_EVEN = 1e-9  # relative: a number that is the same for all samples
 _NEAR = 8.0  # so far from 0 a mass is worked out
 
 
@@ -60,13 +62,15 @@ def written_out(
     *,
     is_loss: bool,
     results: Sequence[Tensor] = (),
+    pairs: Sequence[tuple[Tensor, Tensor]] = (),
 ) -> tuple[list[Tensor], Tensor] | None:
     """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
 
     They have the `lacking` entries of each sample, or fewer where no more are found; None
     where none are. `known` are log-densities that are accounted for, and `factor` is what
     the density is to be multiplied by to be in nats. `memory` is of the calls before.
-    What the model returns beside the density are its `results`.
+    What the model returns beside the density are its `results`; `pairs` are what flows
+    returned on the way, z and its ldj.
     A loss may leave the constant of a standard normal out: no gradient knows of it.
     """
     node, source = heard.find(density), heard.find(x)
@@ -78,6 +82,8 @@ def written_out(
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
         made = [found for each in results if (found := heard.find(each)) is not None]
         sum_.of_map = ancestors(*made)
+        handed = ((heard.find(z), heard.find(ldj)) for z, ldj in pairs)
+        sum_.handed = {z: ldj for z, ldj in handed if z is not None and ldj is not None}
         bases = memory.recalled(sum_)
         if bases is None:
             bases = _chosen(sum_, lacking)
@@ -174,7 +180,7 @@ def _rank(bases: Sequence[Base]) -> int:
 
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
-    return _normalised, _up_to_constant, _partly, _told_by_others
+    return _normalised, _up_to_constant, _partly, _handed_on, _told_by_others
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -199,12 +205,31 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
 
     Each way of reading the density is tried only where those before do not suffice: terms
     that have mass 1 as they stand; a normal density whose constant is another, or left
-    out; and then some of the terms through z alone, the others being the ldj of a last
-    step that is written in terms of what it returns.
+    out; some of the terms through z alone, the others being the ldj of a last step that is
+    written in terms of what it returns; all that is left beside an ldj that came with z.
+    Where a flow returned all of z, what comes before that is looked at last.
     """
+    returned = [z for z in sum_.candidates if z in sum_.handed]
+    for z in returned[:1]:
+        if z.value[0].numel() == lacking:
+            late = [each for each in sum_.candidates if each.index >= z.index]
+            found = _accepted(sum_, lacking, _readings()[:-1], late)
+            if len(found) == 1 and found[0].dims == lacking:
+                return found
+    return _accepted(sum_, lacking, _readings())
+
+
+def _accepted(
+    sum_: DensityTerms,
+    lacking: int,
+    readings: Sequence[Reading],
+    candidates: Sequence[Node] | None = None,
+) -> list[Base]:
+    """Return the parts of z that these readings find, among some of the candidates."""
     accepted: list[Base] = []
-    for reading in _readings():
-        for z in sum_.further if reading is _told_by_others else sum_.candidates:
+    for reading in readings:
+        all_of_them = sum_.further if reading is _told_by_others else sum_.candidates
+        for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
                 continue
@@ -322,6 +347,38 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
     return None if chosen is None else Base(z, (*terms, *chosen))
 
 
+def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z that a flow returned beside its ldj, with all else that is said of it.
+
+    Where a density is that and the ldj, counted in whichever way, nothing but log p(z) is
+    left: a mass that is not 1 is a mistake then, and not a sign of another reading.
+    """
+    ldj = sum_.handed.get(z)
+    if ldj is None:
+        return None
+    of_ldj = ancestors(ldj)
+    terms = tuple(term for term in sum_.terms_through(z) if term not in of_ldj)
+    if not terms:
+        return None
+    ends = {end for end in sum_.ends if end not in terms}
+    rest = sum_.of(ends, lambda end: end.value)
+    number = ldj.value.to(rest).reshape(-1).expand(sum_.batch)
+    for times in _COUNTED:
+        beside = rest - times * number
+        even = beside.mean().expand_as(beside)
+        if not bool(((beside - even).abs() <= _EVEN * (1 + rest.abs())).all()):
+            continue
+        mass = _log_mass(sum_, z, terms)
+        if mass is None:
+            return None
+        log, error = mass
+        is_whole = bool(((log + even).abs() <= max(error, 1e-6)).all())
+        mean = log.mean().expand_as(log)  # integrals from other points end elsewhere
+        log = mean if bool(((log - mean).abs() <= error).all()) else log
+        return Base(z, terms, -even if is_whole else log)
+    return None
+
+
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
     way = sum_.through[term]
     return any(node in sum_.of_map for node in way[: way.index(z)])
@@ -333,6 +390,14 @@ def _is_exact(log: Tensor, error: float) -> bool:
 
 
 def _log_mass(
+    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
+) -> tuple[Tensor, float] | None:
+    if (z, terms) not in sum_.masses:
+        sum_.masses[z, terms] = _worked_out(sum_, z, terms)
+    return sum_.masses[z, terms]
+
+
+def _worked_out(
     sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
 ) -> tuple[Tensor, float] | None:
     at = z.value.reshape(sum_.batch, -1).double()

@@ -347,10 +347,26 @@ def test_a_flow_of_nflows_as_a_model() -> None:
     assert (report.status, kind_of(report)) == ("pass", "model")
 
 
+def test_a_base_that_is_not_normalised_is_told_what_it_integrates_to() -> None:
+    class Unnormalised(Model):
+        def base(self, z: Tensor) -> Tensor:
+            return -z.abs().sum(dim=1)
+
+    report = ldjcheck.check(Unnormalised(), shape=(3,), kind="model")
+    assert (report.status, codes(report)) == ("fail", ["LDJ110"])
+    (finding,) = report.findings
+    assert finding.message == (
+        "A constant of the base is missing: its density integrates to 8, not to 1."
+    )
+    told = "every sample is off by +2.079 nats = log(8), +0.693"
+    assert finding.evidence[0].startswith(told)
+
+
+@pytest.mark.slow
 def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
     class Strange(Model):
         def base(self, z: Tensor) -> Tensor:
-            return -z.abs().sum(dim=1)
+            return -z.abs().sum(dim=1).log1p()  # of infinite mass
 
     report = ldjcheck.check(Strange(), shape=(3,), kind="model")
     assert (report.status, codes(report)) == ("error", ["LDJ004"])
@@ -358,7 +374,7 @@ def test_a_model_whose_base_cannot_be_told_is_not_judged() -> None:
 
 
 @pytest.mark.slow
-def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
+def test_a_base_that_is_none_once_it_is_moved_is_not_normalised() -> None:
     class Learned(Model):
         def __init__(self) -> None:
             super().__init__()
@@ -368,8 +384,8 @@ def test_a_base_that_is_none_once_it_is_moved_is_said_to_be_unseen() -> None:
             return (-z.abs().pow(self.power) - math.log(2)).sum(dim=1)
 
     report = ldjcheck.check(Learned(), shape=(3,), kind="model")
-    assert (report.status, codes(report)) == ("error", ["LDJ005"])
-    assert "I saw no base distribution" in report.findings[0].message
+    assert (report.status, codes(report)) == ("fail", ["LDJ110"])
+    assert "its density integrates to" in report.findings[0].message
 
 
 def test_a_density_that_is_no_flows_is_not_taken_for_a_model() -> None:

@@ -292,13 +292,14 @@ def test_a_model_inside_of_another_is_no_base() -> None:
 
 
 @pytest.mark.slow
-def test_what_has_no_mass_of_1_is_no_base() -> None:
-    class Strange(Model):
+def test_what_has_no_mass_of_1_is_no_density() -> None:
+    class Unnormalised(Model):
         def base(self, z: Tensor) -> Tensor:
             return -z.abs().sum(dim=1)
 
-    report = checked(Strange)
-    assert [finding.code for finding in report.findings] == ["LDJ004"]
+    report = checked(Unnormalised)
+    assert [finding.code for finding in report.findings] == ["LDJ110"]
+    assert "integrates to" in report.findings[0].message
 
 
 class Normed(Model):

@@ -136,6 +136,29 @@ def test_the_verdict_line_says_what_was_not_checked() -> None:
     assert "PASS  forward only  log_prob not checked" in title_of(report)
 
 
+class Mixture(Scale):
+    """Its base has three components, each of weight `weight`."""
+
+    def __init__(self, weight: float) -> None:
+        super().__init__()
+        self.means, self.weight = nn.Parameter(torch.randn(3, 3)), weight
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        each = NORMAL.log_prob(z[:, None] - self.means).sum(dim=2)
+        return torch.logsumexp(each, dim=1) + math.log(self.weight) + ldj
+
+
+@pytest.mark.slow
+def test_a_mixture_whose_weights_are_forgotten_is_no_density() -> None:
+    right = ldjcheck.check(Mixture(1 / 3))
+    assert right.status == "pass", right
+    assert "not checked" not in title_of(right)
+    (finding,) = ldjcheck.check(Mixture(1.0)).findings
+    assert finding.code == "LDJ110"
+    assert "its density integrates to 3, not to 1" in finding.message
+
+
 class Pixels(nn.Module):
     """Scales 256 levels to 1, which its `forward` leaves out and its bits count."""
 

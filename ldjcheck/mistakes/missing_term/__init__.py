@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -19,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.records import Explanation
+    from ldjcheck.records import Explanation, Finding
+
+_SHOWN = 9.0  # nats: what is more is shown as a power
+_WHOLE, _MOST = 1e-4, 1000  # how well an integral is known, and what is a count
 
 
 def _tell(e: Explanation) -> str:
@@ -110,3 +115,27 @@ RULE = Rule(
     tell=_tell,
     derived=True,
 )
+
+
+def of_a_base(instead: Finding, off: float, dims: int) -> Finding:
+    """Return what is told of a model that is off by one number for all samples, in nats.
+
+    What its density says of z does not integrate to 1, and is no density.
+    """
+    integral = f"{math.exp(off):.4g}" if abs(off) < _SHOWN else f"exp({off:+.4g})"
+    whole = round(math.exp(off)) if 0 < off < _SHOWN else 0
+    is_whole = 1 < whole <= _MOST and abs(off - math.log(whole)) < _WHOLE
+    count = f" = log({whole})" if is_whole else ""
+    return replace(
+        instead,
+        code=RULE.code,
+        name=RULE.name,
+        message=(
+            f"A constant of the base is missing: its density integrates to {integral}, "
+            "not to 1."
+        ),
+        evidence=(
+            f"every sample is off by {off:+.4g} nats{count}, {off / dims:+.4g} for each dim",
+            *instead.evidence,
+        ),
+    )

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import non_finite, unexplained_mismatch, wrong_derivative
+from ldjcheck.mistakes import (
+    missing_term,
+    non_finite,
+    unexplained_mismatch,
+    wrong_derivative,
+)
 from ldjcheck.mistakes.catalogue.claim import Circumstances
 from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
@@ -31,6 +37,7 @@ _IMAGE = 28 * 28  # dims of the smallest image anyone trains on
 _NOTHING = 1e-9  # bits per dimension
 _FEW = 6  # samples that a factor of all of them is read off
 _SOME = 1e-3  # nats: of less no proportion is one
+_SAME = 1e-9  # relative: a number that is the same for all samples
 _VARIES = 1.5  # times: what is constant is in proportion to everything
 _NEARLY = 0.1
 
@@ -112,7 +119,10 @@ def _named(
     ]
     if not claims:
         unnamed = _unnamed(diagnosis, at.direction, mistake[0] if mistake else None)
-        verdicts = (v for v in comparison.verdicts if v.direction == at.direction)
+        verdicts = [v for v in comparison.verdicts if v.direction == at.direction]
+        if comparison.measurement.calls.convention == "model":
+            for off, dims in itertools.chain(*map(_offsets, verdicts)):
+                return missing_term.of_a_base(unnamed, off, dims)
         nearly = (said for verdict in verdicts for said in _nearly(verdict))
         return replace(unnamed, evidence=(*unnamed.evidence, *nearly))
     best, rule = claims[0]
@@ -188,6 +198,23 @@ def _unnamed(
         ),
         bits_per_dim=diagnosis.bits_per_dim,
     )
+
+
+def _offsets(verdict: Verdict) -> Iterator[tuple[float, int]]:
+    """Yield by what reported is off, and of how many dims, if all samples are off alike.
+
+    They are at every configuration; parameters may make it another number.
+    """
+    found = []
+    for _, side, good in verdict.usable:
+        if side.said.ldj is None or side.exact.ldj is None or not bool(good.any()):
+            continue
+        off = (side.said.ldj - side.exact.ldj)[good]
+        size = 1.0 + float(side.exact.ldj[good].abs().max())
+        if int(good.sum()) < 2 or float((off - off[0]).abs().max()) > _SAME * size:
+            return
+        found.append((float(off[0]), side.dims))
+    yield from (each for each in found[:1] if abs(each[0]) > _SOME)
 
 
 def _nearly(verdict: Verdict) -> Iterator[str]:
