@@ -16,6 +16,7 @@ from ldjcheck.variants import (
     no_grad,
     own_density,
     padding,
+    several_vectors,
     training,
 )
 from ldjcheck.variants.variant import Proposal, Variant
@@ -31,4 +32,5 @@ VARIANTS: tuple[Variant, ...] = (
     context.VARIANT,
     own_density.VARIANT,
     made_up_for.VARIANT,
+    several_vectors.VARIANT,
 )

@@ -130,3 +130,24 @@ def test_a_mean_over_batch_and_dims_has_its_name_and_its_mend():
     assert first.name == "batch-reduced"
     assert first.fix is not None
     assert first.fix.applicability == "verified"
+
+
+class OverSteps(nn.Module):
+    """Of `(batch, steps, features)`, which a vector is not: its `size(1)` counts features."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(5))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        total = x.size(1) * self.log_s.sum()
+        return x * self.log_s.exp(), total.repeat(x.size(0))
+
+
+def test_a_count_that_is_right_for_several_vectors_is_said_to_be() -> None:
+    (finding,) = ldjcheck.check(OverSteps()).findings
+    assert finding.code == "LDJ103"
+    assert finding.evidence[0] == (
+        "right for 6 such vectors: if these are meant, --shape 6,5"
+    )
+    assert ldjcheck.check(OverSteps(), shape=(6, 5)).status == "pass"
