@@ -9,6 +9,7 @@ own, and a mask leaves out others.
 from __future__ import annotations
 
 from ldjcheck.variants import (
+    another_axis,
     context,
     density,
     evaluation,
@@ -16,7 +17,6 @@ from ldjcheck.variants import (
     no_grad,
     own_density,
     padding,
-    several_vectors,
     training,
 )
 from ldjcheck.variants.variant import Proposal, Variant
@@ -32,5 +32,5 @@ VARIANTS: tuple[Variant, ...] = (
     context.VARIANT,
     own_density.VARIANT,
     made_up_for.VARIANT,
-    several_vectors.VARIANT,
+    another_axis.VARIANT,
 )

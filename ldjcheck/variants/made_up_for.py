@@ -14,7 +14,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.variants.own_density import own_densities
-from ldjcheck.variants.variant import Proposal, Variant
+from ldjcheck.variants.variant import Proposal, Variant, doubted, is_mended
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Layer, Result
@@ -23,11 +23,7 @@ if TYPE_CHECKING:
 
 def _concerns(result: Result) -> bool:
     """Whether an edit is known that mends the call, beside which there are densities."""
-    return bool(result.unasked) and any(map(_is_mended, result.findings))
-
-
-def _is_mended(finding: Finding) -> bool:
-    return finding.fix is not None and finding.fix.applicability == "verified"
+    return bool(result.unasked) and any(map(is_mended, result.findings))
 
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
@@ -43,7 +39,7 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
         f"{names}: right as it is, and wrong with this edit: it counts the same itself"
     )
     findings = tuple(
-        _doubted(finding, told) if _is_mended(finding) else finding
+        _told(finding, told) if is_mended(finding) else finding
         for finding in result.findings
     )
     return Proposal(result=replace(result, findings=findings))
@@ -57,10 +53,8 @@ def _is_right(subject: Subject, density: Layer) -> bool:
     return False
 
 
-def _doubted(finding: Finding, told: str) -> Finding:
-    assert finding.fix is not None
-    fix = replace(finding.fix, applicability="suggested")
-    return replace(finding, fix=fix, evidence=(*finding.evidence, told))
+def _told(finding: Finding, told: str) -> Finding:
+    return replace(doubted(finding), evidence=(*finding.evidence, told))
 
 
 VARIANT = Variant(name="made-up-for", concerns=_concerns, proposed=_proposed)

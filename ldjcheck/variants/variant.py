@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ldjcheck.records import Layer, Options, Result
+    from ldjcheck.records import Finding, Layer, Options, Result
     from ldjcheck.settling.subject import Subject
 
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
@@ -51,3 +51,15 @@ def is_of_value(result: Result) -> bool:
     grave = {f.code for f in result.findings if f.severity == "error"}
     coupled = any(f.code == "LDJ207" for f in result.findings)  # in training: a warning
     return not coupled and not _OF_THE_MAP & grave
+
+
+def is_mended(finding: Finding) -> bool:
+    """Return whether an edit is known that mends it, and is written where that is asked."""
+    return finding.fix is not None and finding.fix.applicability == "verified"
+
+
+def doubted(finding: Finding) -> Finding:
+    """Return a finding with its edit as no more than a suggestion: it is not written."""
+    if finding.fix is None:
+        return finding
+    return replace(finding, fix=replace(finding.fix, applicability="suggested"))

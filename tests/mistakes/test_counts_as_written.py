@@ -144,10 +144,12 @@ class OverSteps(nn.Module):
         return x * self.log_s.exp(), total.repeat(x.size(0))
 
 
-def test_a_count_that_is_right_for_several_vectors_is_said_to_be() -> None:
+def test_a_count_that_is_right_with_an_axis_more_is_said_to_be() -> None:
     (finding,) = ldjcheck.check(OverSteps()).findings
     assert finding.code == "LDJ103"
     assert finding.evidence[0] == (
-        "right for 6 such vectors: if these are meant, --shape 6,5"
+        "right for 6 such events at once: if these are meant, --shape 6,5"
     )
+    assert finding.fix is not None
+    assert finding.fix.applicability == "suggested"
     assert ldjcheck.check(OverSteps(), shape=(6, 5)).status == "pass"

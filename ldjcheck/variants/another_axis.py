@@ -1,0 +1,68 @@
+"""Events with an axis more than those that a wrong layer was given: it may mean these.
+
+`x.size(1)` counts the dims of a vector, and the steps of a sequence of vectors. What counts
+with it is wrong for the one, and may be right for the other: nobody has said which is meant.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.judging.measurement import first_look
+from ldjcheck.mistakes import (
+    batch_reduced,
+    missing_dims_factor,
+    missing_spatial_factor,
+    wrong_dims_factor,
+    wrong_multiple,
+)
+from ldjcheck.settling.subject import settle_layer
+from ldjcheck.variants.variant import Proposal, Variant, doubted
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Result, Shape
+    from ldjcheck.settling.subject import Subject
+
+_COUNTS = {
+    rule.RULE.code
+    for rule in (
+        missing_dims_factor, missing_spatial_factor, wrong_dims_factor, batch_reduced,
+    )
+}  # fmt: skip
+_SIZES = (6, 7)  # of that axis: both must be right
+
+
+def _concerns(result: Result) -> bool:
+    """Whether a count is all that is wrong."""
+    grave = {finding.code for finding in result.findings if finding.severity == "error"}
+    counts = grave - {wrong_multiple.RULE.code}  # as a count looks like at one size
+    return result.status == "fail" and bool(counts) and counts <= _COUNTS
+
+
+def _proposed(subject: Subject, result: Result) -> Proposal:
+    shape = subject.bench.shape
+    if subject.asked.shape or not shape or subject.bench.options.context:
+        return Proposal(result=result)
+    if not all(_is_right(subject, (size, *shape)) for size in _SIZES):
+        return Proposal(result=result)
+    meant = ",".join(map(str, (_SIZES[0], *shape)))
+    told = f"right for {_SIZES[0]} such events at once: if these are meant, --shape {meant}"
+    first, *others = (doubted(finding) for finding in result.findings)
+    first = replace(first, evidence=(told, *first.evidence))
+    return Proposal(result=replace(result, findings=(first, *others)))
+
+
+def _is_right(subject: Subject, shape: Shape) -> bool:
+    asked = replace(subject.asked, shape=((None, shape),))
+    with contextlib.suppress(CannotCheckError):
+        verdicts = first_look(settle_layer(subject.layer, asked)).verdicts
+        usable = [verdict for verdict in verdicts if verdict.usable]
+        wrong = any(v.mismatched or v.form is not None for v in verdicts)
+        return bool(usable) and not wrong
+    return False
+
+
+VARIANT = Variant(name="another-axis", concerns=_concerns, proposed=_proposed)
