@@ -27,7 +27,10 @@ def _is_averaged(e: Explanation, at: Circumstances) -> bool:
 
 
 def _tell(e: Explanation) -> str:
-    return f"{named(e, start=True)} is averaged over the dimensions, not summed."
+    if e.mean_written or SUM_FOR_MEAN.holds(e):
+        return f"{named(e, start=True)} is averaged over the dimensions, not summed."
+    times = "counts once for all dimensions, as in a mean, not once for each"
+    return f"{named(e, start=True)} {times}."
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:

@@ -1,7 +1,8 @@
 """Events with an axis more than those that a wrong layer was given: it may mean these.
 
 `x.size(1)` counts the dims of a vector, and the steps of a sequence of vectors. What counts
-with it is wrong for the one, and may be right for the other: nobody has said which is meant.
+with it is wrong for the one, and may be right for the other. Nobody has said which is meant,
+and neither can be proved: not that it is wrong, and not that it is right.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ldjcheck.settling.subject import settle_layer
 from ldjcheck.variants.variant import Proposal, Variant, doubted
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Result, Shape
+    from ldjcheck.records import Finding, Result, Shape
     from ldjcheck.settling.subject import Subject
 
 _COUNTS = {
@@ -49,10 +50,26 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
     if not all(_is_right(subject, (size, *shape)) for size in _SIZES):
         return Proposal(result=result)
     meant = ",".join(map(str, (_SIZES[0], *shape)))
-    told = f"right for {_SIZES[0]} such events at once: if these are meant, --shape {meant}"
-    first, *others = (doubted(finding) for finding in result.findings)
+    alone = ",".join(map(str, shape))
+    told = (
+        f"wrong for events {_written(shape)}, right for events "
+        f"{_written((_SIZES[0], *shape))}: say which are meant, --shape {alone} or "
+        f"--shape {meant}"
+    )
+    first, *others = (_unproven(finding) for finding in result.findings)
     first = replace(first, evidence=(told, *first.evidence))
-    return Proposal(result=replace(result, findings=(first, *others)))
+    result = replace(result, status="unproven", findings=(first, *others))
+    return Proposal(result=result)
+
+
+def _written(shape: Shape) -> str:
+    inner = ", ".join(map(str, shape))
+    return f"({inner},)" if len(shape) == 1 else f"({inner})"
+
+
+def _unproven(finding: Finding) -> Finding:
+    grave = finding.severity == "error"
+    return replace(doubted(finding), severity="unproven") if grave else finding
 
 
 def _is_right(subject: Subject, shape: Shape) -> bool:

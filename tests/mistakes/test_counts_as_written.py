@@ -144,12 +144,16 @@ class OverSteps(nn.Module):
         return x * self.log_s.exp(), total.repeat(x.size(0))
 
 
-def test_a_count_that_is_right_with_an_axis_more_is_said_to_be() -> None:
-    (finding,) = ldjcheck.check(OverSteps()).findings
-    assert finding.code == "LDJ103"
+def test_a_count_that_is_right_with_an_axis_more_is_not_proved_wrong() -> None:
+    report = ldjcheck.check(OverSteps())
+    assert report.status == "unproven"
+    (finding,) = report.findings
+    assert (finding.code, finding.severity) == ("LDJ103", "unproven")
     assert finding.evidence[0] == (
-        "right for 6 such events at once: if these are meant, --shape 6,5"
+        "wrong for events (5,), right for events (6, 5): say which are meant, "
+        "--shape 5 or --shape 6,5"
     )
     assert finding.fix is not None
     assert finding.fix.applicability == "suggested"
+    assert ldjcheck.check(OverSteps(), shape=(5,)).findings[0].severity == "error"
     assert ldjcheck.check(OverSteps(), shape=(6, 5)).status == "pass"
