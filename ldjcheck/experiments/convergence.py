@@ -108,10 +108,10 @@ def _converging(
     if runner.layer is bench.layer.obj:
         return None  # what cannot be copied is left as it is
     grain = Grain(lambda: _operations(runner, first))
-    if _is_of_some_steps(bench, first_probe, first):
+    if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
     for numbers in _candidates(bench, first_probe, first, grain):
-        if any(_is_one_off(first, number) for number in numbers):
+        if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
         at = bench, grain, numbers
         if _is_plainly_off(first) and not any(
