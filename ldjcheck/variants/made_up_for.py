@@ -36,7 +36,7 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
         return Proposal(result=result)
     names = " and ".join(right)
     told = (
-        f"{names}: right as it is, and wrong with this edit: it counts the same itself"
+        f"{names}: right as it is; where it takes this ldj, the edit counts that twice"
     )
     findings = tuple(
         _told(finding, told) if is_mended(finding) else finding

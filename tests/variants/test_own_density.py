@@ -180,7 +180,7 @@ def test_no_edit_of_a_call_is_verified_that_spoils_a_density_that_is_right() -> 
     assert finding.fix is not None
     assert finding.fix.applicability == "suggested"
     assert finding.evidence[-1] == (
-        "bits_per_dim: right as it is, and wrong with this edit: it counts the same itself"
+        "bits_per_dim: right as it is; where it takes this ldj, the edit counts that twice"
     )
 
 
