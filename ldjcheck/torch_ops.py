@@ -71,6 +71,14 @@ EXTREMES = frozenset({"maximum", "minimum", "fmax", "fmin"})
 MAGNITUDES = frozenset({"abs", "__abs__", "absolute", "square"})
 """Are the same of a number and of minus it."""
 
+LOGARITHMS = frozenset(
+    {
+        "log", "log2", "log10", "log1p", "logdet", "slogdet", "logsumexp", "logaddexp",
+        "logsigmoid", "log_softmax", "softplus",
+    }
+)  # fmt: skip
+"""Take a logarithm, be it of a sum of exponentials."""
+
 RANDOM_IN_PLACE = frozenset(
     {
         "uniform_", "normal_", "random_", "exponential_", "bernoulli_", "log_normal_",

@@ -141,18 +141,19 @@ def _observed(
     for experiment in experiments:
         try:
             for observation in experiment.run(bench, evidence):
-                evidence = _joined(evidence, observation)
+                evidence = _joined(evidence, observation, exactly=bench.options.exactly)
         except TimeIsUpError:
             not_done.append(experiment.name)
     return evidence, tuple(not_done)
 
 
-def _joined(evidence: Evidence, observation: Observation) -> Evidence:
+def _joined(evidence: Evidence, observation: Observation, *, exactly: bool) -> Evidence:
     """Return the evidence with an observation, and what the oracles know by it."""
     if isinstance(observation, Approximated):
         direction = observation.direction
         sides = tuple(
-            each.changed(approximated(each.of(direction))) for each in evidence.sides
+            each.changed(approximated(each.of(direction), exactly=exactly))
+            for each in evidence.sides
         )
         evidence = replace(evidence, sides=sides)
     return evidence.joined_by(observation)
@@ -162,7 +163,8 @@ def _said(evidence: Evidence) -> dict[str, str]:
     """Return what the report says of how the numbers were come by."""
     said = {
         f"approximation {each.direction}": (
-            f"the difference goes to zero as {each.numbers} takes finer steps: no mistake"
+            f"an approximation: what is off goes to zero as {each.numbers} takes finer "
+            "steps"
         )
         for each in evidence.of(Approximated)
     }

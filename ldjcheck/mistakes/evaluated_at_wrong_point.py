@@ -29,9 +29,22 @@ def _seen(e: Explanation) -> Iterator[str]:
         yield f"all numbers agree with the term taken at {e.detail}"
 
 
+_BACK_AND_ON = (-1, -2, 1, 2)  # points that one turn of a loop may be
+
+
 def _edits(use: Use) -> Iterator[ValueEdit]:
-    """Yield: take the value at another whole intermediate value of the map instead."""
-    if len({len(trace.points) for trace in use.traces}) > 1 or not _is_whole(use):
+    """Yield: take the value at another whole intermediate value of the map instead.
+
+    In a loop each turn has its own: so many steps before the point where it is taken.
+    """
+    if not _is_whole(use):
+        return
+    if any(len(values) > 1 for values in use.values):
+        for steps in _BACK_AND_ON:
+            detail = _name_of_neighbour(use, steps)
+            if detail is not None:
+                yield ValueEdit(OTHER_POINT, _further_on(steps), detail=detail)
+    if len({len(trace.points) for trace in use.traces}) > 1:
         return
     for index in range(len(use.traces[0].points)):
         detail = _name_of_point(use.traces[0], index, use.user)
@@ -59,6 +72,38 @@ def _at_point(index: int) -> Callable[[Value], Tensor]:
         return point.reshape(now.shape)
 
     return edit
+
+
+def _further_on(steps: int) -> Callable[[Value], Tensor | None]:
+    def edit(value: Value) -> Tensor | None:
+        other = _neighbour(value, steps)
+        return None if other is None else other.value.reshape(value.now.shape)
+
+    return edit
+
+
+def _neighbour(value: Value, steps: int) -> Node | None:
+    """Return the point so many further on than the one that a value is, if it is one."""
+    now, points = value.now.reshape(-1), value.trace.points
+    for index, point in enumerate(points):
+        if point.value.reshape(-1).equal(now):
+            there = index + steps
+            return points[there] if 0 <= there < len(points) else None
+    return None
+
+
+def _name_of_neighbour(use: Use, steps: int) -> str | None:
+    """Return how to say where it belongs; None where it is at no point that has one."""
+    (value, *_), trace = use.values[0], use.traces[0]
+    now = value.now.reshape(-1)
+    for point in trace.points:
+        if point.value.reshape(-1).equal(now):
+            place = point.place
+            break
+    else:
+        return None
+    where = f"line {place.line}" if place else "this step"
+    return f"the value {'before' if steps < 0 else 'after'} {where}"
 
 
 def _name_of_point(trace: Trace, index: int, user: Node) -> str:

@@ -17,10 +17,18 @@ if TYPE_CHECKING:
 _ROOM = 1.01  # times what was seen
 
 
-def approximated(side: Side) -> Side:
-    """Return a direction with all that it is off by allowed, as a value and as a way back."""
+def approximated(side: Side, *, exactly: bool = False) -> Side:
+    """Return a direction with all that it is off by allowed, as a value and as a way back.
+
+    Where its ldj is to hold `exactly`, that is of the way back alone.
+    """
     difference, exact, trip = side.difference, side.exact, side.round_trip
-    if side.disagrees and difference is not None and exact.allowed is not None:
+    if (
+        not exactly
+        and side.disagrees
+        and difference is not None
+        and exact.allowed is not None
+    ):
         allowed = torch.maximum(exact.allowed, _ROOM * difference.abs())
         exact = replace(exact, allowed=allowed, approximate=True)
     if trip.misses and trip.off is not None and trip.off != math.inf:

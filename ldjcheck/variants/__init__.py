@@ -13,6 +13,7 @@ from ldjcheck.variants import (
     context,
     density,
     evaluation,
+    exact_form,
     made_up_for,
     no_grad,
     own_density,
@@ -24,6 +25,7 @@ from ldjcheck.variants.variant import Proposal, Variant
 __all__ = ["VARIANTS", "Proposal", "Variant"]
 
 VARIANTS: tuple[Variant, ...] = (
+    exact_form.VARIANT,
     density.VARIANT,
     training.VARIANT,
     evaluation.VARIANT,

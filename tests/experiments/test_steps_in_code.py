@@ -200,3 +200,44 @@ def test_a_step_that_is_not_counted_is_no_approximation(damps: bool) -> None:
     assert ldjcheck.check(Steps(0, damps)).status == "pass"
     wrong = ldjcheck.check(Steps(1, damps))
     assert wrong.status == "fail", wrong
+
+
+class Turns(nn.Module):
+    """A map of several steps, each with a slope of its own or all with the same."""
+
+    def __init__(self, shared: bool) -> None:
+        super().__init__()
+        self.num_steps = 6
+        rows = 1 if shared else self.num_steps
+        self.w = nn.Parameter(torch.linspace(0.4, 1.0, 3 * rows).view(rows, 3))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj, dt = x.new_zeros(len(x)), 1.0 / self.num_steps
+        for step in range(self.num_steps):
+            w = self.w[step % len(self.w)]
+            ldj = ldj + (1 + dt * w * torch.cos(w * x)).log().sum(dim=1)
+            x = x + dt * torch.sin(w * x)
+        return x, ldj
+
+
+class TurnsBehind(Turns):
+    """The same with each slope at the point that its step leads to."""
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj, dt = x.new_zeros(len(x)), 1.0 / self.num_steps
+        for step in range(self.num_steps):
+            w = self.w[step % len(self.w)]
+            x = x + dt * torch.sin(w * x)
+            ldj = ldj + (1 + dt * w * torch.cos(w * x)).log().sum(dim=1)
+        return x, ldj
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_slope_at_the_point_behind_its_step_is_no_approximation(shared: bool) -> None:
+    """More steps leave less of it, and an edit none of it."""
+    assert ldjcheck.check(Turns(shared)).status == "pass"
+    (finding,) = ldjcheck.check(TurnsBehind(shared)).findings
+    assert finding.code == "LDJ112"
+    assert "the value before line" in finding.message
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"

@@ -90,6 +90,9 @@ def test_an_integrator_is_right_in_the_limit_of_fine_steps() -> None:
     report = ldjcheck.check(Integrated(), shape=(2,))
     assert report.status == "pass", report
     assert "as steps takes finer" in report.result.inferred["approximation forward"]
+    assert "an approximation: what is off goes to zero as steps takes finer" in str(
+        report
+    )
 
 
 @pytest.mark.slow

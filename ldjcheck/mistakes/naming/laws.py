@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Result
+    from ldjcheck.records import Finding, Result
 
 _LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
 """Names of a difference that any number, set against an ldj, may have."""
@@ -23,3 +23,9 @@ def follows_a_law(result: Result) -> bool:
     if about_values:
         return not about_values & _LAWLESS
     return bool(codes) and codes <= _OF_AN_LDJ
+
+
+def is_of_a_law(finding: Finding) -> bool:
+    """Whether a mistake is of an ldj's value, and a law's."""
+    grave = finding.severity == "error" and finding.code.startswith("LDJ1")
+    return grave and finding.code not in _LAWLESS

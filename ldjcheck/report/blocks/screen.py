@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 
-_GIVEN = ("weights", "inputs", "start", "estimator")
+_GIVEN = (
+    "weights", "inputs", "start", "estimator", "approximation forward",
+    "approximation inverse",
+)  # fmt: skip
 """What is told of what the layer was given beside the probes, and of what it gave."""
 ROWS = 28
 """Lines of a layer that is no pass: with a blank line and the summary they are 30."""
@@ -160,7 +163,8 @@ def _on(check: Check) -> Iterator[str]:
 
 def _also(result: Result, room: _Room, style: Style) -> Block:
     """Return with what it was checked, how it was understood, and the other checks."""
-    given = [one_line(result.inferred[w]) for w in _GIVEN if w in result.inferred]
+    told = (one_line(result.inferred[w]) for w in _GIVEN if w in result.inferred)
+    given = list(dict.fromkeys(told))  # both ways may be given the same
     lines = (
         wrap("; ".join(given), style.width, "  ", "    ", room.also) if given else []
     )

@@ -1,0 +1,77 @@
+"""An ldj that goes to the exact one as steps get finer, and that an edit makes exact.
+
+A term that is the logarithm of each step's own slope, taken at the point behind the step,
+is off by ever less of more steps, as any slip is that a fine step makes small. What is an
+approximation by intention adds up traces: no edit makes it exact, and it takes no logarithm.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.judging.measurement import first_look
+from ldjcheck.mistakes.naming.laws import is_of_a_law
+from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.torch_ops import LOGARITHMS
+from ldjcheck.variants.variant import Proposal, Variant, is_mended, passes
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Finding, Result
+    from ldjcheck.settling.subject import Subject
+
+_OF_THE_LDJ = "LDJ1"
+
+
+def _concerns(result: Result) -> bool:
+    """Whether what is off of an ldj was allowed, as finer steps leave less of it."""
+    return passes(result) and any(
+        w.startswith("approximation") for w in result.inferred
+    )
+
+
+def _proposed(subject: Subject, result: Result) -> Proposal:
+    asked = replace(subject.asked, exactly=True)
+    if subject.asked.exactly or not _takes_logarithms(subject):
+        return Proposal(result=result)
+    return Proposal(result=result, options=asked)
+
+
+def _takes_logarithms(subject: Subject) -> bool:
+    """Return whether the arithmetic of an ldj that is off takes a logarithm of its own."""
+    bench = subject.bench
+    (first,) = first_look(subject).measurement.measured
+    runner, _, _ = bench.ready(first.probe)
+    for side in first.answered:
+        with suppress(UntraceableError):
+            trace = record(runner, first.probe, side, steps=False)
+            if side.disagrees and trace is not None:
+                names = {node.name.removesuffix("_") for node in trace.own}
+                return bool(LOGARITHMS & names)
+    return False
+
+
+def _adopted(proposal: Proposal, again: Result) -> Result:
+    """Return the mistakes of which an edit leaves nothing; else it approximates."""
+    lasting = tuple(f for f in again.findings if not _is_of_the_ldj(f) or _is_exact(f))
+    if not any(map(_is_of_the_ldj, lasting)):
+        return proposal.result
+    return replace(again, findings=lasting)
+
+
+def _is_of_the_ldj(finding: Finding) -> bool:
+    return finding.code.startswith(_OF_THE_LDJ) and finding.severity == "error"
+
+
+def _is_exact(finding: Finding) -> bool:
+    return is_of_a_law(finding) or is_mended(finding)
+
+
+VARIANT = Variant(
+    name="exact-form",
+    concerns=_concerns,
+    proposed=_proposed,
+    adopted=_adopted,
+    may_fail=True,
+)
