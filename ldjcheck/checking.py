@@ -449,7 +449,7 @@ def _once_more(
         found = _concluded(values, (), _findings(values, (), None))
         if found.status == "pass":
             return found
-    return _checked(settle_layer(layer, options), (), course)
+    return _checked(proposal.subject or settle_layer(layer, options), (), course)
 
 
 def _findings(

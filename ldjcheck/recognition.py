@@ -14,8 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
-from ldjcheck.conventions import not_taken, recognise_conventions, untaken
+from ldjcheck.conventions import (
+    not_taken,
+    recognise_conventions,
+    sampler,
+    untaken,
+)
 from ldjcheck.holdings import is_empty
+from ldjcheck.mistakes import not_invertible
 from ldjcheck.mistakes.naming.laws import follows_a_law
 
 if TYPE_CHECKING:
@@ -23,7 +29,7 @@ if TYPE_CHECKING:
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
 _ONE_NUMBER = "an output of shape () and no ldj"
-_NETWORKS_TOO = ("pair", "mode", "sequence")
+_NETWORKS_TOO = ("pair", "mode", "sequence", "density", "sampler")
 """The conventions by which a network that is no flow layer may be called as well."""
 _LDJ = re.compile(
     r"ldj|ladj|log_?det|log_?abs|jac|dlogp|divergence|\bld\b|\btrace\b", re.IGNORECASE
@@ -33,6 +39,8 @@ _LOG = re.compile(
     r"(?<![a-z])(log|log1p|log2|log10|exp|exp2|expm1|slogdet|logdet|softplus|logsigmoid)\("
 )
 """Calls that make an ldj, or the scale that it is the logarithm of."""
+_DRAWS = re.compile(r"(?<![a-z])(randn|randn_like|rsample|normal|normal_)\(")
+"""Calls that draw what an autoencoder decodes."""
 
 
 def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
@@ -48,10 +56,11 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if result.kind == "model" and options.kind != "model":
         # an encoder's or a mixture's density is no flow's
         codes = {finding.code for finding in result.findings}
-        is_map = "LDJ304" not in codes
+        is_map = not_invertible.RULE.code not in codes
         if result.status == "pass" or "LDJ501" in codes:
             return None
-        if is_map and follows_a_law(result):
+        draws = result.convention == sampler.CONVENTION.name
+        if is_map and (follows_a_law(result) or (draws and result.status == "fail")):
             return None
         return "it has a density: name it to check it as a model"
     if _is_one_number(result):
@@ -74,6 +83,8 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     text = _source(layer.obj)
     if result.status == "pass" or _LDJ.search(text):
         return None
+    if not_invertible.RULE.code in codes and _DRAWS.search(text):
+        return "no flow layer: what it draws and decodes is of fewer dims, and no ldj"
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     shapes = None if shape is None else returned_shapes(layer, options, shape)
     if shapes is None:

@@ -33,6 +33,19 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 LOSS = "loss"
 """The one of them that may hold more than a density: a penalty, another weight."""
 
+SAMPLERS = (
+    "sample_and_log_prob", "rsample_and_log_prob", "sample_with_log_prob", "rsample",
+    "sample",
+)  # fmt: skip
+"""Method names, met in the wild, of what draws samples, with their density or without."""
+
+_COUNT = re.compile(
+    r"^(n|num|k|b|bs|count|batch|batch_?size|(n|num|no)_?(of_)?(samples?|points|z)"
+    r"|n?samples?|sample_size)$",
+    re.IGNORECASE,
+)
+_SIZE = re.compile(r"^((batch|sample)_)?shape$|^size$", re.IGNORECASE)
+
 _TOTAL = re.compile(
     r"^_?(s?ldj|.*ldj.*|.*log_?_?abs_?det.*|.*log_?det.*|.*ladj.*|.*log_?(abs_?)?jac.*|.*jacobian.*"
     r"|log_?d[fxyz]_?d[xyz]?|obj|objective|jac|ld|logd)$",
@@ -67,6 +80,17 @@ def is_density_of_x(name: str) -> bool:
 def unit_of(name: str) -> Unit | None:
     """Return the unit of a density of this name; None where it is no density's name."""
     return next((unit for unit, known in DENSITIES.items() if name in known), None)
+
+
+def is_count(name: str, default: object = None) -> bool:
+    """Return whether an argument says how many samples to draw, by name or default."""
+    whole = isinstance(default, int) and not isinstance(default, bool)
+    return whole or is_size(name) or bool(_COUNT.match(name))
+
+
+def is_size(name: str) -> bool:
+    """Return whether it says so by a shape, `(n,)`."""
+    return bool(_SIZE.match(name))
 
 
 def is_about_context(name: str) -> bool:

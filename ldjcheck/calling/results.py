@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import (
+    DENSITIES,
     is_beside,
     is_density,
     is_density_of_x,
@@ -183,6 +184,27 @@ def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
         if any(map(is_total, names)):
             return tuple(filter(is_density_of_x, names))
     return ()
+
+
+def made_of_densities(function: Callable[..., Any]) -> set[str]:
+    """Return the variables of a function that it makes of a base's answers."""
+    tree = source_of(function)
+    found: set[str] = set()
+    for node in ast.walk(tree) if tree is not None else ():
+        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if any(map(asks_base, ast.walk(node.value))):
+                found |= {t.id for t in targets if isinstance(t, ast.Name)}
+    return found
+
+
+def asks_base(node: ast.AST) -> bool:
+    """Return whether a piece of source asks a distribution how probable something is."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr in DENSITIES["nats"]
+    )
 
 
 def _names_returned(node: ast.Return) -> tuple[str, ...]:

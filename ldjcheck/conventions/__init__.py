@@ -29,6 +29,7 @@ from ldjcheck.conventions import (
     model,
     pair,
     rearrangement,
+    sampler,
     sequence,
     several_tensors,
     stored_log_det,
@@ -37,6 +38,7 @@ from ldjcheck.conventions import (
     volume_preserving,
 )
 from ldjcheck.conventions.model import densities
+from ldjcheck.conventions.sampler import samplers
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up
 
@@ -55,6 +57,7 @@ CONVENTIONS: tuple[Convention, ...] = (
     mode.CONVENTION,
     accumulator.CONVENTION,
     density.CONVENTION,
+    sampler.CONVENTION,
     pair.CONVENTION,
     two_methods.CONVENTION,
     log_det_method.CONVENTION,
@@ -74,6 +77,7 @@ __all__ = [
     "not_taken",
     "parse_description",
     "recognise_conventions",
+    "samplers",
     "untaken",
 ]
 

@@ -21,13 +21,14 @@ import torch
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import (
-    DENSITIES,
     Unit,
     is_density,
     is_total,
     unit_of,
 )
 from ldjcheck.calling.results import (
+    asks_base,
+    made_of_densities,
     returned_expressions,
     returned_names,
     source_of,
@@ -160,7 +161,7 @@ def _place_of_density(function: Any) -> tuple[int, Unit, bool] | None:
         return None
     if _distributes(function):
         return None
-    made = _made_of_densities(function)
+    made = made_of_densities(function)
     found = [(i, *u) for i, part in enumerate(parts) if (u := _unit(part, made))]
     return found[0] if len(found) == 1 else None
 
@@ -172,7 +173,7 @@ def _unit(part: ast.expr, made: set[str]) -> tuple[Unit, bool] | None:
     if unit is not None:
         return unit, True
     told = any(name in made | _EITHER or is_density(name) for name in names)
-    return ("nats", False) if told or any(map(_asks_base, ast.walk(part))) else None
+    return ("nats", False) if told or any(map(asks_base, ast.walk(part))) else None
 
 
 def _distributes(function: Any) -> bool:
@@ -182,7 +183,7 @@ def _distributes(function: Any) -> bool:
     """
     tree = source_of(function)
     nodes = list(ast.walk(tree)) if tree is not None else []
-    asked = {n for node in nodes if _asks_base(node) for n in _names_given(node)}
+    asked = {n for node in nodes if asks_base(node) for n in _names_given(node)}
     points = {
         n for node in nodes if _calls(node, _DISTRIBUTES) for n in _names_given(node)
     }
@@ -206,26 +207,6 @@ def _names_given(node: ast.AST) -> set[str]:
     if not given and isinstance(node.func, ast.Attribute):
         given = [node.func.value]
     return {n.id for each in given for n in ast.walk(each) if isinstance(n, ast.Name)}
-
-
-def _made_of_densities(function: Any) -> set[str]:
-    """Return the variables of a function that it makes of a base's answers."""
-    tree = source_of(function)
-    found: set[str] = set()
-    for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and node.value:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(map(_asks_base, ast.walk(node.value))):
-                found |= {t.id for t in targets if isinstance(t, ast.Name)}
-    return found
-
-
-def _asks_base(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in DENSITIES["nats"]
-    )
 
 
 CONVENTION = Convention(

@@ -83,9 +83,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
             continue
         yield Approximated(direction=direction, numbers=names)
         measured = tuple(
-            each.changed(
-                approximated(each.of(direction), exactly=bench.options.exactly)
-            )
+            each.changed(approximated(each.of(direction), exactly=bench.exactly))
             for each in measured
         )
 
@@ -102,7 +100,7 @@ def _converging(
         for probe, each in zip(probes, measured, strict=True)
         if (side := each.of(direction)).answered
         and side.said.estimated == 0
-        and ((side.disagrees and not bench.options.exactly) or _comes_back_off(side))
+        and ((side.disagrees and not bench.exactly) or _comes_back_off(side))
     ]
     if not apart:
         return None

@@ -141,7 +141,7 @@ def _observed(
     for experiment in experiments:
         try:
             for observation in experiment.run(bench, evidence):
-                evidence = _joined(evidence, observation, exactly=bench.options.exactly)
+                evidence = _joined(evidence, observation, exactly=bench.exactly)
         except TimeIsUpError:
             not_done.append(experiment.name)
     return evidence, tuple(not_done)

@@ -161,7 +161,7 @@ def kind_of(comparison: Comparison) -> Kind:
     given = comparison.measurement.options.kind
     if given != "auto":
         return given
-    if comparison.measurement.calls.convention in ("model", "density"):
+    if comparison.measurement.calls.convention in ("model", "density", "sampler"):
         return "model"
     if any(v.instead in ("split", "nothing") for v in comparison.verdicts):
         return "split"

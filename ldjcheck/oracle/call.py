@@ -33,17 +33,21 @@ def with_value(
 ) -> Side:
     """Return a side with the exact ldj and what a right report may be off by.
 
-    The log-density of dequantization noise counts where that is what is reported; a report
-    that is random is judged by its mean.
+    The log-density of noise counts where that is what is reported, be it log q of what the
+    noise was made into; a report that is random is judged by its mean.
     """
     reported, dtype = side.said.ldj, side.said.dtype
     shares = value.parts
     if value.map.noise is not None and reported is not None:
-        density = density_of(value.map.origin, reported - value.ldj)
-        if density is not None:
-            value = replace(value, ldj=value.ldj - density.sum(1))
-            shares = None if shares is None else shares - density
-            side = replace(side, exact=replace(side.exact, density_counted=True))
+        for turned in (1, -1):  # an ldj, -log q; or log q itself
+            gap = turned * reported - value.ldj
+            density = density_of(value.map.origin, gap)
+            if density is not None:
+                counted = turned * (value.ldj - density.sum(1))
+                value = replace(value, ldj=counted)
+                shares = None if shares is None else turned * (shares - density)
+                side = replace(side, exact=replace(side.exact, density_counted=True))
+                break
     known = replace(side.exact, ldj=value.ldj, shares=shares, structure=structure)
     estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
     if estimate is not None:

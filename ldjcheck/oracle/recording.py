@@ -156,7 +156,7 @@ def numbers_alone(calls: Calls, probe: Probe, side: Side) -> Trace:
         direction=side.direction,
         batch=len(side.x),
         dims=side.dims,
-        shape=side.shape,
+        shape=side.event,
         source=Recorder([]).source(side.x, "input"),
         output=None,
         ldj=None,

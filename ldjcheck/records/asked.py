@@ -111,7 +111,6 @@ class Options:
     timeout: Deadline | None = None  # None: as long as it takes
     ledger: bool = False  # build the line ledger of a passing layer too
     pictures: bool = False  # keep what pictures are drawn from
-    exactly: bool = False  # no ldj is allowed to approximate, be it ever so close
     jacobian: Oracle | None = None  # instead of automatic differentiation
     adapter: Any = None  # calls the layer, instead of a convention
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -174,13 +175,19 @@ class Side:
 
     @property
     def dims(self) -> int:
-        """How many entries one sample of the input has."""
-        return self.x[0].numel()
+        """How many entries one sample of the map has; of noise they are those of the output."""
+        return math.prod(self.event)
 
     @property
     def shape(self) -> Shape:
         """The shape of one sample of the input."""
         return tuple(self.x.shape[1:])
+
+    @property
+    def event(self) -> Shape:
+        """The shape of one sample of what is mapped: the input, or noise of an output's."""
+        of = self.y if self.exact.wrt == "noise" else self.x
+        return tuple(of.shape[1:])
 
     @property
     def open(self) -> Tensor | None:

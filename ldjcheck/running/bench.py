@@ -118,6 +118,7 @@ class Bench:
     apart: bool = False  # samples are known not to influence each other
     solves: bool = False  # the way back is known to have no derivative of its own
     losses: bool = True  # also allowed: digits that are lost on the way
+    exactly: bool = False  # no ldj may approximate, be it ever so close
     primed: Domain | None = None  # where the call lives that must go before all others
     fed_at: Shape | None = None  # the event shape that the contexts' sizes go with
     same_context: bool = False  # all samples have one, and no one of its own

@@ -335,7 +335,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     """
     from ldjcheck.calling.results import densities_beside
     from ldjcheck.calling.signature import call_signature, caller
-    from ldjcheck.conventions import densities
+    from ldjcheck.conventions import densities, samplers
 
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}
@@ -344,6 +344,11 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         for name, _, method in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
         and not method.__module__.startswith("torch.")
+    }
+    own |= {
+        name: f"not checked here: name {layer.name}.{name} to check it"
+        for name in samplers(layer.obj)
+        if not calls.signature.startswith(f"m.{name}(")
     }
     if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own

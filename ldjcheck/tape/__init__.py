@@ -14,7 +14,7 @@ from ldjcheck.tape.node import (
 from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
-from ldjcheck.tape.where import location_of, shown_file, stands_in
+from ldjcheck.tape.where import is_in_code, location_of, shown_file, stands_in
 
 __all__ = [
     "Call",
@@ -32,6 +32,7 @@ __all__ = [
     "evaluate",
     "in_order",
     "is_differentiable",
+    "is_in_code",
     "location_of",
     "rerun",
     "shown_file",

@@ -10,6 +10,8 @@ from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from ldjcheck.tape.node import Place
 
 
@@ -30,18 +32,21 @@ def location_of(place: Place | None) -> Location | None:
 
 def stands_in(location: Location, owner: Any) -> bool:
     """Return whether a place is in a method of an object."""
-    for kind in type(owner).__mro__:
-        for method in vars(kind).values():
-            code = getattr(method, "__code__", None)
-            if code is None:
-                continue
-            file, cell = split_cell(code.co_filename)
-            lines = [line for *_, line in code.co_lines() if line is not None]
-            if (shown_file(file), cell) == (location.file, location.cell) and (
-                min(lines, default=0) <= location.line <= max(lines, default=-1)
-            ):
-                return True
-    return False
+    return any(
+        (code := getattr(method, "__code__", None)) is not None
+        and is_in_code(location, code)
+        for kind in type(owner).__mro__
+        for method in vars(kind).values()
+    )
+
+
+def is_in_code(location: Location, code: CodeType) -> bool:
+    """Return whether a place is in a function's code."""
+    file, cell = split_cell(code.co_filename)
+    if (shown_file(file), cell) != (location.file, location.cell):
+        return False
+    lines = [line for *_, line in code.co_lines() if line is not None]
+    return min(lines, default=0) <= location.line <= max(lines, default=-1)
 
 
 def shown_file(path: str) -> str:

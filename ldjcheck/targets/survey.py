@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import DENSITIES, is_total
+from ldjcheck.conventions import samplers
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
@@ -99,7 +100,7 @@ def _is_row_of_layers(value: Any) -> bool:
 
 
 def _why_no_class(name: str, value: type, source: Source) -> str | None:
-    run = _call_of(value) or _density_of(value)
+    run = _call_of(value) or _density_of(value) or _sampler_of(value)
     if run is None:
         return "no flow layer: it has no forward, and no method named like an ldj"
     if inspect.isabstract(value):
@@ -141,6 +142,11 @@ def _density_of(kind: type) -> Callable[..., Any] | None:
     density = _method_of(kind, itertools.chain(*DENSITIES.values()))
     is_base = density is not None and density.__module__.startswith("torch.")
     return None if is_base else density
+
+
+def _sampler_of(kind: type) -> Callable[..., Any] | None:
+    """Return what draws samples and says how probable they are; or None."""
+    return _method_of(kind, samplers(kind))
 
 
 def _method_of(kind: type, names: Iterable[str]) -> Callable[..., Any] | None:

@@ -32,10 +32,10 @@ def _concerns(result: Result) -> bool:
 
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
-    asked = replace(subject.asked, exactly=True)
-    if subject.asked.exactly or not _takes_logarithms(subject):
+    if not _takes_logarithms(subject):
         return Proposal(result=result)
-    return Proposal(result=result, options=asked)
+    exactly = replace(subject, bench=replace(subject.bench, exactly=True))
+    return Proposal(result=result, options=subject.asked, subject=exactly)
 
 
 def _takes_logarithms(subject: Subject) -> bool:

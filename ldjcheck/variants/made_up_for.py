@@ -12,12 +12,16 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
+from ldjcheck.profiling import heard_by
 from ldjcheck.settling.subject import settle_layer
+from ldjcheck.tape import is_in_code
 from ldjcheck.variants.own_density import own_densities
 from ldjcheck.variants.variant import Proposal, Variant, doubted, is_mended
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Finding, Layer, Result
+    from types import FrameType
+
+    from ldjcheck.records import Finding, Layer, Location, Result
     from ldjcheck.settling.subject import Subject
 
 
@@ -27,10 +31,11 @@ def _concerns(result: Result) -> bool:
 
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
+    edited = {f.location for f in result.findings if is_mended(f) and f.location}
     right = [
         name
         for name, density in own_densities(subject, result)
-        if _is_right(subject, density)
+        if _is_right(subject, density, edited)
     ]
     if not right:
         return Proposal(result=result)
@@ -45,11 +50,21 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
     return Proposal(result=replace(result, findings=findings))
 
 
-def _is_right(subject: Subject, density: Layer) -> bool:
+def _is_right(subject: Subject, density: Layer, edited: set[Location]) -> bool:
+    """Return whether a density is right, and runs the code that an edit is of."""
+    runs_it = False
+
+    def hears(frame: FrameType, event: str, result: object) -> None:
+        nonlocal runs_it
+        if event == "call" and not runs_it:
+            runs_it = any(is_in_code(place, frame.f_code) for place in edited)
+
     with contextlib.suppress(CannotCheckError):
-        verdicts = first_look(settle_layer(density, subject.asked)).verdicts
+        settled = settle_layer(density, subject.asked)
+        with heard_by(hears):
+            verdicts = first_look(settled).verdicts
         usable = [verdict for verdict in verdicts if verdict.usable]
-        return bool(usable) and not any(verdict.mismatched for verdict in usable)
+        return runs_it and bool(usable) and not any(v.mismatched for v in usable)
     return False
 
 

@@ -25,6 +25,7 @@ class Proposal:
     result: Result  # told where nothing more is checked
     options: Options | None = None  # by which it is called so
     layer: Layer | None = None  # what is called, where that is not the layer itself
+    subject: Subject | None = None  # the layer as it is settled already
     values_first: Subject | None = None
     said: str = ""  # how it is called
 

@@ -1,0 +1,85 @@
+"""What is drawn while a layer runs, and how probable each entry of it was."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from ldjcheck.torch_ops import RANDOM
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+_HALF_LOG_2PI = math.log(2 * math.pi) / 2
+
+
+class Draw(NamedTuple):
+    """One random tensor, and the log-density of its entries, of the same shape, in nats."""
+
+    value: Tensor
+    log_density: Tensor
+
+
+class Draws(TorchFunctionMode):
+    """Hears what is drawn from a density that is known: normal, uniform or exponential.
+
+    All that is drawn besides, of whole numbers or otherwise, is left out.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[Draw] = []
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return what is drawn, and note it."""
+        named = dict(kwargs or {})
+        name = getattr(func, "__name__", "")
+        drawn = func(*args, **named)
+        if name in RANDOM and isinstance(drawn, Tensor) and drawn.is_floating_point():
+            with torch._C.DisableTorchFunction():  # no part of what the layer computes
+                density = _log_density(name, args, named, drawn.double())
+            if density is not None:
+                self.heard.append(Draw(drawn, density.expand(drawn.shape)))
+        return drawn
+
+
+def _log_density(
+    name: str, args: tuple[Any, ...], named: Mapping[str, Any], drawn: Tensor
+) -> Tensor | None:
+    """Return the log-density of each entry that an operation of torch has drawn."""
+    in_place = name.endswith("_")
+    given = args[1:] if in_place else args
+
+    def parameter(place: int, key: str, default: float) -> Any:
+        return given[place] if len(given) > place else named.get(key, default)
+
+    if name in ("randn", "randn_like"):
+        return _normal(drawn, 0.0, 1.0)
+    if name in ("normal", "normal_"):
+        return _normal(drawn, parameter(0, "mean", 0.0), parameter(1, "std", 1.0))
+    if name in ("rand", "rand_like"):
+        return torch.zeros_like(drawn)
+    if name == "uniform_":
+        low, high = parameter(0, "from", 0.0), parameter(1, "to", 1.0)
+        return torch.full_like(drawn, -math.log(high - low))
+    if name == "exponential_":
+        rate = parameter(0, "lambd", 1.0)
+        of_rate: Tensor = math.log(rate) - rate * drawn
+        return of_rate
+    return None
+
+
+def _normal(drawn: Tensor, mean: Any, deviation: Any) -> Tensor:
+    scale = torch.as_tensor(deviation, dtype=drawn.dtype)
+    off: Tensor = (drawn - mean) / scale
+    return -(off**2) / 2 - scale.log() - _HALF_LOG_2PI
