@@ -20,7 +20,7 @@ FORWARD_FLAGS = ("forward", "is_forward", "fwd", "direct", "is_direct")
 SIGNS = ("direction", "sign", "way")
 """The same of numbers that are 1 for one way and -1 for the other."""
 
-Unit = Literal["nats", "-nats", "bits/dim"]
+Unit = Literal["nats", "-nats", "bits/dim", "nats/dim", "-nats/dim"]
 DENSITIES: dict[Unit, tuple[str, ...]] = {
     "nats": ("log_prob", "logprob", "log_likelihood", "log_density", "logp"),
     "-nats": (
@@ -30,8 +30,16 @@ DENSITIES: dict[Unit, tuple[str, ...]] = {
 }  # fmt: skip
 """What a method that returns a density is called, by the unit in which that is."""
 
-LOSS = "loss"
-"""The one of them that may hold more than a density: a penalty, another weight."""
+_ASKED_FOR = r"^((compute|get|calc|calculate|eval|evaluate)_)?"
+_NAMED: dict[Unit, str] = {
+    "nats": r"log_?(prob(ability)?|likelihood|lik|density|pdf|px|p_x)",
+    "-nats": r"(nll|neg(ative)?_?log_?(prob|likelihood|lik)|(nll_|flow_|ml_)?loss)",
+    "bits/dim": r"(bpd|bits_?per_?dim(ension)?s?)(_loss)?",
+    "nats/dim": r"log_?(prob|likelihood)_per_dim(ension)?",
+    "-nats/dim": r"(nll|neg_log_(prob|likelihood))_per_dim(ension)?",
+}
+_METHODS = {unit: re.compile(f"{_ASKED_FOR}{words}$") for unit, words in _NAMED.items()}
+"""Further names that methods have, for which variables have none: `compute_nll`."""
 
 SAMPLERS = (
     "sample_and_log_prob", "rsample_and_log_prob", "sample_with_log_prob", "rsample",
@@ -91,6 +99,17 @@ def is_count(name: str, default: object = None) -> bool:
 def is_size(name: str) -> bool:
     """Return whether it says so by a shape, `(n,)`."""
     return bool(_SIZE.match(name))
+
+
+def unit_of_method(name: str) -> Unit | None:
+    """Return the unit of the density that a method of this name returns, if it is one's."""
+    found = (unit for unit, names in _METHODS.items() if names.match(name))
+    return unit_of(name) or next(found, None)
+
+
+def is_loss(name: str) -> bool:
+    """Return whether a method of this name may return more than a density: a penalty."""
+    return name.endswith("loss")
 
 
 def is_about_context(name: str) -> bool:

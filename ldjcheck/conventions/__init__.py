@@ -38,7 +38,6 @@ from ldjcheck.conventions import (
     volume_preserving,
 )
 from ldjcheck.conventions.model import densities
-from ldjcheck.conventions.sampler import samplers
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.holdings import looked_up
 
@@ -77,7 +76,6 @@ __all__ = [
     "not_taken",
     "parse_description",
     "recognise_conventions",
-    "samplers",
     "untaken",
 ]
 

@@ -18,9 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of
+from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
 from ldjcheck.calling.results import returned_alone, returns_one_thing
-from ldjcheck.calling.signature import signature_of
+from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transform import declared_domain
 from ldjcheck.densities.averages import before_the_mean
 from ldjcheck.densities.cut_off import left_behind
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
+_FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 _SAME = 1e-9
@@ -53,18 +54,26 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     if isinstance(layer, type):
         return
     own = layer.__name__ if is_routine(layer) else None
-    for unit, names in DENSITIES.items():
-        for name in names:
-            if own is not None:
-                method = layer if name == own else None
-            else:
-                method = looked_up(layer, name)
-            if callable(method):
-                yield name, unit, method
+    usual = [name for names in DENSITIES.values() for name in names]
+    named = [*usual, *filter(unit_of_method, method_names(layer))]
+    for name in sorted(dict.fromkeys(named), key=_rank) if own is None else [own]:
+        unit = unit_of_method(name)
+        method = (
+            None if unit is None else looked_up(layer, name) if own is None else layer
+        )
+        if unit is not None and callable(method):
+            yield name, unit, method
     model: Any = layer.__self__ if inspect.ismethod(layer) else layer
     said = _unit_of_call(model) if own in (None, "forward") else None
     if said is not None:
         yield "forward", said, model.forward
+
+
+def _rank(name: str) -> int:
+    """Return in which order densities are asked: others are made of those in nats."""
+    unit = unit_of_method(name)
+    assert unit is not None, "only densities are ranked"
+    return _FROM_NATS.index(unit)
 
 
 def _unit_of_call(layer: Any) -> Unit | None:
@@ -98,7 +107,10 @@ def is_routine(layer: Any) -> bool:
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
-    shown = {"-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim"}
+    shown = {
+        "-nats": "-log p(x), in nats", "bits/dim": "-log p(x), in bits/dim",
+        "nats/dim": "log p(x), in nats/dim", "-nats/dim": "-log p(x), in nats/dim",
+    }  # fmt: skip
     for name, unit, method in densities(layer):
         signature = signature_of(method)
         if signature is None or not signature.names:
@@ -292,8 +304,11 @@ def in_nats(density: Any, x: Tensor, unit: Unit) -> Any:
 
 
 def _factor(x: Tensor, unit: Unit) -> float:
-    bits = -math.log(2) * x[0].numel()
-    return {"nats": 1.0, "-nats": -1.0, "bits/dim": bits}[unit]
+    dims = float(x[0].numel())
+    return {
+        "nats": 1.0, "-nats": -1.0, "bits/dim": -math.log(2) * dims,
+        "nats/dim": dims, "-nats/dim": -dims,
+    }[unit]  # fmt: skip
 
 
 def less_base(

@@ -38,11 +38,15 @@ _NEAR = 8.0  # so far from 0 a mass is worked out
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Base:
-    """A part of z, and the terms that are its log-density: their sum, less `excess`."""
+    """A part of z, and the terms that are its log-density: their sum, less `excess`.
+
+    All that is said, the ldj too, may be that so many `times`.
+    """
 
     z: Node
     terms: tuple[Node, ...]
     excess: Tensor | None = None  # log of the mass, where it is not 1, (batch,)
+    times: float = 1.0
     reading: Reading | None = None  # how it was found
 
     @property
@@ -92,8 +96,10 @@ def written_out(
     wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]
     if not bases or not all(node in live for node in wanted):
         return None
-    total = sum_.of(ends, lambda end: live.get(end, end.value))
+    total = torch.zeros(len(x), dtype=torch.float64)
     for base in bases:
+        terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
+        total = total + (terms if base.times == 1.0 else terms / base.times)
         if base.excess is not None and not (is_loss and _is_usual(base)):
             total = total - base.excess
     return [live[base.z] for base in bases], total
@@ -180,7 +186,7 @@ def _rank(bases: Sequence[Base]) -> int:
 
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
-    return _normalised, _up_to_constant, _partly, _handed_on, _told_by_others
+    return _normalised, _scaled, _up_to_constant, _partly, _handed_on, _told_by_others
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -204,9 +210,10 @@ def _chosen(sum_: DensityTerms, lacking: int) -> list[Base]:
     """Return the parts of z that have all lacking entries, or the most that are found.
 
     Each way of reading the density is tried only where those before do not suffice: terms
-    that have mass 1 as they stand; a normal density whose constant is another, or left
-    out; some of the terms through z alone, the others being the ldj of a last step that is
-    written in terms of what it returns; all that is left beside an ldj that came with z.
+    that have mass 1 as they stand, or once all is divided; a normal density whose constant
+    is another, or left out; some of the terms through z alone, the others being the ldj of a
+    last step that is written in terms of what it returns; all that is left beside an ldj
+    that came with z.
     Where a flow returned all of z, what comes before that is looked at last.
     """
     returned = [z for z in sum_.candidates if z in sum_.handed]
@@ -353,20 +360,13 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
     Where a density is that and the ldj, counted in whichever way, nothing but log p(z) is
     left: a mass that is not 1 is a mistake then, and not a sign of another reading.
     """
-    ldj = sum_.handed.get(z)
-    if ldj is None:
+    parts = _beside_its_ldj(sum_, z)
+    if parts is None:
         return None
-    of_ldj = ancestors(ldj)
-    terms = tuple(term for term in sum_.terms_through(z) if term not in of_ldj)
-    if not terms:
-        return None
-    ends = {end for end in sum_.ends if end not in terms}
-    rest = sum_.of(ends, lambda end: end.value)
-    number = ldj.value.to(rest).reshape(-1).expand(sum_.batch)
+    terms, rest, number = parts
     for times in _COUNTED:
-        beside = rest - times * number
-        even = beside.mean().expand_as(beside)
-        if not bool(((beside - even).abs() <= _EVEN * (1 + rest.abs())).all()):
+        even = _even(rest - times * number, rest)
+        if even is None:
             continue
         mass = _log_mass(sum_, z, terms)
         if mass is None:
@@ -377,6 +377,76 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
         log = mean if bool(((log - mean).abs() <= error).all()) else log
         return Base(z, terms, -even if is_whole else log)
     return None
+
+
+def _scaled(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return z that a flow returned beside its ldj, if both are counted so many times.
+
+    Where bits are wanted and nats are divided by dims alone, all of it is; and what is left
+    once that is taken back has mass 1.
+    """
+    parts = _beside_its_ldj(sum_, z)
+    if parts is None:
+        return None
+    terms, rest, number = parts
+    for times in _scales(z.value[0].numel()):
+        even = _even(rest - times * number, rest)
+        if even is not None and _is_density(sum_, z, terms, times, even):
+            return Base(z, terms, -even / times, times)
+    return None
+
+
+def _beside_its_ldj(
+    sum_: DensityTerms, z: Node
+) -> tuple[tuple[Node, ...], Tensor, Tensor] | None:
+    """Return terms through z, all else that is said, and the ldj that came with it.
+
+    The latter two are `(batch,)`. None where z did not come with one.
+    """
+    ldj = sum_.handed.get(z)
+    if ldj is None:
+        return None
+    of_ldj = ancestors(ldj)
+    terms = tuple(term for term in sum_.terms_through(z) if term not in of_ldj)
+    if not terms:
+        return None
+    ends = {end for end in sum_.ends if end not in terms}
+    rest = sum_.of(ends, lambda end: end.value)
+    return terms, rest, ldj.value.to(rest).reshape(-1).expand(sum_.batch)
+
+
+def _even(beside: Tensor, of: Tensor) -> Tensor | None:
+    """Return what is the same number for all samples, `(batch,)`; None if it is not."""
+    even = beside.mean().expand_as(beside)
+    same = bool(((beside - even).abs() <= _EVEN * (1 + of.abs())).all())
+    return even if same else None
+
+
+def _scales(dims: int) -> list[float]:
+    """Return what a whole density may be multiplied by, that is to be in nats.
+
+    Another base of the logarithm, or a mean over dims, or that taken twice or not at all.
+    """
+    of_base = [base for e in (2, 10) for base in (math.log(e), 1 / math.log(e))]
+    of_dims = [float(dims) ** power for power in (-2, -1, 1, 2)] if dims > 1 else []
+    return [*of_base, *of_dims]
+
+
+def _is_density(
+    sum_: DensityTerms, z: Node, terms: tuple[Node, ...], times: float, even: Tensor
+) -> bool:
+    """Return whether terms and a number, a so-many-th part of them, have mass 1."""
+    f, at = sum_.of_z(terms, z), z.value.reshape(sum_.batch, -1).double()
+    mass = log_mass(lambda points: f(points) / times, _near(at))
+    if mass is None:
+        return False
+    log, error = mass
+    return bool(((log + even / times).abs() <= max(error, 1e-6)).all())
+
+
+def _near(at: Tensor) -> Tensor:
+    """Return points no further than a mass is worked out from: far out digits are lost."""
+    return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
@@ -400,9 +470,7 @@ def _log_mass(
 def _worked_out(
     sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
 ) -> tuple[Tensor, float] | None:
-    at = z.value.reshape(sum_.batch, -1).double()
-    # The mass is the same from any point, and far out all its digits are lost.
-    at = at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
+    at = _near(z.value.reshape(sum_.batch, -1).double())
     components = sum_.components(terms, z)
     if not components:
         return log_mass(sum_.of_z(terms, z), at)

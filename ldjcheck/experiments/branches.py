@@ -8,7 +8,8 @@ inputs reach further out, until the bound is met; there the ldj is compared.
 
 from __future__ import annotations
 
-from dataclasses import replace
+import itertools
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,18 +19,19 @@ from torch.overrides import TorchFunctionMode
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Further, Side
+from ldjcheck.records import Approximated, Further, Observation, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.tape import location_of
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from ldjcheck.records import Evidence, Observation, Probe, Sides
+    from ldjcheck.records import Evidence, Location, Probe, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Place
 
@@ -41,14 +43,38 @@ _SMALLER = (0.1, 0.01)  # times as large as they are: what no input reaches
 _OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
-_STEEPEST = 10.0  # nats a dim: beyond, a layer is no longer what anybody uses
+_STEEPEST = 20.0  # nats a dim: beyond, a layer is no longer what anybody uses
 _RETURNS = 1e-6  # a way back that misses by more is at another point
 _ASKED = 3  # places where bounds are met, each costs Jacobians
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmet(Observation):
+    """Bounds that nothing was beyond, on either side, however far it was reached."""
+
+    lines: tuple[Place, ...]
+
+    @property
+    def why(self) -> str:
+        """What is to be said of them."""
+        shown = ", ".join(
+            f"{location.file}:{location.line}" for location in self._seen()
+        )
+        return (
+            f"{shown}: nothing that was tried is beyond, and what holds there is open"
+        )
+
+    def _seen(self) -> Iterator[Location]:
+        for place in self.lines:
+            location = location_of(place)
+            if location is not None:
+                yield location
 
 
 def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     """Yield a probe where a bound is met that was not, if the ldj is wrong there.
 
+    What is never met is told, and no more: nothing is known beyond it.
     Only a layer that is right within its bounds is asked, and only what is wrong beyond
     and right this side of it counts: further out, much else may go wrong.
     """
@@ -84,7 +110,11 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         wrong = _wrong(bench, probe, beyond)
         if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             yield Further(by=EXPERIMENT.name, sides=wrong)
-            break
+            return
+    places = [place for place, *_ in seen.samples if place is not None]
+    never = {place for place, *_ in unmet}
+    if lines := tuple(dict.fromkeys(each for each in places if each in never)):
+        yield Unmet(lines=lines)
 
 
 def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
@@ -106,11 +136,13 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
         probe = replace(crowd, region="far", reach=times)
         yield probe, nearer
         nearer = probe
-    nearer = None
-    for times in _FURTHER if first.draw else ():
-        probe = replace(first, scale=times * first.scale)
-        yield probe, nearer
-        nearer = probe
+    # Moved one way, all that a bound is compared with may lie on one side of it.
+    ways = (first.draw, first.draw + _ELSEWHERE) if first.draw else ()
+    before: dict[int, Probe] = {}
+    for times, draw in itertools.product(_FURTHER, ways):
+        probe = replace(first, scale=times * first.scale, draw=draw)
+        yield probe, before.get(draw)
+        before[draw] = probe
 
 
 def _wrong(bench: Bench, probe: Probe, beyond: Tensor) -> Sides | None:

@@ -168,5 +168,8 @@ def _said(evidence: Evidence) -> dict[str, str]:
         )
         for each in evidence.of(Approximated)
     }
-    turned = evidence.of(OneSided)
-    return {**said, "orientation": turned[0].why} if turned else said
+    if turned := evidence.of(OneSided):
+        said["orientation"] = turned[0].why
+    if unmet := evidence.of(branches.Unmet):
+        said["bounds"] = unmet[0].why
+    return said

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    from types import CodeType
+
     from torch import Tensor
 
     from ldjcheck.records.asked import Domain
@@ -24,6 +26,7 @@ class Layer:
     rebuild: Callable[[], Any] | None = None  # evaluates the target's expression again
     inferred: tuple[tuple[str, str], ...] = ()  # how it was come by: what, and why
     sizes: tuple[Shape, ...] = ()  # events of these shapes are known to reach it
+    known_right: tuple[CodeType, ...] = ()  # code that it runs and that was checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

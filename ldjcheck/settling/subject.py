@@ -334,8 +334,9 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
     Those of torch's own distributions are trusted.
     """
     from ldjcheck.calling.results import densities_beside
+    from ldjcheck.calling.samples import samplers
     from ldjcheck.calling.signature import call_signature, caller
-    from ldjcheck.conventions import densities, samplers
+    from ldjcheck.conventions import densities
 
     if inspect.ismethod(layer.obj) or options.convention != "auto":
         return {}

@@ -14,7 +14,13 @@ from ldjcheck.tape.node import (
 from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
-from ldjcheck.tape.where import is_in_code, location_of, shown_file, stands_in
+from ldjcheck.tape.where import (
+    is_in_code,
+    location_of,
+    returned_at,
+    shown_file,
+    stands_in,
+)
 
 __all__ = [
     "Call",
@@ -35,6 +41,7 @@ __all__ = [
     "is_in_code",
     "location_of",
     "rerun",
+    "returned_at",
     "shown_file",
     "stands_in",
     "users_among",

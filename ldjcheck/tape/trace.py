@@ -13,6 +13,7 @@ from ldjcheck.tape.replay import Edge, evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from types import CodeType
 
     from ldjcheck.records import Direction, Probe, Shape
     from ldjcheck.tape.node import Node
@@ -66,6 +67,7 @@ class Trace:
     slack: float  # relative: how well constants made in float32 can agree
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
+    known_right: tuple[CodeType, ...] = ()  # of the layer's code: no mistake is there
 
     @property
     def step_sum(self) -> Tensor:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 import linecache
 import os
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.cells import split_cell
@@ -47,6 +50,28 @@ def is_in_code(location: Location, code: CodeType) -> bool:
         return False
     lines = [line for *_, line in code.co_lines() if line is not None]
     return min(lines, default=0) <= location.line <= max(lines, default=-1)
+
+
+def returned_at(function: Any) -> Location | None:
+    """Return where a function returns, the last of such places; None without a source."""
+    code = getattr(function, "__code__", None)
+    try:
+        lines, start = inspect.getsourcelines(function)
+        tree = ast.parse(textwrap.dedent("".join(lines)))
+    except (OSError, TypeError, SyntaxError):
+        return None
+    found = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.Return)]
+    if code is None or not found:
+        return None
+    file, cell = split_cell(code.co_filename)
+    line = start + max(found) - 1
+    return Location(
+        file=shown_file(file),
+        cell=cell,
+        line=line,
+        function=code.co_name,
+        text=linecache.getline(code.co_filename, line).strip() or None,
+    )
 
 
 def shown_file(path: str) -> str:

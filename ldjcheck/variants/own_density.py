@@ -6,21 +6,22 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.parameter_names import LOSS
+from ldjcheck.calling.parameter_names import is_loss
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.tape import is_in_code, returned_at
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from types import CodeType
 
-    from ldjcheck.records import Layer, Result
+    from ldjcheck.records import Finding, Layer, Result
     from ldjcheck.settling.subject import Subject
 
-_SAID = "right by itself; its density is not, and that is what is shown"
-
-
+_RIGHT = "checked as well, and right"
+_SAID = "its call is right by itself; {} is not, and that is what is shown"
 _INSTEAD = "of no square Jacobian, so that its density is what is checked"
 
 
@@ -45,11 +46,24 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
         return
     for name in result.unasked:
         if callable(looked_up(layer.obj, name)):
-            density = replace(layer, obj=getattr(layer.obj, name))
+            density = replace(
+                layer,
+                obj=getattr(layer.obj, name),
+                known_right=_known_right(layer.obj, result),
+            )
             if layer.rebuild is not None:
                 rebuild = partial(_rebuilt, layer.rebuild, name)
                 density = replace(density, rebuild=rebuild)
             yield name, density
+
+
+def _known_right(obj: Any, result: Result) -> tuple[CodeType, ...]:
+    """Return the code of the densities that are right, and of the call if that is."""
+    names = [name for name, said in result.inferred.items() if said == _RIGHT]
+    if result.status == "pass":
+        names.append("forward")
+    codes = (getattr(looked_up(obj, name), "__code__", None) for name in names)
+    return tuple(code for code in codes if code is not None)
 
 
 def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
@@ -70,16 +84,33 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     left = tuple(other for other in result.unasked if other != name)
-    if again.status == "fail" and name == LOSS and not follows_a_law(again):
+    if again.status == "fail" and is_loss(name) and not follows_a_law(again):
         return result  # it may be a density, and more
     if again.status == "fail" and is_of_value(again):
         others = {other: result.inferred[other] for other in left}
-        told = {"ldj": _SAID, **again.inferred, **others}
-        return replace(again, kind=result.kind, unasked=left, inferred=told)
+        told = {"shown": _SAID.format(name), **again.inferred, **others}
+        found = tuple(_where_open(finding, proposal) for finding in again.findings)
+        return replace(
+            again, kind=result.kind, unasked=left, inferred=told, findings=found
+        )
     if again.status != "pass":
         return result
-    told = {**result.inferred, name: "checked as well, and right"}
+    told = {**result.inferred, name: _RIGHT}
     return replace(result, unasked=left, inferred=told)
+
+
+def _where_open(finding: Finding, proposal: Proposal) -> Finding:
+    """Return a finding whose place is not in code that is known to be right.
+
+    What a mean was taken of on the way has no place of its own: then it is where the density
+    returns.
+    """
+    at, layer = finding.location, proposal.layer
+    if at is None or layer is None:
+        return finding
+    if not any(is_in_code(at, code) for code in layer.known_right):
+        return finding
+    return replace(finding, location=returned_at(layer.obj), fix=None)
 
 
 VARIANT = Variant(

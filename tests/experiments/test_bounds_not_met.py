@@ -39,6 +39,34 @@ def test_a_clip_that_the_ldj_does_without_is_found(bound: float) -> None:
     assert [finding.name for finding in found] == ["wrong-branch"] * 2
 
 
+class Capped(Clipped):
+    """The same, held on one side alone."""
+
+    def conditioned(self, p: Tensor) -> Pair:
+        a, t = Coupling.conditioned(self, p)
+        self.free = a
+        return a.clamp(max=self.bound), t
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bound", [2.0, 5.0, 12.0])
+def test_a_cap_on_one_side_is_met_whichever_way_parameters_move(bound: float) -> None:
+    """Moved one way, all that it is compared with may stay below."""
+    torch.manual_seed(0)
+    assert ldjcheck.check(Capped(bound, "clipped")).status == "pass"
+    report = ldjcheck.check(Capped(bound, "free"))
+    assert report.status == "fail", report
+
+
+def test_a_bound_that_is_never_met_is_said_to_be_open() -> None:
+    said = ldjcheck.check(Capped(90.0, "free")).result.inferred["bounds"]
+    assert said.startswith("tests/experiments/test_bounds_not_met.py:")
+    assert said.endswith(
+        "nothing that was tried is beyond, and what holds there is open"
+    )
+    assert "bounds" not in ldjcheck.check(Clipped(1.0, "clipped")).result.inferred
+
+
 class Tails(nn.Module):
     """Bends between -10 and 10, and is the identity outside, where `outside` is counted."""
 

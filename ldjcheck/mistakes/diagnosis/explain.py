@@ -43,7 +43,7 @@ from ldjcheck.mistakes.engine.kinds import (
 )
 from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
-from ldjcheck.mistakes.engine.source.statements import place_of
+from ldjcheck.mistakes.engine.source.statements import is_known_right, place_of
 from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
 from ldjcheck.mistakes.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
@@ -85,7 +85,10 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     if any(e.kind in (REGION.name, OTHER_CONDITION.name) for e in found):
         # right on a region of inputs: what repairs the rest is no change of point
         found = [e for e in found if e.kind != OTHER_POINT.name]
-    found.sort(key=lambda e: (e.cost, e.size, e.rank))
+    first = case.traces[0]
+    found.sort(
+        key=lambda e: (e.cost, is_known_right(first, e.location), e.size, e.rank)
+    )
     return tuple(e for e in found if e.cost < HOPELESS)
 
 

@@ -100,7 +100,8 @@ def _recorded(
         with contextlib.suppress(FailedCallError, UntraceableError):
             trace = record(runner, item.probe, side)
             if trace is not None:
-                traces[side.direction] = trace
+                known = bench.layer.known_right
+                traces[side.direction] = replace(trace, known_right=known)
     return traces
 
 

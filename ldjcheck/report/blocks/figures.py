@@ -83,7 +83,12 @@ def for_samples(samples: Iterable[Sample]) -> Formatter:
 
 
 def is_wrong(sample: Sample) -> bool:
-    """Return whether the sample's numbers differ by more than is allowed."""
+    """Return whether the sample's numbers differ by more than is allowed.
+
+    They do not where no exact one is known.
+    """
+    if math.isnan(sample.exact):
+        return False
     return sample.difference is None or not abs(sample.difference) <= sample.allowed
 
 

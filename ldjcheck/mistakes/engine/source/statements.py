@@ -10,12 +10,14 @@ from numbers import Real
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
-from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from ldjcheck.records import Location
 
 _NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
 
@@ -36,12 +38,21 @@ def statement_of(trace: Trace, node: Node) -> Place | None:
     """Return where a value becomes an ldj: the innermost place of its terms per sample.
 
     Of the nodes that hold the same terms it is the innermost one without event axes; when
-    there is none, the innermost one that has a place at all.
+    there is none, the innermost one that has a place at all. It is none whose code is known
+    to be right, if there is another.
     """
     chain = [n for n in same_terms_chain(trace, node) if n.place is not None]
     small = [n for n in chain if n.value.numel() <= trace.batch]
-    chosen = small or chain
-    return place_of(trace, chosen[-1]) if chosen else None
+    places = [place_of(trace, n) for n in small or chain]
+    open_ = [place for place in places if not is_known_right(trace, location_of(place))]
+    return next(reversed(open_ or places), None)
+
+
+def is_known_right(trace: Trace, location: Location | None) -> bool:
+    """Return whether a place is in code that was checked, and is right."""
+    if location is None:
+        return False
+    return any(is_in_code(location, code) for code in trace.known_right)
 
 
 def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:

@@ -1,0 +1,81 @@
+"""Densities that are right but for what all of it is multiplied by, and who multiplies it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Scaled(nn.Module):
+    """A flow with a density that is right, and others that are made of it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.linspace(-0.5, 0.7, 4))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        z = torch.sinh(x) * self.log_s.exp()
+        return z, torch.log(torch.cosh(x)).sum(1) + self.log_s.sum()
+
+    def compute_log_prob(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return -0.5 * (z**2 + math.log(2 * math.pi)).sum(1) + ldj
+
+    def nll_per_dim(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x) / 4
+
+    def get_bpd(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x).mean() / 4 / math.log(2)
+
+
+class InNats(Scaled):
+    def get_bpd(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x) / 4
+
+
+class InNatsOnAverage(Scaled):
+    def get_bpd(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x).mean() / 4
+
+
+class DividedTwice(Scaled):
+    def nll_per_dim(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x) / x.shape[1] / x.shape[1]
+
+
+def test_densities_of_many_names_and_units_are_checked_beside_a_call() -> None:
+    report = ldjcheck.check(Scaled())
+    assert report.status == "pass", report
+    for name in ("compute_log_prob", "nll_per_dim", "get_bpd"):
+        assert report.result.inferred[name] == "checked as well, and right"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "function", "mended"),
+    [
+        (InNats, "wrong-log-base", "get_bpd", "/ math.log(2)"),
+        (InNatsOnAverage, "wrong-log-base", "get_bpd", None),
+        (DividedTwice, "mean-not-sum", "nll_per_dim", "-self.compute_log_prob(x)"),
+    ],
+)
+def test_a_density_that_is_right_is_not_where_another_goes_wrong(
+    kind: type[Scaled], name: str, function: str, mended: str | None
+) -> None:
+    """A mean has no place of its own: then it is where it is returned, and nobody edits."""
+    report = ldjcheck.check(kind())
+    (finding,) = report.findings
+    assert (finding.name, finding.location and finding.location.function) == (
+        name,
+        function,
+    )
+    assert f"{function} is not, and that is what is shown" in str(report)
+    if mended is None:
+        assert finding.fix is None
+    else:
+        assert finding.fix is not None
+        assert mended in finding.fix.edits[0].after
