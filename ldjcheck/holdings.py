@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _LIMIT = (
     50_000  # a model's object graph is far smaller; a data set's is not our business
 )
+_FOLLOWED = 200  # functions
 _SETTINGS = 64  # a dict of more is data
 _ATOMS = (
     str, bytes, int, float, complex, bool, type(None), type, types.ModuleType,
@@ -85,6 +86,32 @@ def _functions(item: object) -> Iterator[types.FunctionType]:
         if not cls.__module__.startswith(("torch", "builtins")):
             members = vars(cls).values()
             yield from (m for m in members if isinstance(m, types.FunctionType))
+
+
+def numbers_of_code(root: object) -> set[float]:
+    """Return the numbers that a layer's own code is written with, its defaults included.
+
+    The functions of its modules that the code names are followed.
+    """
+    waiting = [function for item in reachable(root) for function in _functions(item)]
+    seen: set[types.CodeType] = set()
+    found: set[float] = set()
+    for function in waiting:
+        code = function.__code__
+        if code in seen or len(seen) >= _FOLLOWED:
+            continue
+        seen.add(code)
+        by_word = function.__kwdefaults__ or {}
+        written = (*code.co_consts, *(function.__defaults__ or ()), *by_word.values())
+        found |= {float(n) for n in written if type(n) in (int, float)}
+        others = (function.__globals__.get(name) for name in _names(code))
+        waiting += [
+            other
+            for other in others
+            if isinstance(other, types.FunctionType)
+            and other.__module__ == function.__module__
+        ]
+    return found
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ldjcheck.holdings import attributes, reachable
+from ldjcheck.holdings import attributes, numbers_of_code, reachable
 from ldjcheck.records import Domain, Region, Shape
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ def inside(domain: Domain) -> tuple[Domain, ...]:
 
 _LARGEST_BOUND = 20.0  # of an interval that inputs may live in
 _MOST_BOUNDS = 8
+_LEAST_WRITTEN = 0.5  # what code has that is smaller guards against zero
 _COMMON_LEVELS = (256, 32, 16, 8, 4, 2)
 _FAR_OUT = (
     6.0  # beyond the bounds of usual splines, and short of where logistics saturate
@@ -64,7 +65,10 @@ def integer_guesses(layer: Any) -> Iterator[Domain]:
 
 
 def bounded_guesses(layer: Any) -> Iterator[Domain]:
-    """Yield the unit interval, and those up to a bound that the layer holds as a number."""
+    """Yield the unit interval, and those up to a bound that the layer holds as a number.
+
+    Or that its code does: a spline's helper has its ends for defaults.
+    """
     yield TAMEST
     held = {
         float(value)
@@ -73,7 +77,10 @@ def bounded_guesses(layer: Any) -> Iterator[Domain]:
         for value in attributes(item).values()
         if type(value) in (int, float) and 0 < value <= _LARGEST_BOUND
     }
-    for bound in sorted(held)[:_MOST_BOUNDS]:
+    written = {abs(number) for number in numbers_of_code(layer)} - held
+    written = {n for n in written if _LEAST_WRITTEN <= n <= _LARGEST_BOUND}
+    bounds = (*sorted(held)[:_MOST_BOUNDS], *sorted(written)[:_MOST_BOUNDS])
+    for bound in bounds:
         yield Domain(kind="interval", low=-bound, high=bound)
         if bound != 1.0:
             yield Domain(kind="interval", low=0.0, high=bound)

@@ -193,11 +193,19 @@ def keeps_ends(bench: Bench) -> Domain | None:
     The ends of it stay where they are, whatever the parameters, and what lies between does
     not: as with the knots of a monotone spline, whose first and last piece turn back
     somewhere beyond, or which a clamp holds at its ends. One call shows most maps to move
-    zero.
+    zero. Below its first knot a spline may find no piece, and raise: then it was fed what
+    is positive.
     """
-    if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
+    where = bench.domain.kind
+    if bench.calls.forward is None or bench.calls.parts:
         return None
-    domains = tuple(bounded_guesses(bench.layer.obj))
+    if where not in ("real", "positive"):
+        return None
+    domains = tuple(
+        each
+        for each in bounded_guesses(bench.layer.obj)
+        if where == "real" or not each.low
+    )
     ends = [end for d in domains for end in (d.low or 0.0, d.high or 1.0)]
     x = bench.inputs()
     at = x.new_tensor(ends).reshape(-1, *(1,) * (x.dim() - 1))
@@ -238,13 +246,20 @@ def _moves(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
 
 def _turns_back(bench: Bench, domain: Domain, runner: Runner) -> bool:
     """Return whether entries stop growing outside of a domain, and nowhere inside."""
-    stops = []
-    for place in (replace(bench, domain=domain), bench):
-        x = place.inputs()
-        map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
-        slopes = map_.jacobian(map_.origin)[0].diagonal(dim1=1, dim2=2)
-        stops.append(bool((slopes <= 0).any()))
-    return stops == [False, True]
+    if _stops_growing(runner, replace(bench, domain=domain).inputs()):
+        return False
+    if _stops_growing(runner, bench.inputs()):
+        return True
+    with suppress(FailedCallError, NoJacobianError):
+        return _stops_growing(runner, bench.inputs("far"))
+    return False
+
+
+def _stops_growing(runner: Runner, x: Tensor) -> bool:
+    """Return whether an entry grows no more with its own input, at some of these."""
+    map_ = FrozenMap(runner=runner, direction="forward", x=x, frozen=Frozen())
+    slopes = map_.jacobian(map_.origin)[0].diagonal(dim1=1, dim2=2)
+    return bool((slopes <= 0).any())
 
 
 def couples(bench: Bench) -> bool:

@@ -88,6 +88,47 @@ class Parabola(nn.Module):
         return x**2, torch.log(2 * x.abs()).sum(-1)
 
 
+def as_units(x: Tensor, low: float = -1.5, high: float = 1.5) -> Pair:
+    """Return x in units of an interval that no layer holds, and how to go back."""
+    return (x - low) / (high - low), torch.tensor([low, high - low])
+
+
+class Unmarked(Quadratic):
+    """The same on an interval that only the defaults of its helper know."""
+
+    def forward(self, x: Tensor) -> Pair:
+        u, (low, size) = as_units(x)
+        y, ldj = super().forward(u)
+        return low + size * y, ldj
+
+
+class Curved(nn.Module):
+    """From 0 to 1, where no piece is found below and the last goes on, and turns, beyond."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw = nn.Parameter(torch.tensor([0.8, -0.6]))
+
+    def forward(self, x: Tensor) -> Pair:
+        if bool((x < 0).any()):
+            raise IndexError("index -1 is out of bounds")
+        bend = torch.tanh(self.raw)
+        slope = 1 + bend * (1 - 2 * x)
+        return x + bend * x * (1 - x), slope.log().sum(1)
+
+
+def test_ends_that_only_the_code_knows_are_found() -> None:
+    report = ldjcheck.check(Unmarked())
+    assert report.status == "pass", str(report)
+    assert report.result.inferred["domain"].startswith("interval:-1.5:1.5")
+
+
+def test_a_spline_that_finds_no_piece_below_zero_is_fed_what_lies_between() -> None:
+    report = ldjcheck.check(Curved())
+    assert report.status == "pass", str(report)
+    assert report.result.inferred["domain"].startswith("unit")
+
+
 @pytest.mark.parametrize(
     ("layer", "domain"),
     [
