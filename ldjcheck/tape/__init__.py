@@ -15,6 +15,7 @@ from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
 from ldjcheck.tape.where import (
+    has_line,
     is_in_code,
     location_of,
     returned_at,
@@ -36,6 +37,7 @@ __all__ = [
     "dependents",
     "descendants",
     "evaluate",
+    "has_line",
     "in_order",
     "is_differentiable",
     "is_in_code",

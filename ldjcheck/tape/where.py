@@ -48,8 +48,13 @@ def is_in_code(location: Location, code: CodeType) -> bool:
     file, cell = split_cell(code.co_filename)
     if (shown_file(file), cell) != (location.file, location.cell):
         return False
-    lines = [line for *_, line in code.co_lines() if line is not None]
-    return min(lines, default=0) <= location.line <= max(lines, default=-1)
+    return has_line(code, location.line)
+
+
+def has_line(code: CodeType, line: int) -> bool:
+    """Return whether a line of its file is one of a function's."""
+    lines = [each for *_, each in code.co_lines() if each is not None]
+    return min(lines, default=0) <= line <= max(lines, default=-1)
 
 
 def returned_at(function: Any) -> Location | None:

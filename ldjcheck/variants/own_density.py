@@ -10,6 +10,7 @@ from ldjcheck.calling.parameter_names import is_loss
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.records import Location
 from ldjcheck.tape import is_in_code, returned_at
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
@@ -103,12 +104,15 @@ def _where_open(finding: Finding, proposal: Proposal) -> Finding:
     """Return a finding whose place is not in code that is known to be right.
 
     What a mean was taken of on the way has no place of its own: then it is where the density
-    returns.
+    returns. Nor is any edit of such code offered.
     """
-    at, layer = finding.location, proposal.layer
-    if at is None or layer is None:
-        return finding
-    if not any(is_in_code(at, code) for code in layer.known_right):
+    at, layer, fix = finding.location, proposal.layer, finding.fix
+    assert layer is not None, "a density is what is proposed"
+    edits = () if fix is None else fix.edits
+    places = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
+    if any(is_in_code(each, code) for each in places for code in layer.known_right):
+        finding = replace(finding, fix=None)
+    if at is None or not any(is_in_code(at, code) for code in layer.known_right):
         return finding
     return replace(finding, location=returned_at(layer.obj), fix=None)
 

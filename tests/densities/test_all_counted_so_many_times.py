@@ -79,3 +79,22 @@ def test_a_density_that_is_right_is_not_where_another_goes_wrong(
     else:
         assert finding.fix is not None
         assert mended in finding.fix.edits[0].after
+
+
+class MeansOfTerms(Scaled):
+    """Its loss takes the mean of each term, and adds what is to be taken off."""
+
+    def loss(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        prior = 0.5 * (z**2).sum(1) + 2 * math.log(2 * math.pi)
+        return prior.mean() + ldj.mean()
+
+
+def test_what_mends_a_loss_is_written_where_the_loss_is() -> None:
+    """Turning the sign in the call would mend it as well, and spoil the call."""
+    (finding,) = ldjcheck.check(MeansOfTerms()).findings
+    assert finding.name == "sign-flipped"
+    assert finding.fix is not None
+    assert [edit.after.strip() for edit in finding.fix.edits] == [
+        "return prior.mean() - ldj.mean()"
+    ]

@@ -122,6 +122,7 @@ def _questions(
                     explanations=explanations,
                     diagnosis=diagnosis,
                     rehearsal=rehearsal,
+                    known_right=bench.layer.known_right,
                 )
             )
     return found

@@ -14,9 +14,11 @@ from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.mending.ways import ANYTHING, is_counting, is_lacking, ways_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site, sites_for
 from ldjcheck.revision import Live, Replacement, StaleSourceError, is_disjoint
+from ldjcheck.tape import has_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from types import CodeType
 
     from ldjcheck.mistakes.catalogue.claim import Way
     from ldjcheck.mistakes.mending.rerun import Rehearsal
@@ -43,6 +45,15 @@ class Question:
     explanations: Sequence[Explanation]
     diagnosis: Diagnosis
     rehearsal: Rehearsal
+    known_right: tuple[CodeType, ...] = ()  # code that nothing is edited in
+
+    def may_edit(self, change: Change) -> bool:
+        """Whether an edit leaves alone what is known to be right."""
+        return not any(
+            code.co_filename == each.file and has_line(code, each.line)
+            for each in change.replacements
+            for code in self.known_right
+        )
 
 
 def candidates(live: Live, question: Question) -> Iterator[Change]:
@@ -56,6 +67,8 @@ def candidates(live: Live, question: Question) -> Iterator[Change]:
                 continue  # a number that only fits the one size that was tried
             if change.kind == "count" and guessed and _is_a_number(question):
                 continue  # nor is a count written where a number is the better name
+            if not question.may_edit(change):
+                continue
             if change.replacements not in seen and is_disjoint(change.replacements):
                 seen.add(change.replacements)
                 tried += 1
