@@ -24,15 +24,17 @@ if TYPE_CHECKING:
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:
-    """Recognise by the declared return type: building one would run the layer."""
+    """Recognise by what is declared, as building one would run the layer.
+
+    That is the return type, or, of a subclass that leaves it out, its base's.
+    """
     if not isinstance(layer, torch.nn.Module):
         return
     try:
         signature = inspect.signature(layer.forward, eval_str=True)
     except Exception:  # an annotation may name what is only there for type checkers
         return
-    annotation = signature.return_annotation
-    if not (isinstance(annotation, type) and issubclass(annotation, Transform)):
+    if not any(map(_builds_transforms, type(layer).__mro__)):
         return
     name = next(iter(signature.parameters), None)
     # A throw-away instance tells event_dim and domain; nothing is computed with it yet.
@@ -56,6 +58,18 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         if name is None
         else (name,),  # some need it once they are called
     )
+
+
+def _builds_transforms(kind: type) -> bool:
+    """Return whether a class declares that calling it returns a transform of torch."""
+    forward = vars(kind).get("forward")
+    if not inspect.isfunction(forward):
+        return False
+    try:
+        declared = inspect.signature(forward, eval_str=True).return_annotation
+    except Exception:  # an annotation may name what is only there for type checkers
+        return False
+    return isinstance(declared, type) and issubclass(declared, Transform)
 
 
 def _with_context(name: str | None) -> Calls:

@@ -6,11 +6,14 @@ it wants is the layer's secret: say `--shape a=2 --shape b=3`, or one is tried.
 
 from __future__ import annotations
 
+import ast
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.signature import call_signature, caller
+from ldjcheck.calling.results import source_of
+from ldjcheck.calling.signature import call_signature, caller, signature_of
 from ldjcheck.calling.ways import run
+from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
@@ -31,11 +34,30 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         forward=Way(call=_call(flag.forward)),
         inverse=Way(call=_call(flag.inverse)),
         column=True,
+        inputs=_taken_by_name(layer),
         context_names=first[1:],
         inferred=(
             ("convention", f"{CONVENTION.name}: it takes any number of tensors"),
         ),
     )
+
+
+def _taken_by_name(layer: Any) -> tuple[str, ...]:
+    """Return the names of what a call hands all its tensors on to: `self._forward(*xs)`.
+
+    Empty where that takes one of them, or any number.
+    """
+    tree = source_of(caller(layer))
+    calls = (n for n in ast.walk(tree) if isinstance(n, ast.Call)) if tree else ()
+    for call in calls:
+        spread = any(isinstance(argument, ast.Starred) for argument in call.args)
+        if not spread or not isinstance(call.func, ast.Attribute):
+            continue
+        method = looked_up(layer, call.func.attr)
+        signature = signature_of(method) if callable(method) else None
+        if signature is not None and len(signature.required) > 1:
+            return signature.required
+    return ()
 
 
 def _call(fixed: Mapping[str, Any]) -> CallFunction:

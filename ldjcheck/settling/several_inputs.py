@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import itertools
 import math
 import textwrap
 from dataclasses import replace
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     Parts = tuple[tuple[str | None, Shape], ...]
 
 _HALVES = 2  # of what is joined nobody says how many there are
+_FEW_SIZES = 4
 _SIZES = 12  # that are tried for inputs of which nobody has said anything
 
 
@@ -62,9 +64,23 @@ def guessed_parts(
         if not calls.inputs:
             continue
         for guess in guesses[:_SIZES]:
-            parts = tuple((name, guess.shape) for name in calls.inputs)
+            parts: Parts = tuple((name, guess.shape) for name in calls.inputs)
             why = f"{' and '.join(calls.inputs)}, flat; of each, {guess.shape}: {guess.why}"
             yield (replace(calls, parts=parts),), _whole(parts, why)
+        for parts in _of_different_sizes(calls.inputs, guesses):
+            why = f"{' and '.join(calls.inputs)}, flat; of sizes that the layer has"
+            yield (replace(calls, parts=parts),), _whole(parts, why)
+
+
+def _of_different_sizes(
+    names: tuple[str, ...], guesses: tuple[ShapeGuess, ...]
+) -> Iterator[Parts]:
+    """Yield vectors of different sizes for several inputs, of sizes that a layer has."""
+    sizes = dict.fromkeys(g.shape for g in guesses if len(g.shape) == 1)
+    several = itertools.product(list(sizes)[:_FEW_SIZES], repeat=len(names))
+    different = (shapes for shapes in several if len(set(shapes)) > 1)
+    for shapes in itertools.islice(different, _SIZES):
+        yield tuple(zip(names, shapes, strict=True))
 
 
 def taken_apart(layer: Any) -> int:

@@ -126,6 +126,39 @@ class TakesAll(HandsOn):
         return self.inner(x, more["context"])
 
 
+class Spreads(nn.Module):
+    """Takes any number of tensors, and hands them on to what names them."""
+
+    sign = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 6)
+
+    def forward(self, *xs: Tensor, inverse: bool = False) -> tuple[Tensor, ...]:
+        return self._inverse(*xs) if inverse else self._forward(*xs)
+
+    def _forward(self, x1: Tensor, x2: Tensor) -> tuple[Tensor, ...]:
+        s, t = self.net(x1).chunk(2, -1)
+        return x1, x2 * s.exp() + t, self.sign * s.sum(-1, keepdim=True)
+
+    def _inverse(self, y1: Tensor, y2: Tensor) -> tuple[Tensor, ...]:
+        s, t = self.net(y1).chunk(2, -1)
+        return y1, (y2 - t) * (-s).exp(), -self.sign * s.sum(-1, keepdim=True)
+
+
+class SpreadsWrong(Spreads):
+    sign = -1.0
+
+
+def test_inputs_of_different_sizes_are_found_where_a_method_names_them() -> None:
+    right = ldjcheck.check(Spreads())
+    assert right.status == "pass", right
+    assert right.result.convention == "several-tensors"
+    wrong = ldjcheck.check(SpreadsWrong())
+    assert {f.code for f in wrong.findings if f.severity == "error"} == {"LDJ104"}
+
+
 @pytest.mark.parametrize(
     ("layer", "strange"),
     [

@@ -244,6 +244,22 @@ def test_a_module_of_freia_or_a_lazy_zuko_transform_is_known_by_its_signature() 
     assert next(c.convention for c in recognise_conventions(lazy)) == "lazy-transform"
 
 
+def test_a_lazy_transform_of_ones_own_need_not_say_what_it_builds() -> None:
+    lazy = pytest.importorskip("zuko.lazy")
+
+    class Own(lazy.LazyTransform):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.log_scale = torch.nn.Parameter(torch.linspace(-0.5, 0.5, 4))
+
+        def forward(self, c=None):
+            return tt.AffineTransform(0.0, self.log_scale.exp(), event_dim=1)
+
+    report = ldjcheck.check(Own())
+    assert report.status == "pass", report
+    assert report.result.convention == "lazy-transform"
+
+
 def test_scaling_by_a_declares_log_a_per_element() -> None:
     report = passes(tt.AffineTransform(0.0, 3.0), shape=(5,))
     assert report.checks[0].samples[0].exact == pytest.approx(5 * math.log(3))
