@@ -21,3 +21,7 @@ class CannotCheckError(Exception):
 
 class NoBaseError(TypeError):
     """A model ran, and the density of its z was seen nowhere on the way."""
+
+
+class NoOneNoiseError(TypeError):
+    """A sampler ran, and what it returns was not made of one draw from a known density."""

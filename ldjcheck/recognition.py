@@ -81,10 +81,10 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if result.status == "error" and codes & set(_UNCALLABLE):
         return f"no flow layer that I know how to call: {result.findings[0].message}"
     text = _source(layer.obj)
+    if not_invertible.RULE.code in codes and _DRAWS.search(text):
+        return "no flow layer: it decodes what it draws, which is of fewer dims"
     if result.status == "pass" or _LDJ.search(text):
         return None
-    if not_invertible.RULE.code in codes and _DRAWS.search(text):
-        return "no flow layer: what it draws and decodes is of fewer dims, and no ldj"
     shape = next((c.shape for c in result.checks if c.shape is not None), None)
     shapes = None if shape is None else returned_shapes(layer, options, shape)
     if shapes is None:

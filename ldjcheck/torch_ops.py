@@ -87,7 +87,8 @@ RANDOM_IN_PLACE = frozenset(
 )  # fmt: skip
 RANDOM = RANDOM_IN_PLACE | {
     "rand", "rand_like", "randn", "randn_like", "randint", "randint_like", "randperm",
-    "bernoulli", "normal", "poisson", "multinomial",
+    "bernoulli", "normal", "poisson", "multinomial", "binomial", "_standard_gamma",
+    "_sample_dirichlet",
 }  # fmt: skip
 """Draw from a generator; the in-place ones overwrite their first argument."""
 

@@ -52,6 +52,10 @@ _COUNT = re.compile(
     r"|n?samples?|sample_size)$",
     re.IGNORECASE,
 )
+_ASKS_DENSITY = re.compile(
+    r"^((return|with|get|compute)_)?log_?(p|q|prob|probs|density)(_?pi)?$|^with_logprob$",
+    re.IGNORECASE,
+)
 _SIZE = re.compile(r"^((batch|sample)_)?shape$|^size$", re.IGNORECASE)
 
 _TOTAL = re.compile(
@@ -94,6 +98,11 @@ def is_count(name: str, default: object = None) -> bool:
     """Return whether an argument says how many samples to draw, by name or default."""
     whole = isinstance(default, int) and not isinstance(default, bool)
     return whole or is_size(name) or bool(_COUNT.match(name))
+
+
+def asks_for_density(name: str) -> bool:
+    """Return whether a flag of this name asks for the density beside a sample."""
+    return bool(_ASKS_DENSITY.match(name))
 
 
 def is_size(name: str) -> bool:

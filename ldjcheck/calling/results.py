@@ -207,15 +207,34 @@ def asks_base(node: ast.AST) -> bool:
     )
 
 
+def returned_by_key(function: Callable[..., Any]) -> dict[str, ast.expr]:
+    """Return what a function returns by names, as its source writes it; {} if it does not.
+
+    In a dictionary, or in what is made of keywords: a dataclass, a named tuple.
+    """
+    tree = source_of(function)
+    nodes = ast.walk(tree) if tree is not None else ()
+    found = (_by_key(node) for node in nodes if isinstance(node, ast.Return))
+    return next(filter(None, found), {})
+
+
+def _by_key(node: ast.Return) -> dict[str, ast.expr]:
+    if isinstance(node.value, ast.Call):
+        keywords = node.value.keywords
+        return {each.arg: each.value for each in keywords if each.arg is not None}
+    if isinstance(node.value, ast.Dict):
+        return {
+            key.value: value
+            for key, value in zip(node.value.keys, node.value.values, strict=True)
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+    return {}
+
+
 def _names_returned(node: ast.Return) -> tuple[str, ...]:
     if isinstance(node.value, ast.Tuple):
         return tuple(map(_name, node.value.elts))
-    if isinstance(node.value, ast.Call):
-        return tuple(each.arg for each in node.value.keywords if each.arg is not None)
-    if isinstance(node.value, ast.Dict):
-        keys = (key for key in node.value.keys if isinstance(key, ast.Constant))
-        return tuple(key.value for key in keys if isinstance(key.value, str))
-    return ()
+    return tuple(_by_key(node))
 
 
 def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:

@@ -5,38 +5,50 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from ldjcheck.calling.parameter_names import SAMPLERS, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
     asks_base,
     made_of_densities,
     returned_alone,
+    returned_by_key,
     returned_expressions,
     returned_names,
 )
 from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    Key = int | str
 
 _OF_Q = re.compile(r"^(sum_|total_)?log_?q", re.IGNORECASE)
+_NO_DENSITY = re.compile(
+    r"neg|nll|entropy|kl|elbo|loss|cost|bpd|energy|reward|value|ratio|^p(rob|df|_|$)",
+    re.IGNORECASE,
+)
 _SAMPLE = re.compile(
     r"^(z|x|y|samples?|latents?|theta|actions?)(s?$|_?[0-9kts]+$)", re.IGNORECASE
 )
 _PAIR = 2
+_KEEPS = {"sum", "squeeze", "view", "reshape", "flatten", "unsqueeze", "squeeze_"}
+"""Methods that leave a density one, or sum it up."""
 
 
 class Places(NamedTuple):
     """Where, in what a call returns, its number for each sample stands, and the sample.
 
-    `samples` are the places of what may be it, the most likely first. The number is a
-    log-density, or else the ldj of the noise to the sample.
+    Each is an index, or a key where things are returned by their names. `samples` are those
+    of what may be the sample, the most likely first. The number is so many `times` a
+    log-density: once, or -1 times of what is called an nll; 0 times where it is the ldj of
+    the noise to the sample.
     """
 
-    number: int
-    samples: tuple[int, ...]
-    is_density: bool
+    number: Key
+    samples: tuple[Key, ...]
+    times: int
 
 
 def places_of_sample(
@@ -48,21 +60,42 @@ def places_of_sample(
     count of samples, and for nothing else, returns a number beside them, whatever its name.
     """
     function = _called_through(function, layer)
-    names, parts = returned_names(function), returned_expressions(function)
+    parts: dict[Key, tuple[str, ast.expr]] = {
+        key: (key, part) for key, part in returned_by_key(function).items()
+    }
+    if not parts:
+        both = zip(
+            returned_names(function), returned_expressions(function), strict=True
+        )
+        parts = dict(enumerate(both))
     made = made_of_densities(function)
-    named = enumerate(zip(names, parts, strict=True))
-    found = [i for i, (name, part) in named if _is_density(name, part, made)]
-    is_ldj = False
+    found = [key for key, named in parts.items() if _is_density(*named, made)]
+    times = 1
+    if not found:
+        found = [key for key, (name, _) in parts.items() if unit_of(name) == "-nats"]
+        times = -1
     if not found and counts:
-        totals = [i for i, name in enumerate(names) if is_total(name)]
-        found = totals or ([_PAIR - 1] if len(parts) == _PAIR else [])
-        is_ldj = bool(totals)
+        totals = [key for key, (name, _) in parts.items() if is_total(name)]
+        last = [*parts][-1:] if len(parts) == _PAIR else []
+        others = [key for key in last if not _NO_DENSITY.search(parts[key][0])]
+        found, times = totals or others, 0 if totals else 1
+    if (
+        len(found) > 1
+    ):  # beside log q of what is drawn may stand its log-density elsewhere
+        found = [key for key in found if _OF_Q.match(parts[key][0])]
     if len(found) != 1:
         return None
-    rest = [i for i in range(len(parts)) if i not in found]
-    likely = [i for i in rest if _SAMPLE.match(names[i])]
-    others = (i for i in rest if i not in likely)
-    return Places(found[0], (*reversed(likely), *others), not is_ldj)
+    rest = [key for key in parts if key not in found]
+    likely = [key for key in rest if _SAMPLE.match(parts[key][0])]
+    others = [key for key in rest if key not in likely]
+    return Places(found[0], (*reversed(likely), *others), times)
+
+
+def item_of(results: Any, key: Key) -> Any:
+    """Return what stands at a place of what a call returned."""
+    if isinstance(key, int) or isinstance(results, Mapping):
+        return results[key]
+    return getattr(results, key)
 
 
 def samplers(layer: Any) -> Iterator[str]:
@@ -74,24 +107,47 @@ def samplers(layer: Any) -> Iterator[str]:
 
 
 def _is_density(name: str, part: ast.expr, made: set[str]) -> bool:
-    if isinstance(part, ast.UnaryOp):
+    if isinstance(part, ast.UnaryOp) or _NO_DENSITY.search(name):
         return False  # -log q is an ldj of learned noise
     if is_density(name) or bool(_OF_Q.match(name)) or unit_of(name) == "nats":
         return True
+    part = _bare(part)
     while isinstance(part, ast.BinOp) and isinstance(part.op, ast.Add | ast.Sub):
-        part = part.left  # a sum that starts from a density: log_q0 - ldj
+        part = _bare(part.left)  # a sum that starts from a density: log_q0 - ldj
     if isinstance(part, ast.Name):
-        return part.id in made or is_density(part.id) or bool(_OF_Q.match(part.id))
-    return any(map(asks_base, ast.walk(part)))
+        told = part.id in made or is_density(part.id) or bool(_OF_Q.match(part.id))
+        return told and not _NO_DENSITY.search(part.id)
+    return asks_base(part)
+
+
+def _bare(part: ast.expr) -> ast.expr:
+    """Return what is summed, or given another shape: `lp` of `lp.sum(-1)[:, None]`."""
+    while True:
+        called = part.func if isinstance(part, ast.Call) else None
+        if isinstance(called, ast.Attribute) and called.attr in _KEEPS:
+            part = called.value
+        elif isinstance(part, ast.Subscript) and "None" in ast.unparse(part.slice):
+            part = part.value
+        else:
+            return part
 
 
 def _called_through(function: Callable[..., Any], layer: Any) -> Callable[..., Any]:
     """Return the method whose answer a call hands on, as in `return self.sample(n)`."""
     returned = returned_alone(function)
-    if len(returned) == 1 and isinstance(returned[0], ast.Call):
-        inner = returned[0].func
-        owner = getattr(layer, "__self__", layer)
-        if isinstance(inner, ast.Attribute) and isinstance(inner.value, ast.Name):
-            method = looked_up(owner, inner.attr)
-            return method if callable(method) else function
-    return function
+    inner = returned[0].func if _is_one_call(returned) else None
+    if not isinstance(inner, ast.Attribute):
+        return function
+    owner = getattr(layer, "__self__", layer)
+    if isinstance(inner.value, ast.Name):
+        method = looked_up(owner, inner.attr)
+    elif ast.unparse(inner.value) == "super()":
+        bases = (vars(kind).get(inner.attr) for kind in type(owner).__mro__[1:])
+        method = next(filter(callable, bases), None)
+    else:
+        return function
+    return method if callable(method) else function
+
+
+def _is_one_call(returned: Sequence[ast.expr]) -> TypeGuard[Sequence[ast.Call]]:
+    return len(returned) == 1 and isinstance(returned[0], ast.Call)

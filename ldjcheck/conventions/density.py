@@ -36,6 +36,7 @@ from ldjcheck.calling.results import (
 from ldjcheck.calling.signature import call_signature, caller, total_name
 from ldjcheck.calling.ways import run
 from ldjcheck.conventions.model import less_base
+from ldjcheck.densities.drawn import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
 from ldjcheck.revision import call_name
@@ -95,12 +96,17 @@ def _call(
     kwargs: Mapping[str, Any],
 ) -> Returned:
     results: list[Any] = []
+    draws = Draws()
 
     def density() -> Any:
         results.extend(run(caller(layer), x, kwargs))
         return results[place]
 
-    returned = less_base(layer, density, x, unit, memory, results)
+    with draws:
+        returned = less_base(layer, density, x, unit, memory, results)
+    drawn = any(each.value.numel() == returned.y.numel() for each in draws.heard)
+    if drawn and not bool(torch.as_tensor(returned.ldj).any()):
+        raise TypeError("the density is that of what is drawn, and of no x")
     beside = [each for i, each in enumerate(results) if i != place]
     parts = [each for each in beside if _is_part(returned.y, each)]
     if _is_same(returned.y, x):

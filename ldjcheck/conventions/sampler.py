@@ -15,22 +15,36 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import SAMPLERS, is_count, is_size
-from ldjcheck.calling.samples import Places, places_of_sample
-from ldjcheck.calling.signature import call_signature, caller, signature_of, total_name
+from ldjcheck.calling.parameter_names import (
+    SAMPLERS,
+    asks_for_density,
+    is_count,
+    is_size,
+)
+from ldjcheck.calling.samples import Places, item_of, places_of_sample
+from ldjcheck.calling.signature import (
+    call_signature,
+    caller,
+    parameters_of,
+    signature_of,
+    total_name,
+)
 from ldjcheck.calling.ways import run
 from ldjcheck.densities.drawn import Draw, Draws
+from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import Calls, Returned, Way
+from ldjcheck.records import Calls, Domain, Returned, Way
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
+    from ldjcheck.calling.samples import Key
     from ldjcheck.calling.signature import Signature
 
 _NO_CALL = "_forward_unimplemented"
+_ANY = Domain(kind="real")  # it is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +54,7 @@ class _Asked:
     method: str | None
     counts: bool
     in_shape: bool
+    as_tried: bool  # the sample has the shape that is tried
     places: Places
 
 
@@ -52,27 +67,34 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         places = places_of_sample(signature.function, layer, counts=counts)
         if places is None:
             continue
-        asked = _Asked(method, counts, counts and is_size(first), places)
         shown = "m" if method is None else f"m.{method}"
-        returned = "log q(z)" if places.is_density else "ldj"
-        yield Calls(
-            convention=CONVENTION.name,
-            signature=f"{shown}({first if counts else 'x'}) -> z, {returned}",
-            forward=Way(call=partial(_call, asked)),
-            inverse=None,
-            of_noise=True,
-            context_names=signature.contexts(),
-            extra_names=signature.extras(),
-            inferred=(
-                (
-                    "convention",
-                    f"{CONVENTION.name}: it returns a draw z and log q(z); log p of the "
-                    "noise less that is the ldj of noise to z"
-                    if places.is_density
-                    else f"{CONVENTION.name}: it returns a draw and the ldj of noise to it",
+        returned = {1: "log q(z)", -1: "-log q(z)", 0: "ldj"}[places.times]
+        # What is drawn tells a shape of its own, whatever shape is tried.
+        for as_tried in (True, False) if counts else (False,):
+            asked = _Asked(method, counts, is_size(first), as_tried, places)
+            yield Calls(
+                convention=CONVENTION.name,
+                signature=f"{shown}({first if counts else 'x'}) -> z, {returned}",
+                forward=Way(
+                    call=partial(_call, asked), domain=_ANY if counts else None
                 ),
-            ),
-        )
+                inverse=None,
+                of_noise=True,
+                column=True,
+                context_names=signature.contexts(),
+                extra_names=signature.extras(),
+                inferred=tuple(_said(places.times)),
+            )
+
+
+def _said(times: int) -> Iterator[tuple[str, str]]:
+    """Yield what is concluded, and what the numbers are that a report shows."""
+    if not times:
+        why = f"{CONVENTION.name}: it returns a draw z and the ldj of noise to z"
+        yield "convention", why
+        return
+    yield "convention", f"{CONVENTION.name}: it returns a draw z and log q(z)"
+    yield "numbers", "reported is log p(noise) - log q(z), exact the ldj of noise to z"
 
 
 def _calls(layer: Any) -> Iterator[tuple[str | None, Signature]]:
@@ -99,34 +121,65 @@ def _call(
     with Draws() as draws:
         if asked.counts:
             count: Any = (len(x),) if asked.in_shape else len(x)
-            results = function(count, **kwargs)
+            results = function(count, **{**_asks(function), **kwargs})
         else:
-            results = run(function, x, kwargs)
-    number, samples, is_density = asked.places
-    drawn = [d for d in draws.heard if d.value.shape[:1] == x.shape[:1]]
-    for place in samples:
-        z = results[place]
-        noise = [d for d in drawn if _are_as_many(d.value, z)]
-        if noise and asked.counts and z.shape != x.shape:
-            raise TypeError(f"what is drawn has shape {tuple(z.shape)}")
-        if noise and not is_density:
-            return Returned(y=z, ldj=results[number])
-        if noise:
-            return _less(noise[0], z, results[number])
-    raise TypeError("nothing is drawn that could be the noise of what is returned")
+            results = run(function, x, {**_asks(function), **kwargs})
+    number, samples, times = asked.places
+    z, noise = _sample_of(results, samples, draws.heard)
+    if asked.as_tried and z.shape != x.shape:
+        raise TypeError(f"what is drawn has shape {tuple(z.shape)}")
+    said = item_of(results, number)
+    return _less(noise, z, times * said) if times else Returned(y=z, ldj=said)
+
+
+def _asks(function: Any) -> dict[str, bool]:
+    """Return the flags, off unless they are given, that ask for the density, all on."""
+    signature = parameters_of(getattr(function, "forward", function))
+    if signature is None:
+        return {}
+    off = (n for n in signature.besides if signature.defaults.get(n) is False)
+    return {name: True for name in off if asks_for_density(name)}
+
+
+def _sample_of(
+    results: Any, places: tuple[Key, ...], heard: list[Draw]
+) -> tuple[Tensor, Draw]:
+    """Return the sample and the noise that it is made of.
+
+    Raises:
+        NoBaseError: nothing is drawn that may be it.
+        NoOneNoiseError: more is drawn, or it is not known from which density.
+    """
+    try:
+        found = [item_of(results, place) for place in places]
+    except (TypeError, KeyError, AttributeError, IndexError):
+        raise NoBaseError("what is returned is not what the source says") from None
+    for z in found:
+        for noise in heard:
+            if _are_as_many(noise.value, z):
+                if noise.log_density is None:
+                    raise NoOneNoiseError("It draws from a density that I do not know.")
+                if len(heard) > 1:
+                    raise NoOneNoiseError(f"It draws {len(heard)} times in one call.")
+                return z, noise
+    raise NoBaseError("nothing is drawn that could be the noise of what is returned")
 
 
 def _are_as_many(noise: Tensor, z: Any) -> bool:
-    return isinstance(z, torch.Tensor) and (
-        (len(noise), noise.numel()) == (len(z) if z.dim() else 0, z.numel())
+    return (
+        isinstance(z, torch.Tensor)
+        and bool(noise.dim() and z.dim())
+        and ((len(noise), noise.numel()) == (len(z), z.numel()))
     )
 
 
 def _less(noise: Draw, z: Tensor, density: Tensor) -> Returned:
-    """Return a sample with the ldj of the noise to it."""
+    """Return a sample with the ldj of the noise to it, in the form of the density."""
+    assert noise.log_density is not None, "a draw of a known density"
     with torch._C.DisableTorchFunction():  # how probable the noise is says no layer
         base = noise.log_density.flatten(1).sum(1)
-    return Returned(y=z, ldj=base - density, taken=base)
+        of_form = base.reshape(density.shape) if density.numel() == len(base) else base
+    return Returned(y=z, ldj=of_form - density, taken=base)
 
 
 CONVENTION = Convention(

@@ -18,17 +18,17 @@ _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
 
 class Draw(NamedTuple):
-    """One random tensor, and the log-density of its entries, of the same shape, in nats."""
+    """One random tensor, and the log-density of its entries, of the same shape, in nats.
+
+    None where that is not known: of whole numbers, and of a gamma law.
+    """
 
     value: Tensor
-    log_density: Tensor
+    log_density: Tensor | None
 
 
 class Draws(TorchFunctionMode):
-    """Hears what is drawn from a density that is known: normal, uniform or exponential.
-
-    All that is drawn besides, of whole numbers or otherwise, is left out.
-    """
+    """Hears what is drawn; normal, uniform and exponential densities are known."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,11 +45,13 @@ class Draws(TorchFunctionMode):
         named = dict(kwargs or {})
         name = getattr(func, "__name__", "")
         drawn = func(*args, **named)
-        if name in RANDOM and isinstance(drawn, Tensor) and drawn.is_floating_point():
-            with torch._C.DisableTorchFunction():  # no part of what the layer computes
-                density = _log_density(name, args, named, drawn.double())
-            if density is not None:
-                self.heard.append(Draw(drawn, density.expand(drawn.shape)))
+        if name in RANDOM and isinstance(drawn, Tensor):
+            density = None
+            if drawn.is_floating_point():
+                with torch._C.DisableTorchFunction():  # no part of what the layer does
+                    density = _log_density(name, args, named, drawn.double())
+            known = None if density is None else density.expand(drawn.shape)
+            self.heard.append(Draw(drawn, known))
         return drawn
 
 

@@ -50,7 +50,11 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     found = [
         _measured(bench, probe, side, _elsewhere(so_far, side.direction))
         for side in so_far.sides[0].both
-        if _is_worth_asking(side) and not _makes_up(bench, side)
+        if _is_worth_asking(side)
+        and not _makes_up(bench, side)
+        and not (
+            bench.calls.of_noise and side.exact.detach_seen
+        )  # drawn for no training
     ]
     known = [gradient for gradient in found if gradient is not None]
     if probe.draw and any(gradient.wrong for gradient in known):

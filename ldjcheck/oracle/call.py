@@ -38,7 +38,8 @@ def with_value(
     """
     reported, dtype = side.said.ldj, side.said.dtype
     shares = value.parts
-    if value.map.noise is not None and reported is not None:
+    of_noise = call.runner.calls.of_noise  # then it is counted already
+    if value.map.noise is not None and reported is not None and not of_noise:
         for turned in (1, -1):  # an ldj, -log q; or log q itself
             gap = turned * reported - value.ldj
             density = density_of(value.map.origin, gap)

@@ -386,7 +386,7 @@ def _whole_numbers(bench: Bench, trial: Trial) -> Domain | None:
 
     Such a layer draws noise in [0, 1) on the way there and rounds on the way back.
     """
-    if not trial.outcome.draws or not is_noisy(bench):
+    if not trial.outcome.draws or bench.calls.of_noise or not is_noisy(bench):
         return None
     if bench.calls.inverse is not None:
         most = highest_back(bench)

@@ -344,6 +344,7 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         name: f"not checked here: name {layer.name}.{name} to check it"
         for name, _, method in densities(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
+        and not (name == "forward" and calls.of_noise)
         and not method.__module__.startswith("torch.")
     }
     own |= {

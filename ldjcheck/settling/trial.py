@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import CannotCheckError, NoOneNoiseError
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
@@ -94,7 +94,8 @@ def _has_nothing_to_do(bench: Bench) -> bool:
 
 
 def _is_same(y: Tensor, x: Tensor) -> bool:
-    return torch.equal(y.reshape(x.shape).double(), x.double())
+    as_many = y.numel() == x.numel()
+    return as_many and torch.equal(y.reshape(x.shape).double(), x.double())
 
 
 def _fails_on_the_way_back(bench: Bench) -> bool:
@@ -130,6 +131,17 @@ def tried(bench: Bench, failures: Failures | None = None) -> Trial:
     try:
         outcome = runner.run(direction, x, Frozen())
     except LayerRaisedError as error:
+        if isinstance(error.error, NoOneNoiseError):
+            raise CannotCheckError(
+                "LDJ004",
+                "I cannot tell how probable what this call draws is.",
+                (
+                    str(error.error),
+                    "A density is checked where one draw, normal, uniform or exponential,",
+                    "is made into the whole sample. Of a mixture, or of noise at several",
+                    "places, name the flow that the draw goes through.",
+                ),
+            ) from None
         if not error.means_absent:
             refused = str(error)
             lessons = known.lessons

@@ -294,3 +294,94 @@ def test_an_autoencoder_that_is_found_in_a_source_is_no_flow() -> None:
     layer = Layer(target="vae.py", name="Autoencoder", obj=Autoencoder())
     result = ldjcheck.check(layer.obj).result
     assert "no flow layer" in (why_no_flow(layer, result, Options()) or "")
+
+
+class Column(Policy):
+    """The density is kept as a column, as in actors and critics."""
+
+    def forward(self, obs: Tensor) -> Pair:
+        action, log_prob = super().forward(obs)
+        return action, log_prob[:, None]
+
+
+class ByKeys(Policy):
+    """Things are returned by their names, with the moments."""
+
+    def forward(self, obs: Tensor) -> dict[str, Tensor]:  # type: ignore[override]
+        action, log_prob = super().forward(obs)
+        return {"mean": self.net(obs), "action": action, "log_prob": log_prob}
+
+
+class Negative(Policy):
+    """An nll of what was drawn."""
+
+    def forward(self, obs: Tensor) -> Pair:
+        action, log_prob = super().forward(obs)
+        nll = -log_prob
+        return action, nll
+
+
+class OnRequest(Policy):
+    """The density is asked for by a flag, and has the prior's beside it."""
+
+    def forward(self, obs: Tensor, with_logprob: bool = False) -> Any:
+        action, log_q = super().forward(obs)
+        log_p = Normal(0.0, 1.0).log_prob(action).sum(1)
+        if with_logprob:
+            return action, log_q, log_p
+        return action
+
+
+class WithoutGradients(Policy):
+    """Drawn where nothing is trained."""
+
+    @torch.no_grad()
+    def forward(self, obs: Tensor) -> Pair:
+        return super().forward(obs)
+
+
+@pytest.mark.parametrize(
+    "kind", [Column, ByKeys, Negative, OnRequest, WithoutGradients]
+)
+def test_a_density_comes_back_in_many_ways(kind: type[Policy]) -> None:
+    right = ldjcheck.check(kind())
+    assert right.status == "pass", right
+    assert right.result.convention == "sampler"
+    assert ldjcheck.check(kind(counts=False)).status == "fail"
+
+
+class LdjAlone(Policy):
+    """What is called log q is the ldj: nothing is said of the noise."""
+
+    def forward(self, obs: Tensor) -> Pair:
+        mean, log_std = self.net(obs).chunk(2, 1)
+        log_prob = log_std.sum(1)
+        return mean + log_std.exp() * torch.randn_like(mean), log_prob
+
+
+def test_an_ldj_is_no_log_q() -> None:
+    """Less log p(noise) its value would be the ldj, and that is not what it is called."""
+    assert ldjcheck.check(LdjAlone()).status == "fail"
+
+
+class Mixture(nn.Module):
+    """Which component is drawn is a draw of its own, and log q is that of all."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.means = nn.Parameter(torch.randn(4, 3))
+
+    def forward(self, n: int) -> Pair:
+        which = torch.randint(4, (n,))
+        z = self.means[which] + torch.randn(n, 3)
+        of_each = Normal(self.means, 1.0).log_prob(z[:, None]).sum(-1)
+        log_q = torch.logsumexp(of_each, 1) - math.log(4)
+        return z, log_q
+
+
+def test_of_several_draws_nothing_is_proved() -> None:
+    report = ldjcheck.check(Mixture())
+    (finding,) = report.findings
+    assert (report.status, finding.code) == ("error", "LDJ004")
+    assert finding.message == "I cannot tell how probable what this call draws is."
+    assert finding.evidence[0] == "It draws 2 times in one call."

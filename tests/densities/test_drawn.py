@@ -42,11 +42,13 @@ def test_a_draw_is_as_probable_as_its_distribution_says(
         value = draw()
     (heard,) = draws.heard
     assert heard.value is value or torch.equal(heard.value, value)
+    assert heard.log_density is not None
     assert torch.allclose(heard.log_density, law.log_prob(value).double(), atol=1e-5)
 
 
-def test_what_is_drawn_otherwise_is_left_out() -> None:
+def test_of_what_is_drawn_otherwise_the_density_is_not_known() -> None:
     with Draws() as draws:
         torch.randint(0, 5, (3,))
         torch.bernoulli(torch.full((3,), 0.5))
-    assert draws.heard == []
+        torch.distributions.Gamma(2.0, 1.0).sample((3,))
+    assert [draw.log_density for draw in draws.heard] == [None] * 3

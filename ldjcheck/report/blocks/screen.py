@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ldjcheck.report.style import Style
 
 _GIVEN = (
-    "shown", "weights", "inputs", "start", "estimator", "approximation forward",
+    "shown", "numbers", "weights", "inputs", "start", "estimator", "approximation forward",
     "approximation inverse",
 )  # fmt: skip
 """What is told of what the layer was given beside the probes, and of what it gave."""
