@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import OTHER_POINT
 from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.source.statements import own_place
 from ldjcheck.mistakes.rewriting import points
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def _name_of_neighbour(use: Use, steps: int) -> str | None:
     now = value.now.reshape(-1)
     for point in trace.points:
         if point.value.reshape(-1).equal(now):
-            place = point.place
+            place = own_place(point.places)
             break
     else:
         return None
@@ -112,7 +113,8 @@ def _name_of_point(trace: Trace, index: int, user: Node) -> str:
     if index == len(trace.points) - 1:
         return "the output of the layer"
     point = trace.points[index]
-    where = f"line {point.place.line}" if point.place else "an earlier step"
+    place = own_place(point.places)
+    where = f"line {place.line}" if place else "an earlier step"
     before = point.index < user.index
     return f"the value {'after' if before else 'of'} {where}"
 

@@ -224,6 +224,18 @@ def test_a_constant_is_named_and_not_what_it_is_spread_over() -> None:
     assert "log(self.quants)" in report.findings[0].message
 
 
+def test_of_a_number_and_a_name_that_are_added_the_name_is_what_has_a_sign() -> None:
+    """`2 + x` and `x + 2` are one call of torch, which has x first."""
+
+    class Squashed(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            ldj = 2.0 * (math.log(2.0) + x - nn.functional.softplus(-2.0 * x))
+            return torch.tanh(x), ldj.sum(1)
+
+    report = ldjcheck.check(Squashed(), shape=(3,))
+    assert report.findings[0].message == "`x` has the wrong sign."
+
+
 # Directions
 
 

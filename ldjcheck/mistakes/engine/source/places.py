@@ -83,7 +83,9 @@ def _is_swapped(node: Node, expression: ast.BinOp) -> bool:
     else what is a mere name beside something longer.
     """
     tensor, place = node.args[0], node.place
-    if len(node.args) < 2 or isinstance(node.args[1], Node) or place is None:
+    second = node.args[1] if len(node.args) > 1 else None
+    is_tensor = isinstance(second, Node) and second.name != "number"
+    if len(node.args) < 2 or is_tensor or place is None:
         return False
     left, right = expression.left, expression.right
     if isinstance(tensor, Node) and tensor.place is not None:

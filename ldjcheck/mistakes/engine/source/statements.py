@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
+from ldjcheck.tape.frames import is_torchs
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
@@ -25,13 +26,18 @@ _NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
 def place_of(trace: Trace, node: Node) -> Place | None:
     """Return a node's place in the innermost call that makes terms or steps.
 
-    A helper that only sums what it is given is nobody's mistake: its caller is meant.
+    A helper that only sums what it is given is nobody's mistake: its caller is meant. So is
+    who asks a distribution of torch's.
     """
     makers = _makers(trace)
-    for place in node.places:
-        if place.call in makers:
-            return place
-    return node.place
+    made = next((i for i, p in enumerate(node.places) if p.call in makers), 0)
+    return own_place(node.places[made:])
+
+
+def own_place(places: Sequence[Place]) -> Place | None:
+    """Return the innermost of some places that is not torch's, or else the innermost."""
+    own = (place for place in places if not is_torchs(place.file))
+    return next(own, next(iter(places), None))
 
 
 def statement_of(trace: Trace, node: Node) -> Place | None:
