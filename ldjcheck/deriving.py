@@ -63,6 +63,7 @@ def _derived(mapped: MapSubject, options: Options) -> Result:
     bench = replace(subject.bench, losses=False, behaviour=False)
     plain = replace(subject, bench=bench)
     comparison = compared(plain, values_alone=True)
+    _no_sampler(subject.layer, comparison)
     ways = _ways(mapped, comparison)
     changes = tuple(dict.fromkeys(c for way in ways for c in way.changes))
     derived = _judged(mapped, options, comparison, ways, changes)
@@ -77,6 +78,22 @@ def _derived(mapped: MapSubject, options: Options) -> Result:
         checks=tuple(c for c in comparison.checks if c.name == "ldj"),
         derived=derived,
     )
+
+
+def _no_sampler(layer: Layer, comparison: Comparison) -> None:
+    """Raise CannotCheckError, LDJ004, for a call that returns a draw and log q of it."""
+    from ldjcheck.conventions import recognise_conventions
+
+    drawn = comparison.measurement.measured[0].forward.exact.wrt == "noise"
+    if drawn and any(calls.of_noise for calls in recognise_conventions(layer.obj)):
+        raise CannotCheckError(
+            "LDJ004",
+            "This call draws what it returns: it has a log q, and no ldj of its input.",
+            (
+                "log q(z) is log p(noise) less the ldj of each layer that the draw goes",
+                "through. Name one of them to have its ldj derived.",
+            ),
+        )
 
 
 def _ways(mapped: MapSubject, comparison: Comparison) -> list[Way]:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import OTHER_POINT
 from ldjcheck.mistakes.engine.proposals import ValueEdit
-from ldjcheck.mistakes.engine.source.statements import own_place
 from ldjcheck.mistakes.rewriting import points
 
 if TYPE_CHECKING:
@@ -95,6 +94,8 @@ def _neighbour(value: Value, steps: int) -> Node | None:
 
 def _name_of_neighbour(use: Use, steps: int) -> str | None:
     """Return how to say where it belongs; None where it is at no point that has one."""
+    from ldjcheck.mistakes.engine.source.statements import own_place  # it loads torch
+
     (value, *_), trace = use.values[0], use.traces[0]
     now = value.now.reshape(-1)
     for point in trace.points:
@@ -108,6 +109,8 @@ def _name_of_neighbour(use: Use, steps: int) -> str | None:
 
 
 def _name_of_point(trace: Trace, index: int, user: Node) -> str:
+    from ldjcheck.mistakes.engine.source.statements import own_place  # it loads torch
+
     if index == 0:
         return "the input of the layer"
     if index == len(trace.points) - 1:

@@ -385,3 +385,9 @@ def test_of_several_draws_nothing_is_proved() -> None:
     assert (report.status, finding.code) == ("error", "LDJ004")
     assert finding.message == "I cannot tell how probable what this call draws is."
     assert finding.evidence[0] == "It draws 2 times in one call."
+
+
+def test_of_a_call_that_draws_nothing_is_derived() -> None:
+    report = ldjcheck.derive(Encoder())
+    assert report.status == "error"
+    assert "it has a log q, and no ldj" in report.findings[0].message
