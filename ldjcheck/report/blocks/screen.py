@@ -6,6 +6,7 @@ lines last.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -381,7 +382,8 @@ def _numbers(check: Check, style: Style, *, is_short: bool = False) -> Block:
     if sample is None:
         return []
     left = f"  {_apart(sample, check)}, allowed {figures.size(sample.allowed)}"
-    if is_short and sample.index == 0:
+    known = sample.difference is not None and math.isfinite(sample.difference)
+    if is_short and sample.index == 0 and known:  # as the lines above show
         return [shorten(left, style.width)]
     number = figures.for_samples((sample,))
     pair = f"exact {number(sample.exact)}  reported {number(sample.reported)}"
