@@ -433,9 +433,9 @@ def _by_variant(
         layer = proposal.layer or subject.layer
         again = _once_more(layer, proposal, proposal.options, course)
     except CannotCheckError:
-        if not variant.may_fail:
+        if variant.unable is None:
             raise
-        return result
+        return variant.unable(proposal)
     return variant.adopted(proposal, again)
 
 

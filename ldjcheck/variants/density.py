@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.variants.variant import Proposal, Variant
+from ldjcheck.variants.variant import Proposal, Variant, as_before
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result
@@ -42,5 +42,5 @@ VARIANT = Variant(
     concerns=_is_left_unsummed,
     proposed=_proposed,
     adopted=_adopted,
-    may_fail=True,
+    unable=as_before,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.variants.variant import Proposal, Variant, is_of_value
+from ldjcheck.variants.variant import Proposal, Variant, as_before, is_of_value
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result
@@ -46,5 +46,5 @@ VARIANT = Variant(
     concerns=_concerns,
     proposed=_proposed,
     adopted=_adopted,
-    may_fail=True,
+    unable=as_before,
 )

@@ -15,7 +15,7 @@ from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.naming.laws import is_of_a_law
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.torch_ops import LOGARITHMS
-from ldjcheck.variants.variant import Proposal, Variant, is_mended, passes
+from ldjcheck.variants.variant import Proposal, Variant, as_before, is_mended, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Result
@@ -73,5 +73,5 @@ VARIANT = Variant(
     concerns=_concerns,
     proposed=_proposed,
     adopted=_adopted,
-    may_fail=True,
+    unable=as_before,
 )

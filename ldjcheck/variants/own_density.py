@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ldjcheck.records import Finding, Layer, Result
     from ldjcheck.settling.subject import Subject
 
+_TRIED = "asked as well, and nothing was proved"
 _RIGHT = "checked as well, and right"
 _SAID = "its call is right by itself; {} is not, and that is what is shown"
 _INSTEAD = "of no square Jacobian, so that its density is what is checked"
@@ -46,7 +47,8 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
     for name in result.unasked:
-        if callable(looked_up(layer.obj, name)):
+        untried = not result.inferred.get(name, "").startswith(_TRIED)
+        if untried and callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,
                 obj=getattr(layer.obj, name),
@@ -86,7 +88,7 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     left = tuple(other for other in result.unasked if other != name)
     if again.status == "fail" and is_loss(name) and not follows_a_law(again):
-        return result  # it may be a density, and more
+        return _unable(proposal)  # it may be a density, and more
     if again.status == "fail" and is_of_value(again):
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
@@ -95,9 +97,16 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
             again, kind=result.kind, unasked=left, inferred=told, findings=found
         )
     if again.status != "pass":
-        return result
+        return _unable(proposal)
     told = {**result.inferred, name: _RIGHT}
     return replace(result, unasked=left, inferred=told)
+
+
+def _unable(proposal: Proposal) -> Result:
+    """Return the result with what is said of a density that came to nothing: others follow."""
+    result, name = proposal.result, proposal.said
+    told = f"{_TRIED}: name {result.layer}.{name} to see why"
+    return replace(result, inferred={**result.inferred, name: told})
 
 
 def _where_open(finding: Finding, proposal: Proposal) -> Finding:
@@ -122,6 +131,6 @@ VARIANT = Variant(
     concerns=_concerns,
     proposed=_proposed,
     adopted=_adopted,
-    may_fail=True,
+    unable=_unable,
     repeats=True,
 )

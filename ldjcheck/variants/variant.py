@@ -38,8 +38,14 @@ class Variant:
     concerns: Callable[[Result], bool]
     proposed: Callable[[Subject, Result], Proposal]
     adopted: Callable[[Proposal, Result], Result] | None = None  # which of both is told
-    may_fail: bool = False  # nothing is said of what cannot be called so
+    # What is told where it cannot be called so; None: that it cannot.
+    unable: Callable[[Proposal], Result] | None = None
     repeats: bool = False  # there may be several such ways, asked one after the other
+
+
+def as_before(proposal: Proposal) -> Result:
+    """Return what was known before: nothing is said of what cannot be called so."""
+    return proposal.result
 
 
 def passes(result: Result) -> bool:

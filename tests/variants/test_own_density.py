@@ -203,3 +203,34 @@ def test_a_call_is_mended_beside_a_density_that_is_wrong_as_well() -> None:
     (finding,) = ldjcheck.check(Pixels(1.0)).findings
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
+
+
+class OneRaises(nn.Module):
+    """Its log_prob is not written yet; its nll is, and wrong."""
+
+    sign = 1.0
+
+    def forward(self, x: Tensor) -> Pair:
+        return torch.sinh(x), torch.log(torch.cosh(x)).sum(1)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return 0.5 * (z**2 + math.log(2 * math.pi)).sum(1) - self.sign * ldj
+
+
+class OneRaisesAndOneIsWrong(OneRaises):
+    sign = -1.0
+
+
+def test_a_density_that_cannot_be_asked_keeps_no_other_from_being_asked() -> None:
+    right = ldjcheck.check(OneRaises(), shape=(3,)).result
+    assert right.status == "pass"
+    assert right.inferred["nll"] == "checked as well, and right"
+    assert right.inferred["log_prob"].startswith(
+        "asked as well, and nothing was proved"
+    )
+    wrong = ldjcheck.check(OneRaisesAndOneIsWrong(), shape=(3,))
+    assert wrong.findings[0].code == "LDJ104"
