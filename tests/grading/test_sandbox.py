@@ -6,8 +6,10 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 import torch
@@ -124,21 +126,31 @@ class Bend(torch.nn.Module):
 @pytest.mark.slow
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="is not told")
 def test_time_that_others_have_the_processor_is_no_layers_fault(tmp_path: Path) -> None:
-    """Beside eight others on each core it takes nine times as long, and is not charged."""
+    """Beside eight others on each core it takes longer than alone, and is not charged."""
     (tmp_path / "flows.py").write_text(COMPUTES)
     arguments = {"target": "flows.py:Bend", "keywords": {"shape": [2]}, "seed": 0}
-    limits = Limits(seconds=6, memory=2**29)
+    limits = Limits(seconds=60, memory=2**29)
     job = Job(name="answer", folder=str(tmp_path), arguments=arguments, limits=limits)
+
+    def seconds(warden: Warden, job: Job) -> tuple[float, Any]:
+        started = time.monotonic()
+        done = warden.run(job, lambda said: said.hear())
+        return time.monotonic() - started, done
+
+    with Warden() as warden:
+        alone, _ = seconds(warden, job)
+    limit = 1.5 * alone
+    job = replace(job, limits=replace(limits, seconds=limit))
     others = [
         subprocess.Popen([sys.executable, "-c", "while True: pass"])
         for _ in range(8 * len(os.sched_getaffinity(0)))
     ]
     try:
         with Warden() as warden:
-            started = time.monotonic()
-            done = warden.run(job, lambda said: said.hear())
-            assert time.monotonic() - started > limits.seconds
+            took, done = seconds(warden, job)
     finally:
         for each in others:
             each.kill()
+    if took <= limit:
+        pytest.skip("the others did not keep it from the processor")
     assert done.value["directions"] == ["forward"], done
