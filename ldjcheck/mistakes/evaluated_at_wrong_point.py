@@ -10,7 +10,7 @@ from ldjcheck.mistakes.engine.proposals import ValueEdit
 from ldjcheck.mistakes.rewriting import points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from torch import Tensor
 
@@ -39,7 +39,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
     """
     if not _is_whole(use):
         return
-    if any(len(values) > 1 for values in use.values):
+    if any(map(_differ, use.values)):
         for steps in _BACK_AND_ON:
             detail = _name_of_neighbour(use, steps)
             if detail is not None:
@@ -72,6 +72,11 @@ def _at_point(index: int) -> Callable[[Value], Tensor]:
         return point.reshape(now.shape)
 
     return edit
+
+
+def _differ(values: Sequence[Value]) -> bool:
+    """Return whether a place is met with more than one value, as in a loop."""
+    return any(not each.now.equal(values[0].now) for each in values[1:])
 
 
 def _further_on(steps: int) -> Callable[[Value], Tensor | None]:
