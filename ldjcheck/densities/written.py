@@ -100,8 +100,9 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
-        if base.excess is not None and not (is_loss and _is_usual(base)):
-            total = total - base.excess
+        if base.excess is None or (is_loss and base.times == 1.0 and _is_usual(base)):
+            continue
+        total = total - base.excess
     return [live[base.z] for base in bases], total
 
 

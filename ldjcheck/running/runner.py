@@ -26,6 +26,7 @@ from ldjcheck.tracebacks import message_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from contextlib import AbstractContextManager
 
     from ldjcheck.records import Calls, Deadline, Direction, Location, Oracle
     from ldjcheck.running.observers.gradient_cuts import Cuts
@@ -334,17 +335,31 @@ class Runner:
 
 
 class _SameSettings:
-    """Puts back what a call may change for all that comes after it, ourselves included."""
+    """Puts back what a call may change for all that comes after it, ourselves included.
+
+    What the user has compiled runs as it is written meanwhile: a graph that was traced
+    beside what watches, or for another batch, is none of the layer's.
+    """
 
     def __enter__(self) -> None:
+        self._eager = _as_written()
+        self._eager.__enter__()
         # where a new tensor lies is known at once; `get_default_device` takes its time
         self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
 
     def __exit__(self, *raised: object) -> None:
+        self._eager.__exit__(None, None, None)
         sys.setrecursionlimit(self._depth)
         before = self._device
         if torch.empty(0).device != before:
             torch.set_default_device(None if before.type == "cpu" else before)
+
+
+def _as_written() -> AbstractContextManager[object]:
+    """Return what keeps compiled code from being run, where anything has been compiled."""
+    compiles = "torch._dynamo" in sys.modules  # which loads for seconds
+    stance = getattr(torch.compiler, "set_stance", None) if compiles else None
+    return contextlib.nullcontext() if stance is None else stance("force_eager")
 
 
 def _plain(value: Any) -> Any:

@@ -98,3 +98,34 @@ def test_what_mends_a_loss_is_written_where_the_loss_is() -> None:
     assert [edit.after.strip() for edit in finding.fix.edits] == [
         "return prior.mean() - ldj.mean()"
     ]
+
+
+class OfADim(Scaled):
+    """What is minimised is the nll of a dim, on average: it has its minimum where it had."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        return -(self.compute_log_prob(x) / x.shape[1]).mean()
+
+
+class OfADimAskingItsBase(Scaled):
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+        return -(prior + ldj).mean() / x.shape[1] / math.log(2)
+
+
+class PriorOfADim(Scaled):
+    """One term is divided, and the other is not."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        prior = torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1)
+        return -(prior / x.shape[1] + ldj).mean()
+
+
+def test_an_nll_may_be_that_of_a_dim_and_all_of_it_is() -> None:
+    for right in (OfADim, OfADimAskingItsBase):
+        report = ldjcheck.check(right())
+        assert report.result.inferred["nll"] == "checked as well, and right", report
+    wrong = ldjcheck.check(PriorOfADim())
+    assert [finding.name for finding in wrong.findings] == ["mean-not-sum"]
