@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor
 
+from ldjcheck.cells import split_cell
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import reachable
 from ldjcheck.judging.measurement import compared
@@ -55,12 +56,17 @@ def customary(subject: Subject, comparison: Comparison) -> Subject | None:
 
 
 def _common_form(comparison: Comparison) -> Form | None:
-    """Return the form that right values have, both ways; None where they are no such."""
+    """Return the form that right values have; None where they are no such.
+
+    Values of the way back that are wrong, by a sign say, speak neither for it nor against.
+    """
     if comparison.measurement.calls.accumulates:
         return None  # a total comes back as it went in
     forms: set[Form | None] = set()
     for verdict in comparison.verdicts:
         if verdict.form is None:
+            continue
+        if verdict.direction == "inverse" and verdict.mismatched:
             continue
         way = comparison.measurement.calls.way(verdict.direction)
         if verdict.mismatched or not verdict.usable or way is None or way.spread:
@@ -199,17 +205,28 @@ def _built(layer: Any, size: int) -> Iterator[tuple[str, Iterable[Any]]]:
     home = type(layer).__module__
     if home.startswith(("torch.", "builtins")):
         return  # a function, whose own source says nothing of its class
+    homes = _modules_beside(home)
     held = set(map(id, reachable(layer)))
     for name, value in list(_namespace(layer).items()):
         if name.startswith("_"):
             continue
         if not inspect.isclass(value):
             kind = type(value)
-            own = kind.__module__ == home and id(value) not in held
+            own = kind.__module__ in homes and id(value) not in held
             if own and is_run_like_layer(kind):
                 yield name, [value]
-        elif value.__module__ == home and value is not type(layer):
+        elif value.__module__ in homes and value is not type(layer):
             yield name, _made(value, layer, size)
+
+
+def _modules_beside(name: str) -> set[str]:
+    """Return the modules of one source: of a notebook, each cell is one."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    notebook, cell = split_cell(file)
+    if cell is None:
+        return {name}
+    files = {n: getattr(m, "__file__", None) or "" for n, m in [*sys.modules.items()]}
+    return {n for n, each in files.items() if split_cell(each)[0] == notebook}
 
 
 def _namespace(layer: Any) -> Mapping[str, Any]:

@@ -32,7 +32,11 @@ from ldjcheck.targets.sources.notebook.running import (
     remember_lines,
     run_parts,
 )
-from ldjcheck.targets.sources.notebook.slicing import Notebook, slice_for
+from ldjcheck.targets.sources.notebook.slicing import (
+    Notebook,
+    slice_for,
+    with_callers,
+)
 from ldjcheck.targets.sources.source import Source, SourceKind
 
 if TYPE_CHECKING:
@@ -63,6 +67,7 @@ def load(name: str, wanted: Sequence[str] = ()) -> Source:
     needs = _refuse_unknown(opened, wanted)
     cut = slice_for(opened.notebook, needs)
     telling.refuse_blocked(needs, cut, opened.source)
+    cut = with_callers(opened.notebook, needs, cut)
     expr = " ".join(wanted)
     with users_fault("LDJ001", f"{name}, as far as {expr} needs it,"):
         source, skipped = _run(opened, cut)

@@ -18,6 +18,8 @@ from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
 from ldjcheck.targets.sources.notebook.names import Names, names_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.targets.sources.notebook.document import Statement
 
 
@@ -98,6 +100,13 @@ class Notebook:
             names |= {n for group in self.aliases if group & names for n in group}
         return names
 
+    def classes_that_read(self, names: frozenset[str]) -> Iterator[str]:
+        """Yield the classes whose methods read one of these names, as its callers do."""
+        for index, statement in enumerate(self.statements):
+            node, read = statement.node, self.names[index].reads_later
+            if isinstance(node, ast.ClassDef) and {node.name} - names and names & read:
+                yield node.name
+
     def deleter(self, name: str) -> int | None:
         """Return the statement that has deleted the name for good."""
         for index in reversed(range(len(self.statements))):
@@ -116,6 +125,19 @@ def slice_for(notebook: Notebook, wanted: Names, *, is_vital: bool = True) -> Sl
     return _Slicer(notebook).slice(wanted, is_vital=is_vital)
 
 
+def with_callers(notebook: Notebook, wanted: Names, cut: Slice) -> Slice:
+    """Return a slice with the classes that call what is wanted, where these can be defined.
+
+    What they make of it tells how it is meant. Nothing else is missed for them.
+    """
+    callers: frozenset[str] = frozenset()
+    for caller in notebook.classes_that_read(wanted.reads | wanted.reads_later):
+        more = _Slicer(notebook).slice(wanted, is_vital=True, softly=callers | {caller})
+        if more.blocked == cut.blocked:
+            callers, cut = callers | {caller}, more
+    return cut
+
+
 class _Slicer:
     def __init__(self, notebook: Notebook) -> None:
         self.notebook = notebook
@@ -126,9 +148,13 @@ class _Slicer:
             set()
         )  # names read by functions, from where on
 
-    def slice(self, wanted: Names, *, is_vital: bool) -> Slice:
+    def slice(
+        self, wanted: Names, *, is_vital: bool, softly: frozenset[str] = frozenset()
+    ) -> Slice:
         for name in wanted.reads | wanted.reads_later:
             self.need(name, self.count, is_vital=is_vital)
+        for name in softly:
+            self.need(name, self.count, is_vital=False)
         while self._follow_functions():
             pass
         blocked = self._blocked()
