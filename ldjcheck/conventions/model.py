@@ -335,6 +335,8 @@ def less_base(
         tape.source(x, "input")
     with heard.listening(), tape if recorded else contextlib.nullcontext():
         said = ask()
+        if said.shape == (len(x), 1):  # a column is one number for each sample too
+            said = said[:, 0]
         if recorded and said.numel() == 1 < len(x):
             apart = before_the_mean(tape, said, len(x))
             said = said if apart is None else apart

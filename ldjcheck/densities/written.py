@@ -47,6 +47,7 @@ class Base:
     terms: tuple[Node, ...]
     excess: Tensor | None = None  # log of the mass, where it is not 1, (batch,)
     times: float = 1.0
+    lacks: bool = False  # a constant that belongs to it, and is written nowhere
     reading: Reading | None = None  # how it was found
 
     @property
@@ -100,7 +101,8 @@ def written_out(
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
-        if base.excess is None or (is_loss and base.times == 1.0 and _is_usual(base)):
+        may_lack = base.times == 1.0 or base.lacks
+        if base.excess is None or (is_loss and may_lack and _is_usual(base)):
             continue
         total = total - base.excess
     return [live[base.z] for base in bases], total
@@ -390,10 +392,16 @@ def _scaled(sum_: DensityTerms, z: Node) -> Base | None:
     if parts is None:
         return None
     terms, rest, number = parts
-    for times in _scales(z.value[0].numel()):
+    dims = z.value[0].numel()
+    for times in _scales(dims):
         even = _even(rest - times * number, rest)
-        if even is not None and _is_density(sum_, z, terms, times, even):
+        if even is None:
+            continue
+        if _is_density(sum_, z, terms, times, even):
             return Base(z, terms, -even / times, times)
+        usual = torch.full_like(even, dims * _NORMAL)
+        if not bool(even.any()) and _is_density(sum_, z, terms, times, -times * usual):
+            return Base(z, terms, usual, times, lacks=True)
     return None
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
+from ldjcheck.holdings import reachable
 from ldjcheck.numerics.tolerance import (
     MACHINE_EPSILON,
     SOFTPLUS_TAIL,
@@ -18,7 +20,7 @@ from ldjcheck.numerics.tolerance import (
 from ldjcheck.oracle.single_precision import moved_by_rounding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ldjcheck.oracle.derivatives.flat_map import FrozenMap
     from ldjcheck.records import Options
@@ -143,8 +145,36 @@ def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
         2.0 * MACHINE_EPSILON["float32"] * size if single else 0.0,
         _SCATTERS * _largest_change(nearby, now),
         _largest_change(constants, now),
-        tail if float(off.max()) < tail else 0.0,
+        tail if float(off.max()) < tail and _takes_softplus(value) else 0.0,
     )
+
+
+class _Names(TorchFunctionMode):
+    """Hears which operations run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: set[str] = set()
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        self.heard.add(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
+
+
+def _takes_softplus(value: Value) -> bool:
+    """Return whether the call takes a softplus, which torch cuts off; yes if it is hidden."""
+    held = reachable(value.map.runner.layer)
+    if any(isinstance(each, torch.jit.ScriptModule) for each in held):
+        return True
+    with _Names() as names:
+        value.difference_near(value.map.origin)
+    return "softplus" in names.heard
 
 
 def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:

@@ -114,6 +114,19 @@ class OfADimAskingItsBase(Scaled):
         return -(prior + ldj).mean() / x.shape[1] / math.log(2)
 
 
+class OfADimUpToAConstant(Scaled):
+    """The constant of the normal is left out too: no gradient knows of it."""
+
+    def nll(self, x: Tensor) -> Tensor:
+        z, ldj = self(x)
+        return (0.5 * (z**2).sum(1) - ldj).mean() / x.shape[1]
+
+
+class AsAColumn(Scaled):
+    def nll(self, x: Tensor) -> Tensor:
+        return -self.compute_log_prob(x)[:, None]
+
+
 class PriorOfADim(Scaled):
     """One term is divided, and the other is not."""
 
@@ -124,7 +137,7 @@ class PriorOfADim(Scaled):
 
 
 def test_an_nll_may_be_that_of_a_dim_and_all_of_it_is() -> None:
-    for right in (OfADim, OfADimAskingItsBase):
+    for right in (OfADim, OfADimAskingItsBase, OfADimUpToAConstant, AsAColumn):
         report = ldjcheck.check(right())
         assert report.result.inferred["nll"] == "checked as well, and right", report
     wrong = ldjcheck.check(PriorOfADim())
