@@ -1,7 +1,8 @@
 """Maps of an interval onto itself, which are none outside of it: monotone splines, mostly.
 
 Nothing tells that inputs live there but the map itself, which leaves the ends where they
-are. It was looked at beyond them, where neither it nor its ldj is meant for anything.
+are, or holds what is beyond at them. It was looked at there, where neither it nor its ldj is
+meant for anything.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 def between_its_ends(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject fed with what lies between the ends that its map keeps, if any."""
-    from ldjcheck.settling.domains import keeps_ends
+    from ldjcheck.settling.domains import holds_beyond, keeps_ends
 
     bench = subject.bench
     way = bench.calls.forward
@@ -30,10 +31,15 @@ def between_its_ends(subject: Subject, comparison: Comparison) -> Subject | None
         _is_no_map(each.forward) for each in comparison.measurement.measured
     ):
         return None
-    domain = keeps_ends(bench)
+    domain, why = (
+        keeps_ends(bench),
+        "its ends stay where they are, and the map ends there",
+    )
+    if domain is None:
+        domain, why = holds_beyond(bench), "beyond it, all is taken for its nearer end"
     if domain is None:
         return None
-    told = f"{describe(domain)}: its ends stay where they are, and the map ends there"
+    told = f"{describe(domain)}: {why}"
     return replace(
         subject,
         bench=replace(bench, domain=domain),

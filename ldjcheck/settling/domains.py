@@ -237,6 +237,39 @@ def keeps_ends(bench: Bench) -> Domain | None:
     return None
 
 
+def holds_beyond(bench: Bench) -> Domain | None:
+    """Return the interval beyond which the map takes everything for its nearer end.
+
+    So does one that clamps its input before a logit. Within, it holds nothing.
+    """
+    if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
+        return None
+    runner = bench.runner(seed=bench.options.seed)
+    for domain in bounded_guesses(bench.layer.obj):
+        low, high = domain.low or 0.0, domain.high or 1.0
+        try:
+            if not all(
+                _is_once_more_of(runner, x, x.clamp(low, high))
+                for x in (bench.inputs(), bench.inputs("far"))
+            ):
+                continue
+            inner = replace(bench, domain=domain).inputs()
+            middle = (low + high) / 2 + (inner - (low + high) / 2) / 2
+            if not _is_once_more_of(runner, inner, middle):
+                return domain
+        except FailedCallError:
+            continue
+    return None
+
+
+def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:
+    """Return whether a map takes other points, not all the same, to where it takes these."""
+    noise = Frozen()
+    y = runner.run("forward", x, noise).y.detach()
+    again = runner.run("forward", other, noise).y.detach()
+    return not torch.equal(x, other) and is_once_more(y, again)
+
+
 def _moves(bench: Bench, domain: Domain, runners: list[Runner]) -> bool:
     """Return whether what lies in a domain comes out elsewhere when parameters change."""
     x = replace(bench, domain=domain).inputs()

@@ -117,6 +117,28 @@ class Curved(nn.Module):
         return x + bend * x * (1 - x), slope.log().sum(1)
 
 
+class Clamped(nn.Module):
+    """A logit, of pixels that are held off both ends; what is beyond, it takes for these."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.times = times
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        x = x.clamp(1e-6, 1 - 1e-6)
+        z, ldj = torch.logit(x), -torch.log(x * (1 - x)).sum(1)
+        return (
+            torch.distributions.Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * ldj
+        )
+
+
+def test_what_is_held_at_its_ends_is_looked_at_between_them() -> None:
+    report = ldjcheck.check(Clamped(), shape=(3,))
+    assert report.status == "pass", str(report)
+    assert report.result.inferred["domain"].startswith("unit: beyond it")
+    assert ldjcheck.check(Clamped(2.0), shape=(3,)).status == "fail"
+
+
 def test_ends_that_only_the_code_knows_are_found() -> None:
     report = ldjcheck.check(Unmarked())
     assert report.status == "pass", str(report)
