@@ -82,5 +82,9 @@ LAYERS = entries(
     maf_affine_odd=lambda: tl.AffineForwardMaskedAutoregressive((5,)),
     actnorm_image=lambda: tl.ActNorm((2, 4, 3)),
     realnvp_image=lambda: ta.RealNVP((2, 3, 4), n_layers=1),
-    flow=lambda: Flow(ta.RealNVP((4,), n_layers=2)),
+    flow=Entry(
+        lambda: Flow(ta.RealNVP((4,), n_layers=2)),
+        known="LDJ104",
+        why="the log-density of its samples grows by the ldj, and its log_prob falls by it",
+    ),
 )
