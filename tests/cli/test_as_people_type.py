@@ -42,6 +42,8 @@ def folder(
     write("models/coupling.py", FLOWS.replace("Affine", "Coupling"))
     write("models/helpers.py", "import math")
     write("models/test_coupling.py", FLOWS)
+    (tmp_path / "densities").mkdir()
+    write("densities/model.py", "class Model:\n    def log_prob(self, x): ...\n")
     (tmp_path / "empty").mkdir()
     (tmp_path / "flows.pt").write_bytes(b"")
     (tmp_path / "broken.py").write_text("def forward(self, x:\n    return x\n")
@@ -65,6 +67,7 @@ def folder(
         ("flows.py:Affine, other.py:Shift", ["flows.py:Affine", "other.py:Shift"]),
         ("models", ["models/coupling.py"]),
         ("models/", ["models/coupling.py"]),
+        ("densities", ["densities/model.py"]),
         ("*o*.py", ["broken.py", "flows.py", "other.py"]),
         ("models/*.py:Coupling", ["models/coupling.py:Coupling"]),
         ("flows.py:Affine()[1:]", ["flows.py:Affine()[1:]"]),

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from notebook_cells import NEVER, cell
 
+from ldjcheck.checking import check_layer
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Options
 from ldjcheck.targets import load_layer, load_source, parse_target
 from ldjcheck.targets.sources.notebook.magics import without_magics
 
@@ -361,3 +363,47 @@ def test_imports_and_paths_start_at_the_notebooks_folder(
 )  # fmt: skip
 def test_magics_are_taken_out_line_by_line(text: str, python: str | None) -> None:
     assert without_magics(text) == python
+
+
+# --- what calls a layer ---------------------------------------------------------------
+
+BY_ENTRY = """
+import torch
+from torch import nn
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(4))
+    def forward(self, x):
+        return x * self.s.exp(), self.s.expand_as(x)
+"""
+CALLS = "  def make(self):\n    return Scale()\n"
+CALLER = """
+class Flow(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.steps = nn.ModuleList([Scale(), Scale()])
+    def forward(self, x):
+        total = torch.zeros(len(x))
+        for step in self.steps:
+            x, ldj = step(x)
+            total = total + ldj.sum(1)
+        return x, total
+"""
+
+
+def test_a_caller_in_another_cell_says_how_an_ldj_is_meant(notebook: Notebook) -> None:
+    notebook(BY_ENTRY, CALLER, NEVER)
+    result = check_layer(load_layer(parse_target("flows.ipynb:Scale")), Options())
+    assert result.status == "pass", result.findings
+    assert [(f.code, f.severity) for f in result.findings] == [("LDJ202", "note")]
+    notebook(BY_ENTRY, NEVER)
+    alone = check_layer(load_layer(parse_target("flows.ipynb:Scale")), Options())
+    assert alone.status == "fail"
+
+
+def test_nothing_is_missed_for_the_sake_of_a_caller(notebook: Notebook) -> None:
+    """A class that cannot be defined without data calls it too, and is left out."""
+    data = "import torchvision\ndata = torchvision.datasets.MNIST('.', download=True)"
+    notebook(BY_ENTRY, data, "class Flow(nn.Module):\n  n = len(data)\n" + CALLS)
+    assert "Not run" not in notes("Scale")
