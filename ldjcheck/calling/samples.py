@@ -79,9 +79,7 @@ def places_of_sample(
         last = [*parts][-1:] if len(parts) == _PAIR else []
         others = [key for key in last if not _NO_DENSITY.search(parts[key][0])]
         found, times = totals or others, 0 if totals else 1
-    if (
-        len(found) > 1
-    ):  # beside log q of what is drawn may stand its log-density elsewhere
+    if len(found) > 1:  # beside log q of a draw may stand its log-density elsewhere
         found = [key for key in found if _OF_Q.match(parts[key][0])]
     if len(found) != 1:
         return None

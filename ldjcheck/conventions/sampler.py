@@ -129,6 +129,8 @@ def _call(
     if asked.as_tried and z.shape != x.shape:
         raise TypeError(f"what is drawn has shape {tuple(z.shape)}")
     said = item_of(results, number)
+    if not isinstance(said, torch.Tensor) or not said.is_floating_point():
+        raise NoBaseError("what comes back beside the sample is no density: a label")
     return _less(noise, z, times * said) if times else Returned(y=z, ldj=said)
 
 
