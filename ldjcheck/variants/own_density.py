@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_loss
+from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import CodeType
 
-    from ldjcheck.records import Finding, Layer, Result
+    from ldjcheck.records import Finding, Layer, Options, Result
     from ldjcheck.settling.subject import Subject
 
 _TRIED = "asked as well, and nothing was proved"
@@ -75,8 +76,21 @@ def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
     for name, density in own_densities(subject, result):
-        return Proposal(result=result, options=subject.asked, layer=density, said=name)
+        asked = _with_contexts(subject, density)
+        return Proposal(result=result, options=asked, layer=density, said=name)
     return Proposal(result=result)
+
+
+def _with_contexts(subject: Subject, density: Layer) -> Options:
+    """Return what was asked, with the contexts that were found for the call as well."""
+    signature = signature_of(density.obj)
+    if subject.asked.context or signature is None:
+        return subject.asked
+    found = subject.bench.options.context
+    return replace(
+        subject.asked,
+        context=tuple(each for each in found if each.name in signature.names),
+    )
 
 
 def _adopted(proposal: Proposal, again: Result) -> Result:

@@ -234,3 +234,31 @@ def test_a_density_that_cannot_be_asked_keeps_no_other_from_being_asked() -> Non
     )
     wrong = ldjcheck.check(OneRaisesAndOneIsWrong(), shape=(3,))
     assert wrong.findings[0].code == "LDJ104"
+
+
+class Conditional(nn.Module):
+    """Cannot do without a context, which its density only hands on."""
+
+    sign = 1.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(4, 3)
+
+    def forward(self, x: Tensor, context: Tensor) -> Pair:
+        s = self.net(context)
+        return x * s.exp(), s.sum(1)
+
+    def log_prob(self, x: Tensor, context: Tensor | None = None) -> Tensor:
+        z, ldj = self(x, context)
+        return NORMAL.log_prob(z).sum(dim=1) + self.sign * ldj
+
+
+class ConditionalTurned(Conditional):
+    sign = -1.0
+
+
+def test_a_density_is_given_the_contexts_that_the_call_has() -> None:
+    right = ldjcheck.check(Conditional()).result
+    assert right.inferred["log_prob"] == "checked as well, and right"
+    assert ldjcheck.check(ConditionalTurned()).findings[0].code == "LDJ104"
