@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 from torch import Tensor
 
-from ldjcheck.calling.domains import bounded_guesses
+from ldjcheck.calling.domains import TAMEST, bounded_guesses
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
@@ -238,28 +238,23 @@ def keeps_ends(bench: Bench) -> Domain | None:
 
 
 def holds_beyond(bench: Bench) -> Domain | None:
-    """Return the interval beyond which the map takes everything for its nearer end.
+    """Return the unit interval, if the map takes all beyond it for its nearer end.
 
-    So does one that clamps its input before a logit. Within, it holds nothing.
+    So does one that clamps pixels before a logit. Within, it holds nothing. Of no other
+    interval: who clamps real numbers loses what is beyond.
     """
     if bench.calls.forward is None or bench.domain.kind != "real" or bench.calls.parts:
         return None
     runner = bench.runner(seed=bench.options.seed)
-    for domain in bounded_guesses(bench.layer.obj):
-        low, high = domain.low or 0.0, domain.high or 1.0
-        try:
-            if not all(
-                _is_once_more_of(runner, x, x.clamp(low, high))
-                for x in (bench.inputs(), bench.inputs("far"))
-            ):
-                continue
-            inner = replace(bench, domain=domain).inputs()
-            middle = (low + high) / 2 + (inner - (low + high) / 2) / 2
-            if not _is_once_more_of(runner, inner, middle):
-                return domain
-        except FailedCallError:
-            continue
-    return None
+    try:
+        for x in (bench.inputs(), bench.inputs("far")):
+            if not _is_once_more_of(runner, x, x.clamp(0.0, 1.0)):
+                return None
+        inner = replace(bench, domain=TAMEST).inputs()
+        middle = 0.5 + (inner - 0.5) / 2
+        return None if _is_once_more_of(runner, inner, middle) else TAMEST
+    except FailedCallError:
+        return None
 
 
 def _is_once_more_of(runner: Runner, x: Tensor, other: Tensor) -> bool:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ldjcheck.calling.parameter_names import unit_of_method
+from ldjcheck.calling.parameter_names import is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.parse import parse_target
@@ -117,9 +117,13 @@ def _bound_by(node: ast.AST) -> Iterator[str]:
 def _is_run(node: ast.ClassDef) -> bool:
     return not node.name.startswith("_") and any(
         isinstance(inner, ast.FunctionDef)
-        and (inner.name in _CALLS or unit_of_method(inner.name) is not None)
+        and (inner.name in _CALLS or _is_density(inner.name))
         for inner in node.body
     )
+
+
+def _is_density(name: str) -> bool:
+    return unit_of_method(name) is not None and not is_loss(name)
 
 
 def _unbound(expr: str, source: Source) -> Iterable[str]:

@@ -10,7 +10,12 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.parameter_names import DENSITIES, is_total, unit_of_method
+from ldjcheck.calling.parameter_names import (
+    DENSITIES,
+    is_loss,
+    is_total,
+    unit_of_method,
+)
 from ldjcheck.calling.samples import samplers
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
@@ -139,7 +144,8 @@ def _density_of(kind: type) -> Callable[..., Any] | None:
 
     The distributions of torch are bases of models.
     """
-    others = (name for name in dir(kind) if unit_of_method(name) is not None)
+    named = (name for name in dir(kind) if not is_loss(name))
+    others = (name for name in named if unit_of_method(name) is not None)
     density = _method_of(kind, itertools.chain(*DENSITIES.values(), others))
     is_base = density is not None and density.__module__.startswith("torch.")
     return None if is_base else density
