@@ -74,6 +74,9 @@ _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
 
 
+_BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy|training_step)$")
+
+
 def is_total(name: str) -> bool:
     """Return whether something of this name is an ldj, or a running total of ldjs."""
     return bool(_TOTAL.match(name))
@@ -114,6 +117,14 @@ def unit_of_method(name: str) -> Unit | None:
     """Return the unit of the density that a method of this name returns, if it is one's."""
     found = (unit for unit, names in _METHODS.items() if names.match(name))
     return unit_of(name) or next(found, None)
+
+
+def is_bound(name: str) -> bool:
+    """Return whether a method of this name returns a bound of a density, or what is trained.
+
+    It holds more than a density, and is none that can be checked by itself.
+    """
+    return bool(_BOUND.match(name))
 
 
 def is_loss(name: str) -> bool:

@@ -333,9 +333,10 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
 
     Those of torch's own distributions are trusted.
     """
+    from ldjcheck.calling.parameter_names import is_bound
     from ldjcheck.calling.results import densities_beside
     from ldjcheck.calling.samples import samplers
-    from ldjcheck.calling.signature import call_signature, caller
+    from ldjcheck.calling.signature import call_signature, caller, method_names
     from ldjcheck.conventions import densities
 
     if inspect.ismethod(layer.obj) or options.convention != "auto":
@@ -352,6 +353,8 @@ def _unasked(layer: Layer, calls: Calls, options: Options) -> dict[str, str]:
         for name in samplers(layer.obj)
         if not calls.signature.startswith(f"m.{name}(")
     }
+    bounds = filter(is_bound, method_names(layer.obj))
+    own |= dict.fromkeys(bounds, "not looked at: it holds more than a density")
     if calls.convention != "pair" or call_signature(layer.obj) is None:
         return own
     beside = densities_beside(caller(layer.obj))

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.parameter_names import is_loss
+from ldjcheck.calling.parameter_names import is_bound, is_loss
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes import dims_changed
@@ -48,8 +48,9 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
     for name in result.unasked:
-        untried = not result.inferred.get(name, "").startswith(_TRIED)
-        if untried and callable(looked_up(layer.obj, name)):
+        if is_bound(name) or result.inferred.get(name, "").startswith(_TRIED):
+            continue
+        if callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,
                 obj=getattr(layer.obj, name),

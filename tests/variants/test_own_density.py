@@ -262,3 +262,21 @@ def test_a_density_is_given_the_contexts_that_the_call_has() -> None:
     right = ldjcheck.check(Conditional()).result
     assert right.inferred["log_prob"] == "checked as well, and right"
     assert ldjcheck.check(ConditionalTurned()).findings[0].code == "LDJ104"
+
+
+class Trained(Right):
+    """What is trained is a bound, with more in it than a density."""
+
+    def elbo(self, x: Tensor) -> Tensor:
+        return self.log_prob(x) - x.abs().sum(dim=1)
+
+    def training_step(self, batch: Tensor, index: int) -> Tensor:
+        return -self.elbo(batch).mean()
+
+
+def test_of_what_holds_more_than_a_density_it_is_said_that_nobody_looked() -> None:
+    report = ldjcheck.check(Trained(), shape=(3,))
+    assert report.status == "pass"
+    assert report.result.unasked == ("elbo", "training_step")
+    assert "elbo not checked" in str(report).splitlines()[0]
+    assert "not looked at" in report.result.inferred["training_step"]
