@@ -50,16 +50,11 @@ def test_an_iterated_inverse_passes_though_its_loop_was_stopped_early(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stop", [1e-6, 1e-5])
+@pytest.mark.parametrize("stop", [1e-9, 1e-8, 1e-6, 1e-5])
 def test_a_loosely_iterated_inverse_passes_with_a_note(stop: float) -> None:
     report = ldjcheck.check(Contraction(stop), shape=(4,))
     assert report.status == "pass"
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ306", "note")]
-
-
-@pytest.mark.slow
-def test_one_whose_own_derivative_is_as_good_is_not_known_to_solve() -> None:
-    assert ldjcheck.check(Contraction(1e-8), shape=(4,)).status == "unproven"
 
 
 @pytest.mark.slow
