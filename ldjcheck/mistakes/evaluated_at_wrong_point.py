@@ -41,7 +41,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
         return
     if any(map(_differ, use.values)):
         for steps in _BACK_AND_ON:
-            detail = _name_of_neighbour(use, steps)
+            detail = _name_of_neighbour(use.values[0][0], steps)
             if detail is not None:
                 yield ValueEdit(OTHER_POINT, _further_on(steps), detail=detail)
     if len({len(trace.points) for trace in use.traces}) > 1:
@@ -89,26 +89,29 @@ def _further_on(steps: int) -> Callable[[Value], Tensor | None]:
 
 def _neighbour(value: Value, steps: int) -> Node | None:
     """Return the point so many further on than the one that a value is, if it is one."""
-    now, points = value.now.reshape(-1), value.trace.points
-    for index, point in enumerate(points):
+    at, points = _index_of_point(value), value.trace.points
+    if at is None or not 0 <= at + steps < len(points):
+        return None
+    return points[at + steps]
+
+
+def _index_of_point(value: Value) -> int | None:
+    """Return which point of its trace a value is, None where it is none."""
+    now = value.now.reshape(-1)
+    for index, point in enumerate(value.trace.points):
         if point.value.reshape(-1).equal(now):
-            there = index + steps
-            return points[there] if 0 <= there < len(points) else None
+            return index
     return None
 
 
-def _name_of_neighbour(use: Use, steps: int) -> str | None:
+def _name_of_neighbour(value: Value, steps: int) -> str | None:
     """Return how to say where it belongs; None where it is at no point that has one."""
     from ldjcheck.mistakes.engine.source.statements import own_place  # it loads torch
 
-    (value, *_), trace = use.values[0], use.traces[0]
-    now = value.now.reshape(-1)
-    for point in trace.points:
-        if point.value.reshape(-1).equal(now):
-            place = own_place(point.places)
-            break
-    else:
+    at = _index_of_point(value)
+    if at is None:
         return None
+    place = own_place(value.trace.points[at].places)
     where = f"line {place.line}" if place else "this step"
     return f"the value {'before' if steps < 0 else 'after'} {where}"
 
