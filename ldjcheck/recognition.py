@@ -14,14 +14,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
-from ldjcheck.conventions import (
-    not_taken,
-    recognise_conventions,
-    sampler,
-    untaken,
-)
+from ldjcheck.conventions import not_taken, recognise_conventions, untaken
+from ldjcheck.conventions.distributions import sampler
 from ldjcheck.holdings import is_empty
-from ldjcheck.mistakes import not_invertible
+from ldjcheck.mistakes.inverse import not_invertible
 from ldjcheck.mistakes.naming.laws import follows_a_law
 
 if TYPE_CHECKING:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ldjcheck.classroom.animals import (
-    actnorm,
     chunk_coupling,
     contract,
-    convolution,
-    coupling,
-    dequantization,
     elementwise,
     freia,
     innocents,
@@ -21,6 +17,12 @@ from ldjcheck.classroom.animals import (
     singular,
     unusual,
     vectors,
+)
+from ldjcheck.classroom.animals.images import (
+    actnorm,
+    convolution,
+    coupling,
+    dequantization,
 )
 from ldjcheck.mistakes import RULES
 

@@ -19,26 +19,26 @@ from ldjcheck.calling.described import describe_calls, parse_description
 from ldjcheck.conventions import (
     accumulator,
     and_log_det,
-    conditional_transform,
-    density,
     freia,
     in_one,
-    lazy_transform,
     log_det_method,
     mode,
-    model,
     pair,
     rearrangement,
-    sampler,
     sequence,
     several_tensors,
     stored_log_det,
-    transform,
     two_methods,
     volume_preserving,
 )
-from ldjcheck.conventions.model import densities
-from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.conventions.distributions import density, model, sampler
+from ldjcheck.conventions.distributions.model import densities
+from ldjcheck.conventions.transforms import (
+    conditional_transform,
+    lazy_transform,
+    transform,
+)
+from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.holdings import looked_up
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.mistakes import wrong_derivative
+from ldjcheck.mistakes.terms import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record

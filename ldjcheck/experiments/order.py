@@ -6,16 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.experiments import (
-    branches,
-    conduct,
-    convergence,
-    float32_parity,
-    folds,
-    gradient,
-    orientation,
-    uninitialised_memory,
-)
+from ldjcheck.experiments import branches, float32_parity, folds, gradient, orientation
+from ldjcheck.experiments.approximation import convergence
+from ldjcheck.experiments.behaviour import conduct, uninitialised_memory
 from ldjcheck.experiments.perturbation import as_far_as_borne, is_wrong
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import are_all_apart

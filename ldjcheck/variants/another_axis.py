@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
-from ldjcheck.mistakes import (
+from ldjcheck.mistakes.counts import (
     batch_reduced,
     missing_dims_factor,
     missing_spatial_factor,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.parameter_names import is_bound, is_loss
 from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
-from ldjcheck.mistakes import dims_changed
+from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.records import Location
 from ldjcheck.tape import is_in_code, returned_at

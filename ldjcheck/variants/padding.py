@@ -23,7 +23,7 @@ _PADDED = 2  # probes that must tell the same
 
 def _proposed(subject: Subject, result: Result) -> Proposal:
     """Return what is wrong where a mask leaves out the end of a sample."""
-    from ldjcheck.experiments.padding import padding_told
+    from ldjcheck.experiments.behaviour.padding import padding_told
 
     masked = _masked(subject)
     if masked is None:

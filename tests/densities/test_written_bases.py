@@ -11,7 +11,7 @@ import torch.nn.functional as F  # as papers write it
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.conventions.model import less_base
+from ldjcheck.conventions.distributions.model import less_base
 from ldjcheck.densities import written
 
 if TYPE_CHECKING:

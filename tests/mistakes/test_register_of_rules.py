@@ -18,12 +18,13 @@ FOLDER = Path(ldjcheck.mistakes.__file__).parent
 def files_of_rules() -> list[str]:
     """Return the modules of the package, files or folders, that define a rule, by name."""
     found = []
-    for path in (*FOLDER.glob("*.py"), *FOLDER.glob("*/__init__.py")):
+    for path in FOLDER.rglob("*.py"):
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.Assign) and any(
                 isinstance(t, ast.Name) and t.id == "RULE" for t in node.targets
             ):
-                found.append(path.parent.name if path.stem == "__init__" else path.stem)
+                module = path.relative_to(FOLDER).with_suffix("")
+                found.append(".".join(module.parts).removesuffix(".__init__"))
     return sorted(found)
 
 
@@ -38,15 +39,14 @@ def test_rules_stand_in_the_order_of_the_catalogue() -> None:
 
 
 def test_every_file_of_a_rule_is_registered_under_its_own_name() -> None:
-    by_name = {rule.name.replace("-", "_"): rule for rule in RULES}
-    assert tuple(by_name) == IN_ORDER
-    assert sorted(by_name) == files_of_rules()
-    for name, rule in by_name.items():
-        assert import_module(f"ldjcheck.mistakes.{name}").RULE is rule
+    assert sorted(IN_ORDER) == files_of_rules()
+    for module, rule in zip(IN_ORDER, RULES, strict=True):
+        assert import_module(f"ldjcheck.mistakes.{module}").RULE is rule
+        assert module.rpartition(".")[2] == rule.name.replace("-", "_")
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
-def test_a_rule_is_well_formed(rule: Rule) -> None:
+@pytest.mark.parametrize(("module", "rule"), [*zip(IN_ORDER, RULES, strict=True)])
+def test_a_rule_is_well_formed(module: str, rule: Rule) -> None:
     assert re.fullmatch(r"LDJ[0-5]\d\d", rule.code)
     assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", rule.name)
     assert rule.severity in ("error", "unproven", "warning", "note")
@@ -54,9 +54,7 @@ def test_a_rule_is_well_formed(rule: Rule) -> None:
     assert rule.summary
     assert not rule.summary.endswith(".")
     assert "\n" not in rule.summary
-    docstring = import_module(
-        f"ldjcheck.mistakes.{rule.name.replace('-', '_')}"
-    ).__doc__
+    docstring = import_module(f"ldjcheck.mistakes.{module}").__doc__
     assert docstring is not None
     assert docstring.startswith(f"{rule.code}: ")
 

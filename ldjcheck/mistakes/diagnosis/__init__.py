@@ -5,6 +5,10 @@ Nothing here runs the layer or names a mistake: it finds edits, and the rules na
 
 from __future__ import annotations
 
+from ldjcheck.mistakes.contract.stale_cache.as_built import (
+    explained_as_built,
+    is_unexplained,
+)
 from ldjcheck.mistakes.diagnosis.diagnose import diagnose_traces, trace_ledger
 from ldjcheck.mistakes.engine.ledger.sublayers import (
     Blamed,
@@ -12,7 +16,6 @@ from ldjcheck.mistakes.engine.ledger.sublayers import (
     sublayer_lines,
 )
 from ldjcheck.mistakes.engine.multipliers.estimate import diagnose_estimate
-from ldjcheck.mistakes.stale_cache.as_built import explained_as_built, is_unexplained
 
 __all__ = [
     "Blamed",

@@ -44,8 +44,8 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import is_known_right, place_of
-from ldjcheck.mistakes.eps_inside_log.tiny import tiny_numbers
-from ldjcheck.mistakes.missing_term.steps import step_explanations
+from ldjcheck.mistakes.logarithms.eps_inside_log.tiny import tiny_numbers
+from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.torch_ops import LINEAR

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.mistakes import mean_not_sum, split_prior_wrong
+from ldjcheck.mistakes.counts import mean_not_sum
+from ldjcheck.mistakes.likelihood import split_prior_wrong
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import runs_with

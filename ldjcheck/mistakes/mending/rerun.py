@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.experiments import conduct, convergence
+from ldjcheck.experiments.approximation import convergence
+from ldjcheck.experiments.behaviour import conduct
 from ldjcheck.experiments.order import OF_EDITED_LAYERS, examined, observed
 from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.numerics.closeness import same

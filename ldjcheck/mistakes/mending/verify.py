@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ldjcheck.experiments.padding import padding_told
+from ldjcheck.experiments.behaviour.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
 from ldjcheck.oracle.oracles.both_directions import measure_sides

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import RULES, layer_raised
+from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.naming.precedence import rank, without_consequences
 from ldjcheck.mistakes.naming.values import place_for, value_findings
+from ldjcheck.mistakes.unchecked import layer_raised
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

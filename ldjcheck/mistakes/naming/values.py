@@ -7,16 +7,12 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes import (
-    missing_term,
-    non_finite,
-    unexplained_mismatch,
-    wrong_derivative,
-)
 from ldjcheck.mistakes.catalogue.claim import Circumstances
+from ldjcheck.mistakes.contract import non_finite
 from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
 from ldjcheck.mistakes.naming.precedence import numbers_count
+from ldjcheck.mistakes.terms import missing_term, unexplained_mismatch, wrong_derivative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

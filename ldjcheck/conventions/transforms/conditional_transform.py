@@ -8,7 +8,7 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import method_names, signature_of
-from ldjcheck.conventions.transform import run_transform
+from ldjcheck.conventions.transforms.transform import run_transform
 from ldjcheck.holdings import held_transform
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ldjcheck.experiments.approximation.step_size import Grain, Number
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.experiments.step_size import Grain, Number
 from ldjcheck.numerics.tolerance import (
     SOLVER_RESIDUAL,
     hides_mistakes,

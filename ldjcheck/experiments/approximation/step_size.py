@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from ldjcheck.experiments.quadrature import rules_held
+from ldjcheck.experiments.approximation.quadrature import rules_held
 from ldjcheck.holdings import attributes, reachable
 from ldjcheck.revision import (
     Live,

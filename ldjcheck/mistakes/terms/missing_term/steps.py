@@ -37,8 +37,8 @@ from ldjcheck.mistakes.engine.source.statements import (
     missing_statement,
     statement_of,
 )
-from ldjcheck.mistakes.missing_term.left_out import left_out
-from ldjcheck.mistakes.missing_term.normaliser import normaliser_left_out
+from ldjcheck.mistakes.terms.missing_term.left_out import left_out
+from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -47,7 +47,7 @@ def _tell(e: Explanation) -> str:
 
 
 def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
-    from ldjcheck.mistakes.missing_term.steps import step_explanations
+    from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 
     return step_explanations(case.traces, found)
 

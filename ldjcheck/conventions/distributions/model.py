@@ -21,7 +21,7 @@ from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
 from ldjcheck.calling.results import returned_alone, returns_one_thing
 from ldjcheck.calling.signature import method_names, signature_of
-from ldjcheck.conventions.transform import declared_domain
+from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.averages import before_the_mean
 from ldjcheck.densities.cut_off import left_behind
 from ldjcheck.densities.terms import Heard

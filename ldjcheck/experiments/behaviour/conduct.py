@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.experiments.batch_independence import where_samples_meet
-from ldjcheck.experiments.call_order import other_moments
+from ldjcheck.experiments.behaviour.batch_independence import where_samples_meet
+from ldjcheck.experiments.behaviour.call_order import other_moments
+from ldjcheck.experiments.behaviour.statefulness import Histories
+from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.experiments.statefulness import Histories
-from ldjcheck.experiments.stochasticity import reseeded
 from ldjcheck.records import Noticed, Side, StateChange
 from ldjcheck.running.behaviour import (
     changes_between_calls,

@@ -23,7 +23,7 @@ def _edits(use: Use) -> Iterator[ValueEdit]:
 
 
 def _explanations(case: Case, found: Sequence[Explanation]) -> Iterator[Explanation]:
-    from ldjcheck.mistakes.eps_inside_log.guards import guard_numbers
+    from ldjcheck.mistakes.logarithms.eps_inside_log.guards import guard_numbers
 
     return guard_numbers(case)
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.conventions.transform import run_transform, transform_calls
+from ldjcheck.conventions.transforms.transform import run_transform, transform_calls
 from ldjcheck.records import Calls, Returned, Way
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Calls that return a density: models, and samplers."""

@@ -1,0 +1,1 @@
+"""Transforms of `torch.distributions`, and what makes them."""

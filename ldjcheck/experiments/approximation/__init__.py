@@ -1,0 +1,1 @@
+"""Layers that approximate, and how finely they step."""

@@ -1,0 +1,1 @@
+"""What a layer does over several calls, beside its numbers."""

@@ -1,0 +1,1 @@
+"""Promises of a call that are broken, whatever the number is."""

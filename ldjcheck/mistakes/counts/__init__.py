@@ -1,0 +1,1 @@
+"""Terms that are counted too often, or not often enough."""

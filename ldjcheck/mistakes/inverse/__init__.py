@@ -1,0 +1,1 @@
+"""The way back: where it leads, and what it says."""

@@ -1,0 +1,1 @@
+"""Terms of a likelihood that stand in an ldj."""

@@ -1,0 +1,1 @@
+"""Logarithms: their sign, their base, what stands in them, and whether one is taken."""

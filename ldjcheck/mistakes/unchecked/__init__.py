@@ -1,0 +1,1 @@
+"""What kept a layer from being checked."""

@@ -1,0 +1,1 @@
+"""Transforms in the manner of torch.distributions."""

@@ -1,0 +1,1 @@
+"""Counts of dims, channels and samples."""

@@ -1,0 +1,1 @@
+"""Logarithms, and what stands in them."""
