@@ -204,7 +204,8 @@ def _between(
     # sees[i, k]: output i moves with the own input of output k, through the network.
     sees = through[:, own] > _NOTHING * whole.abs().max()
     ring = next(_rings(sees), None)
-    if ring is None or bool(sees.all()):
+    scaled = bool(((held - held[:1]).abs() > _NOTHING * direct.max()).any())
+    if ring is None or (bool(sees.all()) and not scaled):
         return None  # a residual step lets all see all, and means to
     first, then = ring[0], ring[1 % len(ring)]
     moved = (whole - held)[:, first, own[then]]

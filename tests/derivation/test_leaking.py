@@ -103,6 +103,20 @@ def test_a_residual_step_means_all_to_see_all() -> None:
     assert first_of(Residual()).code == "LDJ119"
 
 
+class AllScaleAll(Residual):
+    """Each dim is scaled by what a network says of all of them, its own among them."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale = self.net(x)
+        return x * log_scale.exp(), log_scale.sum(1)
+
+
+def test_a_scale_that_a_network_makes_of_all_dims_leaks() -> None:
+    found = first_of(AllScaleAll())
+    assert found.code == "LDJ120"
+    assert found.message == "Output 0 depends on input 0 through the network."
+
+
 class SeeEachOther(nn.Module):
     """The shifts of two dims are made of one another, and no ldj is reported."""
 
