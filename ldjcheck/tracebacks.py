@@ -103,6 +103,12 @@ def user_trail(error: BaseException) -> tuple[tuple[str, int], ...]:
     return tuple((file, line) for file, line in trail if not _is_plumbing(file))
 
 
+def line_of(error: BaseException) -> int | None:
+    """Return the user's innermost line on the way to an error, libraries left out."""
+    lines = [line for file, line in user_trail(error) if not _is_library(file)]
+    return lines[-1] if lines else None
+
+
 def _raw_message(error: BaseException) -> str | None:
     try:
         return str(error)

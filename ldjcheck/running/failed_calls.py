@@ -8,6 +8,7 @@ from functools import cached_property
 from ldjcheck.tracebacks import (
     advice_on,
     is_by_statement,
+    line_of,
     message_of,
     user_traceback,
     user_trail,
@@ -64,6 +65,11 @@ class LayerRaisedError(FailedCallError):
     def lines(self) -> tuple[str, ...]:
         """The traceback as Python prints it, without a frame of ours, and what mends it."""
         return (*user_traceback(self.error), *advice_on(self.error))
+
+    @property
+    def line(self) -> int | None:
+        """The user's line that raised, or that called what did."""
+        return line_of(self.error)
 
     @property
     def has_advice(self) -> bool:

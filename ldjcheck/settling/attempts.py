@@ -91,6 +91,7 @@ class Failures:
         self._raised: list[tuple[Shape, str, LayerRaisedError]] = []
         self._returned: list[str] = []
         self._one_batch: dict[Shape, int] = {}
+        self._spread: dict[Shape, str] = {}
         self._known: set[tuple[int, Shape, Domain, str]] = set()
         self._foreign: Counter[int] = Counter()
         self._by_call: dict[Hashable, LayerRaisedError] = {}
@@ -153,6 +154,10 @@ class Failures:
     def one_batch(self, bench: Bench) -> None:
         """Note that it ran with one size of the batch, and raises with another."""
         self._one_batch[bench.shape] = bench.batch
+
+    def spread(self, bench: Bench, where: str) -> None:
+        """Note that it ran, since one part was spread over another, and dims were added."""
+        self._spread[bench.shape] = where
 
     def all_about_sizes(self) -> bool:
         """Return whether nothing was returned, and no size fitted wherever it was tried."""
@@ -218,6 +223,8 @@ class Failures:
                     *_what_next(candidates, explicit=explicit),
                 ),
             )
+        if not self._raised:
+            return self._of_no_shape(candidates, explicit=explicit)
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
         slips = self._slips() or [
@@ -244,27 +251,41 @@ class Failures:
                     ),
                 ),
             )
+        return self._of_no_shape(candidates, explicit=explicit)
+
+    def _of_no_shape(
+        self, candidates: tuple[Calls, ...], *, explicit: bool
+    ) -> CannotCheckError:
+        spread = [
+            f"{shape}: runs, since one part is spread over another{where}"
+            for shape, where in self._spread.items()
+        ]
         return CannotCheckError(
             "LDJ006",
             f"None of the {len(self._shapes())} input shapes that I tried works.",
             (
-                *_some(list(self._by_reason())),
+                *_some([*spread, *self._by_reason()]),
                 *_what_next(candidates, explicit=explicit),
             ),
         )
 
     def _shapes(self) -> set[Shape]:
-        return {shape for shape, _, _ in self._raised}
+        return {*self._spread, *(shape for shape, _, _ in self._raised)}
 
     def _by_reason(self) -> Iterator[str]:
-        """Yield what was raised, each once, with the shapes where it was."""
-        at: dict[str, dict[Shape, None]] = {}
+        """Yield what was raised, each once by the lines that led to it, and at which shapes.
+
+        The same words with other sizes in them are the same reason.
+        """
+        at: dict[Hashable, dict[Shape, LayerRaisedError]] = {}
         for shape, _, error in self._raised:
-            at.setdefault(str(error), {})[shape] = None
-        for reason, shapes in at.items():
-            first = ", ".join(map(str, [*shapes][:_FEW]))
+            at.setdefault(error.trail, {}).setdefault(shape, error)
+        for found in at.values():
+            shapes, error = [*found], next(iter(found.values()))
+            first = ", ".join(map(str, shapes[:_FEW]))
             more = f" and {len(shapes) - _FEW} more" if len(shapes) > _FEW else ""
-            yield f"{first}{more}: {reason}"
+            where = "" if error.line is None else f", in line {error.line}"
+            yield f"{first}{more}: {error}{where}"
 
     def _slips(self) -> list[tuple[Shape, str, LayerRaisedError]]:
         """Return where the code itself is to blame: all that sizes do not explain is one.

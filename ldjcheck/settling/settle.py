@@ -41,7 +41,7 @@ from ldjcheck.settling.domains import (
     stretch,
     takes_effect,
 )
-from ldjcheck.settling.trial import Quality, Trial, graded, tried
+from ldjcheck.settling.trial import Quality, Trial, graded, spread_in, tried
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,6 +136,9 @@ def _settled(
                     quality = graded(quality, bench)
                 if quality is Quality.ONE_BATCH:
                     failures.one_batch(bench)
+                    continue
+                if quality is Quality.SPREAD:
+                    failures.spread(bench, spread_in(bench))
                     continue
                 settled = Settled(
                     bench=replace(bench, fed_at=shape),

@@ -40,6 +40,7 @@ class Quality(IntEnum):
     RESIZED_ONE_WAY = 6
     EMPTY = 7  # a part of the event has no entries, or it is left alone, one entry wide
     ONE_BATCH = 8  # an axis of the layer's own met the batch: no shape of an event
+    SPREAD = 9  # other dims come out because one part was spread over another: likewise
 
     @property
     def is_fit(self) -> bool:
@@ -71,9 +72,20 @@ def graded(quality: Quality, bench: Bench) -> Quality:
         return Quality.EMPTY
     if quality.is_fit and _fails_on_the_way_back(bench):
         return Quality.ONE_WAY
+    if quality == Quality.RESIZED and spread_in(bench):
+        return Quality.SPREAD
     if quality == Quality.RESIZED and _fails_on_the_way_back(bench):
         return Quality.RESIZED_ONE_WAY
     return quality
+
+
+def spread_in(bench: Bench) -> str:
+    """Return where parts of the samples are spread over each other; empty if nowhere."""
+    with Spreads(bench.batch) as noted:
+        tried(bench)
+    lines = sorted({place[1] for place in noted.seen if place is not None})
+    told = f" in line {lines[0]}" if lines else " somewhere"
+    return told if noted.seen else ""
 
 
 def _has_nothing_to_do(bench: Bench) -> bool:

@@ -347,3 +347,25 @@ def test_an_ldj_that_is_not_summed_is_no_layer_of_single_numbers(layer: Any) -> 
     report = ldjcheck.check(layer)
     assert [f.code for f in report.findings] == ["LDJ202"]
     assert report.status == "fail"
+
+
+class FedAll(nn.Module):
+    """A coupling whose net is given x, where it was made for a half of it."""
+
+    def __init__(self, dims: int = 6) -> None:
+        super().__init__()
+        self.net = nn.Linear(dims // 2, dims)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(x).chunk(2, 1)
+        return torch.cat([a, b * s.exp() + t], 1), s.sum(1)
+
+
+def test_a_size_at_which_a_part_is_spread_and_dims_are_added_is_no_size() -> None:
+    """With 3 dims the net runs, and what it makes of them meets the 1 dim of a half."""
+    (found,) = ldjcheck.check(FedAll()).findings
+    assert found.code == "LDJ006"
+    text = "\n".join(found.evidence)
+    assert "(3,): runs, since one part is spread over another in line" in text
+    assert "mat1 and mat2 shapes cannot be multiplied (3x6 and 3x6), in line" in text

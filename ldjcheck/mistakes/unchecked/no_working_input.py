@@ -24,9 +24,8 @@ PAGE = Page(
         prints="""
             None of the 47 input shapes that I tried works.
 
-            (4,): RuntimeError: shape '[3, 33, 7]' is invalid for input of size 12
-            (6,): RuntimeError: shape '[3, 33, 7]' is invalid for input of size 18
-            ...
+            (4,), (6,), (2,) and 44 more: RuntimeError: shape '[3, 33, 7]' is invalid for
+            input of size 12, in line 8
             Say the shape of one sample, without the batch: --shape 1,4,4
             """,
     ),
