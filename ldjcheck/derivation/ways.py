@@ -10,6 +10,8 @@ from ldjcheck.derivation.reading.execution import Observer, recorded
 from ldjcheck.derivation.reading.forms import form_of
 from ldjcheck.derivation.way_back import by_the_way_there
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,13 +43,28 @@ def ways_of(
 
     A way back that has no terms of its own asks the way there.
     """
-    found = [_way(bench, promised, probe, side) for side in sides]
+    any_rank = _takes_any_rank(bench)
+    found = [_way(bench, promised, probe, side, any_rank) for side in sides]
     if _clash(found):
         found = [replace(way, found=_literally(way)) for way in found]
     return _with_ways_back(found)
 
 
-def _way(bench: Bench, promised: Calls, probe: Probe, side: Side) -> Way:
+def _takes_any_rank(bench: Bench) -> bool:
+    """Return whether a layer that was fed vectors takes images as well.
+
+    Their axes have sizes that no parameter of vectors is spread over.
+    """
+    if len(bench.shape) != 1 or bench.options.shape:
+        return False
+    size = bench.shape[0] + 1
+    images = (size, size + 1, size + 2)
+    return runs(bench, images, choose_batch(bench.options.batch, images))
+
+
+def _way(
+    bench: Bench, promised: Calls, probe: Probe, side: Side, any_rank: bool
+) -> Way:
     runner, _, _ = bench.ready(probe)
     observer = Observer()
     try:
@@ -58,7 +75,7 @@ def _way(bench: Bench, promised: Calls, probe: Probe, side: Side) -> Way:
         why = "what the call computes cannot be followed"
     if trace is None:
         return Way(side.direction, Refusal(why=why), None)
-    form = form_of(promised, side.direction)
+    form = form_of(promised, side.direction, of_any_rank=any_rank)
     call = recorded(trace, observer.executions, form)
     return Way(side.direction, derive_call(call), call)
 

@@ -134,3 +134,31 @@ def test_a_slip_is_pointed_at_where_it_stands_and_mended_there_alone() -> None:
     assert "3 * x" in edit.after
     assert found.location is not None
     assert found.location.line == edit.line
+
+
+class ScaledThenBent(nn.Module):
+    """The bend at the end has no term; vectors and images are taken alike."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y = x * self.log_scale.exp()
+        ldj = self.log_scale * x[0].numel()
+        return torch.sinh(y), ldj.expand(len(x))
+
+
+def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
+    fix = ldjcheck.check(ScaledThenBent()).findings[0].fix
+    assert fix is not None
+    text = "\n".join(edit.after for edit in fix.edits)
+    assert "torch.log(torch.cosh(y)).flatten(1).sum(dim=1)" in text
+    assert "self.log_scale * y.shape[1:].numel()" in text
+
+
+def test_where_the_shape_is_given_the_mending_is_for_that_one() -> None:
+    fix = ldjcheck.check(ScaledThenBent(), shape=(4,)).findings[0].fix
+    assert fix is not None
+    text = "\n".join(edit.after for edit in fix.edits)
+    assert "torch.log(torch.cosh(y)).sum(dim=1)" in text

@@ -14,11 +14,12 @@ class Form:
     """One number for each sample, a column of them, or one for each event.
 
     `event` is how many trailing axes one entry of the ldj covers; None is all but the
-    first. `sign` is -1 where the ldj is taken off a running log-density. It may be kept in
+    first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the ldj is taken off a running log-density. It may be kept in
     an attribute, or be nothing that is handed back at all where the volume is kept.
     """
 
     event: int | None = None
+    of_any_rank: bool = False
     column: bool = False
     sign: int = 1
     in_attribute: bool = False
@@ -34,7 +35,8 @@ class Form:
         if rank < 2:
             return ""  # one number for each sample already
         keep = ", keepdim=True" if self.column else ""
-        return f".sum(dim=1{keep})" if rank == 2 else f".flatten(1).sum(dim=1{keep})"
+        flat = "" if rank == 2 and not self.of_any_rank else ".flatten(1)"
+        return f"{flat}.sum(dim=1{keep})"
 
     def zeros(self, name: str) -> str:
         """Return a zero for every entry of the ldj, in the precision of an input."""
@@ -53,11 +55,12 @@ class Form:
         return tuple(axis for axis in axes if axis >= rank - self.event)
 
 
-def form_of(calls: Calls, direction: Direction) -> Form:
+def form_of(calls: Calls, direction: Direction, *, of_any_rank: bool = False) -> Form:
     """Return the form that a way of calling promises."""
     way = calls.way(direction)
     return Form(
         event=None if way is None else way.event_dim,
+        of_any_rank=of_any_rank,
         column=calls.column,
         sign=calls.sign,
         in_attribute=calls.convention == "stored-log-det",

@@ -215,7 +215,7 @@ class _Speller:
         rank = self._how.of_rank
         if self._form.event is not None:
             return " * ".join(f"{name}.shape[{axis - rank}]" for axis in axes)
-        if len(axes) == 1:
+        if len(axes) == 1 and not self._form.of_any_rank:
             return f"{name}.shape[{axes[0]}]"
         if axes == tuple(range(axes[0], rank)):
             if len(axes) == 2 and axes[0] > 1:
