@@ -14,7 +14,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import returned_shapes
-from ldjcheck.conventions import not_taken, recognise_conventions, untaken
+from ldjcheck.conventions import (
+    not_taken,
+    recognise_conventions,
+    two_methods,
+    untaken,
+)
 from ldjcheck.conventions.distributions import sampler
 from ldjcheck.holdings import is_empty
 from ldjcheck.mistakes.inverse import not_invertible
@@ -65,12 +70,16 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
     if is_empty(layer.obj) and (vacuous or result.status == "error"):
         blanks = ", ".join(_parameters(layer.obj)) or "..."
         return f"it holds no layers: give it some, as in '{layer.target}({blanks})'"
-    calls = recognise_conventions(layer.obj, options.convention)
+    codes = {finding.code for finding in result.findings}
+    calls = [
+        each
+        for each in recognise_conventions(layer.obj, options.convention)
+        if "LDJ004" not in codes or each.convention != two_methods.CONVENTION.name
+    ]  # whatever scales, or compresses, has a method for each way
     if any(c.accumulates or c.inverse is not None for c in calls):
         return None
     if any(c.convention not in _NETWORKS_TOO for c in calls):
         return None
-    codes = {finding.code for finding in result.findings}
     if "LDJ004" in codes:
         why = "no flow layer: it returns no pair of output and ldj"
         return _or_as_model(why, result)
@@ -171,7 +180,7 @@ def _source(obj: Any) -> str:
     """
     start = getattr(type(obj), "forward", obj)
     if start is obj and not inspect.isroutine(obj):
-        start = type(obj).__call__
+        start = getattr(type(obj), "__call__", None)  # noqa: B004 - not whether, but what
     waiting, read, texts = [start], set[int](), list[str]()
     while waiting:
         function = inspect.unwrap(waiting.pop())

@@ -47,6 +47,25 @@ SAMPLERS = (
 )  # fmt: skip
 """Method names, met in the wild, of what draws samples, with their density or without."""
 
+METHODS_OF_WAYS = {
+    "encode": ("decode",),
+    "transform": ("inverse_transform", "inverse", "untransform", "invert"),
+    "forward_transform": ("inverse_transform", "backward_transform"),
+    "forward_pass": ("inverse_pass", "reverse_pass", "backward_pass"),
+    "fwd": ("bwd", "inv", "rev"),
+    "f": ("g", "f_inv", "finv", "inv", "inverse", "f_inverse", "inverse_f"),
+    "flow": ("inverse_flow", "reverse_flow", "unflow"),
+    "apply": ("invert", "inverse", "apply_inverse"),
+    "infer": ("generate",),
+    "inference": ("generation",),
+    "normalize": ("denormalize", "unnormalize"),
+    "to_latent": ("from_latent", "to_data"),
+    "to_base": ("from_base", "to_data"),
+    "to_z": ("to_x", "from_z"),
+    "x_to_z": ("z_to_x",),
+}
+"""Method names, met in the wild, of the way there, and of the ways back that go with it."""
+
 _COUNT = re.compile(
     r"^(n|num|k|b|bs|count|batch|batch_?size|(n|num|no)_?(of_)?(samples?|points|z)"
     r"|n?samples?|sample_size)$",
@@ -72,8 +91,6 @@ _CONTEXT = re.compile(
 )
 _DENSITY_OF_X = re.compile(r"_?log_?(p|prob|q)(?!z)(?![a-z]{2})")
 _TIMES = ("t", "time")
-
-
 _BOUND = re.compile(_ASKED_FOR + r"((neg_?)?elbo|free_energy|training_step)$")
 
 

@@ -194,7 +194,7 @@ class Failures:
                 "I can call this layer, but what it returns holds no output and ldj.",
                 (
                     *(f"tried  {calls.signature}" for calls in candidates),
-                    *_some([f"got    {it}" for it in dict.fromkeys(self._returned)]),
+                    *_some([f"got    {each}" for each in self._alike()]),
                     "A flow layer returns y and its ldj, one number per sample.",
                 ),
             )
@@ -252,6 +252,14 @@ class Failures:
                 ),
             )
         return self._of_no_shape(candidates, explicit=explicit)
+
+    def _alike(self) -> Iterator[str]:
+        """Yield what came back, each once: other sizes make it no other thing."""
+        alike = Counter(without_numbers(each) for each in dict.fromkeys(self._returned))
+        first = {without_numbers(each): each for each in reversed(self._returned)}
+        for what, times in alike.items():
+            more = f" ({times - 1} more alike)" if times > 1 else ""
+            yield f"{first[what]}{more}"
 
     def _of_no_shape(
         self, candidates: tuple[Calls, ...], *, explicit: bool

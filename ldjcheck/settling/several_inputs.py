@@ -13,7 +13,6 @@ import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.calling.signature import caller
 from ldjcheck.holdings import looked_up
 from ldjcheck.settling.guesses.shapes import ShapeGuess
 from ldjcheck.torch_ops import JOIN
@@ -88,7 +87,7 @@ def taken_apart(layer: Any) -> int:
 
     Two in `a, b = x`, and in `torch.cat(x, dim=1)`, which wants more than a tensor.
     """
-    function = looked_up(layer, "forward") or caller(layer)
+    function = looked_up(layer, "forward") or layer
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     except (OSError, TypeError, SyntaxError):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import (
     DENSITIES,
+    METHODS_OF_WAYS,
     is_loss,
     is_total,
     unit_of_method,
@@ -131,12 +132,19 @@ def is_run_like_layer(kind: type) -> bool:
 def _call_of(kind: type) -> Callable[..., Any] | None:
     """Return what runs objects of a class; None where nothing does.
 
-    Without a call of its own it may have a method for both, `forward_and_log_det(x)`.
+    Without a call of its own it may have a method for both, `forward_and_log_det(x)`, or
+    one for each way, `encode(x)` and `decode(z)`.
     """
     found = _method_of(kind, _CALLS)
     if found is not None or _density_of(kind) is not None:
         return found
-    return _method_of(kind, (n for n in dir(kind) if is_total(n) and n[0] != "_"))
+    named = (n for n in dir(kind) if is_total(n) and n[0] != "_")
+    ways = (
+        there
+        for there, ways_back in METHODS_OF_WAYS.items()
+        if any(hasattr(kind, back) for back in ways_back)
+    )
+    return _method_of(kind, itertools.chain(named, ways))
 
 
 def _density_of(kind: type) -> Callable[..., Any] | None:

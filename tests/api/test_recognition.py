@@ -180,6 +180,26 @@ class WayBack(Net):
         return y, y.sum(1)
 
 
+class Standardised:
+    """A way there and a way back, and no ldj: it scales data, as many a notebook does."""
+
+    def transform(self, x: Tensor) -> Tensor:
+        return x / 2
+
+    def inverse_transform(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+
+class HalvedAndTold(Standardised):
+    """The same with an ldj."""
+
+    def transform(self, x: Tensor) -> Pair:  # type: ignore[override]  # it tells more
+        return x / 2, x.new_full((len(x),), -math.log(2)) * x[0].numel()
+
+    def inverse_transform(self, x: Tensor) -> Pair:  # type: ignore[override]  # likewise
+        return 2 * x, x.new_full((len(x),), math.log(2)) * x[0].numel()
+
+
 def why(obj: object) -> str | None:
     torch.manual_seed(0)
     name = f"{type(obj).__name__}()"
@@ -206,6 +226,7 @@ def why(obj: object) -> str | None:
         (Denoiser(), "no flow layer: what it returns beside y is no ldj"),
         (Classifier(), "no flow layer: it returns 30 numbers for 12, and no ldj"),
         (Base(), "a base class: it raises NotImplementedError"),
+        (Standardised(), "no flow layer: it returns no pair of output and ldj"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, nn.Module) else "",
 )
@@ -232,9 +253,9 @@ def test_a_chain_without_steps_is_no_layer_yet_whatever_it_raises() -> None:
 @pytest.mark.parametrize(
     "obj",
     [Scale(wrong=False), Scale(wrong=True), Unsummed(wrong=False), Shift(), Total(),
-     WayBack(), ToldByFunction(), WholeBatch(), TwiceUnsummed()],
+     WayBack(), ToldByFunction(), WholeBatch(), TwiceUnsummed(), HalvedAndTold()],
     ids=["right", "wrong", "unsummed", "shift", "total", "way back", "by a function",
-         "whole batch", "twice and unsummed"],
+         "whole batch", "twice and unsummed", "a method each way"],
 )  # fmt: skip
 def test_a_flow_layer_is_one_whether_it_is_right_or_wrong(obj: object) -> None:
     assert why(obj) is None

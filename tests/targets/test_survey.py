@@ -85,6 +85,17 @@ SMALL = "class Elsewhere:\n    def forward(self, x): 0\nelsewhere = Elsewhere()\
             "no flow layer: it has no forward, and no method named like an ldj",
         ),
         (
+            "class Coder:\n    def encode(self, x): return x, 0\n"
+            "    def decode(self, z): return z, 0",
+            "Coder",
+            None,
+        ),
+        (
+            "class Coder:\n    def encode(self, x): return x, 0",
+            "Coder",
+            "no flow layer: it has no forward, and no method named like an ldj",
+        ),
+        (
             "class Holder(nn.Module):\n    n = 1",
             "Holder",
             "no flow layer: it has no forward, and no method named like an ldj",

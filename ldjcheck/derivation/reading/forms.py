@@ -14,8 +14,9 @@ class Form:
     """One number for each sample, a column of them, or one for each event.
 
     `event` is how many trailing axes one entry of the ldj covers; None is all but the
-    first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the ldj is taken off a running log-density. It may be kept in
-    an attribute, or be nothing that is handed back at all where the volume is kept.
+    first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the
+    ldj is taken off a running log-density. It may be kept in an attribute, or be nothing
+    that is handed back at all where the volume is kept.
     """
 
     event: int | None = None

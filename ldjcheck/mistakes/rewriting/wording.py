@@ -126,8 +126,10 @@ def is_module(site: Site, node: ast.expr) -> bool:
         inner = inner.value
     if not isinstance(inner, ast.Name):
         return False
-    text = ast.unparse(node)
-    first = text.split(".")[0]
-    names = {name.split(".")[0] for name in site.modules.values()}
-    known = {"torch", "np", "numpy", "math", "F", "jnp"}
-    return first in names | known and first not in site.names
+    imported = {
+        alias.asname or alias.name.split(".")[0]
+        for each in ast.walk(site.source.tree)
+        if isinstance(each, (ast.Import, ast.ImportFrom))
+        for alias in each.names
+    }
+    return inner.id in imported and inner.id not in site.names
