@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ldjcheck.derivation.calculus.formulas import Formulas
 from ldjcheck.derivation.reading.homes import (
     Home,
-    attribute_home,
     bare_home,
     home_of,
+    keeping_home,
 )
 from ldjcheck.derivation.steps import Solved, Stopped, solve
 from ldjcheck.derivation.writing.edits import (
@@ -146,11 +146,8 @@ def _homes(call: Recorded) -> dict[int, Home]:
         return found
     if isinstance(outermost.returned, tuple) and found:
         return found  # it hands on what another function hands back
-    if call.form.in_attribute:
-        kept = attribute_home(call, outermost)
-        return found if kept is None else {outermost.call: kept}
-    bare = bare_home(call, outermost)
-    return found if bare is None else {outermost.call: bare}
+    alone = keeping_home(call, outermost) or bare_home(call, outermost)
+    return found if alone is None else {outermost.call: alone}
 
 
 def _outermost(call: Recorded, editable: Sequence[Execution]) -> Execution | None:

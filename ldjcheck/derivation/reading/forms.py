@@ -15,15 +15,14 @@ class Form:
 
     `event` is how many trailing axes one entry of the ldj covers; None is all but the
     first, as many as there are where the layer is `of_any_rank`. `sign` is -1 where the
-    ldj is taken off a running log-density. It may be kept in an attribute, or be nothing
-    that is handed back at all where the volume is kept.
+    ldj is taken off a running log-density. Nothing is handed back at all where the volume
+    is kept.
     """
 
     event: int | None = None
     of_any_rank: bool = False
     column: bool = False
     sign: int = 1
-    in_attribute: bool = False
     is_silent: bool = False
 
     def summed(self, rank: int) -> str:
@@ -64,6 +63,5 @@ def form_of(calls: Calls, direction: Direction, *, of_any_rank: bool = False) ->
         of_any_rank=of_any_rank,
         column=calls.column,
         sign=calls.sign,
-        in_attribute=calls.convention == "stored-log-det",
         is_silent=calls.keeps_volume,
     )

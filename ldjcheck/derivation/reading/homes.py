@@ -103,18 +103,27 @@ def bare_home(call: Recorded, execution: Execution) -> Home | None:
     )
 
 
-def attribute_home(call: Recorded, execution: Execution) -> Home | None:
-    """Return a function that keeps its ldj in an attribute, as the home of terms."""
+def keeping_home(call: Recorded, execution: Execution) -> Home | None:
+    """Return a function that keeps its ldj in an attribute, or under a key of a dict."""
     found = bare_home(call, execution)
     if found is None:
         return None
     for node in ast.walk(found.function):
         if isinstance(node, ast.Assign) and len(node.targets) == 1:
             target = node.targets[0]
-            if isinstance(target, ast.Attribute) and is_total(target.attr):
+            if is_total(_kept_as(target)):
                 name = ast.unparse(target)
                 return replace(found, slot="attribute", name=name, ldj=node.value)
     return None
+
+
+def _kept_as(target: ast.expr) -> str:
+    """Return the name under which an object keeps what is assigned to it, or nothing."""
+    if isinstance(target, ast.Attribute):
+        return target.attr
+    if isinstance(target, ast.Subscript) and isinstance(target.slice, ast.Constant):
+        return str(target.slice.value)
+    return ""
 
 
 def fresh_name(function: FunctionNode) -> str:
