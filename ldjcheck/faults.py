@@ -10,7 +10,7 @@ from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.naming.circumstances import refusal
 from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.records import Layer, Result
-from ldjcheck.tracebacks import is_users, message_of, user_traceback
+from ldjcheck.tracebacks import is_of_users, message_of, user_traceback
 
 if TYPE_CHECKING:
     from ldjcheck.running.snapshot.namespace import Namespace
@@ -91,7 +91,7 @@ def fault_of_layer(
             f"Running {layer.name} replaces {replaced}, without which I cannot go on.",
             ("What a call replaces for everybody, it should put back.",),
         )
-    if is_users(error):
+    if is_of_users(error):
         what = f"{type(error).__name__}: {message_of(error)}"
         return CannotCheckError(
             "LDJ005", f"Looking at {layer.name} raised {what}", user_traceback(error)

@@ -150,7 +150,7 @@ def running_line(frame: FrameType | None, until: CodeType) -> RunningLine | None
     return found
 
 
-def is_users(error: BaseException) -> bool:
+def is_of_users(error: BaseException) -> bool:
     """Return whether an error was raised by code that ldjcheck called, and is not ours.
 
     What torch and the standard library raise counts for whoever called them.

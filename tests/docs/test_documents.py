@@ -33,6 +33,7 @@ from command import ldjcheck_in
 from terminal import terminal
 
 from ldjcheck.conventions import CONVENTIONS
+from ldjcheck.report import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -260,6 +261,13 @@ def test_output_that_has_changed_is_noticed_and_a_duration_is_not() -> None:
     assert normalised("-4.00002e-05") != normalised("-5.00002e-05")
 
 
+def test_the_page_of_the_command_line_names_every_format() -> None:
+    text = Path("docs/command-line.md").read_text(encoding="utf-8")
+    row = text.partition("| `--format NAME` |")[2].partition("\n")[0]
+    others = [each.name for each in FORMATS if each.name != "text"]
+    assert [name for name in others if f"`{name}`" not in row] == []
+
+
 def refresh(document: Path) -> None:
     """Write what the commands of a document print today into its output blocks."""
     text = with_conventions(document.read_text(encoding="utf-8"))
@@ -271,5 +279,5 @@ def refresh(document: Path) -> None:
 
 
 if __name__ == "__main__":
-    for each in DOCUMENTS:
+    for each in map(Path, sys.argv[1:] or DOCUMENTS):
         refresh(each)

@@ -11,7 +11,7 @@ from torch import Tensor
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tracebacks import is_users, message_of
+from ldjcheck.tracebacks import is_of_users, message_of
 
 if TYPE_CHECKING:
     from ldjcheck.records import Direction, Method, Oracle, Shape
@@ -90,7 +90,7 @@ class FrozenMap:
         try:
             found = oracle(self, flat)
         except Exception as error:
-            if not is_users(error):  # what f raised is ours to tell
+            if not is_of_users(error):  # what f raised is ours to tell
                 raise
             said = f"{type(error).__name__}: {message_of(error)}"
             raise ValueError(f"the Jacobian's own function raised {said}") from error

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import ldjcheck
+from ldjcheck.mistakes import RULES, Rule
 from mistakes.diagnosis.mistakes import MISTAKES
 from mistakes.diagnosis.neighbours import NEIGHBOURS, lines
 from mistakes.diagnosis.written import Written, build
@@ -22,6 +23,12 @@ def check(layer: Any, written: Written) -> ldjcheck.Report:
         direction=written.direction,
         domain=written.domain,
     )
+
+
+def of_the_value(rule: Rule) -> bool:
+    """Return whether a rule names a mistake of numbers that are always wrong."""
+    unnamed = "LDJ199"  # where none is known
+    return rule.topic == "value" and rule.severity == "error" and rule.code != unnamed
 
 
 @pytest.mark.thinned(60)
@@ -46,7 +53,7 @@ def test_every_value_rule_is_met_in_two_conventions() -> None:
     conventions: dict[str, set[str]] = {}
     for written in MISTAKES:
         conventions.setdefault(written.code, set()).add(written.title.split(",")[0])
-    assert set(conventions) == {f"LDJ{n}" for n in range(101, 121)}
+    assert set(conventions) == {rule.code for rule in RULES if of_the_value(rule)}
     assert {code for code, seen in conventions.items() if len(seen) < 2} == set()
 
 
