@@ -18,6 +18,7 @@ from ldjcheck.oracle.derivatives.jacobian import (
 )
 from ldjcheck.records import GradientPart
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.gradient_cuts import place_of_code
 from ldjcheck.running.snapshot.isolation import learnable
 
@@ -190,7 +191,9 @@ class Slopes:
         if x.is_floating_point():
             x.requires_grad_()
         direction = self._side.direction
-        outcome = self._runner.run(direction, x, self._frozen, start=start, watch=cuts)
+        outcome = self._runner.run(
+            direction, x, self._frozen, Manner(cuts=cuts), start=start
+        )
         return x, outcome
 
     def _slope(

@@ -19,6 +19,7 @@ from ldjcheck.numerics.tolerance import SQUEEZES
 from ldjcheck.records import Noticed
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.snapshot.isolation import learnable
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _reported(
     None when it does not run so: a solver may wait for a precision that float32 has not.
     """
     try:
-        outcome = runner.run(direction, x, frozen, patience=patience)
+        outcome = runner.run(direction, x, frozen, Manner(patience=patience))
     except FailedCallError:
         return None, 0
     reported = outcome.reported

@@ -32,6 +32,7 @@ from ldjcheck.records import (
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def measure_direction(
     frozen = Frozen() if noise is None else noise
     given = tuple(frozen.draws)
     watch = Watch()
-    base = runner.run(direction, x, frozen, observer=watch)
+    base = runner.run(direction, x, frozen, Manner(writes=watch))
     doubled = x.dtype == torch.float64 or not x.is_floating_point()
     dtype = base.coarse or ("float64" if doubled else "float32")
     reported = None if base.reported is None else base.reported.detach().double().cpu()

@@ -13,6 +13,7 @@ from torch import Tensor
 from ldjcheck.oracle.derivatives.jacobian import FEW, log_abs_det
 from ldjcheck.oracle.structured import LARGE, step_of
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.tape import (
     Node,
     Step,
@@ -135,12 +136,10 @@ def _recorded(
 ) -> tuple[Recorder, Outcome]:
     """Return what one more call recorded, and what came of it."""
     recorder = Recorder(frozen.draws)
+    manner = Manner(recorder=recorder, see_rounding=side.exact.rounding_seen)
     start = torch.zeros_like(runner.start(side.x)) if runner.calls.accumulates else None
     with watcher.watching(recorder) if watcher else contextlib.nullcontext():
-        outcome = runner.run(
-            side.direction, side.x, frozen, start=start,
-            see_rounding=side.exact.rounding_seen, recorder=recorder,
-        )  # fmt: skip
+        outcome = runner.run(side.direction, side.x, frozen, manner, start=start)
     return recorder, outcome
 
 

@@ -15,6 +15,7 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.records import Cell, Domain, GridImage
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -113,7 +114,7 @@ def _mapped(runner: Runner, side: Side, points: Tensor, patience: int) -> Tensor
     frozen = Frozen()
     if side.exact.wrt == "noise":
         x = side.x[:1].expand(len(points), *event).clone()
-        many.run(side.direction, x, frozen, patience=patience)
+        many.run(side.direction, x, frozen, Manner(patience=patience))
         drawn = _entering(frozen, side, len(points))
         if drawn is None:
             return None
@@ -122,7 +123,7 @@ def _mapped(runner: Runner, side: Side, points: Tensor, patience: int) -> Tensor
     else:
         x = points.reshape(len(points), *event).to(side.x.dtype)
     with torch.no_grad():
-        y = many.run(side.direction, x, frozen, patience=patience).y
+        y = many.run(side.direction, x, frozen, Manner(patience=patience)).y
     fits = y.dim() and y.numel() == points.numel() and len(y) == len(points)
     return y.detach().double().reshape(len(points), PLANE) if fits else None
 

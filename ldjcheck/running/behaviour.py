@@ -22,6 +22,7 @@ from ldjcheck.records import (
     Unrepeatable,
 )
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
@@ -93,10 +94,10 @@ def changes_between_calls(
     if not output:
         change = difference(base.reported, again.reported)
     watch = Watch(remember=True)
-    runner.run(direction, x.flip(0), frozen, observer=watch)
+    runner.run(direction, x.flip(0), frozen, Manner(writes=watch))
     watch.also(tensors_by_name(runner.layer))
     before = state_of(runner.layer)
-    first = runner.run(direction, x, frozen, observer=watch)
+    first = runner.run(direction, x, frozen, Manner(writes=watch))
     after, kept = state_of(runner.layer), watch.kept(first.raw)
     names = changed(before, after)
     second, third = (runner.run(direction, x, frozen) for _ in range(2))
@@ -188,7 +189,7 @@ def accumulation_of(
         return None
     watch = Watch(remember=True)
     with unharmed(runner.layer):  # a layer that is another one by now says nothing
-        base = runner.run(direction, x, frozen, start=start, observer=watch)
+        base = runner.run(direction, x, frozen, Manner(writes=watch), start=start)
     location = watch.made(base.raw)
     with unharmed(runner.layer):
         moved = runner.run(direction, x, frozen, start=larger)

@@ -19,7 +19,8 @@ from ldjcheck.running.failed_calls import (
     LayerRaisedError,
     UnexpectedReturnError,
 )
-from ldjcheck.running.guard import Frozen, Guard
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.reported import reported_of
 from ldjcheck.tracebacks import message_of
@@ -28,10 +29,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
-    from ldjcheck.records import Calls, Deadline, Direction, Location, Oracle
-    from ldjcheck.running.observers.gradient_cuts import Cuts
-    from ldjcheck.running.observers.writes import Watch
-    from ldjcheck.tape.recorder import Recorder
+    from ldjcheck.records import (
+        Calls,
+        Deadline,
+        Direction,
+        Location,
+        Oracle,
+        Returned,
+        Way,
+    )
+    from ldjcheck.running.guard import Guard
 
 
 _OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
@@ -97,103 +104,43 @@ class Runner:
         direction: Direction,
         x: Tensor,
         frozen: Frozen,
+        manner: Manner = PLAIN,
         *,
         start: Tensor | None = None,
-        see_detach: bool = False,
-        see_rounding: bool = False,
-        patience: float = float("inf"),
-        recorder: Recorder | None = None,
-        watch: Cuts | None = None,
-        observer: Watch | None = None,
     ) -> Outcome:
         """Return what the layer makes of `x`, shape `(batch, *event)`.
+
+        `start` is the running total that it adds to, where it adds to one.
 
         Raises:
             LayerRaisedError: the layer raised.
             UnexpectedReturnError: what came back holds no output tensor.
             TimeIsUpError: the time of the check is over, so nothing was called.
         """
-        way = self.calls.way(direction)
-        assert way is not None, "an absent direction is never run"
-        self._in_time()
+        way = self._begun(direction)
         if self.calls.accumulates and start is None:
             start = self.start(x)
         given = x.clone().to(self.device)
         total = None if start is None else start.clone().to(self.device)
-        if recorder is not None:
-            recorder.source(given, "input")
-            if total is not None:
-                recorder.source(total, "incoming")
-        before_call = sys.exc_info()[1]
-        guard = Guard(
-            frozen,
-            promote=self.promote,
-            see_detach=see_detach,
-            see_rounding=see_rounding,
-            patience=patience,
-            watch=observer,
-        )
-        if observer is not None:
-            observer.begin(input=given, incoming=total)
-        self._reseed()
-        grad = torch.is_grad_enabled()
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
+        manner.begin(given, total)
+        guard = manner.guard(frozen, promote=self.promote)
+        before = sys.exc_info()[1]
         try:
-            with (
-                _SameSettings(),
-                recorder or watch or contextlib.nullcontext(),
-                guard,
-            ):
-                returned = way.call(
-                    self.layer, self._spread(direction, given), total,
-                    self._fresh_kwargs(direction),
-                )  # fmt: skip
+            with _Undisturbed(self._dtype), manner.onlooker, guard:
+                returned = self._call(way, direction, given, total)
                 gathered_y, layout = gathered(returned.y)
+        except MemoryError:
+            raise
         except (Exception, SystemExit) as error:
-            if isinstance(error, MemoryError):
-                raise
-            if (
-                grad
-                and recorder is None
-                and watch is None
-                and isinstance(error, RuntimeError)
-                and "inplace" in message_of(error).replace("-", "")
-            ):
-                without = self._eagerly(
-                    direction, x, frozen, start, see_rounding, patience, observer
-                )
-                if without is not None:
-                    return without
-            raise LayerRaisedError(error, before_call) from None
-        finally:
-            torch.set_grad_enabled(grad)
-            torch.set_default_dtype(before)
-        self.layouts[direction] = layout
-        if direction == "forward":
-            self.handed.clear()
-            self.handed.update({n: t.detach() for n, t in returned.handed_on.items()})
-        if any(getattr(t, "is_meta", False) for t in (gathered_y, returned.ldj)):
-            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
-        if any(getattr(t, "is_nested", False) for t in (gathered_y, returned.ldj)):
-            raise UnexpectedReturnError("nested tensors, which have no shape")
-        y = placed(_plain(gathered_y), CPU)
-        if not isinstance(y, Tensor):
-            is_none = y is None and returned.ldj is None
-            raise UnexpectedReturnError(
-                _describe(returned),
-                is_foreign=y is not None,  # a branch that ends without a return
-                is_unwritten=is_none and guard.operations == 0,
-            )
-        if not (returned.ldj is None or _is_number(returned.ldj)):
-            raise UnexpectedReturnError(_describe(returned))
-        event_dim = way.event_dim
-        if returned.event_dim is not None:
-            event_dim = returned.event_dim
-        said = placed(_plain(returned.ldj), CPU)
-        reported, shares, form = reported_of(
-            said, start, x, self.calls, event_dim, spread=way.spread
-        )
+            without = None
+            if _refuses_writes(error) and not manner.needs_gradients:
+                without = self._eagerly(direction, x, frozen, manner, start)
+            if without is not None:
+                return without
+            raise LayerRaisedError(error, before) from None
+        self._remember(direction, returned, layout)
+        y = _output_of(gathered_y, returned, guard)
+        reported, shares, form = self._reported(way, returned, start, x)
         return Outcome(
             y=y,
             raw=returned.ldj,
@@ -227,50 +174,63 @@ class Runner:
 
         No guard is there, so this is for what was seen to draw no noise and to end.
         """
-        way = self.calls.way(direction)
-        assert way is not None, "an absent direction is never run"
-        self._in_time()
+        way = self._begun(direction)
         start = self.start(x) if self.calls.accumulates else None
-        self._reseed()
+        total = None if start is None else start.clone()
         try:
-            with torch.enable_grad(), _SameSettings():
-                returned = way.call(
-                    self.layer, self._spread(direction, x.clone()),
-                    None if start is None else start.clone(),
-                    self._fresh_kwargs(direction),
-                )  # fmt: skip
+            with torch.enable_grad(), _Undisturbed():
+                returned = self._call(way, direction, x.clone(), total)
         except Exception:  # the user's own code may raise anything
             return None
         if not isinstance(returned.ldj, Tensor) or returned.event_dim is not None:
             return None
-        said = _plain(returned.ldj)
-        return reported_of(
-            said, start, x, self.calls, way.event_dim, spread=way.spread
-        )[0]
+        return self._reported(way, returned, start, x)[0]
 
     def runs_without_total(self, direction: Direction, x: Tensor) -> bool:
         """Return whether a call with None in the place of the running total returns."""
-        way = self.calls.way(direction)
-        assert way is not None, "an absent direction is never run"
-        self._in_time()
-        self._reseed()
-        before = torch.get_default_dtype()
-        torch.set_default_dtype(torch.float64 if self.promote else torch.float32)
+        way = self._begun(direction)
         try:
-            with torch.no_grad(), _SameSettings():
-                way.call(
-                    self.layer, self._spread(direction, x.clone().to(self.device)),
-                    None, self._fresh_kwargs(direction),
-                )  # fmt: skip
+            with torch.no_grad(), _Undisturbed(self._dtype):
+                self._call(way, direction, x.clone().to(self.device), None)
         except Exception:  # the user's own code may raise anything
             return False
-        finally:
-            torch.set_default_dtype(before)
         return True
 
-    def _in_time(self) -> None:
+    @property
+    def _dtype(self) -> torch.dtype:
+        return torch.float64 if self.promote else torch.float32
+
+    def _begun(self, direction: Direction) -> Way:
+        """Return the way, all random generators as they are at the start of each call."""
+        way = self.calls.way(direction)
+        assert way is not None, "an absent direction is never run"
         if self.timeout is not None:
             self.timeout.check()
+        self._reseed()
+        return way
+
+    def _call(
+        self, way: Way, direction: Direction, given: Tensor, total: Tensor | None
+    ) -> Returned:
+        fed = self._spread(direction, given)
+        return way.call(self.layer, fed, total, self._fresh_kwargs(direction))
+
+    def _remember(
+        self, direction: Direction, returned: Returned, layout: Layout | None
+    ) -> None:
+        """Keep what the way back needs of the way there."""
+        self.layouts[direction] = layout
+        if direction == "forward":
+            self.handed.clear()
+            self.handed.update({n: t.detach() for n, t in returned.handed_on.items()})
+
+    def _reported(
+        self, way: Way, returned: Returned, start: Tensor | None, x: Tensor
+    ) -> tuple[Tensor | None, Tensor | None, str | None]:
+        """Return the ldj for each sample, its parts, and how its form breaks the promise."""
+        event_dim = way.event_dim if returned.event_dim is None else returned.event_dim
+        said = placed(_plain(returned.ldj), CPU)
+        return reported_of(said, start, x, self.calls, event_dim, spread=way.spread)
 
     def _spread(self, direction: Direction, given: Tensor) -> Any:
         """Return what the call takes: several tensors where it takes or made several."""
@@ -287,22 +247,18 @@ class Runner:
         direction: Direction,
         x: Tensor,
         frozen: Frozen,
+        manner: Manner,
         start: Tensor | None,
-        see_rounding: bool,
-        patience: float,
-        observer: Watch | None,
     ) -> Outcome | None:
         """Return the outcome without gradients, if the layer writes into its input.
 
         Autograd refuses such writes where they go through several views at once. Any
         other layer that raises is left to raise.
         """
+        manner = manner.without_gradients
         with torch.no_grad():
             try:
-                outcome = self.run(
-                    direction, x, frozen, start=start, see_rounding=see_rounding,
-                    patience=patience, observer=observer,
-                )  # fmt: skip
+                outcome = self.run(direction, x, frozen, manner, start=start)
             except FailedCallError:
                 return None
         return replace(outcome, eager=True) if outcome.x_change else None
@@ -334,22 +290,31 @@ class Runner:
         }
 
 
-class _SameSettings:
+class _Undisturbed:
     """Puts back what a call may change for all that comes after it, ourselves included.
 
     What the user has compiled runs as it is written meanwhile: a graph that was traced
-    beside what watches, or for another batch, is none of the layer's.
+    beside what watches, or for another batch, is none of the layer's. New tensors are of
+    `dtype`, if one is given.
     """
+
+    def __init__(self, dtype: torch.dtype | None = None) -> None:
+        self._wanted = dtype
 
     def __enter__(self) -> None:
         self._eager = _as_written()
         self._eager.__enter__()
         # where a new tensor lies is known at once; `get_default_device` takes its time
         self._device, self._depth = torch.empty(0).device, sys.getrecursionlimit()
+        self._dtype, self._grad = torch.get_default_dtype(), torch.is_grad_enabled()
+        if self._wanted is not None:
+            torch.set_default_dtype(self._wanted)
 
     def __exit__(self, *raised: object) -> None:
         self._eager.__exit__(None, None, None)
         sys.setrecursionlimit(self._depth)
+        torch.set_grad_enabled(self._grad)
+        torch.set_default_dtype(self._dtype)
         before = self._device
         if torch.empty(0).device != before:
             torch.set_default_device(None if before.type == "cpu" else before)
@@ -360,6 +325,39 @@ def _as_written() -> AbstractContextManager[object]:
     compiles = "torch._dynamo" in sys.modules  # which loads for seconds
     stance = getattr(torch.compiler, "set_stance", None) if compiles else None
     return contextlib.nullcontext() if stance is None else stance("force_eager")
+
+
+def _refuses_writes(error: BaseException) -> bool:
+    """Return whether autograd refuses that something is written in place."""
+    return (
+        torch.is_grad_enabled()
+        and isinstance(error, RuntimeError)
+        and "inplace" in message_of(error).replace("-", "")
+    )
+
+
+def _output_of(gathered_y: Any, returned: Returned, guard: Guard) -> Tensor:
+    """Return the output as a plain tensor on the CPU.
+
+    Raises:
+        UnexpectedReturnError: it is none, or what stands for the ldj is no number.
+    """
+    for each in (gathered_y, returned.ldj):
+        if getattr(each, "is_meta", False):
+            raise UnexpectedReturnError("tensors that hold no numbers, of device meta")
+        if getattr(each, "is_nested", False):
+            raise UnexpectedReturnError("nested tensors, which have no shape")
+    y = placed(_plain(gathered_y), CPU)
+    if not isinstance(y, Tensor):
+        is_none = y is None and returned.ldj is None
+        raise UnexpectedReturnError(
+            _describe(returned),
+            is_foreign=y is not None,  # a branch that ends without a return
+            is_unwritten=is_none and guard.operations == 0,
+        )
+    if not (returned.ldj is None or _is_number(returned.ldj)):
+        raise UnexpectedReturnError(_describe(returned))
+    return y
 
 
 def _plain(value: Any) -> Any:

@@ -11,6 +11,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.tape import Node, location_of
 from ldjcheck.tape.recorder import Recorder
 
@@ -44,7 +45,7 @@ def where_samples_meet(runner: Runner, side: Side) -> Location | None:
 
 def _recorded(runner: Runner, side: Side, x: torch.Tensor) -> list[Node]:
     recorder = Recorder()
-    runner.run(side.direction, x, Frozen(), recorder=recorder)
+    runner.run(side.direction, x, Frozen(), Manner(recorder=recorder))
     recorder.forget()
     return recorder.nodes
 

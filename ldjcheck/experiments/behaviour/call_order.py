@@ -18,6 +18,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
 
@@ -73,14 +74,14 @@ def other_moments(
             runner, watch = _new(bench, probe, mode), Watch(remember=True)
             if mode != shop.options.mode and shop.stays(runner, probe.shape):
                 continue  # the next call is the same as the first
-            new = runner.run(way, x, Frozen(), observer=watch)
-            second = runner.run(way, x, Frozen(), observer=watch)
+            new = runner.run(way, x, Frozen(), Manner(writes=watch))
+            second = runner.run(way, x, Frozen(), Manner(writes=watch))
             asked = mode == shop.options.mode
             of: Moment = "first call" if asked else "first call in training"
             if (found := told(of, new, second, watch)) is not None:
                 return found
             if asked and (late := _asked_late(runner, way)) is not None:
-                after = late.run(way, x, Frozen(), observer=watch)
+                after = late.run(way, x, Frozen(), Manner(writes=watch))
                 of = "call at another input"
                 if (found := told(of, second, after, watch)) is not None:
                     return found
@@ -88,7 +89,7 @@ def other_moments(
                 continue
             if len(second.y) == len(x) and bool(second.y.isfinite().all()):
                 runner.run("inverse", second.y.detach(), Frozen())
-                third = runner.run(way, x, Frozen(), observer=watch)
+                third = runner.run(way, x, Frozen(), Manner(writes=watch))
                 if (found := told("way back", second, third, watch)) is not None:
                     return found
     except FailedCallError:

@@ -20,6 +20,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
@@ -122,9 +123,9 @@ def _settling(runner: Runner, side: Side) -> StateChange | None:
     first, second = Watch(), Watch()
     first.also(tensors_by_name(runner.layer))
     try:
-        base = runner.run(side.direction, side.x, Frozen(), observer=first)
+        base = runner.run(side.direction, side.x, Frozen(), Manner(writes=first))
         second.also(tensors_by_name(runner.layer))
-        again = runner.run(side.direction, side.x, Frozen(), observer=second)
+        again = runner.run(side.direction, side.x, Frozen(), Manner(writes=second))
     except FailedCallError:
         return None
     after = state_of(runner.layer)

@@ -22,6 +22,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
 from ldjcheck.running.snapshot.state import (
@@ -163,7 +164,7 @@ class Histories:
 
     def _ask(self, life: _Life, way: Direction, x: Tensor, frozen: Frozen) -> Outcome:
         observer = life.watch if self._watched else None
-        return life.runner.run(way, x, frozen, observer=observer)
+        return life.runner.run(way, x, frozen, Manner(writes=observer))
 
     def _drawn(self, who: str, index: int) -> Tensor:
         number = 10 * ("one", "other", "shared").index(who) + index
@@ -267,7 +268,9 @@ class Histories:
         watch = Watch()
         held = tensors_by_name(life.runner.layer)
         watch.also({name: held[name] for name in names if name in held})
-        life.runner.run(self._way, self._drawn("other", 0), Frozen(), observer=watch)
+        life.runner.run(
+            self._way, self._drawn("other", 0), Frozen(), Manner(writes=watch)
+        )
         return next((p for name in names if (p := watch.written(name))), None)
 
     # --- stale answers ------------------------------------------------------------
@@ -386,7 +389,7 @@ class Histories:
             runner = replace(life.runner, calls=calls)
             try:
                 answers.append(
-                    runner.run("forward", self._x, Frozen(), observer=life.watch)
+                    runner.run("forward", self._x, Frozen(), Manner(writes=life.watch))
                 )
             except _GIVES_UP:
                 return None

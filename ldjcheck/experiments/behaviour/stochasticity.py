@@ -16,6 +16,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.snapshot.isolation import set_mode
 
@@ -86,7 +87,7 @@ class _Draws:
         self, runner: Runner, frozen: Frozen, watch: Watch | None = None
     ) -> Outcome:
         way: Direction = self.side.direction
-        return runner.run(way, self.side.x, frozen, observer=watch)
+        return runner.run(way, self.side.x, frozen, Manner(writes=watch))
 
     def _moved(self, a: Outcome, b: Outcome) -> Literal["output", "ldj"] | None:
         if not same(a.y, b.y, self._tolerance):

@@ -16,6 +16,7 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.options.keywords import asked
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.targets import load_layer, load_source, parse_target
@@ -147,7 +148,7 @@ class _Answering:
             question["direction"],
             x,
             frozen,
-            see_rounding=question.get("through", False),
+            Manner(see_rounding=question.get("through", False)),
         )
         drawn = _drawn(frozen, x)
         return {

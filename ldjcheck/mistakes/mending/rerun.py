@@ -19,6 +19,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -165,7 +166,7 @@ class Rehearsal:
                 self.direction,
                 scene.side.x,
                 _noise(scene.side),
-                patience=scene.patience,
+                Manner(patience=scene.patience),
             )
         except FailedCallError:
             return None

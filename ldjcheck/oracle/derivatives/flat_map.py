@@ -11,6 +11,7 @@ from torch import Tensor
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.tracebacks import is_of_users, message_of
 
 if TYPE_CHECKING:
@@ -115,13 +116,10 @@ class FrozenMap:
             draws = list(frozen.draws)
             draws[self.noise] = flat.reshape(shape)
             frozen = Frozen(draws, frozen.offsets, frozen.idle_clips)
-        return self.runner.run(
-            self.direction,
-            x,
-            frozen,
-            see_detach=self.reading.detach,
-            see_rounding=self.reading.rounding,
+        manner = Manner(
+            see_detach=self.reading.detach, see_rounding=self.reading.rounding
         )
+        return self.runner.run(self.direction, x, frozen, manner)
 
 
 def draw_of_map(

@@ -14,6 +14,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +55,7 @@ def noise_of(runner: Runner, forward: Side, inverse: Side) -> Noise | None:
     seen = Frozen()
     try:
         there = runner.run("forward", forward.x, first)
-        back = runner.run("inverse", there.y.detach(), seen, see_rounding=True)
+        back = runner.run("inverse", there.y.detach(), seen, Manner(see_rounding=True))
     except FailedCallError:
         return None
     x, came_back = forward.x.double(), back.y.detach().double()

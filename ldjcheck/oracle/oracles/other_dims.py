@@ -14,6 +14,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _placed(runner: Runner, side: Side) -> Side:
         return side
     watch = Watch(remember=True)
     try:
-        raw = runner.run(side.direction, side.x, Frozen(), observer=watch).raw
+        raw = runner.run(side.direction, side.x, Frozen(), Manner(writes=watch)).raw
     except FailedCallError:
         return side
     return replace(side, said=replace(side.said, made_at=watch.made(raw)))

@@ -12,6 +12,7 @@ import torch
 from ldjcheck.oracle.derivatives.flat_map import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.running.departed import given_back
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from ldjcheck.records import Side
@@ -30,7 +31,7 @@ def miss(runner: Runner, inverse: Side, forward: Side) -> float:
     if given is None or not has_whole_numbers(inverse.y):
         return float("inf")
     noise = [d for d in given.draws if d.numel() == inverse.y.numel()]  # parts are less
-    runner.run("inverse", inverse.x, given, see_rounding=True)
+    runner.run("inverse", inverse.x, given, Manner(see_rounding=True))
     rounded = [o for o in given.offsets if o.numel() == inverse.y.numel()]
     if not rounded or len(noise) != 1:
         return float("inf")

@@ -1,0 +1,77 @@
+"""How one call of a layer is run, beside its input: what is seen through, what looks on."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.running.guard import Frozen, Guard
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from torch import Tensor
+
+    from ldjcheck.running.observers.gradient_cuts import Cuts
+    from ldjcheck.running.observers.writes import Watch
+    from ldjcheck.tape.recorder import Recorder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manner:
+    """How one call is run. As it is built, nothing is seen through and nothing looks on.
+
+    Args:
+        see_detach: make `detach`, `.data` and `no_grad` transparent to derivatives.
+        see_rounding: make rounding add a constant, so that its derivative is one.
+        patience: the number of operations after which a call counts as endless.
+        recorder: writes the operations down.
+        cuts: notes where gradients are cut, and may pass them on there.
+        writes: notes what is written into what the call was given.
+    """
+
+    see_detach: bool = False
+    see_rounding: bool = False
+    patience: float = float("inf")
+    recorder: Recorder | None = None
+    cuts: Cuts | None = None
+    writes: Watch | None = None
+
+    def begin(self, given: Tensor, total: Tensor | None) -> None:
+        """Tell what looks on which tensors the call is about to be given."""
+        if self.recorder is not None:
+            self.recorder.source(given, "input")
+            if total is not None:
+                self.recorder.source(total, "incoming")
+        if self.writes is not None:
+            self.writes.begin(input=given, incoming=total)
+
+    def guard(self, frozen: Frozen, *, promote: bool) -> Guard:
+        """Return what is to stand between the layer and torch."""
+        return Guard(
+            frozen,
+            promote=promote,
+            see_detach=self.see_detach,
+            see_rounding=self.see_rounding,
+            patience=self.patience,
+            watch=self.writes,
+        )
+
+    @property
+    def onlooker(self) -> AbstractContextManager[object]:
+        """What looks on outside of the guard, if anything does."""
+        return self.recorder or self.cuts or contextlib.nullcontext()
+
+    @property
+    def needs_gradients(self) -> bool:
+        """Whether what looks on has nothing to see in a call without gradients."""
+        return self.recorder is not None or self.cuts is not None
+
+    @property
+    def without_gradients(self) -> Manner:
+        """The same for a call in which autograd takes no part."""
+        return replace(self, see_detach=False, recorder=None, cuts=None)
+
+
+PLAIN = Manner()
