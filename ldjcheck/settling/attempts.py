@@ -181,25 +181,52 @@ class Failures:
         self, candidates: tuple[Calls, ...], *, explicit: bool
     ) -> CannotCheckError:
         """Return the error that tells the user what was tried, and what to type."""
+        reasons = (
+            self._declares_none, self._returned_no_pair, self._saw_no_base,
+            self._out_of_memory, self._takes_one_batch, self._raises_the_same,
+        )  # fmt: skip
+        told = (reason(candidates, explicit) for reason in reasons)
+        return next(filter(None, told), None) or self._fits_no_shape(
+            candidates, explicit
+        )
+
+    def _declares_none(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
         absent = next((e for _, _, e in self._raised if e.means_absent), None)
-        if self._returned and absent is not None:
-            return CannotCheckError(
-                "LDJ004",
-                "This layer declares no ldj, so there is nothing to check.",
-                (f"Asked for it, it raises {absent}",),
-            )
-        if self._returned:
-            return CannotCheckError(
-                "LDJ004",
-                "I can call this layer, but what it returns holds no output and ldj.",
-                (
-                    *(f"tried  {calls.signature}" for calls in candidates),
-                    *_some([f"got    {each}" for each in self._alike()]),
-                    "A flow layer returns y and its ldj, one number per sample.",
-                ),
-            )
+        if not self._returned or absent is None:
+            return None
+        return CannotCheckError(
+            "LDJ004",
+            "This layer declares no ldj, so there is nothing to check.",
+            (f"Asked for it, it raises {absent}",),
+        )
+
+    def _returned_no_pair(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
+        if not self._returned:
+            return None
+        return CannotCheckError(
+            "LDJ004",
+            "I can call this layer, but what it returns holds no output and ldj.",
+            (
+                *(f"tried  {calls.signature}" for calls in candidates),
+                *_some([f"got    {each}" for each in self._alike()]),
+                "A flow layer returns y and its ldj, one number per sample.",
+            ),
+        )
+
+    def _saw_no_base(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
         if any(isinstance(error.error, NoBaseError) for _, _, error in self._raised):
             return no_base(candidates)
+        return None
+
+    def _out_of_memory(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
         for shape, domain, error in self._raised:
             if "allocate memory" in str(error):
                 return CannotCheckError(
@@ -207,24 +234,34 @@ class Failures:
                     f"The layer ran out of memory: {error}",
                     (*error.lines, f"input: shape {shape}, domain {domain}"),
                 )
-        if self._one_batch:
-            return CannotCheckError(
-                "LDJ006",
-                "The layer takes a batch of one size only, at all shapes that work.",
-                (
-                    *_some(
-                        [
-                            f"{shape}: runs with {batch} samples, raises with {batch + 1}"
-                            for shape, batch in self._one_batch.items()
-                        ]
-                    ),
-                    "If it takes its input apart, as in `x, ldj = inputs`, it wants no",
-                    "tensor: name a function of x alone that calls it.",
-                    *_what_next(candidates, explicit=explicit),
-                ),
-            )
+        return None
+
+    def _takes_one_batch(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
+        if not self._one_batch:
+            return None
+        lines = [
+            f"{shape}: runs with {batch} samples, raises with {batch + 1}"
+            for shape, batch in self._one_batch.items()
+        ]
+        return CannotCheckError(
+            "LDJ006",
+            "The layer takes a batch of one size only, at all shapes that work.",
+            (
+                *_some(lines),
+                "If it takes its input apart, as in `x, ldj = inputs`, it wants no",
+                "tensor: name a function of x alone that calls it.",
+                *_what_next(candidates, explicit=explicit),
+            ),
+        )
+
+    def _raises_the_same(
+        self, candidates: tuple[Calls, ...], explicit: bool
+    ) -> CannotCheckError | None:
+        """Return what it raised, where that is no matter of the inputs that were tried."""
         if not self._raised:
-            return self._of_no_shape(candidates, explicit=explicit)
+            return None
         reasons = Counter(str(error) for _, _, error in self._raised)
         common, times = reasons.most_common(1)[0]
         slips = self._slips() or [
@@ -232,37 +269,25 @@ class Failures:
             for each in self._raised
             if str(each[2]) == common and each[2].has_advice
         ]
+        if not (explicit or slips or times == len(self._raised)):
+            return None
         common = str(slips[0][2]) if slips else common
         shape, domain, error = next(f for f in self._raised if str(f[2]) == common)
         tried = {shape for shape, _, error in self._raised if str(error) == common}
-        if explicit or slips or times == len(self._raised):
-            return CannotCheckError(
-                "LDJ005",
-                f"The layer raised {common}",
-                (
-                    *error.lines,
-                    f"input: shape {shape}, domain {domain}",
-                    *(
-                        ()
-                        if isinstance(error.error, _OF_THE_CODE) or error.has_advice
-                        else _what_next(
-                            candidates, explicit=explicit, alike_at=len(tried)
-                        )
-                    ),
-                ),
-            )
-        return self._of_no_shape(candidates, explicit=explicit)
+        is_plain = isinstance(error.error, _OF_THE_CODE) or error.has_advice
+        next_lines = _what_next(candidates, explicit=explicit, alike_at=len(tried))
+        return CannotCheckError(
+            "LDJ005",
+            f"The layer raised {common}",
+            (
+                *error.lines,
+                f"input: shape {shape}, domain {domain}",
+                *(() if is_plain else next_lines),
+            ),
+        )
 
-    def _alike(self) -> Iterator[str]:
-        """Yield what came back, each once: other sizes make it no other thing."""
-        alike = Counter(without_numbers(each) for each in dict.fromkeys(self._returned))
-        first = {without_numbers(each): each for each in reversed(self._returned)}
-        for what, times in alike.items():
-            more = f" ({times - 1} more alike)" if times > 1 else ""
-            yield f"{first[what]}{more}"
-
-    def _of_no_shape(
-        self, candidates: tuple[Calls, ...], *, explicit: bool
+    def _fits_no_shape(
+        self, candidates: tuple[Calls, ...], explicit: bool
     ) -> CannotCheckError:
         spread = [
             f"{shape}: runs, since one part is spread over another{where}"
@@ -276,6 +301,14 @@ class Failures:
                 *_what_next(candidates, explicit=explicit),
             ),
         )
+
+    def _alike(self) -> Iterator[str]:
+        """Yield what came back, each once: other sizes make it no other thing."""
+        alike = Counter(without_numbers(each) for each in dict.fromkeys(self._returned))
+        first = {without_numbers(each): each for each in reversed(self._returned)}
+        for what, times in alike.items():
+            more = f" ({times - 1} more alike)" if times > 1 else ""
+            yield f"{first[what]}{more}"
 
     def _shapes(self) -> set[Shape]:
         return {*self._spread, *(shape for shape, _, _ in self._raised)}
