@@ -27,7 +27,8 @@ def with_parts(
         key=lambda path: (path.count(".") + path.count("["), path),
     )
     hints = []
-    method = _own_method(layer.obj)
+    tried = [line for line in error.evidence if line.startswith("tried ")]
+    method = _own_method(layer.obj, "\n".join(tried))
     known = any("If a method of it" in line for line in error.evidence)
     density = next((name for name, _, _ in densities(layer.obj)), None)
     if method not in (None, density) and not known and options.kind != "model":
@@ -93,14 +94,14 @@ def uncallable(layer: Layer, options: Options) -> CannotCheckError:
     )
 
 
-def _own_method(obj: Any) -> str | None:
-    """Return the first public method of an object that takes an input."""
+def _own_method(obj: Any, tried: str = "") -> str | None:
+    """Return the first public method of an object that takes an input, and was not tried."""
     from ldjcheck.calling.signature import method_names, signature_of
 
     for name in () if isinstance(obj, type) else method_names(obj):
         method = getattr(obj, name, None)
         signature = signature_of(method) if callable(method) else None
-        if name == "forward" or name.startswith("_"):
+        if name == "forward" or name.startswith("_") or f"{name}(" in tried:
             continue
         if signature is not None and signature.names:
             return name

@@ -202,6 +202,23 @@ def test_a_method_that_may_be_meant_is_offered() -> None:
     assert ldjcheck.check(Shows().show, shape=(3,)).status == "pass"
 
 
+class WithoutLdjYet:
+    """Both ways are written, and the ldj is not."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return 2 * x
+
+    def inverse(self, y: Tensor) -> Tensor:
+        return y / 2
+
+
+def test_a_method_that_was_tried_is_not_offered() -> None:
+    (finding,) = ldjcheck.check(WithoutLdjYet()).findings
+    assert finding.code == "LDJ004"
+    assert not any("If a method" in line for line in finding.evidence)
+    assert finding.evidence[-1].startswith("To have the ldj written of what it does")
+
+
 class TellsPriorToo(Stretch):
     """Returns the density of its output, by a base, between output and ldj."""
 
