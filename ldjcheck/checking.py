@@ -543,6 +543,7 @@ def _fixed(
     from ldjcheck.derivation.undoing import with_steps_not_undone
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.densities import with_densities
+    from ldjcheck.mistakes.mending.outputs import with_outputs
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -564,6 +565,9 @@ def _fixed(
             bench=whole.bench, probes=replace(whole, asked=fresh).probes()[:1]
         )
         plans = replace(plans, whole=at_size)
+    meant = with_outputs(findings, comparison, bench, plans)
+    if meant is not findings:
+        return meant
     findings = with_fixes(findings, diagnoses, comparison, bench, plans)
     if bench.calls.departures:
         return findings  # its terms are those of a map to all dims, and no split's

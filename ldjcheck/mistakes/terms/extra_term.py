@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -10,7 +11,7 @@ from ldjcheck.mistakes.engine.kinds import UNNEEDED
 from ldjcheck.mistakes.rewriting import terms
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Explanation
+    from ldjcheck.records import Explanation, Finding, Fix, Location
 
 
 def _tell(e: Explanation) -> str:
@@ -66,3 +67,33 @@ RULE = Rule(
     tell=_tell,
     derived=True,
 )
+
+
+def of_another_output(
+    instead: Finding,
+    made_by: str,
+    location: Location | None,
+    *,
+    of_density: bool,
+    fix: Fix | None,
+) -> Finding:
+    """Return what is told where x itself comes out, and the ldj is that of another value.
+
+    `made_by` is the source of what makes that value.
+    """
+    message = "What goes in comes out, and the log-determinant is that of"
+    if of_density:
+        message = "The base density is asked about the input itself, not about"
+    return replace(
+        RULE.finding(
+            f"{message} what `{made_by}` makes of it.",
+            direction=instead.direction,
+            location=location or instead.location,
+            evidence=(
+                f"reported = log|det| of the map from the input to `{made_by}`",
+                "of the map from the input to itself log|det J| is 0",
+            ),
+            bits_per_dim=instead.bits_per_dim,
+        ),
+        fix=fix,
+    )

@@ -1,0 +1,204 @@
+"""An ldj that is right for another output: what was computed is not what comes out."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.source.places import source_text
+from ldjcheck.mistakes.engine.source.statements import last_statement
+from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.search import runs_with
+from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.rewriting import points
+from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
+from ldjcheck.mistakes.terms import extra_term
+from ldjcheck.oracle.derivatives.jacobian import log_abs_det
+from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
+from ldjcheck.oracle.structured import LARGE
+from ldjcheck.records import Fix
+from ldjcheck.revision import Live
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.tape import ancestors, dependents, in_order, location_of, shown_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from ldjcheck.mistakes.mending.verify import Plans
+    from ldjcheck.mistakes.rewriting.sites import Site
+    from ldjcheck.records import Comparison, Direction, Finding, Location, Side
+    from ldjcheck.running.bench import Bench
+    from ldjcheck.tape import Node, Place, Trace
+
+_PROBES = 3
+_VALUES = 12  # the last that the call made, as large as its input
+_NAMES = 8  # that are put in the place of the input's, each run once
+
+
+def with_outputs(
+    findings: tuple[Finding, ...], comparison: Comparison, bench: Bench, plans: Plans
+) -> tuple[Finding, ...]:
+    """Return the findings; where the input itself comes out, with what should have.
+
+    A base density that is asked about x, and a layer that hands x back, do nothing to x.
+    Their ldj is a mistake by that; but it may be the exact one of another value that the
+    call has made of x, and then that is what was meant.
+    """
+    asked = [f for f in findings if f.severity == "error" and f.direction is not None]
+    for direction in dict.fromkeys(f.direction for f in asked):
+        assert direction is not None
+        meant = _meant(comparison, bench, direction)
+        if meant is None:
+            continue
+        trace, value = meant
+        where, fix = _mended(trace, value, comparison, bench, plans)
+        of_model = comparison.measurement.calls.convention == "model"
+        told = extra_term.of_another_output(
+            next(f for f in asked if f.direction == direction),
+            source_text(_place_in(value, where)) or "the call",
+            where,
+            of_density=of_model,
+            fix=fix,
+        )
+        others = (f for f in findings if f not in asked or f.direction != direction)
+        findings = (told, *others)
+    return findings
+
+
+def _meant(
+    comparison: Comparison, bench: Bench, direction: Direction
+) -> tuple[Trace, Node] | None:
+    """Return the value whose ldj was reported, where it is no chance; None elsewhere."""
+    found = []
+    for sides in comparison.measurement.measured[:_PROBES]:
+        side = sides.of(direction)
+        if not _hands_back(side) or side.dims >= LARGE:
+            return None
+        runner, _, _ = bench.ready(sides.probe)
+        try:
+            trace = record(runner, sides.probe, side, steps=False)
+        except UntraceableError:
+            return None
+        value = None if trace is None else next(_explaining(trace), None)
+        if trace is None or value is None:
+            return None
+        found.append((trace, value))
+    return found[0] if found else None
+
+
+def _hands_back(side: Side) -> bool:
+    """Return whether what goes in comes out, and an ldj is reported all the same."""
+    if not side.answered or not side.disagrees or side.y.shape != side.x.shape:
+        return False
+    return torch.equal(side.y.detach().to(side.x), side.x)
+
+
+def _explaining(trace: Trace) -> Iterator[Node]:
+    """Yield the values of which the reported ldj is the exact one, the last first."""
+    whole = [
+        node
+        for node in reversed(trace.nodes)
+        if node.place is not None
+        and node.value.dim()
+        and len(node.value) == trace.batch
+        and node.value.numel() == trace.batch * trace.dims
+        and node.value.is_floating_point()
+    ]
+    for value in itertools.islice(whole, _VALUES):
+        between = in_order(ancestors(value))
+        depending = dependents(between, trace.source)
+        if value not in depending:
+            continue
+        try:
+            jacobian = jacobian_between(
+                between, depending, trace.source, value, trace.batch, doubled=True
+            )
+        except UntraceableError:
+            continue
+        if fits(trace, trace.reported, log_abs_det(jacobian)[1]):
+            yield value
+
+
+def _place_in(value: Node, where: Location | None) -> Place | None:
+    """Return where a value is made, as the function has it that hands x back."""
+    within = [p for p in value.places if where and p.function == where.function]
+    places = within or value.places
+    return places[-1] if places else None
+
+
+def _mended(
+    trace: Trace,
+    value: Node,
+    comparison: Comparison,
+    bench: Bench,
+    plans: Plans,
+) -> tuple[Location | None, Fix | None]:
+    """Return the statement that hands x back, and the edit by which it hands on the value.
+
+    The edit puts another name in the place of the input's, and makes the layer right.
+    """
+    places = () if trace.ldj is None else trace.ldj.places
+    where = location_of(places[-1] if places else last_statement(trace))
+    if where is None:
+        return None, None
+    live = Live([real_file(where)])
+    sites = sites_for(live, where, None, ()) if live.sources else []
+    returns = [site for site in sites if isinstance(site.statement, ast.Return)]
+    side = comparison.measurement.measured[0].of(trace.direction)
+    runner, _, _ = bench.ready(trace.probe)
+
+    def hands_it_on() -> bool:
+        try:
+            y = runner.run(trace.direction, side.x, Frozen(list(side.said.given))).y
+        except FailedCallError:
+            return False
+        return y.numel() == value.value.numel() and _is_same(y, value.value)
+
+    verification = Verification(bench, comparison, plans)
+    drafted = (
+        (site, change) for site in returns for change in points.other_names(site)
+    )
+    for site, change in itertools.islice(drafted, _NAMES):
+        if not runs_with(live, change.replacements, hands_it_on):
+            continue
+        after = verification.compared(live, change.replacements)
+        if after is None or not _is_right(after):
+            continue
+        edits = edits_of(site.source, change.replacements, shown_file(site.source.file))
+        fix = Fix(
+            applicability="verified",
+            residual_after=verification.largest(after),
+            edits=tuple(edits),
+        )
+        return _at(where, site), fix
+    return _at(where, returns[0]) if len(returns) == 1 else where, None
+
+
+def _at(where: Location, site: Site) -> Location:
+    """Return where a statement of the same function stands."""
+    statement = site.statement
+    text = site.text(statement).splitlines()[0]
+    return replace(
+        where, line=statement.lineno, column=statement.col_offset + 1, text=text
+    )
+
+
+def _is_right(after: Comparison) -> bool:
+    """Return whether a layer with another output passes, both ways and there and back."""
+    fine = ("pass", "not-available")
+    checks = (after.inverse.check, after.round_trip, *after.gradients)
+    return after.forward.check.status == "pass" and all(
+        check.status in fine for check in checks
+    )
+
+
+def _is_same(y: Tensor, value: Tensor) -> bool:
+    return bool(torch.allclose(y.detach().reshape(value.shape).to(value), value))
