@@ -14,6 +14,7 @@ from ldjcheck.variants import (
     density,
     evaluation,
     exact_form,
+    held_ways_back,
     made_up_for,
     no_grad,
     own_density,
@@ -33,6 +34,7 @@ VARIANTS: tuple[Variant, ...] = (
     padding.VARIANT,
     context.VARIANT,
     own_density.VARIANT,
+    held_ways_back.VARIANT,
     made_up_for.VARIANT,
     another_axis.VARIANT,
 )
