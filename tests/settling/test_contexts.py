@@ -79,3 +79,47 @@ def test_the_input_is_no_context_though_it_has_a_default() -> None:
     assert {calls.extra_names for calls in recognise_conventions(Defaults())} == {
         ("c",)
     }
+
+
+class Upsampled(nn.Module):
+    """Scales and shifts an image by what a net makes of one half as large."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Conv2d(3, 6, 3, padding=1)
+
+    def forward(self, x: Tensor, small: Tensor) -> Pair:
+        large = nn.functional.interpolate(small, scale_factor=2.0)
+        s, t = self.net(large).chunk(2, 1)
+        return x * s.tanh().exp() + t, s.tanh().flatten(1).sum(1)
+
+
+class OfWhatIsSeen(nn.Module):
+    """Scales and shifts a vector by what an encoder makes of an image."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.see = nn.Sequential(
+            nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.ReLU(), nn.Flatten()
+        )
+        self.net = nn.Linear(4 * 8 * 8, 6)
+
+    def forward(self, x: Tensor, image: Tensor) -> Pair:
+        s, t = self.net(self.see(image)).chunk(2, 1)
+        return x * s.tanh().exp() + t, s.tanh().sum(1)
+
+
+@pytest.mark.parametrize(
+    ("layer", "name", "shape", "of_context"),
+    [
+        (Upsampled(), "small", (3, 4, 6), (3, 2, 3)),
+        (OfWhatIsSeen(), "image", (3,), (1, 16, 16)),
+    ],
+)
+def test_an_image_beside_another_or_beside_a_vector_is_found(
+    layer: nn.Module, name: str, shape: tuple[int, ...], of_context: tuple[int, ...]
+) -> None:
+    report = ldjcheck.check(layer)
+    assert report.status == "pass", report
+    assert report.checks[0].shape == shape
+    assert report.result.inferred[name].startswith(f"{of_context}: a Conv2d takes")

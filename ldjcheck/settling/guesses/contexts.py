@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain, islice, product
 from typing import TYPE_CHECKING, Any
 
 from torch import nn
@@ -34,6 +34,7 @@ _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
 _SCALAR_TRIES = 60  # of those, with one number for each sample
 _EVENTS = 6  # event shapes that are tried with each context,
 _USUAL = 8  # besides vectors up to this size
+_SIDES = (8, 16, 28, 32, 64)  # of images that an encoder is built for
 _TIME = 0.7  # of no layer's first or last step
 
 
@@ -76,6 +77,7 @@ def guess_contexts(
     embeds = any(isinstance(item, nn.Embedding) for item in reachable(layer))
     yield from _times(choices, shapes)
     yield from chain(of_numbers, of_sizes) if embeds else chain(of_sizes, of_numbers)
+    yield from islice(_looked_at(layer, choices, shapes), _TRIES)
 
 
 def _declared(
@@ -194,6 +196,33 @@ def _of_images(
             for less in (channels // 2, channels, 0):
                 for event, why_event in events if width > less else ():
                     yield (width - less, *event[1:]), why, event, why_event
+    for channels in dict.fromkeys(net.in_channels for net in nets[:1]):
+        why = f"a Conv2d takes {channels} channels, of an image half as large perhaps"
+        for event, why_event in images[:_EVENTS]:
+            if all(size % 2 == 0 for size in event[1:]):
+                half = tuple(size // 2 for size in event[1:])
+                yield (channels, *half), why, event, why_event
+
+
+def _looked_at(
+    layer: Any,
+    choices: Iterable[tuple[str, ...]],
+    shapes: tuple[tuple[Shape, str], ...],
+) -> Iterator[ContextGuess]:
+    """Yield images beside a vector, as an encoder looks at them."""
+    nets = [item for item in reachable(layer) if isinstance(item, nn.Conv2d)]
+    vectors = dict(each for each in _likeliest(shapes) if len(each[0]) == 1)
+    for names, side in product(choices, _SIDES if nets else ()):
+        channels = nets[0].in_channels
+        why = f"a Conv2d takes {channels} channels, of images {side} x {side} perhaps"
+        for shape, why_shape in vectors.items():
+            image = (channels, side, side)
+            yield ContextGuess(
+                shape=shape,
+                why_shape=why_shape,
+                contexts=tuple((name, image) for name in names),
+                why=why,
+            )
 
 
 def _likeliest(
