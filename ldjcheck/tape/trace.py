@@ -64,7 +64,7 @@ class Trace:
     jacobian: Tensor | None
     shares: Tensor | None  # of the dims in `exact`, where the Jacobian is triangular
     sign: int
-    slack: float  # relative: how well constants made in float32 can agree
+    slack: float  # nats by which constants made in float32 leave the numbers open
     tolerance: Tensor  # relative, by sample: well below the mistake that is looked for
     promised: Shape | None
     known_right: tuple[CodeType, ...] = ()  # of the layer's code: no mistake is there

@@ -90,6 +90,12 @@ def test_the_way_back_takes_away_what_the_way_there_added() -> None:
     assert found == [("LDJ501", "inverse")]
 
 
+def test_what_drops_many_dims_of_an_image_is_judged_on_a_smaller_one() -> None:
+    assert ldjcheck.check(Split(), shape=(4, 8, 8)).status == "pass"
+    report = ldjcheck.check(WithoutConstant(), shape=(4, 8, 8))
+    assert {f.code for f in report.findings} == {"LDJ501", "LDJ305"}
+
+
 class OfImages(Split):
     """Drops half of twelve channels, under a normal that is learned from the others."""
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.oracle.noise.dequantization import density_of
 
 Pair = tuple[Tensor, Tensor]
 
@@ -313,6 +316,15 @@ def test_learned_noise_may_count_its_own_density_or_leave_it(seed: int) -> None:
 @pytest.mark.parametrize("layer", [WithoutScale, Doubled])
 def test_a_density_of_learned_noise_may_be_wrong(layer: type[Learned]) -> None:
     assert ldjcheck.check(layer(), domain="int:0:7").status == "fail"
+
+
+def test_noise_within_one_of_zero_alone_may_be_drawn_evenly() -> None:
+    # As for a Laplace distribution: from -1 to 1, with the density 1/2.
+    even = torch.tensor([[-0.9, 0.3], [0.5, -0.1]], dtype=torch.float64)
+    counted = torch.full((2,), 2 * math.log(2))
+    assert density_of(even, counted) is not None
+    assert density_of(even - 1, counted) is None
+    assert density_of(even + 1, counted) is None
 
 
 class OfTorch(nn.Module):

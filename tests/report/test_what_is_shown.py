@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+from small_layers import Curve
 from torch import Tensor, nn
 
 import ldjcheck
@@ -43,3 +44,14 @@ def test_a_sample_from_far_out_is_shown() -> None:
     if check["dimensions"][0]["reported"] is not None:
         total = sum(dim["reported"] for dim in check["dimensions"])
         assert math.isclose(total, check["samples"][0]["reported"], abs_tol=1e-6)
+
+
+class HalfCounted(Curve):
+    def log_slope(self, x: Tensor) -> Tensor:
+        return super().log_slope(x) / 2
+
+
+def test_what_each_dim_reports_stands_beside_what_it_should() -> None:
+    report = ldjcheck.check(HalfCounted(), shape=(4,))
+    parts = report.checks[0].dimensions
+    assert [d.reported for d in parts] == pytest.approx([d.exact / 2 for d in parts])

@@ -44,7 +44,6 @@ from ldjcheck.mistakes.engine.kinds import (
 from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, value_of
 from ldjcheck.mistakes.engine.source.places import location_of, logged, spans_of
 from ldjcheck.mistakes.engine.source.statements import is_known_right, place_of
-from ldjcheck.mistakes.logarithms.eps_inside_log.tiny import tiny_numbers
 from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
@@ -65,7 +64,7 @@ _REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)
 def explain(case: Case) -> tuple[Explanation, ...]:
     """Return the edits that explain the mistake, the simplest first."""
     if all(case.agree):
-        return tuple(tiny_numbers(case))
+        return ()
     found = list(whole_laws(case.traces, LAWS))
     if any(e.kind == NOTHING_REPORTED.name for e in found):
         return tuple(found)

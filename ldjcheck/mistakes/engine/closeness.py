@@ -35,7 +35,8 @@ def alike(a: Tensor, b: Tensor) -> bool:
 
 def fits(trace: Trace, value: Tensor, expected: Tensor) -> bool:
     """Return whether two `(batch,)` numbers agree as well as this trace can tell."""
-    return same(value, expected, trace.tolerance + trace.slack)
+    slack = trace.slack / (1 + expected.abs())  # `same` takes what is relative
+    return same(value, expected, trace.tolerance + slack)
 
 
 def is_constant(values: Sequence[Tensor]) -> bool:

@@ -172,9 +172,11 @@ def test_a_sum_where_one_number_per_element_is_promised_is_wrong() -> None:
     assert report.status == "fail"
 
 
-def test_the_inverse_of_a_wrong_transform_negates_its_mistake() -> None:
+def test_the_inverse_of_a_wrong_transform_negates_its_mistake_and_makes_none() -> None:
     report = ldjcheck.check(Reciprocal(), shape=(3,))
     assert [c.status for c in report.checks[:2]] == ["fail", "fail"]
+    wrong = [(f.code, f.direction) for f in report.findings if f.severity == "error"]
+    assert wrong == [("LDJ104", "forward")]
 
 
 class StaleInverse(tt.ExpTransform):

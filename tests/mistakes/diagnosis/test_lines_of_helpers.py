@@ -7,6 +7,7 @@ import inspect
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.distributions import Transform, constraints
 
 import ldjcheck
 
@@ -45,3 +46,50 @@ def test_what_a_helper_leaves_out_is_missing_in_the_helper() -> None:
     assert finding.code == "LDJ110"
     assert finding.location is not None
     assert finding.location.line == inspect.getsourcelines(OfTheOtherGate.ldj)[1] + 1
+
+
+class Positive(nn.Module):
+    """y = exp(s x): a helper stretches, and counts that; the exponential is not counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(3))
+
+    def stretched(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum().expand(len(x))
+        return x * self.log_s.exp(), ldj
+
+    def forward(self, x: Tensor) -> Pair:
+        z, ldj = self.stretched(x)
+        return torch.exp(z), ldj
+
+
+def test_what_a_caller_leaves_out_is_missing_in_the_caller() -> None:
+    (finding,) = ldjcheck.check(Positive(), shape=(3,)).findings
+    assert finding.code == "LDJ110"
+    assert finding.location is not None
+    assert finding.location.text == "return torch.exp(z), ldj"
+
+
+class SinhOfExp(Transform):
+    """y = sinh(exp(x)), with the ldj of the exponential alone."""
+
+    bijective = True
+    domain = constraints.real_vector
+    codomain = constraints.independent(constraints.positive, 1)
+
+    def _call(self, x: Tensor) -> Tensor:
+        return torch.exp(x).sinh()
+
+    def _inverse(self, y: Tensor) -> Tensor:
+        return torch.log(torch.asinh(y))
+
+    def log_abs_det_jacobian(self, x: Tensor, y: Tensor) -> Tensor:
+        return x.sum(-1)
+
+
+def test_where_map_and_ldj_are_calls_apart_it_is_missing_in_that_of_the_ldj() -> None:
+    (finding,) = ldjcheck.check(SinhOfExp(), shape=(3,)).findings
+    assert finding.code == "LDJ110"
+    assert finding.location is not None
+    assert finding.location.text == "return x.sum(-1)"

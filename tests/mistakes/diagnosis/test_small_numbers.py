@@ -98,6 +98,39 @@ def test_an_epsilon_is_a_note_where_samples_are_known_to_different_digits() -> N
     assert [(f.code, f.severity) for f in report.findings] == [("LDJ117", "note")]
 
 
+class OfFloat32(nn.Module):
+    """Scales by a buffer, and tells the logarithm by another, both made in float32."""
+
+    def __init__(self, eps: float) -> None:
+        super().__init__()
+        self.eps = eps
+        self.register_buffer("width", torch.linspace(100.0, 200.0, 128))
+        self.register_buffer("slope", 1 / self.width)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = torch.log(self.width + self.eps).sum()
+        return x / self.slope, ldj.expand(len(x))
+
+
+class Squeezed(OfFloat32):
+    """Keeps what comes out from the edges, and does not count that."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x)
+        return 0.5e-5 + (1 - 1e-5) * y, ldj
+
+
+def test_a_small_step_is_missed_where_float32_leaves_an_ldj_of_many_nats_open() -> None:
+    (found,) = ldjcheck.check(Squeezed(0.0), shape=(128,)).findings
+    assert found.code == "LDJ110"
+
+
+def test_an_epsilon_is_named_where_float32_leaves_an_ldj_of_many_nats_open() -> None:
+    assert ldjcheck.check(OfFloat32(0.0), shape=(128,)).findings == ()
+    (found,) = ldjcheck.check(OfFloat32(2e-4), shape=(128,)).findings
+    assert (found.code, found.severity) == ("LDJ117", "error")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "eps"), [(Sigmoid, 0.0), (Normed, 1e-12)])
 def test_another_difference_of_that_size_is_no_epsilon(kind: Any, eps: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.distributions import Transform, constraints
@@ -53,6 +54,36 @@ class SizeOfTheLogarithm(nn.Module):
 
 def test_a_size_is_taken_before_the_logarithm() -> None:
     assert "self.w.abs().log()" in mended(SizeOfTheLogarithm())
+
+
+class WithoutSize(SizeOfTheLogarithm):
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.w, torch.log(self.w).sum().expand(len(x))
+
+
+def test_a_size_is_taken_in_the_words_of_torch_where_the_logarithm_is() -> None:
+    assert "torch.log(torch.abs(self.w)).sum()" in mended(WithoutSize())
+
+
+class Sinh(nn.Module):
+    """y = sinh(x), whose ldj is added up, and has a term that belongs to no step."""
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = torch.log(torch.cosh(x)).sum(1)
+        ldj += torch.sin(x).sum(1)
+        return torch.sinh(x), ldj
+
+
+class SinhInAList(nn.Module):
+    def forward(self, x: Tensor) -> Pair:
+        terms = [torch.log(torch.cosh(x)).sum(1)]
+        terms.append(torch.sin(x).sum(1))
+        return torch.sinh(x), sum(terms)
+
+
+@pytest.mark.parametrize("layer", [Sinh, SinhInAList])
+def test_a_term_too_many_goes_with_the_statement_that_adds_it(layer: type) -> None:
+    assert mended(layer()) == ""
 
 
 class Widened(Transform):

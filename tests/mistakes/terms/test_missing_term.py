@@ -25,6 +25,25 @@ def test_half_of_a_slope_is_missing_as_it_would_be_written() -> None:
     assert found.location.text is not None
 
 
+class Narrowed(nn.Module):
+    """A coupling whose one step scales twice; of that, the ldj has what the net says."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        log_s, t = torch.tanh(self.net(a)).chunk(2, dim=1)
+        return torch.cat([a, b * log_s.exp() / 5 + t], dim=1), log_s.sum(1)
+
+
+def test_a_factor_within_a_step_is_missing_as_the_source_writes_it() -> None:
+    (found,) = ldjcheck.check(Narrowed(), shape=(4,)).findings
+    assert found.code == "LDJ110"
+    assert found.message == "The log-determinant leaves out `log(5)`."
+
+
 class NormalQuantile(nn.Module):
     """Makes uniform numbers normal; the slope is one over the density, with its constant."""
 
