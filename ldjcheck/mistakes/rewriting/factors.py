@@ -19,6 +19,7 @@ from ldjcheck.mistakes.rewriting.wording import (
     is_sum,
     kept_in_place,
     product_in_place,
+    without_statement,
 )
 from ldjcheck.revision import call_name
 
@@ -26,10 +27,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.mistakes.rewriting.sites import Kind, Site
+    from ldjcheck.revision import Replacement
 
 
 def dropped(site: Site) -> Iterator[Change]:
     """Yield every product and quotient with one factor taken away."""
+    statement = site.statement
+    if isinstance(statement, ast.AugAssign) and isinstance(
+        statement.op, ast.Mult | ast.Div
+    ):
+        yield _without_factor(site, statement.value, without_statement(site, statement))
     for node in site.expressions:
         if not isinstance(node, ast.BinOp) or not is_product(node):
             continue
@@ -39,11 +46,13 @@ def dropped(site: Site) -> Iterator[Change]:
         elif not isinstance(node.op, ast.Div):
             continue
         for kept, lost in sides:
-            shorter = (alone(site, node, kept),)
-            if isinstance(lost, ast.Constant):
-                yield Change(0.08, shorter, "literal")
-            else:
-                yield Change(0.1, shorter, "count" if _is_count(site, lost) else "")
+            yield _without_factor(site, lost, alone(site, node, kept))
+
+
+def _without_factor(site: Site, lost: ast.expr, shorter: Replacement) -> Change:
+    if isinstance(lost, ast.Constant):
+        return Change(0.08, (shorter,), "literal")
+    return Change(0.1, (shorter,), "count" if _is_count(site, lost) else "")
 
 
 def literals(site: Site) -> Iterator[Change]:

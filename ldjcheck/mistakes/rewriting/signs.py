@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
-from ldjcheck.mistakes.rewriting.wording import as_factor, is_sum, kept_in_place
+from ldjcheck.mistakes.rewriting.wording import alone, as_factor, is_sum
 from ldjcheck.revision import Replacement
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def turned(site: Site) -> Iterator[Change]:
             and isinstance(node.op, ast.USub)
             and not isinstance(node.operand, ast.Constant)
         ):
-            yield site.put(node, kept_in_place(site, node, node.operand), 0.1)
+            yield Change(0.1, (alone(site, node, node.operand),))
         elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.UAdd):
             yield site.put(node, f"-{as_factor(site, node.operand)}", 0.05)
     for node in site.terms:

@@ -10,6 +10,7 @@ from ldjcheck.mistakes.rewriting.wording import (
     alone,
     as_factor,
     is_sum,
+    without_statement,
 )
 from ldjcheck.revision import Replacement, call_name
 
@@ -50,30 +51,6 @@ def _is_running_total(site: Site, node: ast.BinOp) -> bool:
         isinstance(statement, ast.Assign)
         and statement.value is node
         and ast.unparse(node.left) in [ast.unparse(t) for t in statement.targets]
-    )
-
-
-def without_statement(site: Site, statement: ast.stmt) -> Replacement:
-    """Return the replacement that takes a statement out, its line with it."""
-    source = site.source
-    line, end_line = statement.lineno, statement.end_lineno or statement.lineno
-    row, last = source.lines[line - 1], source.lines[end_line - 1]
-    before = row[: statement.col_offset]
-    after = last[statement.end_col_offset or 0 :]
-    if len(source.block(statement)) == 1:
-        return source.put(statement, "pass")
-    if not before.strip() and not after.split(b"#")[0].strip():
-        # The whole line goes, its end included, so that no empty one is left.
-        return Replacement(source.file, line, 0, end_line, len(last), "")
-    if after.lstrip().startswith(b";"):
-        gap = len(after) - len(after.lstrip()) + 1
-        rest = after[gap:]
-        gap += len(rest) - len(rest.lstrip(b" \t"))
-        end = (statement.end_col_offset or 0) + gap
-        return Replacement(source.file, line, statement.col_offset, end_line, end, "")
-    kept = before.rstrip().rstrip(b";").rstrip()
-    return Replacement(
-        source.file, line, len(kept), end_line, statement.end_col_offset or 0, ""
     )
 
 

@@ -105,11 +105,50 @@ def kept_in_place(site: Site, node: ast.expr, kept: ast.expr) -> str:
 
 
 def alone(site: Site, node: ast.expr, part: ast.expr) -> Replacement:
-    """Return what puts a part in the place of the whole; alone it may need no brackets."""
+    """Return what puts a part in the place of the whole; alone it may need no brackets.
+
+    A statement that would give a name to what bears it already is taken out.
+    """
+    if _renames_nothing(site.statement, node, part):
+        return without_statement(site, site.statement)
     text = kept_in_place(site, node, part)
     tight = isinstance(part, ast.Name | ast.Attribute | ast.Call | ast.Subscript)
     span = _without_brackets(site, node) if tight else span_of(node)
     return Replacement(site.source.file, *span, text)
+
+
+def _renames_nothing(statement: ast.stmt, node: ast.expr, part: ast.expr) -> bool:
+    """Return whether `name = name` would be left with a part in the place of the whole."""
+    return (
+        isinstance(statement, ast.Assign)
+        and statement.value is node
+        and isinstance(part, ast.Name)
+        and [ast.unparse(target) for target in statement.targets] == [part.id]
+    )
+
+
+def without_statement(site: Site, statement: ast.stmt) -> Replacement:
+    """Return the replacement that takes a statement out, its line with it."""
+    source = site.source
+    line, end_line = statement.lineno, statement.end_lineno or statement.lineno
+    row, last = source.lines[line - 1], source.lines[end_line - 1]
+    before = row[: statement.col_offset]
+    after = last[statement.end_col_offset or 0 :]
+    if len(source.block(statement)) == 1:
+        return source.put(statement, "pass")
+    if not before.strip() and not after.split(b"#")[0].strip():
+        # The whole line goes, its end included, so that no empty one is left.
+        return Replacement(source.file, line, 0, end_line, len(last), "")
+    if after.lstrip().startswith(b";"):
+        gap = len(after) - len(after.lstrip()) + 1
+        rest = after[gap:]
+        gap += len(rest) - len(rest.lstrip(b" \t"))
+        end = (statement.end_col_offset or 0) + gap
+        return Replacement(source.file, line, statement.col_offset, end_line, end, "")
+    kept = before.rstrip().rstrip(b";").rstrip()
+    return Replacement(
+        source.file, line, len(kept), end_line, statement.end_col_offset or 0, ""
+    )
 
 
 def argument_of(site: Site, node: ast.Call) -> ast.expr | None:

@@ -188,3 +188,42 @@ def test_one_index_is_all_that_is_wrong() -> None:
     fix = report.findings[0].fix
     assert fix is not None
     assert "x.size(2) * x.size(3)" in fix.edits[0].after
+
+
+class Scaled(nn.Module):
+    """A scale for each dim, whose ldj is spoilt by a statement of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.6, 0.2]))
+
+    def total(self, x: Tensor) -> Tensor:
+        return self.log_s.sum().repeat(len(x))
+
+
+class NamedAnewDoubled(Scaled):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.total(x)
+        ldj = ldj * 2
+        return x * self.log_s.exp(), ldj
+
+
+class DoubledInPlace(Scaled):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.total(x)
+        ldj *= 2
+        return x * self.log_s.exp(), ldj
+
+
+class NamedAnewTurned(Scaled):
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.total(x)
+        ldj = -ldj
+        return x * self.log_s.exp(), ldj
+
+
+@pytest.mark.parametrize("layer", [NamedAnewDoubled, DoubledInPlace, NamedAnewTurned])
+def test_a_statement_that_does_nothing_but_spoil_the_ldj_is_taken_out(
+    layer: type,
+) -> None:
+    assert mended(layer()).strip() == ""
