@@ -280,7 +280,8 @@ def _alone(
 
     `sizes` are the shapes of the events that reach it in the flow.
     """
-    name = f"{flow.layer.name}.{part.path}".replace(".[", "[")
+    path = part.path.removeprefix(".")
+    name = f"{flow.layer.name}.{path}".replace(".[", "[")
     layer = Layer(target=name, name=name, obj=part.owner, sizes=sizes)
     options = replace(
         flow.bench.options,
@@ -288,6 +289,8 @@ def _alone(
         domain=None,
         context=tuple(Context(*each) for each in part.contexts),
         convention="auto",
+        kind="auto",  # the flow may be a model, and none of its sublayers is
+        wrt="auto",
         direction=part.direction,
         ledger=False,
     )

@@ -496,3 +496,41 @@ def test_the_steps_of_a_solver_are_no_sublayers() -> None:
         ("layers[0]", False),
     ], report
     assert [f.code for f in report.findings] == ["LDJ302"], report
+
+
+class RowsAlone(nn.Module):
+    """A scale for each channel, whose ldj counts the rows of an image and not its columns."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.7, channels))
+
+    def forward(self, x: Tensor) -> Any:
+        ldj = self.log_scale.sum() * x.shape[2]
+        return x * self.log_scale[:, None, None].exp(), ldj.expand(len(x))
+
+
+class OfTwoScales(nn.Module):
+    """A model that leaves half of its channels at a squeeze, and scales the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = RowsAlone(16)
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        base = torch.distributions.Normal(0.0, 1.0)
+        kept, left = nn.functional.pixel_unshuffle(x, 2).chunk(2, 1)
+        z, ldj = self.scale(nn.functional.pixel_unshuffle(kept, 2))
+        logs = (base.log_prob(each).flatten(1).sum(1) for each in (z, left))
+        return sum(logs) + ldj
+
+
+def test_a_sublayer_of_a_model_is_explained_in_its_own_sizes() -> None:
+    """Of the model's own, the width that is missing is a fourth of W."""
+    report = ldjcheck.check(OfTwoScales(), kind="model", shape=(2, 8, 8))
+    first = report.findings[0]
+    assert first.code == "LDJ103"
+    assert first.message.endswith("wrong count: it needs W times as much.")
+    assert first.fix is not None
+    assert first.location is not None
+    assert first.location.text == "ldj = self.log_scale.sum() * x.shape[2]"
