@@ -20,16 +20,16 @@ from ldjcheck.explaining.sublayers import (
     with_sublayers,
 )
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
-from ldjcheck.judging.customs import customary
-from ldjcheck.judging.ends import between_its_ends
-from ldjcheck.judging.masks import of_zeros_and_ones
+from ldjcheck.judging.meant.customs import customary
+from ldjcheck.judging.meant.ends import between_its_ends
+from ldjcheck.judging.meant.masks import of_zeros_and_ones
+from ldjcheck.judging.meant.spread import spread_over_entries
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
     measured,
     moved_while_smooth,
 )
-from ldjcheck.judging.readings import read_otherwise
 from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
 from ldjcheck.judging.sizes.own import at_its_own_size
 from ldjcheck.judging.sizes.smaller import (
@@ -340,7 +340,7 @@ def _made_smaller(meant: _Meant, course: _Course) -> Smaller | None:
 
 def _as_meant(subject: Subject, comparison: Comparison) -> _Meant:
     """Return a layer read as its source means it, at sizes that it is made for."""
-    spread = read_otherwise(subject, comparison)
+    spread = spread_over_entries(subject, comparison)
     if spread is not None:
         subject, comparison = spread, compared(spread)
     for meant in _AS_MEANT:

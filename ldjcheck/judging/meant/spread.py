@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _NEAR = 1e-6  # relative: two entries of one diagonal, far from what a mistake costs
 
 
-def read_otherwise(subject: Subject, comparison: Comparison) -> Subject | None:
+def spread_over_entries(subject: Subject, comparison: Comparison) -> Subject | None:
     """Return the subject with an ldj that is spread over all entries; None if it is not.
 
     It is where it disagrees as it stands, and is the diagonal of the Jacobian, entry by

@@ -1,0 +1,1 @@
+"""How a layer is meant, where it disagrees as it was read first."""

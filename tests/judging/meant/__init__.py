@@ -1,0 +1,1 @@
+"""How layers are meant that disagree as they are read first."""
