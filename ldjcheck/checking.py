@@ -20,6 +20,7 @@ from ldjcheck.explaining.sublayers import (
     with_sublayers,
 )
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
+from ldjcheck.judging.meant.bit_depth import of_whole_numbers
 from ldjcheck.judging.meant.customs import customary
 from ldjcheck.judging.meant.ends import between_its_ends
 from ldjcheck.judging.meant.masks import of_zeros_and_ones
@@ -93,6 +94,7 @@ if TYPE_CHECKING:
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
 _AS_MEANT = (
+    of_whole_numbers,
     between_its_ends,
     customary,
     of_zeros_and_ones,

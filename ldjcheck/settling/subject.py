@@ -237,7 +237,6 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     from ldjcheck.conventions import adapted_calls, recognise_conventions
     from ldjcheck.running.devices import said_of_device
     from ldjcheck.running.snapshot.isolation import learnable
-    from ldjcheck.settling.bit_depth import with_levels
     from ldjcheck.settling.first_call_back import with_started_way_back
     from ldjcheck.settling.flows.multiscale import with_departures
     from ldjcheck.settling.inverse_call import with_way_back
@@ -257,7 +256,7 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     bench = with_started_way_back(with_way_back(bench))
     if settled.resized and options.kind != "split":
         bench = with_departures(bench, recognise_conventions)
-    bench = with_telling_masks(with_levels(bench))
+    bench = with_telling_masks(bench)
     free = {guess.shape: guess.free for guess in guesses}.get(bench.shape, frozenset())
     others = _others(bench, free)
     copy = bench.copy()
