@@ -214,3 +214,22 @@ def test_after_an_edit_that_breaks_the_way_there_another_one_mends_the_way_back(
     assert mended(AddsBothWays()).endswith(
         "ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"
     )
+
+
+class HeightOfItsOwnSize(nn.Module):
+    """Counts rows alone, of a size that it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = (2, 4, 6)
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * self.size[1]
+        return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
+def test_no_size_that_is_held_stays_beside_one_of_x() -> None:
+    after = mended(HeightOfItsOwnSize())
+    assert "x.shape[2] * x.shape[3]" in after
+    assert "self.size" not in after
