@@ -22,6 +22,7 @@ _TAIL = -11.0  # nats: what the ends leave out, beside the whole
 _WIDER, _WIDEST = 1e3, 1e24
 _LOOKS = 24  # each brings the peak nearer by a factor of 10 at least
 _NOTHING = -40.0  # nats below the peak
+_BLURRED = 0.5  # nats that rounding may take off: more, and all points may look alike
 
 
 def log_integral(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor | None:
@@ -53,7 +54,11 @@ def log_integral(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor |
         steep = ~heavy & ((now - half).abs() > _UNSEEN)
         heavy &= width < _WIDEST  # beyond, there is no end to it
         if not bool((steep | heavy).any()):
-            return now if _is_all(seen, u, values) else None
+            lost = 8.0 * torch.finfo(torch.float64).eps * now.abs()
+            is_blurred = narrows & (lost > _BLURRED)
+            if bool(is_blurred.any()) or not _is_all(seen, u, values):
+                return None
+            return now
         found = None if bool(steep.any()) else now
         seen.append((u, values))
         between = (u.gather(1, peak + 1) - u.gather(1, peak - 1))[:, 0]

@@ -286,7 +286,7 @@ def _is_count(site: Site, node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
         return call_name(node) in COUNTING
     if isinstance(node, ast.Subscript):
-        return isinstance(node.value, ast.Attribute) and node.value.attr == "shape"
+        return isinstance(node.value, ast.Attribute)
     parent = site.parent(node)
     simple = isinstance(node, ast.Name | ast.Attribute | ast.Constant)
     return ((simple or _is_literal(node)) and is_product(parent)) or (

@@ -13,7 +13,6 @@ import torch
 
 from ldjcheck.numerics.tolerance import (
     MACHINE_EPSILON,
-    hides_mistakes,
     round_trip_allowed,
 )
 from ldjcheck.oracle.direction import measure_direction
@@ -86,9 +85,6 @@ def _known(asked: Question) -> Known | None:
     if off > _ANOTHER:
         return replace(_unknown(inverse, again.left), round_trip=trip)
     wobble = _with_wobble(runner, inverse, there, again.taken)
-    if wobble is not None:  # a point that rounding has moved away is another one
-        lost = wobble > hides_mistakes(there.dims)
-        exact = replace(exact, ldj=exact.ldj.masked_fill(lost, torch.nan))
     judged = judged_by(inverse, exact, wobble)
     return Known(exact=replace(judged, anchored=True), round_trip=trip)
 

@@ -89,6 +89,7 @@ def test_right_at_the_given_shape_passes_with_a_warning(layer: Any, at: Any) -> 
     assert [f.code for f in found] == ["LDJ121"]
     assert f"the count {count} is written as a number" in found[0].message
     assert str(count) in found[0].location.text
+    assert "with the same parameters, it is off by " in found[0].evidence[0]
     assert ldjcheck.check(layer(), shape=shape, strict=True).status == "fail"
 
 

@@ -224,6 +224,26 @@ def test_a_constant_is_named_and_not_what_it_is_spread_over() -> None:
     assert "log(self.quants)" in report.findings[0].message
 
 
+def test_a_number_of_the_layer_confirms_its_name_and_one_in_the_source_cannot() -> None:
+    class Held(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.quants = 8.0
+
+        def forward(self, x: Tensor) -> Any:
+            return x / self.quants, torch.full((len(x),), -math.log(self.quants))
+
+    class Written(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return x / 8.0, torch.full((len(x),), -math.log(8.0))
+
+    told = "confirmed by moving the constants"
+    for layer, is_moved in ((Held(), True), (Written(), False)):
+        (finding,) = ldjcheck.check(layer).findings
+        assert finding.code == "LDJ101"
+        assert (told in str(finding.evidence)) == is_moved
+
+
 def test_of_a_number_and_a_name_that_are_added_the_name_is_what_has_a_sign() -> None:
     """`2 + x` and `x + 2` are one call of torch, which has x first."""
 

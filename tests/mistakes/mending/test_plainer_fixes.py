@@ -227,3 +227,79 @@ def test_a_statement_that_does_nothing_but_spoil_the_ldj_is_taken_out(
     layer: type,
 ) -> None:
     assert mended(layer()).strip() == ""
+
+
+class ReducedByName(nn.Module):
+    """Says by a word how it is reduced, and takes four dims alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_a = nn.Parameter(torch.linspace(-0.3, 0.4, 4))
+        self.net = nn.Linear(2, 4)
+        self.reduction = "mean"
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = (x * self.log_a.exp()).chunk(2, dim=1)
+        log_s, t = self.net(a).chunk(2, dim=1)
+        ldj = self.log_a.sum() + getattr(log_s, self.reduction)(dim=1)
+        return torch.cat([a, b * log_s.exp() + t], dim=1), ldj
+
+
+def test_a_mean_is_not_doubled_where_two_is_the_size_that_it_is_taken_over() -> None:
+    (finding,) = ldjcheck.check(ReducedByName()).findings
+    assert finding.name == "mean-not-sum"
+    assert finding.fix is None
+
+
+class Squashed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.4, -0.7]))
+
+    def forward(self, x: Tensor) -> Pair:
+        y = x * self.log_s.exp()
+        ldj = self.log_s.sum().expand(len(x))
+        ldj = torch.tanh(ldj)
+        return y, ldj
+
+
+def test_no_line_is_put_where_it_never_runs() -> None:
+    assert "return" not in mended(Squashed())
+
+
+class AddsBothWays(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1, -0.4]))
+
+    def forward(self, z: Tensor, ldj: Tensor, reverse: bool = False) -> Pair:
+        z = z / self.s.exp() if reverse else z * self.s.exp()
+        ldj = ldj + self.s.sum()
+        return z, ldj
+
+
+def test_after_an_edit_that_breaks_the_way_there_another_one_mends_the_way_back() -> (
+    None
+):
+    assert mended(AddsBothWays()).endswith(
+        "ldj = ldj + (-self.s.sum() if reverse else self.s.sum())"
+    )
+
+
+class HeightOfItsOwnSize(nn.Module):
+    """Counts rows alone, of a size that it holds."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.size = (2, 4, 6)
+        self.log_s = nn.Parameter(torch.linspace(-0.4, 0.5, 2))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * self.size[1]
+        return x * self.log_s.exp()[:, None, None], ldj.expand(len(x))
+
+
+def test_no_size_that_is_held_stays_beside_one_of_x() -> None:
+    after = mended(HeightOfItsOwnSize())
+    assert "x.shape[2] * x.shape[3]" in after
+    assert "self.size" not in after

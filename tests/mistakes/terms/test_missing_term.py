@@ -64,3 +64,43 @@ def test_the_constant_of_a_normal_density_is_gained_by_what_makes_numbers_normal
     assert "+ 0.5 * torch.log(torch.tensor(2 * torch.pi)) * " in (
         found.fix.edits[0].after
     )
+
+
+class Stacked(nn.Module):
+    """Three scales in a loop, which assigns the ldj where it should add to it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(0.4 * torch.sin(torch.arange(9.0)).reshape(3, 3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        for log_s in self.log_s:
+            x = x * log_s.exp()
+            ldj = log_s.sum()
+        return x, ldj.expand(len(x))
+
+
+def test_a_loop_that_keeps_the_last_ldj_alone_is_told_so() -> None:
+    (found,) = ldjcheck.check(Stacked()).findings
+    assert found.code == "LDJ110"
+    assert "Only the last of several log-determinants is kept" in found.message
+
+
+class Mirrored(nn.Module):
+    """A coupling that turns and stretches what it has moved, and counts its move alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+        self.k = -1.7
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, dim=1)
+        log_s, t = self.net(a).chunk(2, dim=1)
+        return torch.cat([a, (b * log_s.exp() + t) * self.k], dim=1), log_s.sum(1)
+
+
+def test_a_factor_below_zero_that_is_left_out_is_named() -> None:
+    (found,) = ldjcheck.check(Mirrored()).findings
+    assert found.code == "LDJ110"
+    assert "self.k" in found.message
