@@ -25,7 +25,7 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import location_of
-from ldjcheck.tape.frames import innermost_place
+from ldjcheck.tape.frames import innermost_place, is_torchs
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
 
 if TYPE_CHECKING:
@@ -113,7 +113,8 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
             return
     places = [place for place, *_ in seen.samples if place is not None]
     never = {place for place, *_ in unmet}
-    if lines := tuple(dict.fromkeys(each for each in places if each in never)):
+    own = (each for each in places if each in never and not is_torchs(each.file))
+    if lines := tuple(dict.fromkeys(own)):
         yield Unmet(lines=lines)
 
 

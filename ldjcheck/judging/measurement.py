@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def first_look(subject: Subject) -> Comparison:
     """Return how the values agree at the first configuration, and nothing more."""
-    *_, look = first_looks(subject)
+    *_, look = first_looks(moved_while_smooth(subject))
     return look
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 import ldjcheck
+from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.structured import is_afforded
 from ldjcheck.oracle.structures.by_structure import Wanted
 from ldjcheck.oracle.structures.composition import determined
 from ldjcheck.running.observers.passages import Passages
 
 from .image_flows import (
+    ActNorm,
     ActNormOfOnePixel,
     FlippedCheckerboard,
     Glow,
@@ -69,3 +74,37 @@ def test_the_wrong_sublayer_is_named() -> None:
     first = report.findings[0]
     assert (first.code, first.direction) == ("LDJ104", "forward"), str(report)
     assert "parts[6]" in first.message
+
+
+class Model(Glow):
+    """The same with densities of its own: in nats, and in bits per dim."""
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z, total = self(x)
+        base = torch.distributions.Normal(0.0, 1.0)
+        return base.log_prob(z).flatten(1).sum(1) + total
+
+    def bits_per_dim(self, x: Tensor) -> Tensor:
+        dims = x[0].numel()
+        return (math.log(256) - self.log_prob(x) / dims) / math.log(2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "status"), [(ActNorm, "pass"), (ActNormOfOnePixel, "fail")]
+)
+def test_no_whole_jacobian_is_taken_of_a_model_of_images(
+    kind: type[ActNorm], status: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    jacobian = FrozenMap.jacobian
+
+    def noted(self: FrozenMap, *arguments: Any, **named: Any) -> Any:
+        taken.append(self.x[0].numel())
+        return jacobian(self, *arguments, **named)
+
+    monkeypatch.setattr(FrozenMap, "jacobian", noted)
+    model = Model(levels=2, steps=4, hidden=8, kind=kind)
+    for density in (model.log_prob, model.bits_per_dim):
+        assert ldjcheck.check(density, shape=(3, 16, 16)).status == status
+    assert max(taken, default=0) < 768

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _BITS = range(5, 17)  # of fewer, the constant for one dim may be that for all of a few
 _NEAR = 2  # bits: a map that shrinks by about as much scales its data itself
 _SAME = 1e-6  # nats for each dim: a constant may be made in float32
+_KNOWN = 1e-2  # nats for each dim: the exact value of a deep flow is known no better
 _SAID = "levels"
 
 
@@ -64,9 +65,12 @@ def _bits(side: Side) -> int | None:
     found = float(lacking.mean()) / math.log(2)
     if not math.isfinite(found) or (bits := round(found)) not in _BITS:
         return None
-    off = (lacking - bits * math.log(2)).abs().max()
+    off = (lacking - bits * math.log(2)).abs()
+    known = (
+        _SAME if side.exact.allowed is None else _SAME + side.exact.allowed / side.dims
+    )
     shrunk = -exact.mean() / side.dims > (bits - _NEAR) * math.log(2)
-    return bits if float(off) <= _SAME and not bool(shrunk) else None
+    return bits if bool((off <= known).all()) and not bool(shrunk) else None
 
 
 def _set_aside(forward: CallFunction, bits: int) -> CallFunction:
