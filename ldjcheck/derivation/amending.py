@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program
 from ldjcheck.derivation.ways import Way, ways_of
+from ldjcheck.mistakes.engine.closeness import fits
+from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
 from ldjcheck.mistakes.mending.verify import Verification
 from ldjcheck.mistakes.rewriting.sites import real_file
+from ldjcheck.mistakes.terms import missing_term
 from ldjcheck.records import Fix, Location
 from ldjcheck.revision import Live, is_disjoint
-from ldjcheck.tape import shown_file
+from ldjcheck.tape import location_of, shown_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,7 +35,9 @@ if TYPE_CHECKING:
     from ldjcheck.records import Comparison, Diagnosis, Direction, Edit, Finding
     from ldjcheck.revision import Replacement, SourceText
     from ldjcheck.running.bench import Bench
+    from ldjcheck.tape import Node
 
+_UNNAMED = ("LDJ120", "LDJ199")
 _LONGEST = 60  # characters of what is quoted
 _TOLD = 3  # terms of one direction
 
@@ -83,17 +88,36 @@ def with_derived_terms(
         verification = Verification(bench, comparison, plans)
         fix, chosen = _verified(live, cures, verification) or (None, chosen)
     told = {cure.direction: cure.told for cure in chosen}
-    return tuple(
-        replace(
+    lacking = {way.direction: _left_out(way) for way in ways} if fix else {}
+
+    def amended(finding: Finding) -> Finding:
+        direction = finding.direction or "forward"
+        lines, step = told.get(direction, ()), lacking.get(direction)
+        text = None if step is None else source_text(step.place)
+        if step is not None and text is not None and finding.code in _UNNAMED:
+            place = location_of(step.place)
+            return replace(missing_term.of_a_step(finding, text, place, lines), fix=fix)
+        return replace(
             finding,
             fix=finding.fix if fix is None else fix,
             location=_where(finding, fix),
-            evidence=(*finding.evidence, *told.get(finding.direction or "forward", ())),
+            evidence=(*finding.evidence, *lines),
         )
-        if finding in asked
-        else finding
-        for finding in findings
-    )
+
+    return tuple(amended(each) if each in asked else each for each in findings)
+
+
+def _left_out(way: Way) -> Node | None:
+    """Return the value behind the one step whose term is all that is missing, if one is."""
+    if way.call is None or not isinstance(way.found, Program):
+        return None
+    trace = way.call.trace
+    found = [
+        value
+        for value, amount in way.found.amounts
+        if fits(trace, trace.reported + amount, trace.exact)
+    ]
+    return found[0] if len(found) == 1 and len(way.found.amounts) > 1 else None
 
 
 def _where(finding: Finding, fix: Fix | None) -> Location | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.calculus.terms import logdet
 from ldjcheck.derivation.reading.homes import (
     Home,
     bare_home,
@@ -28,6 +29,8 @@ from ldjcheck.tape import Place
 if TYPE_CHECKING:
     import ast
     from collections.abc import Sequence
+
+    from torch import Tensor
 
     from ldjcheck.derivation.calculus.terms import Term
     from ldjcheck.derivation.reading.execution import Execution, Recorded
@@ -52,11 +55,15 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class Program:
-    """What was derived of one direction: statements in order, and the edit of the source."""
+    """What was derived of one direction: statements in order, and the edit of the source.
+
+    `amounts` are what each term comes to, `(batch,)` in nats, with the value behind it.
+    """
 
     solved: tuple[Solved, ...]
     said: tuple[Said, ...]
     changes: tuple[Replacement, ...]
+    amounts: tuple[tuple[Node, Tensor], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -105,7 +112,12 @@ def _derived(call: Recorded, formulas: Formulas) -> Program | Refusal:
             return Program(solved=tuple(solved), said=(), changes=())
         lines += links_of(call, homes, _counting(homes, lines, given), lines)
         kept = {n: home for n, home in homes.items() if n not in given}
-        return _program(call, solved, kept, lines)
+        amounts = tuple(
+            (term.end, logdet(formulas, term, call.trace.batch))
+            for step in solved
+            for term in step.terms
+        )
+        return replace(_program(call, solved, kept, lines), amounts=amounts)
     except UnspeakableError as error:
         return Refusal(why=f"{_UNSPEAKABLE}: {error}")
     except ConflictError:

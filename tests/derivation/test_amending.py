@@ -162,3 +162,28 @@ def test_where_the_shape_is_given_the_mending_is_for_that_one() -> None:
     assert fix is not None
     text = "\n".join(edit.after for edit in fix.edits)
     assert "torch.log(torch.cosh(y)).sum(dim=1)" in text
+
+
+class SquashedHalf(nn.Module):
+    """A coupling whose half is squashed in the end, which nothing counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = x.chunk(2, 1)
+        s, t = self.net(a).chunk(2, 1)
+        s = torch.tanh(s)
+        b = b * s.exp() + t
+        b = torch.tanh(b)
+        return torch.cat([a, b], 1), s.sum(1)
+
+
+def test_a_step_of_a_half_that_is_all_that_is_missing_is_named() -> None:
+    first = ldjcheck.check(SquashedHalf()).findings[0]
+    assert first.code == "LDJ110"
+    assert first.message == "The log-determinant leaves out `torch.tanh(b)`."
+    assert first.location is not None
+    assert first.location.text == "b = torch.tanh(b)"
+    assert first.fix is not None

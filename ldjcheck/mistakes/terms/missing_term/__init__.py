@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.records import Explanation, Finding
+    from ldjcheck.records import Explanation, Finding, Location
 
 _SHOWN = 9.0  # nats: what is more is shown as a power
 _WHOLE, _MOST = 1e-4, 1000  # how well an integral is known, and what is a count
@@ -115,6 +115,23 @@ RULE = Rule(
     tell=_tell,
     derived=True,
 )
+
+
+def of_a_step(
+    instead: Finding, step: str, location: Location | None, derived: tuple[str, ...]
+) -> Finding:
+    """Return what is told of a step whose own term, and no other, is all that is missing.
+
+    `derived` are the terms of the map, a line each.
+    """
+    return replace(
+        instead,
+        code=RULE.code,
+        name=RULE.name,
+        message=f"The log-determinant leaves out `{step}`.",
+        location=location,
+        evidence=("difference = -(log|det| of that step)", *derived),
+    )
 
 
 def of_a_base(instead: Finding, off: float, dims: int) -> Finding:
