@@ -141,6 +141,8 @@ def _is_of_some_steps(bench: Bench, probe: Probe, side: Side) -> bool:
     least = _ROUNDING * (1.0 + each.abs().sum(0))
     if not bool(((upto[-1] - exact).abs() <= least).all()):
         return False  # some of the map is not seen
+    if bool(((said - exact).abs() <= least).all()):
+        return False  # all steps change as much, as well as can be told
     parts = upto[None, :] - upto[:, None]  # from each point to each
     is_that = ((said - parts).abs() <= least).all(-1)
     return bool(is_that.triu(1).any())
