@@ -54,7 +54,7 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
             density = replace(
                 layer,
                 obj=getattr(layer.obj, name),
-                known_right=_known_right(layer.obj, result),
+                known_right=_known_right(subject, result),
             )
             if layer.rebuild is not None:
                 rebuild = partial(_rebuilt, layer.rebuild, name)
@@ -62,11 +62,15 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
             yield name, density
 
 
-def _known_right(obj: Any, result: Result) -> tuple[CodeType, ...]:
+def _known_right(subject: Subject, result: Result) -> tuple[CodeType, ...]:
     """Return the code of the densities that are right, and of the call if that is."""
+    from ldjcheck.conventions import densities
+
+    obj, signature = subject.whole.obj, subject.bench.calls.signature
     names = [name for name, said in result.inferred.items() if said == _RIGHT]
     if result.status == "pass":
-        names.append("forward")
+        asked = (name for name, _, _ in densities(obj))
+        names += ["forward", *(n for n in asked if signature.startswith(f"m.{n}("))]
     codes = (getattr(looked_up(obj, name), "__code__", None) for name in names)
     return tuple(code for code in codes if code is not None)
 

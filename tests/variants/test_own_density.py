@@ -306,3 +306,26 @@ def test_an_edit_is_doubted_for_what_runs_the_edited_code_alone() -> None:
     fixes = alone.fix, taken.fix
     assert all(fixes)
     assert [fix.applicability for fix in fixes if fix] == ["verified", "suggested"]
+
+
+class BitsWithoutTheirBase(nn.Module):
+    """Its log_prob is right, and its bpd are nats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return NORMAL.log_prob(x * self.s.exp()).sum(1) + self.s.sum()
+
+    def bpd(self, x: Tensor) -> Tensor:
+        return -self.log_prob(x) / x.shape[1]
+
+
+def test_no_edit_goes_into_the_density_that_another_is_made_of() -> None:
+    first = ldjcheck.check(BitsWithoutTheirBase()).findings[0]
+    assert first.code == "LDJ107"
+    assert first.fix is not None
+    assert [edit.before.strip() for edit in first.fix.edits] == [
+        "return -self.log_prob(x) / x.shape[1]"
+    ]

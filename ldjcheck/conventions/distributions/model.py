@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
-from ldjcheck.calling.results import returned_alone, returns_one_thing
+from ldjcheck.calling.results import returned_alone, returns_one_thing, source_of
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.averages import before_the_mean
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")
+_NESTED = 12  # operations around a density, names among them
 _LAYERS = 4  # the last of them: earlier ones are counted together
 _FITS = 1e-4
 _SAME, _SAME_SINGLE = 1e-9, 1e-5  # relative
@@ -91,14 +92,64 @@ def _unit_of_call(layer: Any) -> Unit | None:
     if isinstance(inner, ast.Attribute) and ast.unparse(inner.value) in own:
         method = looked_up(layer, inner.attr)
         returned = returned_alone(method) if inspect.ismethod(method) else ()
+    if not returned:
+        return None
+    held = _assigned(call)
     nodes = [node for each in returned for node in ast.walk(each)]
     for name in (node.id for node in nodes if isinstance(node, ast.Name)):
         if (unit := unit_of(name)) is not None:
             return unit
+    made = (held[n.id] for n in nodes if isinstance(n, ast.Name) and n.id in held)
+    nodes += [node for each in made for node in ast.walk(each)]
     asked = (node.func for node in nodes if isinstance(node, ast.Call))
     if any(isinstance(f, ast.Attribute) and f.attr in DENSITIES["nats"] for f in asked):
-        return "-nats" if isinstance(returned[0], ast.UnaryOp) else "nats"
+        return _spelled_unit(returned[0], held)
     return None
+
+
+def _assigned(call: Any) -> dict[str, ast.expr]:
+    """Return what a function gives a name to, by the name: what it is given last."""
+    tree = source_of(call)
+    return {
+        node.targets[0].id: node.value
+        for node in (ast.walk(tree) if tree is not None else ())
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
+
+
+def _spelled_unit(said: ast.expr, held: Mapping[str, ast.expr]) -> Unit:
+    """Return the unit of a density that has no name, by what it is negated and divided by."""
+    negated, per = False, list[ast.expr]()
+    for _ in range(_NESTED):
+        if isinstance(said, ast.Name) and said.id in held:
+            said = held[said.id]
+        elif isinstance(said, ast.UnaryOp) and isinstance(said.op, ast.USub):
+            said, negated = said.operand, not negated
+        elif isinstance(said, ast.BinOp) and isinstance(said.op, ast.Div):
+            per.append(said.right)
+            said = said.left
+        elif isinstance(said, ast.Call) and isinstance(said.func, ast.Attribute):
+            if said.func.attr not in ("mean", "sum"):
+                break
+            said = said.func.value
+    inner = [n for each in per for n in ast.walk(each)]
+    inner += [
+        n
+        for name in inner
+        if isinstance(name, ast.Name) and name.id in held
+        for n in ast.walk(held[name.id])
+    ]
+    words = {n.attr if isinstance(n, ast.Attribute) else "" for n in inner}
+    if any(isinstance(n, ast.Call) and _is_log_of_two(n) for n in inner):
+        return "bits/dim"
+    if words & {"numel", "prod", "shape", "size"}:
+        return "-nats/dim" if negated else "nats/dim"
+    return "-nats" if negated else "nats"
+
+
+def _is_log_of_two(call: ast.Call) -> bool:
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+    return name == "log" and [ast.unparse(a) for a in call.args] in (["2"], ["2.0"])
 
 
 def is_routine(layer: Any) -> bool:

@@ -455,3 +455,44 @@ def test_a_density_beside_z_is_no_ldj(kind: type[Called]) -> None:
     right = ldjcheck.check(kind(), shape=(3,))
     assert (right.status, kind_of(right)) == ("pass", "model")
     assert codes(ldjcheck.check(kind(times=-1.0), shape=(3,))) == ["LDJ104"]
+
+
+class CalledForLoss(nn.Module):
+    """A flow whose call returns what is minimised, made of a prior that has a name."""
+
+    def __init__(self, times: float = 1.0) -> None:
+        super().__init__()
+        self.flow, self.times = Bend(), times
+
+    def nats(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        return Normal(0.0, 1.0).log_prob(z).sum(1) + self.times * ldj
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        return self.nats(x)
+
+
+class Loss(CalledForLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        z, ldj = self.flow(x)
+        prior = Normal(0.0, 1.0).log_prob(z).sum(1)
+        return -(prior + self.times * ldj).mean()
+
+
+class BitsOfADim(CalledForLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        dims = x[0].numel()
+        return -self.log_prob(x) / (dims * math.log(2))
+
+
+class NatsOfADim(CalledForLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        return -self.log_prob(x) / x[0].numel()
+
+
+@pytest.mark.parametrize("kind", [Loss, BitsOfADim, NatsOfADim])
+def test_what_a_call_returns_of_a_density_is_read_as_it_is_written(
+    kind: type[CalledForLoss],
+) -> None:
+    assert ldjcheck.check(kind(), shape=(3,)).status == "pass"
+    assert ldjcheck.check(kind(times=-1.0), shape=(3,)).findings[0].code == "LDJ104"
