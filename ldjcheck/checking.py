@@ -32,6 +32,7 @@ from ldjcheck.judging.measurement import (
     moved_while_smooth,
 )
 from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
+from ldjcheck.judging.sizes.of_one import built_for_one
 from ldjcheck.judging.sizes.own import at_its_own_size
 from ldjcheck.judging.sizes.smaller import (
     Smaller,
@@ -98,6 +99,7 @@ _AS_MEANT = (
     between_its_ends,
     customary,
     of_zeros_and_ones,
+    built_for_one,
     at_its_own_size,
     where_nothing_is_spread,
 )

@@ -1,0 +1,90 @@
+"""What is built for one dim, or one channel, is judged there; one scale for all dims is not."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+Pair = tuple[Tensor, Tensor]
+
+
+class OneForEach(nn.Module):
+    """A scale for each dim, of which there is one unless more are asked for."""
+
+    times = 1.0
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(dim))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.times * self.log_s.sum()
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
+class OneChannel(nn.Module):
+    """The same of images, by the number of their channels."""
+
+    def __init__(self, in_channels: int = 1) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(in_channels, 1, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * x.shape[-2] * x.shape[-1]
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
+class InARow(nn.Module):
+    """Holds two that were built for one dim."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([OneForEach(1), OneForEach(1)])
+
+    def forward(self, x: Tensor) -> Pair:
+        total = x.new_zeros(len(x))
+        for layer in self.layers:
+            x, ldj = layer(x)
+            total = total + ldj
+        return x, total
+
+
+class Doubled(OneForEach):
+    times = 2.0
+
+
+class OneForAll(nn.Module):
+    """One scale for all dims, whatever it is built for, which counts once."""
+
+    def __init__(self, dim: int = 1) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), self.log_s.expand(len(x))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [(OneForEach(), (1,)), (OneChannel(), (1, 4, 6)), (InARow(), (1,))],
+)
+def test_what_is_built_for_one_is_looked_at_there(
+    layer: nn.Module, shape: tuple[int, ...]
+) -> None:
+    report = ldjcheck.check(layer)
+    assert report.status == "pass", report
+    assert report.checks[0].shape == shape
+    assert report.result.inferred["shape"].startswith(f"{shape}: it is built for one")
+
+
+def test_a_mistake_shows_there_as_well() -> None:
+    first = ldjcheck.check(Doubled()).findings[0]
+    assert first.code == "LDJ114"
+
+
+def test_one_scale_for_all_dims_counts_once_for_each() -> None:
+    first = ldjcheck.check(OneForAll()).findings[0]
+    assert first.code == "LDJ101"
