@@ -48,7 +48,7 @@ def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | No
         return None
     if inspect.ismethod(layer.obj) or asked.adapter is not None:
         return None
-    if follows_a_law(result) or holds_flow(layer):
+    if result.beside_right or follows_a_law(result) or holds_flow(layer):
         return None
     name = next(name for name, *_ in densities(layer.obj))
     return CannotCheckError(

@@ -58,7 +58,7 @@ def why_no_flow(layer: Layer, result: Result, options: Options) -> str | None:
         # an encoder's or a mixture's density is no flow's
         codes = {finding.code for finding in result.findings}
         is_map = not_invertible.RULE.code not in codes
-        if result.status == "pass" or "LDJ501" in codes:
+        if result.status == "pass" or result.beside_right or "LDJ501" in codes:
             return None
         draws = result.convention == sampler.CONVENTION.name
         if is_map and (follows_a_law(result) or (draws and result.status == "fail")):

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OWN = 0.1  # of that: about as the layer was built
 _SMALLER = (0.1, 0.01)  # times as large as they are: what no input reaches
-_OUT = (2.0, 4.0)  # times as far as inputs reach otherwise
+_OUT = (2.0, 4.0, 8.0, 16.0)  # times as far as inputs reach otherwise
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 20.0  # nats a dim: beyond, a layer is no longer what anybody uses
@@ -93,21 +93,23 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         more = _bounds_met(bench, probe)
         there |= more.there
         _merge(seen, more)
-    unmet = {side for side, samples in seen.samples.items() if not samples.any()}
-    asked = 0
+    new = {side for side, samples in seen.samples.items() if not samples.any()}
+    unmet, asked = set(new), 0
     for probe, nearer in _further(first):
         if not unmet or asked == _ASKED:
             break
         if probe.shrunk != 1.0 and not unmet & seen.of_all:
             continue
-        now = _bounds_met(bench, probe, back=not unmet <= there).samples
+        here = _bounds_met(bench, probe, back=not unmet <= there)
+        now = here.samples
         met = [side for side in unmet if side in now and bool(now[side].any())]
         if not met:
             continue
         unmet -= set(met)
         asked += 1
-        beyond = torch.stack([now[side] for side in met]).any(0)
-        wrong = _wrong(bench, probe, beyond)
+        # Beyond a bound that was met further in, a sample may be wrong as well.
+        beyond = torch.stack([now[side] for side in new if side in now]).any(0)
+        wrong = _wrong(bench, probe, beyond | here.at)
         if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             yield Further(by=EXPERIMENT.name, sides=wrong)
             return
@@ -241,6 +243,7 @@ class _Bounds(TorchFunctionMode):
         self.samples: dict[Bound, Tensor] = {}
         self.there: frozenset[Bound] = frozenset()
         self.of_all: set[Bound] = set()
+        self.at = torch.zeros(batch, dtype=torch.bool)  # samples that lie on a bound
 
     def __torch_function__(
         self,
@@ -276,6 +279,9 @@ class _Bounds(TorchFunctionMode):
         sized = (z for size, z in self._sizes if any(size is each for each in args))
         z = next(sized, None)
         beyond = args[0] != args[1]
+        on = ~torch.as_tensor(beyond).detach().cpu()
+        if on.shape[:1] == (self._batch,):
+            self.at |= on.reshape(self._batch, -1).any(dim=1)
         words = {"": beyond}
         if z is not None and z.shape == result.shape:
             words = {" above zero": beyond & (z > 0), " below zero": beyond & (z < 0)}

@@ -113,8 +113,9 @@ def _adopted(proposal: Proposal, again: Result) -> Result:
         told = {"shown": _SAID.format(name), **again.inferred, **others}
         found = tuple(_where_open(finding, proposal) for finding in again.findings)
         return replace(
-            again, kind=result.kind, unasked=left, inferred=told, findings=found
-        )
+            again, kind=result.kind, unasked=left, inferred=told, findings=found,
+            beside_right=result.status == "pass",
+        )  # fmt: skip
     if again.status != "pass":
         return _unable(proposal)
     told = {**result.inferred, name: _RIGHT}

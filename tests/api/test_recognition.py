@@ -309,3 +309,25 @@ def test_what_is_no_flow_says_how_its_density_is_checked_all_the_same() -> None:
     told = why(LossOfMixture()) or ""
     assert told.startswith("no flow layer: it returns one number. To check its nll")
     assert told.endswith("--kind model")
+
+
+class OneOfTwoDensities(nn.Module):
+    """No flow by its methods: one density proves that it is one, the other is wrong."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(3))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z = x * self.a.exp()
+        base = torch.distributions.Normal(0.0, 1.0)
+        return base.log_prob(z).sum(1) + self.a.sum()
+
+    def bpd(self, x: Tensor) -> Tensor:
+        dims = x.shape[1]
+        nats = -self.log_prob(x) + dims * math.log(256) * (1 + x[:, 0].sigmoid())
+        return nats / (dims * math.log(2))
+
+
+def test_what_one_density_proves_to_be_a_flow_is_one_though_another_is_wrong() -> None:
+    assert why(OneOfTwoDensities()) is None

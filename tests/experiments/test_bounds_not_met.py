@@ -218,3 +218,29 @@ class NormAtLeast(nn.Module):
 def test_a_bound_that_only_smaller_parameters_are_below_is_met(at: str) -> None:
     assert ldjcheck.check(NormAtLeast(counted=True, at=at)).status == "pass"
     assert ldjcheck.check(NormAtLeast(counted=False, at=at)).status == "fail"
+
+
+class TailFarOut(nn.Module):
+    """Bent within 12 of the middle, straight beyond, where the slope of the bend is told."""
+
+    def __init__(self, right: bool = False) -> None:
+        super().__init__()
+        self.right, self.bound = right, 12.0
+        self.a = nn.Parameter(torch.tensor(0.3))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        a, u = 0.9 * torch.tanh(self.a), x / self.bound
+        inside = x.abs() < self.bound
+        y = torch.where(inside, x * (1 + a * (u**2 - 1)), x)
+        slope = 1 - a + 3 * a * u**2
+        if self.right:
+            slope = torch.where(inside, slope, torch.ones_like(slope))
+        return y, slope.log().sum(-1)
+
+
+def test_a_tail_is_met_far_out_though_a_sample_lies_on_its_bound() -> None:
+    assert ldjcheck.check(TailFarOut(right=True)).status == "pass"
+    report = ldjcheck.check(TailFarOut())
+    assert report.status == "fail", report
+    worst = max(abs(s.difference or 0.0) for s in report.checks[0].samples)
+    assert worst > 0.1
