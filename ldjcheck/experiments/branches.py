@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OWN = 0.1  # of that: about as the layer was built
 _SMALLER = (0.1, 0.01)  # times as large as they are: what no input reaches
-_OUT = (2.0, 4.0, 8.0, 16.0)  # times as far as inputs reach otherwise
+_OUT = (2.03, 4.07)  # times as far as inputs reach otherwise: bounds are round numbers
 _MANY, _ELSEWHERE = (13, 17, 19, 23, 29, 31), 900
 _GUARD, _LARGEST = 1e-3, 100.0  # other bounds guard against zero, or overflow
 _STEEPEST = 20.0  # nats a dim: beyond, a layer is no longer what anybody uses
@@ -109,7 +109,7 @@ def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
         asked += 1
         # Beyond a bound that was met further in, a sample may be wrong as well.
         beyond = torch.stack([now[side] for side in new if side in now]).any(0)
-        wrong = _wrong(bench, probe, beyond | here.at)
+        wrong = _wrong(bench, probe, beyond, here.at)
         if wrong is not None and (nearer is None or _agrees(bench, nearer)):
             yield Further(by=EXPERIMENT.name, sides=wrong)
             return
@@ -148,9 +148,17 @@ def _further(first: Probe) -> Iterator[tuple[Probe, Probe | None]]:
         before[draw] = probe
 
 
-def _wrong(bench: Bench, probe: Probe, beyond: Tensor) -> Sides | None:
-    """Return what is measured, if samples beyond a bound are wrong, and no other is."""
+def _wrong(bench: Bench, probe: Probe, beyond: Tensor, at: Tensor) -> Sides | None:
+    """Return what is measured, if samples beyond a bound are wrong, and no other is.
+
+    Of samples that lie `at` a bound nothing is told: a kink has no slope.
+    """
     measured = _measured(bench, probe)
+    measured = replace(
+        measured,
+        forward=_without(measured.forward, at),
+        inverse=_without(measured.inverse, at),
+    )
     wrong = False
     for side in measured.answered:
         off = _off(side)
@@ -158,6 +166,10 @@ def _wrong(bench: Bench, probe: Probe, beyond: Tensor) -> Sides | None:
             return None
         wrong |= bool(off.any())
     return measured if wrong else None
+
+
+def _without(side: Side, samples: Tensor) -> Side:
+    return replace(side, exact=side.exact.without(samples))
 
 
 def _agrees(bench: Bench, probe: Probe) -> bool:
