@@ -54,7 +54,8 @@ class Part:
     @property
     def name(self) -> str:
         """The sublayer as a sentence names it: `layers[1]` (Coupling)."""
-        return f"`{self.path.removeprefix('.')}` ({self.kind})"
+        path = self.path.removeprefix(".")
+        return f"`{path}` ({self.kind})" if path else self.kind
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
