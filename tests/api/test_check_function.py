@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -389,7 +390,8 @@ def test_a_tensor_of_cuda_where_there_is_none_is_the_slip(shape: Any) -> None:
             return x * scale, scale.log().sum().expand(len(x))
 
     (finding,) = ldjcheck.check(OnCuda(), shape=shape).findings
-    assert finding.message.startswith("The layer raised AssertionError: Torch not comp")
+    # not compiled with CUDA, or no driver found, as torch was built
+    assert re.match("The layer raised .*(CUDA|NVIDIA)", finding.message)
     assert "There is no CUDA here: make tensors where the input is" in str(finding)
     assert "--shape" not in str(finding)
 

@@ -110,8 +110,9 @@ def _numbers(layer: Any) -> Iterator[Counted]:
 
 
 def _written(kind: type) -> dict[str, Any]:
-    """Return the whole numbers that stand in a class's own body."""
-    return {n: v for n, v in vars(kind).items() if type(v) is int}
+    """Return the whole numbers that stand in a class's own body, Python's own left out."""
+    own = ((n, v) for n, v in vars(kind).items() if not n.startswith("__"))
+    return {n: v for n, v in own if type(v) is int}
 
 
 def products_held(layer: Any) -> frozenset[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import copy
 import symtable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+_INNER = "_of_a_comprehension_"
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
 
 
@@ -26,6 +28,7 @@ class Names:
 
 def names_in(node: ast.AST) -> Names:
     """Return the module-level names in a statement or expression."""
+    node = _Apart().visit(copy.deepcopy(node))
     later: set[str] = set()
     reads = {
         n.target.id
@@ -52,6 +55,10 @@ def names_in(node: ast.AST) -> Names:
     }
     for child in table.get_children():
         _note(child, reads, later, runs_now=True)
+    reads, later, binds = (
+        {name for name in names if not name.startswith(_INNER)}
+        for names in (reads, later, binds)
+    )
     bare = isinstance(node, ast.AnnAssign) and node.value is None
     return Names(
         reads=frozenset(reads),
@@ -63,6 +70,28 @@ def names_in(node: ast.AST) -> Names:
             for n in ast.walk(node)
         ),
     )
+
+
+class _Apart(ast.NodeTransformer):
+    """Gives what a comprehension binds names of its own, as they are no module's.
+
+    From Python 3.12 on, symbol tables list them among those of the scope around.
+    """
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Return the node with what the comprehensions in it bind renamed."""
+        self.generic_visit(node)
+        if isinstance(
+            node, (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+        ):
+            targets = [n for each in node.generators for n in ast.walk(each.target)]
+            bound = {n.id for n in targets if isinstance(n, ast.Name)}
+            # The first of its iterables is worked out in the scope around.
+            outer = {id(n) for n in ast.walk(node.generators[0].iter)}
+            for name in ast.walk(node):
+                if isinstance(name, ast.Name) and id(name) not in outer:
+                    name.id = f"{_INNER}{name.id}" if name.id in bound else name.id
+        return node
 
 
 def _at_the_margin(node: ast.AST) -> Iterator[ast.AST]:
