@@ -2,7 +2,7 @@
 
 A scale of shape `(dim,)` is spread over all entries where `dim` is 1, as one scale for all
 is; but it is meant for one. Which of both it is tells the class: built for three it has
-three.
+three. What is counted once, or averaged, shows there alone.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ import contextlib
 import inspect
 from dataclasses import replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import reachable
+from ldjcheck.judging.measurement import first_look
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
@@ -35,10 +36,16 @@ def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
     wrong = any(verdict.mismatched for verdict in comparison.verdicts)
     if not wrong or subject.asked.shape or subject.bench.calls.parts:
         return None
-    axes = {axis % len(shape) for axis in _grown(subject) if -axis <= len(shape)}
+    grown = [each for each in _grown(subject) if -each.axis <= len(shape)]
+    axes = {each.axis % len(shape) for each in grown}
     one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     if one == shape:
         return None
+    for each in grown:
+        if each.item is subject.layer.obj and (
+            wrong_there := _wrong_with_more(subject, each)
+        ):
+            return wrong_there
     with contextlib.suppress(CannotCheckError):
         there = settle_layer(
             subject.layer, replace(subject.asked, shape=((None, one),))
@@ -54,8 +61,29 @@ def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
     return None
 
 
-def _grown(subject: Subject) -> Iterator[int]:
-    """Yield the axes, from behind, along which parameters of one entry would have more."""
+def _wrong_with_more(subject: Subject, grown: _Grown) -> Subject | None:
+    """Return the layer as its class builds it for more, if it is wrong there as well."""
+    layer = replace(subject.layer, obj=grown.larger, rebuild=None)
+    with contextlib.suppress(CannotCheckError):
+        there = settle_layer(layer, subject.asked)
+        if any(verdict.mismatched for verdict in first_look(there).verdicts):
+            built = f"built with {grown.argument}={_MORE}, as one tells less"
+            told = f"{there.bench.shape}: {built}"
+            return replace(there, inferred={**there.inferred, "shape": told})
+    return None
+
+
+class _Grown(NamedTuple):
+    """A parameter of one entry along an axis, from behind, that would have more."""
+
+    axis: int
+    item: nn.Module
+    argument: str
+    larger: nn.Module  # the same of its class, built for more
+
+
+def _grown(subject: Subject) -> Iterator[_Grown]:
+    """Yield the parameters of one entry that would have more, where more were asked for."""
     for item in reachable(subject.layer.obj):
         if not isinstance(item, nn.Module) or type(item).__module__.startswith(
             "torch."
@@ -70,7 +98,7 @@ def _grown(subject: Subject) -> Iterator[int]:
                 if one == tuple(parameter.shape) and len(more) == len(one):
                     for axis, sizes in enumerate(zip(one, more, strict=True)):
                         if sizes == (1, _MORE):
-                            yield axis - len(one)
+                            yield _Grown(axis - len(one), item, argument, large)
 
 
 def _sizes(kind: type) -> Iterator[str]:

@@ -56,6 +56,13 @@ class Doubled(OneForEach):
     times = 2.0
 
 
+class Averaged(OneForEach):
+    """Of one dim the mean is the sum."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_s.exp(), self.log_s.mean().expand(len(x))
+
+
 class OneForAll(nn.Module):
     """One scale for all dims, whatever it is built for, which counts once."""
 
@@ -83,6 +90,13 @@ def test_what_is_built_for_one_is_looked_at_there(
 def test_a_mistake_shows_there_as_well() -> None:
     first = ldjcheck.check(Doubled()).findings[0]
     assert first.code == "LDJ114"
+
+
+def test_a_mistake_that_one_dim_hides_shows_where_it_is_built_for_more() -> None:
+    report = ldjcheck.check(Averaged())
+    assert report.findings[0].code == "LDJ105"
+    told = report.result.inferred["shape"]
+    assert told == "(3,): built with dim=3, as one tells less"
 
 
 def test_one_scale_for_all_dims_counts_once_for_each() -> None:
