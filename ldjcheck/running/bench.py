@@ -56,6 +56,7 @@ if TYPE_CHECKING:
 
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
+_GAIN = 2.0  # of a move of weights: as far as to initialise them once more
 _FUNCTIONS = (types.FunctionType, types.MethodType)  # are not built by a class of users
 
 
@@ -467,7 +468,7 @@ def _built_like(obj: Any) -> Any:
 
 
 def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
-    """Move the parameters in place, as an optimiser does.
+    """Move the parameters in place, as an optimiser does, each as far as it bears.
 
     A cache that asks for their version, which `.data` leaves as it is, must see it.
     """
@@ -476,7 +477,19 @@ def _move(layer: Any, draw: int, scale: float, fixed: frozenset[int]) -> None:
         for index, tensor in enumerate(learnable(layer)):
             step = torch.randn(tensor.shape, generator=generator, dtype=torch.float64)
             if index not in fixed:
-                tensor.add_((scale * step).to(tensor))
+                tensor.add_((scale * _borne(tensor) * step).to(tensor))
+
+
+def _borne(tensor: Tensor) -> float:
+    """Return the share of a move that a parameter bears: of weights less, by their fan-in.
+
+    What a sum over `fan_in` inputs is moved by grows with the root of their number, and
+    over the layers of a network by its power, so weights are initialised by it (He et al.,
+    *Delving Deep into Rectifiers*, 2015). Vectors, of whatever axes, add up nothing.
+    """
+    if tensor.dim() < 2 or max(tensor.shape) == tensor.numel():
+        return 1.0
+    return min(1.0, _GAIN / math.sqrt(tensor.numel() / len(tensor)))
 
 
 def _shrink(layer: Any, times: float, fixed: frozenset[int]) -> None:
