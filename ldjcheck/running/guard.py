@@ -28,6 +28,7 @@ from ldjcheck.running.precision import (
     is_type_of,
     lowers,
     promoted_call,
+    rounded_at_random,
 )
 from ldjcheck.torch_ops import (
     CLIPS,
@@ -73,6 +74,7 @@ class Guard(TorchFunctionMode):
         see_rounding: make rounding add a constant, so that its derivative is one.
         patience: the number of operations after which a call counts as endless.
         watch: notes what the operations do to what the call was given.
+        rounding: draws by how much each result is off, as it would be in float32.
     """
 
     def __init__(
@@ -84,9 +86,11 @@ class Guard(TorchFunctionMode):
         see_rounding: bool = False,
         patience: float = float("inf"),
         watch: Watch | None = None,
+        rounding: torch.Generator | None = None,
     ) -> None:
         super().__init__()
         self._watch = watch
+        self._rounding = rounding
         self._patience = patience
         self._operations = self._multiplications = 0
         self._frozen = frozen
@@ -193,6 +197,8 @@ class Guard(TorchFunctionMode):
             if seen is not None:
                 return seen
         result = func(*args, **named)
+        if self._rounding is not None:
+            return rounded_at_random(result, self._rounding)
         if type(result) is Tensor and result.dtype is torch.float64:
             return result  # nearly always
         if self._promote and not name.endswith("_") and is_low((result,)):

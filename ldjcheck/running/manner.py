@@ -11,6 +11,7 @@ from ldjcheck.running.guard import Frozen, Guard
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
+    import torch
     from torch import Tensor
 
     from ldjcheck.running.observers.gradient_cuts import Cuts
@@ -29,6 +30,7 @@ class Manner:
         recorder: writes the operations down.
         cuts: notes where gradients are cut, and may pass them on there.
         writes: notes what is written into what the call was given.
+        rounding: draws by how much each result is off, as it would be in float32.
     """
 
     see_detach: bool = False
@@ -37,6 +39,7 @@ class Manner:
     recorder: Recorder | None = None
     cuts: Cuts | None = None
     writes: Watch | None = None
+    rounding: torch.Generator | None = None
 
     def begin(self, given: Tensor, total: Tensor | None) -> None:
         """Tell what looks on which tensors the call is about to be given."""
@@ -56,6 +59,7 @@ class Manner:
             see_rounding=self.see_rounding,
             patience=self.patience,
             watch=self.writes,
+            rounding=self.rounding,
         )
 
     @property

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
+from ldjcheck.numerics.tolerance import MACHINE_EPSILON
 from ldjcheck.torch_ops import TO_LOW_PRECISION
 
 if TYPE_CHECKING:
@@ -49,6 +50,22 @@ def is_rounded(value: Any) -> bool:
 def is_inexact(value: Tensor) -> Tensor:
     """Return which entries have more digits than a short binary fraction: 1/4096 is one."""
     return (value * 4096.0).frac() != 0.0
+
+
+def rounded_at_random(result: Any, generator: torch.Generator) -> Any:
+    """Return what an operation made, off by as much as float32 may round it.
+
+    Each entry by another share of half a unit in its last place, up or down: what a call
+    comes to then scatters as its rounding errors do (Parker, *Monte Carlo Arithmetic*,
+    1997). What float32 holds exactly stays, and views share the memory of what they show.
+    """
+    if not isinstance(result, Tensor) or result.dtype is not torch.float64:
+        return result
+    if result._is_view():
+        return result
+    share = torch.rand(result.shape, generator=generator, dtype=torch.float64) - 0.5
+    inexact = result.detach().float().double() != result.detach()
+    return result * (1.0 + MACHINE_EPSILON["float32"] * share * inexact)
 
 
 def promoted_call(

@@ -22,6 +22,16 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
             evidence=(f"in float64 it raises {measurement.float32_only}",),
         )
         return
+    for verdict in comparison.verdicts:
+        if verdict.behaviour.scatters:
+            yield RULE.finding(
+                f"In float32 rounding moves the ldj by {verdict.behaviour.scatters:.1g}.",
+                direction=verdict.direction,
+                evidence=(
+                    "the map takes rounding so far at these parameters; float64 agrees "
+                    "with the exact value",
+                ),
+            )
     seen = [v.behaviour.cast for v in comparison.verdicts if v.behaviour.cast]
     if not seen or measurement.options.dtype != "float64":
         return
