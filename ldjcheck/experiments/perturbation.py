@@ -46,7 +46,7 @@ _FREE = (
     "weights that start orthogonal are learned freely, and the map and its ldj are right "
     "only while they stay so: nothing that the layer holds sees to it"
 )
-_NEARER = (1 / 3, 1 / 10, 1 / 30)  # of how far they were to be moved
+_FACTORS = (1 / 3, 1 / 10, 1 / 30)  # of how far parameters were to be moved
 _ROUNDING = "rounding hides the ldj"
 _STEEP = "it is too steep for numbers"
 _LOST = "rounding hides where the way back leads"
@@ -54,6 +54,32 @@ _STEP = 1e-5  # as differences are taken
 _BENT = 1e-2  # of a slope: what kinks on the way may change
 _FLAT = 1e-9  # a map that hardly moves bends by rounding alone
 _COARSER = 1e3  # float32 lets more hide, and is told of by a note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nearer:
+    """How much nearer by a layer is looked at: as it was built, and at inputs near 0."""
+
+    moved: float = 1.0  # times as far
+    reach: float = 1.0
+
+    def of(self, probe: Probe) -> Probe:
+        """Return the configuration, nearer."""
+        return replace(
+            probe, scale=probe.scale * self.moved, reach=probe.reach * self.reach
+        )
+
+    def applies(self, bench: Bench, probe: Probe) -> bool:
+        """Return whether that is another configuration: one of the layer's own domain."""
+        if self.reach != 1.0:
+            return bench.options.inputs is None and probe.domain.kind == "real"
+        return bool(probe.draw)
+
+
+_NEARER = (
+    *(_Nearer(moved=factor) for factor in _FACTORS),
+    *(_Nearer(reach=factor) for factor in _FACTORS[:2]),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +105,7 @@ def smooth_scale(bench: Bench, probes: Sequence[Probe]) -> tuple[float, str] | N
     if told or not first.draw or dims < MANY:
         return None
     smooth: float | None = None  # and the way back leads elsewhere
-    for factor in (1.0, *_NEARER):
+    for factor in (1.0, *_FACTORS):
         near = [replace(each, scale=each.scale * factor) for each in probes]
         if dims >= LARGE and not _is_smooth(bench, near[0]):
             continue
@@ -173,7 +199,8 @@ def as_far_as_borne(
     with suppress(TimeIsUpError):
         closer = _nearer(bench, probes, first)
         if closer is not None:
-            probes, first, said["parameters"] = closer
+            probes, first, nearer = closer
+            said |= nearer
     measured = _at(bench, probes, first)
     measured = where_borne(bench, measured)
     if not probes[0].draw or not _is_broken(measured[0]):
@@ -200,7 +227,7 @@ def as_far_as_borne(
 
 def _nearer(
     bench: Bench, probes: tuple[Probe, ...], first: Sides
-) -> tuple[tuple[Probe, ...], Sides, str] | None:
+) -> tuple[tuple[Probe, ...], Sides, dict[str, str]] | None:
     """Return configurations that the layer bears, the first measured, and what to say.
 
     `first` is what was measured at the first configuration. None where that is to stay:
@@ -211,17 +238,17 @@ def _nearer(
     if (options.atol, options.rtol) != (None, None):
         return None
     told = is_telling(first)
-    if not probes[0].draw or (told and not is_wrong(first) and _proves_back(first)):
+    if told and not is_wrong(first) and _proves_back(first):
         return None
     if is_wrong(first):
         return _shown_plainly(bench, probes, first)
-    there: tuple[float, Sides] | None = None  # of the map itself only
-    both: tuple[float, Sides] | None = None
-    for factor, again in _brought_nearer(bench, probes[0]):
+    there: tuple[_Nearer, Sides] | None = None  # of the map itself only
+    both: tuple[_Nearer, Sides] | None = None
+    for nearer, again in _brought_nearer(bench, probes[0]):
         if _proves(again):
-            there = there or (factor, again)
+            there = there or (nearer, again)
             if _proves_back(again):
-                both = factor, again
+                both = nearer, again
                 break
     found = both or (None if told else there)
     if found is None:
@@ -233,16 +260,16 @@ def _nearer(
 
 def _shown_plainly(
     bench: Bench, probes: tuple[Probe, ...], first: Sides
-) -> tuple[tuple[Probe, ...], Sides, str] | None:
+) -> tuple[tuple[Probe, ...], Sides, dict[str, str]] | None:
     """Return configurations where the mistake shows on samples that rounding leaves alone.
 
     It shows already; but of a map that saturates, numbers tell less of which mistake it is.
     """
     if _is_plain(first):
         return None
-    for factor, again in _brought_nearer(bench, probes[0]):
+    for nearer, again in _brought_nearer(bench, probes[0]):
         if is_wrong(again) and _is_plain(again):
-            return _scaled(probes, factor, again, _ROUNDING)
+            return _scaled(probes, nearer, again, _ROUNDING)
     return None
 
 
@@ -256,12 +283,17 @@ def _is_plain(measured: Sides) -> bool:
 
 
 def _scaled(
-    probes: tuple[Probe, ...], factor: float, first: Sides, why: str
-) -> tuple[tuple[Probe, ...], Sides, str]:
+    probes: tuple[Probe, ...], nearer: _Nearer, first: Sides, why: str
+) -> tuple[tuple[Probe, ...], Sides, dict[str, str]]:
     """Return the configurations nearer by, the first as measured, and what to say of it."""
-    closer = tuple(replace(c, scale=c.scale * factor) for c in probes)
+    closer = tuple(map(nearer.of, probes))
+    if nearer.reach != 1.0:
+        said = {
+            "drawn": f"inputs {nearer.reach:.1g} times as large: farther out, {why}"
+        }
+        return closer, first, said
     moved = f"moved by {closer[0].scale:.2g}: moved by {probes[0].scale:g}, {why}"
-    return closer, first, moved
+    return closer, first, {"parameters": moved}
 
 
 def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
@@ -278,18 +310,16 @@ def where_borne(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ...]:
 
 
 def _borne(bench: Bench, measured: Sides) -> Sides:
-    if not measured.probe.draw:
-        return measured
     if not _has_saturated(measured) and not _is_too_steep(bench, measured):
         return measured
     nearby = (again for _, again in _brought_nearer(bench, measured.probe))
     return next((again for again in nearby if is_telling(again)), measured)
 
 
-def _brought_nearer(bench: Bench, probe: Probe) -> Iterator[tuple[float, Sides]]:
-    for factor in _NEARER:
-        near = replace(probe, scale=probe.scale * factor)
-        yield factor, measure_sides(bench, near)
+def _brought_nearer(bench: Bench, probe: Probe) -> Iterator[tuple[_Nearer, Sides]]:
+    for nearer in _NEARER:
+        if nearer.applies(bench, probe):
+            yield nearer, measure_sides(bench, nearer.of(probe))
 
 
 def _has_saturated(measured: Sides) -> bool:
