@@ -5,7 +5,8 @@ from __future__ import annotations
 from math import isinf
 from typing import TYPE_CHECKING
 
-from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL, hides_mistakes
+from ldjcheck.numerics.closeness import ROUNDING
+from ldjcheck.numerics.tolerance import CLEARLY, SOLVER_RESIDUAL, hides_mistakes
 from ldjcheck.oracle.way_back.round_trip import anywhere, tells
 from ldjcheck.records import Approximated, Check, CheckStatus
 
@@ -13,7 +14,6 @@ if TYPE_CHECKING:
     from ldjcheck.records import Measurement, Side, Verdict
 
 _RIGHT = "pass", "not-available"
-_CLEARLY = 4.0  # times what rounding may cost: it cost no more, if the model is coarse
 
 
 def round_trip_check(
@@ -35,17 +35,21 @@ def round_trip_check(
     telling = [pair for pair in ways if tells(*pair)]
     first, there = max(telling or ways, key=lambda pair: _excess(pair[0]))
     worst, allowed = first.round_trip.off or 0.0, first.round_trip.allowed or 0.0
-    solves = first.exact.method == "preimage"
+    solves = first.exact.method == "preimage" or first.round_trip.scatters
     agrees = solves or not inverse.mismatched or forward.mismatched
     proved = forward.check.status == "pass" and inverse.check.status in _RIGHT
     hides = _may_hide(inverse) and not _converges(measurement)
     status: CheckStatus = "fail"
+    if allowed < worst <= min(CLEARLY * allowed, ROUNDING):
+        allowed = CLEARLY * allowed  # too little to be anything else
     if worst <= allowed and (telling or worst <= anywhere(first, there)):
         status = "unproven" if first.round_trip.nears and hides else "pass"
     elif solves and worst <= SOLVER_RESIDUAL and proved and not hides:
         status, allowed = "pass", SOLVER_RESIDUAL
-    elif (not telling and (worst <= _CLEARLY * allowed or isinf(worst))) or (
-        worst <= SOLVER_RESIDUAL and agrees
+    elif (
+        worst <= CLEARLY * allowed
+        or (not telling and isinf(worst))
+        or (worst <= SOLVER_RESIDUAL and agrees)
     ):
         status = "unproven"
     return Check(

@@ -51,6 +51,13 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
 def said_of_comparison(comparison: Comparison) -> dict[str, str]:
     """Return why a gradient was not judged, or a way back that is off proves nothing."""
     said = _said_of_round_trip(comparison)
+    for verdict in comparison.verdicts:
+        if verdict.between is not None:
+            off, allowed = verdict.between
+            said[f"residual {verdict.direction}"] = (
+                f"off by {off:.2g} where rounding is thought to cost {allowed:.2g}: less "
+                "than ten times that is no mistake, nor is it proved"
+            )
     for gradient in comparison.measurement.gradients:
         if gradient.why is not None:
             said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"

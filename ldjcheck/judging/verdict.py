@@ -81,6 +81,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         flat=False,
         folds=False,
         ill_conditioned=False,
+        between=None,
         form=None,
     )
 
@@ -179,6 +180,7 @@ def _judged(
     singular: bool,
 ) -> Verdict:
     mismatched, unanchored, ill = False, False, False
+    between: tuple[float, float] | None = None
     numbers: list[tuple[bool, float, float]] = [(False, 0.0, 0.0)]
     shown = first if singular else None
     bounds: list[float] = []  # of the first samples, but for those that tell nothing
@@ -189,6 +191,7 @@ def _judged(
             continue
         assert side.exact.ldj is not None
         assert side.exact.allowed is not None
+        assert side.exact.refuting is not None
         off = (side.said.ldj - side.exact.ldj)[good].abs()
         off = torch.where(torch.isnan(off), torch.full_like(off, math.inf), off)
         allowed = side.exact.allowed[good]
@@ -199,14 +202,19 @@ def _judged(
         numbers += here
         if side is first:
             bounds = [within for telling, _, within in here if telling]
-        apart = bool((off > allowed).any())
+        apart = bool((off > side.exact.refuting[good]).any())
+        agrees = bool((off <= allowed).all())
         unanchored |= not side.exact.anchored
         if apart and side.exact.anchored:
             mismatched = True
             failing.append(side.shape)
             shown = shown or side  # numbers that agree are no evidence of a mistake
+        elif side.exact.anchored and not agrees and not apart:
+            worst_here = int((off / allowed).argmax())
+            pair = float(off[worst_here]), float(allowed[worst_here])
+            between = max(between or pair, pair)
         elif (
-            not apart
+            agrees
             and not side.said.estimated
             and not side.exact.approximate
             and _proves_nothing(side, allowed)
@@ -217,12 +225,13 @@ def _judged(
         factor, error = common_factor(_estimates(usable))
         mismatched |= abs(factor - 1.0) > CHANCE_OF_ALL * error + 1e-6
         ill |= CHANCE_OF_ALL * error > _HALF
+    undecided = between is not None and between[0] > VISIBLE
     _, worst, within = max(numbers)  # of samples that tell something, if any does
     nothing = None if mismatched or singular else vacuous(usable)
     status: CheckStatus = "pass"
     if mismatched or first.said.form is not None:
         status = "fail"
-    elif singular or unanchored or nothing or ill or measurement.one_sided:
+    elif singular or unanchored or nothing or ill or undecided or measurement.one_sided:
         status = "unproven"
     return Verdict(
         direction=direction,
@@ -236,6 +245,7 @@ def _judged(
         vacuous=nothing,
         singular=singular,
         ill_conditioned=ill,
+        between=None if mismatched else between,
         form=first.said.form,
         faults=faults,
     )

@@ -35,6 +35,12 @@ COARSE = frozenset(_SAFETIES)
 
 _SATURATED = 1e-3  # a scale factor below this costs digits that are worth counting
 
+CLEARLY = 10.0
+"""Times what is allowed: what is off by more is wrong, by less than once that is right.
+
+A bound is an estimate of rounding. Between the two neither is proved.
+"""
+
 VISIBLE = 1e-5
 """Nats below which an exact value counts as zero, and a difference as a small one."""
 

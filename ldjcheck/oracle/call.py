@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.numerics.tolerance import CHANCE
+from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
 from ldjcheck.oracle.error_model import allowed_at, slack_at
 from ldjcheck.oracle.noise.dequantization import density_of
 from ldjcheck.oracle.noise.estimator import estimate_of
@@ -49,7 +49,14 @@ def with_value(
                 shares = None if shares is None else turned * (shares - density)
                 side = replace(side, exact=replace(side.exact, density_counted=True))
                 break
-    known = replace(side.exact, ldj=value.ldj, shares=shares, structure=structure)
+    stated = (call.options.atol, call.options.rtol) != (None, None)
+    known = replace(
+        side.exact,
+        ldj=value.ldj,
+        shares=shares,
+        structure=structure,
+        clearly=1.0 if stated else CLEARLY,
+    )
     estimate = estimate_of(call.runner, side.direction, side.x, call.frozen, call.base)
     if estimate is not None:
         allowed = allowed_at(value, None, call.base, dtype, call.options)

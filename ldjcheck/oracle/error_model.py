@@ -17,6 +17,7 @@ from ldjcheck.numerics.tolerance import (
     SOFTPLUS_TAIL,
     VISIBLE,
     allowed_difference,
+    hides_mistakes,
 )
 from ldjcheck.oracle.single_precision import moved_by_rounding
 from ldjcheck.running.failed_calls import LayerRaisedError
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 # Relative moves that leave a smooth difference alone and redo every rounding.
 _HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
+_ASIDE = 1e-3  # a share that moves digits which a hair leaves, and a mistake as little
+_ANOTHER = 0.1  # of a difference: one that follows x changes by some thousandths there
 _SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
 
 
@@ -122,11 +125,12 @@ def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
 
     Asked only where a small difference would otherwise be called a mistake. Two things
     are tried. The input moves by a hair: a mistake's difference stays as it is, while that
-    of right code that cancels (quadratic formulas in splines, 1 - tanh(x)**2) jumps. And
-    constants that were made in float32 move by their own rounding: two constants that
-    belong together, such as a slope and its logarithm, agree no better than that. What
-    float32 has rounded on its way into the call (`single`) cannot be moved: it is allowed
-    what its rounding may cost.
+    of right code that cancels (quadratic formulas in splines, 1 - tanh(x)**2) jumps. Where
+    a sigmoid has come to its end, a hair moves no digit of it: then a wider step is taken,
+    at which a mistake's difference changes by as little in proportion. And constants that
+    were made in float32 move by their own rounding: two that belong together, such as a
+    slope and its logarithm, agree no better than that. What float32 has rounded on its way
+    into the call (`single`) cannot be moved: it is allowed what its rounding may cost.
     """
     exact, dims = value.ldj, value.dims
     if value.by_differences:
@@ -135,12 +139,16 @@ def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
         return 0.0
     off = (reported - exact).abs()
     off = off[torch.isfinite(off)]
-    if not off.numel() or not 1e-13 * dims < float(off.max()) < 10 * VISIBLE:
+    if not off.numel() or not 1e-13 * dims < float(off.max()) < hides_mistakes(dims):
         return 0.0
     generator = torch.Generator().manual_seed(0)
-    nearby = [_gap_nearby(value, generator) for _ in range(3)]
+    hair = _HAIR[str(value.map.origin.dtype).removeprefix("torch.")]
+    nearby = [_gap_nearby(value, generator, hair) for _ in range(3)]
     constants = [_gap_of_constants(value, generator) for _ in range(3)]
     now = reported - exact
+    aside = _gap_nearby(value, generator, _ASIDE)
+    if _largest_change([aside], now) > _ANOTHER * float(off.max()):
+        nearby.append(aside)
     tail = SOFTPLUS_TAIL * dims
     size = dims + float(exact[torch.isfinite(exact)].abs().max())
     return max(
@@ -188,14 +196,13 @@ def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
     return float(max(changes, default=0.0))
 
 
-def _gap_nearby(value: Value, generator: torch.Generator) -> Tensor | None:
-    """Return reported - exact a hair from the origin."""
+def _gap_nearby(
+    value: Value, generator: torch.Generator, share: float
+) -> Tensor | None:
+    """Return reported - exact where each entry of the origin is moved by some share."""
     origin = value.map.origin
-    hair = _HAIR[str(origin.dtype).removeprefix("torch.")]
-    step = torch.randn(origin.shape, generator=generator, dtype=torch.float64).to(
-        origin
-    )
-    return value.difference_near(origin * (1.0 + hair * step))
+    step = torch.randn(origin.shape, generator=generator, dtype=torch.float64)
+    return value.difference_near(origin * (1.0 + share * step.to(origin)))
 
 
 def _gap_of_constants(value: Value, generator: torch.Generator) -> Tensor | None:

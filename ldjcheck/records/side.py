@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.numerics.tolerance import CLEARLY
 from ldjcheck.records.behaved import Behaviour
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Exact:
 
     ldj: Tensor | None = None
     allowed: Tensor | None = None
+    clearly: float = CLEARLY  # times `allowed`: 1 where the user said what to allow
     method: Method | None = None
     jacobian: Tensor | None = None
     structure: Structure | None = None
@@ -102,6 +104,11 @@ class Exact:
         """Whether the ldj of every sample is known, and finite."""
         return self.ldj is not None and bool(self.ldj.isfinite().all())
 
+    @property
+    def refuting(self) -> Tensor | None:
+        """By how much a report must be off to be wrong, `(batch,)` in nats."""
+        return None if self.allowed is None else self.clearly * self.allowed
+
     def without(self, samples: Tensor) -> Exact:
         """Return it with the ldj of some samples unknown; `samples` is `(batch,)`, bool."""
         if self.ldj is None:
@@ -121,6 +128,7 @@ class RoundTrip:
     )
     one_image: bool = False  # x, and where it leads, are one number to the map
     nears: bool = False  # finer steps lead nearer
+    scatters: bool = False  # a step aside, it is off by another amount altogether
     meant: bool = False  # it is wrong, and its ldj right for one that is not
 
     @property
@@ -246,15 +254,15 @@ class Side:
 
     @property
     def disagrees(self) -> bool:
-        """Whether a sample's two numbers part by more than is allowed.
+        """Whether a sample's two numbers part by clearly more than is allowed.
 
         A sample of which no exact value is known says nothing. Nor does a report that is
         no number.
         """
-        difference = self.difference
-        if difference is None or self.exact.ldj is None or self.exact.allowed is None:
+        difference, bound = self.difference, self.exact.refuting
+        if difference is None or bound is None:
             return False
-        off = difference.abs() > self.exact.allowed
+        off = difference.abs() > bound
         return bool((off & self.known).any())
 
     @property

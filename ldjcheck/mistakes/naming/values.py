@@ -336,11 +336,11 @@ def _lost(verdict: Verdict) -> tuple[str, ...]:
         if (
             side.said.ldj is None
             or side.exact.ldj is None
-            or side.exact.allowed is None
+            or side.exact.refuting is None
         ):
             return ()
         finite = side.said.ldj.isfinite()
-        off = (side.said.ldj - side.exact.ldj).abs() > side.exact.allowed
+        off = (side.said.ldj - side.exact.ldj).abs() > side.exact.refuting
         if bool((off & finite & good).any()):
             return ()
         for index in (~finite & good).nonzero().flatten().tolist():

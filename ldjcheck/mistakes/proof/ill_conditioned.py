@@ -10,11 +10,19 @@ from ldjcheck.numerics.tolerance import COARSE, OPEN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Finding, Measurement, Side
+    from ldjcheck.records import (
+        Comparison,
+        Direction,
+        Finding,
+        Measurement,
+        Side,
+    )
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
     for verdict in comparison.verdicts:
+        if verdict.check.status == "unproven" and verdict.between is not None:
+            yield _undecided(verdict.direction, *verdict.between)
         if not verdict.ill_conditioned or verdict.mismatched:
             continue
         first = verdict.usable[0][1] if verdict.usable else None
@@ -69,6 +77,19 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
                     _nearer(comparison.measurement),
                 ),
             )
+
+
+def _undecided(direction: Direction, off: float, allowed: float) -> Finding:
+    return RULE.finding(
+        "The numbers are too near to call it wrong, and too far apart to call it right.",
+        direction=direction,
+        evidence=(
+            f"off by {off:.2g}: rounding is thought to cost {allowed:.2g}, and ten times "
+            "that would be a mistake",
+            "check it in float64, nearer to how it was built with --params-scale 0.1, or "
+            "say what to allow with --atol",
+        ),
+    )
 
 
 def _nearer(measurement: Measurement) -> str:

@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ldjcheck.numerics.tolerance import MACHINE_EPSILON, round_trip_allowed
+from ldjcheck.numerics.tolerance import (
+    MACHINE_EPSILON,
+    SOLVER_RESIDUAL,
+    round_trip_allowed,
+)
 from ldjcheck.oracle.noise.dequantization import noise_of
 from ldjcheck.oracle.noise.slopes import flattest
 from ldjcheck.oracle.sides import is_minus, measured_side
@@ -27,6 +31,8 @@ if TYPE_CHECKING:
     from ldjcheck.running.runner import Runner
 
 _WHOLE_NUMBERS = 1e-6
+_ASIDE = 1e-3  # a step, relative: a thousand times what a search may leave
+_ANOTHER = 0.1  # of a miss: a formula's follows x, and a step changes it by a hundredth
 _OTHERS = 1e-2  # relative to x: from then on numbers are others
 _STEPS = 256.0  # times more than its input alone, the steps of a deep map may add
 
@@ -51,7 +57,34 @@ def round_trip_of(asked: Question) -> RoundTrip:
     if off > allowed and forward.exact.jacobian is None:
         allowed = max(allowed, _amplified(runner, forward, inverse, dtype))
     trip = RoundTrip(off=off, residual=off, allowed=allowed)
-    return _excused(asked, trip) if off > allowed else trip
+    if off <= allowed:
+        return trip
+    if off <= SOLVER_RESIDUAL:
+        trip = replace(trip, scatters=_scatters(runner, forward, inverse))
+    return _excused(asked, trip)
+
+
+def _scatters(runner: Runner, forward: Side, inverse: Side) -> bool:
+    """Return whether a way back is off by another amount altogether a small step aside.
+
+    So it is where a search stops once it is near enough, or digits are lost. A slip in a
+    formula makes it off by what follows x, and a small step changes that by little.
+    """
+    x = forward.x
+    if not x.is_floating_point() or forward.exact.wrt == "noise":
+        return False
+    generator = torch.Generator().manual_seed(runner.seed)
+    v = torch.randn(x.shape, generator=generator, dtype=torch.float64).to(x)
+    aside = x + _ASIDE * (1.0 + x.abs()) * v
+    try:
+        y = runner.run("forward", aside, Frozen()).y.detach()
+        back = runner.run("inverse", y, Frozen()).y.detach()
+    except FailedCallError:
+        return False
+    if back.shape != x.shape:
+        return False
+    before, after = inverse.y.double() - x.double(), back.double() - aside.double()
+    return bool((after - before).norm() > _ANOTHER * before.norm())
 
 
 def _excused(asked: Question, trip: RoundTrip) -> RoundTrip:

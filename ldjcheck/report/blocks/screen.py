@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from ldjcheck.report.style import Style
 
 _GIVEN = (
-    "shown", "numbers", "weights", "inputs", "start", "estimator", "approximation forward",
-    "approximation inverse",
+    "shown", "numbers", "weights", "inputs", "drawn", "start", "estimator",
+    "approximation forward", "approximation inverse", "residual forward",
+    "residual inverse",
 )  # fmt: skip
 """What is told of what the layer was given beside the probes, and of what it gave."""
 ROWS = 28
