@@ -127,8 +127,7 @@ def check_layer(
     torch_before = Namespace()
     if options.wrt == "auto" and options.kind in _WRT:
         options = replace(options, wrt=_WRT[options.kind])
-    if options.timeout is not None:
-        options = replace(options, timeout=options.timeout.started(started))
+    options = options.started()
     course = _Course(tell)
     try:
         with undisturbed(), unharmed(layer.obj):

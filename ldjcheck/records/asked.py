@@ -119,6 +119,12 @@ class Options:
         """Whether no time is left."""
         return self.timeout is not None and self.timeout.left <= 0
 
+    def started(self) -> Options:
+        """Return the options of a check whose time runs from now on."""
+        if self.timeout is None:
+            return self
+        return replace(self, timeout=self.timeout.started())
+
     def during(self, stage: Stage, *, wrong: bool) -> Options:
         """Return the options for a stage of a check that is `wrong`, or right, so far."""
         if self.timeout is None:

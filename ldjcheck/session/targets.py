@@ -179,6 +179,9 @@ class _Job:
         """Run tasks side by side, and those that they lead to."""
         if not tasks:
             return
+        # Threads that wait for one another by spinning take time from all others, and
+        # the more the busier the machine is. It is read where torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         checker = self.checker()
         waiting = [(task, self._threads(len(tasks))) for task in tasks]
         at_work: list[tuple[Running, _Task]] = []
@@ -418,7 +421,7 @@ def _check(
     text: str, request: Request, checker: Checker, tell: Tell | None
 ) -> tuple[Result, Layer | None, dict[str, str]]:
     """Return the result, the layer where it came to one, and what that does not take."""
-    started = time.perf_counter()
+    started, asked = time.perf_counter(), request.options.started()
     layer, strange = None, dict[str, str]()
     try:
         _seed(
@@ -431,7 +434,7 @@ def _check(
             layer = with_weights(layer, request.weights)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         ignore = (*request.options.ignore, *_silences(text, request))
-        options = replace(request.options, kwarg=kwarg, ignore=ignore)
+        options = replace(asked, kwarg=kwarg, ignore=ignore)
         if request.inputs is not None:
             options = replace(options, inputs=read_inputs(request.inputs), search=0)
         if request.inputs is not None or request.weights is not None:

@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from busy import busy, compute, needs_one_processor
 
 from ldjcheck.session.isolation import Died, Faulted, Finished, TimedOut, run_isolated
 
@@ -154,6 +156,30 @@ def test_a_hanging_process_is_ended_in_time() -> None:
     started = time.monotonic()
     assert run(lambda: time.sleep(60), timeout=0.5) == TimedOut(0.5)
     assert time.monotonic() - started < 5
+
+
+@needs_one_processor
+def test_a_process_among_others_has_all_of_its_limit_and_no_more() -> None:
+    with busy():
+        started = time.monotonic()
+        assert run(lambda: compute(0.5), timeout=1.0) == Finished(None)
+        assert time.monotonic() - started > 1.0, "it was not busy enough to tell"
+        assert run(lambda: time.sleep(60), timeout=1.0) == TimedOut(1.0)
+        assert run(lambda: compute(60), timeout=0.5) == TimedOut(0.5)
+        assert time.monotonic() - started < 30
+
+
+@needs_one_processor
+def test_what_other_threads_compute_is_not_counted_and_ends() -> None:
+    def beside(seconds: float) -> None:
+        thread = threading.Thread(target=compute, args=(seconds,))
+        thread.start()
+        thread.join()
+
+    assert run(beside, 1.0, timeout=0.5) == Finished(None)
+    started = time.monotonic()
+    assert run(beside, 60, timeout=0.25) == TimedOut(0.25)
+    assert time.monotonic() - started < 20
 
 
 def test_a_process_deaf_to_signals_is_ended_all_the_same() -> None:
