@@ -240,7 +240,7 @@ def _no_verdict(
     if error.tried:
         evidence += ["Tried so far:", *error.tried]
     evidence.append("Nothing is known yet: it is neither right nor wrong.")
-    if stage is SETTLING and not options.shape:
+    if stage is SETTLING and not (options.shape or options.inputs):
         evidence.append("Say the shape of one sample, if you know it: --shape 1,4,4")
     elif smaller is not None:
         shape = ",".join(map(str, smaller))
