@@ -15,6 +15,7 @@ import pytest
 from busy import busy, compute, needs_one_processor
 
 from ldjcheck.session.isolation import Died, Faulted, Finished, TimedOut, run_isolated
+from ldjcheck.session.processor import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,6 +181,12 @@ def test_what_other_threads_compute_is_not_counted_and_ends() -> None:
     started = time.monotonic()
     assert run(beside, 60, timeout=0.25) == TimedOut(0.25)
     assert time.monotonic() - started < 20
+
+
+def test_where_nothing_can_be_read_of_a_process_its_time_is_that_of_the_clock() -> None:
+    spent, began = Spent(0), time.monotonic()  # no process has this number
+    time.sleep(0.05)
+    assert 0.05 <= spent.look() <= time.monotonic() - began + 0.01
 
 
 def test_a_process_deaf_to_signals_is_ended_all_the_same() -> None:
