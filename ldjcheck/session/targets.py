@@ -179,9 +179,6 @@ class _Job:
         """Run tasks side by side, and those that they lead to."""
         if not tasks:
             return
-        # Threads that wait for one another by spinning take time from all others, and
-        # the more the busier the machine is. It is read where torch is loaded.
-        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         checker = self.checker()
         waiting = [(task, self._threads(len(tasks))) for task in tasks]
         at_work: list[tuple[Running, _Task]] = []
