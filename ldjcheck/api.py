@@ -111,9 +111,9 @@ def check(
         ignore: those that are not to count; a mapping gives the reason of each. What is
             ignored and does not occur is told (LDJ490).
         strict: let warnings fail.
-        timeout: how many seconds it may take; as long as it takes when absent. What is
-            wrong is known first, then why, then how to mend it; what time does not allow
-            is left out, and listed under `not_done`.
+        timeout: how many seconds of CPU time of this thread it may take; as long as it
+            takes when absent. What is wrong is known first, then why, then how to mend
+            it; what time does not allow is left out, and listed under `not_done`.
         ledger: follow the lines of a layer that passes, too.
         pictures: keep what `report.plot()` draws. It costs calls of layers of two dims
             only, of which a grid is drawn.
@@ -126,8 +126,8 @@ def check(
             or a pair of such functions.
 
     Never raises because of a mistake in the layer. `timeout` stops between two calls of
-    the layer: one that hangs cannot be stopped here. The command line's `--timeout` can,
-    since it runs each target in a process of its own.
+    the layer: one that hangs, or only waits, cannot be stopped here. The command line's
+    `--timeout` can, since it runs each target in a process of its own.
 
     Raises:
         ValueError: an option that cannot be what it is given as, an argument that the

@@ -127,8 +127,7 @@ def check_layer(
     torch_before = Namespace()
     if options.wrt == "auto" and options.kind in _WRT:
         options = replace(options, wrt=_WRT[options.kind])
-    if options.timeout is not None:
-        options = replace(options, timeout=options.timeout.started(started))
+    options = options.started()
     course = _Course(tell)
     try:
         with undisturbed(), unharmed(layer.obj):
@@ -241,7 +240,7 @@ def _no_verdict(
     if error.tried:
         evidence += ["Tried so far:", *error.tried]
     evidence.append("Nothing is known yet: it is neither right nor wrong.")
-    if stage is SETTLING and not options.shape:
+    if stage is SETTLING and not (options.shape or options.inputs):
         evidence.append("Say the shape of one sample, if you know it: --shape 1,4,4")
     elif smaller is not None:
         shape = ",".join(map(str, smaller))

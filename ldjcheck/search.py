@@ -49,8 +49,7 @@ def check_layer(
     that one. Time limits the search as well.
     """
     begun = perf_counter() if started is None else started
-    if options.timeout is not None:
-        options = replace(options, timeout=options.timeout.started(begun))
+    options = options.started()
     plain = replace(options, search=0)
     result = checking.check_layer(layer, plain, started, tell=tell)
     shape = next((c.shape for c in result.checks if c.shape is not None), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import traceback
 from typing import Any
@@ -66,6 +67,9 @@ class DefaultCheck(click.Group):
 
         That is 130 after a Ctrl-C, and 4 where ldjcheck itself fails.
         """
+        # Threads that wait for one another by spinning take time from all others, and
+        # the more the busier the machine is. It is read where torch is loaded.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         try:
             with ends_what_it_started():
                 return super().invoke(ctx)

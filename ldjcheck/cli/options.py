@@ -151,7 +151,7 @@ CHECK_OPTIONS: tuple[click.Option, ...] = (
         default=60.0,
         show_default=True,
         metavar="S",
-        help="Seconds until a target is given up.",
+        help="Seconds of CPU time for a target; by the clock where it hangs.",
     ),
     _call(
         "-j",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 from ldjcheck.records.words import Kind, Wrt
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ldjcheck.records.deadline import Deadline, Stage
@@ -35,10 +36,13 @@ class Given:
     """The user's own samples, `(batch, *event)`, by the name of the argument.
 
     Under None is the input of a layer that has one. All have equally many rows: a row of
-    each belongs together.
+    each belongs together. What the layer does not take beside its input, such as labels,
+    is `left_out`.
     """
 
     samples: Mapping[str | None, Tensor]
+    left_out: tuple[str, ...] = ()
+    dtype: torch.dtype | None = None  # in which the input is fed; None: the check's
 
     @property
     def count(self) -> int:
@@ -118,6 +122,12 @@ class Options:
     def is_overdue(self) -> bool:
         """Whether no time is left."""
         return self.timeout is not None and self.timeout.left <= 0
+
+    def started(self) -> Options:
+        """Return the options of a check whose time runs from now on."""
+        if self.timeout is None:
+            return self
+        return replace(self, timeout=self.timeout.started())
 
     def during(self, stage: Stage, *, wrong: bool) -> Options:
         """Return the options for a stage of a check that is `wrong`, or right, so far."""

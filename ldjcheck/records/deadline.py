@@ -2,13 +2,18 @@
 
 A verdict comes first, then what explains it, then what mends it. A stage that finds no
 time any more is left out by its name; what earlier ones have found stays.
+
+Time is CPU time of the thread that runs the check, so that what else the machine does
+changes no verdict, line or edit. The threads that torch computes with are not counted:
+they work while this one does, and more of them must not leave less time. What sleeps or
+waits uses none of it: whoever runs the check in a process of its own ends that.
 """
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from time import perf_counter
+from time import thread_time
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -74,18 +79,19 @@ OTHERWISE = Stage(what="calling it otherwise", doing="calling it otherwise")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """How many seconds a check may take, and once it has begun, when that was.
+    """How many seconds of CPU time a check may take; once it has begun, when that was.
 
-    `share` is what the stage in progress may use of them, with all that it does.
+    It is read in the thread that it began in. `share` is what the stage in progress may
+    use of the seconds, with all that it does.
     """
 
     seconds: float
     begun: float | None = None
     share: float | None = None
 
-    def started(self, at: float) -> Deadline:
-        """Return the deadline of a check that began then; the first beginning counts."""
-        return self if self.begun is not None else replace(self, begun=at)
+    def started(self) -> Deadline:
+        """Return the deadline of a check that begins now; the first beginning counts."""
+        return self if self.begun is not None else replace(self, begun=thread_time())
 
     def of(self, stage: Stage, *, wrong: bool) -> Deadline:
         """Return the deadline of a stage; what is part of another has that one's."""
@@ -99,7 +105,7 @@ class Deadline:
         if self.begun is None:
             return self.seconds
         share = 1.0 if self.share is None else self.share
-        return self.begun + _USABLE * share * self.seconds - perf_counter()
+        return self.begun + _USABLE * share * self.seconds - thread_time()
 
     def check(self) -> None:
         """Raise where no time is left.

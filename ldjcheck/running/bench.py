@@ -20,6 +20,7 @@ from ldjcheck.holdings import attributes, reachable
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
+    OtherSizeError,
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
@@ -238,6 +239,7 @@ class Bench:
             constants=constants,
             oracle=self.options.jacobian,
             device=usable(self.options.device),
+            dtype=None if self.options.inputs is None else self.options.inputs.dtype,
             timeout=self.options.timeout,
         )
         if warm_up is None and self.primed is not None:
@@ -257,7 +259,11 @@ class Bench:
         return x.to(self.dtype)
 
     def _drawn(self, seed: int, region: Region, generator: torch.Generator) -> Tensor:
-        """Return a batch of events of a region, or as many of the user's own."""
+        """Return a batch of events of a region, or as many of the user's own.
+
+        Raises:
+            OtherSizeError: those have another size.
+        """
         own = self.options.inputs
         if own is None:
             return drawn(self.domain, self.shape, self.batch, region, generator)
@@ -267,9 +273,10 @@ class Bench:
             for name in own.samples
             if name not in {each.name for each in self.options.context}
         ]
-        if len(parts) == 1:
-            return parts[0].reshape(self.batch, *self.shape)
-        return torch.cat([part.flatten(1) for part in parts], dim=1)
+        flat = torch.cat([part.reshape(self.batch, -1) for part in parts], dim=1)
+        if flat[0].numel() != math.prod(self.shape):
+            raise OtherSizeError
+        return flat.reshape(self.batch, *self.shape)
 
     def _rows(self, own: Given, seed: int) -> Tensor:
         """Return which of the user's samples go into a batch: other ones for each seed."""

@@ -39,6 +39,10 @@ class FailedCallError(Exception):
     """A call of the layer came to nothing."""
 
 
+class OtherSizeError(FailedCallError):
+    """There is nothing to call it with: the user's own inputs are of another size."""
+
+
 class LayerRaisedError(FailedCallError):
     """The layer raised.
 

@@ -97,6 +97,7 @@ class Runner:
     )  # contexts, on the way there
     oracle: Oracle | None = None  # the user's, instead of automatic differentiation
     device: torch.device = CPU  # a constant, so sharing it is safe
+    dtype: torch.dtype | None = None  # of the input, where it is not that of the check
     timeout: Deadline | None = None  # from then on no call is made
 
     def run(
@@ -212,6 +213,8 @@ class Runner:
     def _call(
         self, way: Way, direction: Direction, given: Tensor, total: Tensor | None
     ) -> Returned:
+        if self.dtype is not None and direction == "forward":
+            given = given.detach().to(self.dtype)
         fed = self._spread(direction, given)
         return way.call(self.layer, fed, total, self._fresh_kwargs(direction))
 

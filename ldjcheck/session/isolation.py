@@ -20,6 +20,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.records import Underway
+from ldjcheck.session.processor import Spent
 from ldjcheck.tracebacks import RunningLine, running_line
 
 if TYPE_CHECKING:
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 _GLANCE = 0.1  # seconds between two looks at whether the process still lives
 _GRACE = 1.0  # seconds that a process may take to leave after its answer
 _LAST_WORDS = 0.5  # seconds that it may take to say which line it is in
-_RESERVE = 5  # seconds after the limit at which an orphaned process ends itself
+_RESERVE = 5  # seconds after the last limit at which an orphaned process ends itself
+_PATIENCE = 8  # times its limit that a process may stay, however busy the machine is
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,9 @@ def start(
 ) -> Running:
     """Return a process of its own that runs `function(*arguments)` from now on.
 
+    It may take `timeout` seconds, which it computes or does nothing; while it waits for
+    a processor that others use, none pass.
+
     A function that `tells` is given `tell=`, to be called with what it knows so far, or
     with what it is doing (`Underway`).
 
@@ -140,7 +145,8 @@ class Running:
         self.tells = tells
         self.reader = reader
         self.timeout = timeout
-        self.deadline = time.monotonic() + timeout
+        self.deadline = time.monotonic() + _PATIENCE * timeout
+        self.spent = Spent(process.pid or 0)
         self.told: Any = None
         self.doing: str | None = None
         self.place: RunningLine | None = None
@@ -149,7 +155,8 @@ class Running:
     @property
     def left(self) -> float:
         """How many seconds it may take yet."""
-        return self.deadline - time.monotonic()
+        left = self.timeout - self.spent.look()
+        return min(left, self.deadline - time.monotonic())
 
     def outcome(self) -> Outcome | None:
         """Return how it ended, or None while it works; it does not wait.
@@ -209,7 +216,7 @@ def _work(
     arguments: tuple[Any, ...],
     tells: bool,
 ) -> None:
-    separate(timeout)
+    separate(_PATIENCE * timeout)
     outcome: Outcome
 
     def tell(value: Any) -> None:

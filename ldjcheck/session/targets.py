@@ -418,7 +418,7 @@ def _check(
     text: str, request: Request, checker: Checker, tell: Tell | None
 ) -> tuple[Result, Layer | None, dict[str, str]]:
     """Return the result, the layer where it came to one, and what that does not take."""
-    started = time.perf_counter()
+    started, asked = time.perf_counter(), request.options.started()
     layer, strange = None, dict[str, str]()
     try:
         _seed(
@@ -431,7 +431,7 @@ def _check(
             layer = with_weights(layer, request.weights)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         ignore = (*request.options.ignore, *_silences(text, request))
-        options = replace(request.options, kwarg=kwarg, ignore=ignore)
+        options = replace(asked, kwarg=kwarg, ignore=ignore)
         if request.inputs is not None:
             options = replace(options, inputs=read_inputs(request.inputs), search=0)
         if request.inputs is not None or request.weights is not None:

@@ -308,6 +308,8 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
         choices, why = (declared,), "declared by the layer"
         if first is not None and first.domain_derived:
             choices += inside(declared)
+    elif start.options.inputs is not None:  # they lie where they lie
+        choices, why = GUESSES[:1], "that of the samples is not asked for"
     else:
         choices, why = GUESSES, "the first domain where the output is finite"
     fallback: _Found | None = None
@@ -355,7 +357,7 @@ def _try_domains(start: Bench, failures: Failures) -> _Found | None:
         fallback = fallback or _found(odd, domain, why)
     if folded is not None:
         return folded
-    if fallback is not None and given is None and declared is None:
+    if fallback is not None and choices == GUESSES:
         for domain in integer_guesses(start.layer.obj):
             try:
                 trial = tried(replace(start, domain=domain))

@@ -22,7 +22,7 @@ from ldjcheck.settling.design import (
     plan_investigation,
     plan_probes,
 )
-from ldjcheck.settling.given import with_sizes_of
+from ldjcheck.settling.given import as_whole_numbers, with_sizes_of
 from ldjcheck.settling.guesses.shapes import (
     SMALL,
     ShapeGuess,
@@ -110,11 +110,14 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
         )
     layer, asked = _unwrapped(typed), options
     if options.inputs is not None:
-        options = with_sizes_of(layer, options.inputs, options)
+        asked = options = with_sizes_of(layer, options.inputs, options)
     try:
         subject = _at(layer, options)
     except CannotCheckError as error:
         found = _inside(layer, options) or _after_a_start(layer, options, error)
+        whole = as_whole_numbers(options) if found is None else None
+        if whole is not None:
+            return settle_layer(typed, replace(options, inputs=whole))
         if found is None:
             raise with_parts(error, layer, options) from None
         subject = found
@@ -275,6 +278,8 @@ def _at(layer: Layer, options: Options, around: Layer | None = None) -> Subject:
     if options.inputs is not None:
         count = options.inputs.count
         inferred["inputs"] = f"{count} sample{'s' * (count != 1)}, as you gave them"
+        for name in options.inputs.left_out:
+            inferred[f"input {name}"] = "not taken, so left out"
     if copy.said is not None:
         inferred["copy"] = copy.said
     if (device := said_of_device(layer.obj, options.device)) is not None:
@@ -382,6 +387,8 @@ def _found(
         guesses = (whole,)
     elif asked:
         guesses = (_given(next(iter(asked.values())), "as you said"),)
+        if options.inputs is not None and not guesses[0].shape:
+            guesses += (_given((1,), "one number per sample, in a column: it asks so"),)
     else:
         guesses = _guessed(layer, candidates, around)
     if not asked and candidates[0].inputs:

@@ -114,6 +114,197 @@ def test_a_context_lives_where_it_is_said_to() -> None:
     assert checked(3).status == "error"
 
 
+SEEN: list[tuple[int, ...]] = []
+"""The shapes of the events that the layers below were called with."""
+
+
+class OntoSphere(nn.Module):
+    """Wrong: the volume of a sphere is not that of the space around it."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        SEEN.append(tuple(x.shape[1:]))
+        r = x.norm(dim=1, keepdim=True)
+        return x / r, -x.shape[1] * r.log().sum(1)
+
+
+class AroundTheAxis(nn.Module):
+    """Turns a sphere, and insists on its points."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        SEEN.append(tuple(x.shape[1:]))
+        if not torch.allclose(x.norm(dim=1), x.new_ones(len(x)), atol=1e-4):
+            raise ValueError("not on the sphere")
+        turned = [0.6 * x[:, 0] - 0.8 * x[:, 1], 0.8 * x[:, 0] + 0.6 * x[:, 1], x[:, 2]]
+        return torch.stack(turned, dim=1), x.new_zeros(len(x))
+
+
+class Logit(nn.Module):
+    """Of numbers between 0 and 1, and of no others."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        SEEN.append(tuple(x.shape[1:]))
+        ldj = -x.log() - (-x).log1p()
+        return x.log() - (-x).log1p(), ldj.flatten(1).sum(1)
+
+
+class SumOfTheLastAxis(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        SEEN.append(tuple(x.shape[1:]))
+        return 2 * x, torch.full_like(x, math.log(2)).sum(-1)
+
+
+class Split(nn.Module):
+    """Leaves half of the channels to a normal density, the integral of which is one."""
+
+    def forward(
+        self, z: Tensor, ldj: Tensor, reverse: bool = False
+    ) -> tuple[Tensor, Tensor]:
+        SEEN.append(tuple(z.shape[1:]))
+        if reverse:
+            left = torch.randn_like(z)
+            return torch.cat([z, left], dim=1), ldj - self.density(left)
+        z, left = z.chunk(2, dim=1)
+        return z, ldj + self.density(left)
+
+    def density(self, left: Tensor) -> Tensor:
+        logs = -0.5 * left**2 - 0.5 * math.log(2 * math.pi)
+        return logs.flatten(1).sum(1)
+
+
+def on_a_sphere(count: int) -> Tensor:
+    x = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
+    return x / x.norm(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize(
+    ("layer", "inputs", "status"),
+    [
+        (OntoSphere, on_a_sphere(8), "fail"),
+        (AroundTheAxis, on_a_sphere(8), "pass"),
+        (Logit, torch.rand(6, 4), "pass"),
+        (Logit, 5 + torch.rand(6, 4), "fail"),
+        (SumOfTheLastAxis, torch.randn(6, 3), "pass"),
+        (Split, torch.randn(3, 2, 9, 9), "unproven"),  # so many dims are not integrated
+    ],
+)
+def test_no_other_size_than_that_of_the_samples_is_tried(
+    layer: type[nn.Module], inputs: Tensor, status: str
+) -> None:
+    SEEN.clear()
+    report = ldjcheck.check(layer(), inputs=inputs, pictures=False)
+    assert report.status == status, report
+    given = tuple(inputs.shape[1:])
+    assert {each for each in SEEN if each != (1, 9, 9)} == {
+        given
+    }  # what the split keeps
+
+
+class SumOfColumns(nn.Module):
+    """Takes vectors, of one entry as well."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.sinh(), x.cosh().log().sum(dim=1)
+
+
+class SumOfAllAxes(nn.Module):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x.sinh(), x.cosh().log().reshape(len(x), -1).sum(dim=1)
+
+
+def test_one_number_per_sample_has_no_axis_unless_the_layer_asks_for_one() -> None:
+    numbers = torch.linspace(-1, 1, 7)
+    for layer, shape in ((SumOfAllAxes(), ()), (SumOfColumns(), (1,))):
+        report = ldjcheck.check(layer, inputs=numbers)
+        assert report.status == "pass", report
+        assert report.checks[0].shape == shape
+        column = "in a column" in report.result.inferred["shape"]
+        assert column == bool(shape)
+    report = ldjcheck.check(SumOfTheLastAxis(), inputs=numbers)  # over the batch
+    assert [f.code for f in report.findings] == ["LDJ106"]
+
+
+class Looked(nn.Module):
+    """Adds noise as wide as a table says, in which it looks up whole numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.widths = nn.Embedding(5, 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        width = self.widths(x).squeeze(-1)
+        return x + width.exp() * torch.rand(x.shape, dtype=width.dtype), width.sum(1)
+
+
+class LookedAndHalved(Looked):
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, ldj = super().forward(x)
+        return y, ldj / 2
+
+
+def test_whole_numbers_are_taken_as_they_are() -> None:
+    whole = torch.arange(20).remainder(5).reshape(5, 4)
+    assert ldjcheck.check(Looked(), inputs=whole).status == "pass"
+    assert ldjcheck.check(LookedAndHalved(), inputs=whole).status == "fail"
+    assert ldjcheck.check(SumOfColumns(), inputs=whole).status == "pass"
+    (finding,) = ldjcheck.check(Looked(), inputs=whole.float()).findings
+    assert finding.code == "LDJ005"
+
+
+class ByLabel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.log_scales = nn.Embedding(3, 4)
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        log_scale = self.log_scales(y)
+        return x * log_scale.exp(), log_scale.sum(1)
+
+
+class BothWays(Affine):
+    """Its way back has an argument that is named as labels are."""
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = -self.log_scale.sum().expand(len(y))
+        return (y - self.shift) * (-self.log_scale).exp(), ldj
+
+
+def test_labels_go_beside_the_input_where_they_are_taken_and_are_left_out_elsewhere() -> (
+    None
+):
+    given = {"x": torch.randn(6, 4), "y": torch.arange(6).remainder(3)}
+    report = ldjcheck.check(ByLabel(), inputs=given)
+    assert report.status == "pass", report
+    assert "input y" not in report.result.inferred
+    both = BothWays(4)
+    nn.init.constant_(both.log_scale, 0.3)
+    report = ldjcheck.check(both, inputs=given)
+    assert report.status == "pass", report
+    assert report.result.inferred["input y"] == "not taken, so left out"
+
+
+class Radial(nn.Module):
+    """Stretches by the radius; the way back has no slope at the origin."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        r = x.norm(dim=1, keepdim=True)
+        return x * r.pow(0.5), (math.log(1.5) + 0.5 * x.shape[1] * r.log()).squeeze(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        r = y.norm(dim=1, keepdim=True).pow(2 / 3)
+        ldj = (-math.log(1.5) - 0.5 * y.shape[1] * r.log()).squeeze(1)
+        return y * r.pow(-0.5), ldj
+
+
+def test_a_sample_at_which_there_is_no_slope_ends_no_check() -> None:
+    around = torch.randn(6, 3)
+    assert ldjcheck.check(Radial(), inputs=around).status == "pass"
+    around[2] = 0
+    report = ldjcheck.check(Radial(), inputs=around)
+    assert report.status != "pass", report
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [

@@ -5,11 +5,13 @@ Time passes only while the layer runs, so that no test hangs on how busy the mac
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 import torch
+from busy import busy, compute, needs_one_processor
 from torch import Tensor, nn
 
 import ldjcheck
@@ -113,8 +115,9 @@ WRONG = (WrongThere, WrongBack, WrongFlow)
 
 @pytest.fixture(autouse=True)
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
-    for module in (deadline, checking, search):
+    for module in (checking, search):
         monkeypatch.setattr(module, "perf_counter", CLOCK)
+    monkeypatch.setattr(deadline, "thread_time", CLOCK)
     CLOCK.now, CLOCK.calls = 100.0, 0
     return CLOCK
 
@@ -262,17 +265,46 @@ def test_a_limit_is_a_number_of_seconds(seconds: object) -> None:
         ldjcheck.check(Coupling(), timeout=seconds)  # type: ignore[arg-type]
 
 
-def test_the_clock_is_that_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_is_what_the_thread_of_the_check_computes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.undo()
-    limit = Deadline(seconds=0.05).started(time.perf_counter())
+    limit = Deadline(seconds=0.1).started()
+    time.sleep(0.2)  # as it does while others have the processor
+    beside = threading.Thread(target=compute, args=(0.2,))  # as a thread of torch
+    beside.start()
+    beside.join()
     limit.check()
-    time.sleep(0.06)
+    compute(0.1)
     with pytest.raises(TimeIsUpError):
         limit.check()
 
 
+@needs_one_processor
+def test_a_busy_machine_changes_nothing_that_a_limit_allows(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.undo()
+
+    def told() -> tuple[object, float]:
+        result = ldjcheck.check(WrongThere(), timeout=limit, pictures=False).to_dict()
+        (only,) = result["results"]
+        assert only["findings"][0]["fix"] is not None
+        return {**only, "seconds": 0}, only["seconds"]
+
+    limit = 1000.0
+    told()  # what is loaded now need not be loaded again
+    began = time.thread_time()
+    quiet, _ = told()
+    limit = 3 * (time.thread_time() - began)
+    with busy():
+        among_others, by_the_clock = told()
+    assert among_others == quiet
+    assert by_the_clock > limit, "it was not busy enough to tell"
+
+
 def test_a_part_of_a_stage_has_the_time_of_that_stage() -> None:
-    whole = Deadline(seconds=100.0).started(CLOCK.now)
+    whole = Deadline(seconds=100.0).started()
     naming = whole.of(deadline.NAMING, wrong=True)
     assert naming.left == pytest.approx(0.85 * 90)
     assert naming.of(deadline.CONFIGURATIONS, wrong=True) == naming
@@ -287,7 +319,7 @@ class Slowly(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: object, grad: Tensor) -> Tensor:  # type: ignore[override]  # one input
-        time.sleep(0.015)
+        compute(0.015)
         return grad.clone()
 
 

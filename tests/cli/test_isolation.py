@@ -6,13 +6,16 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from busy import busy, compute, needs_one_processor
 
 from ldjcheck.session.isolation import Died, Faulted, Finished, TimedOut, run_isolated
+from ldjcheck.session.processor import Spent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -154,6 +157,36 @@ def test_a_hanging_process_is_ended_in_time() -> None:
     started = time.monotonic()
     assert run(lambda: time.sleep(60), timeout=0.5) == TimedOut(0.5)
     assert time.monotonic() - started < 5
+
+
+@needs_one_processor
+def test_a_process_among_others_has_all_of_its_limit_and_no_more() -> None:
+    with busy():
+        started = time.monotonic()
+        assert run(lambda: compute(0.5), timeout=1.0) == Finished(None)
+        assert time.monotonic() - started > 1.0, "it was not busy enough to tell"
+        assert run(lambda: time.sleep(60), timeout=1.0) == TimedOut(1.0)
+        assert run(lambda: compute(60), timeout=0.5) == TimedOut(0.5)
+        assert time.monotonic() - started < 30
+
+
+@needs_one_processor
+def test_what_other_threads_compute_is_not_counted_and_ends() -> None:
+    def beside(seconds: float) -> None:
+        thread = threading.Thread(target=compute, args=(seconds,))
+        thread.start()
+        thread.join()
+
+    assert run(beside, 1.0, timeout=0.5) == Finished(None)
+    started = time.monotonic()
+    assert run(beside, 60, timeout=0.25) == TimedOut(0.25)
+    assert time.monotonic() - started < 20
+
+
+def test_where_nothing_can_be_read_of_a_process_its_time_is_that_of_the_clock() -> None:
+    spent, began = Spent(0), time.monotonic()  # no process has this number
+    time.sleep(0.05)
+    assert 0.05 <= spent.look() <= time.monotonic() - began + 0.01
 
 
 def test_a_process_deaf_to_signals_is_ended_all_the_same() -> None:

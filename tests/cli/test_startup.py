@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -45,6 +46,21 @@ def test_importing_ldjcheck_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("name", sorted(HEAVY))
 def test_a_heavy_import_would_have_been_seen(name: str) -> None:
     assert name in heavy_modules_loaded_by(f"import {name}")
+
+
+def told_by_openmp(*arguments: str) -> str:
+    """Return what GNU's OpenMP says of itself where it is loaded."""
+    told = {**os.environ, "OMP_DISPLAY_ENV": "verbose"}
+    told.pop("OMP_WAIT_POLICY", None)
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=told).stderr
+
+
+def test_threads_of_a_check_do_not_spin_while_they_wait_for_one_another() -> None:
+    if "GOMP_SPINCOUNT" not in told_by_openmp("-c", "import torch"):
+        pytest.skip("torch computes with other threads here")
+    check = told_by_openmp("-m", "ldjcheck", "math:floor", "-q")
+    assert "GOMP_SPINCOUNT = '0'" in check
 
 
 def cpu_seconds(*arguments: str) -> float:

@@ -21,6 +21,7 @@ def steepest(jacobians: Tensor) -> float:
 
 
 def flattest(jacobians: Tensor) -> float:
-    """Return the smallest slope of all samples along any direction."""
-    slopes = (float(torch.linalg.matrix_norm(j, ord=-2)) for j in jacobians)
+    """Return the smallest slope of all samples along any direction, where it is known."""
+    finite = (j for j in jacobians if bool(torch.isfinite(j).all()))
+    slopes = (float(torch.linalg.matrix_norm(j, ord=-2)) for j in finite)
     return min(slopes, default=1.0)

@@ -38,7 +38,7 @@ def with_stand_ins(bench: Bench, measured: tuple[Sides, ...]) -> tuple[Sides, ..
     if not any(side.exact.is_resizing for each in measured for side in each.both):
         return measured
     changed = tuple(_stood_in(bench, each) for each in measured[:_ASKED])
-    smaller = _smaller(changed[0])
+    smaller = None if bench.options.inputs else _smaller(changed[0])
     if smaller is not None:
         again = measure_sides(bench, smaller)
         measured = (*measured, _stood_in(bench, again))
