@@ -1,0 +1,64 @@
+"""Each layer and flow gets the verdict that it should, whichever build of it is checked.
+
+`python -m tests.steady` checks ten builds of each and prints them; here each is built
+once, under one seed after the other.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("field.tables", reason="the libraries are not installed")
+
+from .measuring import BUILDS, check_seed, is_there, measure  # noqa: E402
+from .page import problems, told  # noqa: E402
+from .subject import GROUPS  # noqa: E402
+from .subjects import subjects  # noqa: E402
+
+SUBJECTS = subjects()
+FIRST = 8  # from here on, each twelfth whole flow is cheap, and two of them are splines
+
+
+def pairs_of(*groups: str) -> dict[str, Any]:
+    own = [id_ for id_, subject in SUBJECTS.items() if subject.group in groups]
+    pairs = [(id_, BUILDS[n % len(BUILDS)]) for n, id_ in enumerate(own)]
+    pairs = pairs[FIRST:] + pairs[:FIRST]
+    return {"argvalues": pairs, "ids": [f"{id_}, seed {seed}" for id_, seed in pairs]}
+
+
+def comes_out_as_it_should(id_: str, seed: int) -> None:
+    subject, row = SUBJECTS[id_], measure(id_, seed)
+    there = is_there(subject, row["place"]) if subject.place else None
+    row = {**row, "there": there}
+    assert not problems(row), told(row)
+
+
+@pytest.mark.thinned(36)
+@pytest.mark.parametrize(("id_", "seed"), **pairs_of("zoo", "field"))
+def test_a_layer_is_judged_as_it_is_known_to_be(id_: str, seed: int) -> None:
+    comes_out_as_it_should(id_, seed)
+
+
+@pytest.mark.thinned(12)
+@pytest.mark.parametrize(("id_", "seed"), **pairs_of("flows"))
+def test_a_whole_flow_passes(id_: str, seed: int) -> None:
+    comes_out_as_it_should(id_, seed)
+
+
+@pytest.mark.thinned(12)
+@pytest.mark.parametrize(("id_", "seed"), **pairs_of("twins"))
+def test_a_planted_mistake_is_named_at_its_line(id_: str, seed: int) -> None:
+    comes_out_as_it_should(id_, seed)
+
+
+def test_it_is_as_wide_as_it_claims_to_be() -> None:
+    flows = [s for s in SUBJECTS.values() if s.group == "flows"]
+    twins = [s for s in SUBJECTS.values() if s.group == "twins"]
+    assert len(flows) >= 40
+    assert len({flow.name.partition(",")[0] for flow in flows}) >= 6
+    assert [twin.name for twin in twins] == [flow.name for flow in flows]
+    assert len({twin.code for twin in twins}) >= 8
+    assert {subject.group for subject in SUBJECTS.values()} == set(GROUPS)
+    assert {check_seed(seed) for seed in BUILDS}.isdisjoint(BUILDS)
