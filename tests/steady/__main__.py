@@ -29,18 +29,34 @@ from .subject import GROUPS  # noqa: E402
 
 def main() -> int:
     """Measure what is asked for; 0 when all of it is as it should be, 1 otherwise."""
-    options = _parser().parse_args()
-    if options.read:
-        lines = [line for f in options.read for line in f.read_text().splitlines()]
-        rows = [json.loads(line) for line in lines]
-    else:
-        rows = _measured(options)
+    parser = _parser()
+    options = parser.parse_args()
+    options.groups = options.groups.split(",")
+    if unknown := set(options.groups) - set(GROUPS):
+        parser.error(f"no group {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    rows = _read(options) if options.read else _measured(options)
     with_places(rows)
     print(summary(rows))
     if options.write:
-        command = shlex.join(["python", "-m", "tests.steady", *sys.argv[1:]])
-        PAGE.write_text(page_of(rows, command), encoding="utf-8")
+        PAGE.write_text(page_of(rows, _command(options)), encoding="utf-8")
     return 1 if any(map(problems, rows)) else 0
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return what to type for the same rows."""
+    asked = {
+        "--groups": ",".join(options.groups),
+        "--seeds": str(options.seeds),
+        "--only": options.only,
+    }
+    usual = {"--groups": ",".join(GROUPS), "--seeds": "10", "--only": ""}
+    more = [
+        word
+        for name in asked
+        for word in (name, asked[name])
+        if asked[name] != usual[name]
+    ]
+    return shlex.join(["python", "-m", "tests.steady", *more])
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -68,6 +84,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _is_asked(options: argparse.Namespace, id_: str) -> bool:
+    return id_.partition(":")[0] in options.groups and options.only in id_
+
+
+def _read(options: argparse.Namespace) -> list[dict[str, Any]]:
+    """Return the rows of files, in the order of the subjects; the last of each counts."""
+    from .subjects import subjects
+
+    lines = [line for file in options.read for line in file.read_text().splitlines()]
+    rows = {(r["id"], r["seed"]): r for r in map(json.loads, lines)}
+    pairs = product(subjects(), range(options.seeds))
+    return [rows[at] for at in pairs if at in rows and _is_asked(options, at[0])]
+
+
 def _measured(options: argparse.Namespace) -> list[dict[str, Any]]:
     """Return the rows, in the order of the subjects."""
     os.environ["OMP_NUM_THREADS"] = "1"  # the processes below share the cores
@@ -75,12 +105,7 @@ def _measured(options: argparse.Namespace) -> list[dict[str, Any]]:
     from .measuring import BUILDS, measure
     from .subjects import subjects
 
-    groups = options.groups.split(",")
-    asked = [
-        id_
-        for id_, subject in subjects().items()
-        if subject.group in groups and options.only in id_
-    ]
+    asked = [id_ for id_ in subjects() if _is_asked(options, id_)]
     rows, seeds = {}, BUILDS[: options.seeds]
     with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
         # All of them under one seed after the other: a run that is cut short is of use.

@@ -61,8 +61,8 @@ def _stop(*_: object) -> None:
 
 def _result(subject: Subject, seed: int) -> Result:
     torch.manual_seed(seed)
-    options = {"pictures": False, "seed": check_seed(seed), **subject.options}
-    return ldjcheck.check(subject.build(), timeout=LIMIT, **options).result
+    usual = {"pictures": False, "seed": check_seed(seed), "timeout": LIMIT}
+    return ldjcheck.check(subject.build(), **{**usual, **subject.options}).result
 
 
 def _nothing(status: str, message: str) -> dict[str, Any]:
@@ -86,6 +86,10 @@ def _row(subject: Subject, result: Result) -> dict[str, Any]:
             result.status == subject.code == "unproven"
         )
     place = first.location if first else None
+    message = first.message.partition("\n")[0] if first else ""
+    if not grave:  # then it is a comparison that came out as it did
+        missed = [c for c in result.checks if c.status not in ("pass", "not-available")]
+        message = "; ".join(f"{c.name} {c.direction or ''} {c.status}" for c in missed)
     return {
         "status": result.status,
         "codes": codes or [f.code for f in result.findings],
@@ -95,7 +99,7 @@ def _row(subject: Subject, result: Result) -> dict[str, Any]:
         "place": None if place is None else [place.file, place.line],
         "worst": worst and worst.worst,
         "allowed": worst and worst.tolerance,
-        "message": first.message.partition("\n")[0] if first else "",
+        "message": message,
     }
 
 
