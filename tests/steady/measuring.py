@@ -89,7 +89,7 @@ def _row(subject: Subject, result: Result) -> dict[str, Any]:
     message = first.message.partition("\n")[0] if first else ""
     if not grave:  # then it is a comparison that came out as it did
         missed = [c for c in result.checks if c.status not in ("pass", "not-available")]
-        message = "; ".join(f"{c.name} {c.direction or ''} {c.status}" for c in missed)
+        message = "; ".join(f"{c.name} {c.status}" for c in missed)
     return {
         "status": result.status,
         "codes": codes or [f.code for f in result.findings],
