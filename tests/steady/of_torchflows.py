@@ -40,10 +40,16 @@ class NegativeGain(_Gain):
 
 
 class BitsGain(_Gain):
+    """Wrong on the way back: planar layers have no other."""
+
     def forward(self, x, context=None):
-        scale = self.log_scale.exp()
-        log_det = torch.log2(scale).expand(x.shape)  # wrong
-        return x * scale, sum_except_batch(log_det, self.event_shape)
+        log_det = sum_except_batch(self.log_scale.expand(x.shape), self.event_shape)
+        return x * self.log_scale.exp(), log_det
+
+    def inverse(self, z, context=None):
+        scale = (-self.log_scale).exp()
+        log_det = torch.log2(scale).expand(z.shape)  # wrong
+        return z * scale, sum_except_batch(log_det, self.event_shape)
 
 
 class Squash(Bijection):
