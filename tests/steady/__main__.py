@@ -123,12 +123,10 @@ def _measured(options: argparse.Namespace) -> list[dict[str, Any]]:
 
 
 def with_places(rows: list[dict[str, Any]]) -> None:
-    """Say of each wrong build whether its line is the planted one, or None.
+    """Say of each wrong build without a planted line whether it gets the usual one.
 
-    Where no line is known, it is the one that most builds are given; of one build alone,
-    nothing is said.
+    That is the line that most builds are given; of one build alone, nothing is said.
     """
-    from .measuring import is_there
     from .subjects import subjects
 
     places: defaultdict[str, Counter[str]] = defaultdict(Counter)
@@ -136,10 +134,7 @@ def with_places(rows: list[dict[str, Any]]) -> None:
         places[row["id"]][str(row["place"])] += 1
     for row in rows:
         subject, own = subjects()[row["id"]], places[row["id"]]
-        row["there"] = None
-        if subject.place is not None:
-            row["there"] = is_there(subject, row["place"])
-        elif subject.is_wrong and own.total() > 1:
+        if subject.is_wrong and subject.place is None and own.total() > 1:
             row["there"] = own.most_common(1)[0][0] == str(row["place"])
 
 

@@ -36,7 +36,8 @@ def measure(id_: str, seed: int) -> dict[str, Any]:
     """Return what a check says of a subject that was built under `seed`, as a row.
 
     `right` says whether that is what is known of it; of a wrong one, `named` whether the
-    finding has its name, and `place` where the mistake is said to be. `seconds` are of
+    finding has its name, `place` where the mistake is said to be, and `there` whether that
+    is the planted line, None where none was planted. `seconds` are of
     CPU; `late` says that the limit was met.
     """
     subject = subjects()[id_]
@@ -52,7 +53,8 @@ def measure(id_: str, seed: int) -> dict[str, Any]:
         row.update(_nothing("crash", f"{type(error).__name__}: {error}"))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-    return {**row, "seconds": time.process_time() - start}
+    there = is_there(subject, row["place"]) if subject.place else None
+    return {**row, "there": there, "seconds": time.process_time() - start}
 
 
 def _stop(*_: object) -> None:
