@@ -31,6 +31,7 @@ from ldjcheck.judging.measurement import (
     measured,
     moved_while_smooth,
 )
+from ldjcheck.judging.sizes.further import at_further_sizes, at_other_axes
 from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
 from ldjcheck.judging.sizes.of_one import built_for_one
 from ldjcheck.judging.sizes.own import at_its_own_size
@@ -44,6 +45,8 @@ from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     forgiven,
     kind_of,
+    one_rank,
+    one_size,
     said_of_comparison,
     silenced,
     stale,
@@ -102,6 +105,7 @@ _AS_MEANT = (
     built_for_one,
     at_its_own_size,
     where_nothing_is_spread,
+    at_other_axes,
 )
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -352,6 +356,7 @@ def _as_meant(subject: Subject, comparison: Comparison) -> _Meant:
         if other is not None:
             return _Meant(_until_the_end(other), comparison, otherwise=True)
     subject, comparison = at_the_given_shape(subject, comparison)
+    comparison = at_further_sizes(subject, comparison)
     return _Meant(_until_the_end(subject), comparison)
 
 
@@ -512,6 +517,8 @@ def _concluded(
         findings=findings,
         ignored=ignored,
         unasked=measurement.unasked,
+        one_size=one_size(measurement),
+        one_rank=one_rank(measurement),
     )
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         Kind,
         Measurement,
         Options,
+        Shape,
         Status,
         Suppression,
         Verdict,
@@ -51,6 +52,8 @@ def said_of_runs(measurement: Measurement) -> dict[str, str]:
 def said_of_comparison(comparison: Comparison) -> dict[str, str]:
     """Return why a gradient was not judged, or a way back that is off proves nothing."""
     said = _said_of_round_trip(comparison)
+    if not any(verdict.mismatched for verdict in comparison.verdicts):
+        said |= said_of_sizes(comparison.measurement)
     for gradient in comparison.measurement.gradients:
         if gradient.why is not None:
             said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
@@ -70,6 +73,33 @@ def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
         f"off by {check.worst:.1g}: a solver's residual, or a small slip in the inverse"
     )
     return {"round trip": why}
+
+
+def one_size(measurement: Measurement) -> Shape | None:
+    """Return the size at which all was measured, if it is one."""
+    shapes = measurement.shapes
+    return shapes[0] if len(shapes) == 1 else None
+
+
+def one_rank(measurement: Measurement) -> int | None:
+    """Return at how many axes of which size ever the layer is right, if at others it is not."""
+    ranks = {len(shape) for shape in measurement.shapes}
+    others = {len(shape) for shape in measurement.left_out} - ranks
+    several = len(measurement.shapes) > 1 and len(ranks) == 1
+    return ranks.pop() if several and others else None
+
+
+def said_of_sizes(measurement: Measurement) -> dict[str, str]:
+    """Return at which sizes alone a layer is right, and why no more is known."""
+    said = {}
+    if (size := one_size(measurement)) is not None:
+        said["sizes"] = f"{size} alone"
+    if (axes := one_rank(measurement)) is not None:
+        said["sizes"] = f"events of {axes} ax{'i' if axes == 1 else 'e'}s alone"
+    if said and measurement.left_out:
+        others = " and ".join(map(str, measurement.left_out))
+        said["sizes"] += f": at {others}, which nobody gave, it is not right"
+    return said
 
 
 def forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:

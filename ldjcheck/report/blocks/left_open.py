@@ -9,6 +9,8 @@ from ldjcheck.mistakes import rule_for
 if TYPE_CHECKING:
     from ldjcheck.records import Result
 
+_AXES = {0: "numbers", 1: "vectors"}
+
 
 def left_open(result: Result) -> tuple[str, ...]:
     """Return what a pass does not speak for, in a few words each; nothing of others."""
@@ -19,6 +21,10 @@ def left_open(result: Result) -> tuple[str, ...]:
     one_way = len(compared) == 1 and result.kind != "model"
     if one_way and compared[0].direction is not None:
         open_.append(f"{compared[0].direction} only")
+    if result.one_size is not None:
+        open_.append(f"at {result.one_size} alone")
+    if result.one_rank is not None:
+        open_.append(_AXES.get(result.one_rank, f"{result.one_rank} axes") + " alone")
     rules = [rule_for(finding.code) for finding in result.findings]
     open_ += dict.fromkeys(
         rule.leaves_open for rule in rules if rule and rule.leaves_open
