@@ -14,7 +14,10 @@ from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import reachable
 from ldjcheck.judging import compare
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.oracle.oracles.both_directions import measure_sides
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.records import Comparison, Shape, Sides
+    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # other sizes, of which most are not taken
@@ -101,9 +105,7 @@ def _further(subject: Subject, comparison: Comparison) -> Iterator[Sides]:
     if len(comparison.measurement.shapes) > 1:
         alike = ()
     longer: tuple[Shape, ...] = (_PLACES, *own), (*own, HEIGHT, WIDTH)
-    way = bench.calls.forward or bench.calls.inverse
-    declared = way is not None and way.event_dim is not None
-    if len(own) >= _AXES or declared or not _is_elementwise(comparison):
+    if _declares_axes(bench) or not _is_elementwise(comparison):
         longer = ()
     tried = ((alike, 1), ([s for s in longer if len(s) <= _AXES], len(longer)))
     for shapes, wanted in tried:
@@ -112,6 +114,19 @@ def _further(subject: Subject, comparison: Comparison) -> Iterator[Sides]:
         taken = ((s, batch) for s, batch in batches if runs(bench, s, batch))
         for shape, batch in islice(taken, wanted):
             yield measure_sides(values, replace(probe, shape=shape, batch=batch))
+
+
+def _declares_axes(bench: Bench) -> bool:
+    """Return whether the layer states how many axes an event has.
+
+    By its `event_dim`, or by what it holds for a batch of one: `(1, channels, 1, 1)`.
+    """
+    way = bench.calls.forward or bench.calls.inverse
+    if way is not None and way.event_dim is not None:
+        return True
+    held = (t.shape for t in reachable(bench.layer.obj) if isinstance(t, Tensor))
+    batches = (shape for shape in held if len(shape) == len(bench.shape) + 1)
+    return any(shape[0] == 1 and prod(shape) > 1 for shape in batches)
 
 
 def _is_elementwise(comparison: Comparison) -> bool:

@@ -11,6 +11,7 @@ import contextlib
 import inspect
 from dataclasses import replace
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
@@ -31,15 +32,16 @@ _MORE = 3
 
 
 def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject at events of one entry, along each axis for which it was built so."""
-    shape = subject.bench.shape
-    if not _is_wrong(comparison) or subject.asked.shape or subject.bench.calls.parts:
+    """Return the subject at events of one entry, along each axis for which it was built so.
+
+    Or as its class builds it for more, where it is wrong there: of one dim alone a mean is
+    the sum, and what is right says little.
+    """
+    shape, wrong = subject.bench.shape, _is_wrong(comparison)
+    tells = wrong or all(prod(s) == 1 for s in comparison.measurement.shapes)
+    if not tells or subject.asked.shape or subject.bench.calls.parts:
         return None
-    grown = [each for each in _grown(subject) if -each.axis <= len(shape)]
-    axes = {each.axis % len(shape) for each in grown}
-    one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    if one == shape:
-        return None
+    grown = list(_grown(subject))
     for each in grown:
         is_whole = each.item is subject.layer.obj
         with_more = _look(subject, each.larger)
@@ -49,10 +51,18 @@ def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
                 with_more.subject,
                 inferred={**with_more.subject.inferred, "shape": told},
             )
+        if not wrong:
+            continue
         is_right = with_more is not None and _is_right(with_more.comparison)
         # A part that is no layer by itself tells nothing.
         if not is_right and (is_whole or _look(subject, each.item) is not None):
             return None
+        if with_more is not None and is_whole:
+            shape = with_more.subject.bench.shape
+    axes = {each.axis % len(shape) for each in grown if -each.axis <= len(shape)}
+    one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    if not wrong or not axes or one == subject.bench.shape:
+        return None
     with contextlib.suppress(CannotCheckError):
         there = settle_layer(
             subject.layer, replace(subject.asked, shape=((None, one),))

@@ -63,6 +63,26 @@ class Averaged(OneForEach):
         return x * self.log_s.exp(), self.log_s.mean().expand(len(x))
 
 
+class AveragedAndHeld(Averaged):
+    """The same, of which no other size is taken."""
+
+    def forward(self, x: Tensor) -> Pair:
+        assert x.shape[1] == len(self.log_s)
+        return super().forward(x)
+
+
+class OneForEachStep(nn.Module):
+    """A scale for each channel of sequences; it raises at vectors, and is spread over images."""
+
+    def __init__(self, channels: int = 1) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.zeros(1, channels, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * x.shape[2]
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
 class OneForAll(nn.Module):
     """One scale for all dims, whatever it is built for, which counts once."""
 
@@ -147,6 +167,7 @@ class OfAColumn(nn.Module):
         (OneChannel(), (1, 4, 6)),
         (InARow(), (1,)),
         (AskingForMore(1, 0.1), (1,)),
+        (OneForEachStep(), (1, 8)),
     ],
 )
 def test_what_is_built_for_one_is_looked_at_there(
@@ -163,8 +184,11 @@ def test_a_mistake_shows_there_as_well() -> None:
     assert first.code == "LDJ114"
 
 
-def test_a_mistake_that_one_dim_hides_shows_where_it_is_built_for_more() -> None:
-    report = ldjcheck.check(Averaged())
+@pytest.mark.parametrize("kind", [Averaged, AveragedAndHeld])
+def test_a_mistake_that_one_dim_hides_shows_where_it_is_built_for_more(
+    kind: type[OneForEach],
+) -> None:
+    report = ldjcheck.check(kind())
     assert report.findings[0].code == "LDJ105"
     told = report.result.inferred["shape"]
     assert told == "(3,): built with dim=3, as one tells less"
