@@ -72,7 +72,7 @@ class AveragedAndHeld(Averaged):
 
 
 class OneForEachStep(nn.Module):
-    """A scale for each channel of sequences; it raises at vectors, and is spread over images."""
+    """A scale for each channel of sequences; vectors it does not take, but images."""
 
     def __init__(self, channels: int = 1) -> None:
         super().__init__()
