@@ -53,15 +53,16 @@ def at_further_sizes(subject: Subject, comparison: Comparison) -> Comparison:
         return comparison
     for sides in while_time_lasts(_further(subject, comparison)):
         measurement = comparison.measurement
-        if any(sides.of(direction).disagrees for direction in right):
-            left_out = (*measurement.left_out, sides.probe.shape)
-            comparison = replace(
-                comparison, measurement=replace(measurement, left_out=left_out)
-            )
-        elif all(sides.of(direction).agrees for direction in right):
-            further = Further(by="sizes", sides=sides)
-            evidence = measurement.evidence.joined_by(further)
-            comparison = compare(replace(measurement, evidence=evidence))
+        if not all(sides.of(d).agrees or sides.of(d).disagrees for d in right):
+            continue  # what is exact there is not known
+        evidence = measurement.evidence.joined_by(Further(by="sizes", sides=sides))
+        there = compare(replace(measurement, evidence=evidence))
+        if _statuses(there) == _statuses(comparison):
+            comparison = there
+            continue
+        left_out = (*measurement.left_out, sides.probe.shape)
+        measurement = replace(measurement, left_out=left_out)
+        comparison = replace(comparison, measurement=measurement)
     return comparison
 
 
@@ -86,6 +87,10 @@ def at_other_axes(subject: Subject, comparison: Comparison) -> Subject | None:
                 told = f"{shape}: at {bench.shape}, of other axes, it is wrong"
                 return replace(there, inferred={**there.inferred, "shape": told})
     return None
+
+
+def _statuses(comparison: Comparison) -> tuple[str, ...]:
+    return tuple(check.status for check in comparison.checks)
 
 
 def _is_open(subject: Subject) -> bool:

@@ -136,9 +136,13 @@ def guess_shapes(
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
-        if over < math.prod(shape) <= limit and shape not in guesses:
-            free = (i for i, size in enumerate(found) if isinstance(size, _Free))
-            guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
+        if not over < math.prod(shape) <= limit:
+            continue
+        free = frozenset(i for i, size in enumerate(found) if isinstance(size, _Free))
+        known = guesses.get(shape)
+        # Of what is to be tried in any case, the fact that suggests it is told.
+        if known is None or len(free) < len(known.free) == len(shape):
+            guesses[shape] = ShapeGuess(shape=shape, why=why, free=free)
     return tuple(guesses.values())
 
 
