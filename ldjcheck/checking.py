@@ -43,10 +43,9 @@ from ldjcheck.judging.sizes.smaller import (
 from ldjcheck.judging.sizes.unspread import where_nothing_is_spread
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
+    alone,
     forgiven,
     kind_of,
-    one_rank,
-    one_size,
     said_of_comparison,
     silenced,
     stale,
@@ -517,8 +516,7 @@ def _concluded(
         findings=findings,
         ignored=ignored,
         unasked=measurement.unasked,
-        one_size=one_size(measurement),
-        one_rank=one_rank(measurement),
+        alone=alone(measurement),
     )
 
 

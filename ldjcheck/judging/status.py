@@ -18,7 +18,6 @@ if TYPE_CHECKING:
         Kind,
         Measurement,
         Options,
-        Shape,
         Status,
         Suppression,
         Verdict,
@@ -75,31 +74,30 @@ def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
     return {"round trip": why}
 
 
-def one_size(measurement: Measurement) -> Shape | None:
-    """Return the size at which all was measured, if it is one."""
+def alone(measurement: Measurement) -> tuple[int | None, ...] | None:
+    """Return the only events that it is known to be right for, if there are others.
+
+    That is the one size that was looked at; or else, where others are left out, the sizes
+    of the axes that were looked at with one size alone, and None for each of the rest.
+    """
     shapes = measurement.shapes
-    return shapes[0] if len(shapes) == 1 else None
-
-
-def one_rank(measurement: Measurement) -> int | None:
-    """Return at how many axes of which size ever the layer is right, if at others it is not."""
-    ranks = {len(shape) for shape in measurement.shapes}
-    others = {len(shape) for shape in measurement.left_out} - ranks
-    several = len(measurement.shapes) > 1 and len(ranks) == 1
-    return ranks.pop() if several and others else None
+    if len(shapes) > 1 and not measurement.left_out:
+        return None
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    by_axis = (dict.fromkeys(sizes) for sizes in zip(*shapes, strict=True))
+    return tuple(next(iter(sizes)) if len(sizes) == 1 else None for sizes in by_axis)
 
 
 def said_of_sizes(measurement: Measurement) -> dict[str, str]:
-    """Return at which sizes alone a layer is right, and why no more is known."""
-    said = {}
-    if (size := one_size(measurement)) is not None:
-        said["sizes"] = f"{size} alone"
-    if (axes := one_rank(measurement)) is not None:
-        said["sizes"] = f"events of {axes} ax{'i' if axes == 1 else 'e'}s alone"
-    if said and measurement.left_out:
-        others = " and ".join(map(str, measurement.left_out))
-        said["sizes"] += f": at {others}, which nobody gave, it is not right"
-    return said
+    """Return at which sizes alone a layer is right, and at which others it is not."""
+    if alone(measurement) is None:
+        return {}
+    told = f"right at {', '.join(map(str, measurement.shapes))} alone"
+    if measurement.left_out:
+        others = ", ".join(map(str, measurement.left_out))
+        told += f"; wrong at {others}, which nobody gave"
+    return {"sizes": told}
 
 
 def forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:

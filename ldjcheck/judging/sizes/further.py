@@ -102,13 +102,18 @@ def _is_open(subject: Subject) -> bool:
 
 
 def _further(subject: Subject, comparison: Comparison) -> Iterator[Sides]:
-    """Yield what is measured at another size that the layer takes, and at more axes."""
+    """Yield what is measured at another size that the layer takes, and at more axes.
+
+    A size is another where it is that of an axis which had one entry throughout.
+    """
     bench, probe = subject.bench, subject.probes()[0]
     own, values = bench.shape, replace(bench, behaviour=False)
-    every = frozenset(range(len(own)))
-    alike: tuple[Shape, ...] = resized(own, frozenset(), every)[:_TRIED]
-    if len(comparison.measurement.shapes) > 1:
-        alike = ()
+    seen = comparison.measurement.shapes
+    ones = frozenset(
+        i for i, sizes in enumerate(zip(*seen, strict=True)) if {*sizes} == {1}
+    )
+    axes = ones if len(seen) > 1 else frozenset(range(len(own)))
+    alike = resized(own, frozenset(own), axes)[:_TRIED] if axes else ()
     longer: tuple[Shape, ...] = (_PLACES, *own), (*own, HEIGHT, WIDTH)
     if _declares_axes(bench) or not _is_elementwise(comparison):
         longer = ()

@@ -140,7 +140,7 @@ class ActNorm(nn.Module):
 
     wrong = False
 
-    def __init__(self, channels: int = 1) -> None:
+    def __init__(self, channels: int = 3) -> None:
         super().__init__()
         self.loc = nn.Parameter(torch.zeros(1, channels, 1, 1))
         self.log_s = nn.Parameter(torch.zeros(1, channels, 1, 1))
@@ -202,6 +202,14 @@ class OfSequences(Scale):
         return x * self.log_s.exp(), ldj.expand(len(x))
 
 
+class OfOneChannel(ScaleOfFourAxes):
+    """Counts the pixels, as one does whose images have one channel."""
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = self.log_s.sum() * x.shape[2] * x.shape[3]
+        return x * self.log_s.exp(), ldj.expand(len(x))
+
+
 class Coupling(nn.Module):
     """Moves one half of six by the other."""
 
@@ -254,7 +262,9 @@ def told(layer: nn.Module, **options: object) -> tuple[str, ldjcheck.Report]:
         (Coupling(), "forward only  at (6,) alone"),
         (ForEachFeature(), "forward only  at (4,) alone"),
         (OfVectors(), "forward only  vectors alone"),
-        (OfSequences(), "forward only  2 axes alone"),
+        (ActNorm(1), "at (1, *, *) alone"),
+        (OfOneChannel(), "forward only  at (1, *, *) alone"),
+        (OfSequences(), "forward only  at (*, *) alone"),
         (ForEachFeatureAndPlace(), "forward only"),
         (UnsummedBeyondVectors(), "forward only"),
     ],
@@ -268,7 +278,7 @@ def test_a_pass_says_where_alone_it_holds(layer: nn.Module, alone: str) -> None:
 def test_where_it_was_seen_to_be_wrong_is_said_beside() -> None:
     _, report = told(OfVectors())
     assert report.result.inferred["sizes"] == (
-        "events of 1 axis alone: at (8, 4) and (4, 4, 6), which nobody gave, it is not right"
+        "right at (4,), (2,), (5,) alone; wrong at (8, 4), (4, 4, 6), which nobody gave"
     )
 
 
