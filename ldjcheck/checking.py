@@ -31,6 +31,7 @@ from ldjcheck.judging.measurement import (
     measured,
     moved_while_smooth,
 )
+from ldjcheck.judging.sizes.further import at_further_sizes, at_other_axes
 from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
 from ldjcheck.judging.sizes.of_one import built_for_one
 from ldjcheck.judging.sizes.own import at_its_own_size
@@ -42,6 +43,7 @@ from ldjcheck.judging.sizes.smaller import (
 from ldjcheck.judging.sizes.unspread import where_nothing_is_spread
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
+    alone,
     forgiven,
     kind_of,
     said_of_comparison,
@@ -102,6 +104,7 @@ _AS_MEANT = (
     built_for_one,
     at_its_own_size,
     where_nothing_is_spread,
+    at_other_axes,
 )
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
@@ -351,6 +354,7 @@ def _as_meant(subject: Subject, comparison: Comparison) -> _Meant:
         if other is not None:
             return _Meant(_until_the_end(other), comparison, otherwise=True)
     subject, comparison = at_the_given_shape(subject, comparison)
+    comparison = at_further_sizes(subject, comparison)
     return _Meant(_until_the_end(subject), comparison)
 
 
@@ -511,6 +515,7 @@ def _concluded(
         findings=findings,
         ignored=ignored,
         unasked=measurement.unasked,
+        alone=alone(measurement),
     )
 
 

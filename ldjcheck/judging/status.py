@@ -58,6 +58,8 @@ def said_of_comparison(comparison: Comparison) -> dict[str, str]:
                 f"off by {off:.2g} where rounding is thought to cost {allowed:.2g}: less "
                 "than ten times that is no mistake, nor is it proved"
             )
+    if not any(verdict.mismatched for verdict in comparison.verdicts):
+        said |= said_of_sizes(comparison.measurement)
     for gradient in comparison.measurement.gradients:
         if gradient.why is not None:
             said[f"gradient {gradient.direction}"] = f"not judged: {gradient.why}"
@@ -77,6 +79,32 @@ def _said_of_round_trip(comparison: Comparison) -> dict[str, str]:
         f"off by {check.worst:.1g}: a solver's residual, or a small slip in the inverse"
     )
     return {"round trip": why}
+
+
+def alone(measurement: Measurement) -> tuple[int | None, ...] | None:
+    """Return the only events that it is known to be right for, if there are others.
+
+    That is the one size that was looked at; or else, where others are left out, the sizes
+    of the axes that were looked at with one size alone, and None for each of the rest.
+    """
+    shapes = measurement.shapes
+    if len(shapes) > 1 and not measurement.left_out:
+        return None
+    if len({len(shape) for shape in shapes}) > 1:
+        return None
+    by_axis = (dict.fromkeys(sizes) for sizes in zip(*shapes, strict=True))
+    return tuple(next(iter(sizes)) if len(sizes) == 1 else None for sizes in by_axis)
+
+
+def said_of_sizes(measurement: Measurement) -> dict[str, str]:
+    """Return at which sizes alone a layer is right, and at which others it is not."""
+    if alone(measurement) is None:
+        return {}
+    told = f"right at {', '.join(map(str, measurement.shapes))} alone"
+    if measurement.left_out:
+        others = ", ".join(map(str, measurement.left_out))
+        told += f"; wrong at {others}, which nobody gave"
+    return {"sizes": told}
 
 
 def forgiven(comparison: Comparison, findings: tuple[Finding, ...]) -> Comparison:

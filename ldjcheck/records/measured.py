@@ -52,12 +52,18 @@ class Measurement:
     unasked: tuple[str, ...] = ()  # densities of the layer that are not checked
     fed: tuple[Context, ...] = ()  # what went in beside the input
     bound: SizeBound | None = None  # where other sizes are left out, which are wrong
+    left_out: tuple[Shape, ...] = ()  # sizes that nobody gave, where it is wrong alone
     not_done: tuple[str, ...] = ()  # what time did not allow: without it nothing passes
 
     @property
     def measured(self) -> tuple[Sides, ...]:
         """Both directions at each probe, and at those that experiments have found."""
         return self.evidence.measured
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """The sizes that were looked at, each once."""
+        return tuple(dict.fromkeys(each.probe.shape for each in self.measured))
 
     @property
     def gradients(self) -> tuple[GradientMeasured, ...]:

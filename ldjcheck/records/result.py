@@ -174,6 +174,8 @@ class Result:
     derived: Derived | None = None  # of `derive` alone
     # Densities of the layer that were not checked: `inferred` says how to.
     unasked: tuple[str, ...] = field(default=(), metadata=UNWRITTEN)
+    # The only events that it is known to be right for: None is an axis of any size.
+    alone: tuple[int | None, ...] | None = field(default=None, metadata=UNWRITTEN)
     # Another density of it, or its call, is right: it is a flow, and this is told of one.
     beside_right: bool = field(default=False, metadata=UNWRITTEN)
     # For pictures alone: no part of the JSON document.

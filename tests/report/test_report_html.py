@@ -166,6 +166,22 @@ def test_a_pass_names_what_was_not_checked() -> None:
     assert "forward only; log_prob not checked." in told
 
 
+@pytest.mark.parametrize(
+    ("alone", "told"),
+    [
+        ((6,), "at (6,) alone"),
+        ((1, None, None), "at (1, *, *) alone"),
+        ((None,), "vectors alone"),
+        ((), "at () alone"),
+    ],
+)
+def test_a_pass_names_the_only_events_that_it_holds_for(
+    alone: tuple[int | None, ...], told: str
+) -> None:
+    page = words(page_of(dataclasses.replace(PASS, alone=alone)))
+    assert f"forward only; {told}." in page
+
+
 def test_what_was_ignored_and_what_was_skipped_is_told() -> None:
     hidden = Ignored(
         code="LDJ301", name="inverse-mismatch", severity="error", direction=None,

@@ -11,12 +11,13 @@ import contextlib
 import inspect
 from dataclasses import replace
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.holdings import reachable
+from ldjcheck.holdings import by_name, reachable
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.settling.subject import settle_layer
 
@@ -31,21 +32,37 @@ _MORE = 3
 
 
 def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject at events of one entry, along each axis for which it was built so."""
-    shape = subject.bench.shape
-    wrong = any(verdict.mismatched for verdict in comparison.verdicts)
-    if not wrong or subject.asked.shape or subject.bench.calls.parts:
+    """Return the subject at events of one entry, along each axis for which it was built so.
+
+    Or as its class builds it for more, where it is wrong there: of one dim alone a mean is
+    the sum, and what is right says little.
+    """
+    shape, wrong = subject.bench.shape, _is_wrong(comparison)
+    tells = wrong or all(prod(s) == 1 for s in comparison.measurement.shapes)
+    if not tells or subject.asked.shape or subject.bench.calls.parts:
         return None
-    grown = [each for each in _grown(subject) if -each.axis <= len(shape)]
-    axes = {each.axis % len(shape) for each in grown}
-    one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
-    if one == shape:
-        return None
+    grown = list(_grown(subject))
     for each in grown:
-        if each.item is subject.layer.obj and (
-            wrong_there := _wrong_with_more(subject, each)
-        ):
-            return wrong_there
+        is_whole = each.item is subject.layer.obj
+        with_more = _look(subject, each.larger)
+        if with_more is not None and is_whole and _is_wrong(with_more.comparison):
+            told = f"{with_more.subject.bench.shape}: {each.built}, as one tells less"
+            return replace(
+                with_more.subject,
+                inferred={**with_more.subject.inferred, "shape": told},
+            )
+        if not wrong:
+            continue
+        is_right = with_more is not None and _is_right(with_more.comparison)
+        # A part that is no layer by itself tells nothing.
+        if not is_right and (is_whole or _look(subject, each.item) is not None):
+            return None
+        if with_more is not None and is_whole:
+            shape = with_more.subject.bench.shape
+    axes = {each.axis % len(shape) for each in grown if -each.axis <= len(shape)}
+    one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
+    if not wrong or not axes or one == subject.bench.shape:
+        return None
     with contextlib.suppress(CannotCheckError):
         there = settle_layer(
             subject.layer, replace(subject.asked, shape=((None, one),))
@@ -61,16 +78,29 @@ def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
     return None
 
 
-def _wrong_with_more(subject: Subject, grown: _Grown) -> Subject | None:
-    """Return the layer as its class builds it for more, if it is wrong there as well."""
-    layer = replace(subject.layer, obj=grown.larger, rebuild=None)
+class _Looked(NamedTuple):
+    """A layer of which one look is had, at a shape of its own."""
+
+    subject: Subject
+    comparison: Comparison
+
+
+def _look(subject: Subject, item: nn.Module) -> _Looked | None:
+    """Return how the values of an object agree at first; None where it cannot be called."""
+    layer = replace(subject.layer, obj=item, rebuild=None)
     with contextlib.suppress(CannotCheckError):
         there = settle_layer(layer, subject.asked)
-        if any(verdict.mismatched for verdict in first_look(there).verdicts):
-            built = f"built with {grown.argument}={_MORE}, as one tells less"
-            told = f"{there.bench.shape}: {built}"
-            return replace(there, inferred={**there.inferred, "shape": told})
+        return _Looked(there, first_look(there))
     return None
+
+
+def _is_wrong(comparison: Comparison) -> bool:
+    return any(verdict.mismatched for verdict in comparison.verdicts)
+
+
+def _is_right(comparison: Comparison) -> bool:
+    known = [verdict for verdict in comparison.verdicts if verdict.usable]
+    return bool(known) and all(not v.mismatched and v.form is None for v in known)
 
 
 class _Grown(NamedTuple):
@@ -78,8 +108,8 @@ class _Grown(NamedTuple):
 
     axis: int
     item: nn.Module
-    argument: str
     larger: nn.Module  # the same of its class, built for more
+    built: str  # how
 
 
 def _grown(subject: Subject) -> Iterator[_Grown]:
@@ -92,13 +122,14 @@ def _grown(subject: Subject) -> Iterator[_Grown]:
         held = dict(item.named_parameters(recurse=False))
         ones = {name: p for name, p in held.items() if 1 in p.shape}
         for argument in islice(_sizes(type(item)), _TRIED) if ones else ():
-            small, large = (_built(type(item), argument, n) for n in (1, _MORE))
+            small, large = (_built(item, argument, n) for n in (1, _MORE))
             for name, parameter in ones.items():
                 one, more = (_shape(built, name) for built in (small, large))
                 if one == tuple(parameter.shape) and len(more) == len(one):
+                    told = f"built with {argument}={_MORE}"
                     for axis, sizes in enumerate(zip(one, more, strict=True)):
                         if sizes == (1, _MORE):
-                            yield _Grown(axis - len(one), item, argument, large)
+                            yield _Grown(axis - len(one), item, large, told)
 
 
 def _sizes(kind: type) -> Iterator[str]:
@@ -110,11 +141,19 @@ def _sizes(kind: type) -> Iterator[str]:
             yield parameter.name
 
 
-def _built(kind: type, argument: str, size: int) -> Any:
-    try:
-        return kind(**{argument: size})
-    except Exception:  # the user's own code may raise anything
-        return None
+def _built(item: nn.Module, argument: str, size: int) -> Any:
+    """Return the same of its class, of another size; None where it cannot be built.
+
+    What else it asks for it may hold, or it takes any number there.
+    """
+    held = by_name(item)
+    parameters = inspect.signature(type(item)).parameters.values()
+    needed = [p.name for p in parameters if p.default is p.empty]
+    for number in (1.0, 1):
+        given = {name: held.get(name, number) for name in needed}
+        with contextlib.suppress(Exception):  # the user's own code may raise anything
+            return type(item)(**{**given, argument: size})
+    return None
 
 
 def _shape(built: Any, name: str) -> tuple[int, ...]:

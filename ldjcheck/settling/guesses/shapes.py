@@ -30,6 +30,10 @@ class _Free(int):
     """A size of our own choice: the layer's facts say nothing of it."""
 
 
+class _One(int):
+    """A size of one, of what may as well be spread over an axis of any size."""
+
+
 # Height and width differ from each other and from the batch, and are even, so that
 # squeezes and checkerboards fit and no two products of sizes coincide by accident.
 HEIGHT, WIDTH, LENGTH = _Free(4), _Free(6), _Free(8)
@@ -126,14 +130,24 @@ def guess_shapes(
     guesses: dict[Shape, ShapeGuess] = {}
     known = layer if around is None else around
     ours = ((tuple(map(_Free, shape)), why) for shape, why in _defaults(event_dim))
-    for found, why in (*_from_facts(known), *ours):
+    # What has one entry along an axis says least: of one dim, all counts are alike.
+    told = [*_from_facts(known), *ours]
+    for found, why in sorted(told, key=lambda each: _may_be_spread(each[0])):
         shape = tuple(int(size) for size in found)  # NumPy's numbers among them
         if event_dim is not None and len(shape) < event_dim:
             continue
-        if over < math.prod(shape) <= limit and shape not in guesses:
-            free = (i for i, size in enumerate(found) if isinstance(size, _Free))
-            guesses[shape] = ShapeGuess(shape=shape, why=why, free=frozenset(free))
+        if not over < math.prod(shape) <= limit:
+            continue
+        free = frozenset(i for i, size in enumerate(found) if isinstance(size, _Free))
+        known = guesses.get(shape)
+        # Of what is to be tried in any case, the fact that suggests it is told.
+        if known is None or len(free) < len(known.free) == len(shape):
+            guesses[shape] = ShapeGuess(shape=shape, why=why, free=free)
     return tuple(guesses.values())
+
+
+def _may_be_spread(found: Shape) -> bool:
+    return any(isinstance(size, _One) for size in found)
 
 
 def is_named_side(name: str) -> bool:
@@ -245,7 +259,7 @@ def _matrices(items: list[Any]) -> Iterator[tuple[Shape, str]]:
     """Yield sizes of matrices: one is multiplied from both sides, or joins nodes."""
     features = [item.in_features for item in items if isinstance(item, nn.Linear)]
     named = (tensor for item in items for _, tensor in _named_tensors(item))
-    square = [len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1]]
+    square = [len(t) for t in named if t.dim() == 2 and t.shape[0] == t.shape[1] > 1]
     for sides in itertools.permutations(square[:_FACTORS], 2):
         yield sides, f"square matrices are {sides[0]} and {sides[1]} wide"
     for nodes in sorted(set(square)):
@@ -334,7 +348,8 @@ def _named_sides(
 def _first_network(item: Any) -> Iterator[tuple[Shape, str]]:
     if isinstance(item, nn.Linear):
         n, why = item.in_features, f"a Linear takes {item.in_features} features"
-        halves = (n, 2 * n, 2 * n - 1, 2 * n + 1)  # it may take the smaller one
+        sizes = (n, 2 * n, 2 * n - 1, 2 * n + 1)  # it may take the smaller half
+        halves = [_One(1) if size == 1 else size for size in sizes]
         for size in halves:
             yield (size,), why
         for size in halves:
@@ -406,7 +421,8 @@ def _like_parameter(tensor: torch.Tensor, why: str) -> Iterator[tuple[Shape, str
     elif len(shape) == 2 and shape[0] in (1, shape[1]):
         yield from _of_size(shape[1], why)
     elif len(shape) == 2:
-        yield (shape[1],), why
+        if shape[1] > 1:
+            yield (shape[1],), why
         yield (shape[0],), why
         if shape[1] == 1:  # a number for each channel of a sequence
             yield (shape[0], _length_beside(shape[0])), why
@@ -447,6 +463,7 @@ def _length_beside(size: int) -> _Free:
 
 
 def _of_size(size: int, why: str) -> Iterator[tuple[Shape, str]]:
+    size = _One(1) if size == 1 else size
     if size >= 1:
         yield (size,), why
         if size <= 16:
