@@ -22,13 +22,13 @@ from ldjcheck.running.precision import (
     INTEGER_DTYPES,
     LOW_PRECISION,
     asked_for,
+    called_roughly,
     doubled,
     is_low,
     is_rounded,
     is_type_of,
     lowers,
     promoted_call,
-    rounded_at_random,
 )
 from ldjcheck.torch_ops import (
     CLIPS,
@@ -196,9 +196,9 @@ class Guard(TorchFunctionMode):
             seen = self._seen_through(func, name, args, named)
             if seen is not None:
                 return seen
-        result = func(*args, **named)
         if self._rounding is not None:
-            return rounded_at_random(result, self._rounding)
+            return called_roughly(func, name, args, named, self._rounding)
+        result = func(*args, **named)
         if type(result) is Tensor and result.dtype is torch.float64:
             return result  # nearly always
         if self._promote and not name.endswith("_") and is_low((result,)):

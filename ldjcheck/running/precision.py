@@ -52,20 +52,41 @@ def is_inexact(value: Tensor) -> Tensor:
     return (value * 4096.0).frac() != 0.0
 
 
-def rounded_at_random(result: Any, generator: torch.Generator) -> Any:
-    """Return what an operation made, off by as much as float32 may round it.
+def called_roughly(
+    func: Callable[..., Any],
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    generator: torch.Generator,
+) -> Any:
+    """Return what an operation makes of what float32 may have rounded.
 
-    Each entry by another share of half a unit in its last place, up or down: what a call
-    comes to then scatters as its rounding errors do (Parker, *Monte Carlo Arithmetic*,
-    1997). What float32 holds exactly stays, and views share the memory of what they show.
+    Each entry that it takes is off by another share of half a unit in its last place: what
+    a call comes to then scatters as its rounding errors do (Parker, *Monte Carlo
+    Arithmetic*, 1997), those inside a factorisation too, which are such errors of what is
+    factorised. What is written into stays itself, and so does what is only looked at.
     """
-    if not isinstance(result, Tensor) or result.dtype is not torch.float64:
-        return result
-    if result._is_view():
-        return result
-    share = torch.rand(result.shape, generator=generator, dtype=torch.float64) - 0.5
-    inexact = result.detach().float().double() != result.detach()
-    return result * (1.0 + MACHINE_EPSILON["float32"] * share * inexact)
+    if _writes(name):
+        return func(*args, **kwargs)
+    near = _roughly(args, generator)
+    result = func(*near, **_roughly(dict(kwargs), generator))
+    parts = result if isinstance(result, tuple | list) else (result,)
+    shown = [part for part in parts if isinstance(part, Tensor)]
+    if any(part._is_view() or any(part is each for each in near) for part in shown):
+        return func(*args, **kwargs)
+    return result
+
+
+def _roughly(value: Any, generator: torch.Generator) -> Any:
+    """Return numbers of float64, also those in lists, off by as much as float32 rounds."""
+    if type(value) in (tuple, list):
+        return type(value)(_roughly(part, generator) for part in value)
+    if type(value) is dict:
+        return {name: _roughly(part, generator) for name, part in value.items()}
+    if not isinstance(value, Tensor) or value.dtype is not torch.float64:
+        return value
+    share = torch.rand(value.shape, generator=generator, dtype=torch.float64) - 0.5
+    return value * (1.0 + MACHINE_EPSILON["float32"] * share * is_inexact(value))
 
 
 def promoted_call(

@@ -13,7 +13,10 @@ Pair = tuple[Tensor, Tensor]
 
 
 class Deep(nn.Module):
-    """Couplings that start at the identity; moved by 0.3 their scales leave float64."""
+    """Couplings that start at the identity; moved by 0.3 their scales leave float64.
+
+    What their networks say is taken fortyfold, so that the smallest moves go far.
+    """
 
     def __init__(self, sign: float = 1.0) -> None:
         super().__init__()
@@ -30,7 +33,7 @@ class Deep(nn.Module):
         ldj = x.new_zeros(len(x))
         for net in self.nets:
             a, b = x.chunk(2, dim=1)
-            s, t = net(a).chunk(2, dim=1)
+            s, t = (40 * net(a)).chunk(2, dim=1)
             x = torch.cat([b * s.exp() + t, a], dim=1)
             ldj = ldj + self.sign * s.sum(1)
         return x, ldj
@@ -112,13 +115,11 @@ def test_a_way_back_that_raises_however_little_is_moved_is_told_of() -> None:
 
 
 @pytest.mark.slow
-def test_a_deep_flow_of_many_dims_is_moved_no_further_than_it_stays_smooth() -> None:
+def test_a_deep_flow_of_many_dims_is_moved_by_its_fan_in_and_stays_smooth() -> None:
     torch.manual_seed(0)
     report = ldjcheck.check(Glow(levels=2, steps=2, hidden=16), shape=(3, 8, 8))
     assert report.status == "pass", report
-    assert report.result.inferred["parameters"] == (
-        "moved by 0.1: moved by 0.3, it is too steep for numbers"
-    )
+    assert not said(report)
 
 
 class OneByOne(nn.Module):
@@ -133,7 +134,8 @@ class OneByOne(nn.Module):
         self.turned = turned
 
     def told(self, x: Tensor) -> Pair:
-        return 3 * x @ self.shift.tril(-1).T, torch.tanh(x @ self.scale.tril(-1).T)
+        t, s = (4 * x @ w.tril(-1).T for w in (3 * self.shift, self.scale))
+        return t, torch.tanh(s)
 
     def forward(self, x: Tensor) -> Pair:
         t, s = self.told(x)
