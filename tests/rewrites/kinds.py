@@ -1,0 +1,31 @@
+"""All kinds of rewrites, by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .expressions import call_function, call_method, inline_local, name_expression
+from .forms import make_function, return_dataclass, return_dict, return_named_tuple
+from .order import turn_round
+from .renaming import rename_locals, rename_members
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
+    from .code import Code
+
+KINDS: dict[str, Callable[[Code, Random], bool]] = {
+    "locals renamed": rename_locals,
+    "members renamed": rename_members,
+    "expression named": name_expression,
+    "local inlined": inline_local,
+    "helper method": call_method,
+    "helper function": call_function,
+    "statements turned": turn_round,
+    "module to function": make_function,
+    "named tuple": return_named_tuple,
+    "dataclass": return_dataclass,
+    "dict": return_dict,
+}
+"""Each rewrites some code, by a random choice where there is one; False: it cannot."""

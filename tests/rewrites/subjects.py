@@ -1,0 +1,80 @@
+"""What is rewritten: the zoo, the layers of the pages, and the examples."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.classroom.standalone import standalone
+from ldjcheck.classroom.zoo import ANIMALS
+from ldjcheck.mistakes import RULES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TARGETS = {
+    "actnorm": ("ActNorm", {"shape": (3, 4, 4)}),
+    "convolution": ("InvertibleConvolution", {"shape": (3, 4, 4)}),
+    "dequantization": ("Dequantization", {}),
+    "dequantization_mistakes": ("NoDimsFactor", {}),
+    "transforms": ("Increasing", {}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A file, what of it is built without arguments, and what the check of it is told.
+
+    Each simple statement of `text` is one line, and there are no comments.
+    """
+
+    name: str
+    text: str
+    target: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@cache
+def subjects() -> tuple[Subject, ...]:
+    """Return all of them, in one order."""
+    return (*_animals(), *_pages(), *_examples())
+
+
+def _plain(text: str) -> str:
+    return ast.unparse(ast.parse(text)) + "\n"
+
+
+def _animals() -> Iterator[Subject]:
+    for number, animal in enumerate(ANIMALS):
+        made = standalone(animal.layer)  # type: ignore[arg-type]  # they are classes
+        yield Subject(
+            name=f"zoo {number} {animal.name}",
+            text=_plain(made.text),
+            target=made.name,
+            options={"shape": animal.shape, **dict(animal.options)},
+        )
+
+
+def _pages() -> Iterator[Subject]:
+    for rule in RULES:
+        for which in ("wrong", "right"):
+            if source := getattr(rule.page, which):
+                yield Subject(
+                    name=f"page {rule.name} {which}",
+                    text=_plain(source),
+                    target=re.findall(r"^class (\w+)", source, re.MULTILINE)[-1],
+                    options={"shape": rule.page.shape},
+                )
+
+
+def _examples() -> Iterator[Subject]:
+    for file, (target, options) in TARGETS.items():
+        source = (EXAMPLES / f"{file}.py").read_text(encoding="utf-8")
+        yield Subject(
+            name=f"example {file}", text=_plain(source), target=target, options=options
+        )
