@@ -24,7 +24,7 @@ from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from torch import Tensor
 
@@ -82,7 +82,7 @@ def _call(signature: Signature, total: str, fixed: Mapping[str, Any]) -> CallFun
             result = function(x, start, **named)
         else:
             result = run(function, x, {total: start, **named})
-        return _with_total(result, x, function)
+        return unpacked(result, x, function)
 
     return call
 
@@ -100,21 +100,13 @@ def _method_call(
         function = getattr(layer, method)
         named = taken(function, kwargs)
         if found is not None:
-            return _with_total(
-                run(function, x, {found[0]: start, **named}), x, function
-            )
+            named[found[0]] = start
         returned = unpacked(run(function, x, named), x, function)
-        if returned.ldj is None:
+        if found is not None or returned.ldj is None:
             return returned
         return replace(returned, ldj=start + sign * returned.ldj)  # its own alone
 
     return call
-
-
-def _with_total(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
-    if isinstance(result, (tuple, list)) and len(result) >= 2:
-        return unpacked(result, x, function)
-    return Returned(y=result, ldj=None, bare=True)
 
 
 CONVENTION = Convention(

@@ -13,7 +13,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from .judging import Row, compare_rewrite
+from .judging import Judge, Row
 from .kinds import KINDS
 from .page import page_of, summary
 from .subjects import subjects
@@ -26,13 +26,14 @@ def main() -> int:
     options = _parser().parse_args()
     rows, start = list[Row](), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
+        judge = Judge(Path(folder))
         for at, subject in enumerate(subjects()):
             if options.only not in subject.name:
                 continue
             for number, kind in enumerate(KINDS):
                 if options.kind not in kind or (at + number) % options.every:
                     continue
-                row = compare_rewrite(subject, kind, Path(folder))
+                row = judge.compare_rewrite(subject, kind)
                 rows.append(row)
                 if row.state in ("changed", "open"):
                     print(f"{row.state}: {row}", flush=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from .code import blocks, is_decorated, loads, made_of, note, origins, stores
@@ -49,7 +50,7 @@ def inline_local(code: Code, random: Random) -> bool:
 def _once(
     function: Function, block: Block
 ) -> Iterator[tuple[Block, ast.Assign, ast.stmt, ast.expr]]:
-    for statement, use in zip(block, block[1:], strict=False):
+    for statement, use in pairwise(block):
         if not isinstance(statement, ast.Assign) or not isinstance(use, _SIMPLE):
             continue
         target = statement.targets[0]

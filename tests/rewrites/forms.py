@@ -87,7 +87,9 @@ def make_function(code: Code, random: Random) -> bool:
         return False
     own = {f.name: f for f in layer.body if isinstance(f, ast.FunctionDef)}
     fixed = [n for n in own if is_fixed_method(n)]
-    if {*fixed} - {"__init__"} != {"forward"} or any(f.decorator_list for f in own.values()):
+    if {*fixed} - {"__init__"} != {"forward"} or any(
+        f.decorator_list for f in own.values()
+    ):
         return False
     if any(not isinstance(n, (ast.FunctionDef, ast.Expr)) for n in layer.body):
         return False

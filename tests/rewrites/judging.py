@@ -54,42 +54,47 @@ class Row:
         return f"{self.kind}, {self.subject}: {self.before} -> {self.after}"
 
 
-def compare_rewrite(subject: Subject, kind: str, folder: Path) -> Row:
-    """Return whether a subject is judged alike when it is rewritten in one way."""
-    code = copied(read(subject.text, subject.target))
-    try:
-        is_done = KINDS[kind](code, random.Random(f"{subject.name} {kind}"))
-    except (KeyError, IndexError, ValueError):
-        is_done = False
-    if not is_done:
-        return Row(subject=subject.name, kind=kind, state="none")
-    text, lines = code.text(), code.lines()
-    before = _of_subject(subject, folder)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            module = loaded(text, folder)
-            old = built(loaded(subject.text, folder), subject.target)
-            is_same = are_same(old, built(module, code.target), before.shape or (6,))
-        except Exception as error:
-            return _row(subject, kind, "dropped", before, repr(error), text)
-        if not is_same:
-            return _row(subject, kind, "dropped", before, "another function", text)
-        after = _answer(module, code.target, subject.options, lines)
-    return _row(subject, kind, compare_answers(before, after), before, after, text)
+class Judge:
+    """Checks subjects and what they are rewritten into, each subject once.
 
+    Files are written into `folder`, and stay there: a check reads a layer's source.
+    """
 
-def _row(
-    subject: Subject, kind: str, state: str, before: Answer, after: object, text: str
-) -> Row:
-    return Row(
-        subject=subject.name,
-        kind=kind,
-        state=state,
-        before=str(before),
-        after=str(after),
-        text=text,
-    )
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.answers: dict[str, Answer] = {}
+
+    def compare_rewrite(self, subject: Subject, kind: str) -> Row:
+        """Return whether a subject is judged alike when it is rewritten in one way."""
+        code = copied(read(subject.text, subject.target))
+        if not KINDS[kind](code, random.Random(f"{subject.name} {kind}")):
+            return Row(subject=subject.name, kind=kind, state="none")
+        text, lines = code.text(), code.lines()
+        before = self._of(subject)
+        module = loaded(text, self.folder)
+        old = built(loaded(subject.text, self.folder), subject.target)
+        if are_same(old, built(module, code.target), before.shape or (6,)):
+            after = _answer(module, code.target, subject.options, lines)
+            state = compare_answers(before, after)
+        else:
+            state, after = "dropped", None
+        return Row(
+            subject=subject.name,
+            kind=kind,
+            state=state,
+            before=str(before),
+            after=str(after),
+            text=text,
+        )
+
+    def _of(self, subject: Subject) -> Answer:
+        if subject.name not in self.answers:
+            module = loaded(subject.text, self.folder)
+            numbers = range(1, subject.text.count("\n") + 2)
+            own = {number: frozenset({number}) for number in numbers}
+            answer = _answer(module, subject.target, subject.options, own)
+            self.answers[subject.name] = answer
+        return self.answers[subject.name]
 
 
 def compare_answers(before: Answer, after: Answer) -> str:
@@ -103,30 +108,14 @@ def compare_answers(before: Answer, after: Answer) -> str:
     return "same" if before.lines & after.lines else "changed"
 
 
-_ANSWERS: dict[str, Answer] = {}
-
-
-def _of_subject(subject: Subject, folder: Path) -> Answer:
-    if subject.name in _ANSWERS:
-        return _ANSWERS[subject.name]
-    module = loaded(subject.text, folder)
-    numbers = range(1, subject.text.count("\n") + 2)
-    own = {number: frozenset({number}) for number in numbers}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        answer = _answer(module, subject.target, subject.options, own)
-    _ANSWERS[subject.name] = answer
-    return answer
-
-
 def _answer(
     module: Any, target: str, options: dict[str, Any], lines: dict[int, frozenset[int]]
 ) -> Answer:
     torch.set_num_threads(1)
-    try:
-        result = ldjcheck.check(built(module, target), pictures=False, **options).result
-    except Exception as error:  # a fault of ldjcheck's own
-        return Answer(status=f"crash {error!r}", code=None, lines=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        report = ldjcheck.check(built(module, target), pictures=False, **options)
+    result = report.result
     first = next(iter(result.findings), None)
     place = first.location if first else None
     here = place is not None and place.file.endswith(f"{module.__name__}.py")

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
-import itertools
 import sys
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from pathlib import Path
     from types import ModuleType
-
-_NUMBERS = itertools.count()
 
 
 def loaded(text: str, folder: Path) -> ModuleType:
     """Return the module of a text, from a file of its own in a folder."""
-    name = f"rewritten_{next(_NUMBERS)}"
+    name = f"rewritten_{folder.name}_{len([*folder.iterdir()])}"
     file = folder / f"{name}.py"
     file.write_text(text, encoding="utf-8")
     spec = importlib.util.spec_from_file_location(name, file)
@@ -36,9 +31,3 @@ def built(module: ModuleType, target: str) -> Any:
     """Return a new layer, whose weights are the same every time."""
     torch.manual_seed(0)
     return getattr(module, target)()
-
-
-def folder() -> Iterator[Path]:
-    """Yield a folder for such files, that is gone afterwards."""
-    with tempfile.TemporaryDirectory() as made:
-        yield Path(made)

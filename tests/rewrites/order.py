@@ -36,17 +36,15 @@ def _is_free(first: ast.stmt, second: ast.stmt) -> bool:
     if any(_sets_more_than_names(s) for s in (first, second)):
         return False
     one, other = stores(first), stores(second)
-    return not (
-        one & other or one & {*loads(second)} or other & {*loads(first)}
-    )
+    return not (one & other or one & {*loads(second)} or other & {*loads(first)})
 
 
 def _sets_more_than_names(statement: ast.stmt) -> bool:
     """Return whether something else is set: an attribute, an entry, a tensor in place."""
     for node in ast.walk(statement):
-        if isinstance(node, (ast.Attribute, ast.Subscript)):
-            if not isinstance(node.ctx, ast.Load):
-                return True
+        is_part = isinstance(node, (ast.Attribute, ast.Subscript))
+        if is_part and not isinstance(node.ctx, ast.Load):
+            return True
         if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", "")
             if name.endswith("_") and not name.endswith("__"):

@@ -31,7 +31,12 @@ from ldjcheck.conventions.and_log_det import _BACK, _THERE
 
 _FLAGS = {*REVERSE_FLAGS, *FORWARD_FLAGS, *SIGNS, *mode._NAMES, *pair._RECONSTRUCTING}
 _OF_FREIA = {"rev", "jac", "c", "force_tuple_output", "dims_in", "dims_c"}
-_WAYS = {*INVERSE_METHODS, *SAMPLERS, *METHODS_OF_WAYS, *sum(METHODS_OF_WAYS.values(), ())}
+_WAYS = {
+    *INVERSE_METHODS,
+    *SAMPLERS,
+    *METHODS_OF_WAYS,
+    *sum(METHODS_OF_WAYS.values(), ()),
+}
 DECLARED = {"domain", "codomain", "event_dim", "conditions", "module_list", "bijective"}
 """Attributes by which a layer declares something, under torch's or FrEIA's names."""
 

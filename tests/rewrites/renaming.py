@@ -16,7 +16,7 @@ from .protocol import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
     from random import Random
 
     from .code import Code
@@ -111,7 +111,9 @@ def rename_members(code: Code, random: Random) -> bool:
                 members[name] = next(methods if is_method else attributes)
     for cls in (n for n in code.tree.body if isinstance(n, ast.ClassDef)):
         for name, is_method, late in _members(cls):  # fixed in one, so in all
-            if (is_method and is_fixed_method(name)) or (late and is_fixed_result(name)):
+            if (is_method and is_fixed_method(name)) or (
+                late and is_fixed_result(name)
+            ):
                 members.pop(name, None)
     top = _tops(code)
     for node in ast.walk(code.tree):
@@ -154,17 +156,23 @@ def _members(cls: ast.ClassDef) -> list[tuple[str, bool, bool]]:
         if isinstance(node, ast.FunctionDef):
             found.append((node.name, True, False))
             late = node.name != "__init__"
-            for each in ast.walk(node):
-                if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store):
-                    own = isinstance(each.value, ast.Name) and each.value.id == "self"
-                    found += [(each.attr, False, late)] if own else []
-                elif isinstance(each, ast.Call) and _called(each).startswith("register_"):
-                    if each.args and isinstance(each.args[0], ast.Constant):
-                        found.append((str(each.args[0].value), False, late))
+            found += [(name, False, late) for name in _set_in(node)]
         elif isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             found += [(t.id, False, True) for t in targets if isinstance(t, ast.Name)]
     return found
+
+
+def _set_in(method: ast.FunctionDef) -> Iterator[str]:
+    """Yield the attributes of the layer that a method sets, or registers."""
+    for node in ast.walk(method):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            if isinstance(node.value, ast.Name) and node.value.id == "self":
+                yield node.attr
+        elif isinstance(node, ast.Call) and node.args:
+            first = node.args[0]
+            if _called(node) in _BY_STRING and isinstance(first, ast.Constant):
+                yield str(first.value)
 
 
 def _tops(code: Code) -> dict[str, str]:
@@ -197,9 +205,3 @@ def _inherited(code: Code) -> set[str]:
             except NameError:  # another class of the file
                 continue
     return found
-
-
-RENAMINGS: dict[str, Callable[[Code, Random], bool]] = {
-    "locals": rename_locals,
-    "members": rename_members,
-}

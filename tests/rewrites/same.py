@@ -65,12 +65,21 @@ def _ways(layer: Any) -> list[str | None]:
 def _calls(function: Any, shape: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
     """Yield arguments that a function may take, of one batch of inputs."""
     parameters = [*inspect.signature(function).parameters.values()]
-    places = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    places = (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+    )
     needed = [p for p in parameters if p.kind in places and p.default is p.empty]
     flags: list[Mapping[str, Any]] = [{}]
-    flags += [{p.name: not p.default} for p in parameters if isinstance(p.default, bool)]
-    flags += [{p.name: -1} for p in parameters if p.default == 1 and p.default is not True]
-    flags += [{p.name: "inverse"} for p in parameters if p.default in ("direct", "forward")]
+    flags += [
+        {p.name: not p.default} for p in parameters if isinstance(p.default, bool)
+    ]
+    flags += [
+        {p.name: -1} for p in parameters if p.default == 1 and p.default is not True
+    ]
+    flags += [
+        {p.name: "inverse"} for p in parameters if p.default in ("direct", "forward")
+    ]
     torch.manual_seed(2)
     inputs = (torch.randn(_BATCH, *shape), torch.rand(_BATCH, *shape))
     for x, flag in product(inputs, flags):
