@@ -6,7 +6,17 @@ import ast
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from .code import blocks, is_decorated, loads, made_of, note, origins, stores
+from .code import (
+    blocks,
+    is_decorated,
+    loads,
+    made_of,
+    note,
+    origins,
+    statements,
+    stores,
+)
+from .order import sets_more_than_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +29,7 @@ _OWN_SCOPE = (
     ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp,
     ast.BoolOp, ast.NamedExpr, ast.Starred, ast.JoinedStr,
 )  # fmt: skip
+_AT_MOST = 40  # names
 Site = tuple["ast.ClassDef | None", "Function", "Block", ast.stmt, ast.expr]
 
 
@@ -33,6 +44,14 @@ def name_expression(code: Code, random: Random) -> bool:
     new = ast.Assign([ast.Name(name, ast.Store())], part)
     block.insert(block.index(statement), made_of(new, statement))
     return True
+
+
+def name_all(code: Code, random: Random) -> bool:
+    """Put every sub-expression into a local of its own, up to a number of them."""
+    done = 0
+    while done < _AT_MOST and name_expression(code, random):
+        done += 1
+    return done > 0
 
 
 def inline_local(code: Code, random: Random) -> bool:
@@ -103,6 +122,43 @@ def call_function(code: Code, random: Random) -> bool:
     return True
 
 
+def call_statements(code: Code, random: Random) -> bool:
+    """Move two neighbours of a method into a method of their own."""
+    found = [
+        (cls, function, block, at)
+        for cls, function in _called(code)
+        if cls is not None
+        for block in blocks(function)
+        for at, pair in enumerate(pairwise(block))
+        if all(isinstance(s, (ast.Assign, ast.AugAssign)) for s in pair)
+        and not any(sets_more_than_names(s) for s in pair)
+    ]
+    if not found:
+        return False
+    cls, function, block, at = random.choice(found)
+    pair = block[at : at + 2]
+    both = ast.Module(pair, [])
+    self = function.args.args[0].arg
+    made, needed = sorted(stores(both)), arguments_of(code, function, both, inside=True)
+    later = {n for s in statements(function) if s not in pair for n in loads(s)}
+    made = [n for n in made if n in later] or made
+    name = next(code.free("h"))
+    call = ast.Call(
+        ast.Attribute(ast.Name(self, ast.Load()), name, ast.Load()),
+        [ast.Name(n, ast.Load()) for n in needed if n != self],
+        [],
+    )
+    target: ast.expr = ast.Tuple([ast.Name(n, ast.Store()) for n in made], ast.Store())
+    value: ast.expr = ast.Tuple([ast.Name(n, ast.Load()) for n in made], ast.Load())
+    if len(made) == 1:
+        target, value = ast.Name(made[0], ast.Store()), ast.Name(made[0], ast.Load())
+    block[at : at + 2] = [made_of(ast.Assign([target], call), *pair)]
+    helper = _function(name, [self, *(n for n in needed if n != self)], value)
+    helper.body[:0] = pair
+    cls.body.append(made_of(helper, *pair))
+    return True
+
+
 def _function(name: str, names: list[str], value: ast.expr) -> ast.FunctionDef:
     return ast.FunctionDef(
         name=name,
@@ -112,12 +168,27 @@ def _function(name: str, names: list[str], value: ast.expr) -> ast.FunctionDef:
     )
 
 
-def arguments_of(code: Code, function: Function, part: ast.expr) -> list[str]:
-    """Return the locals of a function that an expression reads."""
+def arguments_of(
+    code: Code, function: Function, part: ast.AST, *, inside: bool = False
+) -> list[str]:
+    """Return the locals of a function that a part of it reads.
+
+    What the part sets itself is none of them, unless that is set and read `inside`.
+    """
     own = {n.arg for n in ast.walk(function) if isinstance(n, ast.arg)}
     own |= stores(function)
-    inner = {n.arg for n in ast.walk(part) if isinstance(n, ast.arg)} | stores(part)
-    return [name for name in loads(part) if name in own and name not in inner]
+    inner = {n.arg for n in ast.walk(part) if isinstance(n, ast.arg)}
+    if not inside:
+        return [n for n in loads(part) if n in own and n not in inner | stores(part)]
+    needed: dict[str, None] = {}
+    known: set[str] = set()
+    for statement in part.body:  # type: ignore[attr-defined]  # a module of statements
+        read = [*loads(statement)]
+        if isinstance(statement, ast.AugAssign):
+            read += stores(statement)
+        needed |= {n: None for n in read if n in own and n not in known | inner}
+        known |= stores(statement)
+    return [*needed]
 
 
 def _called(code: Code) -> Iterator[tuple[ast.ClassDef | None, Function]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from .code import made_of
+from .code import arguments, made_of
 from .protocol import is_fixed_method
 
 if TYPE_CHECKING:
@@ -30,10 +30,16 @@ def return_dict(code: Code, random: Random) -> bool:
 
 
 def _returned(code: Code, form: str, fields: tuple[str, str]) -> bool:
-    """Turn each pair that a method called from outside returns; False if one is none."""
+    """Turn each pair that a method called from outside returns; False if one is none.
+
+    What is called as FrEIA calls its modules returns tuples, and nothing else.
+    """
     if code.layer is None:
         return False
     own = [f for f in code.layer.body if isinstance(f, ast.FunctionDef)]
+    of_freia = any(a.arg == "jac" for f in own for a in arguments(f))
+    if of_freia and form != "NamedTuple":
+        return False
     found: list[ast.Return] = []
     for function in (f for f in own if is_fixed_method(f.name) and f.name[:2] != "__"):
         returns = [n for n in ast.walk(function) if isinstance(n, ast.Return)]

@@ -33,13 +33,13 @@ def turn_round(code: Code, random: Random) -> bool:
 def _is_free(first: ast.stmt, second: ast.stmt) -> bool:
     if not all(isinstance(s, (ast.Assign, ast.AugAssign)) for s in (first, second)):
         return False
-    if any(_sets_more_than_names(s) for s in (first, second)):
+    if any(sets_more_than_names(s) for s in (first, second)):
         return False
     one, other = stores(first), stores(second)
     return not (one & other or one & {*loads(second)} or other & {*loads(first)})
 
 
-def _sets_more_than_names(statement: ast.stmt) -> bool:
+def sets_more_than_names(statement: ast.stmt) -> bool:
     """Return whether something else is set: an attribute, an entry, a tensor in place."""
     for node in ast.walk(statement):
         is_part = isinstance(node, (ast.Attribute, ast.Subscript))
