@@ -283,12 +283,25 @@ def unnamed_total(signature: Signature) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _longest_tuple(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
-    tree = source_of(function)
+    tree, scope = source_of(function), getattr(function, "__globals__", {})
     found: tuple[ast.expr, ...] = ()
     for node in ast.walk(tree) if tree is not None else ():
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.Tuple):
-            found = max(found, tuple(node.value.elts), key=len)
+        if isinstance(node, ast.Return) and node.value is not None:
+            found = max(found, _parts(node.value, scope), key=len)
     return found
+
+
+def _parts(value: ast.expr, scope: Mapping[str, Any]) -> tuple[ast.expr, ...]:
+    """Return what is put together: in a tuple, or a named one, a dictionary, a dataclass."""
+    if isinstance(value, ast.Tuple):
+        return tuple(value.elts)
+    if isinstance(value, ast.Dict):
+        return tuple(value.values)
+    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
+        made = scope.get(value.func.id)
+        if is_dataclass(made) or hasattr(made, "_fields"):
+            return (*value.args, *(each.value for each in value.keywords))
+    return ()
 
 
 def source_of(function: Callable[..., Any]) -> ast.Module | None:

@@ -12,8 +12,13 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import is_density, is_total
-from ldjcheck.calling.results import returned_names, source_of, unpacked
+from ldjcheck.calling.parameter_names import is_density
+from ldjcheck.calling.results import (
+    returned_expressions,
+    returned_names,
+    source_of,
+    unpacked,
+)
 from ldjcheck.calling.signature import (
     Signature,
     call_signature,
@@ -75,27 +80,52 @@ def _is_row(layer: Any) -> bool:
 def _unpacked_total(signature: Signature) -> str | None:
     """Return the name of the second of two things that a function's input is taken into.
 
-    Either it unpacks its input, `x, ldj = inputs`, or it looks up the second of it.
+    Either it unpacks its input, `x, ldj = inputs`, or it looks up the second of it. Whatever
+    it is called, nothing but the second of what comes back is made of it: what is a context,
+    or another half, goes into the first.
     """
     tree = source_of(signature.function) if signature.names else None
-    for node in ast.walk(tree) if tree is not None else ():
-        if not isinstance(node, ast.Assign) or len(node.targets) != 1:
-            continue
-        target, value = node.targets[0], node.value
-        names: list[ast.expr] = []
-        if _is_input(value, signature) and isinstance(target, ast.Tuple):
-            names = target.elts if len(target.elts) == 2 else []
-        elif isinstance(value, ast.Tuple) and isinstance(target, ast.Tuple):
-            pairs = zip(target.elts, value.elts, strict=False)
-            names = [t for t, v in pairs if _is_second(v, signature)]
-        elif _is_second(value, signature):
-            names = [target]
-        name = names[-1].id if names and isinstance(names[-1], ast.Name) else ""
-        if is_total(name) or is_density(name):
-            return name
-    told = returned_names(signature.function)
-    looks_up = any(_is_second(n, signature) for n in ast.walk(tree)) if tree else False
-    return told[1] if looks_up and len(told) == 2 and is_total(told[1]) else None
+    returned = returned_expressions(signature.function)
+    if tree is None or len(returned) != 2:
+        return None
+    seconds, made = list[str](), dict[str, list[ast.expr]]()
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.Assign, ast.AugAssign)) and node.value:
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            for target, value in _paired(targets[0], node.value):
+                parts = target.elts if isinstance(target, ast.Tuple) else []
+                if len(parts) == 2 and _is_input(value, signature):
+                    target = parts[1]
+                elif not _is_second(value, signature):
+                    for each in ast.walk(target):
+                        if isinstance(each, ast.Name):
+                            made.setdefault(each.id, []).append(value)
+                    continue
+                seconds += [target.id] if isinstance(target, ast.Name) else []
+
+    def is_made_of_it(part: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
+        names = {n.id for n in ast.walk(part) if isinstance(n, ast.Name)} - seen
+        return (
+            any(_is_second(node, signature) for node in ast.walk(part))
+            or not names.isdisjoint(seconds)
+            or any(
+                is_made_of_it(v, seen | names) for n in names for v in made.get(n, ())
+            )
+        )
+
+    if is_made_of_it(returned[0]):
+        return None
+    if seconds:
+        return seconds[0]
+    return returned_names(signature.function)[1] if is_made_of_it(returned[1]) else None
+
+
+def _paired(target: ast.expr, value: ast.expr) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield what is assigned to what: by places, where both sides are tuples."""
+    if isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple):
+        yield from zip(target.elts, value.elts, strict=False)
+    else:
+        yield target, value
 
 
 def _is_input(node: ast.AST, signature: Signature) -> bool:

@@ -81,7 +81,8 @@ def _calls(function: Any, shape: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
         {p.name: "inverse"} for p in parameters if p.default in ("direct", "forward")
     ]
     torch.manual_seed(2)
-    inputs = (torch.randn(_BATCH, *shape), torch.rand(_BATCH, *shape))
+    normal = torch.randn(_BATCH, *shape)
+    inputs = (normal, torch.rand(_BATCH, *shape), normal.double())
     for x, flag in product(inputs, flags):
         zeros = torch.zeros(_BATCH)
         beside = (zeros, torch.flip(x, (0,)), zeros[:, None], zeros.long())

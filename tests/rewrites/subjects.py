@@ -12,6 +12,10 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.classroom.standalone import standalone
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes import RULES
+from mistakes.diagnosis.mistakes import MISTAKES
+from mistakes.diagnosis.written import _HEADER
+
+from .layers import HEADER, LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +46,7 @@ class Subject:
 @cache
 def subjects() -> tuple[Subject, ...]:
     """Return all of them, in one order."""
-    return (*_animals(), *_pages(), *_examples())
+    return (*_animals(), *_pages(), *_examples(), *_twins(), *_layers())
 
 
 def _plain(text: str) -> str:
@@ -78,3 +82,26 @@ def _examples() -> Iterator[Subject]:
         yield Subject(
             name=f"example {file}", text=_plain(source), target=target, options=options
         )
+
+
+def _twins() -> Iterator[Subject]:
+    for written in MISTAKES:
+        for mark in ("-", "+"):
+            yield Subject(
+                name=f"twin {mark} {written.title}",
+                text=_plain(_HEADER + "\n".join(written.lines(mark))),
+                target="Layer",
+                options={"shape": written.shape, "domain": written.domain},
+            )
+
+
+def _layers() -> Iterator[Subject]:
+    for name, (shape, right, (old, new)) in LAYERS.items():
+        assert right.count(old), name
+        for which, text in (("right", right), ("wrong", right.replace(old, new))):
+            yield Subject(
+                name=f"layer {which}, {name}",
+                text=_plain(HEADER + text),
+                target="Layer",
+                options={"shape": shape},
+            )
