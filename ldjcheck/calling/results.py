@@ -31,7 +31,7 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from ldjcheck.calling.signature import Signature
 
@@ -284,23 +284,25 @@ def unnamed_total(signature: Signature) -> str | None:
 @functools.lru_cache(maxsize=64)
 def _longest_tuple(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
     tree, scope = source_of(function), getattr(function, "__globals__", {})
+    records = {n for n, v in scope.items() if is_dataclass(v) or hasattr(v, "_fields")}
     found: tuple[ast.expr, ...] = ()
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Return) and node.value is not None:
-            found = max(found, _parts(node.value, scope), key=len)
+            found = max(found, parts_of(node.value, records), key=len)
     return found
 
 
-def _parts(value: ast.expr, scope: Mapping[str, Any]) -> tuple[ast.expr, ...]:
-    """Return what is put together: in a tuple, or a named one, a dictionary, a dataclass."""
+def parts_of(value: ast.expr, records: Collection[str]) -> tuple[ast.expr, ...]:
+    """Return what is put together: in a tuple, or a named one, a dictionary, a dataclass.
+
+    `records` are the names of the classes that hold what they are called with.
+    """
     if isinstance(value, ast.Tuple):
         return tuple(value.elts)
     if isinstance(value, ast.Dict):
         return tuple(value.values)
-    if isinstance(value, ast.Call) and isinstance(value.func, ast.Name):
-        made = scope.get(value.func.id)
-        if is_dataclass(made) or hasattr(made, "_fields"):
-            return (*value.args, *(each.value for each in value.keywords))
+    if isinstance(value, ast.Call) and getattr(value.func, "id", None) in records:
+        return (*value.args, *(each.value for each in value.keywords))
     return ()
 
 

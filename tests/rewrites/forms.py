@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from .code import arguments, made_of
-from .protocol import is_fixed_method
+from .protocol import is_fixed_method, is_fixed_result
 
 if TYPE_CHECKING:
     from random import Random
@@ -52,6 +52,8 @@ def _returned(code: Code, form: str, fields: tuple[str, str]) -> bool:
     for each in found:
         assert isinstance(each.value, ast.Tuple)
         values = each.value.elts
+        if form != "NamedTuple" and is_fixed_result(getattr(values[0], "id", "")):
+            return False  # the ldj comes first
         if form == "dict":
             each.value = ast.Dict([ast.Constant(k) for k in fields], values)
         else:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.distributions import Normal
 """
 
-LAYERS: dict[str, tuple[tuple[int, ...], str, tuple[str, str]]] = {
+LAYERS: dict[str, tuple[tuple[int, ...] | None, str, tuple[str, str]]] = {
     "three things, the ldj last": (
         (4,),
         """
@@ -153,7 +153,7 @@ class Layer(nn.Module):
         ("s.sum(dim=1)", "s.mean(dim=1)"),
     ),
     "two parts": (
-        (2,),
+        None,
         """
 class Layer(nn.Module):
     def __init__(self):

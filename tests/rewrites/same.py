@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _BATCH = 3
+_SIZES = (1, 2, 3, 4, 5, 8)  # of a context
 Answer = tuple[Any, ...] | str
 
 
@@ -85,8 +86,9 @@ def _calls(function: Any, shape: tuple[int, ...]) -> Iterator[tuple[Any, Any]]:
     inputs = (normal, torch.rand(_BATCH, *shape), normal.double())
     for x, flag in product(inputs, flags):
         zeros = torch.zeros(_BATCH)
-        beside = (zeros, torch.flip(x, (0,)), zeros[:, None], zeros.long())
-        first: list[Any] = [x, (x,), [x], (x, zeros)]
+        contexts = [torch.randn(_BATCH, size) for size in _SIZES]
+        beside = (zeros, torch.flip(x, (0,)), zeros[:, None], zeros.long(), *contexts)
+        first: list[Any] = [x, (x,), [x], (x, zeros), _BATCH, (_BATCH,)]
         if len(needed) > 1:
             for given in product(beside, repeat=min(len(needed) - 1, 2)):
                 yield (x, *given), flag

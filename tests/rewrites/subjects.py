@@ -9,11 +9,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mistakes.diagnosis.mistakes import MISTAKES
+from mistakes.diagnosis.written import _HEADER
+
 from ldjcheck.classroom.standalone import standalone
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes import RULES
-from mistakes.diagnosis.mistakes import MISTAKES
-from mistakes.diagnosis.written import _HEADER
 
 from .layers import HEADER, LAYERS
 

@@ -9,6 +9,7 @@ from dataclasses import replace
 from numbers import Real
 from typing import TYPE_CHECKING
 
+from ldjcheck.calling.results import parts_of
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.frames import is_torchs
@@ -16,7 +17,7 @@ from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ldjcheck.records import Location
 
@@ -316,7 +317,9 @@ def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
         and node.lineno <= outermost.line <= (node.end_lineno or node.lineno)
     ]
     ran = {p.line for n in trace.nodes for p in n.places if p.call == outermost.call}
-    statement = _ldj_assignment(functions[-1], ran) if functions else None
+    if not functions:
+        return None
+    statement = _ldj_assignment(functions[-1], ran, _records(tree))
     if statement is None:
         return None
     return replace(
@@ -328,25 +331,25 @@ def _returned_name(trace: Trace, call: Place | None = None) -> Place | None:
     )
 
 
-def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None:
+def _ldj_assignment(
+    function: ast.FunctionDef, ran: set[int], records: Collection[str]
+) -> ast.stmt | None:
     """Return the assignment behind the second value of the return that was reached."""
     returns = sorted(
         (
-            node
+            (node, parts)
             for node in ast.walk(function)
-            if isinstance(node, ast.Return)
-            and isinstance(node.value, ast.Tuple)
-            and len(node.value.elts) > 1
+            if isinstance(node, ast.Return) and node.value is not None
+            if len(parts := parts_of(node.value, records)) > 1
         ),
-        key=lambda node: node.lineno,
+        key=lambda each: each[0].lineno,
     )
     end = max(ran, default=0)
-    reached = [r for r in returns if (r.end_lineno or r.lineno) >= end] or returns[-1:]
+    reached = [r for r in returns if (r[0].end_lineno or r[0].lineno) >= end]
+    reached = reached or returns[-1:]
     if not reached:
         return None
-    last = reached[0]
-    assert isinstance(last.value, ast.Tuple)
-    value = last.value.elts[1]
+    last, (_, value, *_) = reached[0]
     names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
     if not names:
         return last
@@ -361,6 +364,17 @@ def _ldj_assignment(function: ast.FunctionDef, ran: set[int]) -> ast.stmt | None
         and any(_assigns(target, name.id) for target in _assigned(node))
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
+
+
+def _records(tree: ast.Module) -> set[str]:
+    """Return the classes of a file that hold what they are called with, and no more."""
+    return {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        and not any(isinstance(n, ast.FunctionDef) for n in node.body)
+        and any(isinstance(n, ast.AnnAssign) for n in node.body)
+    }
 
 
 def _passed_by(function: ast.FunctionDef, ran: set[int]) -> set[ast.AST]:
