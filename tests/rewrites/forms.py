@@ -94,6 +94,8 @@ def make_function(code: Code, random: Random) -> bool:
     if layer is None or [ast.unparse(b) for b in layer.bases] != ["nn.Module"]:
         return False
     own = {f.name: f for f in layer.body if isinstance(f, ast.FunctionDef)}
+    if "__init__" in own and not _set_in(layer) <= _set_in(own["__init__"]):
+        return False  # what a call leaves is asked for
     fixed = [n for n in own if is_fixed_method(n)]
     if {*fixed} - {"__init__"} != {"forward"} or any(
         f.decorator_list for f in own.values()
@@ -153,6 +155,15 @@ def _of_init(statement: ast.stmt) -> list[ast.stmt] | None:
             of = ast.Attribute(ast.Name("self", ast.Load()), name.value, ast.Store())
             return [made_of(ast.Assign([of], made), statement)]
     return [statement]
+
+
+def _set_in(tree: ast.AST) -> set[str]:
+    """Return the attributes of the layer that are set, or registered."""
+    nodes = [*ast.walk(tree)]
+    stored = {n.attr for n in nodes if _is_own(n) and isinstance(n.ctx, ast.Store)}
+    calls = [n for n in nodes if isinstance(n, ast.Call) and n.args]
+    registered = [n.args[0] for n in calls if "register_" in ast.unparse(n.func)]
+    return stored | {n.value for n in registered if isinstance(n, ast.Constant)}
 
 
 def _is_own(node: ast.AST) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import types
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -71,11 +73,21 @@ def _held(layer: Any) -> Iterator[tuple[str, Kind, Any]]:
             for name, buffer in item._buffers.items():
                 if _is_state(buffer):
                     yield f"{own}{name}", "buffer", buffer
-        for name, value in attributes(item).items():
+        for name, value in (*attributes(item).items(), *_enclosed(item)):
             if name in _NOT_STATE or name.endswith("_hooks"):
                 continue
             for key, part in _parts(value):
                 yield f"{own}{name}{key}", _kind(part, "attribute"), part
+
+
+def _enclosed(item: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the variables that a function keeps of the one in which it was made."""
+    if isinstance(item, types.FunctionType):
+        for name, cell in zip(
+            item.__code__.co_freevars, item.__closure__ or (), strict=True
+        ):
+            with contextlib.suppress(ValueError):  # nothing is in it yet
+                yield name, cell.cell_contents
 
 
 def _paths(layer: Any) -> Iterator[tuple[int, str]]:
