@@ -81,8 +81,8 @@ def _unpacked_total(signature: Signature) -> str | None:
     """Return the name of the second of two things that a function's input is taken into.
 
     Either it unpacks its input, `x, ldj = inputs`, or it looks up the second of it. Whatever
-    it is called, nothing but the second of what comes back is made of it: what is a context,
-    or another half, goes into the first.
+    it is called, nothing but the second of what comes back is made of it, and it scales
+    nothing: what is a context, or another half, goes into the first, and a mask is a factor.
     """
     tree = source_of(signature.function) if signature.names else None
     returned = returned_expressions(signature.function)
@@ -113,7 +113,10 @@ def _unpacked_total(signature: Signature) -> str | None:
             )
         )
 
-    if is_made_of_it(returned[0]):
+    scaled = [n for n in ast.walk(tree) if isinstance(n, ast.BinOp)]
+    scaled = [n for n in scaled if not isinstance(n.op, (ast.Add, ast.Sub))]
+    factors = {getattr(part, "id", "") for n in scaled for part in (n.left, n.right)}
+    if is_made_of_it(returned[0]) or not factors.isdisjoint(seconds):
         return None
     if seconds:
         return seconds[0]

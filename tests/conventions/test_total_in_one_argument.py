@@ -118,3 +118,39 @@ def test_each_of_several_conditions_of_freia_goes_by_its_place() -> None:
     assert report.result.inferred["c0"] == "(3,): declared by the layer"
     given = ldjcheck.check(flow, context={"c0": (3,), "c1": (2,)})
     assert given.status == "pass"
+
+
+class Nameless(Scale):
+    """What comes in second bears no name that says what it is."""
+
+    def forward(self, both: Pair) -> Pair:
+        x, second = both
+        more = second + self.log_scale.sum()
+        return x * torch.exp(self.log_scale), more
+
+    def inverse(self, both: Pair) -> Pair:
+        return both[0] * torch.exp(-self.log_scale), both[1] - self.log_scale.sum()
+
+
+class NamelessMean(Nameless):
+    def forward(self, both: Pair) -> Pair:
+        x, second = both
+        return x * torch.exp(self.log_scale), second + self.log_scale.mean()
+
+
+class Masked(Scale):
+    """What comes in second says which entries are real, and is no total."""
+
+    def forward(self, both: Pair) -> Pair:
+        x, second = both
+        ones = torch.ones_like(x) * self.log_scale
+        return x * torch.exp(self.log_scale), (ones * second).sum(dim=1)
+
+
+def test_a_total_is_known_by_what_is_made_of_it_whatever_its_name_is() -> None:
+    assert found(Nameless()) == ("pass", [], "in-one")
+    assert found(NamelessMean()) == ("fail", ["LDJ105"], "in-one")
+
+
+def test_what_scales_something_is_no_total() -> None:
+    assert ldjcheck.check(Masked(), shape=(4,)).status == "error"
