@@ -301,4 +301,125 @@ class Layer(nn.Module):
 """,
         ("height * width * ", "height * "),
     ),
+    "two numbers beside the output": (
+        (4,),
+        """
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.6, 4))
+    def forward(self, x):
+        z = x * self.log_scale.exp()
+        log_pz = Normal(0.0, 1.0).log_prob(z).sum(dim=1)
+        ldj = self.log_scale.sum().expand(len(x))
+        return z, log_pz, ldj
+""",
+        ("self.log_scale.sum()", "self.log_scale.mean()"),
+    ),
+    "the density of x beside z": (
+        (4,),
+        """
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.6, 4))
+    def forward(self, x):
+        z = x * self.log_scale.exp()
+        log_px = Normal(0.0, 1.0).log_prob(z).sum(dim=1) + self.log_scale.sum()
+        return z, log_px
+""",
+        ("+ self.log_scale.sum()", "- self.log_scale.sum()"),
+    ),
+    "a log-density in one argument": (
+        (4,),
+        """
+class Layer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.linspace(-0.5, 0.6, 4))
+    def forward(self, inputs):
+        x, logp = inputs
+        return x * self.log_scale.exp(), logp - self.log_scale.sum()
+""",
+        ("logp - self.log_scale.sum()", "logp - self.log_scale.mean()"),
+    ),
+    "no shape, one number for all dims": (
+        None,
+        """
+class Layer(nn.Module):
+    def __init__(self, num_features=5):
+        super().__init__()
+        self.num_features = num_features
+        self.log_scale = nn.Parameter(torch.tensor(0.4))
+    def forward(self, x):
+        ldj = self.num_features * self.log_scale
+        return x * self.log_scale.exp(), ldj.expand(len(x))
+""",
+        ("self.num_features * self", "self"),
+    ),
+    "no shape, a coupling of parts": (
+        None,
+        """
+class Layer(nn.Module):
+    def __init__(self, dim=6, hidden=8):
+        super().__init__()
+        self.half = dim // 2
+        self.net = nn.Sequential(nn.Linear(self.half, hidden), nn.Tanh(),
+                                 nn.Linear(hidden, dim))
+    def forward(self, x):
+        x1, x2 = x[:, :self.half], x[:, self.half:]
+        s, t = self.net(x1).chunk(2, dim=1)
+        return torch.cat([x1, x2 * s.exp() + t], dim=1), s.sum(dim=1)
+    def inverse(self, y):
+        y1, y2 = y[:, :self.half], y[:, self.half:]
+        s, t = self.net(y1).chunk(2, dim=1)
+        return torch.cat([y1, (y2 - t) * (-s).exp()], dim=1), -s.sum(dim=1)
+""",
+        ("+ t], dim=1), s.sum", "+ t], dim=1), s.exp().sum"),
+    ),
+    "no shape, channels of images": (
+        None,
+        """
+class Layer(nn.Module):
+    def __init__(self, in_channels=3):
+        super().__init__()
+        self.weight = nn.Parameter(torch.eye(in_channels) + 0.1)
+    def forward(self, x):
+        b, c, h, w = x.shape
+        kernel = self.weight.view(c, c, 1, 1)
+        ldj = h * w * torch.slogdet(self.weight)[1]
+        return F.conv2d(x, kernel), ldj.expand(b)
+""",
+        ("h * w * ", ""),
+    ),
+    "no shape, a square root of the size": (
+        None,
+        """
+class Layer(nn.Module):
+    def __init__(self, dim=4):
+        super().__init__()
+        self.dim = dim
+        self.v = nn.Parameter(torch.linspace(0.2, 1.0, dim))
+    def forward(self, x):
+        unit = self.v / math.sqrt(self.dim)
+        y = x - 2 * (x @ unit)[:, None] * unit / (unit @ unit)
+        return 2.0 * y, torch.full((len(x),), self.dim * math.log(2.0))
+""",
+        ("self.dim * math.log(2.0)", "math.log(2.0)"),
+    ),
+    "no shape, contexts and a flag": (
+        None,
+        """
+class Layer(nn.Module):
+    def __init__(self, features=4, context_features=3):
+        super().__init__()
+        self.net = nn.Linear(context_features, 2 * features)
+    def forward(self, x, context, reverse=False):
+        log_scale, shift = self.net(context).chunk(2, dim=1)
+        if reverse:
+            return (x - shift) * torch.exp(-log_scale), -log_scale.sum(dim=1)
+        return x * torch.exp(log_scale) + shift, log_scale.sum(dim=1)
+""",
+        ("+ shift, log_scale", "+ shift, -log_scale"),
+    ),
 }

@@ -24,15 +24,21 @@ _SIZES = (1, 2, 3, 4, 5, 8)  # of a context
 Answer = tuple[Any, ...] | str
 
 
-def are_same(first: Any, second: Any, shape: tuple[int, ...]) -> bool:
-    """Return whether they answer alike, as they are built and with moved parameters."""
-    one, other = _answers(first, shape, first), _answers(second, shape, first)
-    moved = _moved(first) and _moved(second)
-    if moved:
-        one += _answers(first, shape, first)
-        other += _answers(second, shape, first)
-    told = any(not isinstance(answer, str) for answer in one)
-    return told and len(one) == len(other) and all(map(_is_same, one, other))
+def are_same(first: Any, second: Any, shape: tuple[int, ...] | None) -> bool:
+    """Return whether they answer alike, as they are built and with moved parameters.
+
+    Where nothing is returned at the shape, another is tried.
+    """
+    for each in dict.fromkeys([shape or (4,), *((size,) for size in _SIZES)]):
+        one, other = _answers(first, each, first), _answers(second, each, first)
+        if any(not isinstance(answer, str) for answer in one):
+            break
+    else:
+        return False
+    if _moved(first) and _moved(second):
+        one += _answers(first, each, first)
+        other += _answers(second, each, first)
+    return len(one) == len(other) and all(map(_is_same, one, other))
 
 
 def _answers(layer: Any, shape: tuple[int, ...], like: Any) -> list[Answer]:
