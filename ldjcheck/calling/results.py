@@ -31,7 +31,7 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.records import Returned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Sequence
 
     from ldjcheck.calling.signature import Signature
 
@@ -179,23 +179,74 @@ def densities_beside(function: Callable[..., Any]) -> tuple[str, ...]:
     In a tuple, or in what is made of keywords: a dataclass, a dictionary.
     """
     tree = source_of(function)
+    records = _records(function)
     for node in ast.walk(tree) if tree is not None else ():
-        names = _names_returned(node) if isinstance(node, ast.Return) else ()
+        names = _names_returned(node, records) if isinstance(node, ast.Return) else ()
         if any(map(is_total, names)):
             return tuple(filter(is_density_of_x, names))
     return ()
 
 
 def made_of_densities(function: Callable[..., Any]) -> set[str]:
-    """Return the variables of a function that it makes of a base's answers."""
+    """Return the variables of a function that it makes of a base's answers.
+
+    And those that are made of these; what a helper of its own answers for it counts.
+    """
     tree = source_of(function)
-    found: set[str] = set()
+    made: list[tuple[Sequence[ast.expr], ast.expr]] = []
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, (ast.Assign, ast.AugAssign, ast.AnnAssign)) and node.value:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if any(map(asks_base, ast.walk(node.value))):
-                found |= {t.id for t in targets if isinstance(t, ast.Name)}
-    return found
+            made.append((targets, node.value))
+    found: set[str] = set()
+    while True:
+        new = {
+            each.id
+            for targets, value in made
+            if is_made_of_densities(value, found, function)
+            for each in targets
+            if isinstance(each, ast.Name)
+        }
+        if new <= found:
+            return found
+        found |= new
+
+
+def is_made_of_densities(
+    value: ast.expr, made: set[str], function: Callable[..., Any]
+) -> bool:
+    """Return whether a base is asked for a value, or for one of what is `made` of its answers."""
+    function = getattr(function, "forward", function)
+    kind = type(getattr(function, "__self__", None))
+    return any(
+        isinstance(node, ast.Name) and node.id in made for node in ast.walk(value)
+    ) or _asks_base_within(value, function, kind)
+
+
+def _asks_base_within(
+    tree: ast.AST,
+    function: Callable[..., Any],
+    kind: type,
+    seen: frozenset[types.FunctionType] = frozenset(),
+) -> bool:
+    """Return whether a base is asked in a piece of a function, or in what that calls.
+
+    Functions of the same module are followed, and methods of `kind`.
+    """
+    if any(map(asks_base, ast.walk(tree))):
+        return True
+    scope = getattr(getattr(function, "__func__", function), "__globals__", {})
+    for node in ast.walk(tree):
+        helper = None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            helper = scope.get(node.func.id)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            helper = getattr(kind, node.func.attr, None)
+        if isinstance(helper, types.FunctionType) and helper not in seen:
+            inside = source_of(helper) if helper.__globals__ is scope else None
+            if inside and _asks_base_within(inside, helper, kind, seen | {helper}):
+                return True
+    return False
 
 
 def asks_base(node: ast.AST) -> bool:
@@ -207,6 +258,11 @@ def asks_base(node: ast.AST) -> bool:
     )
 
 
+def held_in(result: Any) -> list[Any]:
+    """Return what a call returned, in the order in which its source puts it together."""
+    return [*(_by_name(result).values() or result)]
+
+
 def returned_by_key(function: Callable[..., Any]) -> dict[str, ast.expr]:
     """Return what a function returns by names, as its source writes it; {} if it does not.
 
@@ -214,14 +270,32 @@ def returned_by_key(function: Callable[..., Any]) -> dict[str, ast.expr]:
     """
     tree = source_of(function)
     nodes = ast.walk(tree) if tree is not None else ()
-    found = (_by_key(node) for node in nodes if isinstance(node, ast.Return))
+    records = _records(function)
+    found = (_by_key(node, records) for node in nodes if isinstance(node, ast.Return))
     return next(filter(None, found), {})
 
 
-def _by_key(node: ast.Return) -> dict[str, ast.expr]:
+def _records(function: Callable[..., Any]) -> dict[str, tuple[str, ...]]:
+    """Return the fields of the classes that a function knows and that hold results."""
+    function = getattr(function, "forward", function)
+    scope = getattr(getattr(function, "__func__", function), "__globals__", {})
+    found: dict[str, tuple[str, ...]] = {}
+    for name, value in scope.items():
+        if isinstance(value, type) and is_dataclass(value):
+            found[name] = tuple(field.name for field in fields(value))
+        elif isinstance(value, type) and issubclass(value, tuple):
+            found[name] = getattr(value, "_fields", ())
+    return found
+
+
+def _by_key(
+    node: ast.Return, records: Mapping[str, tuple[str, ...]]
+) -> dict[str, ast.expr]:
     if isinstance(node.value, ast.Call):
-        keywords = node.value.keywords
-        return {each.arg: each.value for each in keywords if each.arg is not None}
+        known = records.get(getattr(node.value.func, "id", ""), ())
+        placed = dict(zip(known, node.value.args, strict=False))
+        by_name = {k.arg: k.value for k in node.value.keywords if k.arg is not None}
+        return {**placed, **by_name}
     if isinstance(node.value, ast.Dict):
         return {
             key.value: value
@@ -231,10 +305,12 @@ def _by_key(node: ast.Return) -> dict[str, ast.expr]:
     return {}
 
 
-def _names_returned(node: ast.Return) -> tuple[str, ...]:
+def _names_returned(
+    node: ast.Return, records: Mapping[str, tuple[str, ...]]
+) -> tuple[str, ...]:
     if isinstance(node.value, ast.Tuple):
         return tuple(map(_name, node.value.elts))
-    return tuple(_by_key(node))
+    return tuple(_by_key(node, records))
 
 
 def returned_expressions(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
@@ -283,8 +359,7 @@ def unnamed_total(signature: Signature) -> str | None:
 
 @functools.lru_cache(maxsize=64)
 def _longest_tuple(function: Callable[..., Any]) -> tuple[ast.expr, ...]:
-    tree, scope = source_of(function), getattr(function, "__globals__", {})
-    records = {n for n, v in scope.items() if is_dataclass(v) or hasattr(v, "_fields")}
+    tree, records = source_of(function), _records(function)
     found: tuple[ast.expr, ...] = ()
     for node in ast.walk(tree) if tree is not None else ():
         if isinstance(node, ast.Return) and node.value is not None:

@@ -6,7 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 from .code import arguments, made_of
-from .protocol import is_fixed_method, is_fixed_result
+from .protocol import is_density, is_fixed_method, is_fixed_result
 
 if TYPE_CHECKING:
     from random import Random
@@ -54,6 +54,8 @@ def _returned(code: Code, form: str, fields: tuple[str, str]) -> bool:
         values = each.value.elts
         if form != "NamedTuple" and is_fixed_result(getattr(values[0], "id", "")):
             return False  # the ldj comes first
+        if form != "NamedTuple" and is_density(getattr(values[1], "id", "")):
+            fields = (fields[0], "log_prob")
         if form == "dict":
             each.value = ast.Dict([ast.Constant(k) for k in fields], values)
         else:

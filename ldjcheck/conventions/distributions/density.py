@@ -28,6 +28,8 @@ from ldjcheck.calling.parameter_names import (
 )
 from ldjcheck.calling.results import (
     asks_base,
+    held_in,
+    is_made_of_densities,
     made_of_densities,
     returned_expressions,
     returned_names,
@@ -99,7 +101,7 @@ def _call(
     draws = Draws()
 
     def density() -> Any:
-        results.extend(run(caller(layer), x, kwargs))
+        results.extend(held_in(run(caller(layer), x, kwargs)))
         return results[place]
 
     with draws:
@@ -168,18 +170,22 @@ def _place_of_density(function: Any) -> tuple[int, Unit, bool] | None:
     if _distributes(function):
         return None
     made = made_of_densities(function)
-    found = [(i, *u) for i, part in enumerate(parts) if (u := _unit(part, made))]
+    found = [
+        (i, *u) for i, part in enumerate(parts) if (u := _unit(part, made, function))
+    ]
     return found[0] if len(found) == 1 else None
 
 
-def _unit(part: ast.expr, made: set[str]) -> tuple[Unit, bool] | None:
+def _unit(part: ast.expr, made: set[str], function: Any) -> tuple[Unit, bool] | None:
     """Return the unit of what is returned, if it is a density or made of one."""
     names = [node.id for node in ast.walk(part) if isinstance(node, ast.Name)]
     unit = unit_of(part.id) if isinstance(part, ast.Name) else None
     if unit is not None:
         return unit, True
-    told = any(name in made | _EITHER or is_density(name) for name in names)
-    return ("nats", False) if told or any(map(asks_base, ast.walk(part))) else None
+    told = any(name in _EITHER or is_density(name) for name in names)
+    return (
+        ("nats", False) if told or is_made_of_densities(part, made, function) else None
+    )
 
 
 def _distributes(function: Any) -> bool:
