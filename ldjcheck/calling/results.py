@@ -215,7 +215,7 @@ def made_of_densities(function: Callable[..., Any]) -> set[str]:
 def is_made_of_densities(
     value: ast.expr, made: set[str], function: Callable[..., Any]
 ) -> bool:
-    """Return whether a base is asked for a value, or for one of what is `made` of its answers."""
+    """Return whether a value is made of a base's answers, of which others are `made`."""
     function = getattr(function, "forward", function)
     kind = type(getattr(function, "__self__", None))
     return any(

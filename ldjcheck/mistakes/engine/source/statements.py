@@ -350,10 +350,10 @@ def _ldj_assignment(
     if not reached:
         return None
     last, (_, value, *_) = reached[0]
-    names = [node for node in ast.walk(value) if isinstance(node, ast.Name)]
-    if not names:
+    name = _first_term(value)
+    if not isinstance(name, ast.Name):
         return last
-    name, passed_by = names[0], _passed_by(function, ran)
+    passed_by = _passed_by(function, ran)
     assignments = [
         node
         for node in ast.walk(function)
@@ -364,6 +364,19 @@ def _ldj_assignment(
         and any(_assigns(target, name.id) for target in _assigned(node))
     ]
     return max(assignments, key=lambda node: node.lineno, default=last)
+
+
+def _first_term(value: ast.expr) -> ast.expr:
+    """Return what a value is first of all made of: `ldj`, of `-ldj.sum(1) + own`."""
+    while True:
+        if isinstance(value, ast.UnaryOp):
+            value = value.operand
+        elif isinstance(value, ast.BinOp):
+            value = value.left
+        elif isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+            value = value.func.value
+        else:
+            return value
 
 
 def _records(tree: ast.Module) -> set[str]:
