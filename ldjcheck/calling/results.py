@@ -231,17 +231,22 @@ def _asks_base_within(
 ) -> bool:
     """Return whether a base is asked in a piece of a function, or in what that calls.
 
-    Functions of the same module are followed, and methods of `kind`.
+    Functions of the same module are followed, and methods of `kind`, of what is handed in.
     """
     if any(map(asks_base, ast.walk(tree))):
         return True
-    scope = getattr(getattr(function, "__func__", function), "__globals__", {})
+    function = getattr(function, "__func__", function)
+    if not isinstance(function, types.FunctionType):
+        return False
+    scope, code = function.__globals__, function.__code__
+    handed = code.co_varnames[: code.co_argcount]
     for node in ast.walk(tree):
         helper = None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             helper = scope.get(node.func.id)
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            helper = getattr(kind, node.func.attr, None)
+            is_handed = getattr(node.func.value, "id", None) in handed
+            helper = getattr(kind, node.func.attr, None) if is_handed else None
         if isinstance(helper, types.FunctionType) and helper not in seen:
             inside = source_of(helper) if helper.__globals__ is scope else None
             if inside and _asks_base_within(inside, helper, kind, seen | {helper}):

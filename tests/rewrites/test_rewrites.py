@@ -112,18 +112,34 @@ def test_status_code_and_line_make_the_verdict(after: Answer, state: str) -> Non
 
 # The law
 
+CHANGES = {
+    ("layer right, a method for the ldj, of y", "locals renamed"): "x or y by its name",
+    (
+        "layer right, a method for the ldj, of y",
+        "several at once",
+    ): "x or y by its name",
+    ("layer wrong, the density of x beside z", "several at once"): "not named",
+    ("page size-hard-coded wrong", "module to function"): "a function has no line",
+}
+"""What a rewrite still changes, and why."""
+
 PAIRS = [
-    (subject, kind)
+    pytest.param(
+        subject,
+        kind,
+        id=f"{subject.name}, {kind}",
+        marks=[pytest.mark.xfail(reason=CHANGES[subject.name, kind])]
+        if (subject.name, kind) in CHANGES
+        else [],
+    )
     for at, subject in enumerate(subjects())
     for number, kind in enumerate(KINDS)
     if not (at + number) % 8
 ]
 
 
-@pytest.mark.thinned(23)
-@pytest.mark.parametrize(
-    ("subject", "kind"), PAIRS, ids=[f"{s.name}, {kind}" for s, kind in PAIRS]
-)
+@pytest.mark.thinned(49)
+@pytest.mark.parametrize(("subject", "kind"), PAIRS)
 def test_a_layer_is_judged_alike_in_other_words(
     subject: Subject, kind: str, judge: Judge
 ) -> None:
