@@ -118,7 +118,6 @@ CHANGES = {
         "layer right, a method for the ldj, of y",
         "several at once",
     ): "x or y by its name",
-    ("layer wrong, the density of x beside z", "several at once"): "not named",
     ("layer wrong, a sampler", "helper of two"): "the helper's call is as near",
     ("layer wrong, a flow of layers", "helper of two"): "the helper's call is as near",
     ("page size-hard-coded wrong", "module to function"): "a function has no line",
