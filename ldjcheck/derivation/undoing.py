@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.leaking import WEIGHTED
-from ldjcheck.derivation.reading.execution import package_of
 from ldjcheck.derivation.turning_back import turned_back
 from ldjcheck.mistakes.mending.drawing import edits_of
 from ldjcheck.mistakes.mending.verify import Verification
@@ -21,7 +20,6 @@ from ldjcheck.oracle.recording import UntraceableError, record_map
 from ldjcheck.records import Fix
 from ldjcheck.revision import Live
 from ldjcheck.tape import descendants, location_of, rerun, shown_file
-from ldjcheck.tape.frames import is_torchs
 from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
 
 if TYPE_CHECKING:
@@ -85,7 +83,7 @@ def with_steps_not_undone(
 def _fix(node: Node | None, verification: Verification) -> Fix | None:
     """Return the edit of one line with which there and back returns, as all else stays."""
     place = None if node is None else node.place
-    if place is None or is_torchs(place.file) or package_of(place.file):
+    if place is None:
         return None
     live = Live([place.file])
     source = live.sources.get(place.file)

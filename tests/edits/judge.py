@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from ldjcheck.options.keywords import asked
 from ldjcheck.cells import cell_file
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -235,7 +235,9 @@ def written(edits: Sequence[Edit]) -> Iterator[None]:
     swaps = []
     for file in {_file(edit) for edit in edits}:
         lines = [line.rstrip("\n") for line in linecache.getlines(file)]
-        for edit in sorted((e for e in edits if _file(e) == file), key=lambda e: -e.line):
+        for edit in sorted(
+            (e for e in edits if _file(e) == file), key=lambda e: -e.line
+        ):
             assert lines[edit.line - 1] == edit.before, (file, edit)
             new = edit.after.split("\n") if edit.after else []
             lines[edit.line - 1 : edit.line] = new
@@ -244,7 +246,9 @@ def written(edits: Sequence[Edit]) -> Iterator[None]:
         for function in gc.get_objects():
             if type(function) is types.FunctionType:
                 old = function.__code__
-                new_code = codes.get(old.co_qualname) if old.co_filename == file else None
+                new_code = (
+                    codes.get(old.co_qualname) if old.co_filename == file else None
+                )
                 if new_code and new_code.co_freevars == old.co_freevars:
                     swaps.append((function, old))
                     function.__code__ = new_code

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from bug_reports.reports import REPORTS
 
 import ldjcheck
-from bug_reports.reports import REPORTS
 from edits import students
 from edits.judge import places
 from ldjcheck.classroom.zoo import ANIMALS

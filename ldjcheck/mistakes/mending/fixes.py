@@ -151,7 +151,7 @@ def _files(questions: Sequence[Question]) -> list[str]:
         for place in places:
             if place is not None:
                 files.setdefault(real_file(place))
-    return [file for file in files if not is_torchs(file)]  # those stay as they are
+    return [*files]
 
 
 def _fix(
