@@ -201,10 +201,11 @@ def _names_around(edit: Edit) -> set[str]:
     tree = ast.parse("".join(linecache.getlines(_file(edit))))
     found: set[str] = set()
     for function in ast.walk(tree):
-        if isinstance(function, ast.FunctionDef):
-            if function.lineno <= edit.line <= (function.end_lineno or 0):
-                nodes = [*ast.walk(function)]
-                found |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+        if not isinstance(function, ast.FunctionDef):
+            continue
+        if function.lineno <= edit.line <= (function.end_lineno or 0):
+            nodes = [*ast.walk(function)]
+            found |= {n.attr for n in nodes if isinstance(n, ast.Attribute)}
     return found
 
 

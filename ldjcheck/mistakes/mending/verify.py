@@ -10,7 +10,14 @@ import torch
 
 from ldjcheck.experiments.behaviour.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
+from ldjcheck.mistakes.mending.generality import (
+    agrees_at,
+    benches_with_other_numbers,
+    is_map_broken,
+    takes_density_away,
+)
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
+from ldjcheck.mistakes.rewriting.ranks import over_all_axes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.revision import StaleSourceError
 
@@ -50,11 +57,21 @@ class Plans:
     closely: tuple[Probe, ...]
     by_value: tuple[Probe, ...]
     whole: Whole | None = None
+    ranks: tuple[Probe, ...] = ()  # events of all ranks that a map of entries takes
 
     def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
         further = (c for c in more if c not in (*self.closely, *self.by_value))
         return replace(self, by_value=(*self.by_value, *dict.fromkeys(further)))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Edits with which a layer agrees, what is left in nats, and whether by no chance."""
+
+    changes: tuple[Replacement, ...]
+    residual: float
+    sure: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +93,52 @@ class Verification:
             self._remember(after)
             return None
         return self.largest(after)
+
+    def weighed(self, live: Live, changes: Sequence[Replacement]) -> Weighed | None:
+        """Return what a layer agrees with; None if it does not with these edits.
+
+        Of a map that takes events of several ranks, sums over one axis are written as
+        sums over all where that is what it takes.
+        """
+        residual = self.residual(live, changes)
+        if residual is None:
+            return None
+        if not (sure := self.is_general(live, changes)) and self.plans.ranks:
+            wide = tuple(
+                put
+                for source in live.sources.values()
+                for put in over_all_axes(source, changes)
+            )
+            again = self.residual(live, wide) if wide else None
+            if again is not None and self.is_general(live, wide):
+                return Weighed(wide, again, sure=True)
+        return Weighed(tuple(changes), residual, sure=sure)
+
+    def is_general(
+        self,
+        live: Live,
+        changes: Sequence[Replacement],
+        directions: Sequence[Direction] = (),
+    ) -> bool:
+        """Return whether edits that agree where they were run are right by no chance.
+
+        They hold at all ranks that the map takes and with other numbers held, leave every
+        log-density where it is, and are of a layer whose map is right. Looked at are some
+        `directions`, or those that were wrong.
+        """
+        before = self.before.verdicts
+        wrong = directions or [v.direction for v in before if v.mismatched or v.form]
+        first, *_ = self.before.measurement.measured
+        if is_map_broken(self.before):
+            return False
+        if any(takes_density_away(self.bench, first, d, live, changes) for d in wrong):
+            return False
+        probe = self.plans.closely[0]
+        others = benches_with_other_numbers(self.bench, probe, live, changes)
+        with live.edited(changes):
+            return agrees_at(self.bench, self.plans.ranks, wrong) and all(
+                agrees_at(other, (probe,), wrong) for other in others
+            )
 
     def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
