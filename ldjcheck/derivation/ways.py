@@ -56,10 +56,12 @@ def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
 
     Their axes have sizes that no parameter of vectors is spread over.
     """
-    if len(bench.shape) != 1 or bench.options.shape:
+    if len(bench.shape) != 1:
         return False
     if at_all_ranks(bench, probe):
         return True
+    if bench.options.shape:
+        return False
     size = bench.shape[0] + 1
     images = (size, size + 1, size + 2)
     return runs(bench, images, choose_batch(bench.options.batch, images))

@@ -22,11 +22,10 @@ _HALF = 0.5
 def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
     """Return a probe with events of one, two and three axes, where the map takes several.
 
-    A map of single entries that holds no size takes all of them. Where the user has said
-    of which shape an event is, it has as many axes as that.
+    A map of single entries that holds no size takes all of them.
     """
     options, calls = bench.options, bench.calls
-    if options.shape or options.inputs is not None or options.context:
+    if options.inputs is not None or options.context:
         return ()
     if calls.parts or calls.departures or calls.forward is None:
         return ()

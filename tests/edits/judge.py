@@ -8,13 +8,12 @@ written runs, and has a way of being right, the edited one must be.
 from __future__ import annotations
 
 import ast
+import contextlib
 import gc
 import linecache
 import types
 import warnings
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,28 +58,73 @@ class Place:
 def places(
     build: Callable[[], Any], edits: Sequence[Edit], flags: Mapping[str, Any]
 ) -> list[Place]:
-    """Return where an edited layer was judged: where the layer runs as it was written."""
+    """Return where an edited layer was judged: where its map runs, and what it changes.
+
+    A direction that was right before, and reports what it did, is not the edit's.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scenes = [*_scenes(build, edits, flags)]
+        before = [scene.measured() for scene in scenes]
+        wrong = {
+            s.direction
+            for s, (_, off) in zip(scenes, before, strict=True)
+            if off > CLOSE
+        }
         with written(edits):
-            return [Place(where, measure()) for where, measure in scenes]
+            after = [scene.measured() for scene in scenes]
+    return [
+        Place(scene.where, off)
+        for scene, (was, _), (now, off) in zip(scenes, before, after, strict=True)
+        if (scene.direction in wrong and not scene.aside) or was != now
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scene:
+    """One direction of a layer at one input. `exact` is log|det J|, `(batch,)`.
+
+    It stands `aside` where the user has said that events are of another rank.
+    """
+
+    where: str
+    direction: Direction
+    runner: Any
+    x: Tensor
+    exact: Tensor
+    aside: bool
+
+    def measured(self) -> tuple[list[float] | None, float]:
+        """Return what is reported, and |reported - exact| relative to 1 + |exact|."""
+        try:
+            outcome = self.runner.run(self.direction, self.x, Frozen())
+        except FailedCallError:
+            return None, float("inf")
+        if outcome.raw is None and self.direction == "inverse":
+            return None, 0.0  # it promises none
+        if outcome.reported is None or outcome.form is not None:
+            return None, float("inf")
+        reported = outcome.reported.detach().double()
+        off = (reported - self.exact).abs() / (1 + self.exact.abs())
+        return reported.tolist(), float(off.nan_to_num(float("inf")).max())
 
 
 def _scenes(
     build: Callable[[], Any], edits: Sequence[Edit], flags: Mapping[str, Any]
-) -> Iterator[tuple[str, Callable[[], float]]]:
-    """Yield where the layer runs as it was written, and what is off there then."""
+) -> Iterator[_Scene]:
+    """Yield where the map runs as it was written."""
     first = _built(build)
     shown = _ready(first, flags)
     if shown is None:
         return
     shape = shown.bench.shape
-    shapes = dict.fromkeys((shape, *shown.others, *_shapes(first, shape)))
-    for at in shapes:
+    for at in dict.fromkeys((shape, *shown.others, *_shapes(first, shape))):
         ready = shown if at == shape else _ready(_built(build), {**flags, "shape": at})
+        aside = len(at) != len(shape) and flags.get("shape") is not None
         for seed in (0, 1):
-            yield from _both_ways(ready, at, seed, f"{at}, seed {seed}")
+            where = f"{at}, seed {seed}"
+            alone = len(at) != len(shape)
+            yield from _both_ways(ready, at, seed, where, aside=aside, alone=alone)
     for name, value in _moved(first, edits):
         layer = _built(build)
         setattr(layer, name, value)
@@ -105,61 +149,68 @@ def _ready(layer: Any, flags: Mapping[str, Any]) -> Any:
 
 
 def _both_ways(
-    subject: Any, shape: Shape, seed: int, where: str
-) -> Iterator[tuple[str, Callable[[], float]]]:
-    """Yield the directions that are to be judged, of a map that has a Jacobian there."""
+    subject: Any,
+    shape: Shape,
+    seed: int,
+    where: str,
+    *,
+    aside: bool = False,
+    alone: bool = False,
+) -> Iterator[_Scene]:
+    """Yield the directions of a map that has a Jacobian there.
+
+    Of other ranks are maps of each entry `alone`.
+    """
     if subject is None or prod(shape) > MOST_DIMS or subject.bench.calls.departures:
         return
     probe = replace(subject.probes()[0], seed=seed, draw=seed + 1, shape=shape)
-    try:
-        runner, x, _ = subject.bench.ready(probe)
-        y = runner.run("forward", x, Frozen()).y.detach()
-    except FailedCallError:
-        return
+    runner, x, _ = subject.bench.ready(probe)
+    found = _jacobian(runner, x)
     calls = subject.bench.calls
-    ends: tuple[tuple[Direction, Tensor], ...] = (("forward", x), ("inverse", y))
-    for direction, z in ends:
-        way = calls.way(direction)
-        if way is None or way.derived or not way.tracked or y.shape != x.shape:
-            continue
-        if _exact(runner, direction, z) is not None:
-            yield f"{direction} at {where}", partial(_off, runner, direction, z)
+    if found is None or calls.forward is None:
+        return
+    y, jacobian = found
+    exact = torch.linalg.slogdet(jacobian)[1]
+    if not bool(exact.isfinite().all()) or bool((exact < SINGULAR * prod(shape)).any()):
+        return
+    if alone and not torch.equal(
+        jacobian, torch.diag_embed(jacobian.diagonal(0, 1, 2))
+    ):
+        return
+    if calls.forward.tracked and not calls.forward.derived:
+        yield _Scene(
+            where=f"forward at {where}", direction="forward", runner=runner, x=x,
+            exact=exact, aside=aside,
+        )  # fmt: skip
+    back = calls.inverse
+    if back is None or back.derived or not back.tracked:
+        return
+    with contextlib.suppress(FailedCallError):
+        returned = runner.run("inverse", y, Frozen()).y
+        if returned.shape == x.shape and torch.allclose(returned, x, atol=1e-6):
+            yield _Scene(
+                where=f"inverse at {where}", direction="inverse", runner=runner, x=y,
+                exact=-exact, aside=aside,
+            )  # fmt: skip
 
 
-def _off(runner: Any, direction: Direction, x: Tensor) -> float:
-    """Return |reported - exact| at most, relative to 1 + |exact|."""
-    try:
-        outcome = runner.run(direction, x, Frozen())
-    except FailedCallError:
-        return float("inf")
-    if outcome.raw is None and direction == "inverse":
-        return 0.0  # it promises none
-    reported, exact = outcome.reported, _exact(runner, direction, x)
-    if reported is None or exact is None:
-        return float("inf")
-    off = (reported.detach().double() - exact).abs() / (1 + exact.abs())
-    return float(off.nan_to_num(float("inf")).max())
-
-
-def _exact(runner: Any, direction: Direction, x: Tensor) -> Tensor | None:
-    """Return log|det J| `(batch,)`; None where there is none to be had."""
+def _jacobian(runner: Any, x: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Return the output and J `(batch, dims, dims)`; None where there is none to be had."""
     see = Manner(see_detach=True, see_rounding=True)
 
     def outputs(values: Tensor) -> Tensor:
-        return runner.run(direction, values, Frozen(), see).y
+        return runner.run("forward", values, Frozen(), see).y
 
     try:
         jacobian = torch.autograd.functional.jacobian(outputs, x)
+        y = outputs(x).detach()
     except (FailedCallError, RuntimeError, TypeError):
         return None
     size = x[0].numel()
-    if jacobian.numel() != x.numel() ** 2:
+    if y.shape != x.shape:
         return None
     square = jacobian.reshape(len(x), size, len(x), size)
-    apart = torch.stack([square[i, :, i] for i in range(len(x))])
-    exact = torch.linalg.slogdet(apart)[1]
-    usable = bool(exact.isfinite().all()) and bool((exact > SINGULAR * size).all())
-    return exact.detach() if usable else None
+    return y, torch.stack([square[i, :, i] for i in range(len(x))])
 
 
 def _shapes(layer: Any, shape: Shape) -> Iterator[Shape]:
@@ -230,7 +281,7 @@ def _file(edit: Edit) -> str:
     return str(path.absolute()) if path.exists() else edit.file
 
 
-@contextmanager
+@contextlib.contextmanager
 def written(edits: Sequence[Edit]) -> Iterator[None]:
     """Let the running functions do what the files would say, edits written."""
     swaps = []

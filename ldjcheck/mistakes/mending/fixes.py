@@ -166,7 +166,8 @@ def _fix(
         if not _completed(live, found, others):
             continue
         changes = _replacements(found)
-        weighed = verification.weighed(live, changes)
+        touched = [span for q, _ in found for span in q.diagnosis.touched]
+        weighed = verification.weighed(live, changes, touched)
         if weighed is not None:
             sure = weighed.sure
             sure = sure and not any(is_contested(live, q, c) for q, c in found)

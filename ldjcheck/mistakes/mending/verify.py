@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,7 +25,7 @@ from ldjcheck.revision import StaleSourceError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ldjcheck.records import Comparison, Direction, Probe, Verdict
+    from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
     from ldjcheck.revision import Live, Replacement
     from ldjcheck.running.bench import Bench
 
@@ -74,7 +75,7 @@ class Weighed:
     sure: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Verification:
     """Asks whether a whole layer agrees once its source is edited."""
 
@@ -94,25 +95,38 @@ class Verification:
             return None
         return self.largest(after)
 
-    def weighed(self, live: Live, changes: Sequence[Replacement]) -> Weighed | None:
+    def weighed(
+        self, live: Live, changes: Sequence[Replacement], touched: Sequence[Span] = ()
+    ) -> Weighed | None:
         """Return what a layer agrees with; None if it does not with these edits.
 
         Of a map that takes events of several ranks, sums over one axis are written as
-        sums over all where that is what it takes.
+        sums over all where that is what it takes, in what is `touched` too. Where it
+        cannot be, the ranks count that are right in a direction that was never wrong.
         """
         residual = self.residual(live, changes)
         if residual is None:
             return None
-        if not (sure := self.is_general(live, changes)) and self.plans.ranks:
-            wide = tuple(
-                put
-                for source in live.sources.values()
-                for put in over_all_axes(source, changes)
+        found, ranks = tuple(changes), self.ranks
+        if not self._is_right_by_kind(live, found):
+            return Weighed(found, residual, sure=False)
+        if not any(change.text.strip() for change in found):
+            ranks = self._agreeing(ranks, right=False)  # what only goes is of no rank
+        if self._holds(live, found, ranks):
+            return Weighed(found, residual, sure=True)
+        wide = tuple(
+            put
+            for source in live.sources.values()
+            for put in over_all_axes(
+                source, changes, [s.line for s in touched if s.file == source.file]
             )
-            again = self.residual(live, wide) if wide else None
-            if again is not None and self.is_general(live, wide):
+        )
+        if self.plans.ranks and set(wide) != set(found):
+            again = self.residual(live, wide)
+            if again is not None and self._holds(live, wide, self.plans.ranks):
                 return Weighed(wide, again, sure=True)
-        return Weighed(tuple(changes), residual, sure=sure)
+        known = self._agreeing(self.ranks, right=True)
+        return Weighed(found, residual, sure=self._holds(live, found, known))
 
     def is_general(
         self,
@@ -126,18 +140,56 @@ class Verification:
         log-density where it is, and are of a layer whose map is right. Looked at are some
         `directions`, or those that were wrong.
         """
-        before = self.before.verdicts
-        wrong = directions or [v.direction for v in before if v.mismatched or v.form]
+        ranks = self.plans.ranks if directions else self.ranks
+        return self._is_right_by_kind(live, changes) and self._holds(
+            live, changes, ranks, directions
+        )
+
+    @cached_property
+    def ranks(self) -> tuple[Probe, ...]:
+        """The ranks at which edits must hold.
+
+        Where the user has said of which shape an event is, an edit leaves others as right
+        as they were.
+        """
+        if not self.bench.options.shape:
+            return self.plans.ranks
+        return self._agreeing(self.plans.ranks, right=False)
+
+    @property
+    def _wrong(self) -> list[Direction]:
+        return [v.direction for v in self.before.verdicts if _was_wrong(v)]
+
+    def _agreeing(self, ranks: Sequence[Probe], *, right: bool) -> tuple[Probe, ...]:
+        """Return where the layer is right as it is written, in directions that are so."""
+        asked = [
+            v.direction
+            for v in self.before.verdicts
+            if _was_wrong(v) != right and v.check.status in ("pass", "fail")
+        ]
+        return tuple(r for r in ranks if agrees_at(self.bench, (r,), asked))
+
+    def _is_right_by_kind(self, live: Live, changes: Sequence[Replacement]) -> bool:
+        """Return whether the map is not what is wrong, and no log-density goes."""
         first, *_ = self.before.measurement.measured
-        if is_map_broken(self.before):
-            return False
-        if any(takes_density_away(self.bench, first, d, live, changes) for d in wrong):
-            return False
-        probe = self.plans.closely[0]
+        return not is_map_broken(self.before) and not any(
+            takes_density_away(self.bench, first, direction, live, changes)
+            for direction in self._wrong
+        )
+
+    def _holds(
+        self,
+        live: Live,
+        changes: Sequence[Replacement],
+        ranks: Sequence[Probe],
+        directions: Sequence[Direction] = (),
+    ) -> bool:
+        """Return whether a layer is right with edits at some ranks, and other numbers."""
+        asked, probe = directions or self._wrong, self.plans.closely[0]
         others = benches_with_other_numbers(self.bench, probe, live, changes)
         with live.edited(changes):
-            return agrees_at(self.bench, self.plans.ranks, wrong) and all(
-                agrees_at(other, (probe,), wrong) for other in others
+            return agrees_at(self.bench, ranks, asked) and all(
+                agrees_at(other, (probe,), asked) for other in others
             )
 
     def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
@@ -236,12 +288,15 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
         return False
     if now.behaviour.stale:
         return False
-    was_wrong = before.mismatched or before.form is not None
-    if was_wrong:
+    if _was_wrong(before):
         return now.check.status == "pass"
     if now.untracked and not before.untracked:
         return False  # the edit has left one way without an ldj
     return now.check.status in ("pass", before.check.status)
+
+
+def _was_wrong(verdict: Verdict) -> bool:
+    return verdict.mismatched or verdict.form is not None
 
 
 def _largest(verdict: Verdict) -> float:

@@ -9,7 +9,7 @@ from ldjcheck.revision import Replacement, call_name, is_disjoint
 from ldjcheck.revision.text import edited_functions, replaced, span_of, text_with
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ldjcheck.revision import SourceText
 
@@ -19,19 +19,22 @@ _FLAT, _ALL = ".flatten(1)", "[0].numel()"
 
 
 def over_all_axes(
-    source: SourceText, changes: Sequence[Replacement]
+    source: SourceText, changes: Sequence[Replacement], lines: Iterable[int]
 ) -> tuple[Replacement, ...]:
-    """Return edits of a file with which the functions that are edited take any rank.
+    """Return edits of a file with which its functions take any rank.
 
-    What sums over one axis sums over all, and what counts the entries of one counts all.
-    Nothing comes back where there is nothing to be put otherwise.
+    Those are the functions that are edited, and those of some further `lines`. What sums
+    over one axis sums over all, and what counts the entries of one counts all.
     """
+    there = (Replacement(source.file, line, 0, line, 0, "") for line in lines)
     found = []
-    for function in edited_functions(source, changes):
-        wide = _widened(text_with(source, function, changes))
-        if wide is not None:
-            found.append(source.put(function, wide))
-    return tuple(found) if is_disjoint(found) else ()
+    for function in edited_functions(source, (*changes, *there)):
+        text = text_with(source, function, changes)
+        found.append(source.put(function, _widened(text) or text))
+    within = [
+        sum(c.line in range(p.line, p.end_line + 1) for p in found) for c in changes
+    ]
+    return tuple(found) if is_disjoint(found) and all(within) else tuple(changes)
 
 
 def _widened(text: str) -> str | None:
@@ -60,6 +63,8 @@ def _puts(node: ast.AST) -> Iterator[Replacement]:
             yield Replacement("", *_dot(node.func), *span_of(node)[2:], _ALL)
         elif len(axes) == 1 and call_name(node.func.value) != "flatten":
             yield Replacement("", *_dot(node.func), *_dot(node.func), _FLAT)
+        elif len(axes) == 1:
+            yield from _once_more(node)
         elif len(axes) == 2 and node.args:  # torch.sum(inner, axis)
             start, end = span_of(node.args[0])[:2], span_of(node.args[0])[2:]
             yield Replacement("", *start, *start, "(")
@@ -71,6 +76,16 @@ def _puts(node: ast.AST) -> Iterator[Replacement]:
         and ast.unparse(node.slice) in _AXES
     ):
         yield Replacement("", *_dot(node.value), *span_of(node)[2:], _ALL)
+
+
+def _once_more(node: ast.Call) -> Iterator[Replacement]:
+    """Yield what takes a sum over the rest away, behind one that is over all axes then."""
+    assert isinstance(node.func, ast.Attribute)
+    flat = node.func.value
+    if isinstance(flat, ast.Call) and isinstance(flat.func, ast.Attribute):
+        inner = flat.func.value
+        if any(True for _ in _puts(inner)):
+            yield Replacement("", *span_of(inner)[2:], *span_of(node)[2:], "")
 
 
 def _values(node: ast.Call) -> list[ast.expr]:
