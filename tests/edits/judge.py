@@ -60,24 +60,40 @@ def places(
 ) -> list[Place]:
     """Return where an edited layer was judged: where its map runs, and what it changes.
 
-    A direction that was right before, and reports what it did, is not the edit's.
+    A direction that was right before, and reports what it did, is not the edit's; unless
+    all are so, as where a way back or a gradient is mended. Where the user has said that
+    events are of another rank, it counts where the number alone was wrong, if anything.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         scenes = [*_scenes(build, edits, flags)]
         before = [scene.measured() for scene in scenes]
-        wrong = {
-            s.direction
-            for s, (_, off) in zip(scenes, before, strict=True)
-            if off > CLOSE
-        }
         with written(edits):
             after = [scene.measured() for scene in scenes]
-    return [
-        Place(scene.where, off)
-        for scene, (was, _), (now, off) in zip(scenes, before, after, strict=True)
-        if (scene.direction in wrong and not scene.aside) or was != now
+    both = [
+        (scene, was, now)
+        for scene, was, now in zip(scenes, before, after, strict=True)
+        if not (scene.aside and was.reported is None) and (was.returns or now.returns)
     ]
+    wrong = {scene.direction for scene, was, _ in both if was.off > CLOSE}
+    changed = [
+        (scene, now)
+        for scene, was, now in both
+        if scene.direction in wrong or was.reported != now.reported
+    ] or [(scene, now) for scene, _, now in both]
+    return [Place(scene.where, now.off) for scene, now in changed]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What is reported, and |reported - exact| relative to 1 + |exact|, at most.
+
+    Whether it `returns` is asked of ways back: whether they lead to where y came from.
+    """
+
+    reported: list[float] | None
+    off: float
+    returns: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,20 +109,25 @@ class _Scene:
     x: Tensor
     exact: Tensor
     aside: bool
+    came_from: Tensor | None = None  # of a way back
 
-    def measured(self) -> tuple[list[float] | None, float]:
-        """Return what is reported, and |reported - exact| relative to 1 + |exact|."""
+    def measured(self) -> _Measured:
+        """Return what the layer reports there, as its code is now."""
         try:
             outcome = self.runner.run(self.direction, self.x, Frozen())
         except FailedCallError:
-            return None, float("inf")
-        if outcome.raw is None and self.direction == "inverse":
-            return None, 0.0  # it promises none
+            return _Measured(None, float("inf"), self.came_from is None)
+        if self.came_from is not None:
+            y, x = outcome.y, self.came_from
+            if y.shape != x.shape or not torch.allclose(y, x, atol=1e-6):
+                return _Measured(None, float("inf"), returns=False)
+            if outcome.raw is None:
+                return _Measured(None, 0.0)  # it promises none
         if outcome.reported is None or outcome.form is not None:
-            return None, float("inf")
+            return _Measured(None, float("inf"))
         reported = outcome.reported.detach().double()
         off = (reported - self.exact).abs() / (1 + self.exact.abs())
-        return reported.tolist(), float(off.nan_to_num(float("inf")).max())
+        return _Measured(reported.tolist(), float(off.nan_to_num(torch.inf).max()))
 
 
 def _scenes(
@@ -185,13 +206,10 @@ def _both_ways(
     back = calls.inverse
     if back is None or back.derived or not back.tracked:
         return
-    with contextlib.suppress(FailedCallError):
-        returned = runner.run("inverse", y, Frozen()).y
-        if returned.shape == x.shape and torch.allclose(returned, x, atol=1e-6):
-            yield _Scene(
-                where=f"inverse at {where}", direction="inverse", runner=runner, x=y,
-                exact=-exact, aside=aside,
-            )  # fmt: skip
+    yield _Scene(
+        where=f"inverse at {where}", direction="inverse", runner=runner, x=y,
+        exact=-exact, aside=aside, came_from=x,
+    )  # fmt: skip
 
 
 def _jacobian(runner: Any, x: Tensor) -> tuple[Tensor, Tensor] | None:

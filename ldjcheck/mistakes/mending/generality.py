@@ -64,6 +64,13 @@ def agrees_at(
     return True
 
 
+def is_in_form(bench: Bench, probe: Probe, directions: Sequence[Direction]) -> bool:
+    """Return whether a layer reports numbers in the form that is promised at a probe."""
+    sides = measure_sides(replace(bench, behaviour=False), probe)
+    found = [sides.of(direction) for direction in directions]
+    return all(side.answered and side.said.form is None for side in found)
+
+
 def benches_with_other_numbers(
     bench: Bench, probe: Probe, live: Live, changes: Sequence[Replacement]
 ) -> list[Bench]:

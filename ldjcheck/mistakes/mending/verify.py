@@ -14,6 +14,7 @@ from ldjcheck.judging import breaks_contract, compare
 from ldjcheck.mistakes.mending.generality import (
     agrees_at,
     benches_with_other_numbers,
+    is_in_form,
     is_map_broken,
     takes_density_away,
 )
@@ -111,7 +112,7 @@ class Verification:
         if not self._is_right_by_kind(live, found):
             return Weighed(found, residual, sure=False)
         if not any(change.text.strip() for change in found):
-            ranks = self._agreeing(ranks, right=False)  # what only goes is of no rank
+            ranks = self._promised(ranks)  # what only goes is of no rank
         if self._holds(live, found, ranks):
             return Weighed(found, residual, sure=True)
         wide = tuple(
@@ -125,7 +126,7 @@ class Verification:
             again = self.residual(live, wide)
             if again is not None and self._holds(live, wide, self.plans.ranks):
                 return Weighed(wide, again, sure=True)
-        known = self._agreeing(self.ranks, right=True)
+        known = self._right_elsewhere(self.ranks)
         return Weighed(found, residual, sure=self._holds(live, found, known))
 
     def is_general(
@@ -149,25 +150,30 @@ class Verification:
     def ranks(self) -> tuple[Probe, ...]:
         """The ranks at which edits must hold.
 
-        Where the user has said of which shape an event is, an edit leaves others as right
-        as they were.
+        Where the user has said of which shape an event is, they are those at which the
+        layer reports what is promised, right or wrong.
         """
         if not self.bench.options.shape:
             return self.plans.ranks
-        return self._agreeing(self.plans.ranks, right=False)
+        return self._promised(self.plans.ranks)
 
     @property
     def _wrong(self) -> list[Direction]:
         return [v.direction for v in self.before.verdicts if _was_wrong(v)]
 
-    def _agreeing(self, ranks: Sequence[Probe], *, right: bool) -> tuple[Probe, ...]:
-        """Return where the layer is right as it is written, in directions that are so."""
-        asked = [
+    def _promised(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
+        """Return where what is wrong is the number alone, and not its form."""
+        wrong = self._wrong
+        return tuple(r for r in ranks if is_in_form(self.bench, r, wrong))
+
+    def _right_elsewhere(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
+        """Return where the layer is right as it is written, in what was never wrong."""
+        right = [
             v.direction
             for v in self.before.verdicts
-            if _was_wrong(v) != right and v.check.status in ("pass", "fail")
+            if not _was_wrong(v) and v.check.status == "pass"
         ]
-        return tuple(r for r in ranks if agrees_at(self.bench, (r,), asked))
+        return tuple(r for r in ranks if agrees_at(self.bench, (r,), right))
 
     def _is_right_by_kind(self, live: Live, changes: Sequence[Replacement]) -> bool:
         """Return whether the map is not what is wrong, and no log-density goes."""

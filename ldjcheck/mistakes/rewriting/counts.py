@@ -85,6 +85,7 @@ def _dims(site: Site, names: list[str]) -> Iterator[str]:
         elif "math" in site.modules:
             yield f"{site.modules['math']}.prod({name}.shape[1:])"
         yield f"{name}[0].numel()"
+        yield f"{name}.shape[-1]"  # where each entry of the ldj is of one axis
 
 
 def _spatial(site: Site, names: list[str], label: str) -> Iterator[str]:
