@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import contextlib
 import gc
+import inspect
 import linecache
 import types
 import warnings
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,8 +149,7 @@ def _scenes(
             alone = len(at) != len(shape)
             yield from _both_ways(ready, at, seed, where, aside=aside, alone=alone)
     for name, value in _moved(first, edits):
-        layer = _built(build)
-        setattr(layer, name, value)
+        layer = _with_number(build, name, value)
         ready = _ready(layer, {**flags, "shape": shape})
         if ready is not None and _moves_the_map(shown, ready):
             yield from _both_ways(ready, shape, 0, f"{shape}, {name} = {value:g}")
@@ -157,6 +158,15 @@ def _scenes(
 def _built(build: Callable[[], Any]) -> Any:
     torch.manual_seed(0)
     return build()
+
+
+def _with_number(build: Callable[[], Any], name: str, value: float) -> Any:
+    """Return the layer with another number, built of it where its class takes it."""
+    if isinstance(build, type) and name in inspect.signature(build).parameters:
+        return _built(partial(build, **{name: value}))
+    layer = _built(build)
+    setattr(layer, name, value)
+    return layer
 
 
 def _ready(layer: Any, flags: Mapping[str, Any]) -> Any:

@@ -144,6 +144,67 @@ class Pixels(nn.Module):
         return y * self.levels, y.new_full((len(y),), dims * math.log(self.levels))
 
 
+class Channels(nn.Module):
+    """One scale for each channel of an image, counted once for all places."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(0.1 * torch.randn(1, 3, 1, 1))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * self.log_scale.exp(), self.log_scale.sum().expand(len(x))
+
+
+class HalfSlope(nn.Module):
+    """The slope of the left side is counted on the right."""
+
+    def __init__(self, slope: float = 0.1) -> None:
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x: Tensor) -> Pair:
+        right = (x >= 0).double()
+        ldj = math.log(self.slope) * right
+        return x * right + self.slope * x * (1 - right), ldj.flatten(1).sum(1)
+
+
+class Fenced(nn.Module):
+    """What alpha leaves is counted with one alpha, written as a number."""
+
+    def __init__(self, alpha: float = 0.05) -> None:
+        super().__init__()
+        self.alpha = alpha
+
+    def forward(self, x: Tensor) -> Pair:
+        ldj = nn.functional.logsigmoid(x) + nn.functional.logsigmoid(-x)
+        ldj = ldj.flatten(1).sum(1) + math.log(0.95) * x[0].numel()
+        return self.alpha + (1 - 2 * self.alpha) * torch.sigmoid(x), ldj
+
+
+class Kept(nn.Module):
+    """The log of the scale is kept beside it, and counted once."""
+
+    def __init__(self, scale: float = 3.0) -> None:
+        super().__init__()
+        self.scale = scale
+        self.log_scale = math.log(scale)
+
+    def forward(self, x: Tensor) -> Pair:
+        return self.scale * x, torch.full((len(x),), self.log_scale)
+
+
+class Neutral(nn.Module):
+    """A factor of 1 hides that its log is forgotten, beside a mean."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, x: Tensor) -> Pair:
+        z = self.factor * x
+        return torch.sinh(z), torch.log(torch.cosh(z)).flatten(1).mean(1)
+
+
 WRONG: tuple[tuple[Callable[[], Any], dict[str, Any]], ...] = (
     (Limited, {}),
     (LimitedTwice, {}),
@@ -155,4 +216,9 @@ WRONG: tuple[tuple[Callable[[], Any], dict[str, Any]], ...] = (
     (Leaky, {}),
     (Temperature, {}),
     (Pixels, {}),
+    (Channels, {"shape": (3, 2, 4)}),
+    (HalfSlope, {}),
+    (Fenced, {}),
+    (Kept, {}),
+    (Neutral, {}),
 )

@@ -23,6 +23,7 @@ from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.revision import StaleSourceError, call_name
 from ldjcheck.revision.text import edited_functions, text_with
+from ldjcheck.running.bench import built_like
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 
@@ -76,9 +77,9 @@ def benches_with_other_numbers(
 ) -> list[Bench]:
     """Return the bench with each number that edits may stand for moved to other values.
 
-    Those are the attributes that the edits name, or name no more; where a number is
-    written that was not there, or is gone, all that the layer holds. What its map does not
-    depend on is a count, or kept for later, and is no such number.
+    Those are the attributes that the edited functions name; where a number is written that
+    was not there, or is gone, all that the layer holds. What its map does not depend on is
+    a count, or kept for later, and is no such number.
     """
     names = _at_stake(live, changes)
     found = []
@@ -161,13 +162,24 @@ def _parts(layer: Any) -> list[Any]:
 
 
 def _with_number(bench: Bench, index: int, name: str, value: float) -> Bench | None:
-    """Return the bench whose layer holds another number; None where it cannot."""
+    """Return the bench whose layer holds another number; None where it cannot.
+
+    What its class makes of that number, and keeps beside it, is made of the other one.
+    """
     copy = bench.copy()
     if copy.said is not None:
         return None
+    part = _parts(copy.layer)[index]
     try:
-        setattr(_parts(copy.layer)[index], name, value)
-    except Exception:  # the layer's own setting of attributes may raise anything
+        built = built_like(part, **{name: value})
+        held = {name: value} if built is None else vars(built)
+        for each, now in held.items():
+            if type(now) in (int, float) or isinstance(now, torch.Tensor):
+                setattr(part, each, now)
+        if isinstance(built, nn.Module):
+            for each, buffer in built.named_buffers(recurse=False):
+                part.register_buffer(each, buffer)
+    except Exception:  # the layer's own building and setting may raise anything
         return None
     layer = replace(bench.layer, obj=copy.layer, rebuild=None)
     return replace(bench, layer=layer, masters={}, idle={})
@@ -189,21 +201,19 @@ def _output(bench: Bench, probe: Probe) -> Tensor:
 
 
 def _at_stake(live: Live, changes: Sequence[Replacement]) -> set[str] | None:
-    """Return the attributes that edits name, or name no more; None where it may be any."""
+    """Return the attributes that edited functions name; None where it may be any."""
     numbers: Counter[str] = Counter()
-    names: Counter[str] = Counter()
+    names: set[str] = set()
     for source in live.sources.values():
         for function in edited_functions(source, changes):
-            for text, sign in ((text_with(source, function, changes), 1), (None, -1)):
-                tree = ast.parse(source.text(function) if text is None else text)
-                for node in ast.walk(tree):
-                    if isinstance(node, ast.Attribute):
-                        names[node.attr] += sign
-                    for number in _values(node):
-                        numbers[number] += sign
-    if any(numbers.values()):
-        return None
-    return {name for name, count in names.items() if count}
+            before = ast.parse(text_with(source, function, ()))
+            after = ast.parse(text_with(source, function, changes))
+            nodes = [*ast.walk(before), *ast.walk(after)]
+            names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+            for tree, sign in ((before, -1), (after, 1)):
+                for number in (n for node in ast.walk(tree) for n in _values(node)):
+                    numbers[number] += sign
+    return None if any(numbers.values()) else names
 
 
 def _values(node: ast.AST) -> Iterator[str]:

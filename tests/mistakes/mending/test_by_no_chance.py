@@ -41,6 +41,15 @@ def test_a_number_stands_for_no_attribute_that_equals_it(layer: type) -> None:
     assert "math.log(self.act_limit)" in written(finding)
 
 
+def test_what_a_number_of_1_hides_keeps_an_edit_from_being_verified() -> None:
+    """The mean is mended, and at another factor the number is wrong all the same."""
+    assert first(students.Neutral()).fix.applicability == "suggested"
+
+
+def test_a_number_is_moved_with_what_its_class_keeps_of_it() -> None:
+    assert first(students.Kept()).fix.applicability == "verified"
+
+
 def test_what_is_averaged_over_one_axis_is_summed_over_all() -> None:
     text = written(first(students.Squeezed()))
     assert "torch.log(torch.cosh(x)).flatten(1).sum(-1)" in text
