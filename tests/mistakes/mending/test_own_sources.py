@@ -59,6 +59,66 @@ class Twice(nn.Module):
         y, ldj = self.squash(x)
         return y, ldj
 """
+DEEDS = """\
+import torch
+
+
+def doubled(x):
+    x.mul_(2.0)
+    return torch.sinh(x)
+
+
+def cut(numbers):
+    fixed = numbers.detach()
+    return fixed
+
+
+def total(terms):
+    return terms.sum()
+
+
+def leaky(x):
+    return torch.where(x > 0, x, 0.5 * x)
+"""
+DOING = """\
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "{folder}"))
+
+import torch
+from flowkit import deeds
+from torch import nn
+
+
+class Writes(nn.Module):
+    def forward(self, x):
+        ldj = torch.log(2 * torch.cosh(2 * x)).flatten(1).sum(1)
+        y = deeds.doubled(x)
+        return y, ldj
+
+
+class Cuts(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.s = nn.Parameter(torch.zeros(3))
+
+    def forward(self, x):
+        total = deeds.cut(self.s).sum()
+        return x * self.s.exp(), total.expand(len(x))
+
+
+class Totals(nn.Module):
+    def forward(self, x):
+        ldj = deeds.total(torch.log(torch.cosh(x)))
+        return torch.sinh(x), ldj
+
+
+class Forgets(nn.Module):
+    def forward(self, x):
+        y = deeds.leaky(x)
+        return y, torch.zeros(len(x))
+"""
 FOLDERS = (".venv/lib/python3.11/site-packages", "lib/dist-packages")
 
 
@@ -95,6 +155,27 @@ def test_a_mistake_in_a_library_is_mended_where_it_is_called(
     assert [name for name in after if after[name] != before[name]] == ["flow.py"]
     assert ran.stderr.splitlines()[-1] == "Check again to see the layer pass."
     assert ldjcheck_in(tmp_path, f"flow.py:{layer}", "--shape", "4").returncode == 0
+
+
+@pytest.mark.slow
+def test_whatever_a_library_does_is_blamed_where_it_is_called(tmp_path: Path) -> None:
+    """Writes into the input, cuts of gradients, sums over the batch, a term that it lacks."""
+    project(tmp_path, FOLDERS[0])
+    (tmp_path / FOLDERS[0] / "flowkit" / "deeds.py").write_text(DEEDS)
+    (tmp_path / "flow.py").write_text(DOING.format(folder=FOLDERS[0]))
+    before = checksums(tmp_path)
+    ran = ldjcheck_in(tmp_path, "flow.py", "--shape", "3", "--format=concise", "--fix")
+    lines = (tmp_path / "flow.py").read_text().splitlines()
+    told = re.findall(r"^(.*):(\d+):\d+: (LDJ\d+)", ran.stdout, re.MULTILINE)
+    blamed = {
+        code: lines[int(line) - 1] for file, line, code in told if file == "flow.py"
+    }
+    assert len(blamed) == len(told) == 4, ran
+    for code, call in (("LDJ206", "doubled"), ("LDJ210", "cut"), ("LDJ119", "leaky")):
+        assert f"deeds.{call}(" in blamed[code]
+    assert "LDJ106" in blamed
+    after = checksums(tmp_path)
+    assert [name for name in after if after[name] != before[name]] == ["flow.py"]
 
 
 def test_a_layer_of_a_library_is_shown_its_edit_and_nothing_is_written(
