@@ -121,7 +121,9 @@ class _Scene:
             return _Measured(None, float("inf"), self.came_from is None)
         if self.came_from is not None:
             y, x = outcome.y, self.came_from
-            if y.shape != x.shape or not torch.allclose(y, x, atol=1e-6):
+            if y.shape != x.shape or not torch.allclose(
+                y.double(), x.double(), atol=1e-6
+            ):
                 return _Measured(None, float("inf"), returns=False)
             if outcome.raw is None:
                 return _Measured(None, 0.0)  # it promises none
@@ -296,7 +298,7 @@ def _moves_the_map(before: Any, after: Any) -> bool:
         y, z = (r.run("forward", x, Frozen()).y for r in (one, other))
     except FailedCallError:
         return False
-    return y.shape == z.shape and not torch.allclose(y, z)
+    return y.shape == z.shape and not torch.allclose(y.double(), z.double())
 
 
 # --- an edit in the place of what runs -------------------------------------------------

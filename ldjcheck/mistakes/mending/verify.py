@@ -159,7 +159,11 @@ class Verification:
 
     @property
     def _wrong(self) -> list[Direction]:
-        return [v.direction for v in self.before.verdicts if _was_wrong(v)]
+        return [
+            v.direction
+            for v in self.before.verdicts
+            if _was_wrong(v) or breaks_contract(v.behaviour)
+        ]
 
     def _promised(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
         """Return where what is wrong is the number alone, and not its form."""
@@ -171,7 +175,7 @@ class Verification:
         right = [
             v.direction
             for v in self.before.verdicts
-            if not _was_wrong(v) and v.check.status == "pass"
+            if v.direction not in self._wrong and v.check.status == "pass"
         ]
         return tuple(r for r in ranks if agrees_at(self.bench, (r,), right))
 
