@@ -77,7 +77,7 @@ def places(
         for scene, was, now in zip(scenes, before, after, strict=True)
         if not (scene.aside and was.reported is None) and (was.returns or now.returns)
     ]
-    wrong = {scene.direction for scene, was, _ in both if was.off > CLOSE}
+    wrong = {s.direction for s, was, _ in both if was.off > CLOSE and not s.alone}
     changed = [
         (scene, now)
         for scene, was, now in both
@@ -102,7 +102,8 @@ class _Measured:
 class _Scene:
     """One direction of a layer at one input. `exact` is log|det J|, `(batch,)`.
 
-    It stands `aside` where the user has said that events are of another rank.
+    `alone` is an event of another rank than the shown one, of which each entry is mapped
+    by itself; it stands `aside` where the user has said of which shape an event is.
     """
 
     where: str
@@ -111,6 +112,7 @@ class _Scene:
     x: Tensor
     exact: Tensor
     aside: bool
+    alone: bool
     came_from: Tensor | None = None  # of a way back
 
     def measured(self) -> _Measured:
@@ -213,14 +215,14 @@ def _both_ways(
     if calls.forward.tracked and not calls.forward.derived:
         yield _Scene(
             where=f"forward at {where}", direction="forward", runner=runner, x=x,
-            exact=exact, aside=aside,
+            exact=exact, aside=aside, alone=alone,
         )  # fmt: skip
     back = calls.inverse
     if back is None or back.derived or not back.tracked:
         return
     yield _Scene(
         where=f"inverse at {where}", direction="inverse", runner=runner, x=y,
-        exact=-exact, aside=aside, came_from=x,
+        exact=-exact, aside=aside, alone=alone, came_from=x,
     )  # fmt: skip
 
 
