@@ -173,6 +173,7 @@ def test_whatever_a_library_does_is_blamed_where_it_is_called(tmp_path: Path) ->
     assert len(blamed) == len(told) == 4, ran
     for code, call in (("LDJ206", "doubled"), ("LDJ210", "cut"), ("LDJ106", "total")):
         assert f"deeds.{call}(" in blamed[code], code
+    assert "Checked again: flow.py:Writes does not pass: LDJ206\n" in ran.stderr
     after = checksums(tmp_path)
     assert [name for name in after if after[name] != before[name]] == ["flow.py"]
 
