@@ -552,6 +552,7 @@ def _fixed(
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.densities import with_densities
     from ldjcheck.mistakes.mending.outputs import with_outputs
+    from ldjcheck.settling.ranks import at_all_ranks
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -567,7 +568,8 @@ def _fixed(
         if m.probe.reach > 1.0 or m.probe.scale > options.params_scale
     )
     values = *plan[1:], *further, *beyond, *also
-    plans = Plans(closely=plan[:1], by_value=values)
+    ranks = at_all_ranks(bench, plan[0])
+    plans = Plans(closely=plan[:1], by_value=values, ranks=ranks)
     if whole is not None:
         at_size = Whole(
             bench=whole.bench, probes=replace(whole, asked=fresh).probes()[:1]

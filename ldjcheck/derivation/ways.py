@@ -11,6 +11,7 @@ from ldjcheck.derivation.reading.forms import form_of
 from ldjcheck.derivation.way_back import by_the_way_there
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:
@@ -43,19 +44,23 @@ def ways_of(
 
     A way back that has no terms of its own asks the way there.
     """
-    any_rank = _takes_any_rank(bench)
+    any_rank = _takes_any_rank(bench, probe)
     found = [_way(bench, promised, probe, side, any_rank) for side in sides]
     if _clash(found):
         found = [replace(way, found=_literally(way)) for way in found]
     return _with_ways_back(found)
 
 
-def _takes_any_rank(bench: Bench) -> bool:
+def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
     """Return whether a layer that was fed vectors takes images as well.
 
     Their axes have sizes that no parameter of vectors is spread over.
     """
-    if len(bench.shape) != 1 or bench.options.shape:
+    if len(bench.shape) != 1:
+        return False
+    if at_all_ranks(bench, probe):
+        return True
+    if bench.options.shape:
         return False
     size = bench.shape[0] + 1
     images = (size, size + 1, size + 2)

@@ -170,7 +170,7 @@ class Bench:
             if self.layer.rebuild is not None:
                 built = self.layer.rebuild()
             else:
-                built = _built_like(self.layer.obj)
+                built = built_like(self.layer.obj)
         except Exception:  # the user's own code may raise anything
             return None
         if built is None or built is self.layer.obj:
@@ -460,16 +460,19 @@ class Bench:
         return min(held, default=2)
 
 
-def _built_like(obj: Any) -> Any:
-    """Return another object of the class, None where what it was built of is not known."""
-    held = attributes(obj)
+def built_like(obj: Any, **others: Any) -> Any:
+    """Return another object of the class, None where what it was built of is not known.
+
+    Of the arguments it was given, some may have `others` in their place.
+    """
+    held = {**attributes(obj), **others}
     parameters = inspect.signature(type(obj)).parameters.values()
     named = {
         p.name: held[p.name] for p in parameters if type(held.get(p.name)) in _PLAIN
     }
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in free]
-    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted}:
+    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted, *others}:
         return None
     return type(obj)(**named)
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ldjcheck.torch_ops import FLAT
+from ldjcheck.tracebacks import nearest_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -70,8 +71,10 @@ class Node:
 
     @property
     def place(self) -> Place | None:
-        """The innermost user frame, or None for a source."""
-        return self.places[0] if self.places else None
+        """The innermost frame of the target's own sources, or None for a source."""
+        if not self.places:
+            return None
+        return self.places[nearest_own(tuple(p.file for p in self.places))]
 
     def inputs(self) -> Iterator[tuple[Position, Node]]:
         """Yield each node argument with its position."""

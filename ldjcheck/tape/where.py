@@ -57,6 +57,17 @@ def has_line(code: CodeType, line: int) -> bool:
     return min(lines, default=0) <= line <= max(lines, default=-1)
 
 
+def file_of(owner: Any) -> str:
+    """Return the file in which an object's class, or a function, is written."""
+    kinds = (owner,) if hasattr(owner, "__code__") else type(owner).__mro__
+    for kind in kinds:
+        for method in (kind, *vars(kind).values()):
+            code = getattr(inspect.unwrap(method), "__code__", None)
+            if code is not None:
+                return str(code.co_filename)
+    return ""
+
+
 def returned_at(function: Any) -> Location | None:
     """Return where a function returns, the last of such places; None without a source."""
     code = getattr(function, "__code__", None)

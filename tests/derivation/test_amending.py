@@ -157,11 +157,12 @@ def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
     assert "self.log_scale * y.shape[1:].numel()" in text
 
 
-def test_where_the_shape_is_given_the_mending_is_for_that_one() -> None:
+def test_where_the_shape_is_given_the_mending_is_for_any_rank_as_well() -> None:
     fix = ldjcheck.check(ScaledThenBent(), shape=(4,)).findings[0].fix
     assert fix is not None
+    assert fix.applicability == "verified"
     text = "\n".join(edit.after for edit in fix.edits)
-    assert "torch.log(torch.cosh(y)).sum(dim=1)" in text
+    assert "torch.log(torch.cosh(y)).flatten(1).sum(dim=1)" in text
 
 
 class SquashedHalf(nn.Module):

@@ -6,6 +6,7 @@ import shlex
 import sys
 import time
 from dataclasses import fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -78,16 +79,17 @@ def _check(
         silences=file.by_target,
     )
     waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
-    session = run_session(
+    run = partial(
+        run_session,
         targets,
         request,
-        _checker,
+        checker,
         timeout=settings["timeout"],
         command=command,
         jobs=settings["jobs"] or cores(),
-        started=began,
         waiting=waiting,
     )
+    session = run(started=began)
     if session.misused is not None:
         raise click.UsageError(session.misused)
     for fault in session.faults:
@@ -105,7 +107,7 @@ def _check(
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
-        write_edits(session.run, started)
+        write_edits(session.run, started, lambda: run().run)
     return session.run.exit_code
 
 
@@ -149,7 +151,7 @@ def ignored_by(
     )
 
 
-def _checker() -> Checker:
+def checker() -> Checker:
     """Return what checks layers, torch loaded once for all processes to come.
 
     No operator is run here: the threads that it starts would not survive a fork.

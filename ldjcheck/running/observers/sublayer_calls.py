@@ -69,7 +69,7 @@ class Watcher(MethodCalls[_Entered, Call]):
         if not given:
             return None
         assert self._recorder is not None
-        return _Entered(owner, given, self._recorder.place_above(frame))
+        return _Entered(owner, given, self._recorder.own_place_above(frame))
 
     def _left(
         self, entered: _Entered, result: Any, begin: int, end: int

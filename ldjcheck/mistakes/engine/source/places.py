@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.records import Span
 from ldjcheck.tape import Node, Place, Trace, location_of, shown_file
+from ldjcheck.tracebacks import home_of, is_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,10 +26,12 @@ __all__ = [
 
 
 def spans_of(node: Node) -> tuple[Span, ...]:
-    """Return where an operation stands, in the innermost call first."""
+    """Return where an operation stands in the target's own, in the innermost call first."""
+    home = home_of(tuple(place.file for place in reversed(node.places)))
     return tuple(
         Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function)
         for p in node.places
+        if is_own(p.file, home)
     )
 
 

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
-from ldjcheck.tape.frames import is_torchs
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
+from ldjcheck.tracebacks import nearest_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,9 +35,9 @@ def place_of(trace: Trace, node: Node) -> Place | None:
 
 
 def own_place(places: Sequence[Place]) -> Place | None:
-    """Return the innermost of some places that is not torch's, or else the innermost."""
-    own = (place for place in places if not is_torchs(place.file))
-    return next(own, next(iter(places), None))
+    """Return the innermost of some places that is of the target's own sources."""
+    files = tuple(place.file for place in places)
+    return places[nearest_own(files)] if files else None
 
 
 def statement_of(trace: Trace, node: Node) -> Place | None:
