@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
 from ldjcheck.calling.signature import signature_of
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
 from ldjcheck.records import Location
+from ldjcheck.settling.subject import settle_layer
 from ldjcheck.tape import is_in_code, returned_at
 from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
@@ -82,7 +85,18 @@ def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
 def _proposed(subject: Subject, result: Result) -> Proposal:
     for name, density in own_densities(subject, result):
         asked = _with_contexts(subject, density)
-        return Proposal(result=result, options=asked, layer=density, said=name)
+        settled: Subject | None = None
+        with suppress(CannotCheckError):
+            settled = settle_layer(density, asked)
+        return Proposal(
+            result=result,
+            options=asked,
+            layer=density,
+            subject=settled,
+            # what its calls do besides is known of the map, where that passes
+            values_first=settled if result.status == "pass" else None,
+            said=name,
+        )
     return Proposal(result=result)
 
 
