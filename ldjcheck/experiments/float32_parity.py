@@ -88,7 +88,7 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     far = torch.isfinite(here) & (off > CLEARLY * unit * (1.0 + there.abs()))
     scattered = torch.zeros_like(off)
     if far.any():
-        scattered = _scattered(promoted, direction, same_x, frozen, there)
+        scattered = _scattered(promoted, direction, same_x, frozen, there, patient)
     apart = far & (off > CLEARLY * (scattered + unit * (1.0 + there.abs())))
     if not (apart | overflowed).any():
         coarse = float(scattered.max()) > _NOTICED and bool(far.any())
@@ -114,18 +114,24 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
 
 
 def _scattered(
-    promoted: Runner, direction: Direction, x: Tensor, frozen: Frozen, there: Tensor
+    promoted: Runner,
+    direction: Direction,
+    x: Tensor,
+    frozen: Frozen,
+    there: Tensor,
+    patient: Manner,
 ) -> Tensor:
     """Return how far what is reported scatters where all is rounded, `(batch,)` in nats.
 
     The layer runs in float64, and each result is off by what float32 may round it by: code
-    that does the same in float32 is off by as much, however far the map takes it.
+    that does the same in float32 is off by as much, however far the map takes it. By
+    any amount, where what is `patient` does not see it end: a solver may wait for digits.
     """
     generator = torch.Generator().manual_seed(promoted.seed)
     x = x.double() if x.is_floating_point() else x
     most = torch.zeros_like(there)
     for _ in range(_DRAWS):
-        manner = Manner(rounding=generator)
+        manner = replace(patient, rounding=generator)
         near, _ = _reported(promoted, direction, x, frozen, manner)
         if near is None or near.shape != there.shape:
             return torch.full_like(there, torch.inf)

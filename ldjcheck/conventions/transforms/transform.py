@@ -81,7 +81,9 @@ def run_transform(
 
     With `late`, it is called at another input before it is asked for the ldj of x.
     """
-    there = transform.inv if back else transform
+    there = getattr(transform, "inv", None) if back else transform
+    if there is None:  # what only looks like a transform may have none
+        raise NotImplementedError("there is no inverse")
     try:
         y = there(x)
     except KeyError as error:

@@ -35,6 +35,7 @@ from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.manner import Manner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,6 +58,7 @@ _SPANS = 0.1  # of how far a step size moves the output, its count does as well
 _FINER = 2, 4, 8, 16, 32  # the latter where the first do not say yet where it ends
 _ALWAYS = 4
 _FINE = 400  # steps that are enough to see it
+_PATIENCE = 10  # times the usual operations that a call with finer steps may take
 _LONGER = 1.3  # a call with twice the steps runs so many times the operations, at least
 _SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
 _TOWARDS = 1.2  # the same before the rate is steady
@@ -111,12 +113,14 @@ def _converging(
     grain = Grain(lambda: _operations(runner, first))
     if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
-    for numbers in _candidates(bench, first_probe, first, grain):
+    usual = _operations(runner, first)
+    for numbers in _candidates(bench, first_probe, first, grain, usual):
         if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
         at = bench, grain, numbers
         if _is_plainly_off(first) and not any(
-            _moves(bench, first_probe, first, grain, number) for number in numbers
+            _moves(bench, first_probe, first, grain, usual, number)
+            for number in numbers
         ):
             continue
         if _vanishes(*at, first_probe, first, proof=True) and all(
@@ -167,7 +171,7 @@ def _is_plainly_off(side: Side) -> bool:
 
 
 def _candidates(
-    bench: Bench, probe: Probe, side: Side, grain: Grain
+    bench: Bench, probe: Probe, side: Side, grain: Grain, usual: int
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -178,7 +182,6 @@ def _candidates(
     change nothing, and a coefficient that is halved beside them makes another map.
     """
     runner, _, _ = bench.ready(probe)
-    usual = _operations(runner, side)
     found = grain.numbers(runner.layer)
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
@@ -189,12 +192,12 @@ def _candidates(
             contextlib.suppress(StaleSourceError, SyntaxError),
             grain.refined(runner.layer, (number,), 2),
         ):
-            if usual and _operations(runner, side) > _LONGER * usual:
+            if usual and _operations(runner, side, usual) > _LONGER * usual:
                 longer.append(number)
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    at = bench, probe, side, grain
+    at = bench, probe, side, grain, usual
     moves = {n: _moves(*at, n) for n in known if not n.is_count}
     sizes = [number for number, far in moves.items() if far][:_TRIED]
     for count in longer[:_PAIRED]:
@@ -207,6 +210,7 @@ def _moves(
     probe: Probe,
     side: Side,
     grain: Grain,
+    usual: int,
     number: Number,
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
@@ -215,7 +219,8 @@ def _moves(
         contextlib.suppress(StaleSourceError, SyntaxError, FailedCallError),
         grain.refined(runner.layer, (number,), 2),
     ):
-        y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
+        manner = Manner(patience=_PATIENCE * (1000 + usual))
+        y = runner.run(side.direction, side.x, Frozen(), manner).y.detach().cpu()
         if y.shape != side.y.shape:
             return math.inf
         if is_once_more(y, side.y):
@@ -224,9 +229,14 @@ def _moves(
     return 0.0
 
 
-def _operations(runner: Runner, side: Side) -> int:
+def _operations(runner: Runner, side: Side, usual: float = math.inf) -> int:
+    """Return how many operations a call takes; 0 where it takes endlessly more than usual.
+
+    A search whose interval is not halved any more, but divided by 4, never ends.
+    """
+    manner = Manner(patience=_PATIENCE * (1000 + usual))
     try:
-        return runner.run(side.direction, side.x, Frozen()).operations
+        return runner.run(side.direction, side.x, Frozen(), manner).operations
     except FailedCallError:
         return 0
 
