@@ -154,10 +154,10 @@ class Bisected(nn.Module):
         self.shift = nn.Parameter(torch.zeros(4))
         self.slip = slip
 
-    def forward(self, x: Tensor) -> Pair:
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return x**3 / 9 + x + self.shift, (x**2 / 3 + 1).log().sum(1)
 
-    def inverse(self, y: Tensor) -> Pair:
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
         with torch.no_grad():
             low, high = torch.full_like(y, -20.0), torch.full_like(y, 20.0)
             while (high - low).max() > 1e-6:
