@@ -20,7 +20,7 @@ from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.tape import ancestors, dependents, location_of
-from ldjcheck.torch_ops import plain_name
+from ldjcheck.torch_ops import WEIGHTED, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,9 +40,6 @@ _LEAST = 2  # configurations at which it must be so
 _MOST = 3
 _SAME = 1e-7
 _NOTHING = 1e-9  # of the largest entry
-
-WEIGHTED = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "addmm")
-"""Operations that are products with a weight, where one of their arguments is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ import copy
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision.text import span_of
+from ldjcheck.torch_ops import UNDOES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,11 +20,6 @@ if TYPE_CHECKING:
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-}  # fmt: skip
-_FUNCTIONS = {
-    "exp": "log", "log": "exp", "sinh": "asinh", "asinh": "sinh", "tanh": "atanh",
-    "atanh": "tanh", "sigmoid": "logit", "logit": "sigmoid", "sin": "asin",
-    "expm1": "log1p", "log1p": "expm1", "square": "sqrt", "sqrt": "square",
 }  # fmt: skip
 _SUMS = (ast.Add, ast.Sub)
 _PRODUCTS = (ast.Mult, ast.Div)
@@ -89,7 +85,7 @@ def _other_sign(node: ast.expr) -> ast.expr | None:
 def _other_function(node: ast.expr) -> ast.expr | None:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
-    other = _FUNCTIONS.get(node.func.attr)
+    other = UNDOES.get(node.func.attr)
     if other is None:
         return None
     new = copy.copy(node)

@@ -11,7 +11,6 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.leaking import WEIGHTED
 from ldjcheck.derivation.reading.execution import package_of
 from ldjcheck.derivation.turning_back import turned_back
 from ldjcheck.mistakes.mending.drawing import edits_of
@@ -22,7 +21,7 @@ from ldjcheck.records import Fix
 from ldjcheck.revision import Live
 from ldjcheck.tape import descendants, location_of, rerun, shown_file
 from ldjcheck.tape.frames import is_torchs
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, WEIGHTED, plain_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

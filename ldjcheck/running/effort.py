@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
+from ldjcheck.torch_ops import named
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -48,12 +50,8 @@ def _added(operands: list[Tensor], result: Tensor) -> int:
 
 
 MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
-    **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d"), _of_weight),
-    **dict.fromkeys(
-        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed
-    ),
-    **dict.fromkeys(
-        ("matmul", "__matmul__", "mm", "bmm", "mv", "einsum"), _of_last_axis
-    ),
-    **dict.fromkeys(("addmm", "baddbmm"), _added),
+    **dict.fromkeys(named("of-weight"), _of_weight),
+    **dict.fromkeys(named("transposed"), _transposed),
+    **dict.fromkeys(named("last-axis"), _of_last_axis),
+    **dict.fromkeys(named("added"), _added),
 }
