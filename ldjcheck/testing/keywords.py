@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from ldjcheck.options.table import KEYWORDS
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
@@ -52,7 +54,7 @@ def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
     """Return what to say about the first name that is no option, with the nearest one."""
     from difflib import get_close_matches
 
-    known = [*CheckKeywords.__annotations__, *also]
+    known = [*KEYWORDS, *also]
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)
