@@ -13,9 +13,9 @@ import click
 
 from ldjcheck.cli.commands.check import check, ignored_by, options_of
 from ldjcheck.cli.settings import silences_of
+from ldjcheck.records import Layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Layer
     from ldjcheck.report import Report
 
 _NAME = "%ldjcheck"

@@ -5,16 +5,13 @@ An option that concerns the check has the name and the default of a field of `Op
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from ldjcheck.cli import param_types as types
 from ldjcheck.cli.sections import SectionedOption
-from ldjcheck.options.table import TYPED
-
-if TYPE_CHECKING:
-    from ldjcheck.options.table import Option, Takes
+from ldjcheck.options.table import TYPED, Option, Takes
 
 _READERS: dict[Takes, types.Text] = {
     "shape": types.SHAPE,

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.tape import (
     Node,
+    Place,
     ancestors,
     dependents,
     evaluate,
@@ -21,11 +23,6 @@ from ldjcheck.tape.dominance import chain, dominators
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import CASTS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from ldjcheck.tape import Place
 
 _LOOKS = 40  # values that z may be, the last ones first
 _MIXED = 64  # components of a mixture

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from ldjcheck.revision import Replacement, SourceText
 from ldjcheck.revision.text import span_of
 from ldjcheck.torch_ops import UNDOES
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.revision import Replacement, SourceText
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
-from ldjcheck.options.table import KEYWORDS
-from ldjcheck.records import Context, Deadline, Options, Suppression
+from ldjcheck.options.table import KEYWORDS, Option, Takes
+from ldjcheck.records import (
+    Context,
+    Deadline,
+    Domain,
+    Given,
+    Options,
+    Oracle,
+    Shape,
+    Suppression,
+)
 from ldjcheck.targets.data import given_inputs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ldjcheck.options.table import Option, Takes
-    from ldjcheck.records import Domain, Given, Oracle, Shape
 
 _LONGEST = 200  # characters of a value that are shown
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from ldjcheck.options.table import OF_TESTS, TYPED
 from ldjcheck.records import Suppression
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 SETTINGS = ("per_target_ignore", *(option.name for option in TYPED))
 """What may stand there; what is not `OF_TESTS` concerns the command alone."""

@@ -6,14 +6,12 @@ them would differ too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from ldjcheck.torch_ops import named
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 
 def multiplications(

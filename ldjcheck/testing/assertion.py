@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
+from ldjcheck.records import Oracle
 from ldjcheck.testing.exceptions import failure_of
 from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     import torch
     from torch.distributions.constraints import Constraint
 
-    from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from ldjcheck.options.table import KEYWORDS
+from ldjcheck.records import Oracle
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     import torch
     from torch.distributions.constraints import Constraint
-
-    from ldjcheck.records import Oracle
 
 
 class CheckKeywords(TypedDict, total=False):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +20,6 @@ from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
 from ldjcheck.records import Deadline, Options, Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from ldjcheck.report import Format
     from ldjcheck.session.targets import Checker
 

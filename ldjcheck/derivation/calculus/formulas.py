@@ -5,24 +5,21 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy
 import torch
 from sympy import Expr, Symbol
 
 from ldjcheck.derivation.calculus.functions import FUNCTIONS, Where
+from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 from ldjcheck.derivation.reading.operands import is_close, operands, owner_of, value_of
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 from ldjcheck.torch_ops import CLAMPS, LIKE, MOVES, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 
 _FEW = 40  # operations of a formula that is written out
 

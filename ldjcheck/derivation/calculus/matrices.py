@@ -8,18 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import torch
 from sympy import Expr, Integer
 
 from ldjcheck.derivation.calculus.functions import Real
 from ldjcheck.derivation.calculus.logarithm import Logarithm
+from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
 from ldjcheck.torch_ops import DIAGONALS, FACTORS, INVERTED, SAME, TURNED, plain_name
 
 if TYPE_CHECKING:
-    import torch
-
     from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
 
 _DEEP = 6
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
@@ -23,9 +23,6 @@ from ldjcheck.derivation.calculus.reductions import (
     Turned,
 )
 from ldjcheck.torch_ops import Op, operation
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = 1, 2, 3, 4, 5
 

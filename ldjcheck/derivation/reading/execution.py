@@ -13,7 +13,9 @@ import itertools
 import os
 import sys
 import sysconfig
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,16 +23,12 @@ from torch import Tensor
 
 from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.frames import is_torchs, is_users
+from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import CodeType, FrameType
-
     from ldjcheck.derivation.reading.forms import Form
-    from ldjcheck.tape import Place, Trace
-    from ldjcheck.tape.recorder import Recorder
 
 Span = tuple[str, int, int, int, int]
 

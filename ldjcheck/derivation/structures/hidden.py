@@ -10,23 +10,18 @@ h' is the slope of every hidden unit. Where there is no W2, the matrix is I + h'
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import HiddenDeterminant, Product, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.torch_ops import HIDDEN, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _TURNED = ("t", "T", "mT", "transpose")
 _WHY = "adds a hidden layer: its Jacobian is the identity and a product of matrices"

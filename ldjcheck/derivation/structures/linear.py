@@ -7,20 +7,17 @@ entry wide, where W acts at each of the H * W places.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.matrices import log_abs_dets
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.torch_ops import CONVOLUTIONS, MIXING, MOVES, SOLVERS, plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sympy import Expr
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:

@@ -9,26 +9,19 @@ its mean, its norm, or w @ x, to each of its entries. With y_i = f_i(x_i, r) and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import sympy
-from sympy import Add, Expr, Integer, Mul
+from sympy import Add, Expr, Integer, Mul, Symbol
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.terms import Term
+from ldjcheck.tape import Node
 from ldjcheck.torch_ops import MOVES, PROJECTIONS, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sympy import Symbol
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
 
 _SUMS = ("sum", "mean")
 _NORMS = ("norm", "linalg_norm", "linalg_vector_norm")

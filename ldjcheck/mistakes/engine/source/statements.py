@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
+from collections.abc import Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
+from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
 from ldjcheck.tape.frames import is_torchs
 from ldjcheck.tape.linear import linear_positions
@@ -22,11 +23,6 @@ from ldjcheck.torch_ops import (
     REDUCE,
     SUBTRACT,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Location
 
 
 def place_of(trace: Trace, node: Node) -> Place | None:
