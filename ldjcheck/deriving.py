@@ -13,21 +13,21 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import Derived, Result
-from ldjcheck.settling.map_alone import settle_map
+from ldjcheck.records import (
+    Comparison,
+    Derived,
+    Edit,
+    Layer,
+    Obstacle,
+    Options,
+    Result,
+    Status,
+)
+from ldjcheck.revision import Replacement
+from ldjcheck.settling.map_alone import MapSubject, settle_map
 
 if TYPE_CHECKING:
     from ldjcheck.derivation.ways import Way
-    from ldjcheck.records import (
-        Comparison,
-        Edit,
-        Layer,
-        Obstacle,
-        Options,
-        Status,
-    )
-    from ldjcheck.revision import Replacement
-    from ldjcheck.settling.map_alone import MapSubject
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
 _BY_CHANCE = "it is off for events of other ranks, or with other numbers held"

@@ -10,10 +10,7 @@ import sysconfig
 import traceback
 from dataclasses import dataclass
 from dis import opmap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import CodeType, FrameType
+from types import CodeType, FrameType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ldjcheck.records import Fix
+from ldjcheck.records import Derived, Fix, Run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.densities.mass import adds_up, log_mass
 from ldjcheck.densities.terms import DensityTerms
-from ldjcheck.tape import ancestors, in_order
+from ldjcheck.tape import Node, ancestors, in_order
+from ldjcheck.tape.recorder import Recorder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ldjcheck.tape import Node
-    from ldjcheck.tape.recorder import Recorder
-
-    Reading = Callable[[DensityTerms, Node], "Base | None"]
+Reading = Callable[[DensityTerms, Node], "Base | None"]
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2

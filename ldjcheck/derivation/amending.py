@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.program import Program
+from ldjcheck.derivation.program import Program, Said
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.source.places import source_text
@@ -20,22 +20,20 @@ from ldjcheck.mistakes.mending import wants_derived
 from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
-from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.mending.verify import Plans, Verification
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
-from ldjcheck.records import Fix, Location
-from ldjcheck.revision import Live, is_disjoint
-from ldjcheck.tape import location_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.derivation.program import Said
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.records import Comparison, Diagnosis, Direction, Finding
-    from ldjcheck.revision import Replacement, SourceText
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Finding,
+    Fix,
+    Location,
+)
+from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
+from ldjcheck.running.bench import Bench
+from ldjcheck.tape import Node, location_of
 
 _UNNAMED = ("LDJ120", "LDJ199")
 _LONGEST = 60  # characters of what is quoted

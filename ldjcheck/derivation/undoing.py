@@ -8,35 +8,21 @@ way back goes wrong; all before it cannot be mended by anything behind it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.leaking import WEIGHTED
+from torch import Tensor
+
 from ldjcheck.derivation.turning_back import turned_back
 from ldjcheck.mistakes.mending.drawing import drawn_fix
-from ldjcheck.mistakes.mending.verify import Verification, Weighed
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record_map
+from ldjcheck.records import Comparison, Deadline, Direction, Finding, Fix, Sides
 from ldjcheck.revision import Live
-from ldjcheck.tape import descendants, location_of, rerun
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.records import (
-        Comparison,
-        Deadline,
-        Direction,
-        Finding,
-        Fix,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node, Trace
+from ldjcheck.running.bench import Bench
+from ldjcheck.tape import Node, Trace, descendants, location_of, rerun
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, WEIGHTED, plain_name
 
 _CODE = "LDJ301"
 _MOST = 100_000  # operations that are run again, with values in the place of others

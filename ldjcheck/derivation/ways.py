@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program, Refusal, derive_call
-from ldjcheck.derivation.reading.execution import Observer, recorded
+from ldjcheck.derivation.reading.execution import Observer, Recorded, recorded
 from ldjcheck.derivation.reading.forms import form_of
 from ldjcheck.derivation.way_back import by_the_way_there
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.records import Calls, Direction, Probe, Side
+from ldjcheck.revision import Replacement
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.derivation.reading.execution import Recorded
-    from ldjcheck.records import Calls, Direction, Probe, Side
-    from ldjcheck.revision import Replacement
-    from ldjcheck.running.bench import Bench
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,36 +6,25 @@ what promotion cannot follow, that would be another layer than the user's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES
-from ldjcheck.records import Noticed
+from ldjcheck.records import Behaviour, Direction, Evidence, Noticed, Observation, Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import PLAIN, Manner
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.records import (
-        Behaviour,
-        Direction,
-        Evidence,
-        Observation,
-        Side,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
 
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,24 +12,23 @@ from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.records import Context, Explanation, Layer
-from ldjcheck.tape import file_of, location_of, stands_in
+from ldjcheck.records import (
+    Comparison,
+    Context,
+    Diagnosis,
+    Direction,
+    Explanation,
+    Layer,
+    Location,
+    Shape,
+    Sides,
+)
+from ldjcheck.tape import FlowParts, Part, file_of, location_of, stands_in
 from ldjcheck.tracebacks import home_of, is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.mistakes.diagnosis import Blamed
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Location,
-        Shape,
-        Sides,
-    )
     from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import FlowParts, Part
 
 
 _PROBES = 3  # at so many configurations the sublayers are looked at

@@ -7,16 +7,13 @@ import json
 import os
 import tempfile
 import tokenize
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ldjcheck.records import Edit, Fix
 from ldjcheck.tracebacks import PYTHON, package_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Edit, Fix
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Block = list[ast.stmt]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda

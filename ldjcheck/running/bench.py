@@ -7,8 +7,9 @@ import inspect
 import math
 import random
 import types
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,18 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.records import (
+    Calls,
+    Domain,
+    Given,
+    Layer,
+    Options,
+    Probe,
+    Region,
+    Shape,
+    Stage,
+    Turned,
+)
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
@@ -24,7 +37,7 @@ from ldjcheck.running.failed_calls import (
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import hold, sizes_at
+from ldjcheck.running.held_sizes import Axes, Counted, hold, sizes_at
 from ldjcheck.running.precision import dtype_of
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
@@ -37,24 +50,6 @@ from ldjcheck.running.snapshot.isolation import (
     switch,
 )
 from ldjcheck.running.spectral_norm import keep_up
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-
-    from ldjcheck.records import (
-        Calls,
-        Domain,
-        Given,
-        Layer,
-        Options,
-        Probe,
-        Region,
-        Shape,
-        Stage,
-        Turned,
-    )
-    from ldjcheck.running.held_sizes import Axes, Counted
-
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.records import Calls, Layer, Options, Probe, Shape
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import (
     MEASURED,
@@ -36,8 +38,6 @@ from ldjcheck.settling.started import started
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Layer, Options, Probe, Shape
-    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.settle import Settled
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are

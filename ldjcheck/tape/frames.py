@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING
+from types import CodeType, FrameType
 
 import torch
 
 from ldjcheck.tape.node import Place
 from ldjcheck.tracebacks import is_ours, nearest_own
-
-if TYPE_CHECKING:
-    from types import CodeType, FrameType
 
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.torch_ops import FLAT
 from ldjcheck.tracebacks import nearest_own
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
 
 Position = int | str | tuple[int | str, int]
 """Where an argument stands: its index or keyword, and its index in a list there."""

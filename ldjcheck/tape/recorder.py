@@ -8,22 +8,18 @@ changes every view of it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape.frames import calls_layers, is_users, place_of
-from ldjcheck.tape.node import Node
+from ldjcheck.tape.node import Node, Place
 from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tracebacks import is_ours, nearest_own
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from types import CodeType, FrameType
-
-    from ldjcheck.tape.node import Place
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT

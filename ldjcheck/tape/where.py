@@ -7,14 +7,13 @@ import inspect
 import linecache
 import os
 import textwrap
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
 
 if TYPE_CHECKING:
-    from types import CodeType
-
     from ldjcheck.tape.node import Place
 
 

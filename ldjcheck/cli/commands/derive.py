@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "kwarg", "params", "params_scale", "seed",
-    "convention", "direction", "timeout", "fix", "formats", "quiet", "verbose", "color",
+    "convention", "direction", "timeout", "fix", "format", "quiet", "verbose", "color",
 )  # fmt: skip
 """The options of `check` that mean something here."""
 
@@ -71,7 +71,7 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     try:
         write_reports(
             session.run,
-            settings["formats"],
+            settings["format"],
             color=settings["color"],
             verbosity=settings["verbose"] - settings["quiet"],
         )

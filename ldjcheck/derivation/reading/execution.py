@@ -11,7 +11,9 @@ import gc
 import inspect
 import itertools
 import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,17 +21,13 @@ from torch import Tensor
 
 from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, Place, Trace
 from ldjcheck.tape.frames import is_users
+from ldjcheck.tape.recorder import Recorder
 from ldjcheck.tracebacks import PYTHON, home_of, is_own, package_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import CodeType, FrameType
-
     from ldjcheck.derivation.reading.forms import Form
-    from ldjcheck.tape import Place, Trace
-    from ldjcheck.tape.recorder import Recorder
 
 Span = tuple[str, int, int, int, int]
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -29,28 +29,24 @@ from ldjcheck.numerics.tolerance import (
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.records import Approximated
+from ldjcheck.records import (
+    Approximated,
+    Direction,
+    Evidence,
+    Observation,
+    Options,
+    Probe,
+    Side,
+    Sides,
+)
 from ldjcheck.revision import StaleSourceError
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import (
-        Direction,
-        Evidence,
-        Observation,
-        Options,
-        Probe,
-        Side,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes

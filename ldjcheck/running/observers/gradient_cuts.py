@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import linecache
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,10 +20,6 @@ from ldjcheck.tape import Place
 from ldjcheck.tape.frames import is_users, place_of
 from ldjcheck.torch_ops import COPIES, NUMBERS
 from ldjcheck.tracebacks import is_ours, nearest_own
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import CodeType, FrameType
 
 
 class Cuts(TorchFunctionMode):

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ldjcheck.running.observers.method_calls import MethodCalls
-from ldjcheck.tape import Call
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from ldjcheck.tape import Node, Place
-    from ldjcheck.tape.recorder import Recorder
+from ldjcheck.tape import Call, Node, Place
+from ldjcheck.tape.recorder import Recorder
 
 
 class _Entered(NamedTuple):

@@ -9,23 +9,19 @@ sample; what belongs to an image has its height and width.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.holdings import attributes, looked_up, reachable
-from ldjcheck.records import Context
+from ldjcheck.records import Calls, Context, Shape
 from ldjcheck.settling.guesses.shapes import LENGTH
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ldjcheck.records import Calls, Shape
-
-    Named = tuple[tuple[str, Shape], ...]
+Named = tuple[tuple[str, Shape], ...]
 
 _TRIES = (
     120  # calls that may be made in search of a context; each is a few milliseconds

@@ -5,14 +5,11 @@ from __future__ import annotations
 import ast
 import linecache
 import types
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ldjcheck.records import Span
 from ldjcheck.tape import Node, Place, Trace, location_of, shown_file
 from ldjcheck.tracebacks import home_of, is_own
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = [
     "argument_text",
