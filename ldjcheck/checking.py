@@ -20,27 +20,12 @@ from ldjcheck.explaining.sublayers import (
     with_sublayers,
 )
 from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
-from ldjcheck.judging.meant.bit_depth import of_whole_numbers
-from ldjcheck.judging.meant.customs import customary
-from ldjcheck.judging.meant.ends import between_its_ends
-from ldjcheck.judging.meant.masks import of_zeros_and_ones
-from ldjcheck.judging.meant.spread import spread_over_entries
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
     measured,
     moved_while_smooth,
 )
-from ldjcheck.judging.sizes.further import at_further_sizes, at_other_axes
-from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
-from ldjcheck.judging.sizes.of_one import built_for_one
-from ldjcheck.judging.sizes.own import at_its_own_size
-from ldjcheck.judging.sizes.smaller import (
-    Smaller,
-    at_a_smaller_size,
-    shows_in_long_calls,
-)
-from ldjcheck.judging.sizes.unspread import where_nothing_is_spread
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     alone,
@@ -55,6 +40,22 @@ from ldjcheck.judging.status import (
 from ldjcheck.mistakes.naming.circumstances import unused
 from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
 from ldjcheck.portrait import with_portrait
+from ldjcheck.readings import VARIANTS
+from ldjcheck.readings.claims.bit_depth import of_whole_numbers
+from ldjcheck.readings.claims.broadcast_ldj import spread_over_entries
+from ldjcheck.readings.claims.sibling_ldj_form import customary
+from ldjcheck.readings.inputs.interval_self_map import between_its_ends
+from ldjcheck.readings.inputs.masks import of_zeros_and_ones
+from ldjcheck.readings.sizes.further_sizes import at_further_sizes, at_other_axes
+from ldjcheck.readings.sizes.held_sizes import at_its_own_size
+from ldjcheck.readings.sizes.no_broadcast_shapes import where_nothing_is_spread
+from ldjcheck.readings.sizes.singleton_axes import built_for_one
+from ldjcheck.readings.sizes.smaller import (
+    Smaller,
+    at_a_smaller_size,
+    shows_in_long_calls,
+)
+from ldjcheck.readings.sizes.user_shape import at_the_given_shape, at_this_shape_alone
 from ldjcheck.records import (
     Finding,
     Layer,
@@ -83,14 +84,13 @@ from ldjcheck.records.deadline import (
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.flows.recognition import is_flow
 from ldjcheck.settling.subject import settle_layer
-from ldjcheck.variants import VARIANTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ldjcheck.readings import Proposal, Variant
     from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
     from ldjcheck.settling.subject import Subject
-    from ldjcheck.variants import Proposal, Variant
 
     Tell = Callable[[Result | Underway], None]
     Item = TypeVar("Item")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.profiling import heard_by
+from ldjcheck.readings.densities.own_density import own_densities
+from ldjcheck.readings.variant import Proposal, Variant, doubted, is_mended
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.tape import is_in_code
-from ldjcheck.variants.own_density import own_densities
-from ldjcheck.variants.variant import Proposal, Variant, doubted, is_mended
 
 if TYPE_CHECKING:
     from types import FrameType

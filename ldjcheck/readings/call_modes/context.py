@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.readings.variant import Proposal, Variant, is_of_value, passes
 from ldjcheck.settling.contexts import with_optional_context
 from ldjcheck.settling.subject import called_otherwise
-from ldjcheck.variants.variant import Proposal, Variant, is_of_value, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.naming.laws import is_of_a_law
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.readings.variant import Proposal, Variant, as_before, is_mended, passes
 from ldjcheck.torch_ops import LOGARITHMS
-from ldjcheck.variants.variant import Proposal, Variant, as_before, is_mended, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Result

@@ -6,8 +6,8 @@ import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.naming.circumstances import without_gradients
-from ldjcheck.variants.finding import with_finding
-from ldjcheck.variants.variant import Proposal, Variant, passes
+from ldjcheck.readings.finding import with_finding
+from ldjcheck.readings.variant import Proposal, Variant, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result

@@ -12,7 +12,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import first_look
-from ldjcheck.judging.sizes.smaller import shows_in_long_calls
+from ldjcheck.readings.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
     is_named_axis,

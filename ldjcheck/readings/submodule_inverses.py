@@ -17,12 +17,12 @@ from ldjcheck.holdings import paths, reachable
 from ldjcheck.mistakes.inverse import inverse_mismatch
 from ldjcheck.mistakes.naming.findings import within_sublayer
 from ldjcheck.profiling import heard_by
+from ldjcheck.readings.variant import Proposal, Variant, passes
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.subject import settle_layer
 from ldjcheck.settling.uncalled import made_by_users
-from ldjcheck.variants.variant import Proposal, Variant, passes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

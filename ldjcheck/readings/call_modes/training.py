@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.variants.variant import Proposal, Variant, is_of_value, passes
+from ldjcheck.readings.variant import Proposal, Variant, is_of_value, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result

@@ -11,9 +11,9 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.readings.variant import Proposal, Variant, is_of_value
 from ldjcheck.records import Location
 from ldjcheck.tape import is_in_code, returned_at
-from ldjcheck.variants.variant import Proposal, Variant, is_of_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

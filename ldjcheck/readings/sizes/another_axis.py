@@ -20,8 +20,8 @@ from ldjcheck.mistakes.counts import (
     wrong_dims_factor,
     wrong_multiple,
 )
+from ldjcheck.readings.variant import Proposal, Variant, doubted
 from ldjcheck.settling.subject import settle_layer
-from ldjcheck.variants.variant import Proposal, Variant, doubted
 
 if TYPE_CHECKING:
     from ldjcheck.records import Finding, Result, Shape

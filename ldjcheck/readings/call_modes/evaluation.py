@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.variants.variant import Proposal, Variant, as_before, is_of_value
+from ldjcheck.readings.variant import Proposal, Variant, as_before, is_of_value
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.naming.circumstances import with_padding
+from ldjcheck.readings.finding import with_finding
+from ldjcheck.readings.variant import Proposal, Variant, passes
 from ldjcheck.settling.guesses.contexts import guess_contexts
 from ldjcheck.settling.subject import settle_layer
-from ldjcheck.variants.finding import with_finding
-from ldjcheck.variants.variant import Proposal, Variant, passes
 
 if TYPE_CHECKING:
     from ldjcheck.records import Result

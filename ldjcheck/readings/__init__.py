@@ -1,4 +1,4 @@
-"""Other ways of calling a layer that was checked, one a file, in the order they are tried.
+"""How a layer may be read, one alternative a file, in the order they are tried.
 
 A flag that says whether the layer is training may lead to other code, and so may one that
 says whether gradients are wanted. What proves nothing in training may be wrong in
@@ -8,20 +8,18 @@ own, and a mask leaves out others.
 
 from __future__ import annotations
 
-from ldjcheck.variants import (
-    another_axis,
+from ldjcheck.readings import submodule_inverses
+from ldjcheck.readings.call_modes import (
     context,
-    density,
     evaluation,
-    exact_form,
-    held_ways_back,
-    made_up_for,
     no_grad,
-    own_density,
     padding,
     training,
 )
-from ldjcheck.variants.variant import Proposal, Variant
+from ldjcheck.readings.claims import exact_form
+from ldjcheck.readings.densities import compensating_density, density, own_density
+from ldjcheck.readings.sizes import another_axis
+from ldjcheck.readings.variant import Proposal, Variant
 
 __all__ = ["VARIANTS", "Proposal", "Variant"]
 
@@ -34,7 +32,7 @@ VARIANTS: tuple[Variant, ...] = (
     padding.VARIANT,
     context.VARIANT,
     own_density.VARIANT,
-    held_ways_back.VARIANT,
-    made_up_for.VARIANT,
+    submodule_inverses.VARIANT,
+    compensating_density.VARIANT,
     another_axis.VARIANT,
 )
