@@ -10,7 +10,6 @@ from ldjcheck.derivation.reading.execution import Observer, recorded
 from ldjcheck.derivation.reading.forms import form_of
 from ldjcheck.derivation.way_back import by_the_way_there
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.settle import runs
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ def _takes_any_rank(bench: Bench) -> bool:
         return False
     size = bench.shape[0] + 1
     images = (size, size + 1, size + 2)
-    return runs(bench, images, choose_batch(bench.options.batch, images))
+    return runs(bench, images)
 
 
 def _way(

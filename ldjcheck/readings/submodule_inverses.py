@@ -7,21 +7,20 @@ wrong on that way shows in no density.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from ldjcheck.conventions import recognise_conventions
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.mistakes.inverse import inverse_mismatch
 from ldjcheck.mistakes.naming.findings import within_sublayer
 from ldjcheck.profiling import heard_by
-from ldjcheck.readings.variant import Proposal, Variant, passes
+from ldjcheck.readings.reading import Outcome, Reading, read_anew
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.settling.subject import settle_layer
 from ldjcheck.settling.uncalled import made_by_users
 
 if TYPE_CHECKING:
@@ -37,33 +36,32 @@ _OPEN = "its way back, which this call does not run, is not checked: name it to 
 _MOST = 4  # kinds of layers
 
 
-def _concerns(result: Result) -> bool:
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield what a flow holds that has a way back, where the flow itself has none."""
+    asked, before = outcome.subject.asked, None
+    if asked.direction != "both" or asked.adapter is not None:
+        return
+    plain = replace(asked, domain=None, context=(), kind="auto", convention="auto")
+    while outcome.result is not before and _has_no_way_back(outcome.result):
+        before = outcome.result
+        for path, item, shape in _held(outcome.subject, before):
+            name = f"{outcome.subject.layer.name}.{path}"
+            alone = Layer(target=name, name=name, obj=item)
+            adopt = partial(_adopted, path, type(item).__name__)
+            at = replace(plain, shape=((None, shape),))
+            there = next(read_anew(alone, at), None)
+            if there is not None:
+                there = replace(there, adopt=adopt)
+                yield from outcome.values_first(there, [there])
+                break
+            yield outcome.known(adopt(outcome.result, None))
+
+
+def _has_no_way_back(result: Result) -> bool:
     """Whether a flow is right on the way there, and has no way back of its own."""
     back = [check for check in result.checks if check.direction == "inverse"]
     absent = all(check.status == "not-available" for check in back)
-    return passes(result) and result.kind in ("flow", "model") and absent
-
-
-def _proposed(subject: Subject, result: Result) -> Proposal:
-    asked = subject.asked
-    if asked.direction != "both" or asked.adapter is not None:
-        return Proposal(result=result)
-    for path, item, shape in _held(subject, result):
-        name = f"{subject.layer.name}.{path}"
-        options = replace(
-            asked, shape=((None, shape),), domain=None, context=(), kind="auto",
-            convention="auto",
-        )  # fmt: skip
-        layer = Layer(target=name, name=name, obj=item)
-        try:
-            settled = settle_layer(layer, options)
-        except CannotCheckError:
-            result = _noted(result, path, _OPEN)
-            continue
-        return Proposal(
-            result=result, options=options, layer=layer, values_first=settled, said=path
-        )
-    return Proposal(result=result)
+    return result.status == "pass" and result.kind in ("flow", "model") and absent
 
 
 def _held(subject: Subject, result: Result) -> Iterator[tuple[str, Any, Shape]]:
@@ -120,12 +118,13 @@ def _shapes(subject: Subject) -> dict[str, Shape]:
     return found
 
 
-def _adopted(proposal: Proposal, again: Result) -> Result:
+def _adopted(path: str, kind: str, result: Result, again: Result | None) -> Result:
     """Return a way back that is wrong, where all else of its layer is right."""
-    path, result = proposal.said, proposal.result
+    if again is None:
+        return _noted(result, path, _OPEN)
     wrong = [finding for finding in again.findings if finding.severity == "error"]
     if again.status == "fail" and all(map(_is_of_the_way_back, wrong)):
-        name = f"{path} ({_kind_of(proposal)})"
+        name = f"{path} ({kind})"
         found = tuple(
             within_sublayer(f, name) if f in wrong else f for f in again.findings
         )
@@ -142,20 +141,5 @@ def _is_of_the_way_back(finding: Finding) -> bool:
     return mismatch or finding.direction == "inverse"
 
 
-def _kind_of(proposal: Proposal) -> str:
-    assert proposal.layer is not None, "a layer is what is proposed"
-    return type(proposal.layer.obj).__name__
-
-
 def _noted(result: Result, path: str, said: str) -> Result:
     return replace(result, inferred={**result.inferred, path: said})
-
-
-VARIANT = Variant(
-    name="held-ways-back",
-    concerns=_concerns,
-    proposed=_proposed,
-    adopted=_adopted,
-    unable=lambda proposal: _noted(proposal.result, proposal.said, _OPEN),
-    repeats=True,
-)

@@ -6,23 +6,20 @@ import math
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.naming.circumstances import without_gradients
-from ldjcheck.readings.finding import with_finding
-from ldjcheck.readings.variant import Proposal, Variant, passes
+from ldjcheck.readings.reading import Outcome, Reading, with_finding
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Result
-    from ldjcheck.settling.subject import Subject
+    from collections.abc import Iterator
 
 
-def _proposed(subject: Subject, result: Result) -> Proposal:
-    """Return what is wrong under `torch.no_grad()` alone, where the map is the same."""
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield what is wrong under `torch.no_grad()` alone, where the map is the same."""
     from ldjcheck.settling.settle import otherwise
 
+    subject = outcome.subject
+    if outcome.result.status != "pass":
+        return
     told = otherwise(subject.bench, "without gradients")
-    if told is None:
-        return Proposal(result=result)
-    found = without_gradients(*told, math.prod(subject.bench.shape))
-    return Proposal(result=with_finding(result, subject.asked, found))
-
-
-VARIANT = Variant(name="no-grad", concerns=passes, proposed=_proposed)
+    if told is not None:
+        found = without_gradients(*told, math.prod(subject.bench.shape))
+        yield outcome.known(with_finding(outcome.result, subject.asked, found))

@@ -2,38 +2,35 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes.naming.circumstances import with_padding
-from ldjcheck.readings.finding import with_finding
-from ldjcheck.readings.variant import Proposal, Variant, passes
+from ldjcheck.readings.reading import Outcome, Reading, read_anew, with_finding
 from ldjcheck.settling.guesses.contexts import guess_contexts
-from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Result
+    from collections.abc import Iterator
+
     from ldjcheck.settling.subject import Subject
 
 _PADDED = 2  # probes that must tell the same
 
 
-def _proposed(subject: Subject, result: Result) -> Proposal:
-    """Return what is wrong where a mask leaves out the end of a sample."""
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield what is wrong where a mask leaves out the end of a sample."""
     from ldjcheck.experiments.behaviour.padding import padding_told
 
-    masked = _masked(subject)
+    masked = _masked(outcome.subject) if outcome.result.status == "pass" else None
     if masked is None:
-        return Proposal(result=result)
+        return
     probes = masked.probes()
     longest = sorted(probes, key=lambda probe: -math.prod(probe.shape))
     told = padding_told(masked.bench, tuple(longest[:_PADDED]))
-    if told is None:
-        return Proposal(result=result)
-    return Proposal(result=with_finding(result, subject.asked, with_padding(told)))
+    if told is not None:
+        asked, found = outcome.subject.asked, with_padding(told)
+        yield outcome.known(with_finding(outcome.result, asked, found))
 
 
 def _masked(subject: Subject) -> Subject | None:
@@ -52,13 +49,8 @@ def _masked(subject: Subject) -> Subject | None:
     known = {name for name, _ in subject.asked.kwarg}
     for guess in guess_contexts(subject.layer.obj, (calls,), at, known):
         if len(guess.contexts) == 1 and guess.contexts[0][0] in masks:
-            with contextlib.suppress(CannotCheckError):
-                masked = settle_layer(
-                    subject.layer, replace(subject.asked, context=guess.fed)
-                )
-                if runs(masked.bench, bench.shape, bench.batch):
-                    return masked
+            asked = replace(subject.asked, context=guess.fed)
+            for masked in read_anew(subject.layer, asked):
+                if runs(masked.subject.bench, bench.shape):
+                    return masked.subject
     return None
-
-
-VARIANT = Variant(name="padding", concerns=passes, proposed=_proposed)

@@ -11,47 +11,43 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.readings.reading import LEVELS, Basis, Measured, Reading
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Any
 
     from torch import Tensor
 
-    from ldjcheck.records import CallFunction, Comparison, Returned, Side
-    from ldjcheck.settling.subject import Subject
+    from ldjcheck.records import CallFunction, Returned, Side
 
 _BITS = range(5, 17)  # of fewer, the constant for one dim may be that for all of a few
 _NEAR = 2  # bits: a map that shrinks by about as much scales its data itself
 _SAME = 1e-6  # nats for each dim: a constant may be made in float32
 _KNOWN = 1e-2  # nats for each dim: the exact value of a deep flow is known no better
-_SAID = "levels"
 
 
-def of_whole_numbers(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject with the levels of a model's data set aside, if it has any.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading with the levels of a model's data set aside, if it has any.
 
     Whole numbers that are scaled by the model itself are none: the map shows that scale.
     """
-    bench, calls = subject.bench, subject.bench.calls
-    is_scaled = bench.domain.kind != "int"
-    if calls.convention not in ("model", "density") or not is_scaled:
-        return None
-    if calls.forward is None or _SAID in subject.inferred:
-        return None
-    known = {_bits(each.forward) for each in comparison.measurement.measured}
+    bench, calls = seen.subject.bench, seen.subject.bench.calls
+    if seen.reading.claim != "density" or calls.convention == "sampler":
+        return
+    if calls.forward is None or bench.domain.kind == "int":
+        return
+    known = {_bits(each.forward) for each in seen.comparison.measurement.measured}
     bits = known.pop() if len(known) == 1 else None
     if bits is None:
-        return None
+        return
     forward = replace(calls.forward, call=_set_aside(calls.forward.call, bits))
     said = (
         f"log {2**bits} for each dim is set aside: the density is that of data with "
         f"{2**bits} levels, which is scaled before"
     )
-    return replace(
-        subject,
-        bench=replace(bench, calls=replace(calls, forward=forward)),
-        inferred={**subject.inferred, _SAID: said},
-    )
+    bench = replace(bench, calls=replace(calls, forward=forward))
+    yield seen.reading.assuming(LEVELS, 2**bits, Basis.OBSERVED, said, bench=bench)
 
 
 def _bits(side: Side) -> int | None:

@@ -16,6 +16,9 @@ from ldjcheck.judging.measurement import compared
 from ldjcheck.running.reported import may_be_spread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.readings.reading import Measured
     from ldjcheck.records import (
         Calls,
         Comparison,
@@ -23,20 +26,20 @@ if TYPE_CHECKING:
         Side,
         Verdict,
     )
-    from ldjcheck.settling.subject import Subject
 
 _NEAR = 1e-6  # relative: two entries of one diagonal, far from what a mistake costs
 
 
-def spread_over_entries(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject with an ldj that is spread over all entries; None if it is not.
+def propose(seen: Measured) -> Iterator[Measured]:
+    """Yield the reading of an ldj that is spread over all entries, if it is.
 
     It is where it disagrees as it stands, and is the diagonal of the Jacobian, entry by
     entry, once it is spread.
     """
+    subject, comparison = seen.subject, seen.comparison
     wanted = [v.direction for v in comparison.verdicts if _may_be_spread(v, comparison)]
     if not wanted:
-        return None
+        return
     calls = _spread(subject.bench.calls, wanted)
     there = replace(subject, bench=replace(subject.bench, calls=calls))
     again = compared(there, values_alone=True)
@@ -45,10 +48,10 @@ def spread_over_entries(subject: Subject, comparison: Comparison) -> Subject | N
         for verdict in again.verdicts
         if verdict.direction in wanted and _is_diagonal(verdict)
     ]
-    if not agreed:
-        return None
-    calls = _spread(subject.bench.calls, agreed)
-    return replace(subject, bench=replace(subject.bench, calls=calls))
+    if agreed:
+        calls = _spread(subject.bench.calls, agreed)
+        there = replace(subject, bench=replace(subject.bench, calls=calls))
+        yield replace(seen.of(there), comparison=compared(there))
 
 
 def _may_be_spread(verdict: Verdict, comparison: Comparison) -> bool:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.naming.laws import is_of_a_law
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.readings.variant import Proposal, Variant, as_before, is_mended, passes
+from ldjcheck.readings.reading import Outcome, Reading, is_mended
 from ldjcheck.torch_ops import LOGARITHMS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.records import Finding, Result
     from ldjcheck.settling.subject import Subject
 
@@ -25,22 +27,23 @@ _OF_THE_LDJ = "LDJ1"
 _LEAST = 1e-8  # nats
 
 
-def _concerns(result: Result) -> bool:
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the layer without allowance, where what is off was allowed for its steps."""
+    subject = outcome.subject
+    if _was_allowed(outcome.result) and _takes_logarithms(subject):
+        exactly = replace(subject, bench=replace(subject.bench, exactly=True))
+        yield Reading(subject=exactly, adopt=_adopted)
+
+
+def _was_allowed(result: Result) -> bool:
     """Whether what is off of an ldj was allowed, as finer steps leave less of it.
 
     A way back that is near, and whose ldj is right where it leads, is another matter.
     """
     off = (c for c in result.checks if c.name == "ldj" and (c.worst or 0.0) > _LEAST)
-    return passes(result) and any(
+    return result.status == "pass" and any(
         f"approximation {check.direction}" in result.inferred for check in off
     )
-
-
-def _proposed(subject: Subject, result: Result) -> Proposal:
-    if not _takes_logarithms(subject):
-        return Proposal(result=result)
-    exactly = replace(subject, bench=replace(subject.bench, exactly=True))
-    return Proposal(result=result, options=subject.asked, subject=exactly)
 
 
 def _takes_logarithms(subject: Subject) -> bool:
@@ -57,11 +60,12 @@ def _takes_logarithms(subject: Subject) -> bool:
     return False
 
 
-def _adopted(proposal: Proposal, again: Result) -> Result:
+def _adopted(before: Result, again: Result | None) -> Result:
     """Return the mistakes of which an edit leaves nothing; else it approximates."""
-    lasting = tuple(f for f in again.findings if not _is_of_the_ldj(f) or _is_exact(f))
-    if not any(map(_is_of_the_ldj, lasting)):
-        return proposal.result
+    found = () if again is None else again.findings
+    lasting = tuple(f for f in found if not _is_of_the_ldj(f) or _is_exact(f))
+    if again is None or not any(map(_is_of_the_ldj, lasting)):
+        return before
     return replace(again, findings=lasting)
 
 
@@ -71,12 +75,3 @@ def _is_of_the_ldj(finding: Finding) -> bool:
 
 def _is_exact(finding: Finding) -> bool:
     return is_of_a_law(finding) or is_mended(finding)
-
-
-VARIANT = Variant(
-    name="exact-form",
-    concerns=_concerns,
-    proposed=_proposed,
-    adopted=_adopted,
-    unable=as_before,
-)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
+    from ldjcheck.readings.reading import Measured, Reading
     from ldjcheck.records import Comparison, Side
     from ldjcheck.settling.subject import Subject
 
@@ -39,20 +40,22 @@ _FEW = 2  # of what there may be any number of
 _MOST = 12  # of a source's layers that are asked; each is a check of values
 
 
-def customary(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject with the form that its source has agreed on; None if it has not.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading with the form that its source has agreed on, if it has.
 
     The values must be right already. A caller in the source that gets a wrong total of
     them, and a neighbour that returns another form, speak against it.
     """
-    form, asked = _common_form(comparison), subject.asked
+    subject = seen.subject
+    form, asked = _common_form(seen.comparison), subject.asked
     if form is None or asked.adapter is not None or asked.convention != "auto":
-        return None
+        return
     # as anybody would check them, within the time that this check has
     plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
     size = next(iter(subject.bench.shape), 1)
     why = _agreed(subject.layer.obj, size, form, plain)
-    return None if why is None else _as_agreed(subject, form, why)
+    if why is not None:
+        yield seen.reading.of(_as_agreed(subject, form, why))
 
 
 def _common_form(comparison: Comparison) -> Form | None:

@@ -5,42 +5,30 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.variant import Proposal, Variant, as_before
+from ldjcheck.readings.reading import Outcome, Reading, read_anew
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ldjcheck.records import Result
-    from ldjcheck.settling.subject import Subject
 
 _SAID = "a column, or entries per dim; its density adds them up, and is what is checked"
 
 
-def _is_left_unsummed(result: Result) -> bool:
-    """Return whether all that is wrong with an ldj is its entries per dim, or a column."""
-    wrong = {finding.code for finding in result.findings if finding.severity == "error"}
-    return wrong in ({"LDJ202"}, {"LDJ201"})
-
-
-def _proposed(subject: Subject, result: Result) -> Proposal:
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the density, where all that is wrong is an ldj of entries, or a column."""
     from ldjcheck.conventions import densities
 
-    asked = (subject.asked.kind, subject.asked.convention) == ("auto", "auto")
-    names = [name for name, *_ in densities(subject.layer.obj)]
-    if not (asked and names) or subject.asked.adapter is not None:
-        return Proposal(result=result)
-    model = replace(subject.asked, kind="model")
-    return Proposal(result=result, options=model)
+    asked, layer = outcome.subject.asked, outcome.subject.layer
+    wrong = {f.code for f in outcome.result.findings if f.severity == "error"}
+    if wrong not in ({"LDJ202"}, {"LDJ201"}) or asked.adapter is not None:
+        return
+    if (asked.kind, asked.convention) == ("auto", "auto") and any(densities(layer.obj)):
+        for there in read_anew(layer, replace(asked, kind="model")):
+            yield replace(there, adopt=_adopted)
 
 
-def _adopted(proposal: Proposal, again: Result) -> Result:
-    if again.status not in ("pass", "fail"):
-        return proposal.result
+def _adopted(before: Result, again: Result | None) -> Result:
+    if again is None or again.status not in ("pass", "fail"):
+        return before
     return replace(again, inferred={"ldj": _SAID, **again.inferred})
-
-
-VARIANT = Variant(
-    name="density",
-    concerns=_is_left_unsummed,
-    proposed=_proposed,
-    adopted=_adopted,
-    unable=as_before,
-)

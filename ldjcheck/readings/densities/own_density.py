@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
@@ -11,7 +12,7 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
-from ldjcheck.readings.variant import Proposal, Variant, is_of_value
+from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
 from ldjcheck.records import Location
 from ldjcheck.tape import is_in_code, returned_at
 
@@ -28,10 +29,18 @@ _SAID = "its call is right by itself; {} is not, and that is what is shown"
 _INSTEAD = "of no square Jacobian, so that its density is what is checked"
 
 
-def _concerns(result: Result) -> bool:
-    """Whether a call is right, or proves nothing as its Jacobian is not square."""
-    told = result.status == "pass" or _drops_dims(result)
-    return told and bool(result.unasked)
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield each density beside a call that is right, or whose Jacobian is not square."""
+    before: Result | None = None
+    while outcome.result is not before:
+        before = outcome.result
+        if before.status == "pass" or _drops_dims(before):
+            for name, density in islice(own_densities(outcome.subject, before), 1):
+                asked = _with_contexts(outcome.subject, density)
+                adopt = partial(_adopted, name, density)
+                unable = outcome.known(adopt(before, None))
+                there = next(read_anew(density, asked), unable)
+                yield replace(there, adopt=adopt)
 
 
 def _drops_dims(result: Result) -> bool:
@@ -79,13 +88,6 @@ def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
     return getattr(rebuild(), name)
 
 
-def _proposed(subject: Subject, result: Result) -> Proposal:
-    for name, density in own_densities(subject, result):
-        asked = _with_contexts(subject, density)
-        return Proposal(result=result, options=asked, layer=density, said=name)
-    return Proposal(result=result)
-
-
 def _with_contexts(subject: Subject, density: Layer) -> Options:
     """Return what was asked, with the contexts that were found for the call as well."""
     signature = signature_of(density.obj)
@@ -98,59 +100,44 @@ def _with_contexts(subject: Subject, density: Layer) -> Options:
     )
 
 
-def _adopted(proposal: Proposal, again: Result) -> Result:
+def _adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
-    result, name = proposal.result, proposal.said
+    tried = f"{_TRIED}: name {result.layer}.{name} to see why"
+    unable = replace(result, inferred={**result.inferred, name: tried})
+    if again is None:
+        return unable
     if _drops_dims(result):
         if again.status not in ("pass", "fail"):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
     left = tuple(other for other in result.unasked if other != name)
     if again.status == "fail" and is_loss(name) and not follows_a_law(again):
-        return _unable(proposal)  # it may be a density, and more
-    if again.status == "fail" and is_of_value(again):
+        return unable  # it may be a density, and more
+    if fails_by_value(again):
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
-        found = tuple(_where_open(finding, proposal) for finding in again.findings)
+        found = tuple(_where_open(finding, density) for finding in again.findings)
         return replace(
             again, kind=result.kind, unasked=left, inferred=told, findings=found,
             beside_right=result.status == "pass",
         )  # fmt: skip
     if again.status != "pass":
-        return _unable(proposal)
+        return unable
     told = {**result.inferred, name: _RIGHT}
     return replace(result, unasked=left, inferred=told)
 
 
-def _unable(proposal: Proposal) -> Result:
-    """Return the result with what is said of a density that came to nothing: others follow."""
-    result, name = proposal.result, proposal.said
-    told = f"{_TRIED}: name {result.layer}.{name} to see why"
-    return replace(result, inferred={**result.inferred, name: told})
-
-
-def _where_open(finding: Finding, proposal: Proposal) -> Finding:
+def _where_open(finding: Finding, density: Layer) -> Finding:
     """Return a finding whose place is not in code that is known to be right.
 
     What a mean was taken of on the way has no place of its own: then it is where the density
     returns. Nor is any edit of such code offered.
     """
-    at, layer, fix = finding.location, proposal.layer, finding.fix
-    assert layer is not None, "a density is what is proposed"
+    at, fix = finding.location, finding.fix
     edits = () if fix is None else fix.edits
     places = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
-    if any(is_in_code(each, code) for each in places for code in layer.known_right):
+    if any(is_in_code(each, code) for each in places for code in density.known_right):
         finding = replace(finding, fix=None)
-    if at is None or not any(is_in_code(at, code) for code in layer.known_right):
+    if at is None or not any(is_in_code(at, code) for code in density.known_right):
         return finding
-    return replace(finding, location=returned_at(layer.obj), fix=None)
-
-
-VARIANT = Variant(
-    name="own-density",
-    concerns=_concerns,
-    proposed=_proposed,
-    adopted=_adopted,
-    unable=_unable,
-    repeats=True,
-)
+    return replace(finding, location=returned_at(density.obj), fix=None)

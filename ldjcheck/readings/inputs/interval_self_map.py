@@ -12,39 +12,35 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
+from ldjcheck.readings.reading import Basis, Measured, Reading
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, Side
-    from ldjcheck.settling.subject import Subject
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Side
+
+_KEPT = "its ends stay where they are, and the map ends there"
+_HELD = "beyond it, all is taken for its nearer end"
 
 
-def between_its_ends(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject fed with what lies between the ends that its map keeps, if any."""
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading fed with what lies between the ends that its map keeps, if any."""
     from ldjcheck.settling.domains import holds_beyond, keeps_ends
 
-    bench = subject.bench
+    bench, measured = seen.subject.bench, seen.comparison.measurement.measured
     way = bench.calls.forward
-    if subject.asked.domain is not None or way is None or way.domain is not None:
-        return None
-    wrong = any(v.mismatched for v in comparison.verdicts)
-    if not wrong and not any(
-        _is_no_map(each.forward) for each in comparison.measurement.measured
-    ):
-        return None
-    domain, why = (
-        keeps_ends(bench),
-        "its ends stay where they are, and the map ends there",
-    )
+    if seen.subject.asked.domain is not None or way is None or way.domain is not None:
+        return
+    if not seen.is_wrong and not any(_is_no_map(each.forward) for each in measured):
+        return
+    domain, why = keeps_ends(bench), _KEPT
     if domain is None:
-        domain, why = holds_beyond(bench), "beyond it, all is taken for its nearer end"
+        domain, why = holds_beyond(bench), _HELD
     if domain is None:
-        return None
+        return
     told = f"{describe(domain)}: {why}"
-    return replace(
-        subject,
-        bench=replace(bench, domain=domain),
-        inferred={**subject.inferred, "domain": told},
-    )
+    there = replace(bench, domain=domain)
+    yield seen.reading.assuming("domain", domain, Basis.OBSERVED, told, bench=there)
 
 
 def _is_no_map(side: Side) -> bool:

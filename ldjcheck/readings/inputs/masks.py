@@ -10,24 +10,25 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_about_context
-from ldjcheck.judging.measurement import first_look
+from ldjcheck.readings.reading import Basis, Measured, Reading, look_at
 from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Comparison
-    from ldjcheck.settling.subject import Subject
+    from collections.abc import Iterator
+
 
 _BITS = Domain(kind="int", low=0, high=1)
+_WHY = "zeros and ones: with these alone the layer is right"
 
 
-def of_zeros_and_ones(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject with masks in the place of real numbers, if it is right with these.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading with masks in the place of real numbers, if it is right with these.
 
     Only of what nobody gave, and whose name is not that of a context.
     """
-    bench, asked = subject.bench, subject.asked
-    if not any(verdict.mismatched for verdict in comparison.verdicts):
-        return None
+    bench, asked = seen.subject.bench, seen.subject.asked
+    if not seen.is_wrong:
+        return
     given = {each.name for each in asked.context}
     names = [
         each.name
@@ -36,18 +37,17 @@ def of_zeros_and_ones(subject: Subject, comparison: Comparison) -> Subject | Non
         if not is_about_context(each.name)
     ]
     if not names:
-        return None
+        return
     fed = tuple(
         each._replace(domain=_BITS) if each.name in names else each
         for each in bench.options.context
     )
-    told = dict.fromkeys(names, "zeros and ones: with these alone the layer is right")
-    there = replace(
-        subject,
-        bench=replace(bench, options=replace(bench.options, context=fed)),
-        inferred={**subject.inferred, **told},
+    there, bench = (
+        seen.reading,
+        replace(bench, options=replace(bench.options, context=fed)),
     )
-    verdicts = first_look(there).verdicts
-    usable = any(verdict.usable for verdict in verdicts)
-    wrong = any(verdict.mismatched for verdict in verdicts)
-    return there if usable and not wrong else None
+    for name in names:
+        there = there.assuming(name, _BITS, Basis.OBSERVED, _WHY, bench=bench)
+    look = look_at(there)
+    if any(v.usable for v in look.comparison.verdicts) and not look.is_wrong:
+        yield there

@@ -7,12 +7,9 @@ and neither can be proved: not that it is wrong, and not that it is right.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.errors import CannotCheckError
-from ldjcheck.judging.measurement import first_look
 from ldjcheck.mistakes.counts import (
     batch_reduced,
     missing_dims_factor,
@@ -20,11 +17,12 @@ from ldjcheck.mistakes.counts import (
     wrong_dims_factor,
     wrong_multiple,
 )
-from ldjcheck.readings.variant import Proposal, Variant, doubted
-from ldjcheck.settling.subject import settle_layer
+from ldjcheck.readings.reading import Outcome, Reading, doubted, look_at, read_anew
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Finding, Result, Shape
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Finding, Shape
     from ldjcheck.settling.subject import Subject
 
 _COUNTS = {
@@ -36,19 +34,18 @@ _COUNTS = {
 _SIZES = (6, 7)  # of that axis: both must be right
 
 
-def _concerns(result: Result) -> bool:
-    """Whether a count is all that is wrong."""
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the layer as unproven, where a count is all that is wrong, and not with more."""
+    subject, result = outcome.subject, outcome.result
     grave = {finding.code for finding in result.findings if finding.severity == "error"}
     counts = grave - {wrong_multiple.RULE.code}  # as a count looks like at one size
-    return result.status == "fail" and bool(counts) and counts <= _COUNTS
-
-
-def _proposed(subject: Subject, result: Result) -> Proposal:
+    if result.status != "fail" or not counts or not counts <= _COUNTS:
+        return
     shape = subject.bench.shape
     if subject.asked.shape or not shape or subject.bench.options.context:
-        return Proposal(result=result)
+        return
     if not all(_is_right(subject, (size, *shape)) for size in _SIZES):
-        return Proposal(result=result)
+        return
     meant = ",".join(map(str, (_SIZES[0], *shape)))
     alone = ",".join(map(str, shape))
     told = (
@@ -58,8 +55,8 @@ def _proposed(subject: Subject, result: Result) -> Proposal:
     )
     first, *others = (_unproven(finding) for finding in result.findings)
     first = replace(first, evidence=(told, *first.evidence))
-    result = replace(result, status="unproven", findings=(first, *others))
-    return Proposal(result=result)
+    found = first, *others
+    yield outcome.known(replace(result, status="unproven", findings=found))
 
 
 def _written(shape: Shape) -> str:
@@ -74,12 +71,7 @@ def _unproven(finding: Finding) -> Finding:
 
 def _is_right(subject: Subject, shape: Shape) -> bool:
     asked = replace(subject.asked, shape=((None, shape),))
-    with contextlib.suppress(CannotCheckError):
-        verdicts = first_look(settle_layer(subject.layer, asked)).verdicts
-        usable = [verdict for verdict in verdicts if verdict.usable]
-        wrong = any(v.mismatched or v.form is not None for v in verdicts)
-        return bool(usable) and not wrong
+    for look in map(look_at, read_anew(subject.layer, asked)):
+        wrong = any(v.mismatched or v.form for v in look.comparison.verdicts)
+        return look.is_right and not wrong
     return False
-
-
-VARIANT = Variant(name="another-axis", concerns=_concerns, proposed=_proposed)

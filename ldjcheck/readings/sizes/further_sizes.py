@@ -8,7 +8,6 @@ then says at which sizes alone it holds.
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from itertools import islice
 from math import prod
@@ -16,41 +15,39 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import reachable
 from ldjcheck.judging import compare
-from ldjcheck.judging.measurement import first_look
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.records import Further
 from ldjcheck.records.deadline import while_time_lasts
 from ldjcheck.settling.design import choose_batch
-from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH, sizes_held
+from ldjcheck.settling.guesses.shapes import HEIGHT, LENGTH, SMALL, WIDTH
 from ldjcheck.settling.guesses.sizes import resized
 from ldjcheck.settling.settle import runs
-from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ldjcheck.readings.reading import Measured
     from ldjcheck.records import Comparison, Shape, Sides
     from ldjcheck.running.bench import Bench
     from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # other sizes, of which most are not taken
-_SIZES = 2  # at which a number of axes must be right to be the one that is meant
 _AXES = 3  # of images, at most
-_PLACES = int(LENGTH)
+PLACES = int(LENGTH)
 
 
-def at_further_sizes(subject: Subject, comparison: Comparison) -> Comparison:
-    """Return what a right layer comes to with other sizes, and other numbers of axes.
+def propose(seen: Measured) -> Iterator[Measured]:
+    """Yield the reading of a right layer with other sizes, and other numbers of axes.
 
     Only of sizes that nobody gave. Those where it is wrong are left out, and noted.
     """
+    subject, comparison = seen.subject, seen.comparison
     right = [v.direction for v in comparison.verdicts if v.check.status == "pass"]
     wrong = any(v.mismatched or v.form is not None for v in comparison.verdicts)
-    if wrong or not right or not _is_open(subject):
-        return comparison
+    if wrong or not right or not is_open(subject):
+        return
     for sides in while_time_lasts(_further(subject, comparison)):
         measurement = comparison.measurement
         if not all(sides.of(d).agrees or sides.of(d).disagrees for d in right):
@@ -63,37 +60,15 @@ def at_further_sizes(subject: Subject, comparison: Comparison) -> Comparison:
         left_out = (*measurement.left_out, sides.probe.shape)
         measurement = replace(measurement, left_out=left_out)
         comparison = replace(comparison, measurement=measurement)
-    return comparison
-
-
-def at_other_axes(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject at the number of axes at which an elementwise map is right, if any.
-
-    Only of one that is wrong, whose own facts say nothing of sizes: a number of axes at which
-    it is right, whatever their sizes, is the one that is meant.
-    """
-    bench, asked = subject.bench, subject.asked
-    wrong = any(verdict.mismatched for verdict in comparison.verdicts)
-    held = sizes_held(bench.layer.obj) & {*bench.shape}
-    if not wrong or held or not (_is_open(subject) and _is_elementwise(comparison)):
-        return None
-    shapes: tuple[Shape, ...] = (_PLACES, WIDTH), (_PLACES, HEIGHT, WIDTH)
-    for shape in (s for s in shapes if len(s) != len(bench.shape)):
-        sized = replace(asked, shape=((None, shape),))
-        with contextlib.suppress(CannotCheckError):
-            there = replace(settle_layer(subject.layer, sized), asked=asked)
-            sizes = there.bench.shape, *there.others[:_SIZES]
-            if len(sizes) >= _SIZES and all(_is_right(there, size) for size in sizes):
-                told = f"{shape}: at {bench.shape}, of other axes, it is wrong"
-                return replace(there, inferred={**there.inferred, "shape": told})
-    return None
+    if comparison is not seen.comparison:
+        yield replace(seen, comparison=comparison)
 
 
 def _statuses(comparison: Comparison) -> tuple[str, ...]:
     return tuple(check.status for check in comparison.checks)
 
 
-def _is_open(subject: Subject) -> bool:
+def is_open(subject: Subject) -> bool:
     """Return whether the shape was ours to choose, and another may be tried as it is."""
     bench, asked = subject.bench, subject.asked
     given = asked.shape or asked.inputs is not None
@@ -114,15 +89,14 @@ def _further(subject: Subject, comparison: Comparison) -> Iterator[Sides]:
     )
     axes = ones if len(seen) > 1 else frozenset(range(len(own)))
     alike = resized(own, frozenset(own), axes)[:_TRIED] if axes else ()
-    longer: tuple[Shape, ...] = (_PLACES, *own), (*own, HEIGHT, WIDTH)
-    if _declares_axes(bench) or not _is_elementwise(comparison):
+    longer: tuple[Shape, ...] = (PLACES, *own), (*own, HEIGHT, WIDTH)
+    if _declares_axes(bench) or not is_elementwise(comparison):
         longer = ()
     tried = ((alike, 1), ([s for s in longer if len(s) <= _AXES], len(longer)))
     for shapes, wanted in tried:
         few = (s for s in shapes if prod(s) <= max(SMALL, prod(own)))
-        batches = ((s, choose_batch(bench.options.batch, s)) for s in few)
-        taken = ((s, batch) for s, batch in batches if runs(bench, s, batch))
-        for shape, batch in islice(taken, wanted):
+        for shape in islice((s for s in few if runs(bench, s)), wanted):
+            batch = choose_batch(bench.options.batch, shape)
             yield measure_sides(values, replace(probe, shape=shape, batch=batch))
 
 
@@ -139,17 +113,8 @@ def _declares_axes(bench: Bench) -> bool:
     return any(shape[0] == 1 and prod(shape) > 1 for shape in batches)
 
 
-def _is_elementwise(comparison: Comparison) -> bool:
+def is_elementwise(comparison: Comparison) -> bool:
     """Return whether the Jacobian is seen to be diagonal wherever it is known."""
     first = comparison.measurement.measured[0]
     known = [side.exact.structure for side in first.both if side.exact.structure]
     return bool(known) and all(each in ("diagonal", "identity") for each in known)
-
-
-def _is_right(subject: Subject, shape: Shape) -> bool:
-    """Return whether a first look at one shape shows both directions to be right."""
-    batch = choose_batch(subject.asked.batch, shape)
-    bench = replace(subject.bench, shape=shape, batch=batch)
-    verdicts = first_look(replace(subject, bench=bench)).verdicts
-    known = [verdict for verdict in verdicts if verdict.usable]
-    return bool(known) and not any(v.mismatched or v.form for v in known)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from ldjcheck.judging.measurement import first_look
+from ldjcheck.readings.reading import Basis, Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
@@ -49,8 +49,8 @@ class _Role:
     why: str | None = None  # these have more axes than the one that was looked at
 
 
-def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject of a copy that holds the sizes which it is run at; None if none is.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading of a copy that holds the sizes which it is run at, if one is right.
 
     A number is taken for the size of an axis only where the layer leaves that size open,
     where the number changes the ldj and nothing else, and where the ldj is right at every
@@ -67,14 +67,15 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
     """
     from ldjcheck.settling.sizes.held import counted
 
+    subject, comparison = seen.subject, seen.comparison
     bench = subject.bench
     known = {v.direction for v in comparison.verdicts if v.usable}
     wrong = {v.direction for v in comparison.verdicts if v.mismatched and v.usable}
     numbers = () if bench.calls.parts or not wrong else counted(bench)
     if not 0 < len(numbers) <= _NUMBERS:
-        return None
+        return
     as_it_is = _is_wrong_at(comparison, bench.shape)
-    in_part: Subject | None = None
+    in_part: Reading | None = None
     wrong_there: _Role | None = None
     for role in itertools.chain(
         _as_sides(subject, numbers),
@@ -92,7 +93,7 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
             if all(is_named_axis(number.name) for number, _ in role.taken):
                 wrong_there = wrong_there or role
             continue
-        sized = _held(subject, role)
+        sized = _held(seen.reading, role)
         if sized is None:
             continue
         tried = sorted(role.shapes[:_SIZES], key=prod)
@@ -103,13 +104,14 @@ def at_its_own_size(subject: Subject, comparison: Comparison) -> Subject | None:
         if spoiled:
             continue
         if right == wrong:
-            return sized
+            yield sized
+            return
         in_part = in_part or (sized if right else None)
-    if in_part is not None or wrong_there is None:
-        return in_part
-    if shows_in_long_calls(subject, comparison):
-        return None  # it is looked into where events are small, and holds sizes there
-    return _held(subject, _widely(subject, wrong_there))
+    # In long calls it is looked into where events are small, and holds sizes there.
+    if not (in_part or wrong_there is None or shows_in_long_calls(subject, comparison)):
+        in_part = _held(seen.reading, _widely(subject, wrong_there))
+    if in_part is not None:
+        yield in_part
 
 
 def _as_sides(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_Role]:
@@ -207,9 +209,7 @@ def _as_further_axes(subject: Subject, numbers: Sequence[Counted]) -> Iterator[_
         sides = [(6, 5), (3, 4), (5, 2)] if len(taken) > 1 else [(6,), (3,), (5,)]
         for first in (True, False) if len(taken) < 2 else (False,):
             shapes = tuple((*s, size) if first else (size, *s) for s in sides)
-            if len(taken) > 2 or not all(
-                runs(bench, s, choose_batch(bench.options.batch, s)) for s in shapes
-            ):
+            if len(taken) > 2 or not all(runs(bench, s) for s in shapes):
                 continue
             start = 0 if first else 1
             spans = [(start + i, start + i + 1) for i in range(len(taken))]
@@ -230,9 +230,7 @@ def _taken_of(subject: Subject, axes: frozenset[int]) -> tuple[Shape, ...]:
 
     bench = subject.bench
     held = frozenset(size for i, size in enumerate(bench.shape) if i not in axes)
-    batch = bench.options.batch
-    varied = resized(bench.shape, held, axes)
-    taken = (s for s in varied if runs(bench, s, choose_batch(batch, s)))
+    taken = (s for s in resized(bench.shape, held, axes) if runs(bench, s))
     return tuple(itertools.islice(taken, _SIZES))
 
 
@@ -250,10 +248,11 @@ def _squares(shape: Shape, axes: list[int]) -> tuple[Shape, ...]:
     )
 
 
-def _held(subject: Subject, role: _Role) -> Subject | None:
-    """Return the subject, a copy of which holds the sizes that it has at each of the shapes."""
+def _held(reading: Reading, role: _Role) -> Reading | None:
+    """Return the reading, a copy of which holds the sizes that it has at each of the shapes."""
     from ldjcheck.settling.sizes.held import with_sizes
 
+    subject = reading.subject
     first, *others = role.shapes
     bench = with_sizes(replace(subject.bench, shape=first), dict(role.taken))
     if bench is None:
@@ -262,18 +261,15 @@ def _held(subject: Subject, role: _Role) -> Subject | None:
         f"{n.name} as its {_word(first, span)}" for n, span in role.taken
     )
     why = role.why or subject.why_shape
-    inferred = {**subject.inferred, "shape": f"{first}: {why}"}
-    if told:
-        size = f"the ldj counts with {told}; set to the sizes of the inputs"
-        inferred["size"] = size
-    batch = choose_batch(bench.options.batch, first)
-    return replace(
-        subject,
-        bench=replace(bench, batch=batch),
-        others=tuple(others),
-        why_shape=why,
-        inferred=inferred,
+    bench = replace(bench, batch=choose_batch(bench.options.batch, first))
+    there = replace(subject, bench=bench, others=tuple(others), why_shape=why)
+    reading = reading.of(there).assuming(
+        "shape", first, Basis.OBSERVED, f"{first}: {why}"
     )
+    if not told:
+        return reading
+    size = f"the ldj counts with {told}; set to the sizes of the inputs"
+    return reading.assuming("size", first, Basis.OBSERVED, size)
 
 
 def _word(shape: Shape, span: Axes) -> str:
@@ -284,9 +280,7 @@ def _word(shape: Shape, span: Axes) -> str:
     return _WHERE[len(shape)][start]
 
 
-def _mismatched(subject: Subject, shape: Shape) -> set[str]:
+def _mismatched(reading: Reading, shape: Shape) -> set[str]:
     """Return which directions a first look at one shape shows to be wrong, or not at all."""
-    batch = choose_batch(subject.asked.batch, shape)
-    bench = replace(subject.bench, shape=shape, batch=batch)
-    look = first_look(replace(subject, bench=bench))
-    return {v.direction for v in look.verdicts if v.mismatched or not v.usable}
+    verdicts = look_at(reading, shape).comparison.verdicts
+    return {v.direction for v in verdicts if v.mismatched or not v.usable}

@@ -7,54 +7,44 @@ as well where it is given fewer dims than it has bins for, and may count all of 
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.settling.design import choose_batch
+from ldjcheck.readings.reading import Basis, Measured, Reading, at_shape, read_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison, Shape
+    from ldjcheck.records import Shape
     from ldjcheck.running.bench import Bench
-    from ldjcheck.settling.subject import Subject
 
 _SIZES = range(2, 7)
 _PLACES = 8
 
 
-def where_nothing_is_spread(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject at events over whose parts no other is spread; None elsewhere.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the layer at events over whose parts no other is spread, if it takes some.
 
     Only of a layer that is wrong where one is, and of a shape that nobody asked for.
     """
-    from ldjcheck.settling.subject import settle_layer
-
-    bench, asked = subject.bench, subject.asked
+    bench, asked = seen.subject.bench, seen.subject.asked
     if asked.shape or bench.options.context or bench.calls.parts:
-        return None
-    if not any(v.mismatched for v in comparison.verdicts) or _is_whole(bench):
-        return None
+        return
+    if not seen.is_wrong or _is_whole(bench):
+        return
     for shape in _near(bench.shape):
-        if not _is_whole(_at(bench, shape)):
+        if not _is_whole(at_shape(seen.subject, shape).bench):
             continue
-        with contextlib.suppress(CannotCheckError):
-            there = settle_layer(subject.layer, replace(asked, shape=((None, shape),)))
+        for reading in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
+            there = reading.subject
+            others = (s for s in there.others if _is_whole(at_shape(there, s).bench))
+            there = replace(there, others=tuple(others))
+            kept = replace(there.bench, options=bench.options)
             told = f"{shape}: at {bench.shape} one part is spread over another"
-            return replace(
-                there,
-                asked=asked,
-                bench=replace(there.bench, options=bench.options),
-                others=tuple(
-                    other
-                    for other in there.others
-                    if _is_whole(_at(there.bench, other))
-                ),
-                inferred={**there.inferred, "shape": told},
-            )
-    return None
+            there = replace(there, asked=asked, bench=kept)
+            yield reading.of(there).assuming("shape", shape, Basis.OBSERVED, told)
+            return
 
 
 def _near(shape: Shape) -> Iterator[Shape]:
@@ -65,10 +55,6 @@ def _near(shape: Shape) -> Iterator[Shape]:
     yield from ((*shape[:-1], size) for size in _SIZES)
     if len(shape) == 1:
         yield from ((_PLACES, size) for size in _SIZES)
-
-
-def _at(bench: Bench, shape: Shape) -> Bench:
-    return replace(bench, shape=shape, batch=choose_batch(bench.options.batch, shape))
 
 
 def _is_whole(bench: Bench) -> bool:

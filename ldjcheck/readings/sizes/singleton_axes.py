@@ -16,91 +16,63 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import nn
 
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import by_name, reachable
-from ldjcheck.judging.measurement import first_look
-from ldjcheck.settling.subject import settle_layer
+from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ldjcheck.records import Comparison
     from ldjcheck.settling.subject import Subject
 
 _TRIED = 4  # arguments of a class
 _MORE = 3
 
 
-def built_for_one(subject: Subject, comparison: Comparison) -> Subject | None:
-    """Return the subject at events of one entry, along each axis for which it was built so.
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the layer at events of one entry, along each axis for which it was built so.
 
     Or as its class builds it for more, where it is wrong there: of one dim alone a mean is
     the sum, and what is right says little.
     """
-    shape, wrong = subject.bench.shape, _is_wrong(comparison)
-    tells = wrong or all(prod(s) == 1 for s in comparison.measurement.shapes)
-    if not tells or subject.asked.shape or subject.bench.calls.parts:
-        return None
+    subject, wrong = seen.subject, seen.is_wrong
+    shape, asked = subject.bench.shape, subject.asked
+    tells = wrong or all(prod(s) == 1 for s in seen.comparison.measurement.shapes)
+    if not tells or asked.shape or subject.bench.calls.parts:
+        return
     grown = list(_grown(subject))
     for each in grown:
         is_whole = each.item is subject.layer.obj
         with_more = _look(subject, each.larger)
-        if with_more is not None and is_whole and _is_wrong(with_more.comparison):
-            told = f"{with_more.subject.bench.shape}: {each.built}, as one tells less"
-            return replace(
-                with_more.subject,
-                inferred={**with_more.subject.inferred, "shape": told},
-            )
+        if with_more is not None and is_whole and with_more.is_wrong:
+            larger = with_more.subject.bench.shape
+            told = f"{larger}: {each.built}, as one tells less"
+            yield with_more.reading.assuming("shape", larger, Basis.OBSERVED, told)
+            return
         if not wrong:
             continue
-        is_right = with_more is not None and _is_right(with_more.comparison)
+        is_right = with_more is not None and with_more.is_right
         # A part that is no layer by itself tells nothing.
         if not is_right and (is_whole or _look(subject, each.item) is not None):
-            return None
+            return
         if with_more is not None and is_whole:
             shape = with_more.subject.bench.shape
     axes = {each.axis % len(shape) for each in grown if -each.axis <= len(shape)}
     one = tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     if not wrong or not axes or one == subject.bench.shape:
-        return None
-    with contextlib.suppress(CannotCheckError):
-        there = settle_layer(
-            subject.layer, replace(subject.asked, shape=((None, one),))
+        return
+    told = f"{one}: it is built for one there, and has more parameters for more"
+    for there in read_anew(subject.layer, replace(asked, shape=((None, one),))):
+        alike = (s for s in there.subject.others if len(s) == len(one))
+        others = tuple(s for s in alike if all(s[axis] == 1 for axis in axes))
+        yield there.assuming(
+            "shape", one, Basis.OBSERVED, told, asked=asked, others=others
         )
-        told = f"{one}: it is built for one there, and has more parameters for more"
-        others = (s for s in there.others if len(s) == len(one))
-        return replace(
-            there,
-            asked=subject.asked,
-            others=tuple(s for s in others if all(s[axis] == 1 for axis in axes)),
-            inferred={**there.inferred, "shape": told},
-        )
-    return None
 
 
-class _Looked(NamedTuple):
-    """A layer of which one look is had, at a shape of its own."""
-
-    subject: Subject
-    comparison: Comparison
-
-
-def _look(subject: Subject, item: nn.Module) -> _Looked | None:
+def _look(subject: Subject, item: nn.Module) -> Measured | None:
     """Return how the values of an object agree at first; None where it cannot be called."""
     layer = replace(subject.layer, obj=item, rebuild=None)
-    with contextlib.suppress(CannotCheckError):
-        there = settle_layer(layer, subject.asked)
-        return _Looked(there, first_look(there))
-    return None
-
-
-def _is_wrong(comparison: Comparison) -> bool:
-    return any(verdict.mismatched for verdict in comparison.verdicts)
-
-
-def _is_right(comparison: Comparison) -> bool:
-    known = [verdict for verdict in comparison.verdicts if verdict.usable]
-    return bool(known) and all(not v.mismatched and v.form is None for v in known)
+    return next(map(look_at, read_anew(layer, subject.asked)), None)
 
 
 class _Grown(NamedTuple):

@@ -5,7 +5,7 @@ A mistake is the same at any size, and to tell which one it is takes dozens of m
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
 from ldjcheck.oracle.structured import LARGE
+from ldjcheck.readings.reading import Measured, Reading, at_shape
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes, spans_of
 from ldjcheck.settling.sizes.held import counted, with_sizes
@@ -30,14 +30,6 @@ if TYPE_CHECKING:
 _MULTIPLICATIONS = 1e9  # of all rows of a Jacobian
 _SIZES = 3  # that are looked at
 _LEAST = 8  # dims: of fewer, one count is easily taken for another
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Smaller:
-    """A layer at a smaller size, and what it comes to there: it is wrong in the same way."""
-
-    subject: Subject
-    comparison: Comparison
 
 
 def shows_in_long_calls(subject: Subject, comparison: Comparison) -> bool:
@@ -59,7 +51,7 @@ def shows_in_long_calls(subject: Subject, comparison: Comparison) -> bool:
     return prod(bench.shape) * one > _MULTIPLICATIONS
 
 
-def at_a_smaller_size(subject: Subject, comparison: Comparison) -> Smaller | None:
+def at_a_smaller_size(subject: Subject, comparison: Comparison) -> Measured | None:
     """Return a wrong layer of many dims at few, where both directions come out the same.
 
     None where it takes no other size, and cannot be made for one.
@@ -82,7 +74,7 @@ def at_a_smaller_size(subject: Subject, comparison: Comparison) -> Smaller | Non
         except CannotCheckError:
             continue
         if _wrong(again) == wrong:
-            return Smaller(subject=there, comparison=again)
+            return Measured(reading=Reading(subject=there), comparison=again)
     return None
 
 
@@ -142,11 +134,11 @@ def _at(subject: Subject, layer: Layer, shape: Shape) -> Subject | None:
             return replace(settle_layer(layer, sized), asked=subject.asked)
         except CannotCheckError:
             return None
-    batch = choose_batch(subject.asked.batch, shape)
-    bench = replace(subject.bench, layer=layer, shape=shape, batch=batch)
+    there = at_shape(subject, shape)
+    bench = replace(there.bench, layer=layer)
     if layer is not subject.layer:
         bench = replace(bench, masters={}, idle={})
-    return replace(subject, bench=bench) if runs(bench, shape, batch) else None
+    return replace(subject, bench=bench) if runs(bench, shape) else None
 
 
 def _wrong(comparison: Comparison) -> set[tuple[str, bool]]:

@@ -21,30 +21,28 @@ from ldjcheck.settling.design import choose_batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ldjcheck.readings.reading import Measured
     from ldjcheck.records import Comparison, Shape, Side
-    from ldjcheck.settling.subject import Subject
 
 
-def at_the_given_shape(
-    subject: Subject, comparison: Comparison
-) -> tuple[Subject, Comparison]:
-    """Return the subject and what it comes to, other sizes left out where they mislead.
+def propose(seen: Measured) -> Iterator[Measured]:
+    """Yield the reading at the shape that was given alone, where other sizes mislead.
 
     They do where the user gives a shape, the layer is right at that, and wrong at others
     for no other reason: with the same parameters, and inputs of the same kind, it is right
     at the shape that was given.
     """
-    same, asked = (subject, comparison), subject.asked
+    subject, measurement = seen.subject, seen.comparison.measurement
+    bench, asked = subject.bench, subject.asked
     if not asked.shape:
-        return same
-    bench, measurement = subject.bench, comparison.measurement
+        return
     elsewhere = [m for m in measurement.measured if m.probe.shape != bench.shape]
     apart = next((side for m in elsewhere for side in m.both if _is_wrong(side)), None)
     if apart is None:
-        return same
+        return
     here = [m for m in measurement.measured if m.probe.shape == bench.shape]
     if any(_is_wrong(side) for m in here for side in m.both):
-        return same
+        return
     batch = choose_batch(asked.batch, bench.shape)
     values = replace(bench, behaviour=False)
     wrong = (m.probe for m in elsewhere if any(map(_is_wrong, m.both)))
@@ -56,11 +54,11 @@ def at_the_given_shape(
     there = replace(measurement, evidence=measurement.evidence.at(here), bound=bound)
     again = compare(there)
     if any(verdict.mismatched for verdict in again.verdicts):
-        return same
+        return
     right = {v.direction for v in again.verdicts if v.check.status == "pass"}
     if apart.direction not in right and bound.count is None:
-        return same  # as a split of many dims, of which smaller images alone can tell
-    return replace(subject, others=()), again
+        return  # as a split of many dims, of which smaller images alone can tell
+    yield replace(seen.of(replace(subject, others=())), comparison=again)
 
 
 def at_this_shape_alone(comparison: Comparison) -> Comparison:
