@@ -14,12 +14,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
-from ldjcheck.explaining.sublayers import (
-    Sublayers,
-    by_sublayers_alone,
-    with_sublayers,
-)
-from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
+from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
+from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
@@ -42,10 +38,7 @@ from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_subl
 from ldjcheck.portrait import with_portrait
 from ldjcheck.readings import BY_NUMBERS, BY_RESULT
 from ldjcheck.readings.reading import Measured, Outcome, Reading
-from ldjcheck.readings.sizes.smaller import (
-    at_a_smaller_size,
-    shows_in_long_calls,
-)
+from ldjcheck.readings.sizes.smaller import at_a_smaller_size, shows_in_long_calls
 from ldjcheck.readings.sizes.user_shape import at_this_shape_alone
 from ldjcheck.records import (
     Finding,
@@ -119,9 +112,6 @@ def check_layer(
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
             result = _told(subject, also, course)
-            otherwise = meant_otherwise(subject, result)
-            if otherwise is not None:
-                raise otherwise
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -269,7 +259,9 @@ def _told(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
 
 
 def _beside(reading: Reading, before: Result, course: _Course) -> Result:
-    """Return what is told of a layer that may be read otherwise as well."""
+    """Return what is told of a layer that may be read otherwise as well, or raise why none."""
+    if reading.refused is not None:
+        raise reading.refused
     if reading.result is not None:
         return reading.result
     if not course.is_new(reading):

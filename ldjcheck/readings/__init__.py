@@ -8,13 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings import submodule_inverses
-from ldjcheck.readings.call_modes import (
-    context,
-    mode,
-    no_grad,
-    padding,
-)
+from ldjcheck.readings import no_flow_layer, submodule_inverses
+from ldjcheck.readings.call_modes import context, mode, no_grad, padding
 from ldjcheck.readings.claims import (
     bit_depth,
     broadcast_ldj,
@@ -66,5 +61,6 @@ BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
     ("submodule-inverses", submodule_inverses.propose),
     ("compensating-density", compensating_density.propose),
     ("another-axis", another_axis.propose),
+    ("no-flow-layer", no_flow_layer.propose),
 )
 """What is proposed once a reading has come to a result, and is asked beside it."""

@@ -63,6 +63,9 @@ class Reading:
     assumptions: tuple[Assumption, ...] = ()
     values_alone: bool = False  # cheap, and enough where they are right
     result: Result | None = None
+    refused: CannotCheckError | None = (
+        None  # nothing is checked, as it is no flow layer
+    )
     adopt: Adopt = _again
 
     @property

@@ -19,13 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ldjcheck.readings.reading import Measured
-    from ldjcheck.records import (
-        Calls,
-        Comparison,
-        Direction,
-        Side,
-        Verdict,
-    )
+    from ldjcheck.records import Calls, Comparison, Direction, Side, Verdict
 
 _NEAR = 1e-6  # relative: two entries of one diagonal, far from what a mistake costs
 

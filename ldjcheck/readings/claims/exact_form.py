@@ -63,7 +63,10 @@ def _takes_logarithms(subject: Subject) -> bool:
 def _adopted(before: Result, again: Result | None) -> Result:
     """Return the mistakes of which an edit leaves nothing; else it approximates."""
     found = () if again is None else again.findings
-    lasting = tuple(f for f in found if not _is_of_the_ldj(f) or _is_exact(f))
+    exact = (
+        f for f in found if is_of_a_law(f) or is_mended(f) or not _is_of_the_ldj(f)
+    )
+    lasting = tuple(exact)
     if again is None or not any(map(_is_of_the_ldj, lasting)):
         return before
     return replace(again, findings=lasting)
@@ -71,7 +74,3 @@ def _adopted(before: Result, again: Result | None) -> Result:
 
 def _is_of_the_ldj(finding: Finding) -> bool:
     return finding.code.startswith(_OF_THE_LDJ) and finding.severity == "error"
-
-
-def _is_exact(finding: Finding) -> bool:
-    return is_of_a_law(finding) or is_mended(finding)

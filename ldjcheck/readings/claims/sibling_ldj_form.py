@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from ldjcheck.cells import split_cell
-from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import reachable
 from ldjcheck.judging.measurement import compared
 from ldjcheck.profiling import heard_by
+from ldjcheck.readings.reading import Measured, Reading, read_anew
 from ldjcheck.records import Layer, Options
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.survey import is_run_like_layer
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from types import FrameType
 
-    from ldjcheck.readings.reading import Measured, Reading
     from ldjcheck.records import Comparison, Side
     from ldjcheck.settling.subject import Subject
 
@@ -146,8 +145,6 @@ def _came_to(
     Of one that was `held` a layer of the class in question, none either where that layer
     was not run: its total is then none of that layer's.
     """
-    from ldjcheck.settling.subject import settle_layer
-
     was_run = False
 
     def hears(frame: FrameType, event: str, result: Any) -> None:
@@ -156,14 +153,11 @@ def _came_to(
             was_run = _is_run_by(held, type(layer), frame, result)
 
     typed = Layer(target=name, name=name, obj=layer)
-    try:
-        subject = settle_layer(typed, options)
-        if subject.layer.obj is not layer:
-            return None
-        with contextlib.nullcontext() if held is None else heard_by(hears):
-            comparison = compared(subject, values_alone=True)
-    except CannotCheckError:
+    subject = next((there.subject for there in read_anew(typed, options)), None)
+    if subject is None or subject.layer.obj is not layer:
         return None
+    with contextlib.nullcontext() if held is None else heard_by(hears):
+        comparison = compared(subject, values_alone=True)
     verdict, calls = comparison.forward, was_run
     if not verdict.usable or (held is not None and not calls):
         return None

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
-    from ldjcheck.records import Finding, Layer, Location
+    from ldjcheck.records import Layer, Location
     from ldjcheck.settling.subject import Subject
 
 
@@ -45,8 +45,8 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
         f"{names}: right as it is; where it takes this ldj, the edit counts that twice"
     )
     findings = tuple(
-        _told(finding, told) if is_mended(finding) else finding
-        for finding in result.findings
+        replace(doubted(f), evidence=(*f.evidence, told)) if is_mended(f) else f
+        for f in result.findings
     )
     yield outcome.known(replace(result, findings=findings))
 
@@ -66,7 +66,3 @@ def _is_right(subject: Subject, density: Layer, edited: set[Location | None]) ->
         usable = [verdict for verdict in verdicts if verdict.usable]
         return runs_it and bool(usable) and not any(v.mismatched for v in usable)
     return False
-
-
-def _told(finding: Finding, told: str) -> Finding:
-    return replace(doubted(finding), evidence=(*finding.evidence, told))

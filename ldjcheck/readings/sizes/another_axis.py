@@ -49,19 +49,13 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
     meant = ",".join(map(str, (_SIZES[0], *shape)))
     alone = ",".join(map(str, shape))
     told = (
-        f"wrong for events {_written(shape)}, right for events "
-        f"{_written((_SIZES[0], *shape))}: say which are meant, --shape {alone} or "
-        f"--shape {meant}"
+        f"wrong for events {shape}, right for events {(_SIZES[0], *shape)}: say which "
+        f"are meant, --shape {alone} or --shape {meant}"
     )
     first, *others = (_unproven(finding) for finding in result.findings)
     first = replace(first, evidence=(told, *first.evidence))
     found = first, *others
     yield outcome.known(replace(result, status="unproven", findings=found))
-
-
-def _written(shape: Shape) -> str:
-    inner = ", ".join(map(str, shape))
-    return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
 def _unproven(finding: Finding) -> Finding:

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import compared
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.readings.reading import Measured, Reading, at_shape
+from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.settle import runs
 from ldjcheck.settling.sizes.cropping import cropped, smaller_shapes, spans_of
 from ldjcheck.settling.sizes.held import counted, with_sizes
-from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,10 +129,8 @@ def _at(subject: Subject, layer: Layer, shape: Shape) -> Subject | None:
     if subject.bench.calls.departures:
         convention = subject.bench.calls.convention
         sized = replace(subject.asked, shape=((None, shape),), convention=convention)
-        try:
-            return replace(settle_layer(layer, sized), asked=subject.asked)
-        except CannotCheckError:
-            return None
+        found = (there.subject for there in read_anew(layer, sized))
+        return next((replace(there, asked=subject.asked) for there in found), None)
     there = at_shape(subject, shape)
     bench = replace(there.bench, layer=layer)
     if layer is not subject.layer:
