@@ -111,7 +111,7 @@ def check_layer(
             course.reaches(SETTLING)
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
-            result = _told(subject, also, course)
+            result = _read_in_turn(subject, also, course)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -238,12 +238,12 @@ def _smaller(subject: Subject) -> Shape | None:
     return least if prod(least) < prod(subject.bench.shape) else None
 
 
-def _told(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
+def _read_in_turn(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
     """Return what is told of a layer that is settled: of it as it is read, and otherwise.
 
     What it comes to proposes other readings, which are asked beside it one by one.
     """
-    result = _come_to(Reading(subject=subject), also, course)
+    result = _check_reading(Reading(subject=subject), also, course)
     subject = replace(subject, asked=subject.asked.during(OTHERWISE, wrong=False))
     outcome = Outcome(subject=subject, result=result)
     if result.status != "fail":
@@ -251,14 +251,14 @@ def _told(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
     for name, propose in BY_RESULT:
         try:
             for reading in propose(outcome):
-                outcome.result = _beside(reading, outcome.result, course)
+                outcome.result = _read_beside(reading, outcome.result, course)
         except TimeIsUpError:
             course.not_done.append(f"{OTHERWISE.what}: {name}")
     not_done = dict.fromkeys((*outcome.result.not_done, *course.not_done))
     return replace(outcome.result, not_done=tuple(not_done))
 
 
-def _beside(reading: Reading, before: Result, course: _Course) -> Result:
+def _read_beside(reading: Reading, before: Result, course: _Course) -> Result:
     """Return what is told of a layer that may be read otherwise as well, or raise why none."""
     if reading.refused is not None:
         raise reading.refused
@@ -267,14 +267,16 @@ def _beside(reading: Reading, before: Result, course: _Course) -> Result:
     if not course.is_new(reading):
         return before
     try:
-        again = _come_to(reading, (), course)
+        again = _check_reading(reading, (), course)
     except CannotCheckError:
         again = None
     right = again is not None and again.status == "pass"
     return reading.adopt(before, again) if right or not reading.values_alone else before
 
 
-def _come_to(reading: Reading, also: tuple[Probe, ...], course: _Course) -> Result:
+def _check_reading(
+    reading: Reading, also: tuple[Probe, ...], course: _Course
+) -> Result:
     """Return what a reading comes to: measured, judged, explained, mended.
 
     Where its numbers propose another reading, that takes its place, until none is new.
@@ -285,7 +287,7 @@ def _come_to(reading: Reading, also: tuple[Probe, ...], course: _Course) -> Resu
         if read.values_alone:
             values = compared(read.subject, values_alone=True)
             return _concluded(values, (), _findings(values, (), None))
-        read, smaller = _measured(read, course)
+        read, smaller = _measure_reading(read, course)
     subject, comparison, whole = read.subject, read.comparison, None
     if smaller is not None:
         whole, also = subject, ()
@@ -317,7 +319,7 @@ def _come_to(reading: Reading, also: tuple[Probe, ...], course: _Course) -> Resu
     )
 
 
-def _measured(
+def _measure_reading(
     reading: Reading, course: _Course
 ) -> tuple[Reading | Measured, Measured | None]:
     """Return a reading with how its numbers compare; or another, to be measured instead.
@@ -332,30 +334,30 @@ def _measured(
             _tell(course, look, (), _findings(look, (), None))
     at_once = shows_in_long_calls(subject, look)
     if at_once:  # all else that is asked of it can be asked where events are small
-        read = _read(Measured(reading=reading, comparison=look), course)
+        read = _reread(Measured(reading=reading, comparison=look), course)
         smaller = _made_smaller(read, course)
         if smaller is not None or isinstance(read, Reading):
             return read, smaller
     (first,) = look.measurement.measured
     comparison = compared(subject, first=first)
-    read = _read(Measured(reading=reading, comparison=comparison), course)
+    read = _reread(Measured(reading=reading, comparison=comparison), course)
     if at_once or isinstance(read, Reading):
         return read, None
     is_long = shows_in_long_calls(subject, read.comparison)
     return read, _made_smaller(read, course) if is_long else None
 
 
-def _read(seen: Measured, course: _Course) -> Reading | Measured:
+def _reread(seen: Measured, course: _Course) -> Reading | Measured:
     """Return what a reading's numbers propose, or the same where time runs out."""
     read = course.during(
-        OWN_SIZE, seen.subject, lambda at: _proposed(seen.of(at), course), None
+        OWN_SIZE, seen.subject, lambda at: _propose(seen.of(at), course), None
     )
     if read is not None:
         return read.of(_until_the_end(read.subject))
     return replace(seen, comparison=at_this_shape_alone(seen.comparison))
 
 
-def _proposed(seen: Measured, course: _Course) -> Reading | Measured:
+def _propose(seen: Measured, course: _Course) -> Reading | Measured:
     """Return the first new reading that is proposed; else the same with all that is known."""
     for propose in BY_NUMBERS:
         for other in propose(seen):
