@@ -13,7 +13,6 @@ from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.records import Calls, Direction, Probe, Side
 from ldjcheck.revision import Replacement
 from ldjcheck.running.bench import Bench
-from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
 
@@ -59,7 +58,7 @@ def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
         return False
     size = bench.shape[0] + 1
     images = (size, size + 1, size + 2)
-    return runs(bench, images, choose_batch(bench.options.batch, images))
+    return runs(bench, images)
 
 
 def _way(

@@ -166,12 +166,13 @@ def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]
         yield tuple(variants)
 
 
-def runs(bench: Bench, shape: Shape, batch: int) -> bool:
+def runs(bench: Bench, shape: Shape) -> bool:
     """Return whether the layer also takes this shape, and reports as well as before.
 
     It does not where parts are spread over each other, or left unread, that fit at the
     layer's own shape.
     """
+    batch = choose_batch(bench.options.batch, shape)
     with Spreads(batch) as there:
         try:
             trial = tried(replace(bench, shape=shape, batch=batch))
