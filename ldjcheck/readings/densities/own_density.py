@@ -39,12 +39,8 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
                 asked = _with_contexts(outcome.subject, density)
                 adopt = partial(_adopted, name, density)
                 unable = outcome.known(adopt(before, None))
-                there = replace(next(read_anew(density, asked), unable), adopt=adopt)
-                if before.status == "pass" and there.result is None:
-                    # what its calls do besides is known of the map
-                    yield from outcome.values_first(there, (there,))
-                else:
-                    yield there
+                there = next(read_anew(density, asked), unable)
+                yield replace(there, adopt=adopt)
 
 
 def _drops_dims(result: Result) -> bool:

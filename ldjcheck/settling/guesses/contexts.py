@@ -171,12 +171,12 @@ def _numbers(
 def _of_vectors(
     layer: Any, shapes: tuple[tuple[Shape, str], ...]
 ) -> Iterator[tuple[Shape, str, Shape, str]]:
-    """Yield contexts of what a net takes more than a vector, or half of it."""
+    """Yield contexts of what a net takes more than half of a vector, or all of it."""
     for width, why in list(_widths(layer).items())[:_WIDTHS]:
         for shape, why_shape in _likeliest(shapes):
             if len(shape) != 1:
                 continue
-            for less in dict.fromkeys((shape[0], shape[0] // 2, -(-shape[0] // 2))):
+            for less in dict.fromkeys((shape[0] // 2, -(-shape[0] // 2), shape[0])):
                 if 0 < less < width:
                     left = (width - less,)
                     yield left, f"{why}, the input's among them", shape, why_shape
