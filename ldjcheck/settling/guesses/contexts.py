@@ -125,7 +125,7 @@ def _guesses(
         if others:
             sized = (*facts, (None, "as large as the input"))
         founded = [(*fact, *event) for fact in sized for event in events.items()]
-        for size, why, shape, why_shape in (*vectors, *founded, *images):
+        for size, why, shape, why_shape in (*founded, *vectors, *images):
             own = shape if size is None else size
             held = tuple((name, own) for name in others)
             for mask in _masks_for(shape) if masks else [shape]:
