@@ -77,7 +77,7 @@ MENDED = {
     CubeWithoutItsSlope: "is 1 + 3 * x ** 2, not 3 * x**2",
     PlanarByTheOutput: "",
     ForgottenGate: "is F.logsigmoid(2 + s).sum(dim=1), not torch.zeros(len(x))",
-    SoftplusByTheOutput: "is F.logsigmoid(x).sum(dim=1), not -y.sum(1)",
+    SoftplusByTheOutput: "is F.logsigmoid(x).flatten(1).sum(dim=1), not -y.sum(1)",
 }
 
 
