@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.checking import EXIT_CODES
@@ -12,19 +14,15 @@ from ldjcheck.faults import failed_result
 from ldjcheck.listening import announce
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
-from ldjcheck.records import Layer, Options, Run
+from ldjcheck.records import Layer, Options, Oracle, Result, Run
 from ldjcheck.search import check_layer
 from ldjcheck.targets.data import with_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
-
     import torch
     from torch import Tensor
     from torch.distributions.constraints import Constraint
 
-    from ldjcheck.records import Oracle, Result
     from ldjcheck.report import Report
 
 __all__ = [

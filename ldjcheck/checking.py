@@ -7,40 +7,21 @@ any more is left out by its name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnoses_of
-from ldjcheck.explaining.sublayers import (
-    Sublayers,
-    by_sublayers_alone,
-    with_sublayers,
-)
-from ldjcheck.faults import failed_result, fault_of_layer, meant_otherwise
-from ldjcheck.judging.meant.bit_depth import of_whole_numbers
-from ldjcheck.judging.meant.customs import customary
-from ldjcheck.judging.meant.ends import between_its_ends
-from ldjcheck.judging.meant.masks import of_zeros_and_ones
-from ldjcheck.judging.meant.spread import spread_over_entries
+from ldjcheck.explaining.sublayers import Sublayers, by_sublayers_alone, with_sublayers
+from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import (
     compared,
     first_looks,
     measured,
     moved_while_smooth,
 )
-from ldjcheck.judging.sizes.further import at_further_sizes, at_other_axes
-from ldjcheck.judging.sizes.given import at_the_given_shape, at_this_shape_alone
-from ldjcheck.judging.sizes.of_one import built_for_one
-from ldjcheck.judging.sizes.own import at_its_own_size
-from ldjcheck.judging.sizes.smaller import (
-    Smaller,
-    at_a_smaller_size,
-    shows_in_long_calls,
-)
-from ldjcheck.judging.sizes.unspread import where_nothing_is_spread
 from ldjcheck.judging.splits import Split, with_splits
 from ldjcheck.judging.status import (
     alone,
@@ -55,6 +36,10 @@ from ldjcheck.judging.status import (
 from ldjcheck.mistakes.naming.circumstances import unused
 from ldjcheck.mistakes.naming.findings import RAISED, name_findings, within_sublayer
 from ldjcheck.portrait import with_portrait
+from ldjcheck.readings import BY_NUMBERS, BY_RESULT
+from ldjcheck.readings.reading import Measured, Outcome, Reading
+from ldjcheck.readings.sizes.smaller import at_a_smaller_size, shows_in_long_calls
+from ldjcheck.readings.sizes.user_shape import at_this_shape_alone
 from ldjcheck.records import (
     Finding,
     Layer,
@@ -83,29 +68,18 @@ from ldjcheck.records.deadline import (
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.flows.recognition import is_flow
 from ldjcheck.settling.subject import settle_layer
-from ldjcheck.variants import VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
     from ldjcheck.settling.subject import Subject
-    from ldjcheck.variants import Proposal, Variant
 
     Tell = Callable[[Result | Underway], None]
     Item = TypeVar("Item")
 
 _WRT: dict[str, Wrt] = {"bijection": "input", "dequantization": "noise"}
-_AS_MEANT = (
-    of_whole_numbers,
-    between_its_ends,
-    customary,
-    of_zeros_and_ones,
-    built_for_one,
-    at_its_own_size,
-    where_nothing_is_spread,
-    at_other_axes,
-)
+_MOST = 40  # readings of one layer that are measured
 _FRESH = 7001  # how far the seeds of a verification are from those of the check
 EXIT_CODES = {"pass": 0, "fail": 1, "error": 2, "unproven": 3}
 
@@ -137,11 +111,7 @@ def check_layer(
             course.reaches(SETTLING)
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
-            result = _checked(subject, also, course)
-            result = _called_otherwise(subject, result, course)
-            otherwise = meant_otherwise(subject, result)
-            if otherwise is not None:
-                raise otherwise
+            result = _read_in_turn(subject, also, course)
     except CannotCheckError as error:
         result = failed_result(layer.target, error, layer=layer.name)
         result = replace(result, inferred=dict(layer.inferred))
@@ -202,6 +172,12 @@ class _Course:
         self.stage = SETTLING
         self.smaller: Shape | None = None  # than the shape that is checked
         self.not_done: list[str] = []
+        # By their keys, what was read; kept, as nothing else may come to stand there.
+        self.visited: dict[Hashable, object] = {}
+
+    def is_new(self, reading: Reading) -> bool:
+        """Return whether a reading is none that was measured, and not one too many."""
+        return len(self.visited) < _MOST and reading.key not in self.visited
 
     def reaches(self, stage: Stage) -> None:
         """Note what is being done from now on, and tell whoever waits."""
@@ -262,32 +238,60 @@ def _smaller(subject: Subject) -> Shape | None:
     return least if prod(least) < prod(subject.bench.shape) else None
 
 
-def _checked(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
-    """Return what a layer that is settled comes to: measured, judged, explained, mended."""
-    course.reaches(MEASURING)
-    subject = moved_while_smooth(subject)
-    for look in first_looks(subject):
-        if course.tell is not None:
-            _tell(course, look, (), _findings(look, (), None))
-    meant, smaller = None, None
-    at_once = shows_in_long_calls(subject, look)
-    if at_once:  # all else that is asked of it can be asked where events are small
-        meant = _read(subject, look, course)
-        smaller = _made_smaller(meant, course)
-    if meant is None or not (meant.otherwise or smaller):
-        (first,) = look.measurement.measured
-        comparison = compared(subject, first=first)
-        meant = _read(subject, comparison, course)
-        if not at_once and shows_in_long_calls(subject, meant.comparison):
-            smaller = _made_smaller(meant, course)
-    if meant.otherwise:
-        return _checked(meant.subject, also, course)
-    subject, comparison = meant.subject, meant.comparison
-    whole: Subject | None = None
+def _read_in_turn(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Result:
+    """Return what is told of a layer that is settled: of it as it is read, and otherwise.
+
+    What it comes to proposes other readings, which are asked beside it one by one.
+    """
+    result = _check_reading(Reading(subject=subject), also, course)
+    subject = replace(subject, asked=subject.asked.during(OTHERWISE, wrong=False))
+    outcome = Outcome(subject=subject, result=result)
+    if result.status != "fail":
+        course.reaches(OTHERWISE)
+    for name, propose in BY_RESULT:
+        try:
+            for reading in propose(outcome):
+                outcome.result = _read_beside(reading, outcome.result, course)
+        except TimeIsUpError:
+            course.not_done.append(f"{OTHERWISE.what}: {name}")
+    not_done = dict.fromkeys((*outcome.result.not_done, *course.not_done))
+    return replace(outcome.result, not_done=tuple(not_done))
+
+
+def _read_beside(reading: Reading, before: Result, course: _Course) -> Result:
+    """Return what is told of a layer that may be read otherwise as well, or raise why none."""
+    if reading.refused is not None:
+        raise reading.refused
+    if reading.result is not None:
+        return reading.result
+    if not course.is_new(reading):
+        return before
+    try:
+        again = _check_reading(reading, (), course)
+    except CannotCheckError:
+        again = None
+    right = again is not None and again.status == "pass"
+    return reading.adopt(before, again) if right or not reading.values_alone else before
+
+
+def _check_reading(
+    reading: Reading, also: tuple[Probe, ...], course: _Course
+) -> Result:
+    """Return what a reading comes to: measured, judged, explained, mended.
+
+    Where its numbers propose another reading, that takes its place, until none is new.
+    """
+    read: Reading | Measured = reading
+    while isinstance(read, Reading):
+        course.visited[read.key] = read.subject.layer.obj
+        if read.values_alone:
+            values = compared(read.subject, values_alone=True)
+            return _concluded(values, (), _findings(values, (), None))
+        read, smaller = _measure_reading(read, course)
+    subject, comparison, whole = read.subject, read.comparison, None
     if smaller is not None:
         whole, also = subject, ()
-        subject = _until_the_end(smaller.subject)
-        comparison = smaller.comparison
+        subject, comparison = _until_the_end(smaller.subject), smaller.comparison
     comparison, splits = _by_splits(subject, comparison, course)
     _tell(course, comparison, (), _findings(comparison, splits, None))
     subject = _on_the_cpu(subject)
@@ -315,47 +319,63 @@ def _checked(subject: Subject, also: tuple[Probe, ...], course: _Course) -> Resu
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Meant:
-    """A layer as it is meant: to be checked anew so, where that is `otherwise`."""
+def _measure_reading(
+    reading: Reading, course: _Course
+) -> tuple[Reading | Measured, Measured | None]:
+    """Return a reading with how its numbers compare; or another, to be measured instead.
 
-    subject: Subject
-    comparison: Comparison
-    otherwise: bool = False
+    And a smaller size at which it is wrong in the same way, where its calls are long.
+    """
+    course.reaches(MEASURING)
+    subject = moved_while_smooth(reading.subject)
+    reading = reading.of(subject)
+    for look in first_looks(subject):
+        if course.tell is not None:
+            _tell(course, look, (), _findings(look, (), None))
+    at_once = shows_in_long_calls(subject, look)
+    if at_once:  # all else that is asked of it can be asked where events are small
+        read = _reread(Measured(reading=reading, comparison=look), course)
+        smaller = _made_smaller(read, course)
+        if smaller is not None or isinstance(read, Reading):
+            return read, smaller
+    (first,) = look.measurement.measured
+    comparison = compared(subject, first=first)
+    read = _reread(Measured(reading=reading, comparison=comparison), course)
+    if at_once or isinstance(read, Reading):
+        return read, None
+    is_long = shows_in_long_calls(subject, read.comparison)
+    return read, _made_smaller(read, course) if is_long else None
 
 
-def _read(subject: Subject, comparison: Comparison, course: _Course) -> _Meant:
-    """Return a layer as it is meant, or as it was read first where time runs out."""
-    meant = course.during(OWN_SIZE, subject, lambda at: _as_meant(at, comparison), None)
-    if meant is not None:
-        return meant
-    return _Meant(subject, at_this_shape_alone(comparison))
-
-
-def _made_smaller(meant: _Meant, course: _Course) -> Smaller | None:
-    """Return a layer that is wrong where events are small, if it is so in the same way."""
-    if meant.otherwise:
-        return None
-    return course.during(
-        SMALLER,
-        meant.subject,
-        lambda at: at_a_smaller_size(at, meant.comparison),
-        None,
+def _reread(seen: Measured, course: _Course) -> Reading | Measured:
+    """Return what a reading's numbers propose, or the same where time runs out."""
+    read = course.during(
+        OWN_SIZE, seen.subject, lambda at: _propose(seen.of(at), course), None
     )
+    if read is not None:
+        return read.of(_until_the_end(read.subject))
+    return replace(seen, comparison=at_this_shape_alone(seen.comparison))
 
 
-def _as_meant(subject: Subject, comparison: Comparison) -> _Meant:
-    """Return a layer read as its source means it, at sizes that it is made for."""
-    spread = spread_over_entries(subject, comparison)
-    if spread is not None:
-        subject, comparison = spread, compared(spread)
-    for meant in _AS_MEANT:
-        other = meant(subject, comparison)
-        if other is not None:
-            return _Meant(_until_the_end(other), comparison, otherwise=True)
-    subject, comparison = at_the_given_shape(subject, comparison)
-    comparison = at_further_sizes(subject, comparison)
-    return _Meant(_until_the_end(subject), comparison)
+def _propose(seen: Measured, course: _Course) -> Reading | Measured:
+    """Return the first new reading that is proposed; else the same with all that is known."""
+    for propose in BY_NUMBERS:
+        for other in propose(seen):
+            if isinstance(other, Measured):
+                seen = other
+            elif course.is_new(other):
+                return other
+    return seen
+
+
+def _made_smaller(read: Reading | Measured, course: _Course) -> Measured | None:
+    """Return a layer that is wrong where events are small, if it is so in the same way."""
+    if isinstance(read, Reading):
+        return None
+    comparison = read.comparison
+    return course.during(
+        SMALLER, read.subject, lambda at: at_a_smaller_size(at, comparison), None
+    )
 
 
 def _until_the_end(subject: Subject) -> Subject:
@@ -411,52 +431,6 @@ def _explained(
         lambda at: with_sublayers(known, comparison, at.bench, sublayers),
         known,
     )
-
-
-def _called_otherwise(subject: Subject, result: Result, course: _Course) -> Result:
-    """Return the result, or what another way of calling the layer brings to light."""
-    subject = replace(subject, asked=subject.asked.during(OTHERWISE, wrong=False))
-    for variant in VARIANTS:
-        if not variant.concerns(result):
-            continue
-        course.reaches(OTHERWISE)
-        try:
-            before, result = result, _by_variant(variant, subject, result, course)
-            while variant.repeats and result is not before and variant.concerns(result):
-                before, result = result, _by_variant(variant, subject, result, course)
-        except TimeIsUpError:
-            course.not_done.append(f"{OTHERWISE.what}: {variant.name}")
-    not_done = dict.fromkeys((*result.not_done, *course.not_done))
-    return replace(result, not_done=tuple(not_done))
-
-
-def _by_variant(
-    variant: Variant, subject: Subject, result: Result, course: _Course
-) -> Result:
-    proposal = variant.proposed(subject, result)
-    if proposal.options is None or variant.adopted is None:
-        return proposal.result
-    try:
-        layer = proposal.layer or subject.layer
-        again = _once_more(layer, proposal, proposal.options, course)
-    except CannotCheckError:
-        if variant.unable is None:
-            raise
-        return variant.unable(proposal)
-    return variant.adopted(proposal, again)
-
-
-def _once_more(
-    layer: Layer, proposal: Proposal, options: Options, course: _Course
-) -> Result:
-    """Return what the layer comes to, called as was proposed."""
-    if proposal.values_first is not None:
-        first = replace(proposal.values_first, asked=options)
-        values = compared(first, values_alone=True)
-        found = _concluded(values, (), _findings(values, (), None))
-        if found.status == "pass":
-            return found
-    return _checked(proposal.subject or settle_layer(layer, options), (), course)
 
 
 def _findings(
@@ -552,6 +526,7 @@ def _fixed(
     from ldjcheck.mistakes.mending import Plans, Whole, wants_derived, with_fixes
     from ldjcheck.mistakes.mending.densities import with_densities
     from ldjcheck.mistakes.mending.outputs import with_outputs
+    from ldjcheck.settling.ranks import at_all_ranks
 
     bench, options = subject.bench, comparison.measurement.options
     fresh = replace(options, seed=options.seed + _FRESH)
@@ -567,7 +542,8 @@ def _fixed(
         if m.probe.reach > 1.0 or m.probe.scale > options.params_scale
     )
     values = *plan[1:], *further, *beyond, *also
-    plans = Plans(closely=plan[:1], by_value=values)
+    ranks = at_all_ranks(bench, plan[0])
+    plans = Plans(closely=plan[:1], by_value=values, ranks=ranks)
     if whole is not None:
         at_size = Whole(
             bench=whole.bench, probes=replace(whole, asked=fresh).probes()[:1]

@@ -13,23 +13,24 @@ from typing import TYPE_CHECKING
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result, fault_of_layer
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import Derived, Result
-from ldjcheck.settling.map_alone import settle_map
+from ldjcheck.records import (
+    Comparison,
+    Derived,
+    Edit,
+    Layer,
+    Obstacle,
+    Options,
+    Result,
+    Status,
+)
+from ldjcheck.revision import Replacement
+from ldjcheck.settling.map_alone import MapSubject, settle_map
 
 if TYPE_CHECKING:
     from ldjcheck.derivation.ways import Way
-    from ldjcheck.records import (
-        Comparison,
-        Edit,
-        Layer,
-        Obstacle,
-        Options,
-        Status,
-    )
-    from ldjcheck.revision import Replacement
-    from ldjcheck.settling.map_alone import MapSubject
 
 _FRESH = 9001  # how far the seeds of a verification are from those of the derivation
+_BY_CHANCE = "it is off for events of other ranks, or with other numbers held"
 
 
 def derive_layer(
@@ -135,7 +136,7 @@ def _judged(
     if not programs:
         return Derived(applicability="none", obstacles=obstacles)
     is_right = not mapped.is_silent and _is_right(comparison)
-    residual, doubts = _run(mapped, options, comparison, changes)
+    residual, doubts = _run(mapped, options, comparison, ways, changes)
     total = " ".join(s.term for s in steps if s.direction == programs[0][0])
     return Derived(
         applicability="suggested" if residual is None else "verified",
@@ -153,18 +154,21 @@ def _run(
     mapped: MapSubject,
     options: Options,
     comparison: Comparison,
+    ways: list[Way],
     changes: tuple[Replacement, ...],
 ) -> tuple[float | None, tuple[str, ...]]:
     """Return by how much the edited layer is off at most, in nats; or what is wrong of it."""
     from ldjcheck.derivation.doubts import doubts_about
     from ldjcheck.mistakes.mending.verify import Plans, Verification
     from ldjcheck.revision import Live
+    from ldjcheck.settling.ranks import at_all_ranks
 
     fresh = replace(options, seed=options.seed + _FRESH)
     subject = mapped.subject
     bench = replace(subject.bench, calls=mapped.promised)
     plan = replace(subject, asked=fresh).probes()
-    plans = Plans(closely=plan[:1], by_value=plan[1:])
+    ranks = at_all_ranks(subject.bench, plan[0])
+    plans = Plans(closely=plan[:1], by_value=plan[1:], ranks=ranks)
     before = replace(
         comparison,
         measurement=replace(comparison.measurement, calls=mapped.promised),
@@ -172,9 +176,11 @@ def _run(
     verification = Verification(bench, before, plans)
     live = Live(list(dict.fromkeys(change.file for change in changes)))
     after = verification.compared(live, changes)
-    if after is not None and verification.agrees(after):
-        return verification.largest(after), ()
-    return None, doubts_about(after)
+    if after is None or not verification.agrees(after):
+        return None, doubts_about(after)
+    if not verification.is_general(live, changes, [w.direction for w in ways]):
+        return None, (_BY_CHANCE,)
+    return verification.largest(after), ()
 
 
 def _drawn(changes: tuple[Replacement, ...]) -> tuple[Edit, ...]:

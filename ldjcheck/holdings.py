@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
 _LIMIT = (

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
-
-    Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
+Event = Literal["call", "return", "c_call", "c_return", "c_exception"]
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import inspect
 import re
 import textwrap
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.checking import returned_shapes
 from ldjcheck.conventions import (
@@ -24,9 +24,7 @@ from ldjcheck.conventions.distributions import sampler
 from ldjcheck.holdings import is_empty
 from ldjcheck.mistakes.inverse import not_invertible
 from ldjcheck.mistakes.naming.laws import follows_a_law
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Layer, Options, Result
+from ldjcheck.records import Layer, Options, Result
 
 _UNCALLABLE = ("LDJ004", "LDJ005", "LDJ006")
 _ONE_NUMBER = "an output of shape () and no ldj"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import random
 import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -15,19 +16,25 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck import checking
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.holdings import tensors
-from ldjcheck.records import LARGEST_SEED, Domain, Options, Result
+from ldjcheck.records import (
+    LARGEST_SEED,
+    Context,
+    Domain,
+    Layer,
+    Options,
+    Probe,
+    Result,
+    Shape,
+)
 from ldjcheck.settling.design import plan_probes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from hypothesis.strategies import SearchStrategy
 
     from ldjcheck.checking import Tell
-    from ldjcheck.records import Context, Layer, Probe, Shape
 
-    Attempt = Callable[[Options], Result | None]
-    """What the check says at these options; None where the layer cannot be run so."""
+Attempt = Callable[[Options], Result | None]
+"""What the check says at these options; None where the layer cannot be run so."""
 
 _FARTHEST = 100  # from the origin
 _SCALES = (1.0, 0.3, 0.03, 3.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import linecache
 import os
 import re
@@ -9,15 +10,13 @@ import sysconfig
 import traceback
 from dataclasses import dataclass
 from dis import opmap
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from types import CodeType, FrameType
+from types import CodeType, FrameType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
 _LONGEST = 2000  # characters of a message
-_STDLIB = sysconfig.get_path("stdlib") + os.sep
+_STDLIB = os.path.realpath(sysconfig.get_path("stdlib")) + os.sep
+PYTHON = "the standard library"
 _PACKAGES = tuple(f"{os.sep}{each}-packages{os.sep}" for each in ("site", "dist"))
 _BELOW = tuple(
     each + name + os.sep for each in _PACKAGES for name in ("torch", "numpy")
@@ -138,8 +137,7 @@ def running_line(frame: FrameType | None, until: CodeType) -> RunningLine | None
         file = code.co_filename
         if code is until or (found is not None and is_ours(file)):
             break
-        installed = any(part in file for part in _PACKAGES)
-        if installed or _is_plumbing(file) or _is_library(file):
+        if package_of(file) or _is_plumbing(file):
             continue
         is_import = code.co_name == "<module>"
         if found is None or is_import:
@@ -179,6 +177,64 @@ def _is_library(filename: str) -> bool:
     if any(part in filename for part in _PACKAGES):
         return any(part in filename for part in _BELOW)
     return filename.startswith((_STDLIB, "<frozen "))
+
+
+@functools.lru_cache(maxsize=1024)
+def package_of(file: str) -> str:
+    """Return the installed package that a file belongs to; nothing for a user's own.
+
+    A virtual environment holds packages wherever it stands, in the user's own folder too.
+    """
+    for name in (file, os.path.realpath(file)):
+        for folder in _PACKAGES:
+            _, found, inside = name.partition(folder)
+            if found:
+                return inside.partition(os.sep)[0]
+        if name.startswith((_STDLIB, "<frozen ")):
+            return PYTHON
+    return ""
+
+
+def is_own(file: str, home: str) -> bool:
+    """Return whether a file is of the own sources of what is defined in the file `home`.
+
+    Those are the files of its folder tree, or of the current one, that are not installed;
+    of what is itself part of an installed package they are the files of that package.
+    """
+    package, of_home = package_of(file), package_of(home)
+    if package or of_home:
+        return package == of_home
+    if file == home or file.startswith("<"):
+        return True
+    return any(_is_below(file, tree) for tree in (_tree_of(home), os.getcwd()))
+
+
+def nearest_own(files: tuple[str, ...]) -> int:
+    """Return which of the files that call each other, innermost first, is the nearest own.
+
+    Where all are installed, it is of the outermost one's package.
+    """
+    home = home_of(files[::-1])
+    return next(i for i, file in enumerate(files) if is_own(file, home))
+
+
+def home_of(files: tuple[str, ...]) -> str:
+    """Return a file of the target's own, of those that ran, the outermost first."""
+    return next((f for f in files if not package_of(f)), files[0] if files else "")
+
+
+@functools.lru_cache(maxsize=256)
+def _tree_of(file: str) -> str:
+    """Return the folder that holds a file, or the outermost package that it is in."""
+    folder = os.path.dirname(os.path.abspath(file))
+    while os.path.isfile(os.path.join(folder, "__init__.py")):
+        folder = os.path.dirname(folder)
+    return folder
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_below(file: str, folder: str) -> bool:
+    return os.path.realpath(file).startswith(os.path.realpath(folder) + os.sep)
 
 
 def is_ours(filename: str) -> bool:

@@ -53,7 +53,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"report.style"}),
     frozenset({"report.blocks"}),
     frozenset({"report"}),
-    frozenset({"explaining", "faults", "options", "portrait", "variants"}),
+    frozenset({"explaining", "faults", "options", "portrait", "readings"}),
     frozenset({"derivation.reading"}),
     frozenset({"derivation.calculus"}),
     frozenset({"derivation.writing"}),

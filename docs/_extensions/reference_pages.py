@@ -7,24 +7,23 @@ repository.
 from __future__ import annotations
 
 import json
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mistake_pages import prose
 
-from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.conventions import CONVENTIONS
+from ldjcheck.options.table import TYPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import click
     from sphinx.application import Sphinx
 
+    from ldjcheck.options.table import Option
+
 _SCHEMA = Path(__file__).parents[1] / "result.schema.json"
-_OF_COMMAND_LINE = frozenset(
-    {"--fix", "--format", "--plot", "--quiet", "--verbose", "--color"}
-)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
@@ -59,36 +58,32 @@ def options() -> str:
         "check itself is a keyword of [`ldjcheck.check`](../python.md) as well, with "
         "underscores. This page is written from the code.",
     ]
-    for section in dict.fromkeys(option.section for option in CHECK_OPTIONS):  # type: ignore[attr-defined]
+    for section, options in groupby(TYPED, lambda option: option.section):
         blocks.append(f"## {section}")
-        for option in CHECK_OPTIONS:
-            if option.section == section:  # type: ignore[attr-defined]
-                blocks += _option(option)
+        for option in options:
+            blocks += _option(option)
     return "\n\n".join(blocks) + "\n"
 
 
-def _option(option: click.Option) -> Iterator[str]:
-    long = next(each for each in option.opts if each.startswith("--"))
-    yield f"(option-{long.removeprefix('--')})=\n### `{long}`"
-    yield prose(option.help or "")
+def _option(option: Option) -> Iterator[str]:
+    yield f"(option-{option.typed})=\n### `--{option.typed}`"
+    yield prose(option.help)
     rows = []
     takes = _takes(option)
     if takes:
         rows.append(f"takes\n: {takes}")
-    default = option.default
-    if isinstance(default, (str, int, float)) and not option.is_flag:
-        rows.append(f"by default\n: `{default}`")
-    if option.multiple:
+    if isinstance(option.usual, (str, int, float)) and option.takes != "flag":
+        rows.append(f"by default\n: `{option.usual}`")
+    if option.repeats:
         rows.append("more than one\n: it can be given again and again")
-    if long not in _OF_COMMAND_LINE:
-        rows.append(f"in Python\n: `{long.removeprefix('--').replace('-', '_')}=`")
+    if not option.of_command:
+        rows.append(f"in Python\n: `{option.name}=`")
     yield from rows
 
 
-def _takes(option: click.Option) -> str:
-    choices = getattr(option.type, "choices", None)
-    if choices:
-        return ", ".join(f"`{each}`" for each in choices)
+def _takes(option: Option) -> str:
+    if option.choices:
+        return ", ".join(f"`{each}`" for each in option.choices)
     return f"`{option.metavar}`" if option.metavar else ""
 
 

@@ -7,15 +7,13 @@ Either may take further keyword arguments, and return None for an ldj that is no
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.calling.ways import taken
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import Tensor
 
 NAME = "adapter"
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import functools
 import types
+from collections.abc import Collection, Iterable, Iterator
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.calling.signature import call_signature, method_names, signature_of
+from ldjcheck.calling.signature import (
+    Signature,
+    call_signature,
+    method_names,
+    signature_of,
+)
 from ldjcheck.holdings import reachable
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from ldjcheck.calling.signature import Signature
-    from ldjcheck.records import Calls
+from ldjcheck.records import Calls
 
 _BARE = (types.FunctionType, types.MethodType, functools.partial)
 

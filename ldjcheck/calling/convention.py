@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from ldjcheck.records import Calls
+from ldjcheck.records import Calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

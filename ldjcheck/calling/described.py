@@ -11,6 +11,7 @@ the log-determinant. A call may give it alone: `f(x) -> y; f.log_det(x, y) -> ld
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,8 +27,6 @@ from ldjcheck.calling.signature import (
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
 
 NAME = "as described"

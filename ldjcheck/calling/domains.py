@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, numbers_of_code, reachable
 from ldjcheck.records import Domain, Region, Shape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 REAL = Domain(kind="real")
 GUESSES = (

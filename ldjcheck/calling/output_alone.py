@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
-from ldjcheck.calling.signature import call_signature, caller, inverse_method
+from torch import Tensor
+
+from ldjcheck.calling.signature import Signature, call_signature, caller, inverse_method
 from ldjcheck.calling.ways import only_call, run, taken
 from ldjcheck.records import CallFunction, Calls, Returned, Way
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from torch import Tensor
-
-    from ldjcheck.calling.signature import Signature
-
-    Says = Callable[[Any, Any], Returned]
-    """From an input, and all that came back, to what a call says of its ldj."""
+Says = Callable[[Any, Any], Returned]
+"""From an input, and all that came back, to what a call says of its ldj."""
 
 
 def volume_kept(

@@ -12,9 +12,9 @@ import functools
 import inspect
 import textwrap
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,13 +27,8 @@ from ldjcheck.calling.parameter_names import (
     is_density_of_x,
     is_total,
 )
-from ldjcheck.calling.signature import signature_of
+from ldjcheck.calling.signature import Signature, signature_of
 from ldjcheck.records import Returned
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from ldjcheck.calling.signature import Signature
 
 
 def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeGuard
 
 from ldjcheck.calling.parameter_names import SAMPLERS, is_density, is_total, unit_of
 from ldjcheck.calling.results import (
@@ -19,10 +19,7 @@ from ldjcheck.calling.results import (
 )
 from ldjcheck.holdings import looked_up
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    Key = int | str
+Key = int | str
 
 _OF_Q = re.compile(r"^(sum_|total_)?log_?q", re.IGNORECASE)
 _NO_DENSITY = re.compile(

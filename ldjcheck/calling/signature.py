@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.parameter_names import (
     FORWARD_FLAGS,
@@ -18,9 +19,6 @@ from ldjcheck.calling.parameter_names import (
     is_total,
 )
 from ldjcheck.holdings import looked_up
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 INVERSE_METHODS = (
     "inverse",

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
 from ldjcheck.calling.results import unpacked
-from ldjcheck.calling.signature import caller, parameters_of, signature_of
-from ldjcheck.records import Calls, Way
+from ldjcheck.calling.signature import Signature, caller, parameters_of, signature_of
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Mapping
-
-    from ldjcheck.calling.signature import Signature
-    from ldjcheck.records import CallFunction, Returned
-
-    Wrap = Callable[[Tensor], Any]
+Wrap = Callable[[Tensor], Any]
 
 
 def layer_call(

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from inspect import getdoc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ldjcheck.records import Direction, Shape
+from ldjcheck.records import Direction, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

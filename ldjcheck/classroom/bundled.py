@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.classroom.judging import built
-from ldjcheck.classroom.selftest import plant_all
+from ldjcheck.classroom.selftest import Selftest, plant_all
 from ldjcheck.classroom.zoo import animal_called
-from ldjcheck.records import Layer
-
-if TYPE_CHECKING:
-    from ldjcheck.classroom.selftest import Selftest
-    from ldjcheck.records import Options
+from ldjcheck.records import Layer, Options
 
 BUNDLED: tuple[str, ...] = (
     "Scaling",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.classroom.judging import Verdict
 
 RIGHT = "right"

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.judging import built, examine
-from ldjcheck.classroom.standalone import load, standalone
-from ldjcheck.mistakes import rule_for
-from ldjcheck.records import Layer, Options, Side
-from ldjcheck.report import Style
+from ldjcheck.classroom.standalone import Standalone, load, standalone
+from ldjcheck.mistakes import Rule, rule_for
+from ldjcheck.records import (
+    Check,
+    Direction,
+    Finding,
+    Layer,
+    Measurement,
+    Options,
+    Result,
+    Shape,
+    Side,
+)
+from ldjcheck.report import Report, Style
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.layout import shorten, wrap
@@ -21,17 +31,6 @@ from ldjcheck.report.blocks.ledger import ledger
 if TYPE_CHECKING:
     from ldjcheck.classroom.animal import Animal
     from ldjcheck.classroom.lessons import Lesson
-    from ldjcheck.classroom.standalone import Standalone
-    from ldjcheck.mistakes import Rule
-    from ldjcheck.records import (
-        Check,
-        Direction,
-        Finding,
-        Measurement,
-        Result,
-        Shape,
-    )
-    from ldjcheck.report import Report
 
 FILE = "flow.py"  # what a layer stands in, as it is told
 

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.api import check
 from ldjcheck.mistakes import rule_for
+from ldjcheck.records import Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ldjcheck.classroom.animal import Animal
-    from ldjcheck.records import Status
     from ldjcheck.report import Report
 
 

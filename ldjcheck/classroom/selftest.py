@@ -9,21 +9,25 @@ that changes no number at all may be harmless, or a mistake at other shapes: it 
 from __future__ import annotations
 
 import ast
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from types import FrameType
+from typing import Literal
 
 from ldjcheck.checking import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
 from ldjcheck.profiling import heard_by
-from ldjcheck.records import Location
+from ldjcheck.records import (
+    Layer,
+    LedgerLine,
+    Location,
+    Measurement,
+    Options,
+    Result,
+    Status,
+)
 from ldjcheck.revision import Live, StaleSourceError, first_line
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator
-    from types import FrameType
-
-    from ldjcheck.records import Layer, LedgerLine, Measurement, Options, Result, Status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ from ldjcheck.mistakes.rewriting.wording import as_atom, as_factor, is_product, 
 from ldjcheck.revision import Replacement, call_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.mistakes.rewriting.sites import Site
 
 _LOGS = {"log": ("log2", "log10")}

@@ -19,11 +19,9 @@ import sys
 import textwrap
 import tokenize
 import types
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 _ZOO = "ldjcheck.classroom.animals"
 WIDTH = 76  # columns of a line of code, for what is shown with a margin

@@ -13,14 +13,14 @@ import click
 
 from ldjcheck.cli.commands.check import check, ignored_by, options_of
 from ldjcheck.cli.settings import silences_of
+from ldjcheck.records import Layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Layer
     from ldjcheck.report import Report
 
 _NAME = "%ldjcheck"
 _OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z])")
-_OUTSIDE = ("fix", "formats", "jobs", "plot", "quiet", "verbose", "watch")
+_OUTSIDE = ("fix", "format", "jobs", "plot", "quiet", "verbose", "watch")
 """Options of what is written and shown, which here is the report that comes back."""
 
 

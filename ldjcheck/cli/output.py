@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ldjcheck.records import Fix
+from ldjcheck.records import Derived, Fix, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from ldjcheck.records import Derived, Run
@@ -60,10 +62,11 @@ def with_screen(
     return (*formats, (FORMATS[0], None))
 
 
-def write_edits(run: Run, started: float) -> None:
+def write_edits(run: Run, started: float, again: Callable[[], Run]) -> None:
     """Write the verified fixes of a run to the files, and say so on standard error.
 
-    The report has standard output for itself; `started` is when the check began.
+    The report has standard output for itself; `started` is when the check began. What was
+    written is checked `again` before anything is said of it.
     """
     from ldjcheck.revision.disk import write_fixes
 
@@ -78,7 +81,14 @@ def write_edits(run: Run, started: float) -> None:
         else:
             click.echo(f"Did not write {each.file}: {each.refused}.", err=True)
     if any(each.refused is None for each in written):
-        click.echo("Check again to see the layer pass.", err=True)
+        wrong = [result for result in again().results if result.status != "pass"]
+        for result in wrong:
+            codes = ", ".join(dict.fromkeys(f.code for f in result.findings))
+            click.echo(
+                f"Checked again: {result.target} does not pass: {codes}", err=True
+            )
+        if not wrong:
+            click.echo("Check again to see the layer pass.", err=True)
     elif not written and any(r.status != "pass" for r in run.results):
         click.echo("There is no verified edit to write.", err=True)
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import click
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ldjcheck.records import Run
+from ldjcheck.records import Run
 
 _MISSING = (
     "Pictures need matplotlib, which is not installed: pip install 'ldjcheck[plot]'"

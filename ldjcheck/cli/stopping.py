@@ -6,11 +6,9 @@ import contextlib
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, NoReturn
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
 
 _ASKED_TO_END = ("SIGTERM", "SIGHUP")  # not everywhere
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 import click
 
 from ldjcheck.targets import as_targets
 from ldjcheck.targets.touched import files_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from pathlib import Path
 
 _GLANCE = 0.3  # seconds between two looks at the files
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch.distributions import constraints
 
@@ -40,9 +40,7 @@ from ldjcheck.conventions.transforms import (
 )
 from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.holdings import looked_up
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Way
+from ldjcheck.records import Calls, Way
 
 CONVENTIONS: tuple[Convention, ...] = (
     transform.CONVENTION,

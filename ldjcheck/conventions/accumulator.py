@@ -7,8 +7,11 @@ write so keep it as a column, `(batch, 1)`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
+
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.results import inputs_returned, unnamed_total, unpacked
@@ -22,11 +25,6 @@ from ldjcheck.calling.signature import (
 )
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

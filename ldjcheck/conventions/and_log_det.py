@@ -7,17 +7,14 @@ they end in `log_det_jacobian` the projects keep the ldj as a column, `(batch, 1
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import method_names
 from ldjcheck.calling.ways import by_methods
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Calls
+from ldjcheck.records import Calls
 
 _LDJ = r"(log_?(abs_?)?det(_?jac(obian)?)?|log_?jac(obian)?|ladj|ldj)s?$"
 _THERE = re.compile(r"^(forward|transform|call|apply|encode|bijection)_and_" + _LDJ)

@@ -8,20 +8,15 @@ its place, as `c0`, `c1`.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import call_signature
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
-
-    from ldjcheck.records import Shape
-
+from ldjcheck.records import CallFunction, Calls, Returned, Shape, Way
 
 _PLACE = re.compile(r"c\d+")  # one condition of several
 

@@ -7,9 +7,10 @@ is called as it is: what a layer makes of the total that comes in is then seen a
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_density
@@ -27,11 +28,6 @@ from ldjcheck.calling.signature import (
     signature_of,
 )
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

@@ -7,8 +7,11 @@ method for that as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_about_context, is_total
@@ -23,11 +26,6 @@ from ldjcheck.calling.signature import (
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 _BACK = ("inverse", "inv", "backward", "reverse")
 _OUTPUTS = ("y", "z", "out", "output", "outputs", "yi")

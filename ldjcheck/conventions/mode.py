@@ -6,16 +6,14 @@ that the layer's own code holds where there are several.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from types import CodeType
+from typing import Any
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.signature import Signature, call_signature
 from ldjcheck.calling.ways import layer_call
 from ldjcheck.records import Calls, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType
 
 _NAMES = ("mode", "direction")
 _OPPOSITES = {

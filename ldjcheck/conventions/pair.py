@@ -8,8 +8,9 @@ the ldj, `return_logdet=False`, is on.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.results import source_of, unnamed_total
@@ -20,13 +21,8 @@ from ldjcheck.calling.signature import (
     signature_of,
     total_name,
 )
-from ldjcheck.calling.ways import layer_call, method_call, only_call
+from ldjcheck.calling.ways import Wrap, layer_call, method_call, only_call
 from ldjcheck.records import CallFunction, Calls, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.calling.ways import Wrap
 
 _RECONSTRUCTING = ("reconstruct", "reconstruction", "recon", "deterministic")
 """Keyword names, met in the wild, that tell the way back to draw nothing anew."""

@@ -7,7 +7,8 @@ ldj, and follows another convention.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,9 +16,6 @@ from torch import Tensor
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.output_alone import volume_kept
 from ldjcheck.records import Calls, Returned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

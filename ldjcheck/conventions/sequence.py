@@ -5,16 +5,14 @@ Each is called by its own convention, the output goes to the next, and the ldjs 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

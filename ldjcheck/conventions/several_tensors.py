@@ -7,7 +7,8 @@ it wants is the layer's secret: say `--shape a=2 --shape b=3`, or one is tried.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.results import source_of
@@ -15,9 +16,6 @@ from ldjcheck.calling.signature import call_signature, caller, signature_of
 from ldjcheck.calling.ways import run
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

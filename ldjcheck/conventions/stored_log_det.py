@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import dis
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import is_total
@@ -16,11 +19,6 @@ from ldjcheck.calling.signature import call_signature, caller, inverse_method
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

@@ -6,18 +6,15 @@ whose call may return a pair is left to other conventions. A model's call return
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import METHODS_OF_WAYS
 from ldjcheck.calling.results import returns_one_thing
 from ldjcheck.calling.signature import call_signature, caller, method_names
 from ldjcheck.calling.ways import by_methods
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Calls
+from ldjcheck.records import Calls
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

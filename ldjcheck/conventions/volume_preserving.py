@@ -7,8 +7,9 @@ another convention.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -17,9 +18,6 @@ from ldjcheck.calling.output_alone import volume_kept
 from ldjcheck.calling.parameter_names import is_total
 from ldjcheck.calling.signature import method_names
 from ldjcheck.records import Calls, Returned
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

@@ -7,15 +7,11 @@ what the model would have said of that sample, from the very same draws of noise
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ldjcheck.tape import Node, ancestors, dependents, evaluate, in_order
-
-if TYPE_CHECKING:
-    from ldjcheck.tape.recorder import Recorder
+from ldjcheck.tape.recorder import Recorder
 
 _SAME = 1e-9  # relative
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from torch import Tensor
+
+from ldjcheck.records import Location
 from ldjcheck.tape import ancestors, dependents, location_of
+from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import SHAPES, SPLIT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
     from ldjcheck.densities.written import Memory
-    from ldjcheck.records import Location
-    from ldjcheck.tape.recorder import Recorder
 
 _CUTS = frozenset({"__getitem__", "narrow", "select", "index_select"})
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.torch_ops import RANDOM
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
 
 _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 

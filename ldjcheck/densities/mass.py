@@ -7,17 +7,14 @@ it is the product of integrals of one variable each. Of others it is not known.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Function = Callable[[Tensor], Tensor]
+Function = Callable[[Tensor], Tensor]
 
 _SAME = 1e-8  # relative: what rounding makes of numbers that are equal
 _MOST_DIMS = 48  # that are integrated one by one

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.tape import (
     Node,
+    Place,
     ancestors,
     dependents,
     evaluate,
@@ -20,16 +22,11 @@ from ldjcheck.tape import (
 from ldjcheck.tape.dominance import chain, dominators
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.tape.recorder import Recorder
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
-
-    from ldjcheck.tape import Place
+from ldjcheck.torch_ops import CASTS
 
 _LOOKS = 40  # values that z may be, the last ones first
 _MIXED = 64  # components of a mixture
 _CHUNK = 1 << 20  # entries that are worked out at once
-_CASTS = frozenset({"float", "double", "half", "bfloat16", "to", "type", "type_as"})
 
 
 class Heard(Recorder):
@@ -231,7 +228,7 @@ def _rerun(between: Sequence[Node], z: Node, value: Tensor) -> dict[Node, Tensor
     """
     values = {z: value.reshape(z.value.shape)}
     for node in between:
-        if node.name in _CASTS and isinstance(node.args[0], Node):
+        if node.name in CASTS and isinstance(node.args[0], Node):
             values[node] = values.get(node.args[0], node.args[0].value)
         else:
             values[node] = evaluate(node, lambda n: values.get(n, n.value))

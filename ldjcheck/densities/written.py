@@ -11,23 +11,18 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.densities.mass import adds_up, log_mass
 from ldjcheck.densities.terms import DensityTerms
-from ldjcheck.tape import ancestors, in_order
+from ldjcheck.tape import Node, ancestors, in_order
+from ldjcheck.tape.recorder import Recorder
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ldjcheck.tape import Node
-    from ldjcheck.tape.recorder import Recorder
-
-    Reading = Callable[[DensityTerms, Node], "Base | None"]
+Reading = Callable[[DensityTerms, Node], "Base | None"]
 
 _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
@@ -106,6 +101,19 @@ def written_out(
             continue
         total = total - base.excess
     return [live[base.z] for base in bases], total
+
+
+def densities_in(total: Node, source: Node, batch: int) -> Iterator[Tensor]:
+    """Yield the log-densities, `(batch,)`, that a value adds up, as they stand in it.
+
+    Each is of a value that is made of `source`, and of mass 1 whatever else enters it.
+    """
+    with torch.no_grad(), torch._C.DisableTorchFunction():
+        sum_ = DensityTerms(total, source, (), 1.0, batch)
+        for z in sum_.candidates:
+            base = _tried(_normalised, sum_, z)
+            if base is not None:
+                yield sum_.of(set(base.terms), lambda end: end.value)
 
 
 @dataclass(frozen=True, slots=True)

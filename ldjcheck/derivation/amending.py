@@ -9,33 +9,31 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.program import Program
+from ldjcheck.derivation.program import Program, Said
 from ldjcheck.derivation.ways import Way, ways_of
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.mistakes.mending import wants_derived
-from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import LEAST, MOST_OF_ONE, WORK, runs_with
-from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.mending.verify import Plans, Verification
 from ldjcheck.mistakes.rewriting.sites import real_file
 from ldjcheck.mistakes.terms import missing_term
-from ldjcheck.records import Fix, Location
-from ldjcheck.revision import Live, is_disjoint
-from ldjcheck.tape import location_of, shown_file
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.derivation.program import Said
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.records import Comparison, Diagnosis, Direction, Edit, Finding
-    from ldjcheck.revision import Replacement, SourceText
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Finding,
+    Fix,
+    Location,
+)
+from ldjcheck.revision import Live, Replacement, SourceText, is_disjoint
+from ldjcheck.running.bench import Bench
+from ldjcheck.tape import Node, location_of
 
 _UNNAMED = ("LDJ120", "LDJ199")
 _LONGEST = 60  # characters of what is quoted
@@ -135,23 +133,23 @@ def _where(finding: Finding, fix: Fix | None) -> Location | None:
 def _verified(
     live: Live, cures: Sequence[Sequence[_Cure]], verification: Verification
 ) -> tuple[Fix, tuple[_Cure, ...]] | None:
-    """Return the plainest edit of all directions that makes the whole layer right."""
+    """Return the plainest edit of all directions that makes the whole layer right.
+
+    One that does so by chance is told where there is none that does by no chance.
+    """
+    unsure: tuple[Fix, tuple[_Cure, ...]] | None = None
     for chosen in itertools.product(*cures):
         changes = tuple(dict.fromkeys(c for cure in chosen for c in cure.changes))
         if not is_disjoint(changes):
             continue
-        residual = verification.residual(live, changes)
-        if residual is not None:
-            return _fix(live, changes, residual), chosen
-    return None
-
-
-def _fix(live: Live, changes: Sequence[Replacement], residual: float) -> Fix:
-    edits: list[Edit] = []
-    for file in dict.fromkeys(change.file for change in changes):
-        here = [change for change in changes if change.file == file]
-        edits += edits_of(live.sources[file], here, shown_file(file))
-    return Fix(applicability="verified", residual_after=residual, edits=tuple(edits))
+        weighed = verification.weighed(live, changes)
+        if weighed is None:
+            continue
+        found = drawn_fix(live, weighed), chosen
+        if weighed.sure:
+            return found
+        unsure = unsure or found
+    return unsure
 
 
 def _cures(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Verdict
+from ldjcheck.records import Comparison, Verdict
 
 
 def doubts_about(after: Comparison | None) -> tuple[str, ...]:

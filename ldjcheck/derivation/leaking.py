@@ -9,27 +9,21 @@ fixed, and the exact one is not, they do.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.terms import wrong_derivative
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.tape import ancestors, dependents, location_of
-from ldjcheck.torch_ops import plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Comparison, Direction, Finding, Shape
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node, Trace
+from ldjcheck.records import Comparison, Direction, Finding, Shape
+from ldjcheck.running.bench import Bench
+from ldjcheck.tape import Node, Trace, ancestors, dependents, location_of
+from ldjcheck.torch_ops import WEIGHTED, plain_name
 
 _TOLD_AS = (
     "LDJ104", "LDJ110", "LDJ111", "LDJ112", "LDJ114", "LDJ119", "LDJ120", "LDJ199",
@@ -40,9 +34,6 @@ _LEAST = 2  # configurations at which it must be so
 _MOST = 3
 _SAME = 1e-7
 _NOTHING = 1e-9  # of the largest entry
-
-WEIGHTED = ("linear", "conv1d", "conv2d", "conv3d", "matmul", "addmm")
-"""Operations that are products with a weight, where one of their arguments is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

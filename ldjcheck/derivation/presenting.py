@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import linecache
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldjcheck.cells import split_cell
-from ldjcheck.records import DerivedStep, Obstacle
+from ldjcheck.records import DerivedStep, Direction, Obstacle
 from ldjcheck.tape import location_of, shown_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.derivation.program import Program, Refusal
-    from ldjcheck.records import Direction
 
 _INSTEAD = (
     "ldjcheck.exact_ldj gives the value at small sizes; at large ones the trace of a power "

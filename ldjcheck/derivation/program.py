@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from ldjcheck.derivation.calculus.formulas import Formulas
-from ldjcheck.derivation.calculus.terms import logdet
+from ldjcheck.derivation.calculus.terms import Term, logdet
+from ldjcheck.derivation.reading.execution import Execution, Recorded
 from ldjcheck.derivation.reading.homes import (
     Home,
     bare_home,
@@ -23,22 +27,10 @@ from ldjcheck.derivation.writing.edits import (
 from ldjcheck.derivation.writing.insertion import Line, line_for
 from ldjcheck.derivation.writing.links import is_right, links_of
 from ldjcheck.derivation.writing.methods import body_of, ldj_method, method_lines
-from ldjcheck.derivation.writing.spelling import UnspeakableError
-from ldjcheck.tape import Place
-
-if TYPE_CHECKING:
-    import ast
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.derivation.calculus.terms import Term
-    from ldjcheck.derivation.reading.execution import Execution, Recorded
-    from ldjcheck.derivation.writing.spelling import Spelled
-    from ldjcheck.revision import Replacement
-    from ldjcheck.revision.text import FunctionNode
-    from ldjcheck.tape import Node
-
+from ldjcheck.derivation.writing.spelling import Spelled, UnspeakableError
+from ldjcheck.revision import Replacement
+from ldjcheck.revision.text import FunctionNode
+from ldjcheck.tape import Node, Place
 
 _UNSPEAKABLE = "it cannot be written in the source's names"
 

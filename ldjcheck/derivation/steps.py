@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
-from ldjcheck.derivation.calculus.terms import logdet
+from ldjcheck.derivation.calculus.terms import Term, logdet
+from ldjcheck.derivation.reading.execution import Recorded
 from ldjcheck.derivation.structures import STRUCTURES
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.derivation.calculus.terms import Term
-    from ldjcheck.derivation.reading.execution import Recorded
-    from ldjcheck.tape import Node, Step
+from ldjcheck.tape import Node, Step
 
 _FITS = 1e-7  # relative: terms are the step's own log|det| to rounding
 _LOST = (

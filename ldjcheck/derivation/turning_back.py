@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
+from ldjcheck.revision import Replacement, SourceText
 from ldjcheck.revision.text import span_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.revision import Replacement, SourceText
+from ldjcheck.torch_ops import UNDOES
 
 _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult,
-}  # fmt: skip
-_FUNCTIONS = {
-    "exp": "log", "log": "exp", "sinh": "asinh", "asinh": "sinh", "tanh": "atanh",
-    "atanh": "tanh", "sigmoid": "logit", "logit": "sigmoid", "sin": "asin",
-    "expm1": "log1p", "log1p": "expm1", "square": "sqrt", "sqrt": "square",
 }  # fmt: skip
 _SUMS = (ast.Add, ast.Sub)
 _PRODUCTS = (ast.Mult, ast.Div)
@@ -89,7 +81,7 @@ def _other_sign(node: ast.expr) -> ast.expr | None:
 def _other_function(node: ast.expr) -> ast.expr | None:
     if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
         return None
-    other = _FUNCTIONS.get(node.func.attr)
+    other = UNDOES.get(node.func.attr)
     if other is None:
         return None
     new = copy.copy(node)

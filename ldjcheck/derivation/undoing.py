@@ -8,31 +8,21 @@ way back goes wrong; all before it cannot be mended by anything behind it.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.leaking import WEIGHTED
-from ldjcheck.derivation.reading.execution import package_of
+from torch import Tensor
+
 from ldjcheck.derivation.turning_back import turned_back
-from ldjcheck.mistakes.mending.drawing import edits_of
-from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.mending.drawing import drawn_fix
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record_map
-from ldjcheck.records import Fix
+from ldjcheck.records import Comparison, Deadline, Direction, Finding, Fix, Sides
 from ldjcheck.revision import Live
-from ldjcheck.tape import descendants, location_of, rerun, shown_file
-from ldjcheck.tape.frames import is_torchs
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.mistakes.mending.verify import Plans
-    from ldjcheck.records import Comparison, Deadline, Direction, Finding, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Node, Trace
+from ldjcheck.running.bench import Bench
+from ldjcheck.tape import Node, Trace, descendants, location_of, rerun
+from ldjcheck.torch_ops import JOIN, MOVES, SAME, WEIGHTED, plain_name
 
 _CODE = "LDJ301"
 _MOST = 100_000  # operations that are run again, with values in the place of others
@@ -85,7 +75,7 @@ def with_steps_not_undone(
 def _fix(node: Node | None, verification: Verification) -> Fix | None:
     """Return the edit of one line with which there and back returns, as all else stays."""
     place = None if node is None else node.place
-    if place is None or is_torchs(place.file) or package_of(place.file):
+    if place is None:
         return None
     live = Live([place.file])
     source = live.sources.get(place.file)
@@ -97,11 +87,8 @@ def _fix(node: Node | None, verification: Verification) -> Fix | None:
         after = verification.compared(live, (change,))
         if after is None or not _undoes(after):
             continue
-        return Fix(
-            applicability="verified",
-            residual_after=verification.largest(after),
-            edits=tuple(edits_of(source, [change], shown_file(place.file))),
-        )
+        weighed = Weighed((change,), verification.largest(after), sure=True)
+        return drawn_fix(live, weighed)
     return None
 
 

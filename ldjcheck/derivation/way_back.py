@@ -7,17 +7,14 @@ it has found, its log|det| is minus that of the forward map.
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program, Said
+from ldjcheck.derivation.reading.execution import Recorded
 from ldjcheck.derivation.reading.homes import Home, home_of
 from ldjcheck.derivation.writing.edits import NoPlaceError, statements_of
 from ldjcheck.derivation.writing.insertion import Line
 from ldjcheck.derivation.writing.spelling import Spelled
 from ldjcheck.tape import Place
-
-if TYPE_CHECKING:
-    from ldjcheck.derivation.reading.execution import Recorded
 
 _WHY = "undoes the map: its ldj is minus that of the way there, at the x that it found"
 

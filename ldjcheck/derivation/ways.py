@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.derivation.program import Program, Refusal, derive_call
-from ldjcheck.derivation.reading.execution import Observer, recorded
+from ldjcheck.derivation.reading.execution import Observer, Recorded, recorded
 from ldjcheck.derivation.reading.forms import form_of
 from ldjcheck.derivation.way_back import by_the_way_there
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.settling.design import choose_batch
+from ldjcheck.records import Calls, Direction, Probe, Side
+from ldjcheck.revision import Replacement
+from ldjcheck.running.bench import Bench
+from ldjcheck.settling.ranks import at_all_ranks
 from ldjcheck.settling.settle import runs
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.derivation.reading.execution import Recorded
-    from ldjcheck.records import Calls, Direction, Probe, Side
-    from ldjcheck.revision import Replacement
-    from ldjcheck.running.bench import Bench
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,23 +38,27 @@ def ways_of(
 
     A way back that has no terms of its own asks the way there.
     """
-    any_rank = _takes_any_rank(bench)
+    any_rank = _takes_any_rank(bench, probe)
     found = [_way(bench, promised, probe, side, any_rank) for side in sides]
     if _clash(found):
         found = [replace(way, found=_literally(way)) for way in found]
     return _with_ways_back(found)
 
 
-def _takes_any_rank(bench: Bench) -> bool:
+def _takes_any_rank(bench: Bench, probe: Probe) -> bool:
     """Return whether a layer that was fed vectors takes images as well.
 
     Their axes have sizes that no parameter of vectors is spread over.
     """
-    if len(bench.shape) != 1 or bench.options.shape:
+    if len(bench.shape) != 1:
+        return False
+    if at_all_ranks(bench, probe):
+        return True
+    if bench.options.shape:
         return False
     size = bench.shape[0] + 1
     images = (size, size + 1, size + 2)
-    return runs(bench, images, choose_batch(bench.options.batch, images))
+    return runs(bench, images)
 
 
 def _way(

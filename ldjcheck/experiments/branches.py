@@ -9,8 +9,9 @@ inputs reach further out, until the bound is met; there the ldj is compared.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,23 +20,26 @@ from torch.overrides import TorchFunctionMode
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Further, Observation, Side
+from ldjcheck.records import (
+    Approximated,
+    Evidence,
+    Further,
+    Location,
+    Observation,
+    Probe,
+    Side,
+    Sides,
+)
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tape import location_of
+from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
-    from ldjcheck.records import Evidence, Location, Probe, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Place
-
-    Bound = tuple[Place | None, str, str]
+Bound = tuple[Place | None, str, str]
 
 _FURTHER = (2.0, 4.0, 8.0, 16.0)  # times as far as parameters are moved otherwise
 _OWN = 0.1  # of that: about as the layer was built

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -16,19 +17,13 @@ from ldjcheck.oracle.derivatives.jacobian import (
     exact_jacobian,
     log_abs_det,
 )
-from ldjcheck.records import GradientPart
+from ldjcheck.records import GradientPart, Side
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-from ldjcheck.running.observers.gradient_cuts import place_of_code
+from ldjcheck.running.observers.gradient_cuts import Cuts, place_of_code
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from ldjcheck.records import Side
-    from ldjcheck.running.observers.gradient_cuts import Cuts
-    from ldjcheck.running.runner import Runner
-    from ldjcheck.tape import Place
+from ldjcheck.tape import Place
 
 _Value = TypeVar("_Value")
 

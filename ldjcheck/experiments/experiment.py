@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from ldjcheck.records import Evidence, Observation
 
-    from ldjcheck.records import Evidence, Observation
+if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
 
 

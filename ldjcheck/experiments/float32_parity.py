@@ -6,36 +6,25 @@ what promotion cannot follow, that would be another layer than the user's.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.holdings import tensors
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import condition
 from ldjcheck.numerics.tolerance import CLEARLY, MACHINE_EPSILON, SQUEEZES
-from ldjcheck.records import Noticed
+from ldjcheck.records import Behaviour, Direction, Evidence, Noticed, Observation, Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import PLAIN, Manner
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.records import (
-        Behaviour,
-        Direction,
-        Evidence,
-        Observation,
-        Side,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
 
 _LOSES_ALL = 1e-8  # nats allowed in float64: times 2**29 it is more than any ldj
 _PATIENCE = 10  # times the operations that the same call took in float64
@@ -88,7 +77,7 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
     far = torch.isfinite(here) & (off > CLEARLY * unit * (1.0 + there.abs()))
     scattered = torch.zeros_like(off)
     if far.any():
-        scattered = _scattered(promoted, direction, same_x, frozen, there)
+        scattered = _scattered(promoted, direction, same_x, frozen, there, patient)
     apart = far & (off > CLEARLY * (scattered + unit * (1.0 + there.abs())))
     if not (apart | overflowed).any():
         coarse = float(scattered.max()) > _NOTICED and bool(far.any())
@@ -114,18 +103,24 @@ def _compared(promoted: Runner, written: Runner, side: Side) -> Behaviour | None
 
 
 def _scattered(
-    promoted: Runner, direction: Direction, x: Tensor, frozen: Frozen, there: Tensor
+    promoted: Runner,
+    direction: Direction,
+    x: Tensor,
+    frozen: Frozen,
+    there: Tensor,
+    patient: Manner,
 ) -> Tensor:
     """Return how far what is reported scatters where all is rounded, `(batch,)` in nats.
 
     The layer runs in float64, and each result is off by what float32 may round it by: code
-    that does the same in float32 is off by as much, however far the map takes it.
+    that does the same in float32 is off by as much, however far the map takes it. By
+    any amount, where what is `patient` does not see it end: a solver may wait for digits.
     """
     generator = torch.Generator().manual_seed(promoted.seed)
     x = x.double() if x.is_floating_point() else x
     most = torch.zeros_like(there)
     for _ in range(_DRAWS):
-        manner = Manner(rounding=generator)
+        manner = replace(patient, rounding=generator)
         near, _ = _reported(promoted, direction, x, frozen, manner)
         if near is None or near.shape != there.shape:
             return torch.full_like(there, torch.inf)

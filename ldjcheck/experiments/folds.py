@@ -7,19 +7,14 @@ one context, for each context has a map of its own.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Further
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Evidence, Observation, Side
-    from ldjcheck.running.bench import Bench
+from ldjcheck.records import Approximated, Evidence, Further, Observation, Side
+from ldjcheck.running.bench import Bench
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
 

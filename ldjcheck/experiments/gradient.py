@@ -9,8 +9,8 @@ be silently wrong there.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -21,20 +21,24 @@ from ldjcheck.experiments.directional_derivatives import (
 )
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import GradientMeasured, GradientPart, Side
+from ldjcheck.records import (
+    Direction,
+    Evidence,
+    GradientMeasured,
+    GradientPart,
+    Location,
+    Observation,
+    Probe,
+    Side,
+)
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.observers.gradient_cuts import Cuts
 from ldjcheck.tape import location_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ldjcheck.records import Direction, Evidence, Location, Observation, Probe
-    from ldjcheck.running.bench import Bench
-
-    _At = tuple[Probe, Side]
+_At = tuple[Probe, Side]
 
 _TRIES = 3  # a direction that crosses a kink proves nothing
 _CONFIRMED = 2  # so many directions must show a cut

@@ -7,8 +7,8 @@ sign; a logarithm without an absolute value does, as does one of what is held ab
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -16,28 +16,25 @@ from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.numerics.tolerance import says_nothing, tells_a_mistake
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Further, OneSided
-from ldjcheck.running.bench import oriented
+from ldjcheck.records import (
+    Approximated,
+    Calls,
+    Direction,
+    Evidence,
+    Further,
+    Observation,
+    OneSided,
+    Probe,
+    Side,
+    Sides,
+)
+from ldjcheck.running.bench import Bench, oriented
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Outcome
 from ldjcheck.running.snapshot.isolation import learnable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import (
-        Calls,
-        Direction,
-        Evidence,
-        Observation,
-        Probe,
-        Side,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Outcome
 
 _SEEDS = range(1, 9)  # a start of either sign shows itself at one of these, 255 in 256
 

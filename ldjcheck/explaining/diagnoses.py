@@ -6,20 +6,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import compared
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Layer,
+    Options,
+    Probe,
+    Verdict,
+)
 from ldjcheck.settling.design import plan_as_built
-from ldjcheck.settling.subject import settle_layer
+from ldjcheck.settling.subject import Subject, settle_layer
 
 if TYPE_CHECKING:
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Layer,
-        Options,
-        Probe,
-        Verdict,
-    )
-    from ldjcheck.settling.subject import Subject
     from ldjcheck.tape import Trace
 
 

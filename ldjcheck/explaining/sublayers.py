@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -11,23 +12,23 @@ from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.records import Context, Explanation, Layer
-from ldjcheck.tape import stands_in
+from ldjcheck.records import (
+    Comparison,
+    Context,
+    Diagnosis,
+    Direction,
+    Explanation,
+    Layer,
+    Location,
+    Shape,
+    Sides,
+)
+from ldjcheck.tape import FlowParts, Part, file_of, location_of, stands_in
+from ldjcheck.tracebacks import home_of, is_own
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.mistakes.diagnosis import Blamed
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Location,
-        Shape,
-        Sides,
-    )
     from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import FlowParts, Part
 
 
 _PROBES = 3  # at so many configurations the sublayers are looked at
@@ -222,7 +223,8 @@ def _of_parts(
             mark = part.path if first.location is None else (first.kind, first.location)
             if mark not in kinds:  # of equal sublayers, the first one stands for all
                 kinds.add(mark)
-                found.append(tuple(_of_part(e, part) for e in mistake))
+                told = (_of_part(each, part) for each in mistake)
+                found.append(tuple(_at_own(flow, each, part) for each in told))
     return found
 
 
@@ -239,6 +241,20 @@ def _of_part(explanation: Explanation, part: Part) -> Explanation:
             explanation, kind=LEFT_OUT_BY_FLOW.name, within=part.name, whole=True
         )
     return replace(explanation, within=part.name)
+
+
+def _at_own(flow: _Flow, explanation: Explanation, part: Part) -> Explanation:
+    """Return what is wrong with a sublayer of others where the target's own calls it."""
+    from ldjcheck.mistakes.rewriting.sites import real_file
+
+    home = home_of((file_of(flow.layer.obj), file_of(part.owner)))
+    place = explanation.location
+    called = None if part.caller is None else location_of(part.caller)
+    if place is None or called is None or is_own(real_file(place), home):
+        return explanation
+    if not is_own(real_file(called), home):
+        return explanation
+    return replace(explanation, location=called, spans=(), operand=None)
 
 
 def _unexplained(suspect: Location | None = None) -> tuple[Explanation, ...]:

@@ -9,19 +9,16 @@ judged right only where its two answers belong together.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ldjcheck.grading.confined.channel import BrokenChannelError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from numpy.typing import NDArray
-
-    Array = NDArray[np.float64]
+Array = NDArray[np.float64]
 
 _STEP = 1e-4
 _CLOSE = 1e-6  # nats, and relative: far above what differences leave, below any mistake

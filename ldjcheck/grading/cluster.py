@@ -5,6 +5,7 @@ Each worker keeps one warden, and confines what it runs as this machine would.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,6 @@ from ldjcheck.grading.marking import mark
 from ldjcheck.grading.sandbox.measured import Enforced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
     from ldjcheck.grading.black_box import Model
     from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric

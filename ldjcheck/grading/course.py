@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import replace
@@ -12,8 +13,6 @@ from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-
     from ldjcheck.grading.black_box import Model
     from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric

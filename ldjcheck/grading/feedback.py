@@ -6,14 +6,13 @@ too, `name` the mistake with its page, `fix` the line and the edit.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, get_args
 
 from ldjcheck.classroom.hints import hint_for
 from ldjcheck.grading.rubric import Feedback
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.grading.records import Cause, Outcome
     from ldjcheck.grading.scoring import ExerciseGrade, Grade
 

@@ -5,16 +5,12 @@ Nothing in them is believed to have a type, a length or a sense: what has not is
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.grading.records import Cause, Edit, Place, short
+from ldjcheck.grading.records import Cause, Edit, Place, Written, short
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ldjcheck.grading.records import Written
 
 _MOST_EDITS = 4
 _LONGEST_EDIT = 300  # characters: a slip is mended by little

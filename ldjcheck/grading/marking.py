@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
@@ -13,17 +14,21 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
 from ldjcheck.grading.confined.channel import BrokenChannelError
-from ldjcheck.grading.confined.confinement import Ended, Job
+from ldjcheck.grading.confined.confinement import Conversation, Ended, Job, Warden
 from ldjcheck.grading.findings import causes_in, lines_of
-from ldjcheck.grading.records import Cause, Marked, Outcome, Sample, Written, short
+from ldjcheck.grading.records import (
+    Cause,
+    Marked,
+    Outcome,
+    Sample,
+    Standing,
+    Written,
+    short,
+)
 from ldjcheck.grading.submitted.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-
-    from ldjcheck.grading.confined.confinement import Conversation, Warden
-    from ldjcheck.grading.records import Standing
     from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SEED = 5  # of layers whose first weights are random: everybody's are alike

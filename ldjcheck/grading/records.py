@@ -6,11 +6,9 @@ processes is cut to size and to its types here.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any, Literal
 
 Standing = Literal[
     "right",  # judged right from outside, and nothing found beside the code

@@ -5,16 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from pathlib import Path
+from typing import Any, Literal, get_args
 
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
 Feedback = Literal["hint", "place", "name", "fix"]
 """How much a student is told: each says what those before it say, and more."""

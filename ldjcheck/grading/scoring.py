@@ -7,14 +7,13 @@ less what the rubric asks for the mistakes in it; whatever is not shown has none
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ldjcheck.grading.findings import as_line
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.grading.records import Cause, Marked, Outcome, Standing
     from ldjcheck.grading.rubric import Exercise, Rubric
 

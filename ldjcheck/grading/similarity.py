@@ -7,13 +7,12 @@ explain it as well.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.grading.records import Marked, Written
 
 _ALIKE = 0.93  # of the text

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.records import Check, CheckStatus, Dimension, Sample, Side
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def ldj_check(side: Side, status: CheckStatus, worst: float | None) -> Check:

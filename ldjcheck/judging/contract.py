@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
 from ldjcheck.numerics.tolerance import SOLVER_RESIDUAL
-from ldjcheck.records import Behaviour, Check, CheckStatus
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Coupling, Side, Verdict
+from ldjcheck.records import Behaviour, Check, CheckStatus, Coupling, Side, Verdict
 
 _COUPLED = 1e-8  # relative to the entries of J: what rounding leaves between samples
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ldjcheck.judging.checks import ldj_check
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.records import Verdict
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import CheckStatus, Side
+from ldjcheck.records import CheckStatus, Side, Verdict
 
 _CLEAR = 0.05  # nats: an integral off by less may be one that is hard to take
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from ldjcheck.records import Check
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import CheckStatus, Measurement, Verdict
+from ldjcheck.records import Check, CheckStatus, Measurement, Verdict
 
 
 def gradient_checks(

@@ -7,7 +7,9 @@ the map folds there, and two points have one image. One that is zero everywhere 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+
+from torch import Tensor
 
 from ldjcheck.numerics.numerical_rank import (
     has_both_signs,
@@ -16,15 +18,9 @@ from ldjcheck.numerics.numerical_rank import (
     singular_values,
 )
 from ldjcheck.numerics.tolerance import lost_below, remains
+from ldjcheck.records import Probe, Side
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Probe, Side
-
-    _Map = tuple[object, ...]
+_Map = tuple[object, ...]
 
 _SATURATED = -30.0  # nats: a tenth of what one unit in the last place is worth
 _ENOUGH = 2  # configurations, of different parameters or inputs

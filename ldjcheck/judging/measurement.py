@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.holdings import frozen_parameters
 from ldjcheck.judging import compare
 from ldjcheck.judging.status import said_of_runs
-from ldjcheck.records import Comparison, Evidence, Measurement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Sides
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.records import Comparison, Evidence, Measurement, Sides
+from ldjcheck.settling.subject import Subject
 
 
 def first_look(subject: Subject) -> Comparison:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from math import isinf
-from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.closeness import ROUNDING
 from ldjcheck.numerics.tolerance import CLEARLY, SOLVER_RESIDUAL, hides_mistakes
 from ldjcheck.oracle.way_back.round_trip import anywhere, tells
-from ldjcheck.records import Approximated, Check, CheckStatus
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Measurement, Side, Verdict
+from ldjcheck.records import (
+    Approximated,
+    Check,
+    CheckStatus,
+    Measurement,
+    Side,
+    Verdict,
+)
 
 _RIGHT = "pass", "not-available"
 

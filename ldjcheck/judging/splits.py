@@ -7,21 +7,12 @@ they are asked of the splits alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.judging.measurement import compared
-from ldjcheck.records import Context, Layer, Verdict
-from ldjcheck.settling.subject import settle_layer
-
-if TYPE_CHECKING:
-    from ldjcheck.records import (
-        CheckStatus,
-        Comparison,
-        Departure,
-    )
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.records import CheckStatus, Comparison, Context, Departure, Layer, Verdict
+from ldjcheck.settling.subject import Subject, settle_layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.records import Ignored
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import (
-        Check,
-        Comparison,
-        Diagnosis,
-        Finding,
-        Kind,
-        Measurement,
-        Options,
-        Status,
-        Suppression,
-        Verdict,
-    )
+from ldjcheck.records import (
+    Check,
+    Comparison,
+    Diagnosis,
+    Finding,
+    Ignored,
+    Kind,
+    Measurement,
+    Options,
+    Status,
+    Suppression,
+    Verdict,
+)
 
 
 def said_of_runs(measurement: Measurement) -> dict[str, str]:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.tolerance import VISIBLE
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Probe, Side
+from ldjcheck.records import Probe, Side
 
 
 def vacuous(

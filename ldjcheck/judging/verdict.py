@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -34,10 +34,6 @@ from ldjcheck.records import (
     Side,
     Verdict,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _SHARE = 0.25  # of the exact value: what is off by more is seen in two digits
 _HALF = 0.45  # what is left open of a factor must be less than half of it

@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.domains import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
+from ldjcheck.options.table import KEYWORDS, Option, Takes
 from ldjcheck.records import (
-    CHOICES,
-    LARGEST_SEED,
     Context,
     Deadline,
+    Domain,
+    Given,
     Options,
+    Oracle,
+    Shape,
     Suppression,
 )
 from ldjcheck.targets.data import given_inputs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-    from ldjcheck.records import Domain, Given, Oracle, Shape
-
 _LONGEST = 200  # characters of a value that are shown
-_COUNTS = {"batch": 1, "dims_limit": 1, "search": 0, "seed": 0}  # and the least of each
 
 
 def asked(keywords: Mapping[str, Any]) -> Options:
@@ -36,36 +33,35 @@ def asked(keywords: Mapping[str, Any]) -> Options:
         ValueError: one of them has a value that it cannot take.
     """
     __tracebackhide__ = True
-    given = {f.name: keywords[f.name] for f in fields(Options) if f.name in keywords}
-    for name in given.keys() & CHOICES.keys():
-        if given[name] not in CHOICES[name]:
-            raise _error(name, given[name], f"it is one of {_listed(CHOICES[name])}")
-    for name in given.keys() & _COUNTS.keys():
-        given[name] = _count(name, given[name], _COUNTS[name])
-    readers: dict[str, Callable[[Any], Any]] = {
+    readers: dict[Takes, Callable[[Any], Any]] = {
         "shape": _shapes,
         "domain": _domain,
         "context": _contexts,
-        "inputs": _inputs,
+        "data": _inputs,
         "kwarg": _kwargs,
         "convention": _convention,
         "device": _device,
-        "select": _selected,
-        "ignore": _suppressions,
-        "params_scale": _above_zero,
-        "atol": _tolerance,
-        "rtol": _tolerance,
-        "timeout": _timeout,
-        "strict": _flag,
-        "ledger": _flag,
-        "pictures": _flag,
-        "jacobian": _oracle,
+        "code": _selected,
+        "ignorable": _suppressions,
+        "number": _above_zero,
+        "tolerance": _tolerance,
+        "seconds": _timeout,
+        "flag": _flag,
+        "function": _oracle,
+        "object": lambda value: value,
     }
-    for name in given.keys() & readers.keys():
+    given = {f.name: keywords[f.name] for f in fields(Options) if f.name in keywords}
+    for name, value in given.items():
+        option = KEYWORDS[name]
         try:
-            given[name] = readers[name](given[name])
+            if option.takes == "word":
+                given[name] = _word(value, option)
+            elif option.takes == "count":
+                given[name] = _count(value, option)
+            else:
+                given[name] = readers[option.takes](value)
         except ValueError as error:
-            raise _error(name, keywords[name], str(error)) from None
+            raise _error(name, value, str(error)) from None
     if given.get("inputs") is not None:  # what the layer does there is asked, as it is
         given |= {"params": "as-is", "search": 0}
     return Options(**given)
@@ -76,23 +72,24 @@ def _error(name: str, value: Any, why: str) -> ValueError:
     return ValueError(f"{shown}: {why.rstrip('.')}.".replace("?.", "?"))
 
 
-def _listed(words: Sequence[str]) -> str:
-    return ", ".join(map(repr, words))
+def _word(value: Any, option: Option) -> Any:
+    if value not in option.choices:
+        raise ValueError(f"it is one of {', '.join(map(repr, option.choices))}")
+    return value
 
 
 # --- numbers -------------------------------------------------------------------------
 
 
-def _count(name: str, value: Any, least: int) -> int:
-    __tracebackhide__ = True
+def _count(value: Any, option: Option) -> int:
+    least, most = option.least, option.most
     try:
         number = int(value.__index__())
     except AttributeError:
         number = least - 1
-    most = LARGEST_SEED if name == "seed" else number
-    if isinstance(value, bool) or not least <= number <= most:
-        limits = f"from {least} to {most}" if name == "seed" else f"of at least {least}"
-        raise _error(name, value, f"it is a whole number {limits}")
+    if isinstance(value, bool) or not least <= number <= (most or number):
+        limits = f"from {least} to {most}" if most else f"of at least {least}"
+        raise ValueError(f"it is a whole number {limits}")
     return number
 
 

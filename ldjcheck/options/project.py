@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
+from ldjcheck.options.table import OF_TESTS, TYPED
 from ldjcheck.records import Suppression
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-    from pathlib import Path
-
-COMMANDS_OWN = (
-    "color", "fix", "format", "inputs", "jobs", "per_target_ignore", "plot", "quiet",
-    "verbose", "watch", "weights",
-)  # fmt: skip
-"""Settings that concern the command alone, and no check that is made in Python."""
+SETTINGS = ("per_target_ignore", *(option.name for option in TYPED))
+"""What may stand there; what is not `OF_TESTS` concerns the command alone."""
 
 
 def find_table(folder: Path) -> tuple[Path, Mapping[str, Any]] | None:
@@ -47,19 +42,19 @@ def _read(path: Path) -> dict[str, Any]:
     return tomllib.loads(path.read_text(encoding="utf-8"))
 
 
-def keywords_of(table: Mapping[str, Any], known: Collection[str]) -> dict[str, Any]:
+def keywords_of(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that are keywords of `ldjcheck.check`, as it takes them.
 
-    `known` are the names of its keywords. What else stands there concerns the command.
+    What else stands there concerns the command.
 
     Raises:
         ValueError: a setting that does not exist, or a value that it cannot take.
     """
     given = {key.replace("-", "_"): value for key, value in table.items()}
     for name in given:
-        if name not in known and name not in COMMANDS_OWN:
-            raise ValueError(_unknown(name, known))
-    found = {name: value for name, value in given.items() if name in known}
+        if name not in SETTINGS:
+            raise ValueError(_unknown(name))
+    found = {name: value for name, value in given.items() if name in OF_TESTS}
     for name in ("shape", "context"):
         if name in found:
             found[name] = _shapes(found[name])
@@ -74,10 +69,10 @@ def keywords_of(table: Mapping[str, Any], known: Collection[str]) -> dict[str, A
     return found
 
 
-def _unknown(name: str, known: Collection[str]) -> str:
+def _unknown(name: str) -> str:
     from difflib import get_close_matches  # wanted by few
 
-    names = {each.replace("_", "-") for each in (*known, *COMMANDS_OWN)}
+    names = {each.replace("_", "-") for each in SETTINGS}
     near = get_close_matches(name.replace("_", "-"), sorted(names), n=2)
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     return f"{name.replace('_', '-')}: there is no such setting{hint}"

@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
-if TYPE_CHECKING:
-    from ldjcheck.records import Side
+from ldjcheck.records import Side
 
 _ROOM = 1.01  # times what was seen
 

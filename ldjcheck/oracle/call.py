@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.tolerance import CHANCE, CLEARLY
-from ldjcheck.oracle.error_model import allowed_at, slack_at
+from ldjcheck.oracle.error_model import Value, allowed_at, slack_at
 from ldjcheck.oracle.noise.dequantization import density_of
 from ldjcheck.oracle.noise.estimator import estimate_of
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.error_model import Value
-    from ldjcheck.records import Options, Side, Structure
-    from ldjcheck.running.guard import Frozen
-    from ldjcheck.running.runner import Outcome, Runner
+from ldjcheck.records import Options, Side, Structure
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Outcome, Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -28,19 +28,14 @@ from ldjcheck.records import (
     Options,
     Said,
     Side,
+    Sides,
 )
 from ldjcheck.running.behaviour import accumulation_of, behaviour_of, own_part
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Sides
-    from ldjcheck.running.runner import Runner
-
+from ldjcheck.running.runner import Runner
 
 _LONG = 5000  # operations of a way back that goes dim by dim: one call takes seconds
 

@@ -6,13 +6,13 @@ Nothing else sets either.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from ldjcheck.records import Exact, Probe, RoundTrip, Side
 
-    from ldjcheck.records import Exact, Probe, RoundTrip, Side
+if TYPE_CHECKING:
     from ldjcheck.running.bench import Bench
     from ldjcheck.running.runner import Runner
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import FEW, log_abs_det
 from ldjcheck.oracle.structured import LARGE, step_of
+from ldjcheck.records import Calls, Probe, Shape, Side
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tape import (
     Node,
     Step,
@@ -26,13 +30,6 @@ from ldjcheck.tape import (
 )
 from ldjcheck.tape.recorder import Recorder
 from ldjcheck.torch_ops import FACTORIES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-
-    from ldjcheck.records import Calls, Probe, Shape, Side
-    from ldjcheck.running.runner import Outcome, Runner
 
 _IDLE = 1e-12
 _FEWER = (

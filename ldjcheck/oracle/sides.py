@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+from torch import Tensor
 
 from ldjcheck.errors import NoBaseError
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.records import Direction, Exact, Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
     UnexpectedReturnError,
 )
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.guard import Frozen
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Runner
 
 
 def measured_side(

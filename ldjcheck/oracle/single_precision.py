@@ -9,25 +9,21 @@ step by step does not move so, however badly conditioned they are as a whole.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from ldjcheck.holdings import reachable
 from ldjcheck.numerics.numerical_rank import kept_values, loses, singular_values
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, OPEN, SQUEEZES, lost_below
+from ldjcheck.oracle.derivatives.autograd import Truth
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.precision import is_inexact
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.oracle.derivatives.autograd import Truth
 
 _MOVES = 3  # of what float32 has rounded: one may leave a determinant where it is
 _MADE_BY_ROUNDING = 2.0 * OPEN  # nats for each singular value that is lost

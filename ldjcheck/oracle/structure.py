@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import peeled
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Structure
+from ldjcheck.records import Structure
 
 _ZERO = (
     1e-13  # relative to the largest entry of the row: what rounding leaves of a zero

@@ -11,16 +11,16 @@ import itertools
 from dataclasses import replace
 from functools import partial
 from math import prod
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.oracle.call import with_value
+from ldjcheck.oracle.call import Call, with_value
 from ldjcheck.oracle.derivatives.autograd import is_the_number
 from ldjcheck.oracle.derivatives.flat_map import (
     FrozenMap,
+    Reading,
     draw_of_map,
     has_whole_numbers,
     readings_of,
@@ -28,6 +28,7 @@ from ldjcheck.oracle.derivatives.flat_map import (
 from ldjcheck.oracle.derivatives.jacobian import central_difference
 from ldjcheck.oracle.derivatives.products import (
     FEW,
+    EventMap,
     NoProductsError,
     NoTensorError,
     UnequalDimsError,
@@ -35,17 +36,11 @@ from ldjcheck.oracle.derivatives.products import (
 from ldjcheck.oracle.error_model import Value
 from ldjcheck.oracle.structures.by_structure import Wanted, determinant
 from ldjcheck.oracle.structures.composition import determined
-from ldjcheck.records import TimeIsUpError
+from ldjcheck.oracle.structures.cost import Cost
+from ldjcheck.oracle.structures.determinant import Determinant
+from ldjcheck.records import Deadline, Shape, Side, TimeIsUpError
 from ldjcheck.running.failed_calls import LayerRaisedError
 from ldjcheck.running.observers.passages import Passages
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.call import Call
-    from ldjcheck.oracle.derivatives.flat_map import Reading
-    from ldjcheck.oracle.derivatives.products import EventMap
-    from ldjcheck.oracle.structures.cost import Cost
-    from ldjcheck.oracle.structures.determinant import Determinant
-    from ldjcheck.records import Deadline, Shape, Side
 
 LARGE = 128
 """Dims from which a proof of structure is always cheaper than a whole Jacobian."""

@@ -7,15 +7,11 @@ dims have one. Everything else was measured already.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.portrait.excerpts import excerpts_of
 from ldjcheck.portrait.jacobians import jacobians_of, shown_side
-from ldjcheck.records import Portrait
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Comparison, GridImage, Result
-    from ldjcheck.running.bench import Bench
+from ldjcheck.records import Comparison, GridImage, Portrait, Result
+from ldjcheck.running.bench import Bench
 
 __all__ = ["with_portrait"]
 

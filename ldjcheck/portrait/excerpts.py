@@ -5,15 +5,10 @@ from __future__ import annotations
 import ast
 import linecache
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ldjcheck.cells import cell_file
-from ldjcheck.records import Excerpt
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Result
+from ldjcheck.records import Excerpt, Result
 
 _MOST = 200  # lines of one function; of a longer one, those around what is spoken of
 _AROUND = 8

@@ -5,25 +5,21 @@ The area of a small cell grows by |det J|: what an ldj says can be measured with
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Cell, Domain, GridImage
+from ldjcheck.records import Calls, Cell, Domain, GridImage, Probe, Side
+from ldjcheck.records.portrait import Path
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ldjcheck.records import Calls, Probe, Side
-    from ldjcheck.records.portrait import Path
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 PLANE = 2  # the dims of a map whose picture is a grid
 

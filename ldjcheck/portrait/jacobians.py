@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
-from ldjcheck.records import JacobianMatrix, Side
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.records import Check, Comparison, Measurement, Probe
+from ldjcheck.records import Check, Comparison, JacobianMatrix, Measurement, Probe, Side
 
 _SAMPLES = 3
 _SIDE = 64  # rows and columns that a picture can show

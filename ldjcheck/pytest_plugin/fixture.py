@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import unknown_keyword
+from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from typing_extensions import Unpack
 
     from ldjcheck.report import Report
-    from ldjcheck.testing.keywords import CheckKeywords
 
 
 @dataclass(frozen=True, slots=True)

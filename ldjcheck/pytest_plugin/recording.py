@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from ldjcheck.listening import LISTENER, Heard
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 PROPERTY = "ldjcheck"
 """The name of the user property in which results travel."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ldjcheck import __version__
 from ldjcheck.records import LARGEST_SEED
 from ldjcheck.testing.marking import project_options, session_seed
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def check_settings(config: pytest.Config) -> None:

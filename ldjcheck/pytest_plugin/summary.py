@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.pytest_plugin.recording import PROPERTY
 from ldjcheck.pytest_plugin.settings import seed_of
+from ldjcheck.records import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
-
     import pytest
 
-    from ldjcheck.records import Run
 
 _WORDS = {
     "pass": "pass",

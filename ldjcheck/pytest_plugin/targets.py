@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,9 @@ import pytest
 from ldjcheck.listening import announce
 from ldjcheck.pytest_plugin.settings import seed_of
 from ldjcheck.pytest_plugin.where import find_place
+from ldjcheck.records import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Run
     from ldjcheck.testing.exceptions import LdjError, LdjMismatch
 
 _REFUSED, _FAULT = 2, 4  # exit statuses: a usage error, and a fault of ours

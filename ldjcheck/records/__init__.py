@@ -6,7 +6,6 @@ Records hold facts, and derive others from them; they hold no state.
 from __future__ import annotations
 
 from ldjcheck.records.asked import (
-    CHOICES,
     LARGEST_SEED,
     Context,
     Domain,
@@ -100,7 +99,6 @@ from ldjcheck.records.words import (
 )
 
 __all__ = [
-    "CHOICES",
     "LARGEST_SEED",
     "Accumulation",
     "Approximated",

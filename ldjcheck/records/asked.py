@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
-
-from ldjcheck.records.words import Kind, Wrt
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
     from ldjcheck.records.deadline import Deadline, Stage
-    from ldjcheck.records.words import Shape
+    from ldjcheck.records.words import Kind, Shape, Wrt
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
 """`(f, x)` to J `(batch, dims_out, dims_in)`; f and x are flat, `(batch, dims)`."""
@@ -71,16 +69,6 @@ class Suppression:
 
 
 LARGEST_SEED = 2**32 - 1  # NumPy takes no more
-
-CHOICES: dict[str, tuple[str, ...]] = {
-    "direction": ("both", "forward", "inverse"),
-    "params": ("random", "as-is"),
-    "mode": ("eval", "train"),
-    "kind": ("auto", *get_args(Kind)),
-    "wrt": ("auto", *get_args(Wrt)),
-    "dtype": ("float64", "as-written"),
-}
-"""What options that are one of a few words can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,19 +5,18 @@ A new format is one file with `render(run, style) -> str`, and one line in `FORM
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ldjcheck.records import Check, Derived, Direction, Finding, Result, Run, Status
 from ldjcheck.report import concise, github, html, json, junit, notebook, sarif, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from matplotlib.figure import Figure
 
-    from ldjcheck.records import Check, Derived, Direction, Finding, Result, Run, Status
 
 __all__ = ["FORMATS", "Format", "Report", "Style"]
 

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck import __version__
+from ldjcheck.records import Run
 from ldjcheck.report.summary import count_statuses
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Run
     from ldjcheck.report.style import Style
 
 SCHEMA = "ldjcheck-result-1"

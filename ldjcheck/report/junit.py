@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 from xml.etree import ElementTree as Xml
 
+from ldjcheck.records import Result, Run, Skipped
 from ldjcheck.report.blocks import screen
 from ldjcheck.report.blocks.layout import one_line
 from ldjcheck.report.style import Style
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Result, Run, Skipped
 
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML cannot hold, not even written as a number."""

@@ -6,13 +6,9 @@ colour that the page gives it, so that it is readable on white and on black.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.records import Run
 from ldjcheck.report import text
 from ldjcheck.report.style import Style
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Run
 
 
 def fragment(run: Run) -> str:

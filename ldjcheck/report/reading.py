@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from ldjcheck.records import (
     Check,
@@ -21,9 +22,6 @@ from ldjcheck.records import (
     Skipped,
     SublayerLine,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 _NUMBERS = (

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ldjcheck import __version__
 from ldjcheck.mistakes import RULES
-from ldjcheck.report.blocks.mistakes import in_order
+from ldjcheck.records import Edit, Location, Result, Run, Severity
+from ldjcheck.report.blocks.mistakes import Mistake, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Edit, Location, Result, Run, Severity
-    from ldjcheck.report.blocks.mistakes import Mistake
     from ldjcheck.report.style import Style
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

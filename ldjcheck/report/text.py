@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.layout import one_line, wrap
 from ldjcheck.report.blocks.title import title
 from ldjcheck.report.summary import summary
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Run
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 

@@ -7,14 +7,13 @@ import json
 import os
 import tempfile
 import tokenize
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Edit, Fix
+from ldjcheck.records import Edit, Fix
+from ldjcheck.tracebacks import PYTHON, package_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +118,9 @@ def _draft(file: str, edits: Sequence[Edit], started: float) -> _Draft:
     """
     if not os.path.isfile(file):
         raise _RefusedError("it is no file")
+    if package := package_of(os.path.abspath(file)):
+        what = package if package == PYTHON else f"the installed package {package}"
+        raise _RefusedError(f"it is part of {what}, which others use as well")
     if os.stat(file).st_mtime > started:
         raise _RefusedError("it was changed while it was checked")
     with open(file, "rb") as stream:

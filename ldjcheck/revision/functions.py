@@ -6,7 +6,7 @@ import __future__
 import ast
 import itertools
 import types
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
 
 from ldjcheck.revision.text import (
     FUNCTIONS,
@@ -15,9 +15,6 @@ from ldjcheck.revision.text import (
     SourceText,
     replaced,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
 
 _FUTURE = sum(
     getattr(__future__, name).compiler_flag for name in __future__.all_feature_names

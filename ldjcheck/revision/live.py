@@ -12,9 +12,9 @@ import contextlib
 import gc
 import operator
 import types
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from itertools import chain, compress, repeat
-from typing import TYPE_CHECKING
 
 from ldjcheck.revision.functions import (
     compiled,
@@ -23,9 +23,6 @@ from ldjcheck.revision.functions import (
     was_compiled_from,
 )
 from ldjcheck.revision.text import FunctionNode, Replacement, SourceText, read_source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 
 class StaleSourceError(Exception):

@@ -5,12 +5,9 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
 
 Block = list[ast.stmt]
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
@@ -207,3 +204,35 @@ def replaced(
         rows[top : bottom + 1] = [head + change.text.encode() + tail]
         rows[top + 1 : top + 1] = [b""] * (bottom - top)  # the numbers below still hold
     return b"".join(rows)
+
+
+def edited_functions(
+    source: SourceText, changes: Iterable[Replacement]
+) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+    """Return the innermost functions of a file that changes are in, lambdas left out."""
+    found = {}
+    for change in changes:
+        around = [
+            node
+            for node in source.functions
+            if not isinstance(node, ast.Lambda)
+            and change.file == source.file
+            and node.lineno <= change.line
+            and change.end_line <= (node.end_lineno or node.lineno)
+        ]
+        found.update(dict.fromkeys(around[-1:]))
+    return tuple(found)
+
+
+def text_with(
+    source: SourceText, function: FunctionNode, changes: Iterable[Replacement]
+) -> str:
+    """Return the text of a function in which changes are made, from where it begins."""
+    first, column, last, _ = span_of(function)
+    inside = [
+        c
+        for c in changes
+        if c.file == source.file and first <= c.line and c.end_line <= last
+    ]
+    text = replaced(source.lines[first - 1 : last], inside, first)
+    return text[column:].decode().rstrip("\r\n")

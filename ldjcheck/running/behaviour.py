@@ -16,6 +16,7 @@ from ldjcheck.records import (
     Behaviour,
     Cast,
     Coupling,
+    Direction,
     Mutation,
     Stale,
     StateChange,
@@ -28,7 +29,6 @@ from ldjcheck.running.snapshot.isolation import unharmed
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Direction
     from ldjcheck.running.guard import Frozen
     from ldjcheck.running.runner import Outcome, Runner
 

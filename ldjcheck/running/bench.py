@@ -7,8 +7,9 @@ import inspect
 import math
 import random
 import types
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +18,18 @@ from torch import Tensor
 from ldjcheck.calling.domains import REAL
 from ldjcheck.calling.domains import draw as drawn
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.records import (
+    Calls,
+    Domain,
+    Given,
+    Layer,
+    Options,
+    Probe,
+    Region,
+    Shape,
+    Stage,
+    Turned,
+)
 from ldjcheck.running.devices import moved, usable
 from ldjcheck.running.failed_calls import (
     LayerRaisedError,
@@ -24,7 +37,7 @@ from ldjcheck.running.failed_calls import (
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import hold, sizes_at
+from ldjcheck.running.held_sizes import Axes, Counted, hold, sizes_at
 from ldjcheck.running.precision import dtype_of
 from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.blueprint import Blueprint, NoBlueprintError, Still
@@ -37,24 +50,6 @@ from ldjcheck.running.snapshot.isolation import (
     switch,
 )
 from ldjcheck.running.spectral_norm import keep_up
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
-
-    from ldjcheck.records import (
-        Calls,
-        Domain,
-        Given,
-        Layer,
-        Options,
-        Probe,
-        Region,
-        Shape,
-        Stage,
-        Turned,
-    )
-    from ldjcheck.running.held_sizes import Axes, Counted
-
 
 _PLAIN = (bool, int, float, str, tuple)  # values that say how a layer is built
 _GAIN = 2.0  # of a move of weights: as far as to initialise them once more
@@ -170,7 +165,7 @@ class Bench:
             if self.layer.rebuild is not None:
                 built = self.layer.rebuild()
             else:
-                built = _built_like(self.layer.obj)
+                built = built_like(self.layer.obj)
         except Exception:  # the user's own code may raise anything
             return None
         if built is None or built is self.layer.obj:
@@ -460,16 +455,19 @@ class Bench:
         return min(held, default=2)
 
 
-def _built_like(obj: Any) -> Any:
-    """Return another object of the class, None where what it was built of is not known."""
-    held = attributes(obj)
+def built_like(obj: Any, **others: Any) -> Any:
+    """Return another object of the class, None where what it was built of is not known.
+
+    Of the arguments it was given, some may have `others` in their place.
+    """
+    held = {**attributes(obj), **others}
     parameters = inspect.signature(type(obj)).parameters.values()
     named = {
         p.name: held[p.name] for p in parameters if type(held.get(p.name)) in _PLAIN
     }
     free = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in free]
-    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted}:
+    if isinstance(obj, _FUNCTIONS) or not named.keys() >= {*wanted, *others}:
         return None
     return type(obj)(**named)
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from torch import Tensor
+
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ldjcheck.running.runner import Runner
 
 

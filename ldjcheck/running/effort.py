@@ -6,12 +6,12 @@ them would differ too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+from ldjcheck.torch_ops import named
 
 
 def multiplications(
@@ -48,12 +48,8 @@ def _added(operands: list[Tensor], result: Tensor) -> int:
 
 
 MULTIPLYING: Mapping[str, Callable[[list[Tensor], Tensor], int]] = {
-    **dict.fromkeys(("linear", "conv1d", "conv2d", "conv3d"), _of_weight),
-    **dict.fromkeys(
-        ("conv_transpose1d", "conv_transpose2d", "conv_transpose3d"), _transposed
-    ),
-    **dict.fromkeys(
-        ("matmul", "__matmul__", "mm", "bmm", "mv", "einsum"), _of_last_axis
-    ),
-    **dict.fromkeys(("addmm", "baddbmm"), _added),
+    **dict.fromkeys(named("of-weight"), _of_weight),
+    **dict.fromkeys(named("transposed"), _transposed),
+    **dict.fromkeys(named("last-axis"), _of_last_axis),
+    **dict.fromkeys(named("added"), _added),
 }

@@ -9,6 +9,7 @@ which is for maps whose very output is rounded.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -41,8 +42,6 @@ from ldjcheck.torch_ops import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
     from ldjcheck.running.observers.writes import Watch
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.holdings import reachable
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ldjcheck.records import Shape
+from ldjcheck.records import Shape
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from ldjcheck.running.guard import Frozen, Guard
+from ldjcheck.tape.recorder import Recorder
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    import torch
-    from torch import Tensor
-
     from ldjcheck.running.observers.gradient_cuts import Cuts
     from ldjcheck.running.observers.writes import Watch
-    from ldjcheck.tape.recorder import Recorder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

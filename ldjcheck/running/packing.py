@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ldjcheck.records import Shape
+from ldjcheck.records import Shape
 
 
 @dataclass(frozen=True, slots=True)

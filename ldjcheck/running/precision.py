@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
 from ldjcheck.torch_ops import TO_LOW_PRECISION
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 LOW_PRECISION = frozenset({torch.float32, torch.float16, torch.bfloat16})
 HALVES = frozenset({torch.float16, torch.bfloat16})

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ldjcheck.records import Calls, Shape
 from ldjcheck.running.precision import LOW_PRECISION
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Shape
 
 Reported = tuple[Tensor | None, Tensor | None, str | None]
 """The ldj, `(batch,)`, its parts by dim, and how its form breaks the promise."""

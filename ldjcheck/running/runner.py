@@ -5,41 +5,36 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ldjcheck.records import LARGEST_SEED
+from ldjcheck.records import (
+    LARGEST_SEED,
+    Calls,
+    Deadline,
+    Direction,
+    Location,
+    Oracle,
+    Returned,
+    Way,
+)
 from ldjcheck.running.devices import CPU, placed
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
 )
-from ldjcheck.running.guard import Frozen
+from ldjcheck.running.guard import Frozen, Guard
 from ldjcheck.running.manner import PLAIN, Manner
 from ldjcheck.running.packing import Layout, gathered
 from ldjcheck.running.reported import reported_of
 from ldjcheck.tracebacks import message_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
-
-    from ldjcheck.records import (
-        Calls,
-        Deadline,
-        Direction,
-        Location,
-        Oracle,
-        Returned,
-        Way,
-    )
-    from ldjcheck.running.guard import Guard
-
 
 _OF_ONE = 1e4  # multiplications in the time that an operation takes by itself
 

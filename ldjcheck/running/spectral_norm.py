@@ -8,7 +8,8 @@ shrink, and a way back that iterates a contraction leads nowhere. No training en
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,9 +17,6 @@ from torch.nn.utils import parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
 
 from ldjcheck.holdings import reachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _STEPS = 50  # of a power iteration that has never seen the weight
 

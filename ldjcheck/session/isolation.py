@@ -14,21 +14,18 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.connection import wait
-from typing import TYPE_CHECKING, Any
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkContext, SpawnContext
+from multiprocessing.process import BaseProcess
+from types import FrameType
+from typing import Any
 
 from ldjcheck.records import Underway
 from ldjcheck.session.processor import Spent
 from ldjcheck.tracebacks import RunningLine, running_line
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from multiprocessing.connection import Connection
-    from multiprocessing.context import ForkContext, SpawnContext
-    from multiprocessing.process import BaseProcess
-    from types import FrameType
 
 _GLANCE = 0.1  # seconds between two looks at whether the process still lives
 _GRACE = 1.0  # seconds that a process may take to leave after its answer

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from typing import TextIO
+from typing import TextIO
 
 _SILENT = 1.0  # seconds: who gets an answer by then needs no line
 _WIDTH = 79

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
-from ldjcheck.records import Result, Run, Skipped
+from ldjcheck.records import Layer, Options, Result, Run, Skipped, Suppression
 from ldjcheck.session.isolation import (
     Died,
     Faulted,
     Finished,
     Outcome,
+    Running,
     TimedOut,
     start,
     wait_for,
@@ -35,13 +38,7 @@ from ldjcheck.targets.data import read_inputs, with_weights
 from ldjcheck.targets.expression import evaluate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-    from typing import TextIO
-
     from ldjcheck.checking import Tell
-    from ldjcheck.records import Layer, Options, Suppression
-    from ldjcheck.session.isolation import Running
     from ldjcheck.tracebacks import RunningLine
 
 

@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from typing import TYPE_CHECKING
+from collections.abc import Hashable, Iterator
 
 from torch import Tensor
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError, NoBaseError
+from ldjcheck.records import Calls, Domain, Shape
+from ldjcheck.running.bench import Bench
+from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.tracebacks import without_numbers
-
-if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterator
-
-    from ldjcheck.records import Calls, Domain, Shape
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.failed_calls import (
-        LayerRaisedError,
-        UnexpectedReturnError,
-    )
 
 _SHOWN = 8  # lines of what was tried; the rest is more of the same
 _FEW = 3  # shapes that one reason is shown with

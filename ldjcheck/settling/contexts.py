@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from ldjcheck.calling.domains import GUESSES, TAMEST, describe
 from ldjcheck.calling.parameter_names import is_about_context
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Calls, Context, Layer, Options
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.contexts import guess_contexts
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Context, Layer, Options
-    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.guesses.shapes import ShapeGuess
     from ldjcheck.settling.settle import Settled
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -15,19 +15,16 @@ from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
 from ldjcheck.oracle.way_back.many_to_one import has_one_image
 from ldjcheck.oracle.way_back.periodicity import period_of
-from ldjcheck.records import Domain
+from ldjcheck.records import Direction, Domain, Region
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
     UnexpectedReturnError,
 )
 from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Direction, Region
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Outcome, Runner
 
 _KEPT = 1e-3  # nats: a layer that stretches does so by more, its parameters moved
 _NEAR_END = 1e-4  # of a domain

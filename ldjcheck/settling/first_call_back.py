@@ -8,20 +8,16 @@ back is no round trip.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ldjcheck.running.bench import Bench
 
 
 def with_started_way_back(bench: Bench) -> Bench:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Context
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Given, Layer, Options, Shape
+from ldjcheck.records import Context, Given, Layer, Options, Shape
 
 
 def with_sizes_of(layer: Layer, given: Given, options: Options) -> Options:

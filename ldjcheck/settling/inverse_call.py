@@ -7,15 +7,12 @@ is not told to reconstruct: called so, its way back is a sampler, and no inverse
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.closeness import same
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
-
-if TYPE_CHECKING:
-    from ldjcheck.running.bench import Bench
 
 _MOVED = 0.05  # a prior that starts as a standard normal would hide what is drawn
 _THERE = 1e-6  # relative to x

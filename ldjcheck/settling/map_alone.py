@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.signature import call_signature, caller, inverse_method
 from ldjcheck.calling.ways import run, taken
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.settling.subject import settle_layer
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Calls, Layer, Options
-    from ldjcheck.settling.subject import Subject
+from ldjcheck.records import Calls, Layer, Options
+from ldjcheck.settling.subject import Subject, settle_layer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

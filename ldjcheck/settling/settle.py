@@ -7,16 +7,18 @@ own, and the first combination that runs and reports in the promised form is tak
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import prod
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ldjcheck.calling.domains import GUESSES, TAMEST, inside, integer_guesses
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.records import TimeIsUpError
+from ldjcheck.records import Calls, Domain, Probe, Shape, TimeIsUpError
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
@@ -42,12 +44,6 @@ from ldjcheck.settling.domains import (
     takes_effect,
 )
 from ldjcheck.settling.trial import Quality, Trial, graded, spread_in, tried
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Calls, Domain, Probe, Shape
-    from ldjcheck.running.bench import Bench
 
 _EXACT = 1e-9  # of whole numbers: what a scale there and back leaves
 _NEAR = 1.0  # how far noise may carry whole numbers that are rounded down
@@ -170,12 +166,13 @@ def _by_convention(candidates: tuple[Calls, ...]) -> Iterator[tuple[Calls, ...]]
         yield tuple(variants)
 
 
-def runs(bench: Bench, shape: Shape, batch: int) -> bool:
+def runs(bench: Bench, shape: Shape) -> bool:
     """Return whether the layer also takes this shape, and reports as well as before.
 
     It does not where parts are spread over each other, or left unread, that fit at the
     layer's own shape.
     """
+    batch = choose_batch(bench.options.batch, shape)
     with Spreads(batch) as there:
         try:
             trial = tried(replace(bench, shape=shape, batch=batch))

@@ -10,19 +10,16 @@ import inspect
 import itertools
 import math
 import textwrap
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.holdings import looked_up
+from ldjcheck.records import Calls, Shape
 from ldjcheck.settling.guesses.shapes import ShapeGuess
 from ldjcheck.torch_ops import JOIN
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Calls, Shape
-
-    Parts = tuple[tuple[str | None, Shape], ...]
+Parts = tuple[tuple[str | None, Shape], ...]
 
 _HALVES = 2  # of what is joined nobody says how many there are
 _FEW_SIZES = 4

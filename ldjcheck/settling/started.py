@@ -8,21 +8,18 @@ called, the layer runs.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.calling.signature import INVERSE_METHODS, method_names, signature_of
+from ldjcheck.records import Layer, Shape
 from ldjcheck.running.snapshot.isolation import copied
 from ldjcheck.targets.build import DATA_NAMES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ldjcheck.records import Layer, Shape
 
 _SAMPLES = 64
 _MOST = 3  # methods that are tried

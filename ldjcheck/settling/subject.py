@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import held_transform, is_lazy, unwrapped
+from ldjcheck.records import Calls, Layer, Options, Probe, Shape
+from ldjcheck.running.bench import Bench
 from ldjcheck.settling.contexts import settled_with_context
 from ldjcheck.settling.design import (
     MEASURED,
-    choose_batch,
     plan_investigation,
     plan_probes,
 )
@@ -36,8 +37,6 @@ from ldjcheck.settling.started import started
 from ldjcheck.settling.uncalled import made_by_users, uncallable, with_parts
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Calls, Layer, Options, Probe, Shape
-    from ldjcheck.running.bench import Bench
     from ldjcheck.settling.settle import Settled
 
 _BEYOND = 2  # shapes beyond the limit that are tried, to say that they are
@@ -132,14 +131,8 @@ def called_otherwise(subject: Subject, settled: Settled) -> Subject:
     """Return the same layer, called at the same shape with more beside it."""
     from ldjcheck.settling.settle import runs
 
-    bench = settled.bench
-    wanted = bench.options.batch
-    others = tuple(
-        shape
-        for shape in subject.others
-        if runs(bench, shape, choose_batch(wanted, shape))
-    )
-    return replace(subject, bench=bench, others=others)
+    others = tuple(shape for shape in subject.others if runs(settled.bench, shape))
+    return replace(subject, bench=settled.bench, others=others)
 
 
 def called_as(subject: Subject, calls: Calls) -> Subject:
@@ -325,7 +318,7 @@ def _others(bench: Bench, free: frozenset[int]) -> tuple[Shape, ...]:
     found: list[Shape] = []
     while untried and len(found) <= MEASURED:
         shape = untried.pop(0)
-        if runs(bench, shape, choose_batch(options.batch, shape)):
+        if runs(bench, shape):
             found.append(shape)
         if len(found) == MEASURED:  # the last is for what is wrong: any will do there
             untried.sort(key=prod)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.errors import CannotCheckError, NoOneNoiseError
+from ldjcheck.records import Calls, Direction
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
     LayerRaisedError,
@@ -16,16 +18,10 @@ from ldjcheck.running.failed_calls import (
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.broadcasting import Spreads
+from ldjcheck.running.runner import Outcome
 from ldjcheck.running.snapshot.isolation import is_modal
 from ldjcheck.settling.attempts import Failures, Lessons
 from ldjcheck.settling.domains import couples, raises, takes_one_batch
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Calls, Direction
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Outcome
 
 
 class Quality(IntEnum):

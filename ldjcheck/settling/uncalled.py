@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from shlex import quote
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.parameter_names import DENSITIES
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.holdings import paths, reachable
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Layer, Options
+from ldjcheck.records import Layer, Options
 
 
 def with_parts(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -16,9 +17,6 @@ from ldjcheck.strategies.flow import (
     Scale,
     Turn,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _SIZES = (2.0, 3.0, 0.5, 1.5, 0.25)
 

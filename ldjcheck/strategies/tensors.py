@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from hypothesis import strategies as st
@@ -11,11 +12,7 @@ from torch import Tensor, nn
 from torch.distributions import constraints, transform_to
 
 from ldjcheck.calling.domains import parse_domain
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Domain, Shape
+from ldjcheck.records import Domain, Shape
 
 _FAR = 10.0
 _CLOSE = 0.01  # as close to an open end as inputs get, as a share of the whole

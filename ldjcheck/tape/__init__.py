@@ -15,6 +15,7 @@ from ldjcheck.tape.parts import Call, FlowParts, Part
 from ldjcheck.tape.replay import Edge, dependents, descendants, evaluate, rerun
 from ldjcheck.tape.trace import Step, Trace
 from ldjcheck.tape.where import (
+    file_of,
     has_line,
     is_in_code,
     location_of,
@@ -37,6 +38,7 @@ __all__ = [
     "dependents",
     "descendants",
     "evaluate",
+    "file_of",
     "has_line",
     "in_order",
     "is_differentiable",

@@ -5,15 +5,12 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from typing import TYPE_CHECKING
+from types import CodeType, FrameType
 
 import torch
 
 from ldjcheck.tape.node import Place
-from ldjcheck.tracebacks import is_ours
-
-if TYPE_CHECKING:
-    from types import CodeType, FrameType
+from ldjcheck.tracebacks import is_ours, nearest_own
 
 _TORCH = os.path.dirname(os.path.abspath(torch.__file__)) + os.sep
 _TORCH_LAYERS = os.path.join(_TORCH, "distributions") + os.sep
@@ -58,14 +55,19 @@ def place_of(frame: FrameType, call: int = 0) -> Place:
 
 
 def innermost_place() -> Place | None:
-    """Return the statement of the user's that is running, or None when there is none.
+    """Return the statement of the target's own that is running, or None: there is none.
 
     What called the check is not looked at: it runs nothing of the layer's.
     """
+    frames: list[FrameType] = []
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and not is_users(frame.f_code.co_filename):
-        frame = None if calls_layers(frame.f_code.co_filename) else frame.f_back
-    return None if frame is None else place_of(frame)
+    while frame is not None and not calls_layers(frame.f_code.co_filename):
+        if is_users(frame.f_code.co_filename):
+            frames.append(frame)
+        frame = frame.f_back
+    if not frames:
+        return None
+    return place_of(frames[nearest_own(tuple(f.f_code.co_filename for f in frames))])
 
 
 def _position(frame: FrameType) -> tuple[int, int, int, int]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.torch_ops import FLAT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+from ldjcheck.tracebacks import nearest_own
 
 Position = int | str | tuple[int | str, int]
 """Where an argument stands: its index or keyword, and its index in a list there."""
@@ -70,8 +69,10 @@ class Node:
 
     @property
     def place(self) -> Place | None:
-        """The innermost user frame, or None for a source."""
-        return self.places[0] if self.places else None
+        """The innermost frame of the target's own sources, or None for a source."""
+        if not self.places:
+            return None
+        return self.places[nearest_own(tuple(p.file for p in self.places))]
 
     def inputs(self) -> Iterator[tuple[Position, Node]]:
         """Yield each node argument with its position."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+from torch import Tensor
 
-    from ldjcheck.records import Direction, Shape
+from ldjcheck.records import Direction, Shape
+
+if TYPE_CHECKING:
     from ldjcheck.tape.node import Node, Place
 
 

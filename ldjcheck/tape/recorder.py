@@ -8,22 +8,18 @@ changes every view of it.
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape.frames import calls_layers, is_users, place_of
-from ldjcheck.tape.node import Node
+from ldjcheck.tape.node import Node, Place
 from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
-from ldjcheck.tracebacks import is_ours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-    from types import CodeType, FrameType
-
-    from ldjcheck.tape.node import Place
+from ldjcheck.tracebacks import is_ours, nearest_own
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
@@ -291,12 +287,19 @@ class Recorder(TorchFunctionMode):
 
     def place_above(self, frame: FrameType) -> Place | None:
         """Return where the user's code stands that made this frame, or None."""
+        return next(self._places_above(frame), None)
+
+    def own_place_above(self, frame: FrameType) -> Place | None:
+        """Return the same of the target's own sources, where some of them did."""
+        above = tuple(self._places_above(frame))
+        return above[nearest_own(tuple(p.file for p in above))] if above else None
+
+    def _places_above(self, frame: FrameType) -> Iterator[Place]:
         above = frame.f_back
         while above is not None and not is_ours(above.f_code.co_filename):
             if is_users(above.f_code.co_filename):
-                return self._place(above)
+                yield self._place(above)
             above = above.f_back
-        return None
 
     def _note(self, code: CodeType) -> str:
         """Return whose code it is, and know it from now on."""

@@ -5,16 +5,14 @@ Replay is functional: what an operation writes in place, it writes into a copy.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from ldjcheck.tape.node import Node, Position, is_differentiable
 from ldjcheck.torch_ops import TRANSPARENT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
 
 Edge = tuple[Node, Position]
 """A use of a value: the node that uses it, and as which argument."""

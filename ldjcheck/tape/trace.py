@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from types import CodeType
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.tape.node import in_order
+from ldjcheck.records import Direction, Probe, Shape
+from ldjcheck.tape.node import Node, in_order
 from ldjcheck.tape.replay import Edge, evaluate
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from types import CodeType
-
-    from ldjcheck.records import Direction, Probe, Shape
-    from ldjcheck.tape.node import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)

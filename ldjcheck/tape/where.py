@@ -7,14 +7,13 @@ import inspect
 import linecache
 import os
 import textwrap
+from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.records import Location
 
 if TYPE_CHECKING:
-    from types import CodeType
-
     from ldjcheck.tape.node import Place
 
 
@@ -55,6 +54,17 @@ def has_line(code: CodeType, line: int) -> bool:
     """Return whether a line of its file is one of a function's."""
     lines = [each for *_, each in code.co_lines() if each is not None]
     return min(lines, default=0) <= line <= max(lines, default=-1)
+
+
+def file_of(owner: Any) -> str:
+    """Return the file in which an object's class, or a function, is written."""
+    kinds = (owner,) if hasattr(owner, "__code__") else type(owner).__mro__
+    for kind in kinds:
+        for method in (kind, *vars(kind).values()):
+            code = getattr(inspect.unwrap(method), "__code__", None)
+            if code is not None:
+                return str(code.co_filename)
+    return ""
 
 
 def returned_at(function: Any) -> Location | None:

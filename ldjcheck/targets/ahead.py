@@ -10,9 +10,9 @@ import builtins
 import importlib.machinery
 import os
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
@@ -21,9 +21,6 @@ from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, module, notebook
 from ldjcheck.targets.sources.definitions import own_names
 from ldjcheck.targets.sources.source import Source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _CALLS = ("forward", "_call", "__call__")
 _GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}

@@ -5,20 +5,17 @@ from __future__ import annotations
 import pickle
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.records import Given
+from ldjcheck.records import Given, Layer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
 
-    from ldjcheck.records import Layer
 
 _LISTED = 4  # names of tensors that are told
 

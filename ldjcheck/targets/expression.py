@@ -5,18 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.nearby import likely_layers, near_misses
 from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
 from ldjcheck.targets.sources.source import Source, command
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-    from types import TracebackType
 
 _EXPRESSION = f"{__file__}:target"
 """The file name that an expression is compiled under: a frame of ours, not shown."""

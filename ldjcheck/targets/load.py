@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer, Target
@@ -16,9 +17,6 @@ from ldjcheck.targets.sources import file, module, notebook, script
 from ldjcheck.targets.survey import Survey, survey
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-    from typing import Any
-
     from ldjcheck.targets.sources.source import Source, SourceKind
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (

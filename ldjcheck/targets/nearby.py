@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterable
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ldjcheck.targets.sources.source import Source
 
 _MOST_NAMES = 6

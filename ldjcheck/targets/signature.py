@@ -5,17 +5,15 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Callable, Iterator
 from inspect import Parameter, Signature
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.cells import split_cell
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path
 from ldjcheck.targets.sources.source import Source, command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 _LACKS = re.compile(r"missing \d+ required (positional|keyword-only) argument")
 

@@ -7,8 +7,9 @@ import inspect
 import itertools
 import re
 import textwrap
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.calling.parameter_names import (
     DENSITIES,
@@ -23,12 +24,7 @@ from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
 from ldjcheck.targets.sources.definitions import own_names
 from ldjcheck.targets.sources.notebook.deeds import Doings
-from ldjcheck.targets.sources.source import command
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from ldjcheck.targets.sources.source import Grounds, Source
+from ldjcheck.targets.sources.source import Grounds, Source, command
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.ahead import file_of_module
 from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, notebook
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 
 def files_of(target: str) -> frozenset[Path]:

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.listening import announce, unheard
+from ldjcheck.records import Oracle
 from ldjcheck.testing.exceptions import failure_of
 from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
     import torch
     from torch.distributions.constraints import Constraint
 
-    from ldjcheck.records import Oracle
     from ldjcheck.report import Report
 
 
@@ -66,44 +65,15 @@ def assert_ldj(
         LdjError: the layer could not be called at all.
         ValueError: as `check`; or a reason without words.
     """
+    given = dict(locals())
+    del given["allow_unproven"]
     __tracebackhide__ = True  # pytest then shows the caller's line
     if allow_unproven is not None and not has_words(allow_unproven):
         raise ValueError("allow_unproven needs a reason, such as 'identity by design'")
     from ldjcheck.api import check
 
     with unheard():
-        report = check(
-            layer,
-            shape=shape,
-            batch=batch,
-            domain=domain,
-            context=context,
-            inputs=inputs,
-            weights=weights,
-            kwarg=kwarg,
-            convention=convention,
-            direction=direction,
-            params=params,
-            params_scale=params_scale,
-            dims_limit=dims_limit,
-            mode=mode,
-            kind=kind,
-            wrt=wrt,
-            seed=seed,
-            search=search,
-            dtype=dtype,
-            device=device,
-            atol=atol,
-            rtol=rtol,
-            select=select,
-            ignore=ignore,
-            strict=strict,
-            timeout=timeout,
-            ledger=ledger,
-            pictures=pictures,
-            jacobian=jacobian,
-            adapter=adapter,
-        )
+        report = check(**given)
     announce(report, asserted=True)
     failure = failure_of(report)
     if failure is None or (report.status == "unproven" and allow_unproven):

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Check, Finding
 from ldjcheck.testing.keywords import has_words
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Check, Finding
     from ldjcheck.report import Report
 
 CHECKS = ("forward", "inverse", "round-trip", "contract", "gradient")

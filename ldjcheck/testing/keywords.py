@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from pathlib import Path
+from ldjcheck.options.table import KEYWORDS
+from ldjcheck.records import Oracle
 
+if TYPE_CHECKING:
     import torch
     from torch.distributions.constraints import Constraint
-
-    from ldjcheck.records import Oracle
 
 
 class CheckKeywords(TypedDict, total=False):
@@ -52,7 +52,7 @@ def unknown_keyword(names: Mapping[str, object], *also: str) -> str | None:
     """Return what to say about the first name that is no option, with the nearest one."""
     from difflib import get_close_matches
 
-    known = [*CheckKeywords.__annotations__, *also]
+    known = [*KEYWORDS, *also]
     for name in names:
         if name not in known:
             near = get_close_matches(name, known, n=1)

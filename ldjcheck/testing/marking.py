@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ldjcheck.testing.keywords import CheckKeywords, has_words, unknown_keyword
+from ldjcheck.testing.keywords import has_words, unknown_keyword
 
 if TYPE_CHECKING:
     import pytest
-
-_UNTYPED = {"adapter", "inputs", "jacobian", "ledger", "pictures", "weights"}
-TYPED = frozenset(CheckKeywords.__annotations__) - _UNTYPED
-"""The keywords of a check that can stand in a file."""
 
 
 def marked(node: pytest.Item) -> dict[str, Any]:
@@ -66,7 +62,7 @@ def project_options(config: pytest.Config) -> dict[str, Any]:
             return {}
         path, table = found
         try:
-            return keywords_of(table, TYPED)
+            return keywords_of(table)
         except ValueError as error:
             raise ValueError(f"{path}: [tool.ldjcheck] {error}") from None
     except ValueError as error:

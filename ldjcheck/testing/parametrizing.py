@@ -5,21 +5,18 @@ from __future__ import annotations
 import functools
 import inspect
 import linecache
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.testing.casework import CHECKS, Case, Expected, judge
-from ldjcheck.testing.keywords import unknown_keyword
+from ldjcheck.testing.keywords import CheckKeywords, unknown_keyword
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     import pytest
     from typing_extensions import Unpack
 
     from ldjcheck.report import Report
-    from ldjcheck.testing.keywords import CheckKeywords
 
 _OFFERED = ("layer", "check", "report")  # what the test function may ask for
 _CASE = "ldj_case"

@@ -163,7 +163,7 @@ def test_a_hanging_process_is_ended_in_time() -> None:
 def test_a_process_among_others_has_all_of_its_limit_and_no_more() -> None:
     with busy():
         started = time.monotonic()
-        assert run(lambda: compute(0.5), timeout=1.0) == Finished(None)
+        assert run(lambda: compute(0.8), timeout=1.0) == Finished(None)
         assert time.monotonic() - started > 1.0, "it was not busy enough to tell"
         assert run(lambda: time.sleep(60), timeout=1.0) == TimedOut(1.0)
         assert run(lambda: compute(60), timeout=0.5) == TimedOut(0.5)

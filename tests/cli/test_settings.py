@@ -82,7 +82,7 @@ def test_an_option_takes_its_value_from_the_file(
 
 def test_formats_can_be_several(folder: Path) -> None:
     write(folder, 'format = ["text", "json=out.json"]')
-    assert [(f.name, file and file.name) for f, file in parsed()["formats"]] == [
+    assert [(f.name, file and file.name) for f, file in parsed()["format"]] == [
         ("text", None),
         ("json", "out.json"),
     ]
@@ -93,7 +93,7 @@ def test_the_command_line_wins(folder: Path) -> None:
     params = parsed("--seed", "1", "--shape", "2,2", "--format", "text")
     assert params["seed"] == 1
     assert params["shape"] == ((None, (2, 2)),)
-    assert [f.name for f, _ in params["formats"]] == ["text"]
+    assert [f.name for f, _ in params["format"]] == ["text"]
 
 
 def test_the_nearest_file_with_such_a_table_counts(

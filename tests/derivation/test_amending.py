@@ -77,7 +77,7 @@ MENDED = {
     CubeWithoutItsSlope: "is 1 + 3 * x ** 2, not 3 * x**2",
     PlanarByTheOutput: "",
     ForgottenGate: "is F.logsigmoid(2 + s).sum(dim=1), not torch.zeros(len(x))",
-    SoftplusByTheOutput: "is F.logsigmoid(x).sum(dim=1), not -y.sum(1)",
+    SoftplusByTheOutput: "is F.logsigmoid(x).flatten(1).sum(dim=1), not -y.sum(1)",
 }
 
 
@@ -157,11 +157,12 @@ def test_a_layer_of_any_rank_is_mended_for_any_rank() -> None:
     assert "self.log_scale * y.shape[1:].numel()" in text
 
 
-def test_where_the_shape_is_given_the_mending_is_for_that_one() -> None:
+def test_where_the_shape_is_given_the_mending_is_for_any_rank_as_well() -> None:
     fix = ldjcheck.check(ScaledThenBent(), shape=(4,)).findings[0].fix
     assert fix is not None
+    assert fix.applicability == "verified"
     text = "\n".join(edit.after for edit in fix.edits)
-    assert "torch.log(torch.cosh(y)).sum(dim=1)" in text
+    assert "torch.log(torch.cosh(y)).flatten(1).sum(dim=1)" in text
 
 
 class SquashedHalf(nn.Module):

@@ -95,10 +95,8 @@ def test_a_right_deep_flow_passes() -> None:
 
 @pytest.mark.slow
 def test_a_wrong_count_in_a_deep_flow_is_told_apart_from_others() -> None:
-    """Moved as far as usual, the couplings saturate: rounding hides half of the samples."""
     torch.manual_seed(0)
     failing = checked(Deep(OncePerRow))
-    assert failing["inferred"]["parameters"].endswith("rounding hides the ldj")
     samples = failing["checks"][0]["samples"]
     assert max(sample["allowed"] for sample in samples) < 1e-4
 

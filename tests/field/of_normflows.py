@@ -77,8 +77,9 @@ LAYERS = entries(
             nf.nets.LipschitzMLP([2, 8, 2], init_zeros=False, lipschitz_const=0.8),
             brute_force=True,
         ),
-        known="LDJ301",
-        why="forward is a solver that stops early: there and back misses by 5e-4",
+        known="unproven",
+        why="forward is a solver that stops early: there and back misses by 2e-4, and a "
+        "tenth of what would be clearly too much is allowed",
     ),
     affine_coupling_checkerboard_inv=lambda: F.AffineCouplingBlock(
         conv(3, 6), split_mode="checkerboard_inv", scale_map="sigmoid"

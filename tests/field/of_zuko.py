@@ -63,17 +63,9 @@ LAYERS = entries(
     nice=lambda: zf.NICE(4, transforms=2, hidden_features=(8,)),
     realnvp=lambda: zf.RealNVP(4, transforms=2, hidden_features=(8,)),
     gf=lambda: zf.GF(4, transforms=1, components=3),
-    bpf=Entry(
-        lambda: zf.BPF(2, degree=4, transforms=1, hidden_features=(8,)),
-        known="unproven",
-        why="the way back is a bisection, good to its last step",
-    ),
-    sospf=Entry(
-        lambda: zf.SOSPF(
-            2, degree=2, polynomials=2, transforms=1, hidden_features=(8,)
-        ),
-        known="unproven",
-        why="the way back is a bisection, good to its last step",
+    bpf=lambda: zf.BPF(2, degree=4, transforms=1, hidden_features=(8,)),
+    sospf=lambda: zf.SOSPF(
+        2, degree=2, polynomials=2, transforms=1, hidden_features=(8,)
     ),
     autoregressive_order=lambda: zf.MaskedAutoregressiveTransform(
         4, order=torch.tensor([2, 0, 3, 1]), hidden_features=(8,)
@@ -90,11 +82,7 @@ LAYERS = entries(
         ),
         torch.tensor([True, False, True]),
     ),
-    monotonic=Entry(
-        lambda: zt.MonotonicTransform(lambda x: x**3 + x),
-        known="unproven",
-        why="the way back is a bisection, good to its last step",
-    ),
+    monotonic=lambda: zt.MonotonicTransform(lambda x: x**3 + x),
     ncsf=lambda: zf.NCSF(3, transforms=1, bins=4, hidden_features=(8,)),
     realnvp_context=lambda: zf.RealNVP(
         5, 3, transforms=2, randmask=True, hidden_features=(8,)

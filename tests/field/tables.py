@@ -19,7 +19,7 @@ from field import (  # noqa: E402  # only where the libraries are there
     of_torchflows,
     of_zuko,
 )
-from field.entry import Entry  # noqa: E402, TC001  # as above
+from field.entry import Entry  # noqa: E402  # as above
 
 TABLES = {
     "torch": of_torch.LAYERS,

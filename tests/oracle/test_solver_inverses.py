@@ -144,3 +144,42 @@ def test_a_map_that_is_solved_for_is_judged_by_its_way_back(stop: float) -> None
 @pytest.mark.slow
 def test_and_a_small_constant_in_its_ldj_is_seen() -> None:
     assert ldjcheck.check(Solved(1e-6, slip=1e-5), shape=(4,)).status == "fail"
+
+
+class Bisected(nn.Module):
+    """A cubic whose way back halves an interval to a literal 1e-6, with its true gradient."""
+
+    def __init__(self, slip: float = 0.0) -> None:
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(4))
+        self.slip = slip
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return x**3 / 9 + x + self.shift, (x**2 / 3 + 1).log().sum(1)
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        with torch.no_grad():
+            low, high = torch.full_like(y, -20.0), torch.full_like(y, 20.0)
+            while (high - low).max() > 1e-6:
+                middle = (low + high) / 2
+                above = middle**3 / 9 + middle + self.shift > y
+                low = torch.where(above, low, middle)
+                high = torch.where(above, middle, high)
+            x = (low + high) / 2
+        slope = (x**2 / 3 + 1).detach()
+        x = x + (y - y.detach()) / slope
+        return x + self.slip, -(x**2 / 3 + 1).log().sum(1)
+
+
+@pytest.mark.thinned(3)
+@pytest.mark.parametrize("seed", range(6))
+def test_an_inverse_that_halves_to_a_literal_tolerance_passes_with_a_note(
+    seed: int,
+) -> None:
+    report = ldjcheck.check(Bisected(), seed=seed)
+    assert report.status == "pass", report
+    assert "LDJ306" in [finding.code for finding in report.findings]
+
+
+def test_a_slip_above_what_a_solver_may_leave_is_none_of_its_residuals() -> None:
+    assert ldjcheck.check(Bisected(slip=1e-3)).status == "fail"

@@ -6,10 +6,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.options.project import COMMANDS_OWN
-from ldjcheck.testing.marking import TYPED
-
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -229,12 +225,6 @@ def test_workers_say_in_their_tests_what_is_wrong_with_a_setting(
     result = flows.runpytest_subprocess(*load, "-n2")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["E*UsageError: *sahpe: there is no such setting*"])
-
-
-def test_the_settings_of_the_command_are_known_in_tests() -> None:
-    names = (option.opts[-1].removeprefix("--") for option in CHECK_OPTIONS)
-    typed = {name.replace("-", "_") for name in names}
-    assert typed | {"per_target_ignore"} == TYPED | set(COMMANDS_OWN)
 
 
 @pytest.mark.parametrize("seed", ["-1", "4294967296"])

@@ -39,6 +39,34 @@ class Deep(nn.Module):
         return x, ldj
 
 
+class Wide(nn.Module):
+    """A coupling whose network has so many hidden units, built as torch does."""
+
+    def __init__(self, hidden: int) -> None:
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(3, hidden), nn.ReLU(), nn.Linear(hidden, hidden), nn.ReLU(),
+            nn.Linear(hidden, 6),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Pair:
+        a, b = x.chunk(2, dim=1)
+        s, t = self.net(a).chunk(2, dim=1)
+        return torch.cat([a, b * s.exp() + t], dim=1), s.sum(1)
+
+
+@pytest.mark.parametrize("hidden", [16, 256])
+def test_the_width_of_a_network_does_not_decide_how_far_it_is_moved(
+    hidden: int,
+) -> None:
+    torch.manual_seed(0)
+    report = ldjcheck.check(Wide(hidden))
+    assert report.status == "pass", report
+    assert not said(report)
+    (check, *_) = report.checks
+    assert max(abs(sample.exact) for sample in check.samples) < 20
+
+
 class Refuses(nn.Module):
     """It asserts what holds as it is built, and not where its weights are far off."""
 

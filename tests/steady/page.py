@@ -50,6 +50,9 @@ def _is_wrong(row: Row) -> bool:
     return row["code"] not in (None, "unproven")
 
 
+ELSEWHERE = "another line"
+
+
 def problems(row: Row) -> str:
     """Return what is not as it should be about one build, in a few words."""
     found = []
@@ -60,7 +63,7 @@ def problems(row: Row) -> str:
     elif _is_wrong(row) and not row["named"]:
         found.append(f"not {row['code']}")
     elif _is_wrong(row) and row["there"] is False:
-        found.append("another line")
+        found.append(ELSEWHERE)
     return ", ".join(found)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.hints import hint_for
-from ldjcheck.classroom.quiz.question import FILE, NAME, examine
+from ldjcheck.classroom.quiz.question import FILE, NAME, Question, examine
 from ldjcheck.classroom.standalone import load
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer
@@ -15,8 +15,6 @@ from ldjcheck.tracebacks import message_of
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from ldjcheck.classroom.quiz.question import Question
 
 
 @dataclass(frozen=True, slots=True)

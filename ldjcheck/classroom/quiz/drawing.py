@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import random
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.classroom.quiz.question import (
@@ -17,7 +18,7 @@ from ldjcheck.classroom.quiz.question import (
     differing,
     examine,
 )
-from ldjcheck.classroom.slips import slips
+from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.classroom.standalone import load, standalone
 from ldjcheck.classroom.topics import codes_about
 from ldjcheck.classroom.zoo import ANIMALS
@@ -26,10 +27,7 @@ from ldjcheck.revision import read_source
 from ldjcheck.revision.text import replaced
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.classroom.animal import Animal
-    from ldjcheck.classroom.slips import Slip
     from ldjcheck.report import Report
 
 _RIGHT = 0.3  # the share of right layers

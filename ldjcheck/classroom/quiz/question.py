@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.api import check
 from ldjcheck.classroom.standalone import load
 from ldjcheck.mistakes import rule_for
+from ldjcheck.records import Shape
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Shape
     from ldjcheck.report import Report
 
 NAME = "Layer"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.mistakes import rule_for
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from ldjcheck.classroom.quiz.question import Question
 
 SUFFIXES = (".md", ".ipynb", ".pdf")

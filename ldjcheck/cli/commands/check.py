@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,9 +21,6 @@ from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
 from ldjcheck.records import Deadline, Options, Suppression
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
-
     from ldjcheck.report import Format
     from ldjcheck.session.targets import Checker
 
@@ -37,7 +37,7 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
     """Check layers: whether the log-determinant that each reports is what it has."""
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
     began = ctx.meta.get(BEGAN)
-    _refuse_mixing(settings["formats"])
+    _refuse_mixing(settings["format"])
     if settings["plot"] is not None:
         refuse_without_library()
     if not targets:
@@ -78,16 +78,17 @@ def _check(
         silences=file.by_target,
     )
     waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
-    session = run_session(
+    run = partial(
+        run_session,
         targets,
         request,
-        _checker,
+        checker,
         timeout=settings["timeout"],
         command=command,
         jobs=settings["jobs"] or cores(),
-        started=began,
         waiting=waiting,
     )
+    session = run(started=began)
     if session.misused is not None:
         raise click.UsageError(session.misused)
     for fault in session.faults:
@@ -96,7 +97,7 @@ def _check(
     try:
         write_reports(
             session.run,
-            settings["formats"],
+            settings["format"],
             color=settings["color"],
             verbosity=verbosity,
         )
@@ -105,7 +106,7 @@ def _check(
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
-        write_edits(session.run, started)
+        write_edits(session.run, started, lambda: run().run)
     return session.run.exit_code
 
 
@@ -124,7 +125,7 @@ def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
 def options_of(settings: dict[str, Any]) -> Options:
     """Return the options of the check; keyword arguments are evaluated later."""
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
-    is_drawn = any(each.drawn for each, _ in settings["formats"])
+    is_drawn = any(each.drawn for each, _ in settings["format"])
     given["ledger"] = settings["verbose"] > 0 or is_drawn
     given["pictures"] = is_drawn or settings["plot"] is not None
     given["timeout"] = Deadline(seconds=settings["timeout"])
@@ -149,7 +150,7 @@ def ignored_by(
     )
 
 
-def _checker() -> Checker:
+def checker() -> Checker:
     """Return what checks layers, torch loaded once for all processes to come.
 
     No operator is run here: the threads that it starts would not survive a fork.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import time
 from dataclasses import fields
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "kwarg", "params", "params_scale", "seed",
-    "convention", "direction", "timeout", "fix", "formats", "quiet", "verbose", "color",
+    "convention", "direction", "timeout", "fix", "format", "quiet", "verbose", "color",
 )  # fmt: skip
 """The options of `check` that mean something here."""
 
@@ -44,6 +45,7 @@ def derive(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> 
 
 def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
     """Run the session, write its reports, and return the exit status."""
+    from ldjcheck.cli.commands.check import checker
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, run_session
     from ldjcheck.targets import as_targets
@@ -54,13 +56,14 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
         options=Options(**(given | {"kwarg": (), "timeout": None})),
         kwargs=settings["kwarg"],
     )
-    session = run_session(
+    run = partial(
+        run_session,
         as_targets(targets),
         request,
-        _deriver,
         timeout=settings["timeout"],
         command=command,
     )
+    session = run(_deriver)
     if session.misused is not None:
         raise click.UsageError(session.misused)
     for fault in session.faults:
@@ -68,14 +71,14 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     try:
         write_reports(
             session.run,
-            settings["formats"],
+            settings["format"],
             color=settings["color"],
             verbosity=settings["verbose"] - settings["quiet"],
         )
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
-        write_edits(session.run, started)
+        write_edits(session.run, started, lambda: run(checker).run)
     return session.run.exit_code
 
 

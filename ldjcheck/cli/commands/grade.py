@@ -5,14 +5,13 @@ from __future__ import annotations
 import io
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
     from ldjcheck.grading.confined.confinement import Warden
     from ldjcheck.grading.course import Executor
     from ldjcheck.grading.formats import Form

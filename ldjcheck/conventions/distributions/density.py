@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import ast
 import itertools
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import (
@@ -42,12 +44,6 @@ from ldjcheck.densities.drawn import Draws
 from ldjcheck.densities.written import Memory
 from ldjcheck.records import Calls, Returned, Way
 from ldjcheck.revision import call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
-
 
 _EITHER = {"obj", "objective"}  # a total of ldjs, or that with the density of z added
 _DISTRIBUTES = {"cdf", "erf", "erfc", "ndtr"}

@@ -14,8 +14,12 @@ import contextlib
 import inspect
 import itertools
 import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from types import FrameType
+from typing import Any, NamedTuple
+
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_method
@@ -31,12 +35,6 @@ from ldjcheck.holdings import looked_up
 from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
 from ldjcheck.tape import Place, location_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import FrameType
-
-    from torch import Tensor
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")

@@ -8,11 +8,13 @@ the ldj. How probable the noise is follows from how it is drawn, whatever the la
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
+from torch import Tensor
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.calling.parameter_names import (
@@ -21,8 +23,9 @@ from ldjcheck.calling.parameter_names import (
     is_count,
     is_size,
 )
-from ldjcheck.calling.samples import Places, item_of, places_of_sample
+from ldjcheck.calling.samples import Key, Places, item_of, places_of_sample
 from ldjcheck.calling.signature import (
+    Signature,
     call_signature,
     caller,
     parameters_of,
@@ -34,14 +37,6 @@ from ldjcheck.densities.drawn import Draw, Draws
 from ldjcheck.errors import NoBaseError, NoOneNoiseError
 from ldjcheck.holdings import looked_up
 from ldjcheck.records import Calls, Domain, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
-
-    from ldjcheck.calling.samples import Key
-    from ldjcheck.calling.signature import Signature
 
 _NO_CALL = "_forward_unimplemented"
 _ANY = Domain(kind="real")  # it is not looked at

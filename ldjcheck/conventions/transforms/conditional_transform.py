@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from torch import Tensor
 from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
@@ -11,11 +13,6 @@ from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import run_transform
 from ldjcheck.holdings import held_transform
 from ldjcheck.records import CallFunction, Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

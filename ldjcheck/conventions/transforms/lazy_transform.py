@@ -6,8 +6,9 @@ The parameters live in the lazy module, so the transform is built anew at every 
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,12 +16,7 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.conventions.transforms.transform import run_transform, transform_calls
-from ldjcheck.records import Calls, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ldjcheck.records import CallFunction
+from ldjcheck.records import CallFunction, Calls, Returned, Way
 
 
 def _recognise(layer: Any) -> Iterator[Calls]:

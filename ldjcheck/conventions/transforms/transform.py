@@ -7,18 +7,15 @@ every direction is run on tensors that the transform has never seen.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from torch import Tensor
 from torch.distributions import constraints
 from torch.distributions.transforms import StackTransform, Transform
 
 from ldjcheck.calling.convention import Convention
 from ldjcheck.records import Calls, Domain, Returned, Way
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from torch import Tensor
 
 
 def transform_calls(layer: Transform, name: str, why: str) -> Calls:
@@ -81,7 +78,9 @@ def run_transform(
 
     With `late`, it is called at another input before it is asked for the ldj of x.
     """
-    there = transform.inv if back else transform
+    there = getattr(transform, "inv", None) if back else transform
+    if there is None:  # what only looks like a transform may have none
+        raise NotImplementedError("there is no inverse")
     try:
         y = there(x)
     except KeyError as error:

@@ -5,29 +5,22 @@ from __future__ import annotations
 import ast
 import contextlib
 import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sympy
 import torch
 from sympy import Expr, Symbol
 
 from ldjcheck.derivation.calculus.functions import FUNCTIONS, Where
+from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
 from ldjcheck.derivation.reading.operands import is_close, operands, owner_of, value_of
 from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
-from ldjcheck.torch_ops import MOVES, SAME, plain_name
+from ldjcheck.torch_ops import CLAMPS, LIKE, MOVES, SAME, plain_name
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from ldjcheck.derivation.reading.execution import Execution, Moment, Recorded
-
-_LIKE = SAME | {"expand_as", "view_as", "reshape_as"}
-"""What takes a form, and no number, from all but its first argument."""
-
-_BOUNDS = ("clamp", "clip", "clamp_min", "clamp_max", "hardtanh")
 _FEW = 40  # operations of a formula that is written out
 
 
@@ -92,7 +85,7 @@ class Formulas:
         for node in self.trace.order:
             if node not in self.trace.depending:
                 continue
-            parents = node.parents[:1] if node.name in _LIKE else node.parents
+            parents = node.parents[:1] if node.name in LIKE else node.parents
             if any(parent in found for parent in parents):
                 found.add(node)
         return frozenset(found)
@@ -279,7 +272,7 @@ class Formulas:
             return self._leaf(node.args[0])
         name = plain_name(node.name)
         is_made = node.function is not None and (
-            (name in FUNCTIONS and name not in _BOUNDS) or node.name in SAME
+            (name in FUNCTIONS and name not in CLAMPS) or node.name in SAME
         )  # a bound that changes nothing here may do so at other parameters
         if not is_made:
             return self.symbol(node)
@@ -306,7 +299,7 @@ class Formulas:
         if node.value.dtype == torch.bool:
             return None
         name = plain_name(node.name)
-        if name in _BOUNDS or (name not in FUNCTIONS and node.name not in SAME):
+        if name in CLAMPS or (name not in FUNCTIONS and node.name not in SAME):
             return None
         try:
             return self.applied(node, self._leaf)
@@ -336,7 +329,7 @@ class Formulas:
             return self._put(node, of)
         if name not in FUNCTIONS:
             raise NoFormulaError(node, f"`{name}` has no derivative entry by entry")
-        if name in _BOUNDS and not _changes_nothing(node):
+        if name in CLAMPS and not _changes_nothing(node):
             raise NoFormulaError(node, f"`{name}` is flat where it bounds")
         arguments = [self._given(node, i, a, of) for i, a in enumerate(node.args)]
         if name == "where":

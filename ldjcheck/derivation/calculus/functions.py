@@ -11,91 +11,85 @@ from typing import Any
 import sympy
 from sympy import Expr, Function, Integer
 
+from ldjcheck.torch_ops import operation
 
-class Ln(Function):  # type: ignore[misc]  # SymPy is not annotated
-    """The logarithm of a plain number, left as it is written: log(256), not 8 log(2)."""
+
+class Real(Function):  # type: ignore[misc]  # SymPy is not annotated
+    """A function whose values are real numbers."""
 
     is_real = True
 
 
-class Sigmoid(Function):  # type: ignore[misc]  # as above
+class Ln(Real):
+    """The logarithm of a plain number, left as it is written: log(256), not 8 log(2)."""
+
+
+class Sigmoid(Real):
     """1 / (1 + exp(-u))."""
 
     is_positive = True
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return s(u) * s(-u)."""
         return Sigmoid(self.args[0]) * Sigmoid(-self.args[0])
 
 
-class Softplus(Function):  # type: ignore[misc]  # as above
+class Softplus(Real):
     """log(1 + exp(u))."""
 
     is_positive = True
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return s(u)."""
         return Sigmoid(self.args[0])
 
 
-class LogSigmoid(Function):  # type: ignore[misc]  # as above
+class LogSigmoid(Real):
     """log(s(u))."""
 
     is_negative = True
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return s(-u)."""
         return Sigmoid(-self.args[0])
 
 
-class Log1p(Function):  # type: ignore[misc]  # as above
+class Log1p(Real):
     """log(1 + u)."""
-
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return 1 / (1 + u)."""
         return 1 / (1 + self.args[0])
 
 
-class Expm1(Function):  # type: ignore[misc]  # as above
+class Expm1(Real):
     """exp(u) - 1."""
-
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return exp(u)."""
         return sympy.exp(self.args[0])
 
 
-class NormalCdf(Function):  # type: ignore[misc]  # as above
+class NormalCdf(Real):
     """The standard normal distribution function."""
 
     is_positive = True
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return the standard normal density."""
         return sympy.exp(-(self.args[0] ** 2) / 2) / sympy.sqrt(2 * sympy.pi)
 
 
-class NormalQuantile(Function):  # type: ignore[misc]  # as above
+class NormalQuantile(Real):
     """The inverse of the standard normal distribution function."""
-
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return one over the density at the quantile."""
         return sympy.sqrt(2 * sympy.pi) * sympy.exp(self**2 / 2)
 
 
-class Where(Function):  # type: ignore[misc]  # as above
+class Where(Real):
     """One of two values, entry by entry: where(condition, then, otherwise)."""
-
-    is_real = True
 
     @classmethod
     def eval(cls, condition: Expr, then: Expr, otherwise: Expr) -> Expr | None:
@@ -108,11 +102,6 @@ class Where(Function):  # type: ignore[misc]  # as above
 
     def _eval_is_positive(self) -> bool | None:
         return True if all(a.is_positive for a in self.args[1:]) else None
-
-
-def real_abs(u: Expr) -> Expr:
-    """Return |u|, whose derivative is the sign of u."""
-    return sympy.Abs(u)
 
 
 def log_base(base: int) -> Any:
@@ -148,10 +137,8 @@ def sides(u: Expr, above: Expr, below: Expr) -> Expr:
     return Where(Above(u), above, below)
 
 
-class Sign(Function):  # type: ignore[misc]  # as above
+class Sign(Real):
     """-1, 0 or 1, which has no derivative."""
-
-    is_real = True
 
     def fdiff(self, argindex: int = 1) -> Expr:
         """Return 0."""
@@ -186,30 +173,21 @@ def logit(u: Expr, eps: Any = None) -> Expr:
     return sympy.log(u) - sympy.log(1 - u)
 
 
-FUNCTIONS: dict[str, Any] = {
+_BY_OPERATION: dict[str, Any] = {
     "add": lambda a, b, alpha=1: a + alpha * b,
-    "radd": lambda a, b: a + b,
     "sub": lambda a, b, alpha=1: a - alpha * b,
-    "subtract": lambda a, b, alpha=1: a - alpha * b,
     "rsub": lambda a, b, alpha=1: b - alpha * a,
     "mul": lambda a, b: a * b,
-    "rmul": lambda a, b: a * b,
-    "multiply": lambda a, b: a * b,
     "div": divided,
-    "divide": divided,
-    "truediv": divided,
     "true_divide": divided,
     "rdiv": lambda a, b: b / a,
-    "rtruediv": lambda a, b: b / a,
     "reciprocal": lambda a: 1 / a,
     "pow": power,
     "rpow": lambda a, b: power(b, a),
-    "float_power": power,
     "square": lambda a: a**2,
     "sqrt": sympy.sqrt,
     "rsqrt": lambda a: 1 / sympy.sqrt(a),
     "neg": lambda a: -a,
-    "negative": lambda a: -a,
     "exp": sympy.exp,
     "exp2": lambda a: Integer(2) ** a,
     "expm1": Expm1,
@@ -219,7 +197,6 @@ FUNCTIONS: dict[str, Any] = {
     "log1p": Log1p,
     "logit": logit,
     "sigmoid": Sigmoid,
-    "expit": Sigmoid,
     "logsigmoid": LogSigmoid,
     "log_sigmoid": LogSigmoid,
     "softplus": softplus,
@@ -227,27 +204,20 @@ FUNCTIONS: dict[str, Any] = {
     "sinh": sympy.sinh,
     "cosh": sympy.cosh,
     "asinh": sympy.asinh,
-    "arcsinh": sympy.asinh,
     "acosh": sympy.acosh,
     "atanh": sympy.atanh,
-    "arctanh": sympy.atanh,
     "sin": sympy.sin,
     "cos": sympy.cos,
     "tan": sympy.tan,
     "atan": sympy.atan,
-    "arctan": sympy.atan,
     "asin": sympy.asin,
-    "arcsin": sympy.asin,
     "acos": sympy.acos,
-    "arccos": sympy.acos,
     "erf": sympy.erf,
     "erfinv": sympy.erfinv,
     "ndtr": NormalCdf,
     "ndtri": NormalQuantile,
-    "abs": real_abs,
-    "absolute": real_abs,
+    "abs": sympy.Abs,
     "sign": Sign,
-    "sgn": Sign,
     "where": Where,
     "relu": lambda u, inplace=False: sides(u, u, Integer(0)),
     "leaky_relu": leaky,
@@ -259,8 +229,19 @@ FUNCTIONS: dict[str, Any] = {
     "addcdiv": lambda a, b, c, value=1: a + value * b / c,
     "hardtanh": lambda u, *_: u,
     "clamp": lambda u, *_, **__: u,
-    "clip": lambda u, *_, **__: u,
     "clamp_min": lambda u, *_, **__: u,
     "clamp_max": lambda u, *_, **__: u,
+}  # bounds are looked at where they are met
+FUNCTIONS = {
+    alias: function
+    for name, function in _BY_OPERATION.items()
+    for alias in operation(name).plain_names
 }
-"""By the operation's name without underscores. Bounds are looked at where they are met."""
+"""By an operation's names without underscores."""
+
+NAMES = {
+    function: name
+    for name, function in reversed(_BY_OPERATION.items())
+    if isinstance(function, type) and function is not Where
+} | {Softplus: "softplus", Ln: "log", sympy.sign: "sign"}
+"""The operation that a function is written as; the derivative of |u| is SymPy's own."""

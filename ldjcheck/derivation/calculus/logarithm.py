@@ -6,7 +6,7 @@ whose sign is not known keeps its absolute value.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Collection, Mapping
 
 import sympy
 from sympy import Abs, Add, Expr, Integer, Mul, Pow, Symbol
@@ -23,10 +23,7 @@ from ldjcheck.derivation.calculus.functions import (
     Where,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    Definition = Callable[[Symbol], "Expr | None"]
+Definition = Callable[[Symbol], "Expr | None"]
 
 _LARGE = 400  # operations of an expression that is no longer looked through
 _DEEP = 6

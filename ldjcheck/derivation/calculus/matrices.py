@@ -8,47 +8,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sympy import Expr, Function, Integer
+import torch
+from sympy import Expr, Integer
 
+from ldjcheck.derivation.calculus.functions import Real
 from ldjcheck.derivation.calculus.logarithm import Logarithm
+from ldjcheck.tape import Node
 from ldjcheck.tape.linear import is_fixed
-from ldjcheck.torch_ops import SAME, plain_name
+from ldjcheck.torch_ops import DIAGONALS, FACTORS, INVERTED, SAME, TURNED, plain_name
 
 if TYPE_CHECKING:
-    import torch
-
     from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
 
-_INVERSES = ("inverse", "linalg_inv", "pinverse", "linalg_pinv")
-_PRODUCTS = ("matmul", "mm", "bmm", "rmatmul", "linalg_multi_dot", "chain_matmul")
-_TURNED = ("t", "T", "mT", "transpose", "adjoint", "swapaxes", "H", "mH")
-_DIAGONALS = ("diag", "diag_embed", "diagflat")
 _DEEP = 6
 
 
-class LogAbsDet(Function):  # type: ignore[misc]  # SymPy is not annotated
+class LogAbsDet(Real):
     """log|det| of a matrix, or of each of several."""
 
-    is_real = True
 
-
-class Flattened(Function):  # type: ignore[misc]  # as above
+class Flattened(Real):
     """A kernel without its axes of length one: a matrix."""
 
-    is_real = True
 
-
-class LogDiagonal(Function):  # type: ignore[misc]  # as above
+class LogDiagonal(Real):
     """The sum of the logarithms of a matrix's diagonal, of absolute values."""
 
-    is_real = True
 
-
-class Total(Function):  # type: ignore[misc]  # as above
+class Total(Real):
     """The sum of a vector's entries."""
-
-    is_real = True
 
 
 def log_abs_dets(
@@ -80,15 +68,15 @@ class _Factors:
         if matrix.function is None:
             return self._plain(matrix)
         first = matrix.args[0] if matrix.args else None
-        if name in _TURNED or matrix.name in SAME:
+        if name in TURNED or matrix.name in SAME:
             return self._sure(first, depth)
-        if name in _INVERSES:
+        if name in INVERTED:
             inner = self._sure(first, depth)
             return None if inner is None else -inner
-        if name in _PRODUCTS:
+        if name in FACTORS:
             return self._product(matrix, depth)
         vector = first is not None and first.value.dim() == value.dim() - 1
-        if name in _DIAGONALS and first is not None and vector:
+        if name in DIAGONALS and first is not None and vector:
             return self._of_vector(first)
         if name == "add" and value.dim() == 2:
             found = self._triangle_and_diagonal(matrix)
@@ -136,7 +124,7 @@ class _Factors:
                 continue
             if bool((diagonal.value.diagonal() == 1).all()):
                 return Integer(0)
-            if plain_name(diagonal.name) in _DIAGONALS:
+            if plain_name(diagonal.name) in DIAGONALS:
                 return self._of_vector(diagonal.args[0])
         return None
 

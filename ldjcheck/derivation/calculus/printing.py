@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 import sympy
 from sympy import Abs, Add, Expr, Mul, Pow, Symbol
@@ -22,33 +22,9 @@ from ldjcheck.derivation.calculus.reductions import (
     Product,
     Turned,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from ldjcheck.torch_ops import Op, operation
 
 _SUM, _PRODUCT, _SIGN, _POWER, _ATOM = 1, 2, 3, 4, 5
-
-_OF_TORCH = {
-    sympy.exp: "exp", sympy.log: "log", f.Ln: "log", sympy.tanh: "tanh", sympy.sinh: "sinh",
-    sympy.cosh: "cosh", sympy.asinh: "asinh", sympy.acosh: "acosh",
-    sympy.atanh: "atanh", sympy.sin: "sin", sympy.cos: "cos", sympy.tan: "tan",
-    sympy.atan: "atan", sympy.asin: "asin", sympy.acos: "acos", sympy.sign: "sign",
-    f.Sign: "sign",
-    sympy.erf: "erf", sympy.erfinv: "erfinv", Abs: "abs", f.Sigmoid: "sigmoid",
-    f.Log1p: "log1p", f.Expm1: "expm1",
-}  # fmt: skip
-_OF_FUNCTIONAL = {f.Softplus: "softplus", f.LogSigmoid: "logsigmoid"}
-_OF_SPECIAL = {f.NormalCdf: "ndtr", f.NormalQuantile: "ndtri"}
-_OF_MATH = {
-    sympy.exp,
-    sympy.log,
-    f.Ln,
-    sympy.tanh,
-    sympy.sinh,
-    sympy.cosh,
-    f.Log1p,
-    f.Expm1,
-}
 
 
 class Printer:
@@ -97,14 +73,8 @@ class Printer:
             return self._product(e)
         if isinstance(e, Pow):
             return self._power(e)
-        if isinstance(e, sympy.exp) or e.func in _OF_TORCH:
-            return self._call(e), _ATOM
-        if e.func in _OF_FUNCTIONAL:
-            name = f"{self._modules['functional']}.{_OF_FUNCTIONAL[e.func]}"
-            return f"{name}({self._tensor(e.args[0])})", _ATOM
-        if e.func in _OF_SPECIAL:
-            name = f"{self._modules['torch']}.special.{_OF_SPECIAL[e.func]}"
-            return f"{name}({self.text(e.args[0])})", _ATOM
+        if e.func in f.NAMES:
+            return self._call(e, operation(f.NAMES[e.func])), _ATOM
         if isinstance(e, EventSum):
             return self._event_sum(e), _ATOM
         if isinstance(e, HiddenDeterminant):
@@ -128,19 +98,22 @@ class Printer:
             return text, _SUM if text.startswith("-") else _ATOM
         raise ValueError(f"no source for {e.func.__name__}")
 
-    def _call(self, e: Expr) -> str:
-        name = _OF_TORCH[e.func]
+    def _call(self, e: Expr, op: Op) -> str:
+        name, torch = op.names.split()[0], self._modules["torch"]
+        if op.home == "functional":
+            return f"{self._modules['functional']}.{name}({self._tensor(e.args[0])})"
+        if op.home == "special":
+            return f"{torch}.special.{name}({self.text(e.args[0])})"
         inner = self._absolute(e.args[0]) if isinstance(e, Abs) else e.args[0]
         if not self.is_number(inner):
-            return f"{self._modules['torch']}.{name}({self.text(inner)})"
+            return f"{torch}.{name}({self.text(inner)})"
         if isinstance(e, Abs):
             return f"abs({self.text(inner)})"
-        if e.func in _OF_MATH and "math" in self._modules:
+        if op.in_math and "math" in self._modules:
             return f"{self._modules['math']}.{name}({self.text(inner)})"
         if inner.is_number and not isinstance(inner, Symbol):
             return repr(_float(e))
-        torch = self._modules["torch"]
-        return f"{torch}.{name}({torch}.as_tensor({self.text(inner)}))"
+        return f"{torch}.{name}({self._tensor(inner)})"
 
     def _tensor(self, e: Expr) -> str:
         """Return the text of what a function of tensors takes."""

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from sympy import Expr, Function
+from typing import TYPE_CHECKING
+
+from ldjcheck.derivation.calculus.functions import Real
+
+if TYPE_CHECKING:
+    from sympy import Expr
 
 
-class EventSum(Function):  # type: ignore[misc]  # SymPy is not annotated
+class EventSum(Real):
     """The sum of an expression over the entries of a sample.
 
     Further arguments: the axes of a batch, whether the axes are kept with length one, and
     whether it is a mean.
     """
 
-    is_real = True
 
-
-class Dims(Function):  # type: ignore[misc]  # as above
+class Dims(Real):
     """How many entries a sample of a tensor has."""
 
     is_positive = True
     is_integer = True
-    is_real = True
 
 
-class Turned(Function):  # type: ignore[misc]  # as above
+class Turned(Real):
     """A matrix with its axes exchanged."""
-
-    is_real = True
 
     @classmethod
     def eval(cls, matrix: Expr) -> Expr | None:
@@ -34,16 +34,12 @@ class Turned(Function):  # type: ignore[misc]  # as above
         return matrix.args[0] if isinstance(matrix, cls) else None
 
 
-class Product(Function):  # type: ignore[misc]  # as above
+class Product(Real):
     """The product of matrices."""
 
-    is_real = True
 
-
-class HiddenDeterminant(Function):  # type: ignore[misc]  # as above
+class HiddenDeterminant(Real):
     """log|det(I + diag(slopes) W1 W2)| for each sample, W1 and W2 as `(out, in)`.
 
     Arguments: the slopes, `(batch, hidden)` or one number; W1; and W2, or 0 for none.
     """
-
-    is_real = True

@@ -9,23 +9,16 @@ of the pieces' logarithms is held against the step's own log|det| by the caller.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError, is_masked
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError, is_masked
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
+from ldjcheck.tape import Node
 from ldjcheck.tape.dominance import chain, dominators
-from ldjcheck.torch_ops import JOIN, MOVES, SAME, plain_name
+from ldjcheck.torch_ops import JOIN, MOVES, PUT, SAME, plain_name
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
-
-
-JOINS = JOIN | {"__setitem__", "scatter", "index_copy", "index_copy_", "masked_scatter",
-                "index_put", "index_put_", "scatter_", "copy_"}  # fmt: skip
+JOINS = JOIN | PUT
 """What puts entries of several values into one."""
 
 _MOST = 64  # ways to tell what is scaled from what scales it

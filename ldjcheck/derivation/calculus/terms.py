@@ -12,10 +12,10 @@ from sympy import Add, Expr, Integer
 from torch import Tensor
 
 from ldjcheck.derivation.calculus.printing import Printer
+from ldjcheck.tape import Node
 
 if TYPE_CHECKING:
     from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
 
 _MODULES = {"torch": "torch", "functional": "F", "math": "math"}
 

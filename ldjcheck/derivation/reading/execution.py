@@ -10,10 +10,10 @@ import contextlib
 import gc
 import inspect
 import itertools
-import os
 import sys
-import sysconfig
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,23 +21,18 @@ from torch import Tensor
 
 from ldjcheck.derivation.reading.sources import Sources
 from ldjcheck.holdings import paths, reachable
-from ldjcheck.tape import Node
-from ldjcheck.tape.frames import is_torchs, is_users
+from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.tape.frames import is_users
+from ldjcheck.tape.recorder import Recorder
+from ldjcheck.tracebacks import PYTHON, home_of, is_own, package_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from types import CodeType, FrameType
-
     from ldjcheck.derivation.reading.forms import Form
-    from ldjcheck.tape import Place, Trace
-    from ldjcheck.tape.recorder import Recorder
 
 Span = tuple[str, int, int, int, int]
 
 _MOST = 4000  # lines; what loops longer is a solver, and has no closed form
 _ATTRIBUTES = 400  # tensors that one object holds
-_STDLIB = sysconfig.get_path("stdlib") + os.sep
-_PACKAGES = ("/site-packages/", "/dist-packages/")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,7 +95,7 @@ class Execution:
 class Recorded:
     """One call of a layer: its tape, and the functions that ran.
 
-    `package` is the installed one that the layer itself comes from, if it does from any.
+    `home` is a file of the layer's own.
     """
 
     trace: Trace
@@ -108,38 +103,27 @@ class Recorded:
     sources: Sources
     form: Form
     made: Mapping[tuple[int, Span], list[Node]]  # by call and place, in order
-    package: str = ""
+    home: str
 
     def is_own(self, file: str) -> bool:
         """Return whether a file is of the layer's own source: no other's is ever edited."""
-        return not is_torchs(file) and package_of(file) in ("", self.package)
+        return is_own(file, self.home)
 
 
 def recorded(trace: Trace, executions: Mapping[int, Execution], form: Form) -> Recorded:
     """Return a recorded call with what its expressions came to."""
     made: dict[tuple[int, Span], list[Node]] = {}
     for node in trace.nodes:
-        if node.place is not None:
-            made.setdefault((node.place.call, node.place.span), []).append(node)
-    files = (each.file for each in executions.values())
-    layers = next((file for file in files if not is_torchs(file)), "")
+        for place in node.places[:1]:
+            made.setdefault((place.call, place.span), []).append(node)
     return Recorded(
         trace=trace,
         executions=executions,
         sources=Sources(),
         form=form,
         made=made,
-        package=package_of(layers),
+        home=home_of(tuple(each.file for each in executions.values())),
     )
-
-
-def package_of(file: str) -> str:
-    """Return the installed package that a file belongs to; nothing for a user's own."""
-    for folder in _PACKAGES:
-        _, found, inside = file.replace("\\", "/").partition(folder)
-        if found:
-            return inside.partition("/")[0]
-    return ""
 
 
 class Observer:
@@ -275,6 +259,6 @@ def _tensors_of(value: Any) -> Iterator[tuple[str, Tensor]]:
 
 def _is_seen(file: str) -> bool:
     """Return whether the functions of a file are looked at: the user's, and libraries'."""
-    if file.startswith(("<string>", _STDLIB)) and not package_of(file):
+    if file.startswith("<string>") or package_of(file) == PYTHON:
         return False
     return is_users(file)

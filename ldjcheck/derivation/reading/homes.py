@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from torch import Tensor
 
 from ldjcheck.calling.parameter_names import is_density, is_total
+from ldjcheck.revision.text import FunctionNode
 from ldjcheck.tape import Node
 
 if TYPE_CHECKING:
     from ldjcheck.derivation.reading.execution import Execution, Recorded
-    from ldjcheck.revision.text import FunctionNode
 
 Slot = Literal["name", "expression", "absent", "attribute"]
 

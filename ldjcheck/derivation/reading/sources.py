@@ -6,9 +6,9 @@ import ast
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision import SourceText, first_line, read_source
+from ldjcheck.revision.text import FunctionNode
 
 if TYPE_CHECKING:
-    from ldjcheck.revision.text import FunctionNode
     from ldjcheck.tape import Place
 
 

@@ -6,8 +6,10 @@ believed: the first whose sum is the step's own log|det| at the recorded call is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
 
+from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.derivation.structures import (
     elementwise,
     hidden,
@@ -16,15 +18,9 @@ from ldjcheck.derivation.structures import (
     normalisation,
     volume,
 )
+from ldjcheck.tape import Node
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.derivation.calculus.terms import Term
-    from ldjcheck.tape import Node
-
-    Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]
+Structure = Callable[[Formulas, Node, Node], Iterator[list[Term]]]
 
 STRUCTURES: tuple[Structure, ...] = (
     elementwise.terms,

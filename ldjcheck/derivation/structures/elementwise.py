@@ -6,22 +6,17 @@ maps, in which what conditions an entry does not depend on it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.functions import Log1p
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.segments import Segment, ways_through
 from ldjcheck.derivation.calculus.terms import Term
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
+from ldjcheck.tape import Node
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:

@@ -10,25 +10,19 @@ h' is the slope of every hidden unit. Where there is no W2, the matrix is I + h'
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import sympy
 from sympy import Expr, Integer
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import HiddenDeterminant, Product, Turned
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import SAME, plain_name
+from ldjcheck.torch_ops import HIDDEN, SAME, plain_name
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-
-_PRODUCTS = ("linear", "matmul", "mm", "rmatmul")
 _TURNED = ("t", "T", "mT", "transpose")
 _WHY = "adds a hidden layer: its Jacobian is the identity and a product of matrices"
 
@@ -93,7 +87,7 @@ def _back(
         if current is begin or current in inside or current not in depending:
             continue
         name = plain_name(current.name)
-        if name in _PRODUCTS:
+        if name in HIDDEN:
             products.setdefault(current)
         elif name in FUNCTIONS or current.name in SAME:
             inside.add(current)
@@ -137,7 +131,7 @@ def _weight(formulas: Formulas, node: Node, given: object) -> Expr:
         before = node.args[0]
         if before is given:
             return factors[0] if len(factors) == 1 else Product(*factors)
-        if not isinstance(before, Node) or plain_name(before.name) not in _PRODUCTS:
+        if not isinstance(before, Node) or plain_name(before.name) not in HIDDEN:
             raise NoFormulaError(node, "its matrix is not the second factor")
         node = before
 
@@ -159,6 +153,6 @@ def _factor(formulas: Formulas, node: Node) -> Expr:
 def _first_of(node: Node) -> Node:
     """Return the first of products that follow one another."""
     before = node.args[0]
-    while isinstance(before, Node) and plain_name(before.name) in _PRODUCTS:
+    while isinstance(before, Node) and plain_name(before.name) in HIDDEN:
         node, before = before, before.args[0]
     return node

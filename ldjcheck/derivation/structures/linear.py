@@ -7,25 +7,17 @@ entry wide, where W acts at each of the H * W places.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.matrices import log_abs_dets
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
-from ldjcheck.torch_ops import MOVES, plain_name
+from ldjcheck.torch_ops import CONVOLUTIONS, MIXING, MOVES, SOLVERS, plain_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sympy import Expr
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-
-_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
-_PRODUCTS = ("matmul", "mm", "mv", "bmm", "rmatmul", "dot", "inner", "linear", "einsum",
-             "tensordot", "addmm", "baddbmm")  # fmt: skip
-_SOLVERS = ("linalg_solve", "linalg_solve_triangular", "triangular_solve", "lu_solve")
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:
@@ -64,7 +56,7 @@ def _mixing(formulas: Formulas, begin: Node, end: Node) -> Node:
     while node is not begin:
         name = plain_name(node.name)
         inner = [p for p in node.parents if p in depending]
-        if name in (*_PRODUCTS, *_CONVOLUTIONS, *_SOLVERS):
+        if name in MIXING | CONVOLUTIONS | SOLVERS:
             return node
         if len(set(inner)) != 1 or not (
             node.name in MOVES or name in ("add", "sub", "rsub")
@@ -78,7 +70,7 @@ def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
     """Return the matrix of a product, and -1 where it is divided by."""
     depending = formulas.depending
     others = [p for p in node.parents if p not in depending and p.value.dim() > 1]
-    if plain_name(node.name) in _SOLVERS:
+    if plain_name(node.name) in SOLVERS:
         first = node.args[0]
         if isinstance(first, Node) and first not in depending:
             return first, -1
@@ -91,7 +83,7 @@ def _matrix(formulas: Formulas, node: Node) -> tuple[Node, int]:
 
 
 def _is_convolution(node: Node) -> bool:
-    return plain_name(node.name) in _CONVOLUTIONS
+    return plain_name(node.name) in CONVOLUTIONS
 
 
 def _flat(matrix: Node) -> Node:

@@ -9,30 +9,22 @@ its mean, its norm, or w @ x, to each of its entries. With y_i = f_i(x_i, r) and
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import sympy
-from sympy import Add, Expr, Integer, Mul
+from sympy import Add, Expr, Integer, Mul, Symbol
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.functions import FUNCTIONS
 from ldjcheck.derivation.calculus.logarithm import Logarithm
 from ldjcheck.derivation.calculus.reductions import Dims, EventSum, Turned
 from ldjcheck.derivation.calculus.terms import Term
-from ldjcheck.torch_ops import MOVES, SAME, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from sympy import Symbol
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.tape import Node
+from ldjcheck.tape import Node
+from ldjcheck.torch_ops import MOVES, PROJECTIONS, SAME, plain_name
 
 _SUMS = ("sum", "mean")
 _NORMS = ("norm", "linalg_norm", "linalg_vector_norm")
-_PRODUCTS = ("matmul", "mv", "mm", "linear", "inner", "rmatmul", "einsum", "dot")
 _WHY = "adds what depends on one number of the sample: by the matrix determinant lemma"
 
 
@@ -221,7 +213,7 @@ def _with_slope(
     if name in _NORMS:
         return _Direction(root, inside, before, slope * value / r, square=value**2)
     others = [p for p in root.parents if p not in depending and p.value.dim() > 0]
-    if name in _PRODUCTS and others:
+    if name in PROJECTIONS and others:
         weight = others[0]
         factor: Expr = formulas.symbol(weight)
         if weight.value.dim() == 2 and weight.value.shape[-1] == 1:

@@ -5,21 +5,17 @@ log|det J| = H * W * sum(log|weight| - log(running_var + eps) / 2)
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import sympy
 from sympy import Expr
 
-from ldjcheck.derivation.calculus.formulas import NoFormulaError
+from ldjcheck.derivation.calculus.formulas import Formulas, NoFormulaError
 from ldjcheck.derivation.calculus.matrices import Total
 from ldjcheck.derivation.calculus.terms import Term
 from ldjcheck.tape import Node
 from ldjcheck.torch_ops import MOVES, plain_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
 
 _NAMES = ("input", "running_mean", "running_var", "weight", "bias", "training",
           "momentum", "eps")  # fmt: skip

@@ -6,14 +6,11 @@ too is left to the run that verifies what was derived.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.derivation.calculus.formulas import Formulas
-    from ldjcheck.derivation.calculus.terms import Term
-    from ldjcheck.tape import Node
+from ldjcheck.derivation.calculus.formulas import Formulas
+from ldjcheck.derivation.calculus.terms import Term
+from ldjcheck.tape import Node
 
 
 def terms(formulas: Formulas, begin: Node, end: Node) -> Iterator[list[Term]]:

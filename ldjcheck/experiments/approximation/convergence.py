@@ -12,8 +12,8 @@ from __future__ import annotations
 import contextlib
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -29,27 +29,24 @@ from ldjcheck.numerics.tolerance import (
 from ldjcheck.oracle.approximation import approximated
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.recording import UntraceableError, record
-from ldjcheck.records import Approximated
+from ldjcheck.records import (
+    Approximated,
+    Direction,
+    Evidence,
+    Observation,
+    Options,
+    Probe,
+    Side,
+    Sides,
+)
 from ldjcheck.revision import StaleSourceError
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import (
-        Direction,
-        Evidence,
-        Observation,
-        Options,
-        Probe,
-        Side,
-        Sides,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.manner import Manner
+from ldjcheck.running.runner import Runner
 
 _TRIED = 6  # numbers
 _PAIRED = 2  # counts that are tried together with step sizes
@@ -57,6 +54,7 @@ _SPANS = 0.1  # of how far a step size moves the output, its count does as well
 _FINER = 2, 4, 8, 16, 32  # the latter where the first do not say yet where it ends
 _ALWAYS = 4
 _FINE = 400  # steps that are enough to see it
+_PATIENCE = 10  # times the usual operations that a call with finer steps may take
 _LONGER = 1.3  # a call with twice the steps runs so many times the operations, at least
 _SHRINKS = 1.6  # and its difference is at most this fraction: order one gives 2
 _TOWARDS = 1.2  # the same before the rate is steady
@@ -111,12 +109,14 @@ def _converging(
     grain = Grain(lambda: _operations(runner, first))
     if first.disagrees and _is_of_some_steps(bench, first_probe, first):
         return None
-    for numbers in _candidates(bench, first_probe, first, grain):
+    usual = _operations(runner, first)
+    for numbers in _candidates(bench, first_probe, first, grain, usual):
         if first.disagrees and any(_is_one_off(first, number) for number in numbers):
             return None
         at = bench, grain, numbers
         if _is_plainly_off(first) and not any(
-            _moves(bench, first_probe, first, grain, number) for number in numbers
+            _moves(bench, first_probe, first, grain, usual, number)
+            for number in numbers
         ):
             continue
         if _vanishes(*at, first_probe, first, proof=True) and all(
@@ -167,7 +167,7 @@ def _is_plainly_off(side: Side) -> bool:
 
 
 def _candidates(
-    bench: Bench, probe: Probe, side: Side, grain: Grain
+    bench: Bench, probe: Probe, side: Side, grain: Grain, usual: int
 ) -> Iterator[tuple[Number, ...]]:
     """Yield the numbers that make a call longer when they are made finer.
 
@@ -178,7 +178,6 @@ def _candidates(
     change nothing, and a coefficient that is halved beside them makes another map.
     """
     runner, _, _ = bench.ready(probe)
-    usual = _operations(runner, side)
     found = grain.numbers(runner.layer)
     yield from ((number,) for number in found if number.kept == "points")
     known = [number for number in found if number.kept != "points"]
@@ -189,12 +188,12 @@ def _candidates(
             contextlib.suppress(StaleSourceError, SyntaxError),
             grain.refined(runner.layer, (number,), 2),
         ):
-            if usual and _operations(runner, side) > _LONGER * usual:
+            if usual and _operations(runner, side, usual) > _LONGER * usual:
                 longer.append(number)
     yield from ((number,) for number in longer[:_TRIED])
     if not any(number.is_count for number in longer[:_PAIRED]):
         return
-    at = bench, probe, side, grain
+    at = bench, probe, side, grain, usual
     moves = {n: _moves(*at, n) for n in known if not n.is_count}
     sizes = [number for number, far in moves.items() if far][:_TRIED]
     for count in longer[:_PAIRED]:
@@ -207,6 +206,7 @@ def _moves(
     probe: Probe,
     side: Side,
     grain: Grain,
+    usual: int,
     number: Number,
 ) -> float:
     """Return how far the output is from what it was when a number alone is made finer."""
@@ -215,7 +215,8 @@ def _moves(
         contextlib.suppress(StaleSourceError, SyntaxError, FailedCallError),
         grain.refined(runner.layer, (number,), 2),
     ):
-        y = runner.run(side.direction, side.x, Frozen()).y.detach().cpu()
+        manner = Manner(patience=_PATIENCE * (1000 + usual))
+        y = runner.run(side.direction, side.x, Frozen(), manner).y.detach().cpu()
         if y.shape != side.y.shape:
             return math.inf
         if is_once_more(y, side.y):
@@ -224,9 +225,14 @@ def _moves(
     return 0.0
 
 
-def _operations(runner: Runner, side: Side) -> int:
+def _operations(runner: Runner, side: Side, usual: float = math.inf) -> int:
+    """Return how many operations a call takes; 0 where it takes endlessly more than usual.
+
+    A search whose interval is not halved any more, but divided by 4, never ends.
+    """
+    manner = Manner(patience=_PATIENCE * (1000 + usual))
     try:
-        return runner.run(side.direction, side.x, Frozen()).operations
+        return runner.run(side.direction, side.x, Frozen(), manner).operations
     except FailedCallError:
         return 0
 

@@ -7,16 +7,14 @@ applies the same one to equal parts of the interval, and goes to the integral.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, reachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FEWEST = 3  # points: fewer are no approximation that somebody relies on
 _INTERVALS = ((0.0, 1.0), (-1.0, 1.0))

@@ -12,8 +12,11 @@ import contextlib
 import dis
 import math
 import sys
+import types
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from types import FrameType
+from typing import Any, Literal
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -28,11 +31,6 @@ from ldjcheck.revision import (
     first_line,
 )
 from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
-
-if TYPE_CHECKING:
-    import types
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from types import FrameType
 
 _FEWEST, _MOST = 2, 200
 

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from ldjcheck.numerics.closeness import same
+from ldjcheck.records import Location, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
+from ldjcheck.running.runner import Runner
 from ldjcheck.tape import Node, location_of
 from ldjcheck.tape.recorder import Recorder
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Location, Side
-    from ldjcheck.running.runner import Runner
 
 
 def where_samples_meet(runner: Runner, side: Side) -> Location | None:

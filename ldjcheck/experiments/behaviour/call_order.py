@@ -9,32 +9,27 @@ that is given an input answers for that one, whatever the map was called with si
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Stale
+from ldjcheck.records import Direction, Probe, Side, Stale
 from ldjcheck.running.behaviour import SAME
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 
-if TYPE_CHECKING:
-    from typing import Literal
-
-    from ldjcheck.records import Direction, Probe, Side
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Outcome, Runner
-
-    Moment = Literal[
-        "first call",
-        "first call in training",
-        "way back",
-        "call at another input",
-    ]
+Moment = Literal[
+    "first call",
+    "first call in training",
+    "way back",
+    "call at another input",
+]
 
 _VISIBLE = (
     1e-4  # relative: a solver that starts where it ended last time is off by less

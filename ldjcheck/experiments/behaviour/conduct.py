@@ -2,43 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.experiments.behaviour.batch_independence import where_samples_meet
 from ldjcheck.experiments.behaviour.call_order import other_moments
 from ldjcheck.experiments.behaviour.statefulness import Histories
 from ldjcheck.experiments.behaviour.stochasticity import reseeded
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.records import Noticed, Side, StateChange
+from ldjcheck.records import (
+    Behaviour,
+    Coupling,
+    Direction,
+    Evidence,
+    Noticed,
+    Observation,
+    Options,
+    Probe,
+    Side,
+    StateChange,
+)
 from ldjcheck.running.behaviour import (
     changes_between_calls,
     coupling_of,
     difference,
 )
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 from ldjcheck.running.snapshot.state import changed, state_of, tensors_by_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from ldjcheck.records import (
-        Behaviour,
-        Coupling,
-        Direction,
-        Evidence,
-        Observation,
-        Options,
-        Probe,
-    )
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
 
 _COUPLED = 1e-7  # relative: below it, finding out where samples meet is not worth it
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,14 +17,12 @@ from ldjcheck.numerics.closeness import ROUNDING, same
 from ldjcheck.numerics.tolerance import hides_mistakes
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
+from ldjcheck.records import Probe
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Probe
-    from ldjcheck.running.bench import Bench
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

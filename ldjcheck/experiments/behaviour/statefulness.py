@@ -7,8 +7,9 @@ and the map is the same.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -16,14 +17,16 @@ from torch.distributions.transforms import Transform
 
 from ldjcheck.calling.domains import draw
 from ldjcheck.numerics.closeness import same
-from ldjcheck.records import Returned, Stale, StateChange
+from ldjcheck.records import Direction, Probe, Returned, Stale, StateChange
 from ldjcheck.running.behaviour import SAME
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import learnable, set_mode
 from ldjcheck.running.snapshot.state import (
     Kind,
@@ -32,13 +35,6 @@ from ldjcheck.running.snapshot.state import (
     state_of,
     tensors_by_name,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ldjcheck.records import Direction, Probe
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Outcome, Runner
 
 _GIVES_UP = FailedCallError
 _VISIBLE = (

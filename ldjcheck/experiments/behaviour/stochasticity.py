@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.numerics.numerical_rank import is_clearly_regular
 from ldjcheck.numerics.tolerance import is_once_more
-from ldjcheck.records import Unrepeatable
+from ldjcheck.records import Direction, Options, Side, Unrepeatable
 from ldjcheck.running.behaviour import SAME, difference
 from ldjcheck.running.failed_calls import (
     FailedCallError,
@@ -18,13 +19,8 @@ from ldjcheck.running.failed_calls import (
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Direction, Options, Side
-    from ldjcheck.running.runner import Outcome, Runner
 
 
 def reseeded(runner: Runner, side: Side, options: Options) -> Unrepeatable | None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.experiments.experiment import Experiment
-from ldjcheck.records import Noticed
+from ldjcheck.records import Evidence, Noticed, Observation, Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.snapshot.state import tensors_by_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.records import Evidence, Observation, Side
-    from ldjcheck.running.bench import Bench
 
 _BEYOND = 1e15  # no layer is built with such numbers, and what is left in memory may be
 _SHOWN = 3

@@ -15,17 +15,15 @@ import sysconfig
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from ldjcheck.grading.confined.channel import LONGEST, BrokenChannelError, read, written
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
 
 T = TypeVar("T")
 

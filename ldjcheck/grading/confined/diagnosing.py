@@ -7,21 +7,19 @@ make it say anything, so this decides no points by itself.
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.faults import failed_result
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
-from ldjcheck.records import Result, Underway
+from ldjcheck.records import Finding, Result, Underway
 from ldjcheck.search import check_layer
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ldjcheck.grading.confined.channel import Channel
-    from ldjcheck.records import Finding
 
 _LONGEST = 2000  # characters of a message
 _MOST = 20  # findings, or lines of evidence

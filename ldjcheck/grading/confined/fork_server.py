@@ -15,8 +15,9 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.grading.confined.channel import Channel
 from ldjcheck.grading.confined.jobs import JOBS
@@ -28,9 +29,6 @@ from ldjcheck.grading.sandbox.linux import (
     waited_for_processor,
 )
 from ldjcheck.session.isolation import how_it_ended, separate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 _GLANCE = 0.02  # seconds between two looks at whether the process still lives
 _MOMENT = 0.5  # seconds to leave by itself

@@ -6,11 +6,10 @@ called, since only some need torch.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from ldjcheck.grading.confined.channel import Channel
 
     Work = Callable[[Channel, Mapping[str, Any]], None]

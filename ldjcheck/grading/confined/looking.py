@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import ast
 import copy
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.targets.sources.definitions import own_names
 from ldjcheck.targets.sources.notebook.document import NotANotebookError, read_cells
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
 
 _MOST_FUNCTIONS = 300
 _LONGEST = 6000  # characters of one function's text

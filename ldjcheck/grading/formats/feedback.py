@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ldjcheck.grading.overview import Overview
 
 

@@ -6,14 +6,13 @@ https://gradescope-autograders.readthedocs.io/en/latest/specs/#output-format
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.grading.feedback import on_exercise
 from ldjcheck.grading.formats.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ldjcheck.grading.overview import Overview
     from ldjcheck.grading.rubric import Feedback
     from ldjcheck.grading.scoring import Grade

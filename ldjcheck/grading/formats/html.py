@@ -6,6 +6,7 @@ Everything that comes from submissions is escaped, by the template engine.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
 from typing import TYPE_CHECKING, Any
@@ -14,8 +15,6 @@ from ldjcheck.grading.feedback import number
 from ldjcheck.grading.formats.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ldjcheck.grading.overview import Overview
 
 _BARS = 10

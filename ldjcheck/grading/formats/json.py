@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,6 @@ from ldjcheck import __version__
 from ldjcheck.grading.formats.form import Form
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ldjcheck.grading.overview import Overview
     from ldjcheck.grading.scoring import ExerciseGrade, Grade
 

@@ -7,14 +7,11 @@ Each means is asked of the system and may be missing there. What really holds is
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading.sandbox import audit_hook, capabilities, landlock, seccomp
 from ldjcheck.grading.sandbox.resource_limits import limit_resources
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 __all__ = ["Limits", "confine"]
 

@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ldjcheck.grading.sandbox.linux import PR_SET_NO_NEW_PRIVS, call, is_linux, prctl
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 _CREATE, _ADD, _RESTRICT = 444, 445, 446  # the same numbers on every processor
 _ASK_VERSION = 1

@@ -7,10 +7,7 @@ import re
 import stat
 import tarfile
 import zipfile
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from collections.abc import Iterator
 
 MOST_FILES = 1000
 MOST_BYTES = 2**26  # of one submission, unpacked

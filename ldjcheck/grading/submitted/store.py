@@ -11,15 +11,13 @@ import json
 import os
 import re
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ldjcheck import __version__
-from ldjcheck.grading.records import marked_from
+from ldjcheck.grading.records import Marked, marked_from
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from ldjcheck.grading.records import Marked
     from ldjcheck.grading.rubric import Rubric
     from ldjcheck.grading.submitted.submissions import Submission
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading.submitted.archives import (
     MOST_BYTES,
@@ -18,9 +18,6 @@ from ldjcheck.grading.submitted.archives import (
     stem,
     unpack,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 SOURCES = (".py", ".ipynb")
 

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Direction, Explanation
+
 if TYPE_CHECKING:
     from ldjcheck.mistakes.engine.kinds import Kind
     from ldjcheck.mistakes.rewriting.sites import Change, Site
-    from ldjcheck.records import Direction, Explanation
 
 Way = Callable[["Site"], Iterator["Change"]]
 """Yields edits of one statement that may do what an explanation asks for."""

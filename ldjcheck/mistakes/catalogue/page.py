@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, fields
 from inspect import cleandoc
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ldjcheck.mistakes.catalogue.twins import twin
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Shape
+from ldjcheck.records import Shape
 
 Kind = Literal["prose", "maths", "python", "console"]
 

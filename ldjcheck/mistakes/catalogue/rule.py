@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ldjcheck.records import Finding
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Explanation,
+    Finding,
+    Law,
+    Location,
+    Severity,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
     from ldjcheck.mistakes.catalogue.claim import Circumstances, Claim, Way
     from ldjcheck.mistakes.catalogue.page import Page
     from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.mistakes.engine.proposals import Term, Use, ValueEdit, WholeLaw
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Explanation,
-        Law,
-        Location,
-        Severity,
-    )
 
 
 _TOPICS = ("not checked", "value", "contract", "inverse", "proof", "likelihood")

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.engine.kinds import DIMS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Diagnosis, Explanation, Verdict
+from ldjcheck.records import Comparison, Diagnosis, Explanation, Verdict
 
 _LONGEST = 48
 

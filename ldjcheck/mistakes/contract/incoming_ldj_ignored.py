@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.mistakes.rewriting import terms
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding
+from ldjcheck.records import Comparison, Finding
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:

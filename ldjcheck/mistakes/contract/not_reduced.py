@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_of_pairs
 from ldjcheck.mistakes.rewriting import reductions
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding
+from ldjcheck.records import Comparison, Finding
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding
+from ldjcheck.records import Comparison, Finding
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.holdings import reachable
 from ldjcheck.mistakes.catalogue import Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding, Layer
-
+from ldjcheck.records import Comparison, Finding, Layer
 
 _MOMENTS = re.compile(r"\b(mean|var|std|var_mean|std_mean|batch_norm)\(|norm|bn\b")
 _LONGEST = 48  # signs of source text within a message

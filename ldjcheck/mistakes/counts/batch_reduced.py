@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,18 +18,15 @@ from ldjcheck.mistakes.engine.kinds import (
     MONOMIAL,
     Kind,
 )
-from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.proposals import Term, Use, Value, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import factors, reductions
+from ldjcheck.records import Explanation
 from ldjcheck.torch_ops import REDUCE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.proposals import Term, Use, Value
-    from ldjcheck.records import Explanation
 
 
 COUNTED = Kind("batch-counted", MONOMIAL.cost, counting=True)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import LEAVE_IDLE_OUT
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import factors, points
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from torch import Tensor
 
-    from ldjcheck.mistakes.engine.proposals import Use, Value
     from ldjcheck.tape import Trace
 
 

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import ACTIVE, DIMS, SUM_FOR_MEAN
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import calls
 from ldjcheck.mistakes.rewriting.multiples import counted
+from ldjcheck.records import Explanation, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
-
-    from ldjcheck.mistakes.catalogue import Circumstances
-    from ldjcheck.mistakes.engine.proposals import Use, Value
-    from ldjcheck.records import Explanation, Finding
 
 
 def _is_averaged(e: Explanation, at: Circumstances) -> bool:

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named, why_per_dim
 from ldjcheck.mistakes.engine.kinds import DIMS
 from ldjcheck.mistakes.rewriting.multiples import counted
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue import Circumstances
-    from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation
 
 
 def _is_counted_once(e: Explanation, at: Circumstances) -> bool:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import is_turned, named
 from ldjcheck.mistakes.engine.kinds import SPATIAL
 from ldjcheck.mistakes.rewriting.multiples import counted
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import ACTIVE, MONOMIAL
 from ldjcheck.mistakes.rewriting.multiples import counted
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.catalogue import Circumstances
-    from ldjcheck.records import Diagnosis, Explanation
+from ldjcheck.records import Diagnosis, Explanation
 
 _FIXED = re.compile(r"1/(\d+)\*([^/]+)")  # the count of one size, and of every
 

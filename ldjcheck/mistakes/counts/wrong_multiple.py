@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import NUMBER, TWICE
 from ldjcheck.mistakes.rewriting import factors, terms
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

@@ -6,7 +6,7 @@ Nothing here runs the layer or names a mistake: it finds edits, and the rules na
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
 
@@ -32,11 +32,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     reducing_statement,
 )
 from ldjcheck.records import Diagnosis, Explanation, LedgerLine, Span
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 

@@ -7,8 +7,8 @@ is not called. What names a mistake is the cheapest edit that works.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -48,9 +48,6 @@ from ldjcheck.mistakes.terms.missing_term.steps import step_explanations
 from ldjcheck.records import Explanation, Multiplier, Span
 from ldjcheck.tape import Node, Trace, dependents, in_order
 from ldjcheck.torch_ops import LINEAR
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 LAWS = tuple(law for rule in RULES for law in rule.laws)
 _OF_STEPS = tuple(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -12,16 +12,12 @@ from ldjcheck.oracle.direction import are_all_apart
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.recording import UntraceableError, numbers_alone, record
 from ldjcheck.oracle.way_back.preimage import only_solves
+from ldjcheck.records import Calls, Direction, Probe, Side, Sides
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Calls, Direction, Probe, Side, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace
 
 _SMALLEST = (
     1e-9  # a singular value below this share of the largest: dims merged or lost

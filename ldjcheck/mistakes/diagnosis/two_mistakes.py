@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.mistakes.diagnosis.explain import explain
 from ldjcheck.mistakes.engine.case import Case, make_case
 from ldjcheck.mistakes.engine.kinds import PLAIN
-from ldjcheck.mistakes.engine.ledger.pairing import left_over
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.engine.ledger.pairing import Amounts
-    from ldjcheck.records import Explanation
+from ldjcheck.mistakes.engine.ledger.pairing import Amounts, left_over
+from ldjcheck.records import Explanation
 
 _TOGETHER = 2  # mistakes; more leave too many ways of pairing
 

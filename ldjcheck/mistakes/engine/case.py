@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, terms_of
 from ldjcheck.mistakes.engine.arithmetic.targets import (
@@ -27,16 +28,10 @@ from ldjcheck.mistakes.engine.source.statements import (
     statement_of,
     uses_towards,
 )
+from ldjcheck.records import Location
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.linear import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Location
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,12 +10,9 @@ its cost is chosen by its neighbours here.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ldjcheck.records import Explanation
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Family
+from ldjcheck.records import Explanation, Family
 
 
 @dataclass(frozen=True, slots=True)

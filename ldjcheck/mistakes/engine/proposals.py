@@ -5,18 +5,18 @@ Nothing here needs torch to be imported: the files of mistakes are read to expla
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+from ldjcheck.records import Multiplier
 
+if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.mistakes.engine.arithmetic.targets import Item, Target
     from ldjcheck.mistakes.engine.case import Case
     from ldjcheck.mistakes.engine.kinds import Kind
-    from ldjcheck.records import Multiplier
     from ldjcheck.tape import Node, Trace
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Comparison, Departure, Finding
+from ldjcheck.records import Comparison, Departure, Finding
 
 _INSTEAD = {
     "split": "checked instead: exp(ldj) is a density of the part that is dropped",

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Check, Comparison, Finding
+from ldjcheck.records import Check, Comparison, Finding
 
 _MEANT = "the ldj that it reports is right for a way back that does"
 

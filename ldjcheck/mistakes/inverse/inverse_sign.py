@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ldjcheck.mistakes.catalogue import Claim, Page, Rule
+from ldjcheck.mistakes.catalogue import Circumstances, Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import SIGN
 from ldjcheck.mistakes.rewriting import signs
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue import Circumstances
-    from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation
 
 
 def _repeats_forward(e: Explanation, at: Circumstances) -> bool:

@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding, Verdict
+from ldjcheck.records import Comparison, Finding, Verdict
 
 _OF_BOTH = "it takes off what forward adds at the same point, which is no density"
 _OF_ONE = "the forward direction says something else about the same point"

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import ABSOLUTE, REMOVE_ABS
-from ldjcheck.mistakes.engine.proposals import ValueEdit, WholeLaw
+from ldjcheck.mistakes.engine.proposals import Use, ValueEdit, WholeLaw
 from ldjcheck.mistakes.rewriting import calls
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.engine.proposals import Use
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import ADD_ABS
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import calls
+from ldjcheck.records import Comparison, Finding, Severity
 from ldjcheck.torch_ops import LOG
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
-
-    from ldjcheck.mistakes.engine.proposals import Use, Value
-    from ldjcheck.records import Comparison, Finding, Severity
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:

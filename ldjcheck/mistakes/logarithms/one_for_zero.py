@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
@@ -9,13 +10,10 @@ from ldjcheck.mistakes.engine.closeness import FITS
 from ldjcheck.mistakes.engine.kinds import ONE
 from ldjcheck.mistakes.engine.proposals import WholeLaw
 from ldjcheck.mistakes.rewriting import terms
+from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
-
-    from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import SIGN, SIGN_OF_FACTOR
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import signs
-from ldjcheck.records import Multiplier
+from ldjcheck.records import Explanation, Multiplier
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from torch import Tensor
-
-    from ldjcheck.mistakes.engine.proposals import Use, Value
-    from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import LOG_BASE, NATURAL_LOG
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
 from ldjcheck.mistakes.rewriting import factors
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.engine.proposals import Use
-    from ldjcheck.records import Explanation
+from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

@@ -9,17 +9,15 @@ from typing import TYPE_CHECKING
 from ldjcheck.conventions import recognise_conventions
 from ldjcheck.mistakes.counts import mean_not_sum
 from ldjcheck.mistakes.likelihood import split_prior_wrong
-from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import runs_with
-from ldjcheck.mistakes.mending.verify import Plans, Verification
+from ldjcheck.mistakes.mending.verify import Plans, Verification, Weighed
 from ldjcheck.mistakes.rewriting import calls, densities
 from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
-from ldjcheck.records import Fix
 from ldjcheck.revision import Live
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tape import shown_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -70,15 +68,9 @@ def with_densities(
         after = verification.compared(live, change.replacements)
         if after is None or not _is_right(after):
             continue
-        (file,) = live.sources
-        fix = Fix(
-            applicability="verified",
-            residual_after=verification.largest(after),
-            edits=tuple(
-                edits_of(live.sources[file], change.replacements, shown_file(file))
-            ),
-        )
-        told = replace(asked[0], fix=fix)
+        residual = verification.largest(after)
+        weighed = Weighed(change.replacements, residual, sure=True)
+        told = replace(asked[0], fix=drawn_fix(live, weighed))
         if averaged:
             told = mean_not_sum.of_a_density(told)
         return tuple(told if f is asked[0] else f for f in findings)

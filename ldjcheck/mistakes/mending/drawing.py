@@ -6,13 +6,15 @@ import difflib
 from typing import TYPE_CHECKING
 
 from ldjcheck.cells import split_cell
-from ldjcheck.records import Edit
+from ldjcheck.records import Edit, Fix
 from ldjcheck.revision.text import replaced
+from ldjcheck.tape import shown_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ldjcheck.revision import Replacement, SourceText
+    from ldjcheck.mistakes.mending.verify import Weighed
+    from ldjcheck.revision import Live, Replacement, SourceText
 
 
 def edits_of(
@@ -59,3 +61,16 @@ def _rewritten(old: Sequence[str], new: Sequence[str]) -> dict[int, list[str]]:
                 end = m if index == j - 1 else min(position + 1, m)
                 found[index] = [*new[position:end]]
     return found
+
+
+def drawn_fix(live: Live, weighed: Weighed) -> Fix:
+    """Return edits that were run as a fix: verified where they are right by no chance."""
+    edits: list[Edit] = []
+    for file in dict.fromkeys(change.file for change in weighed.changes):
+        here = [change for change in weighed.changes if change.file == file]
+        edits += edits_of(live.sources[file], here, shown_file(file))
+    return Fix(
+        applicability="verified" if weighed.sure else "suggested",
+        residual_after=weighed.residual,
+        edits=tuple(edits),
+    )

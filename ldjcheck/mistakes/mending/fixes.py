@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.engine.kinds import OVERWRITTEN
-from ldjcheck.mistakes.engine.source.places import shown_file
-from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.pairs import solutions
 from ldjcheck.mistakes.mending.rerun import Rehearsal
 from ldjcheck.mistakes.mending.search import Question, is_contested, runs_with
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from ldjcheck.mistakes import Rule
     from ldjcheck.mistakes.mending.verify import Plans
     from ldjcheck.mistakes.rewriting.sites import Change
-    from ldjcheck.records import Comparison, Edit, Finding
+    from ldjcheck.records import Comparison, Finding
     from ldjcheck.revision import Replacement
     from ldjcheck.running.bench import Bench
 
@@ -151,7 +150,7 @@ def _files(questions: Sequence[Question]) -> list[str]:
         for place in places:
             if place is not None:
                 files.setdefault(real_file(place))
-    return [file for file in files if not is_torchs(file)]  # those stay as they are
+    return [*files]
 
 
 def _fix(
@@ -167,10 +166,12 @@ def _fix(
         if not _completed(live, found, others):
             continue
         changes = _replacements(found)
-        residual = verification.residual(live, changes)
-        if residual is not None:
-            sure = not any(is_contested(live, q, change) for q, change in found)
-            drawn = _drawn(live, changes, residual, sure=sure)
+        touched = [span for q, _ in found for span in q.diagnosis.touched]
+        weighed = verification.weighed(live, changes, touched)
+        if weighed is not None:
+            sure = weighed.sure
+            sure = sure and not any(is_contested(live, q, c) for q, c in found)
+            drawn = drawn_fix(live, replace(weighed, sure=sure))
             if sure:
                 return drawn
             unsure = unsure or drawn
@@ -198,17 +199,3 @@ def _completed(
             return False
         found += more
     return True
-
-
-def _drawn(
-    live: Live, changes: Sequence[Replacement], residual: float, *, sure: bool
-) -> Fix:
-    edits: list[Edit] = []
-    for file in dict.fromkeys(change.file for change in changes):
-        here = [change for change in changes if change.file == file]
-        edits += edits_of(live.sources[file], here, shown_file(file))
-    return Fix(
-        applicability="verified" if sure else "suggested",
-        residual_after=residual,
-        edits=tuple(edits),
-    )

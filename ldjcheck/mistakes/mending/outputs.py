@@ -12,20 +12,19 @@ import torch
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.mistakes.engine.source.statements import last_statement
-from ldjcheck.mistakes.mending.drawing import edits_of
+from ldjcheck.mistakes.mending.drawing import drawn_fix
 from ldjcheck.mistakes.mending.search import runs_with
-from ldjcheck.mistakes.mending.verify import Verification
+from ldjcheck.mistakes.mending.verify import Verification, Weighed
 from ldjcheck.mistakes.rewriting import points
 from ldjcheck.mistakes.rewriting.sites import real_file, sites_for
 from ldjcheck.mistakes.terms import extra_term
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
 from ldjcheck.oracle.recording import UntraceableError, jacobian_between, record
 from ldjcheck.oracle.structured import LARGE
-from ldjcheck.records import Fix
 from ldjcheck.revision import Live
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
-from ldjcheck.tape import ancestors, dependents, in_order, location_of, shown_file
+from ldjcheck.tape import ancestors, dependents, in_order, location_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.mistakes.mending.verify import Plans
     from ldjcheck.mistakes.rewriting.sites import Site
-    from ldjcheck.records import Comparison, Direction, Finding, Location, Side
+    from ldjcheck.records import Comparison, Direction, Finding, Fix, Location, Side
     from ldjcheck.running.bench import Bench
     from ldjcheck.tape import Node, Place, Trace
 
@@ -172,13 +171,10 @@ def _mended(
         after = verification.compared(live, change.replacements)
         if after is None or not _is_right(after):
             continue
-        edits = edits_of(site.source, change.replacements, shown_file(site.source.file))
-        fix = Fix(
-            applicability="verified",
-            residual_after=verification.largest(after),
-            edits=tuple(edits),
-        )
-        return _at(where, site), fix
+        residual = verification.largest(after)
+        sure = verification.is_general(live, change.replacements)
+        weighed = Weighed(change.replacements, residual, sure=sure)
+        return _at(where, site), drawn_fix(live, weighed)
     return _at(where, returns[0]) if len(returns) == 1 else where, None
 
 

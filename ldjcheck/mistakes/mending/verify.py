@@ -4,20 +4,29 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.experiments.behaviour.padding import padding_told
 from ldjcheck.judging import breaks_contract, compare
+from ldjcheck.mistakes.mending.generality import (
+    agrees_at,
+    benches_with_other_numbers,
+    is_in_form,
+    is_map_broken,
+    takes_density_away,
+)
 from ldjcheck.mistakes.mending.rerun import Rehearsal, measured_again
+from ldjcheck.mistakes.rewriting.ranks import over_all_axes
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.revision import StaleSourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ldjcheck.records import Comparison, Direction, Probe, Verdict
+    from ldjcheck.records import Comparison, Direction, Probe, Span, Verdict
     from ldjcheck.revision import Live, Replacement
     from ldjcheck.running.bench import Bench
 
@@ -50,6 +59,7 @@ class Plans:
     closely: tuple[Probe, ...]
     by_value: tuple[Probe, ...]
     whole: Whole | None = None
+    ranks: tuple[Probe, ...] = ()  # events of all ranks that a map of entries takes
 
     def with_values_at(self, more: Iterable[Probe]) -> Plans:
         """Return the plans with further configurations where the values are compared."""
@@ -58,6 +68,15 @@ class Plans:
 
 
 @dataclass(frozen=True, slots=True)
+class Weighed:
+    """Edits with which a layer agrees, what is left in nats, and whether by no chance."""
+
+    changes: tuple[Replacement, ...]
+    residual: float
+    sure: bool
+
+
+@dataclass(frozen=True)
 class Verification:
     """Asks whether a whole layer agrees once its source is edited."""
 
@@ -76,6 +95,112 @@ class Verification:
             self._remember(after)
             return None
         return self.largest(after)
+
+    def weighed(
+        self, live: Live, changes: Sequence[Replacement], touched: Sequence[Span] = ()
+    ) -> Weighed | None:
+        """Return what a layer agrees with; None if it does not with these edits.
+
+        Of a map that takes events of several ranks, sums over one axis are written as
+        sums over all where that is what it takes, in what is `touched` too. Where it
+        cannot be, the ranks count that are right in a direction that was never wrong.
+        """
+        residual = self.residual(live, changes)
+        if residual is None:
+            return None
+        found, ranks = tuple(changes), self.ranks
+        if not self._is_right_by_kind(live, found):
+            return Weighed(found, residual, sure=False)
+        if not any(change.text.strip() for change in found):
+            ranks = self._promised(ranks)  # what only goes is of no rank
+        if self._holds(live, found, ranks):
+            return Weighed(found, residual, sure=True)
+        wide = tuple(
+            put
+            for source in live.sources.values()
+            for put in over_all_axes(
+                source, changes, [s.line for s in touched if s.file == source.file]
+            )
+        )
+        if self.plans.ranks and set(wide) != set(found):
+            again = self.residual(live, wide)
+            if again is not None and self._holds(live, wide, self.plans.ranks):
+                return Weighed(wide, again, sure=True)
+        known = self._right_elsewhere(self.ranks)
+        return Weighed(found, residual, sure=self._holds(live, found, known))
+
+    def is_general(
+        self,
+        live: Live,
+        changes: Sequence[Replacement],
+        directions: Sequence[Direction] = (),
+    ) -> bool:
+        """Return whether edits that agree where they were run are right by no chance.
+
+        They hold at all ranks that the map takes and with other numbers held, leave every
+        log-density where it is, and are of a layer whose map is right. Looked at are some
+        `directions`, or those that were wrong.
+        """
+        ranks = self.plans.ranks if directions else self.ranks
+        return self._is_right_by_kind(live, changes) and self._holds(
+            live, changes, ranks, directions
+        )
+
+    @cached_property
+    def ranks(self) -> tuple[Probe, ...]:
+        """The ranks at which edits must hold.
+
+        Where the user has said of which shape an event is, they are those at which the
+        layer reports what is promised, right or wrong.
+        """
+        if not self.bench.options.shape:
+            return self.plans.ranks
+        return self._promised(self.plans.ranks)
+
+    @property
+    def _wrong(self) -> list[Direction]:
+        return [
+            v.direction
+            for v in self.before.verdicts
+            if _was_wrong(v) or breaks_contract(v.behaviour)
+        ]
+
+    def _promised(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
+        """Return where what is wrong is the number alone, and not its form."""
+        wrong = self._wrong
+        return tuple(r for r in ranks if is_in_form(self.bench, r, wrong))
+
+    def _right_elsewhere(self, ranks: Sequence[Probe]) -> tuple[Probe, ...]:
+        """Return where the layer is right as it is written, in what was never wrong."""
+        right = [
+            v.direction
+            for v in self.before.verdicts
+            if v.direction not in self._wrong and v.check.status == "pass"
+        ]
+        return tuple(r for r in ranks if agrees_at(self.bench, (r,), right))
+
+    def _is_right_by_kind(self, live: Live, changes: Sequence[Replacement]) -> bool:
+        """Return whether the map is not what is wrong, and no log-density goes."""
+        first, *_ = self.before.measurement.measured
+        return not is_map_broken(self.before) and not any(
+            takes_density_away(self.bench, first, direction, live, changes)
+            for direction in self._wrong
+        )
+
+    def _holds(
+        self,
+        live: Live,
+        changes: Sequence[Replacement],
+        ranks: Sequence[Probe],
+        directions: Sequence[Direction] = (),
+    ) -> bool:
+        """Return whether a layer is right with edits at some ranks, and other numbers."""
+        asked, probe = directions or self._wrong, self.plans.closely[0]
+        others = benches_with_other_numbers(self.bench, probe, live, changes)
+        with live.edited(changes):
+            return agrees_at(self.bench, ranks, asked) and all(
+                agrees_at(other, (probe,), asked) for other in others
+            )
 
     def compared(self, live: Live, changes: Sequence[Replacement]) -> Comparison | None:
         """Return how the edited layer comes out; None where it cannot be, or was refuted."""
@@ -173,12 +298,15 @@ def _is_mended(now: Verdict, before: Verdict) -> bool:
         return False
     if now.behaviour.stale:
         return False
-    was_wrong = before.mismatched or before.form is not None
-    if was_wrong:
+    if _was_wrong(before):
         return now.check.status == "pass"
     if now.untracked and not before.untracked:
         return False  # the edit has left one way without an ldj
     return now.check.status in ("pass", before.check.status)
+
+
+def _was_wrong(verdict: Verdict) -> bool:
+    return verdict.mismatched or verdict.form is not None
 
 
 def _largest(verdict: Verdict) -> float:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ldjcheck.errors import CannotCheckError
 from ldjcheck.mistakes import rule_for
 from ldjcheck.mistakes.contract import non_finite
 from ldjcheck.mistakes.counts import masked_dims_counted
 from ldjcheck.mistakes.proof import stale_suppression
 from ldjcheck.mistakes.terms import ldj_forgotten, unexplained_mismatch
 from ldjcheck.numerics.tolerance import says_nothing
+from ldjcheck.records import Finding, Suppression
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.errors import CannotCheckError
     from ldjcheck.experiments.behaviour.padding import Padded
-    from ldjcheck.records import Finding, Suppression
 
 
 def refusal(error: CannotCheckError) -> Finding:

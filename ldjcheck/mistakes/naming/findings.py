@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,10 @@ from ldjcheck.mistakes import RULES
 from ldjcheck.mistakes.naming.precedence import rank, without_consequences
 from ldjcheck.mistakes.naming.values import place_for, value_findings
 from ldjcheck.mistakes.unchecked import layer_raised
+from ldjcheck.records import Comparison, Diagnosis, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.mistakes.catalogue.rule import Rule
-    from ldjcheck.records import Comparison, Diagnosis, Finding
 
 RAISED = layer_raised.RULE.code
 _SEVERITIES = ("error", "unproven", "warning", "note")

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Finding, Result
+from ldjcheck.records import Finding, Result
 
 _LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
 """Names of a difference that any number, set against an ldj, may have."""

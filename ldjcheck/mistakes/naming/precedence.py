@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Finding, Verdict
+from ldjcheck.records import Finding, Verdict
 
 _CAUSES = ("LDJ211", "LDJ209", "LDJ208", "LDJ207", "LDJ206", "LDJ204", "LDJ301")
 """What may be why a number is wrong, the one that explains most first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,21 +14,19 @@ from ldjcheck.mistakes.engine.closeness import SOMETHING
 from ldjcheck.mistakes.engine.kinds import REGION, TIE, TIMES
 from ldjcheck.mistakes.naming.precedence import numbers_count
 from ldjcheck.mistakes.terms import missing_term, unexplained_mismatch, wrong_derivative
+from ldjcheck.records import (
+    Comparison,
+    Diagnosis,
+    Direction,
+    Explanation,
+    Finding,
+    Law,
+    Location,
+    Verdict,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.catalogue.rule import Rule
-    from ldjcheck.records import (
-        Comparison,
-        Diagnosis,
-        Direction,
-        Explanation,
-        Finding,
-        Law,
-        Location,
-        Verdict,
-    )
 
 _IMAGE = 28 * 28  # dims of the smallest image anyone trains on
 _NOTHING = 1e-9  # bits per dimension

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Finding, Verdict
+from ldjcheck.records import Comparison, Finding, Verdict
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:

@@ -2,21 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Example, Page, Rule
 from ldjcheck.numerics.tolerance import COARSE, OPEN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import (
-        Comparison,
-        Direction,
-        Finding,
-        Measurement,
-        Side,
-    )
+from ldjcheck.records import Comparison, Direction, Finding, Measurement, Side
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom
 from ldjcheck.revision import Replacement, call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CUTTING = ("item", "detach", "clone", "cpu", "data")
 _CUTS = re.compile(r"\.(?:detach|item|clone)\(\)|\.data\b")

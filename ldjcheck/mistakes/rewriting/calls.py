@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.wording import (
@@ -15,8 +16,6 @@ from ldjcheck.revision import call_name
 from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 _LOGS = ("log", "log1p", "log2", "log10")

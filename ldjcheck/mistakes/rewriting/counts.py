@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldjcheck.revision import call_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.mistakes.rewriting.sites import Site
 
 _TENSORS = 3  # names of tensors that are tried
@@ -33,8 +32,10 @@ def counts_for(site: Site, label: str) -> Iterator[str]:
         for text in _dims(site, names):
             yield f"({text} {sign} 1)"
         return
-    if label in ("dims", "any"):
-        yield from _dims(site, names)
+    for name in names if label in ("dims", "any") else ():
+        yield from _dims(site, [name])
+        if label == "dims":  # where each entry of the ldj is of one axis
+            yield f"{name}.shape[-1]"
     if label in ("H*W", "T", "any"):
         yield from _spatial(site, names, label)
     if label in ("T*H*W", "any"):

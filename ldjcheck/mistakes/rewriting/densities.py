@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from ldjcheck.mistakes.rewriting.sites import Change
+from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, as_factor, is_sum
 from ldjcheck.revision import call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.rewriting.sites import Site
 
 
 def normalised(site: Site) -> Iterator[Change]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
-from ldjcheck.mistakes.rewriting.sites import COUNTING, Change
+from ldjcheck.mistakes.rewriting.sites import COUNTING, Change, Kind, Site
 from ldjcheck.mistakes.rewriting.wording import (
     alone,
     argument_of,
@@ -21,13 +21,7 @@ from ldjcheck.mistakes.rewriting.wording import (
     product_in_place,
     without_statement,
 )
-from ldjcheck.revision import call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.mistakes.rewriting.sites import Kind, Site
-    from ldjcheck.revision import Replacement
+from ldjcheck.revision import Replacement, call_name
 
 
 def dropped(site: Site) -> Iterator[Change]:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, kept_in_place
 from ldjcheck.revision import call_name
 from ldjcheck.revision.text import Replacement, span_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _CUTTING = ("detach", "detach_", "item")
 

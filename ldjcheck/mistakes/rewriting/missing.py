@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.counts import counts_for
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, as_factor
 from ldjcheck.revision import call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 _MOST = 12  # terms that are tried at one place
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.rewriting import calls, factors, reductions, signs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.mistakes.rewriting.sites import Change, Site
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import as_factor, is_product, product_in_place
 from ldjcheck.revision import Replacement, call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _NAMES = 8  # other names that are tried for one name
 _AXES = 4  # of which any may be meant

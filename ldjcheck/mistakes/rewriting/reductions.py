@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import argument_of, as_atom, kept_in_place
 from ldjcheck.revision import Replacement, call_name
 from ldjcheck.revision.text import span_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FAR = -2.5  # what callers return is far from what is blamed, and a likely place
 _AXES = ("1", "[1, 2]", "[1, 2, 3]", "-1", "[-1, -2]")

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import alone, as_factor, is_sum
 from ldjcheck.revision import Replacement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def turned(site: Site) -> Iterator[Change]:

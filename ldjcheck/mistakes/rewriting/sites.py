@@ -5,19 +5,15 @@ from __future__ import annotations
 import ast
 import linecache
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from ldjcheck.cells import cell_file
-from ldjcheck.revision import Replacement, SourceText, call_name
+from ldjcheck.records import Explanation, Location, Span
+from ldjcheck.revision import Live, Replacement, SourceText, call_name
 from ldjcheck.revision.text import span_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Explanation, Location, Span
-    from ldjcheck.revision import Live
 
 _NEVER = (
     ast.Slice, ast.Starred, ast.JoinedStr, ast.FormattedValue, ast.Yield,

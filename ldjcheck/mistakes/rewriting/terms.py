@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.rewriting.sites import Change, Site
 from ldjcheck.mistakes.rewriting.wording import (
@@ -13,9 +13,6 @@ from ldjcheck.mistakes.rewriting.wording import (
     without_statement,
 )
 from ldjcheck.revision import Replacement, call_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _ZEROS = ("zeros", "new_zeros", "zeros_like")
 

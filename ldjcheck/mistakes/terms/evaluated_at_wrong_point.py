@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import OTHER_POINT
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, Value, ValueEdit
 from ldjcheck.mistakes.rewriting import points
+from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
     from torch import Tensor
 
-    from ldjcheck.mistakes.engine.proposals import Use, Value
-    from ldjcheck.records import Explanation
     from ldjcheck.tape import Node, Trace
 
 

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.catalogue.wording import named
 from ldjcheck.mistakes.engine.kinds import UNNEEDED
 from ldjcheck.mistakes.rewriting import terms
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Explanation, Finding, Fix, Location
+from ldjcheck.records import Explanation, Finding, Fix, Location
 
 
 def _tell(e: Explanation) -> str:

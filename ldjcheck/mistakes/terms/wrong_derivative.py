@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.mistakes.catalogue import Page, Rule
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Finding, Location
+from ldjcheck.records import Finding, Location
 
 PAGE = Page(
     what="""

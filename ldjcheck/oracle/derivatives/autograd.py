@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,11 +21,9 @@ from ldjcheck.oracle.derivatives.jacobian import (
     ldj_error,
     log_abs_det,
 )
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Direction, Method, Options
-    from ldjcheck.running.guard import Frozen
-    from ldjcheck.running.runner import Outcome, Runner
+from ldjcheck.records import Direction, Method, Options
+from ldjcheck.running.guard import Frozen
+from ldjcheck.running.runner import Outcome, Runner
 
 _MOST = 0.75  # of the samples: what is left is an exception
 _UNDONE = 1e-6  # of a product that is the identity, rounding apart

@@ -8,6 +8,7 @@ inputs that count: the slopes of a coupling layer's network do not, and may be s
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,6 @@ import torch
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ldjcheck.oracle.derivatives.products import Products
 
 # The largest steps of float32 may lead out of the domain, the smallest are rounding's.

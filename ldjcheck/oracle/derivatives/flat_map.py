@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import is_once_more
 from ldjcheck.oracle.derivatives.jacobian import exact_jacobian
+from ldjcheck.records import Direction, Method, Oracle, Shape
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
+from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.tracebacks import is_of_users, message_of
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Direction, Method, Oracle, Shape
-    from ldjcheck.running.runner import Outcome, Runner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

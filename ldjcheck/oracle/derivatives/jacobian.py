@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.autograd.functional import jacobian
 
 from ldjcheck.numerics.numerical_rank import log_abs_det_at_least, loses_rank
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
 
 FlatMap = Callable[[Tensor], Tensor]
 """A map of `(batch, dims_in)` to `(batch, dims_out)`, sample by sample."""

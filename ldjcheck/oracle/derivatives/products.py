@@ -20,13 +20,12 @@ import torch
 import torch.autograd.forward_ad as fwAD  # torch's own spelling
 from torch import Tensor
 
-from ldjcheck.running.observers.passages import point_of
+from ldjcheck.records import Method
+from ldjcheck.running.observers.passages import Point, point_of
 
 if TYPE_CHECKING:
     from torch.autograd.graph import GradientEdge, Node
 
-    from ldjcheck.records import Method
-    from ldjcheck.running.observers.passages import Point
 
 EventMap = Callable[[Tensor], Tensor]
 """A map of `(batch, *event)` to `(batch, *event)`, sample by sample."""

@@ -8,16 +8,12 @@ wrote it: J is the product of what lies before and what lies behind.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
-from torch.autograd.graph import GradientEdge
+from torch.autograd.graph import GradientEdge, Node
 
 from ldjcheck.running.observers.passages import Point
 from ldjcheck.tape.dominance import chain, dominators
-
-if TYPE_CHECKING:
-    from torch.autograd.graph import Node
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import round_trip_allowed
 from ldjcheck.oracle.noise.slopes import steepest
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _RARELY = 0.25  # the share of entries at which learned noise may be off by one cell
 _BEYOND = 0.25  # learned noise that is stretched a little leaves by less

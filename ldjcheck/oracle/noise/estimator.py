@@ -7,17 +7,13 @@ A trace or a power series is often estimated with random vectors (Hutchinson, Ch
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from ldjcheck.records import Direction
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Direction
-    from ldjcheck.running.runner import Outcome, Runner
+from ldjcheck.running.runner import Outcome, Runner
 
 _LEAST, _MOST = 32, 384  # calls at one configuration
 _OPERATIONS = 100_000  # of torch, over all calls at one configuration

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -22,11 +22,7 @@ from ldjcheck.oracle.way_back import preimage
 from ldjcheck.oracle.way_back.preimage import NEAR, way_back
 from ldjcheck.oracle.way_back.round_trip import is_meant, round_trip_of
 from ldjcheck.records import Calls, Domain, Probe, Side, Sides, TimeIsUpError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.running.bench import Bench
+from ldjcheck.running.bench import Bench
 
 OF_ONE: tuple[Oracle, ...] = (conditioning.ORACLE,)
 """Asked of each direction once its derivative is known."""

@@ -8,17 +8,13 @@ one. So torch has it: the last entry, and all but the triangle below the diagona
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.sides import judged_by
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
 
 _EXACT = 1e-9  # of sums and lengths that are one
 _ROUNDING = 1e-9

@@ -8,21 +8,17 @@ and the reported ldj are what rounding has left.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.numerics.tolerance import blurred
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.recording import UntraceableError, record
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
-    from ldjcheck.records import Side
-    from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace
 
 _ADDS_UP = 1e-4  # digits are lost: the sum of the steps need not have them all
 

@@ -6,13 +6,8 @@ them or not.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.sides import is_minus, judged_by
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
 
 
 def _known(asked: Question) -> Known | None:

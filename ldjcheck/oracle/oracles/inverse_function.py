@@ -8,15 +8,11 @@ value is minus that of the way back at the point where it stopped.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.tolerance import hides_mistakes
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.preimage import NEAR, residual_allowed, stops_early
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
 
 
 def _known(asked: Question) -> Known | None:

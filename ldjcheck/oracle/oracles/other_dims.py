@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.oracle.oracle import Oracle, Question, answered
 from ldjcheck.oracle.oracles import chart, made_up_dims, split_integral, volume
 from ldjcheck.oracle.oracles.both_directions import measure_sides
 from ldjcheck.oracle.oracles.split_integral import MOST_DROPPED
+from ldjcheck.records import Probe, Side, Sides
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
 from ldjcheck.running.observers.writes import Watch
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Probe, Side, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 OF_OTHER_DIMS: tuple[Oracle, ...] = (
     chart.ORACLE,

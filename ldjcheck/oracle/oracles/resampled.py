@@ -7,9 +7,9 @@ value is minus the forward one.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import (
     MACHINE_EPSILON,
@@ -17,22 +17,16 @@ from ldjcheck.numerics.tolerance import (
 )
 from ldjcheck.oracle.direction import measure_direction
 from ldjcheck.oracle.noise.slopes import steepest
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.sides import judged_by
 from ldjcheck.oracle.way_back.departed import miss
 from ldjcheck.oracle.way_back.preimage import residual_allowed
-from ldjcheck.records import RoundTrip
+from ldjcheck.records import RoundTrip, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.oracle.oracle import Question
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _TRIES = 3
 _SCATTERS = 8.0  # three tries see a fraction of how far rounding can go

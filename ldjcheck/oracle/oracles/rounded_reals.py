@@ -6,12 +6,8 @@ Rounding may be seen through only where the way back adds the noise.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ldjcheck.oracle.oracle import Known, Oracle
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 
 
 def _known(asked: Question) -> Known | None:

@@ -7,23 +7,19 @@ exp(ldj) must integrate to one over the dropped part, whatever is kept.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.densities.integral import log_integral
 from ldjcheck.numerics.tolerance import says_nothing
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 MOST_DROPPED = 64  # dims: each costs an integral per sample
 _PER_DIM = 1e-4  # nats an integral may be off: heavy tails end far out

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
 from ldjcheck.numerics.tolerance import lost_below
-from ldjcheck.oracle.oracle import Known, Oracle
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 
 _ROUNDING = 1e-9
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from ldjcheck.oracle.derivatives.products import Products
+from ldjcheck.oracle.derivatives.products import Products
 
 
 @dataclass(frozen=True, kw_only=True)

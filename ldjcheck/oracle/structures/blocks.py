@@ -7,6 +7,7 @@ estimation of sparse Jacobian matrices*, 1974): blocks of size s take s products
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -21,8 +22,6 @@ from ldjcheck.oracle.structures.permutation import parities
 from ldjcheck.oracle.structures.proof import Claim, Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.oracle.structures.block import Block
 
 _SHARE = 0.25  # of the block: larger ones are not worth the products

@@ -11,15 +11,16 @@ that all of it goes through.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from ldjcheck.oracle.derivatives.directional_derivative import followed
 from ldjcheck.oracle.derivatives.products import (
+    EventMap,
     NoProductsError,
     PartialProducts,
     ReverseProducts,
@@ -33,12 +34,7 @@ from ldjcheck.oracle.structures.by_structure import (
 )
 from ldjcheck.oracle.structures.determinant import Determinant
 from ldjcheck.oracle.structures.permutation import parities
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.oracle.derivatives.products import EventMap
-    from ldjcheck.running.observers.passages import Passage, Passages, Point
+from ldjcheck.running.observers.passages import Passage, Passages, Point
 
 _PROBES = 2
 _ROUNDING = 2.0**10  # units that the rounding of products explains, per part

@@ -11,18 +11,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ldjcheck.numerics.tolerance import lost_below
 from ldjcheck.oracle.derivatives.jacobian import log_abs_det, peeled
 from ldjcheck.oracle.structures.diagonal import rounded_logs
 from ldjcheck.oracle.structures.proof import Claim, Proposal
+from ldjcheck.records import Structure
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from ldjcheck.oracle.structures.block import Block
-    from ldjcheck.records import Structure
 
 Pivots = tuple[list[int], list[int]]
 

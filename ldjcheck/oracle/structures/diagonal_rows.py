@@ -10,13 +10,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.oracle.structures.diagonal import Diagonal, of_entries
 from ldjcheck.oracle.structures.proof import Proposal
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 0.125  # of the lines: of an order, one after another would be

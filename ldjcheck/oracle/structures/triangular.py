@@ -15,6 +15,7 @@ above one.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations, product
@@ -27,8 +28,6 @@ from torch import Tensor
 from ldjcheck.oracle.structures.proof import Claim, Proposal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.oracle.structures.block import Block
 
 _LEAST = 64  # lines: of fewer all entries are soon worked out

@@ -5,18 +5,14 @@ Its ldj is to be minus the exact value there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
 
 from ldjcheck.oracle.derivatives.flat_map import has_whole_numbers
 from ldjcheck.oracle.way_back.round_trip import gap_between
+from ldjcheck.records import Side
 from ldjcheck.running.departed import given_back
 from ldjcheck.running.manner import Manner
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 
 def miss(runner: Runner, inverse: Side, forward: Side) -> float:

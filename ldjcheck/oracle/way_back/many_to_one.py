@@ -7,20 +7,15 @@ noise: x lies within what noise of any size would bring back.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 
 def has_one_image(runner: Runner, x: Tensor, back: Tensor) -> bool:

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from ldjcheck.numerics.closeness import same
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _SAME = 1e-8
 _TURNS = (1, -1, 2, -2)  # a clamp ends the same on one side only, and not for long

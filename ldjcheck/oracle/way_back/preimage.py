@@ -7,26 +7,21 @@ there, at the point where it ended.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ldjcheck.oracle.oracle import Known, Oracle
+from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.oracle.sides import judged_by, measured_side
 from ldjcheck.oracle.structured import LARGE
 from ldjcheck.oracle.way_back.round_trip import gap_between
 from ldjcheck.oracle.way_back.undoing import by_inversion
+from ldjcheck.records import Exact, Side, Sides
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.departed import given_back
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.oracle.oracle import Question
-    from ldjcheck.records import Exact, Side, Sides
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 NEAR = 1e-3  # a way back that misses by more is no way to find the preimage
 _NEARLY = (

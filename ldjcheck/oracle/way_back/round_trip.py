@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -16,19 +15,16 @@ from ldjcheck.numerics.tolerance import (
 )
 from ldjcheck.oracle.noise.dequantization import noise_of
 from ldjcheck.oracle.noise.slopes import flattest
+from ldjcheck.oracle.oracle import Question
 from ldjcheck.oracle.sides import is_minus, measured_side
 from ldjcheck.oracle.way_back.many_to_one import beyond_noise, has_one_image
 from ldjcheck.oracle.way_back.periodicity import period_of
-from ldjcheck.records import RoundTrip
+from ldjcheck.records import RoundTrip, Side
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from ldjcheck.oracle.oracle import Question
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _WHOLE_NUMBERS = 1e-6
 _ASIDE = 1e-3  # a step, relative: a thousand times what a search may leave

@@ -8,20 +8,16 @@ a matrix that is not zero takes no random vector to zero (Freivalds, 1977).
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON
 from ldjcheck.oracle.sides import judged_by
+from ldjcheck.records import Side
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
-
-if TYPE_CHECKING:
-    from torch import Tensor
-
-    from ldjcheck.records import Side
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _STEP = 1e-3  # relative to the size of x
 _ROUNDED = 2.0**14  # units in the last place that a way there and back may be off by

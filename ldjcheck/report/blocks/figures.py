@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.records import LawPoint, Sample
+from ldjcheck.records import LawPoint, Sample
 
 Formatter = Callable[[float | None], str]
 

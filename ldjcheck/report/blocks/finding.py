@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Edit, Finding, Fix, Law, Location
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import (
     cells,
@@ -18,9 +20,6 @@ from ldjcheck.report.blocks.layout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Edit, Finding, Fix, Law, Location
     from ldjcheck.report.style import Style
 
 Block = list[str]  # lines that belong together; a blank line stands between blocks

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Check, Direction, Finding, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
@@ -13,9 +15,6 @@ from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcom
 from ldjcheck.report.blocks.title import left_out, title
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Check, Direction, Finding, Result
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 

@@ -6,12 +6,9 @@ Widths are counted in terminal cells: a CJK character takes two, an accent none.
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import click
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ELLIPSIS = "..."
 

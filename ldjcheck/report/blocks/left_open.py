@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Result
+from ldjcheck.records import Result
 
 
 def left_open(result: Result) -> tuple[str, ...]:

@@ -7,9 +7,11 @@ lines last.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Check, Finding, Result, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.excerpt import excerpt
@@ -20,9 +22,6 @@ from ldjcheck.report.blocks.tables import label, outcome
 from ldjcheck.report.blocks.title import left_out, title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Check, Finding, Result, Sample
     from ldjcheck.report.blocks.finding import Block
     from ldjcheck.report.style import Style
 

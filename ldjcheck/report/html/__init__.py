@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from ldjcheck import __version__
+from ldjcheck.records import Run
 from ldjcheck.report.summary import summary
 
 if TYPE_CHECKING:
-    from ldjcheck.records import Run
     from ldjcheck.report.style import Style
 
 

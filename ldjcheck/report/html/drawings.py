@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ldjcheck.records import Direction, Result
 from ldjcheck.report.pictures import contents
-from ldjcheck.report.pictures.contents import contents_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Direction, Result
-    from ldjcheck.report.pictures.contents import Contents
+from ldjcheck.report.pictures.contents import Contents, contents_of
 
 _SAMPLES = 3
 MISSING = "Pictures need matplotlib: pip install 'ldjcheck[plot]'"

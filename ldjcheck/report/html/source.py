@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ldjcheck.records import Direction, Excerpt, LedgerLine, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line, outdented, printable
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Direction, Excerpt, LedgerLine, Result
-
-    Place = tuple[str, int | None]
+Place = tuple[str, int | None]
 
 _MOST = 24  # lines of a short ledger
 _AROUND = 6  # lines shown before and after a blamed one of a longer one

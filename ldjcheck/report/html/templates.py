@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import re
 from importlib.resources import files
-from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 
 def template(name: str) -> Template:

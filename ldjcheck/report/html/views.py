@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import (
+    Check,
+    Direction,
+    Finding,
+    Fix,
+    Location,
+    Result,
+    SublayerLine,
+)
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
 from ldjcheck.report.blocks.left_open import left_open
@@ -19,18 +29,7 @@ from ldjcheck.report.html.source import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.catalogue.page import Section
-    from ldjcheck.records import (
-        Check,
-        Direction,
-        Finding,
-        Fix,
-        Location,
-        Result,
-        SublayerLine,
-    )
 
 _WORDS = {
     "unproven": "Nothing wrong was found, and nothing could be proved either.",

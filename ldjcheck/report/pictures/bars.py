@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Law, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.pictures.palette import (
     EXACT,
@@ -18,11 +20,8 @@ from ldjcheck.report.pictures.palette import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
-    from ldjcheck.records import Law, Sample
 
 _WIDTH = 0.38  # of a bar; two stand side by side
 _BEYOND = 1.3  # times the largest number: there ends what is infinite

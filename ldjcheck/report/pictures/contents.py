@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ldjcheck.records import (
+    Check,
+    Direction,
+    GridImage,
+    JacobianMatrix,
+    Law,
+    Result,
+    Sample,
+)
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures.heatmap import STRUCTURES
 from ldjcheck.report.pictures.palette import MINUS
-
-if TYPE_CHECKING:
-    from ldjcheck.records import (
-        Check,
-        Direction,
-        GridImage,
-        JacobianMatrix,
-        Law,
-        Result,
-        Sample,
-    )
 
 PLANE = 2  # dims of the maps whose volume can be drawn
 

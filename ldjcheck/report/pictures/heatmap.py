@@ -6,17 +6,16 @@ An exact zero has no colour at all, so that the structure is what one sees first
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import JacobianMatrix, Structure
 from ldjcheck.report.pictures.palette import INK, MINUS, NEGATIVE, POSITIVE, plain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
-    from ldjcheck.records import JacobianMatrix, Structure
 
 _ZERO = (
     1e-13  # relative to the largest entry of the row: what rounding leaves of a zero

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
 from textwrap import fill
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Direction, Result
 from ldjcheck.report.blocks.layout import one_line, shorten_middle
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures import bars, contents, heatmap, volume
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from contextlib import AbstractContextManager
-    from pathlib import Path
-
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
 
-    from ldjcheck.records import Direction, Result
     from ldjcheck.report.pictures.contents import Contents
 
     Painter = Callable[[SubFigure, Contents], None]

@@ -6,19 +6,18 @@ A report holds many of them, so every name inside of one is its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Law
 from ldjcheck.report.pictures import bars, heatmap, volume
 from ldjcheck.report.pictures.palette import INK
 from ldjcheck.report.pictures.sheet import drawing_library
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from matplotlib.figure import Figure
 
-    from ldjcheck.records import Law
     from ldjcheck.report.pictures.contents import Contents
 
     Painter = Callable[[Figure], None]

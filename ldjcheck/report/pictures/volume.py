@@ -7,8 +7,10 @@ is measured by its corners, without any derivative, and the two claims stand bes
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ldjcheck.records import Cell, GridImage, Sample
 from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,
@@ -21,11 +23,8 @@ from ldjcheck.report.pictures.palette import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from matplotlib.axes import Axes
 
-    from ldjcheck.records import Cell, GridImage, Sample
     from ldjcheck.records.portrait import Path
 
 _HUGE = 300.0  # nats: factors beyond are written as powers of ten

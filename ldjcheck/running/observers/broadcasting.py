@@ -7,20 +7,17 @@ vector where an image is meant, whose pixels are put into one axis: there is one
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from ldjcheck.records import Shape
 from ldjcheck.tape.frames import innermost_place
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from ldjcheck.records import Shape
-
-    Where = tuple[str, int, int] | None
+Where = tuple[str, int, int] | None
 
 
 _VIEWS = frozenset({"view", "reshape"})

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from types import FunctionType
-from typing import TYPE_CHECKING, Any
+from types import CodeType, FrameType, FunctionType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,10 +19,6 @@ from torch.distributions import Distribution
 
 from ldjcheck.holdings import at_path, attributes, paths
 from ldjcheck.profiling import heard_by
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
-    from types import CodeType, FrameType
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)

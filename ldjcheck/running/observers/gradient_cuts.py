@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import linecache
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,11 +19,7 @@ from torch.overrides import TorchFunctionMode
 from ldjcheck.tape import Place
 from ldjcheck.tape.frames import is_users, place_of
 from ldjcheck.torch_ops import COPIES, NUMBERS
-from ldjcheck.tracebacks import is_ours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from types import CodeType, FrameType
+from ldjcheck.tracebacks import is_ours, nearest_own
 
 
 class Cuts(TorchFunctionMode):
@@ -93,19 +91,20 @@ def place_of_code(code: CodeType, *, decorators: bool = True) -> Place:
 
 
 def _place(frame: FrameType | None) -> Place | None:
-    """Return the user's innermost statement, or the function that a decorator wraps."""
+    """Return the innermost statement of the target's own, or what a decorator wraps there."""
+    found: list[Place] = []
     while frame is not None:
         code = frame.f_code
         if code.co_name == "decorate_context" and "func" in frame.f_locals:
             wrapped = getattr(frame.f_locals["func"], "__code__", None)
             if wrapped is not None and is_users(wrapped.co_filename):
-                return place_of_code(wrapped)
+                found.append(place_of_code(wrapped))
         if is_users(code.co_filename):
-            return place_of(frame)
+            found.append(place_of(frame))
         if is_ours(code.co_filename) and code.co_name == "run":
-            return None  # where we call the layer
+            break  # where we call the layer
         frame = frame.f_back
-    return None
+    return found[nearest_own(tuple(p.file for p in found))] if found else None
 
 
 def _owner(func: Callable[..., Any]) -> str:

@@ -10,16 +10,14 @@ import contextlib
 import inspect
 import itertools
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 
 from ldjcheck.profiling import heard_by
 from ldjcheck.tape.frames import is_users
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import CodeType, FrameType
 
 
 class Heard(Protocol):

@@ -8,6 +8,7 @@ again, and nothing that is called is trusted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,8 +17,6 @@ from torch import Tensor
 from ldjcheck.running.observers.method_calls import MethodCalls
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from torch.autograd.graph import GradientEdge
 
 

@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
 
 from torch import Tensor
 
 from ldjcheck.running.observers.method_calls import MethodCalls
-from ldjcheck.tape import Call
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from types import FrameType
-
-    from ldjcheck.tape import Node, Place
-    from ldjcheck.tape.recorder import Recorder
+from ldjcheck.tape import Call, Node, Place
+from ldjcheck.tape.recorder import Recorder
 
 
 class _Entered(NamedTuple):
@@ -69,7 +65,7 @@ class Watcher(MethodCalls[_Entered, Call]):
         if not given:
             return None
         assert self._recorder is not None
-        return _Entered(owner, given, self._recorder.place_above(frame))
+        return _Entered(owner, given, self._recorder.own_place_above(frame))
 
     def _left(
         self, entered: _Entered, result: Any, begin: int, end: int

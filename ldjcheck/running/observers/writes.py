@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from ldjcheck.tape import location_of
+from ldjcheck.records import Location
+from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place
 from ldjcheck.torch_ops import RANDOM, writes
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Location
-    from ldjcheck.tape import Place
 
 
 class Watch:

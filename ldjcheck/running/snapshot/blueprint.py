@@ -17,19 +17,16 @@ import pickle
 import types
 import weakref
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ldjcheck.holdings import reachable
 from ldjcheck.running.snapshot.isolation import CopiesOfResults, holds_state
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
 _PROTOCOL = 4  # the one that `deepcopy` asks objects for
 _SHARED = (

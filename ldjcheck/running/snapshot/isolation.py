@@ -8,7 +8,8 @@ import os
 import random
 import types
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +19,6 @@ from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, module_level, reachable
 from ldjcheck.running.precision import LOW_PRECISION, is_rounded
-
-if TYPE_CHECKING:
-    from collections.abc import (
-        Callable,
-        Collection,
-        Iterable,
-        Iterator,
-        Mapping,
-        Sequence,
-    )
 
 
 @contextlib.contextmanager

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import types
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ldjcheck.holdings import attributes, is_plain, reachable
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 Kind = Literal["learned", "buffer", "attribute"]
 _PLAIN = (bool, int, float, str, type(None))

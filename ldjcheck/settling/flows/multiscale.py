@@ -8,8 +8,9 @@ is asked of the split by itself.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,20 +19,15 @@ from ldjcheck.holdings import paths
 from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.derivatives.flat_map import FrozenMap
 from ldjcheck.oracle.derivatives.jacobian import NoJacobianError, log_abs_det
-from ldjcheck.records import Calls, Departure, Returned
+from ldjcheck.records import Calls, Departure, Returned, Shape
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.dropped_dims import Asked, Leavings, Left
 from ldjcheck.running.packing import gathered
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from ldjcheck.records import Shape
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.runner import Runner
+from ldjcheck.running.runner import Runner
 
 _SAME = 1e-9
 _SMALLEST = (

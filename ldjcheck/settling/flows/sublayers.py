@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,20 +15,15 @@ from ldjcheck.numerics.closeness import same
 from ldjcheck.oracle.recording import UntraceableError, record
 from ldjcheck.oracle.sides import measured_side
 from ldjcheck.oracle.way_back.preimage import way_back
+from ldjcheck.records import Calls, Direction, Probe, Side
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.observers.sublayer_calls import Watcher
 from ldjcheck.running.runner import Runner
-from ldjcheck.tape import FlowParts, Part
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
-
-    from ldjcheck.records import Calls, Direction, Probe, Side
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.tape import Call, Node, Trace
+from ldjcheck.tape import Call, FlowParts, Node, Part, Trace
 
 _MOST = 64  # sublayers that are looked at; a deeper flow repeats itself
 

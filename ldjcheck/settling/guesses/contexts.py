@@ -9,29 +9,26 @@ sample; what belongs to an image has its height and width.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import nn
 
 from ldjcheck.calling.parameter_names import is_time, speaks_of_context
 from ldjcheck.holdings import attributes, looked_up, reachable
-from ldjcheck.records import Context
+from ldjcheck.records import Calls, Context, Shape
 from ldjcheck.settling.guesses.shapes import LENGTH
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from ldjcheck.records import Calls, Shape
-
-    Named = tuple[tuple[str, Shape], ...]
+Named = tuple[tuple[str, Shape], ...]
 
 _TRIES = (
     120  # calls that may be made in search of a context; each is a few milliseconds
 )
 _ABOUT_PARAMETERS = re.compile(r"param(eter)?s?_shape(?!_)|^h_shape", re.I)
 _SCALAR_TRIES = 60  # of those, with one number for each sample
+_WIDTHS = 3  # of nets that are held against the sizes of events
 _EVENTS = 6  # event shapes that are tried with each context,
 _USUAL = 8  # besides vectors up to this size
 _SIDES = (8, 16, 28, 32, 64)  # of images that an encoder is built for
@@ -123,13 +120,12 @@ def _guesses(
         others = tuple(name for name in names if name not in masks)
         events = dict(_likeliest(shapes) if others else shapes)
         images = tuple(_of_images(layer, shapes)) if others else ()
+        vectors = tuple(_of_vectors(layer, shapes)) if others else ()
         sized: tuple[tuple[Shape | None, str], ...] = (((), "ones: nothing is masked"),)
         if others:
             sized = (*facts, (None, "as large as the input"))
-        for size, why, shape, why_shape in (
-            *((*fact, *event) for fact in sized for event in events.items()),
-            *images,
-        ):
+        founded = [(*fact, *event) for fact in sized for event in events.items()]
+        for size, why, shape, why_shape in (*founded, *vectors, *images):
             own = shape if size is None else size
             held = tuple((name, own) for name in others)
             for mask in _masks_for(shape) if masks else [shape]:
@@ -170,6 +166,30 @@ def _numbers(
                 ),
                 why="a number for each sample, in a column",
             )
+
+
+def _of_vectors(
+    layer: Any, shapes: tuple[tuple[Shape, str], ...]
+) -> Iterator[tuple[Shape, str, Shape, str]]:
+    """Yield contexts of what a net takes more than half of a vector, or all of it."""
+    for width, why in list(_widths(layer).items())[:_WIDTHS]:
+        for shape, why_shape in _likeliest(shapes):
+            if len(shape) != 1:
+                continue
+            for less in dict.fromkeys((shape[0] // 2, -(-shape[0] // 2), shape[0])):
+                if 0 < less < width:
+                    left = (width - less,)
+                    yield left, f"{why}, the input's among them", shape, why_shape
+
+
+def _widths(layer: Any) -> dict[int, str]:
+    """Return how many features the layer's nets take, and which does."""
+    widths: dict[int, str] = {}
+    for item in reachable(layer):
+        width = looked_up(item, "in_features") or looked_up(item, "input_size")
+        if isinstance(item, nn.Module) and isinstance(width, int):
+            widths.setdefault(width, f"a {type(item).__name__} takes {width} features")
+    return widths
 
 
 def _of_images(
@@ -270,24 +290,14 @@ def _sizes(layer: Any) -> Iterator[tuple[Shape, str]]:
         for name, value in attributes(item).items():
             if speaks_of_context(name):
                 yield from _as_shape(value, name)
-    layers = [item for item in items if isinstance(item, nn.Module)]
-    widths: dict[int, str] = {}
-    for item in layers:
-        width = looked_up(item, "in_features") or looked_up(item, "input_size")
-        if isinstance(width, int):
-            widths.setdefault(width, f"a {type(item).__name__} takes {width} features")
+    for item in items:
         if isinstance(item, nn.Conv1d):
             yield (item.in_channels, LENGTH), f"a Conv1d takes {item.in_channels}"
             yield (item.in_channels, 1), f"a Conv1d takes {item.in_channels}"
             why = f"a Conv1d takes {item.in_channels}, half of it perhaps"
             yield (2 * item.in_channels, LENGTH), why
-    for width, why in widths.items():
+    for width, why in _widths(layer).items():
         yield (width,), why
-    # A net that takes the input and the context side by side is wider than either.
-    for width, why in list(widths.items())[:3]:
-        for less in (1, 2, 3, 4):
-            if width > less:
-                yield (width - less,), f"{why}, the input's among them"
 
 
 def _as_shape(value: Any, name: str) -> Iterator[tuple[Shape, str]]:

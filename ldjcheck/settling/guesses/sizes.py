@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import TYPE_CHECKING
 
+from ldjcheck.records import Shape
 from ldjcheck.settling.guesses.shapes import SMALL
-
-if TYPE_CHECKING:
-    from ldjcheck.records import Shape
 
 # Odd ones too, for halves of an odd number are two numbers; then ones that halve again.
 _OTHERS = (2, 4, 8), (5, 7, 3), (5, 8, 2), (1, 2, 4), (7, 6, 6)

@@ -8,17 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING
+from typing import Any
 
 from torch import Tensor, nn
 
 from ldjcheck.holdings import attributes, reachable
+from ldjcheck.records import Layer, Shape
 from ldjcheck.running.snapshot.isolation import copied
-
-if TYPE_CHECKING:
-    from typing import Any
-
-    from ldjcheck.records import Layer, Shape
 
 _TRIED = 8  # sizes; most that do not fit raise within a fraction of a call
 _FOLDS = 5  # that halve the sides of an image

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import replace
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from ldjcheck.holdings import by_name, reachable
 from ldjcheck.numerics.tolerance import is_once_more
+from ldjcheck.records import Calls, Direction
+from ldjcheck.running.bench import Bench
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )
 from ldjcheck.running.guard import Frozen
-from ldjcheck.running.held_sizes import Counted, hold
+from ldjcheck.running.held_sizes import Axes, Counted, hold
 from ldjcheck.running.snapshot.isolation import copied
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Iterator, Mapping
-
-    from ldjcheck.records import Calls, Direction
-    from ldjcheck.running.bench import Bench
-    from ldjcheck.running.held_sizes import Axes
 
 _BATCH = 5
 _LARGEST = 100_000  # of an axis

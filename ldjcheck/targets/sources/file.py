@@ -7,17 +7,14 @@ import importlib
 import importlib.util
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import ModuleType
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
 from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from types import ModuleType
 
 
 def accepts(name: str) -> bool:

@@ -9,16 +9,13 @@ import inspect
 import os
 import pkgutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
 from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 def accepts(name: str) -> bool:

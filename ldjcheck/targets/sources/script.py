@@ -10,9 +10,9 @@ import ast
 import importlib
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.sources import file, module
@@ -24,14 +24,8 @@ from ldjcheck.targets.sources.notebook.exploring import (
     needs_of,
 )
 from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
-from ldjcheck.targets.sources.notebook.slicing import Notebook, slice_for
-from ldjcheck.targets.sources.source import Source, SourceKind
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.targets.sources.notebook.slicing import Part, Slice
-    from ldjcheck.targets.sources.source import Grounds
+from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice, slice_for
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 
 def accepts(name: str) -> bool:

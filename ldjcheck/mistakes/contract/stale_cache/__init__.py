@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import AS_BUILT
 from ldjcheck.mistakes.rewriting import caches
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Comparison, Diagnosis, Explanation, Finding
-
+from ldjcheck.records import Comparison, Diagnosis, Explanation, Finding
 
 _MOMENTS = {
     "first call": (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -11,12 +11,8 @@ from ldjcheck.mistakes.engine.closeness import fits, is_constant, same
 from ldjcheck.mistakes.engine.kinds import AS_BUILT
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.records import Diagnosis, Explanation
-    from ldjcheck.tape import Trace
+from ldjcheck.records import Diagnosis, Explanation
+from ldjcheck.tape import Trace
 
 _LEAST = 1e-3  # nats: a layer that is the identity as built proves nothing
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,9 +11,6 @@ from torch import Tensor
 from ldjcheck.tape import Edge, Node, Trace
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import FACTORIES, LINEAR
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
 from ldjcheck.mistakes.engine.case import (
@@ -37,10 +39,6 @@ from ldjcheck.mistakes.engine.source.statements import (
 from ldjcheck.records import Explanation, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
     from ldjcheck.mistakes.engine.proposals import Term
 
 _COUNTS = ("dims", "spatial", "active", "shape")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
@@ -16,15 +17,13 @@ from ldjcheck.mistakes.engine.closeness import (
 )
 from ldjcheck.mistakes.engine.kinds import TWICE, UNNEEDED, UNNEEDED_UNSUMMED
 from ldjcheck.mistakes.engine.source.places import location_of
+from ldjcheck.records import Explanation
 from ldjcheck.tape import ancestors
 from ldjcheck.tape.linear import linear_positions
 from ldjcheck.torch_ops import ADD, SUBTRACT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.mistakes.engine.proposals import Term
-    from ldjcheck.records import Explanation
 
 
 def unneeded(term: Term) -> Iterator[Explanation]:

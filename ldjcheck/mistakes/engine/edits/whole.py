@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,14 +15,11 @@ from ldjcheck.mistakes.engine.source.statements import (
     forgotten_statement,
     ldj_statement,
 )
-from ldjcheck.records import Multiplier
+from ldjcheck.records import Explanation, Multiplier
+from ldjcheck.tape import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.engine.proposals import WholeLaw
-    from ldjcheck.records import Explanation
-    from ldjcheck.tape import Trace
 
 
 def whole_laws(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -11,9 +11,6 @@ from torch import Tensor
 from ldjcheck.mistakes.engine.arithmetic.linear_part import Terms, contribution
 from ldjcheck.mistakes.engine.closeness import same
 from ldjcheck.tape import Node, Place, Trace
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,16 +11,12 @@ import torch
 
 from ldjcheck.mistakes.engine.arithmetic.linear_part import contribution
 from ldjcheck.mistakes.engine.closeness import adds_something, same
-from ldjcheck.mistakes.engine.ledger.scalings import scalings_of
+from ldjcheck.mistakes.engine.ledger.scalings import Scaling, scalings_of
 from ldjcheck.mistakes.engine.source.statements import place_of
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.ledger.scalings import Scaling
-    from ldjcheck.tape import Place
 
 _GROUP, _MOST = 3, 8  # parts that may be one together, and of how many
 

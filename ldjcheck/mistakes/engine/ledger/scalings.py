@@ -6,21 +6,15 @@ seen at the multiplications themselves.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.source.places import argument_text, source_text
-from ldjcheck.tape import Node
+from ldjcheck.tape import Node, Trace
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.tape import Trace
 
 
 @dataclass(frozen=True, slots=True, eq=False)

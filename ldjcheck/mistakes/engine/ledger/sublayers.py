@@ -7,8 +7,8 @@ claimed is not exact, the sublayer is wrong; where counted is not claimed, the f
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,14 +20,8 @@ from ldjcheck.mistakes.engine.kinds import (
     TIMES_IN_FLOW,
     TWICE_IN_FLOW,
 )
-from ldjcheck.records import Explanation, Multiplier, SublayerLine
-from ldjcheck.tape import location_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ldjcheck.records import Direction
-    from ldjcheck.tape import FlowParts, Part
+from ldjcheck.records import Direction, Explanation, Multiplier, SublayerLine
+from ldjcheck.tape import FlowParts, Part, location_of
 
 _ONCE_FOR = {-1.0: "-1", 2.0: "1/2", 0.5: "2", 3.0: "1/3", -2.0: "-1/2"}
 """How often a sublayer may be counted, and what its ldj must then be multiplied by."""

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ldjcheck.mistakes.engine.ledger.pairing import left_over
+from ldjcheck.mistakes.engine.ledger.pairing import Part, left_over
 from ldjcheck.mistakes.engine.source.places import location_of
+from ldjcheck.records import Location
+from ldjcheck.tape import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.ledger.pairing import Part
-    from ldjcheck.records import Location
-    from ldjcheck.tape import Place
 
 
 def suspect_of(case: Case, *, adds_up: bool) -> Location | None:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import torch
+from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Shape
-    from ldjcheck.tape import Trace
+from ldjcheck.records import Shape
+from ldjcheck.tape import Trace
 
 _NOTHING = 1e-9  # an entry of the Jacobian that is no dependence
 

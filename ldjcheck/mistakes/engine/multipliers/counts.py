@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 
@@ -33,11 +33,7 @@ from ldjcheck.mistakes.engine.kinds import (
 )
 from ldjcheck.mistakes.engine.multipliers.axes import names_of_axes
 from ldjcheck.records import Multiplier, Shape
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace
 
 _NUMBERS = (
     (1.0, ""),

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from ldjcheck.mistakes.engine.kinds import OF_ESTIMATE
 from ldjcheck.numerics.tolerance import CHANCE, common_factor
-from ldjcheck.records import Diagnosis, Explanation, Multiplier
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from ldjcheck.records import Verdict
+from ldjcheck.records import Diagnosis, Explanation, Multiplier, Verdict
 
 _BOUND = 4.0  # standard errors of the factor
 _FACTORS = {

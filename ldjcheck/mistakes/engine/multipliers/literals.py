@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import ast
 from numbers import Integral, Real
-from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.engine.closeness import EXACTLY
 from ldjcheck.mistakes.engine.source.places import source_text
 from ldjcheck.mistakes.engine.source.statements import uses_towards
+from ldjcheck.tape import Node, Trace
 from ldjcheck.torch_ops import DIVIDE, MULTIPLY
-
-if TYPE_CHECKING:
-    from ldjcheck.tape import Node, Trace
 
 
 def is_spelled_out(trace: Trace, node: Node, needed: float) -> bool | None:

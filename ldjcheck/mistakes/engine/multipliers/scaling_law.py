@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,8 +10,6 @@ from ldjcheck.mistakes.engine.kinds import TIMES
 from ldjcheck.records import Explanation, Law, LawPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.tape import Trace
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import ast
 import linecache
 import types
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from ldjcheck.records import Span
 from ldjcheck.tape import Node, Place, Trace, location_of, shown_file
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from ldjcheck.tracebacks import home_of, is_own
 
 __all__ = [
     "argument_text",
@@ -25,10 +23,12 @@ __all__ = [
 
 
 def spans_of(node: Node) -> tuple[Span, ...]:
-    """Return where an operation stands, in the innermost call first."""
+    """Return where an operation stands in the target's own, in the innermost call first."""
+    home = home_of(tuple(place.file for place in reversed(node.places)))
     return tuple(
         Span(file=p.file, line=p.line, end_line=p.end_line, function=p.function)
         for p in node.places
+        if is_own(p.file, home)
     )
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import ast
 import itertools
 import linecache
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from numbers import Real
-from typing import TYPE_CHECKING
 
 from ldjcheck.calling.results import parts_of
 from ldjcheck.mistakes.engine.arithmetic.linear_part import same_terms_chain
+from ldjcheck.records import Location
 from ldjcheck.tape import Node, Place, Trace, is_in_code, location_of
-from ldjcheck.tape.frames import is_torchs
 from ldjcheck.tape.linear import linear_positions
-from ldjcheck.torch_ops import ADD, DIVIDE, FACTORIES, MULTIPLY, REDUCE, SUBTRACT
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from ldjcheck.records import Location
-
-_NEGATIONS = frozenset({"neg", "__neg__", "negative", "neg_"})
+from ldjcheck.torch_ops import (
+    ADD,
+    DIVIDE,
+    FACTORIES,
+    MULTIPLY,
+    NEGATE,
+    REDUCE,
+    SUBTRACT,
+)
+from ldjcheck.tracebacks import nearest_own
 
 
 def place_of(trace: Trace, node: Node) -> Place | None:
@@ -36,9 +38,9 @@ def place_of(trace: Trace, node: Node) -> Place | None:
 
 
 def own_place(places: Sequence[Place]) -> Place | None:
-    """Return the innermost of some places that is not torch's, or else the innermost."""
-    own = (place for place in places if not is_torchs(place.file))
-    return next(own, next(iter(places), None))
+    """Return the innermost of some places that is of the target's own sources."""
+    files = tuple(place.file for place in places)
+    return places[nearest_own(files)] if files else None
 
 
 def statement_of(trace: Trace, node: Node) -> Place | None:
@@ -70,7 +72,7 @@ def factor_statement(trace: Trace, node: Node, factor: float) -> Place | None:
     for inner in uses_towards(trace, node):
         user, position = inner
         if factor == -1.0:
-            minus = user.name in _NEGATIONS or (
+            minus = user.name in NEGATE or (
                 user.name in SUBTRACT and position == (0 if "rsub" in user.name else 1)
             )
             if minus:
@@ -122,7 +124,7 @@ def counting_statement(trace: Trace, node: Node) -> Place | None:
 def reducing_statement(trace: Trace) -> Place | None:
     """Return where the ldj is reduced for the last time, or should have been."""
     node = trace.ldj
-    while node is not None and node in trace.own_set and node.name in _NEGATIONS:
+    while node is not None and node in trace.own_set and node.name in NEGATE:
         node = next(iter(node.parents), None)
     if node is not None and node in trace.own_set and node.name in REDUCE:
         return place_of(trace, node)

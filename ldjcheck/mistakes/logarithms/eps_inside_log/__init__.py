@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
 from ldjcheck.mistakes.rewriting import terms
+from ldjcheck.records import Explanation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.proposals import Use
-    from ldjcheck.records import Explanation
 
 
 def _edits(use: Use) -> Iterator[ValueEdit]:

@@ -6,24 +6,17 @@ the ldj alone shows it: without the number both are others, and then they agree.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import torch
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.arithmetic.targets import Target, value_node
-from ldjcheck.mistakes.engine.case import target_location
+from ldjcheck.mistakes.engine.case import Case, target_location
 from ldjcheck.mistakes.engine.closeness import fits
 from ldjcheck.mistakes.engine.kinds import NUMBER_IN_LOG_AND_MAP
-from ldjcheck.tape import ancestors, evaluate, in_order
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from torch import Tensor
-
-    from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.records import Explanation
-    from ldjcheck.tape import Edge, Node, Trace
+from ldjcheck.records import Explanation
+from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate, in_order
 
 _SMALL = 1e-3  # what guards against zero; larger numbers mean something
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -16,12 +17,10 @@ from ldjcheck.mistakes.engine.kinds import (
     STEP_UNACCOUNTED,
 )
 from ldjcheck.mistakes.rewriting import calls, missing, points, terms
+from ldjcheck.records import Explanation, Finding, Location
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.records import Explanation, Finding, Location
 
 _SHOWN = 9.0  # nats: what is more is shown as a power
 _WHOLE, _MOST = 1e-4, 1000  # how well an integral is known, and what is a count

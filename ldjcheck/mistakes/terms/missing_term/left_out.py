@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+
+from torch import Tensor
 
 from ldjcheck.mistakes.engine.closeness import SOMETHING, fits, is_constant
 from ldjcheck.mistakes.engine.kinds import DIMS_LEFT_OUT
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from torch import Tensor
-
-    from ldjcheck.records import Explanation
-    from ldjcheck.tape import Trace
+from ldjcheck.records import Explanation
+from ldjcheck.tape import Trace
 
 _CLEAR = 1e-6
 _AXES = {1: ("dim",), 2: ("row", "column"), 3: ("channel", "row", "column")}

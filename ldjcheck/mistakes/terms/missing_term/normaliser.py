@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from ldjcheck.mistakes.engine.closeness import fits, is_constant
 from ldjcheck.mistakes.engine.kinds import NORMALISER
 from ldjcheck.mistakes.engine.source.places import location_of
 from ldjcheck.mistakes.engine.source.statements import ldj_statement
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Explanation
-    from ldjcheck.tape import Trace
+from ldjcheck.records import Explanation
+from ldjcheck.tape import Trace
 
 _EACH = math.log(2 * math.pi) / 2
 

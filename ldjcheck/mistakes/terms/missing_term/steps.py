@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -39,12 +39,8 @@ from ldjcheck.mistakes.engine.source.statements import (
 )
 from ldjcheck.mistakes.terms.missing_term.left_out import left_out
 from ldjcheck.mistakes.terms.missing_term.normaliser import normaliser_left_out
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from ldjcheck.records import Explanation
-    from ldjcheck.tape import Node, Place, Trace
+from ldjcheck.records import Explanation
+from ldjcheck.tape import Node, Place, Trace
 
 
 def step_explanations(

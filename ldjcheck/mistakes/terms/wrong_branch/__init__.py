@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.mistakes.catalogue import Claim, Page, Rule
 from ldjcheck.mistakes.engine.kinds import BOUND, OTHER_CONDITION, REGION
-from ldjcheck.mistakes.engine.proposals import ValueEdit
+from ldjcheck.mistakes.engine.proposals import Use, ValueEdit
 from ldjcheck.mistakes.rewriting import calls, points
+from ldjcheck.records import Explanation
 from ldjcheck.torch_ops import BOUNDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
     from ldjcheck.mistakes.engine.case import Case
-    from ldjcheck.mistakes.engine.proposals import Use
-    from ldjcheck.records import Explanation
 
 
 def _tell(e: Explanation) -> str:

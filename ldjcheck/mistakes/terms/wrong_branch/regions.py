@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -22,13 +22,9 @@ from ldjcheck.mistakes.engine.kinds import (
 )
 from ldjcheck.mistakes.engine.source.places import location_of, source_text
 from ldjcheck.mistakes.engine.source.statements import ldj_statement, place_of
+from ldjcheck.records import Explanation, Location
+from ldjcheck.tape import Node, Trace
 from ldjcheck.torch_ops import BOUNDED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ldjcheck.records import Explanation, Location
-    from ldjcheck.tape import Node, Trace
 
 # A region is spoken of where so many of all samples are right, or where a condition tells
 # right from wrong on every sample, and on no fewer right ones than this.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.sources.file import providers
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import (
+    Cell,
     NotANotebookError,
     read_cells,
     statements_of,
@@ -34,18 +36,15 @@ from ldjcheck.targets.sources.notebook.running import (
 )
 from ldjcheck.targets.sources.notebook.slicing import (
     Notebook,
+    Part,
+    Slice,
     slice_for,
     with_callers,
 )
-from ldjcheck.targets.sources.source import Source, SourceKind
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from ldjcheck.targets.sources.notebook.document import Cell
     from ldjcheck.targets.sources.notebook.names import Names
-    from ldjcheck.targets.sources.notebook.slicing import Part, Slice
-    from ldjcheck.targets.sources.source import Grounds
 
 
 def accepts(name: str) -> bool:

@@ -10,14 +10,11 @@ from __future__ import annotations
 import ast
 import builtins
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
 from ldjcheck.targets.sources.notebook.names import names_in
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 _CHANGING_METHODS = frozenset(
     name

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 from ldjcheck.targets.sources.definitions import own_names
-from ldjcheck.targets.sources.notebook.names import names_in
-from ldjcheck.targets.sources.notebook.slicing import slice_for
-from ldjcheck.targets.sources.source import Grounds
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-
-    from ldjcheck.targets.sources.notebook.names import Names
-    from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice
-    from ldjcheck.targets.sources.source import Source
+from ldjcheck.targets.sources.notebook.names import Names, names_in
+from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice, slice_for
+from ldjcheck.targets.sources.source import Grounds, Source
 
 
 def grounds_of(

@@ -5,11 +5,8 @@ from __future__ import annotations
 import ast
 import copy
 import symtable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _INNER = "_of_a_comprehension_"
 _COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")

@@ -8,14 +8,13 @@ import linecache
 import os
 import socket
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
     from ldjcheck.targets.sources.notebook.document import Cell, Statement
     from ldjcheck.targets.sources.notebook.slicing import Part
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,8 +19,6 @@ from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
 from ldjcheck.targets.sources.notebook.names import Names, names_in
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ldjcheck.targets.sources.notebook.document import Statement
 
 

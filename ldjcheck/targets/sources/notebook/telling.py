@@ -6,19 +6,17 @@ import ast
 import builtins
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
-from ldjcheck.targets.sources.notebook.names import names_in
+from ldjcheck.targets.sources.notebook.names import Names, names_in
 from ldjcheck.targets.sources.source import Source, command
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ldjcheck.targets.sources.notebook.document import Cell
-    from ldjcheck.targets.sources.notebook.names import Names
     from ldjcheck.targets.sources.notebook.slicing import (
         Blocked,
         Notebook,

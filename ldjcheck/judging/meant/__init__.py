@@ -1,1 +1,0 @@
-"""How a layer is meant, where it disagrees as it was read first."""

@@ -1,0 +1,66 @@
+"""How a layer may be read, one kind of alternative a file, in the order they are tried.
+
+Each only proposes, from how the numbers of a reading compare, or from what a reading has
+come to; `checking` measures what is proposed, each reading once, and tells what comes of it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ldjcheck.readings import no_flow_layer, submodule_inverses
+from ldjcheck.readings.call_modes import context, mode, no_grad, padding
+from ldjcheck.readings.claims import (
+    bit_depth,
+    broadcast_ldj,
+    exact_form,
+    sibling_ldj_form,
+)
+from ldjcheck.readings.densities import compensating_density, density, own_density
+from ldjcheck.readings.inputs import interval_self_map, masks
+from ldjcheck.readings.sizes import (
+    another_axis,
+    further_sizes,
+    held_sizes,
+    no_broadcast_shapes,
+    other_axes,
+    singleton_axes,
+    user_shape,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ldjcheck.readings.reading import Measured, Outcome, Reading
+
+__all__ = ["BY_NUMBERS", "BY_RESULT"]
+
+BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
+    broadcast_ldj.propose,
+    bit_depth.propose,
+    interval_self_map.propose,
+    sibling_ldj_form.propose,
+    masks.propose,
+    singleton_axes.propose,
+    held_sizes.propose,
+    no_broadcast_shapes.propose,
+    other_axes.propose,
+    user_shape.propose,
+    further_sizes.propose,
+)
+"""What is proposed once the numbers of a reading are compared, and takes its place."""
+
+BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
+    ("exact-form", exact_form.propose),
+    ("density", density.propose),
+    ("mode", mode.propose),
+    ("no-grad", no_grad.propose),
+    ("padding", padding.propose),
+    ("context", context.propose),
+    ("own-density", own_density.propose),
+    ("submodule-inverses", submodule_inverses.propose),
+    ("compensating-density", compensating_density.propose),
+    ("another-axis", another_axis.propose),
+    ("no-flow-layer", no_flow_layer.propose),
+)
+"""What is proposed once a reading has come to a result, and is asked beside it."""

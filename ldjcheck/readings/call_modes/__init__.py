@@ -1,0 +1,1 @@
+"""How else a layer is called: in training, without gradients, with what may be left out."""

@@ -1,0 +1,63 @@
+"""The layer with a context that it may be given, and does not need.
+
+It brings in terms of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ldjcheck.readings.reading import Outcome, Reading, fails_by_value
+from ldjcheck.settling.contexts import with_optional_context
+from ldjcheck.settling.subject import called_otherwise, settle_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Result
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the layer with a context, if it or is unproven as it changes nothing."""
+    from ldjcheck.settling.settle import is_the_same_map
+
+    subject, result = outcome.subject, outcome.result
+    codes = [finding.code for finding in result.findings]
+    if result.status != "pass" and codes != ["LDJ401"]:
+        return
+    settled = with_optional_context(subject.bench, subject.asked, subject.why_shape)
+    if settled is None:
+        return
+    fed = settled.bench.options
+    told = ", ".join(f"{each.name}={each.shape}" for each in fed.context)
+    if is_the_same_map(subject.bench, settled.bench):
+        said = f"right without it; {told} changes nothing"
+        yield outcome.known(_saying(said, result))
+        return
+
+    adopt = partial(_adopted, told)
+    whole = (
+        Reading(subject=settle_layer(subject.layer, asked), adopt=adopt)
+        for asked in (fed,)
+    )
+    if result.status != "pass":
+        yield from whole
+        return
+    first = replace(called_otherwise(subject, settled), asked=fed)
+    yield from outcome.values_first(Reading(subject=first, adopt=adopt), whole)
+
+
+def _adopted(told: str, before: Result, again: Result | None) -> Result:
+    if again is None:
+        return before
+    if fails_by_value(again):
+        return _saying(f"{told}: right without it, wrong with it", again)
+    if again.status == "pass" and before.status != "pass":
+        return _saying(f"{told}: without it the layer changes nothing", again)
+    return _saying(f"right without it; with {told}: {again.status}", before)
+
+
+def _saying(said: str, result: Result) -> Result:
+    return replace(result, inferred={"context": said, **result.inferred})

@@ -1,0 +1,58 @@
+"""The layer in the other mode: in training a flag may lead to other code, or nowhere.
+
+What is right in evaluation is asked in training. A batch norm takes the moments of its batch
+there, so that its samples meet and nothing is proved, and its running averages after: that
+is asked in evaluation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
+from ldjcheck.settling.subject import settle_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Result
+
+_WRONG_IN_TRAINING = "train: right in evaluation, wrong in training"
+_WRONG = (
+    "eval: in training samples meet and nothing is proved; in evaluation it is wrong"
+)
+_RIGHT = "train: in evaluation, --mode eval, all numbers agree"
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the layer in training, where the map is the same there and the ldj is not.
+
+    Or in evaluation, if all that is unproven is that samples meet in training.
+    """
+    from ldjcheck.settling.settle import otherwise
+
+    subject, result = outcome.subject, outcome.result
+    asked, layer = subject.asked, subject.layer
+    met = any(f.code == "LDJ207" and f.severity == "warning" for f in result.findings)
+    if asked.mode == "train":
+        if result.status == "unproven" and met:
+            for there in read_anew(layer, replace(asked, mode="eval")):
+                yield replace(there, adopt=_evaluated)
+    elif result.status == "pass" and otherwise(subject.bench, "training") is not None:
+        trained = settle_layer(layer, replace(asked, mode="train"))
+        yield Reading(subject=trained, adopt=_trained)
+
+
+def _trained(before: Result, again: Result | None) -> Result:
+    if again is None or not fails_by_value(again):
+        return before
+    return replace(again, inferred={"mode": _WRONG_IN_TRAINING, **again.inferred})
+
+
+def _evaluated(before: Result, again: Result | None) -> Result:
+    if again is not None and fails_by_value(again):
+        return replace(again, inferred={"mode": _WRONG, **again.inferred})
+    if again is not None and again.status == "pass":
+        return replace(before, inferred={"mode": _RIGHT, **before.inferred})
+    return before

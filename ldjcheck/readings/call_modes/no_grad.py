@@ -1,0 +1,25 @@
+"""The layer under `torch.no_grad()`, as models are evaluated."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from ldjcheck.mistakes.naming.circumstances import without_gradients
+from ldjcheck.readings.reading import Outcome, Reading, with_finding
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield what is wrong under `torch.no_grad()` alone, where the map is the same."""
+    from ldjcheck.settling.settle import otherwise
+
+    subject = outcome.subject
+    if outcome.result.status != "pass":
+        return
+    told = otherwise(subject.bench, "without gradients")
+    if told is not None:
+        found = without_gradients(*told, math.prod(subject.bench.shape))
+        yield outcome.known(with_finding(outcome.result, subject.asked, found))

@@ -1,0 +1,1 @@
+"""What the number is said to be, or in which form, where the first reading disagrees."""

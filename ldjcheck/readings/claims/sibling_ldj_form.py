@@ -1,0 +1,278 @@
+"""What a source makes of an ldj of another form than `(batch,)`: a slip, or its custom.
+
+Layers that all return a column, `(batch, 1)`, or one entry per dim, and containers and
+densities that add these up to the right total, have agreed on a form of their own. One that
+differs from its neighbours has not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import itertools
+import sys
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from torch import Tensor
+
+from ldjcheck.cells import split_cell
+from ldjcheck.holdings import reachable
+from ldjcheck.judging.measurement import compared
+from ldjcheck.profiling import heard_by
+from ldjcheck.readings.reading import Measured, Reading, read_anew
+from ldjcheck.records import Layer, Options
+from ldjcheck.tape.frames import is_users
+from ldjcheck.targets.survey import is_run_like_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from types import FrameType
+
+    from ldjcheck.records import Comparison, Side
+    from ldjcheck.settling.subject import Subject
+
+    Form = Literal["column", "entries"]
+
+_MOST_SIZES = 4  # that a class is built of
+_FEW = 2  # of what there may be any number of
+_MOST = 12  # of a source's layers that are asked; each is a check of values
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading with the form that its source has agreed on, if it has.
+
+    The values must be right already. A caller in the source that gets a wrong total of
+    them, and a neighbour that returns another form, speak against it.
+    """
+    subject = seen.subject
+    form, asked = _common_form(seen.comparison), subject.asked
+    if form is None or asked.adapter is not None or asked.convention != "auto":
+        return
+    # as anybody would check them, within the time that this check has
+    plain = Options(seed=asked.seed, timeout=subject.bench.options.timeout)
+    size = next(iter(subject.bench.shape), 1)
+    why = _agreed(subject.layer.obj, size, form, plain)
+    if why is not None:
+        yield seen.reading.of(_as_agreed(subject, form, why))
+
+
+def _common_form(comparison: Comparison) -> Form | None:
+    """Return the form that right values have; None where they are no such.
+
+    Values of the way back that are wrong, by a sign say, speak neither for it nor against.
+    """
+    if comparison.measurement.calls.accumulates:
+        return None  # a total comes back as it went in
+    forms: set[Form | None] = set()
+    for verdict in comparison.verdicts:
+        if verdict.form is None:
+            continue
+        if verdict.direction == "inverse" and verdict.mismatched:
+            continue
+        way = comparison.measurement.calls.way(verdict.direction)
+        if verdict.mismatched or not verdict.usable or way is None or way.spread:
+            return None
+        forms.add(_form_of(verdict.usable[0][1]))
+    return forms.pop() if len(forms) == 1 else None
+
+
+def _form_of(side: Side) -> Form | None:
+    shape, over = side.said.ldj_shape, tuple(side.x.shape)
+    if shape is None or shape == over[:1]:
+        return None
+    if shape == (over[0], 1):
+        return "column"
+    is_unsummed = len(shape) > 1 and shape[0] == over[0] and shape != (over[0],) * 2
+    return "entries" if is_unsummed else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Neighbour:
+    """What a layer or density of the source came to."""
+
+    name: str
+    calls: bool  # it holds a layer of the class in question, and is no such itself
+    right: bool
+    form: Form | None  # of its own ldj; None: one number per sample, or for all
+    plain: bool  # one number for all samples goes with every form
+
+
+def _agreed(layer: Any, size: int, form: Form, options: Options) -> str | None:
+    """Return why the form is the custom of the layer's source; None if it is not."""
+    found = list(_neighbours(layer, size, options))
+    callers = [each for each in found if each.calls and each.form != form]
+    if any(not each.right for each in callers):
+        return None
+    if callers:
+        return f"{callers[0].name} gets the right total from it"
+    others = [each for each in found if not each.plain and not each.calls]
+    alike = [each for each in others if each.right and each.form == form]
+    if not alike or any(each.form != form for each in others):
+        return None
+    names = ", ".join(each.name for each in alike[:3])
+    return f"so do the other layers of its source: {names}"
+
+
+def _neighbours(layer: Any, size: int, options: Options) -> Iterator[_Neighbour]:
+    """Yield what the other layers of a source, and the densities in it, come to."""
+    from ldjcheck.conventions import densities
+
+    asked = itertools.count()
+    for name, candidates in _built(layer, size):
+        for other in candidates:
+            held = any(type(item) is type(layer) for item in reachable(other))
+            wanted = type(layer) if held else None
+            ways = [(name, options)]
+            if held and any(densities(other)):
+                ways.append((f"{name}'s density", replace(options, kind="model")))
+            # a candidate is asked only where the one before did not run
+            seen = [
+                _came_to(called, other, way, wanted)
+                for called, way in ways
+                if next(asked) < _MOST
+            ]
+            if any(seen):
+                yield from filter(None, seen)
+                break
+
+
+def _came_to(
+    name: str, layer: Any, options: Options, held: type | None
+) -> _Neighbour | None:
+    """Return what a neighbour came to; None where it is no flow layer, or does not run.
+
+    Of one that was `held` a layer of the class in question, none either where that layer
+    was not run: its total is then none of that layer's.
+    """
+    was_run = False
+
+    def hears(frame: FrameType, event: str, result: Any) -> None:
+        nonlocal was_run
+        if not was_run and event == "return":
+            was_run = _is_run_by(held, type(layer), frame, result)
+
+    typed = Layer(target=name, name=name, obj=layer)
+    subject = next((there.subject for there in read_anew(typed, options)), None)
+    if subject is None or subject.layer.obj is not layer:
+        return None
+    with contextlib.nullcontext() if held is None else heard_by(hears):
+        comparison = compared(subject, values_alone=True)
+    verdict, calls = comparison.forward, was_run
+    if not verdict.usable or (held is not None and not calls):
+        return None
+    shape = verdict.usable[0][1].said.ldj_shape
+    right = not verdict.mismatched and verdict.check.status in ("pass", "fail")
+    if not calls and not right and shape == tuple(verdict.usable[0][1].x.shape):
+        return None  # a network's two heads are no output and ldj
+    return _Neighbour(
+        name=name,
+        calls=calls,
+        right=right,
+        form=_form_of(verdict.usable[0][1]),
+        plain=shape in ((), (1,)),
+    )
+
+
+def _is_run_by(kind: type | None, caller: type, frame: FrameType, result: Any) -> bool:
+    """Return whether a method of such a layer, run by its caller, returns a tensor."""
+    parts = result if isinstance(result, tuple | list) else (result,)
+    return (
+        any(isinstance(part, Tensor) for part in parts)
+        and is_users(frame.f_code.co_filename)
+        and type(_first_argument(frame)) is kind
+        and any(type(_first_argument(each)) is caller for each in _around(frame))
+    )
+
+
+def _first_argument(frame: FrameType) -> Any:
+    code = frame.f_code
+    return frame.f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+
+
+def _around(frame: FrameType) -> Iterator[FrameType]:
+    outer = frame.f_back
+    while outer is not None:
+        yield outer
+        outer = outer.f_back
+
+
+def _built(layer: Any, size: int) -> Iterator[tuple[str, Iterable[Any]]]:
+    """Yield the other layers of the layer's source: instances, and classes built anew."""
+    home = type(layer).__module__
+    if home.startswith(("torch.", "builtins")):
+        return  # a function, whose own source says nothing of its class
+    homes = _modules_beside(home)
+    held = set(map(id, reachable(layer)))
+    for name, value in list(_namespace(layer).items()):
+        if name.startswith("_"):
+            continue
+        if not inspect.isclass(value):
+            kind = type(value)
+            own = kind.__module__ in homes and id(value) not in held
+            if own and is_run_like_layer(kind):
+                yield name, [value]
+        elif value.__module__ in homes and value is not type(layer):
+            yield name, _made(value, layer, size)
+
+
+def _modules_beside(name: str) -> set[str]:
+    """Return the modules of one source: of a notebook, each cell is one."""
+    file = getattr(sys.modules.get(name), "__file__", None) or ""
+    notebook, cell = split_cell(file)
+    if cell is None:
+        return {name}
+    files = {n: getattr(m, "__file__", None) or "" for n, m in [*sys.modules.items()]}
+    return {n for n, each in files.items() if split_cell(each)[0] == notebook}
+
+
+def _namespace(layer: Any) -> Mapping[str, Any]:
+    """Return the names of the source in which the layer's class is written."""
+    for name in ("forward", "_call", "__call__"):
+        function = inspect.unwrap(getattr(type(layer), name, None) or _namespace)
+        if function.__module__ == type(layer).__module__:
+            names: Mapping[str, Any] = getattr(function, "__globals__", {})
+            return names
+    return vars(sys.modules.get(type(layer).__module__, inspect))
+
+
+def _made(kind: type, layer: Any, size: int) -> Iterator[Any]:
+    """Yield objects of a class; none where it is not known what it needs.
+
+    What needs arguments may be a caller: built of sizes, or of layers, it holds such a layer.
+    """
+    if not is_run_like_layer(kind) and not hasattr(kind, "log_prob"):
+        return
+    with contextlib.suppress(Exception):  # a user's own constructor may raise anything
+        needed = [
+            parameter
+            for parameter in inspect.signature(kind).parameters.values()
+            if parameter.default is parameter.empty
+            and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        ]
+        if not needed:
+            made = kind()
+            yield made
+            return
+        for given in _arguments(len(needed), layer, size):
+            with contextlib.suppress(Exception):
+                made = kind(*given)
+                if any(type(item) is type(layer) for item in reachable(made)):
+                    yield made
+
+
+def _arguments(count: int, layer: Any, size: int) -> Iterator[tuple[Any, ...]]:
+    """Yield what a class may be built of that calls such a layer."""
+    if count == 1:
+        yield ([layer],)
+    if count <= _MOST_SIZES:
+        yield from itertools.product((_FEW, size), repeat=count)
+
+
+def _as_agreed(subject: Subject, form: Form, why: str) -> Subject:
+    """Return the subject whose convention promises the form, at all sizes that it takes."""
+    from ldjcheck.settling.subject import called_as
+
+    calls = subject.bench.calls
+    agreed = replace(calls, column=form == "column", custom=why)
+    return called_as(subject, agreed)

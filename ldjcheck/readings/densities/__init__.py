@@ -1,0 +1,1 @@
+"""The densities of a flow, beside its call."""

@@ -1,0 +1,68 @@
+"""A density that is right although the call is not: it makes up for what the call leaves out.
+
+Where `bits_per_dim` counts the constant that `forward` lacks, the constant belongs in one of
+them: written into `forward` as well, it would count twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.profiling import heard_by
+from ldjcheck.readings.densities.own_density import own_densities
+from ldjcheck.readings.reading import (
+    Outcome,
+    Reading,
+    doubted,
+    is_mended,
+    look_at,
+    read_anew,
+)
+from ldjcheck.tape import is_in_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from ldjcheck.records import Layer, Location
+    from ldjcheck.settling.subject import Subject
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield the densities that are right, where an edit is known that mends the call."""
+    subject, result = outcome.subject, outcome.result
+    edited = {f.location for f in result.findings if is_mended(f)}
+    right = [
+        name
+        for name, density in own_densities(subject, result)
+        if edited and _is_right(subject, density, edited)
+    ]
+    if not right:
+        return
+    names = " and ".join(right)
+    told = (
+        f"{names}: right as it is; where it takes this ldj, the edit counts that twice"
+    )
+    findings = tuple(
+        replace(doubted(f), evidence=(*f.evidence, told)) if is_mended(f) else f
+        for f in result.findings
+    )
+    yield outcome.known(replace(result, findings=findings))
+
+
+def _is_right(subject: Subject, density: Layer, edited: set[Location | None]) -> bool:
+    """Return whether a density is right, and runs the code that an edit is of."""
+    runs_it = False
+
+    def hears(frame: FrameType, event: str, result: object) -> None:
+        nonlocal runs_it
+        if event == "call" and not runs_it:
+            runs_it = any(is_in_code(at, frame.f_code) for at in edited if at)
+
+    for there in read_anew(density, subject.asked):
+        with heard_by(hears):
+            verdicts = look_at(there).comparison.verdicts
+        usable = [verdict for verdict in verdicts if verdict.usable]
+        return runs_it and bool(usable) and not any(v.mismatched for v in usable)
+    return False

@@ -1,0 +1,143 @@
+"""A flow's own density, beside a call that is right: whether it counts that as it should."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.calling.parameter_names import is_bound, is_loss
+from ldjcheck.calling.signature import signature_of
+from ldjcheck.holdings import looked_up
+from ldjcheck.mistakes.inverse import dims_changed
+from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
+from ldjcheck.records import Location
+from ldjcheck.tape import is_in_code, returned_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import CodeType
+
+    from ldjcheck.records import Finding, Layer, Options, Result
+    from ldjcheck.settling.subject import Subject
+
+_TRIED = "asked as well, and nothing was proved"
+_RIGHT = "checked as well, and right"
+_SAID = "its call is right by itself; {} is not, and that is what is shown"
+_INSTEAD = "of no square Jacobian, so that its density is what is checked"
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield each density beside a call that is right, or whose Jacobian is not square."""
+    before: Result | None = None
+    while outcome.result is not before:
+        before = outcome.result
+        if before.status == "pass" or _drops_dims(before):
+            for name, density in islice(own_densities(outcome.subject, before), 1):
+                asked = _with_contexts(outcome.subject, density)
+                adopt = partial(_adopted, name, density)
+                unable = outcome.known(adopt(before, None))
+                there = next(read_anew(density, asked), unable)
+                yield replace(there, adopt=adopt)
+
+
+def _drops_dims(result: Result) -> bool:
+    codes = {finding.code for finding in result.findings}
+    return result.status == "unproven" and dims_changed.RULE.code in codes
+
+
+def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer]]:
+    """Yield each density of a flow that was not asked, by its name.
+
+    None where it was said how to call the layer, and as what.
+    """
+    asked, layer = subject.asked, subject.whole
+    if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
+        return
+    for name in result.unasked:
+        if is_bound(name) or result.inferred.get(name, "").startswith(_TRIED):
+            continue
+        if callable(looked_up(layer.obj, name)):
+            density = replace(
+                layer,
+                obj=getattr(layer.obj, name),
+                known_right=_known_right(subject, result),
+            )
+            if layer.rebuild is not None:
+                rebuild = partial(_rebuilt, layer.rebuild, name)
+                density = replace(density, rebuild=rebuild)
+            yield name, density
+
+
+def _known_right(subject: Subject, result: Result) -> tuple[CodeType, ...]:
+    """Return the code of the densities that are right, and of the call if that is."""
+    from ldjcheck.conventions import densities
+
+    obj, signature = subject.whole.obj, subject.bench.calls.signature
+    names = [name for name, said in result.inferred.items() if said == _RIGHT]
+    if result.status == "pass":
+        asked = (name for name, _, _ in densities(obj))
+        names += ["forward", *(n for n in asked if signature.startswith(f"m.{n}("))]
+    codes = (getattr(looked_up(obj, name), "__code__", None) for name in names)
+    return tuple(code for code in codes if code is not None)
+
+
+def _rebuilt(rebuild: Callable[[], Any], name: str) -> Any:
+    return getattr(rebuild(), name)
+
+
+def _with_contexts(subject: Subject, density: Layer) -> Options:
+    """Return what was asked, with the contexts that were found for the call as well."""
+    signature = signature_of(density.obj)
+    if subject.asked.context or signature is None:
+        return subject.asked
+    found = subject.bench.options.context
+    return replace(
+        subject.asked,
+        context=tuple(each for each in found if each.name in signature.names),
+    )
+
+
+def _adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
+    """Return a density that is wrong; else the layer, with the density that was checked."""
+    tried = f"{_TRIED}: name {result.layer}.{name} to see why"
+    unable = replace(result, inferred={**result.inferred, name: tried})
+    if again is None:
+        return unable
+    if _drops_dims(result):
+        if again.status not in ("pass", "fail"):
+            return result
+        return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
+    left = tuple(other for other in result.unasked if other != name)
+    if again.status == "fail" and is_loss(name) and not follows_a_law(again):
+        return unable  # it may be a density, and more
+    if fails_by_value(again):
+        others = {other: result.inferred[other] for other in left}
+        told = {"shown": _SAID.format(name), **again.inferred, **others}
+        found = tuple(_where_open(finding, density) for finding in again.findings)
+        return replace(
+            again, kind=result.kind, unasked=left, inferred=told, findings=found,
+            beside_right=result.status == "pass",
+        )  # fmt: skip
+    if again.status != "pass":
+        return unable
+    told = {**result.inferred, name: _RIGHT}
+    return replace(result, unasked=left, inferred=told)
+
+
+def _where_open(finding: Finding, density: Layer) -> Finding:
+    """Return a finding whose place is not in code that is known to be right.
+
+    What a mean was taken of on the way has no place of its own: then it is where the density
+    returns. Nor is any edit of such code offered.
+    """
+    at, fix = finding.location, finding.fix
+    edits = () if fix is None else fix.edits
+    places = [Location(file=e.file, line=e.line, cell=e.cell) for e in edits]
+    if any(is_in_code(each, code) for each in places for code in density.known_right):
+        finding = replace(finding, fix=None)
+    if at is None or not any(is_in_code(at, code) for code in density.known_right):
+        return finding
+    return replace(finding, location=returned_at(density.obj), fix=None)

@@ -1,0 +1,51 @@
+"""Maps of an interval onto itself, which are none outside of it: monotone splines, mostly.
+
+Nothing tells that inputs live there but the map itself, which leaves the ends where they
+are, or holds what is beyond at them. It was looked at there, where neither it nor its ldj is
+meant for anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.calling.domains import describe
+from ldjcheck.numerics.numerical_rank import has_both_signs
+from ldjcheck.readings.reading import Basis, Measured, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Side
+
+_KEPT = "its ends stay where they are, and the map ends there"
+_HELD = "beyond it, all is taken for its nearer end"
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading fed with what lies between the ends that its map keeps, if any."""
+    from ldjcheck.settling.domains import holds_beyond, keeps_ends
+
+    bench, measured = seen.subject.bench, seen.comparison.measurement.measured
+    way = bench.calls.forward
+    if seen.subject.asked.domain is not None or way is None or way.domain is not None:
+        return
+    if not seen.is_wrong and not any(_is_no_map(each.forward) for each in measured):
+        return
+    domain, why = keeps_ends(bench), _KEPT
+    if domain is None:
+        domain, why = holds_beyond(bench), _HELD
+    if domain is None:
+        return
+    told = f"{describe(domain)}: {why}"
+    there = replace(bench, domain=domain)
+    yield seen.reading.assuming("domain", domain, Basis.OBSERVED, told, bench=there)
+
+
+def _is_no_map(side: Side) -> bool:
+    """Return whether the map folds, or is flat, at some of the inputs."""
+    known, lost = side.finite_jacobians, side.exact.lost
+    if lost is not None and bool(lost.any()):
+        return True
+    return known is not None and side.exact.is_square and has_both_signs(known)

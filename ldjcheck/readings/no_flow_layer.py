@@ -1,0 +1,72 @@
+"""What looks like a mistake and need be none, as no flow layer is checked."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.holdings import looked_up
+from ldjcheck.mistakes.naming.laws import follows_a_law
+from ldjcheck.readings.reading import Outcome, Reading
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Layer, Result
+    from ldjcheck.settling.subject import Subject
+
+_NOT_UNDONE = {"LDJ301", "LDJ304"}
+
+
+def propose(outcome: Outcome) -> Iterator[Reading]:
+    """Yield that it is no flow layer, where that is as good a reading of what is wrong."""
+    subject, result = outcome.subject, outcome.result
+    why = _no_bijection(subject.layer, result) or _no_flows_density(subject, result)
+    if why is not None:
+        yield Reading(subject=subject, refused=why)
+
+
+def _no_flows_density(subject: Subject, result: Result) -> CannotCheckError | None:
+    """Return that a density, which nobody said is a flow's, would be wrong as one.
+
+    An encoder of as many numbers as it is given has one as well. Where a law says how it
+    is off, or a flow is inside, that is no chance.
+    """
+    from ldjcheck.conventions import densities
+    from ldjcheck.settling.subject import holds_flow
+
+    layer, asked = subject.layer, subject.asked
+    is_guess = (asked.kind, asked.convention) == ("auto", "auto")
+    is_model = subject.bench.calls.convention == "model"
+    if not (is_guess and is_model and result.status == "fail"):
+        return None
+    if inspect.ismethod(layer.obj) or asked.adapter is not None:
+        return None
+    if result.beside_right or follows_a_law(result) or holds_flow(layer):
+        return None
+    name = next(name for name, *_ in densities(layer.obj))
+    return CannotCheckError(
+        "LDJ004",
+        f"I cannot tell whether {layer.name} is a flow: as one, its {name} is wrong.",
+        (
+            "What it maps x to, and what its density says of that, do not agree.",
+            f"To check its {name}, say that it is a model: --kind model",
+        ),
+    )
+
+
+def _no_bijection(layer: Layer, result: Result) -> CannotCheckError | None:
+    """Return that a map which cannot be undone is no mistake: the layer says so itself.
+
+    What such a layer reports is a contribution to the likelihood, and no determinant.
+    """
+    codes = {f.code for f in result.findings if f.severity == "error"}
+    declared = looked_up(layer.obj, "bijective")
+    if declared is not False or not _NOT_UNDONE & codes:
+        return None
+    return CannotCheckError(
+        "LDJ004",
+        f"{layer.name} declares that it is no bijection, so it has no determinant.",
+        ("Its `bijective` is False, and its map cannot be undone.",),
+    )

@@ -1,0 +1,216 @@
+"""One way to read a layer, with what it assumes, and what alternatives are proposed from."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum
+from inspect import ismethod
+from typing import TYPE_CHECKING, Any, Literal
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.judging.measurement import first_look
+from ldjcheck.judging.status import silenced
+from ldjcheck.settling.design import choose_batch
+from ldjcheck.settling.subject import settle_layer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable, Iterable, Iterator
+
+    from ldjcheck.records import Comparison, Finding, Layer, Options, Result, Shape
+    from ldjcheck.settling.subject import Subject
+
+    Claim = Literal["log-det", "of each entry", "column", "density", "of whole numbers"]
+    Adopt = Callable[[Result, Result | None], Result]
+
+LEVELS = "levels"
+_OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
+
+
+class Basis(Enum):
+    """What an assumption rests on, the strongest first."""
+
+    STATED = "typed: an option, an adapter, a mark"
+    DECLARED = "a fact of the code that Python or torch enforces"
+    OBSERVED = "what runs show"
+    NAMED = "what a name suggests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """Something that a reading takes for granted, and on which basis."""
+
+    what: str  # the entry of `inferred` that tells it
+    value: Any
+    basis: Basis
+    why: str  # as that entry tells it
+
+
+def _again(before: Result, again: Result | None) -> Result:
+    return again or before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One way to read a layer: how it is called, on what, and what its number is then.
+
+    What needs no run brings its result along. What is proposed by a result stands beside
+    it, and `adopt` returns which of those two is told; the second is None where the layer
+    cannot be read so.
+    """
+
+    subject: Subject
+    assumptions: tuple[Assumption, ...] = ()
+    values_alone: bool = False  # cheap, and enough where they are right
+    result: Result | None = None
+    refused: CannotCheckError | None = (
+        None  # nothing is checked, as it is no flow layer
+    )
+    adopt: Adopt = _again
+
+    @property
+    def claim(self) -> Claim:
+        """What the number is said to be."""
+        calls = self.subject.bench.calls
+        if any(each.what == LEVELS for each in self.assumptions):
+            return "of whole numbers"
+        if calls.convention in ("model", "density", "sampler"):
+            return "density"
+        if calls.column:
+            return "column"
+        is_spread = any(way and way.spread for way in (calls.forward, calls.inverse))
+        return "of each entry" if is_spread or calls.custom else "log-det"
+
+    @property
+    def key(self) -> Hashable:
+        """What tells readings of one check apart: no two that are alike are visited."""
+        subject = self.subject
+        bench, asked, calls = subject.bench, subject.asked, subject.bench.calls
+        obj = subject.layer.obj
+        spread = tuple(way and way.spread for way in (calls.forward, calls.inverse))
+        return (
+            (id(obj.__self__), obj.__name__) if ismethod(obj) else id(obj),
+            (calls.convention, calls.signature, asked.kind, asked.mode),
+            (spread, calls.column, calls.custom, self.claim),
+            (bench.shape, subject.others, tuple(bench.sized.items())),
+            (bench.domain, bench.options.context, bench.exactly, self.values_alone),
+        )
+
+    def of(self, subject: Subject) -> Reading:
+        """Return the same reading of another subject."""
+        return replace(self, subject=subject)
+
+    def assuming(
+        self, what: str, value: Any, basis: Basis, why: str, **changed: Any
+    ) -> Reading:
+        """Return the same with fields of its subject changed, and what that assumes."""
+        inferred = {**self.subject.inferred, what: why}
+        subject = replace(self.subject, inferred=inferred, **changed)
+        assumed = Assumption(what=what, value=value, basis=basis, why=why)
+        known = (*self.assumptions, assumed)
+        return replace(self, subject=subject, assumptions=known)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """A reading, and how its numbers compare: what others are proposed from at first.
+
+    A proposal that is one already takes its place as it is, and is not measured anew.
+    """
+
+    reading: Reading
+    comparison: Comparison
+
+    @property
+    def subject(self) -> Subject:
+        """How it is called, and on what."""
+        return self.reading.subject
+
+    def of(self, subject: Subject) -> Measured:
+        """Return the same of another subject."""
+        return replace(self, reading=self.reading.of(subject))
+
+    @property
+    def is_wrong(self) -> bool:
+        """Whether a number is wrong."""
+        return any(verdict.mismatched for verdict in self.comparison.verdicts)
+
+    @property
+    def is_right(self) -> bool:
+        """Whether all numbers that are known are right."""
+        known = [verdict for verdict in self.comparison.verdicts if verdict.usable]
+        return bool(known) and not any(v.mismatched or v.form for v in known)
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """A layer as it was settled, and what is told of it so far: others follow from that.
+
+    While they are proposed one by one, each that is adopted changes the result.
+    """
+
+    subject: Subject
+    result: Result
+
+    def known(self, result: Result) -> Reading:
+        """Return a reading that comes to a result which is known without a run."""
+        return Reading(subject=self.subject, result=result)
+
+    def values_first(
+        self, first: Reading, whole: Iterable[Reading]
+    ) -> Iterator[Reading]:
+        """Yield the values of a reading alone; and all of it where these are not right."""
+        before = self.result
+        yield replace(first, values_alone=True)
+        if self.result is before:
+            yield from whole
+
+
+def read_anew(layer: Layer, options: Options) -> Iterator[Reading]:
+    """Yield how a layer is called on other terms, if it can be."""
+    with suppress(CannotCheckError):
+        yield Reading(subject=settle_layer(layer, options))
+
+
+def look_at(reading: Reading, shape: Shape | None = None) -> Measured:
+    """Return a reading with how its values agree at first, at a shape that is taken."""
+    subject = reading.subject if shape is None else at_shape(reading.subject, shape)
+    return Measured(reading=reading, comparison=first_look(subject))
+
+
+def at_shape(subject: Subject, shape: Shape) -> Subject:
+    """Return the same at another shape."""
+    batch = choose_batch(subject.asked.batch, shape)
+    return replace(subject, bench=replace(subject.bench, shape=shape, batch=batch))
+
+
+def fails_by_value(result: Result | None) -> bool:
+    """Return whether a number is wrong, and the map is one: what is fed may not fit it."""
+    if result is None or result.status != "fail":
+        return False
+    grave = {f.code for f in result.findings if f.severity == "error"}
+    coupled = any(f.code == "LDJ207" for f in result.findings)  # in training: a warning
+    return not coupled and not _OF_THE_MAP & grave
+
+
+def is_mended(finding: Finding) -> bool:
+    """Return whether an edit is known that mends it, and is written where that is asked."""
+    return finding.fix is not None and finding.fix.applicability == "verified"
+
+
+def doubted(finding: Finding) -> Finding:
+    """Return a finding with its edit as no more than a suggestion: it is not written."""
+    if finding.fix is None:
+        return finding
+    return replace(finding, fix=replace(finding.fix, applicability="suggested"))
+
+
+def with_finding(result: Result, options: Options, finding: Finding) -> Result:
+    """Return the result with a mistake of the way there, unless it is not to count."""
+    kept, ignored = silenced((finding,), options)
+    return replace(
+        result,
+        status="fail" if kept else result.status,
+        findings=(*kept, *result.findings),
+        ignored=(*ignored, *result.ignored),
+    )

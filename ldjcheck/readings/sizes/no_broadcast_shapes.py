@@ -1,0 +1,72 @@
+"""Layers that are wrong where one part is spread over another, which is no size of theirs.
+
+What moves the third of three coordinates has one scale for it. Of four it scales two, and
+counts one: the layer runs, and is made for three. What looks up a bin for each dim runs
+as well where it is given fewer dims than it has bins for, and may count all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.readings.reading import Basis, Measured, Reading, at_shape, read_anew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import Shape
+    from ldjcheck.running.bench import Bench
+
+_SIZES = range(2, 7)
+_PLACES = 8
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the layer at events over whose parts no other is spread, if it takes some.
+
+    Only of a layer that is wrong where one is, and of a shape that nobody asked for.
+    """
+    bench, asked = seen.subject.bench, seen.subject.asked
+    if asked.shape or bench.options.context or bench.calls.parts:
+        return
+    if not seen.is_wrong or _is_whole(bench):
+        return
+    for shape in _near(bench.shape):
+        if not _is_whole(at_shape(seen.subject, shape).bench):
+            continue
+        for reading in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
+            there = reading.subject
+            others = (s for s in there.others if _is_whole(at_shape(there, s).bench))
+            there = replace(there, others=tuple(others))
+            kept = replace(there.bench, options=bench.options)
+            told = f"{shape}: at {bench.shape} one part is spread over another"
+            there = replace(there, asked=asked, bench=kept)
+            yield reading.of(there).assuming("shape", shape, Basis.OBSERVED, told)
+            return
+
+
+def _near(shape: Shape) -> Iterator[Shape]:
+    """Yield shapes with other counts of features; of a vector, of several places as well."""
+    if len(shape) == 3:
+        yield from ((size, *shape[1:]) for size in _SIZES)
+        return
+    yield from ((*shape[:-1], size) for size in _SIZES)
+    if len(shape) == 1:
+        yield from ((_PLACES, size) for size in _SIZES)
+
+
+def _is_whole(bench: Bench) -> bool:
+    """Return whether the layer runs, and spreads no part, leaves none, and has none empty."""
+    from ldjcheck.running.failed_calls import FailedCallError
+    from ldjcheck.running.observers.broadcasting import Spreads
+    from ldjcheck.settling.trial import Quality, tried
+
+    with Spreads(bench.batch) as noted:
+        try:
+            trial = tried(bench)
+        except (FailedCallError, CannotCheckError):
+            return False
+    good = trial.quality is Quality.GOOD and bool(trial.outcome.y.isfinite().all())
+    return good and not (noted.seen or noted.empty or noted.uneven or noted.unread)

@@ -1,0 +1,58 @@
+"""The ranks of events that a map of single entries takes: vectors, sequences and images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from ldjcheck.numerics.closeness import same
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
+from ldjcheck.settling.design import choose_batch
+
+if TYPE_CHECKING:
+    from ldjcheck.records import Probe
+    from ldjcheck.running.bench import Bench
+
+_SIZES = (3, 4, 2, 5, 6, 7)
+_HALF = 0.5
+
+
+def at_all_ranks(bench: Bench, probe: Probe) -> tuple[Probe, ...]:
+    """Return a probe with events of one, two and three axes, where the map takes several.
+
+    A map of single entries that holds no size takes all of them.
+    """
+    options, calls = bench.options, bench.calls
+    if options.inputs is not None or options.context:
+        return ()
+    if calls.parts or calls.departures or calls.forward is None:
+        return ()
+    sizes = [size for size in _SIZES if size not in bench.shape]
+    ranks = sorted(range(1, 4), key=lambda rank: rank != len(bench.shape))
+    taken: list[Probe] = []
+    for rank in ranks:
+        shape = tuple(sizes[:rank])
+        at = replace(probe, shape=shape, batch=choose_batch(options.batch, shape))
+        if len(shape) == rank and _maps_entries(bench, at):
+            taken.append(at)
+        elif not taken:
+            return ()  # it holds sizes: what it is spread over is no size of its
+    return tuple(taken) if len(taken) > 1 else ()
+
+
+def _maps_entries(bench: Bench, probe: Probe) -> bool:
+    """Return whether each entry of the output is made of the one at its place alone."""
+    try:
+        runner, x, generator = bench.ready(probe)
+        noise = Frozen()
+        y = runner.run("forward", x, noise).y
+        some = torch.rand(x.shape, generator=generator) < _HALF
+        z = runner.run("forward", torch.where(some, x.roll(1, 0), x), noise).y
+    except FailedCallError:
+        return False
+    if y.shape != x.shape or not bool(y.isfinite().all()):
+        return False
+    return same(z[~some], y[~some]) and not same(z[some], y[some])

@@ -1,1 +1,0 @@
-"""How layers are meant that disagree as they are read first."""

@@ -1,0 +1,153 @@
+"""An edit is verified where it is right by no chance: of rank, of value, or of kind."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+from edits import students
+from torch import Tensor, nn
+
+import ldjcheck
+from ldjcheck.mistakes.rewriting.ranks import over_all_axes
+from ldjcheck.revision import Replacement, read_source
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ldjcheck.records import Finding
+
+Pair = tuple[Tensor, Tensor]
+
+
+def first(layer: nn.Module, code: str | None = None) -> Finding:
+    torch.manual_seed(0)
+    findings = ldjcheck.check(layer, pictures=False).findings
+    return next(f for f in findings if code in (None, f.code))
+
+
+def written(finding: Finding) -> str:
+    assert finding.fix is not None
+    return "\n".join(edit.after for edit in finding.fix.edits)
+
+
+@pytest.mark.parametrize("layer", [students.Limited, students.LimitedTwice])
+def test_a_number_stands_for_no_attribute_that_equals_it(layer: type) -> None:
+    finding = first(layer())
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified"
+    assert "math.log(self.act_limit)" in written(finding)
+
+
+def test_what_a_number_of_1_hides_keeps_an_edit_from_being_verified() -> None:
+    """The mean is mended, and at another factor the number is wrong all the same."""
+    assert first(students.Neutral()).fix.applicability == "suggested"
+
+
+def test_a_number_is_moved_with_what_its_class_keeps_of_it() -> None:
+    assert first(students.Kept()).fix.applicability == "verified"
+
+
+def test_what_is_averaged_over_one_axis_is_summed_over_all() -> None:
+    text = written(first(students.Squeezed()))
+    assert "torch.log(torch.cosh(x)).flatten(1).sum(-1)" in text
+
+
+class Halved(nn.Module):
+    """Half of it is split off, has its log-density, and is handed back."""
+
+    def forward(self, x: Tensor) -> Pair:
+        one, other = x.chunk(2, dim=1)
+        ldj = one.sum(1)
+        ldj = ldj + torch.distributions.Normal(0.0, 1.0).log_prob(other).sum(1)
+        return torch.cat([one.exp(), other], 1), ldj
+
+
+class SquashedTwice(nn.Module):
+    """The ldj of a sigmoid is the log-density of a logistic, and a step's all the same."""
+
+    def forward(self, x: Tensor) -> Pair:
+        softplus = nn.functional.softplus
+        one = (-softplus(x) - softplus(-x)).flatten(1).sum(1)
+        two = (-softplus(x) - softplus(-x)).flatten(1).sum(1)
+        return torch.sigmoid(x), one + two
+
+
+def test_an_edit_that_takes_a_log_density_away_is_suggested() -> None:
+    assert first(Halved()).fix.applicability == "suggested"
+
+
+def test_an_edit_that_takes_a_step_counted_twice_away_is_verified() -> None:
+    assert first(SquashedTwice()).fix.applicability == "verified"
+
+
+class AnotherMap(nn.Module):
+    """The ldj, and the way back, are those of exp; the map multiplies by a sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.s = nn.Parameter(torch.randn(4))
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * torch.sigmoid(self.s), self.s.sum().expand(len(x))
+
+    def inverse(self, y: Tensor) -> Pair:
+        return y * torch.exp(-self.s), -self.s.sum().expand(len(y))
+
+
+class AnotherNumber(AnotherMap):
+    """The map is exp, and so is its way back: what is wrong is the number."""
+
+    def forward(self, x: Tensor) -> Pair:
+        return x * torch.exp(self.s), 2 * self.s.sum().expand(len(x))
+
+
+def test_a_broken_map_is_given_no_verified_ldj() -> None:
+    fixes = [f.fix for f in ldjcheck.check(AnotherMap(), pictures=False).findings]
+    assert not any(fix and fix.applicability == "verified" for fix in fixes)
+    assert first(AnotherNumber()).fix.applicability == "verified"
+
+
+SOURCE = """\
+def forward(self, x):
+    ldj = (x + 1).sum(dim=1) + torch.sum(x * x, dim=-1)
+    return x, ldj * x.shape[1] + x.size(-1) - ldj.sum(1).flatten(1).sum(1)
+"""
+
+
+def test_sums_over_one_axis_are_written_as_sums_over_all(tmp_path: Path) -> None:
+    path = tmp_path / "flow.py"
+    path.write_text(SOURCE)
+    source = read_source(str(path))
+    assert source is not None
+    change = Replacement(str(path), 2, 15, 2, 16, "2")
+    (put,) = over_all_axes(source, (change,), ())
+    assert put.text.splitlines()[1:] == [
+        "    ldj = (x + 2).flatten(1).sum(dim=1)"
+        " + torch.sum((x * x).flatten(1), dim=-1)",
+        "    return x, ldj * x[0].numel() + x[0].numel() - ldj.flatten(1).sum(1)",
+    ]
+
+
+class Doubled(nn.Module):
+    """A number that is none of the layer's may be written: it is moved by nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = 3.0
+
+    def forward(self, x: Tensor) -> Pair:
+        dims = math.prod(x.shape[1:])
+        return self.scale * x**3, (
+            torch.log(x**2).flatten(1).sum(1)
+            + dims * (math.log(2) + math.log(self.scale))
+        )
+
+
+def test_a_number_that_stands_for_none_is_written_all_the_same() -> None:
+    finding = first(Doubled())
+    assert finding.fix is not None
+    assert finding.fix.applicability == "verified", finding
+    assert "3" in written(finding)

@@ -1,0 +1,1 @@
+"""How else a layer is called."""

@@ -1,0 +1,1 @@
+"""At which sizes a verdict holds."""
