@@ -52,12 +52,16 @@ def diagnoses_of(
         return tuple(trace_ledger(traces[0]) for traces in traced if traces)
     more = replace(subject, asked=measurement.options).further_probes()
     traced = record_directions(bench, wrong, measurement.measured, (*more, *also))
-    return *guessed, *(
-        _diagnosed(traces, subject, more[0]) for traces in traced if traces
-    )
+    found: list[Diagnosis] = []
+    for traces in filter(None, traced):
+        before = found[-1] if found else None
+        found.append(_diagnosed(traces, subject, more[0], before))
+    return *guessed, *found
 
 
-def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Diagnosis:
+def _diagnosed(
+    traces: tuple[Trace, ...], subject: Subject, probe: Probe, other: Diagnosis | None
+) -> Diagnosis:
     """Return what explains a direction; what nothing does is asked once more, as built."""
     from ldjcheck.mistakes.diagnosis import (
         diagnose_traces,
@@ -66,7 +70,8 @@ def _diagnosed(traces: tuple[Trace, ...], subject: Subject, probe: Probe) -> Dia
     )
     from ldjcheck.mistakes.diagnosis.investigation import record_directions
 
-    diagnosis = diagnose_traces(traces)
+    deadline = subject.bench.options.timeout
+    diagnosis = diagnose_traces(traces, deadline=deadline, other=other)
     as_built = plan_as_built(probe)
     if not as_built or not is_unexplained(diagnosis):
         return diagnosis

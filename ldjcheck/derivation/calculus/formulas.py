@@ -73,6 +73,7 @@ class Formulas:
         self.sources = call.sources
         self.leaves: dict[Symbol, Leaf] = {}
         self._by_node: dict[Node, Symbol] = {}
+        self._made_of: dict[Node, Expr] = {}
         self._words: dict[Node, list[Wording]] = {}
         self._by_text: dict[tuple[str, int, float], Symbol] = {}
 
@@ -270,21 +271,46 @@ class Formulas:
             return _literal(float(node.value))
         if node.name == "__getitem__" and is_masked(node):
             return self._leaf(node.args[0])
+        if not self._is_written_out(node):
+            return self.symbol(node)
+        if node not in self._made_of:
+            self._made_of[node] = self._written_out(node)
+        return self._made_of[node]
+
+    def _is_written_out(self, node: Node) -> bool:
+        """Return whether a value that is held fixed is told by what it is made of."""
+        if node.function is None or node.value.dtype == torch.bool:
+            return False
+        if node.name in SAME:
+            return node not in self.named
         name = plain_name(node.name)
-        is_made = node.function is not None and (
-            (name in FUNCTIONS and name not in CLAMPS) or node.name in SAME
-        )  # a bound that changes nothing here may do so at other parameters
-        if not is_made:
-            return self.symbol(node)
-        if node in self.named and (node.name in SAME or not is_fixed(node)):
-            return self.symbol(node)
-        if node.value.dtype == torch.bool:
+        if name not in FUNCTIONS or name in CLAMPS:
+            return (
+                False  # a bound that changes nothing here may do so at other parameters
+            )
+        return node not in self.named or is_fixed(node)
+
+    def _written_out(self, node: Node) -> Expr:
+        """Return what a value is made of, or its name where that would be long."""
+        if self._is_long(node):
             return self.symbol(node)
         try:
             made_of = self.applied(node, self._leaf)
         except NoFormulaError:
             return self.symbol(node)
         return made_of if sympy.count_ops(made_of) <= _FEW else self.symbol(node)
+
+    def _is_long(self, node: Node) -> bool:
+        """Return whether a value is made of more operations than a formula may have.
+
+        An iterate of a solver is, which without this is followed to its beginning.
+        """
+        seen, waiting = {node}, [node]
+        while waiting and len(seen) <= 2 * _FEW:
+            made = {p for p in waiting.pop().parents if self._is_written_out(p)} - seen
+            seen |= made
+            waiting.extend(made)
+        return sum(made.name not in SAME for made in seen) > _FEW
 
     def known(self, symbol: Symbol) -> Expr | None:
         """Return what a symbol's tensor was made of, where a logarithm may make use of it."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 
 from ldjcheck.mistakes import RULES
-from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, holds_again
+from ldjcheck.mistakes.diagnosis.explain import LAWS, explain, found_again
 from ldjcheck.mistakes.diagnosis.two_mistakes import mistakes_apart
 from ldjcheck.mistakes.engine.arithmetic.linear_part import terms_add_up
 from ldjcheck.mistakes.engine.case import Case, make_case
@@ -31,7 +31,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     last_statement,
     reducing_statement,
 )
-from ldjcheck.records import Diagnosis, Explanation, LedgerLine, Span
+from ldjcheck.records import Deadline, Diagnosis, Explanation, LedgerLine, Span
 from ldjcheck.tape import Trace
 
 _ROUNDING = 1e-12  # nats a dim: no cost worth telling
@@ -40,14 +40,20 @@ _ROUNDING = 1e-12  # nats a dim: no cost worth telling
 def diagnose_traces(
     traces: Sequence[Trace],
     mistakes: tuple[tuple[Explanation, ...], ...] | None = None,
+    deadline: Deadline | None = None,
+    other: Diagnosis | None = None,
 ) -> Diagnosis:
     """Return what explains one direction's mistake, or that nothing does.
 
     Where the `mistakes` are known, as of sublayers by themselves, none are looked for.
+    What explains the `other` direction is tried first: one mistake is likelier than two.
+
+    Raises:
+        TimeIsUpError: the `deadline` came first.
     """
     plain = [trace for trace in traces if not trace.probe.nudged] or traces
     nudged = [trace for trace in traces if trace.probe.nudged]
-    case = make_case(_telling(plain))
+    case = make_case(_telling(plain), deadline)
     first = case.traces[0]
     fault = _fault(case)
     lines, dropped = _ledger(case, fault)
@@ -57,7 +63,7 @@ def diagnose_traces(
     if mistakes is None:
         mistakes = tuple(
             tuple(with_law(e, case.traces, _difference(e)) for e in found)
-            for found in _mistakes(case, fault)
+            for found in _same_mistake(case, other) or _mistakes(case, fault)
         )
     return Diagnosis(
         direction=first.direction,
@@ -138,7 +144,7 @@ def _still_holds(
     moved = not same(gaps[1][:1], gaps[0][:1])
     if not moved or not is_constant(gaps) or first.dims != nudged[0].dims:
         return False
-    return holds_again(mistakes[0][0], make_case([first, *nudged]))
+    return bool(found_again(mistakes[0][0], make_case([first, *nudged])))
 
 
 def _summed_lines(case: Case) -> tuple[int, ...]:
@@ -179,13 +185,24 @@ def _telling(traces: Sequence[Trace]) -> Sequence[Trace]:
     return finite if wrong else traces
 
 
+def _same_mistake(case: Case, other: Diagnosis | None) -> list[tuple[Explanation, ...]]:
+    """Return what explains another direction, where it explains this one as well."""
+    if other is None or len(other.mistakes) != 1 or not other.mistakes[0]:
+        return []
+    best = other.mistakes[0][0]
+    if best.cost >= CLEAR or not case.finite or not _replays(case):
+        return []
+    found = found_again(best, case)
+    return [found] if found else []
+
+
 def _mistakes(case: Case, fault: str | None) -> list[tuple[Explanation, ...]]:
     if not _replays(case):
         return [tuple(sorted(whole_laws(case.traces, LAWS), key=lambda e: e.cost))]
     whole = explain(case)
     if fault is None and case.finite and not (whole and whole[0].cost < CLEAR):
         calls = wrong_calls(case.traces, case.terms)
-        parts = [explain(make_case(traces)) for _, traces in calls]
+        parts = [explain(make_case(traces, case.deadline)) for _, traces in calls]
         if len(parts) > 1 and all(parts):
             return parts
         if (

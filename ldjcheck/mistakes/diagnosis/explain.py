@@ -59,7 +59,11 @@ _REGIONAL = frozenset(kind.name for kind in _CLAIMED if kind.regional)
 
 
 def explain(case: Case) -> tuple[Explanation, ...]:
-    """Return the edits that explain the mistake, the simplest first."""
+    """Return the edits that explain the mistake, the simplest first.
+
+    Raises:
+        TimeIsUpError: the case's deadline came first.
+    """
     if all(case.agree):
         return ()
     found = list(whole_laws(case.traces, LAWS))
@@ -68,11 +72,9 @@ def explain(case: Case) -> tuple[Explanation, ...]:
     input_nodes = _InputDependence()
     found.extend(whole_multiple(case))
     for target in case.targets:
-        linear = _is_linear(case, target)
-        explanations = list(_of_target(case, target, linear=linear, inputs=input_nodes))
-        extra = ONE_OF_SEVERAL * target.single
-        spans = _spans(target)
-        found.extend(replace(e, cost=e.cost + extra, spans=spans) for e in explanations)
+        if case.deadline is not None:
+            case.deadline.check()
+        found.extend(_at_target(case, target, input_nodes))
     for rule in RULES:
         if rule.explanations is not None:
             found.extend(list(rule.explanations(case, found)))
@@ -99,8 +101,11 @@ def _right_where_finite(case: Case) -> bool:
     return not case.finite and right > 0
 
 
-def holds_again(best: Explanation, case: Case) -> bool:
-    """Return whether an explanation is found again, on traces that it was not made from."""
+def found_again(best: Explanation, case: Case) -> tuple[Explanation, ...]:
+    """Return an explanation as it holds of traces that it was not made from; or nothing.
+
+    Only the targets of its line are edited. What is found there beside it follows.
+    """
 
     def is_best(found: Explanation) -> bool:
         return (found.kind, found.multiplier, found.location) == (
@@ -110,17 +115,27 @@ def holds_again(best: Explanation, case: Case) -> bool:
         )
 
     if best.kind in _OF_STEPS:
-        return any(is_best(e) for e in step_explanations(case.traces, ()))
+        return tuple(filter(is_best, step_explanations(case.traces, ())))
+    found = [*whole_multiple(case), *whole_laws(case.traces, LAWS)]
     line = best.location.line if best.location is not None else None
     inputs = _InputDependence()
     for target in case.targets:
         first = target.first
         if first is None or all(p.line != line for p in user_node(first).places):
             continue
-        linear = _is_linear(case, target)
-        if any(map(is_best, _of_target(case, target, linear=linear, inputs=inputs))):
-            return True
-    return any(map(is_best, (*whole_multiple(case), *whole_laws(case.traces, LAWS))))
+        found += _at_target(case, target, inputs)
+    found = sorted(filter(is_best, found), key=lambda e: (e.cost, e.size, e.rank))
+    return tuple(found)
+
+
+def _at_target(
+    case: Case, target: Target, inputs: _InputDependence
+) -> list[Explanation]:
+    linear = _is_linear(case, target)
+    extra = ONE_OF_SEVERAL * target.single
+    spans = _spans(target)
+    explanations = _of_target(case, target, linear=linear, inputs=inputs)
+    return [replace(e, cost=e.cost + extra, spans=spans) for e in explanations]
 
 
 def _spans(target: Target) -> tuple[Span, ...]:

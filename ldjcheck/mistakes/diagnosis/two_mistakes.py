@@ -49,7 +49,7 @@ def _explained(case: Case, gap: Amounts) -> tuple[Explanation, ...]:
         replace(trace, exact=trace.reported + amount)
         for trace, amount in zip(case.traces, gap, strict=True)
     ]
-    return explain(make_case(traces))
+    return explain(make_case(traces, case.deadline))
 
 
 def _pairings(case: Case) -> Iterator[_Pairing]:

@@ -28,7 +28,7 @@ from ldjcheck.mistakes.engine.source.statements import (
     statement_of,
     uses_towards,
 )
-from ldjcheck.records import Location
+from ldjcheck.records import Deadline, Location
 from ldjcheck.tape import Node, Trace
 from ldjcheck.tape.linear import ONES, linear_positions
 from ldjcheck.torch_ops import MULTIPLY
@@ -42,6 +42,7 @@ class Case:
     terms: tuple[Terms, ...]
     agree: tuple[bool, ...]
     finite: bool
+    deadline: Deadline | None = None
 
     @property
     def differences(self) -> list[Tensor]:
@@ -55,13 +56,14 @@ class Case:
         return tuple(find_targets(self.traces, edges, self.agree))
 
 
-def make_case(traces: Sequence[Trace]) -> Case:
-    """Return the case of these traces."""
+def make_case(traces: Sequence[Trace], deadline: Deadline | None = None) -> Case:
+    """Return the case of these traces, which is to be explained before a deadline."""
     return Case(
         traces=tuple(traces),
         terms=tuple(terms_of(trace) for trace in traces),
         agree=tuple(fits(trace, trace.reported, trace.exact) for trace in traces),
         finite=all(bool(torch.isfinite(trace.reported).all()) for trace in traces),
+        deadline=deadline,
     )
 
 

@@ -17,6 +17,9 @@ from torch import Tensor
 from ldjcheck.tape import Edge, Node, Trace, ancestors, evaluate
 
 _NUMBER = "number"
+# Executions that may be called from as many places. What runs more often is in a loop,
+# as of a solver, in which each is as right or wrong as the others.
+_APART = 32
 
 Item = Node | Edge
 Edit = Callable[[Trace, Item], Tensor | None]
@@ -77,7 +80,7 @@ def find_targets(
             continue
         found.append(Target(key[0], items))
         counts = {len(item) for item in items}
-        if len(counts) == 1 and counts != {1} and key[1] != _NUMBER:
+        if len(counts) == 1 and 1 < max(counts) <= _APART and key[1] != _NUMBER:
             found.extend(
                 Target(key[0], tuple((item[j],) for item in items), single=True)
                 for j in range(counts.pop())
