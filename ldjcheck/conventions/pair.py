@@ -2,13 +2,13 @@
 
 The way back is a flag of the same call (`reverse=True`) or a method (`inverse`,
 `backward`, `reverse`). A way back that returns no ldj reports none. A flag that asks for
-the ldj, `return_logdet=False`, is on.
+the ldj, `return_logdet=False`, is on where the call without it has none.
 """
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -37,9 +37,21 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         return  # it cannot be called without a running total
     if total is None and unnamed_total(signature) is not None:
         return
+    if asks := signature.asks():
+        for calls in _called(layer, signature, total, {}):
+            yield replace(calls, plain=True)
+    yield from _called(layer, signature, total, asks)
+
+
+def _called(
+    layer: Any,
+    signature: Signature,
+    total: tuple[str, bool] | None,
+    asks: Mapping[str, bool],
+) -> Iterator[Calls]:
+    """Yield how the layer is called with flags that ask for the ldj, or without any."""
     flag = signature.way_flag()
     method = inverse_method(layer)
-    asks = signature.asks()
     inverse: CallFunction | None = None
     if flag is not None:
         inverse = layer_call({**flag.inverse, **asks})
@@ -48,7 +60,7 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         method is not None
         and (of_method := signature_of(getattr(layer, method))) is not None
     ):
-        inverse = method_call(method, of_method.asks())
+        inverse = method_call(method, of_method.asks() if asks else {})
         way_back = f".{method}()"
     else:
         flag, way_back = None, "none found"
@@ -80,7 +92,8 @@ def _recognise(layer: Any) -> Iterator[Calls]:
         if flag is not None:
             inverse = layer_call({**flag.inverse, **asks}, wrap=wrap)
         elif inverse is not None and method is not None:
-            inverse = method_call(method, back.asks() if back else {}, wrap=wrap)
+            given = back.asks() if back and asks else {}
+            inverse = method_call(method, given, wrap=wrap)
         yield replace(
             calls,
             signature=signature.show(f"y, ldj, of {shown}; way back: {way_back}"),

@@ -116,6 +116,8 @@ class Calls:
     custom: str | None = None  # why its source means another form than `(batch,)`
     one_number: bool = False  # one ldj for all samples is as promised
     lacks_density: bool = False  # a part of the output has none in what is reported
+    # Flags that would ask for an ldj are off: it is meant where each sample gets a number.
+    plain: bool = False
     of_noise: bool = False  # the map is that of what is drawn to y, whatever x is
     keeps_volume: bool = False  # no ldj comes back because it would be 0
     # Names and event shapes of several inputs, which x then holds flat.

@@ -136,7 +136,8 @@ def with_optional_context(
 ) -> Settled | None:
     """Return the layer fed with a context that it may take, or None.
 
-    Of sizes that the layer's own facts suggest. What is not named like a context is one
+    Of sizes that the layer's own facts say; what no part of it is built for stays None.
+    What is not named like a context is one
     where the output depends on it, and is no noise that the layer draws otherwise.
     """
     from ldjcheck.settling.settle import listens_to_context, settle
@@ -155,6 +156,7 @@ def with_optional_context(
             guess.fed
             for guess in tries
             if guess.contexts
+            and guess.founded
             and not guess.labels
             and {name for name, _ in guess.contexts} <= wanted
         )

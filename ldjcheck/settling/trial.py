@@ -174,6 +174,8 @@ def tried(bench: Bench, failures: Failures | None = None) -> Trial:
         )
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
+    if bench.calls.plain and not getattr(outcome.raw, "ndim", 0):
+        raise UnexpectedReturnError(f"{_shown(outcome.y)} and one number")
     if not outcome.y.numel():  # all of so small an event was dropped
         raise UnexpectedReturnError(_shown(outcome.y))
     return Trial(

@@ -45,6 +45,7 @@ class ContextGuess:
     why: str
     labels: frozenset[str] = frozenset()  # those that are whole numbers
     times: tuple[tuple[str, float], ...] = ()  # one number for the whole batch each
+    founded: bool = True  # on what the layer is built of, not on its input alone
 
     @property
     def fed(self) -> tuple[Context, ...]:
@@ -131,7 +132,11 @@ def _guesses(
             for mask in _masks_for(shape) if masks else [shape]:
                 ones = tuple((name, mask) for name in masks)
                 yield ContextGuess(
-                    shape=shape, why_shape=why_shape, contexts=held + ones, why=why
+                    shape=shape,
+                    why_shape=why_shape,
+                    contexts=held + ones,
+                    why=why,
+                    founded=size is not None,
                 )
 
 
@@ -155,6 +160,7 @@ def _numbers(
                     contexts=contexts,
                     why="a class label" if labels else "a number for each sample",
                     labels=labels,
+                    founded=False,
                 )
         for shape, why_shape in vectors:
             yield ContextGuess(
@@ -165,6 +171,7 @@ def _numbers(
                     for name in names
                 ),
                 why="a number for each sample, in a column",
+                founded=False,
             )
 
 
