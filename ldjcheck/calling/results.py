@@ -208,7 +208,7 @@ def made_of_densities(function: Callable[..., Any]) -> set[str]:
 
 
 def is_made_of_densities(
-    value: ast.expr, made: set[str], function: Callable[..., Any]
+    value: ast.AST, made: set[str], function: Callable[..., Any]
 ) -> bool:
     """Return whether a value is made of a base's answers, of which others are `made`."""
     function = getattr(function, "forward", function)

@@ -14,6 +14,7 @@ from ldjcheck.readings.claims import (
     bit_depth,
     broadcast_ldj,
     exact_form,
+    returned_split,
     sibling_ldj_form,
 )
 from ldjcheck.readings.densities import compensating_density, density, own_density
@@ -37,6 +38,7 @@ __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     broadcast_ldj.propose,
+    returned_split.propose,
     bit_depth.propose,
     interval_self_map.propose,
     sibling_ldj_form.propose,

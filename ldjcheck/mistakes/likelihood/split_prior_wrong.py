@@ -10,7 +10,7 @@ from ldjcheck.mistakes.catalogue import Page, Rule
 from ldjcheck.records import Comparison, Finding, Verdict
 
 _OF_BOTH = "it takes off what forward adds at the same point, which is no density"
-_OF_ONE = "the forward direction says something else about the same point"
+_OF_ONE = "it is drawn by one density, and counted by another on the way there"
 
 
 _ALONE = (

@@ -1,5 +1,8 @@
 """Ways back to more dims: minus what the way there says of the point that they made up.
 
+What they draw must have that density as well: of the two, what the way back contradicts
+counts.
+
 Where that is no density there is nothing to hold the way back against: it repeats the
 mistake, or it may well be right.
 """
@@ -10,6 +13,7 @@ from dataclasses import replace
 
 import torch
 
+from ldjcheck.oracle.noise.drawn_dims import drawn_ldj
 from ldjcheck.oracle.oracle import Known, Oracle, Question
 from ldjcheck.running.failed_calls import (
     FailedCallError,
@@ -42,6 +46,10 @@ def _known(asked: Question) -> Known | None:
     if wrong and not torch.allclose(reported.double(), -said):
         return Known(exact=replace(exact, instead=forward.exact.instead))
     ldj = -(said - off)
+    drawn = drawn_ldj(asked)
+    if drawn is not None and not asked.bench.calls.departures:
+        further = (drawn - reported).abs().sum() > (ldj - reported).abs().sum()
+        ldj = drawn if bool(further) else ldj
     found = replace(exact, ldj=ldj, allowed=allowed, instead=forward.exact.instead)
     return Known(exact=found)
 

@@ -1,0 +1,105 @@
+"""A split that hands back what it drops beside what goes on, and counts its density.
+
+All that comes back is as many dims as went in, and then the density is a term too many; as a
+split it is what stands in for the dims that leave.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from ldjcheck.calling.results import is_made_of_densities, source_of
+from ldjcheck.calling.signature import caller
+from ldjcheck.judging.measurement import compared
+from ldjcheck.readings.reading import Basis, Measured, Reading
+from ldjcheck.running.failed_calls import FailedCallError
+from ldjcheck.running.guard import Frozen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import CallFunction, Calls, Returned
+    from ldjcheck.running.bench import Bench
+
+_MOST = 4  # parts of an output
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the reading in which a part of the output leaves, where its density is counted.
+
+    That is where exp(ldj) is a density of the part. Where none is, a call that asks a
+    distribution is a split that counts a wrong one.
+    """
+    subject = seen.subject
+    forward = subject.bench.calls.forward
+    if not seen.is_wrong or forward is None or subject.asked.kind not in _KINDS:
+        return
+    claimed = None
+    for index in reversed(range(_parts(seen))):
+        calls = _without(subject.bench.calls, forward.call, index)
+        if not _leads_back(replace(subject.bench, calls=calls), seen):
+            calls = replace(calls, inverse=None)
+        reading = seen.reading.assuming(
+            "split",
+            index,
+            Basis.OBSERVED,
+            f"output {index} of the call leaves, and its density is counted",
+            bench=replace(subject.bench, calls=calls),
+            asked=replace(subject.asked, kind="split"),
+        )
+        there = compared(reading.subject, values_alone=True).forward
+        if there.instead == "split" and there.check.status == "pass":
+            yield reading
+            return
+        claimed = claimed or reading
+    if claimed is not None and _asks_a_distribution(subject.layer.obj):
+        yield claimed
+
+
+_KINDS = ("auto", "split")
+
+
+def _parts(seen: Measured) -> int:
+    """Return how many tensors come out; 0 where it is one, or more than a split returns."""
+    runner, x, _ = seen.subject.bench.ready(seen.subject.probes()[0])
+    try:
+        runner.run("forward", x, Frozen())
+    except FailedCallError:
+        return 0
+    layout = runner.layouts["forward"]
+    parts = 0 if layout is None else len(layout.shapes)
+    return parts if 1 < parts <= _MOST else 0
+
+
+def _without(calls: Calls, call: CallFunction, index: int) -> Calls:
+    """Return the calls with one part of the output left out."""
+
+    def keeping(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
+        returned = call(layer, x, start, kwargs)
+        y = returned.y
+        held = [*y.values()] if isinstance(y, dict) else [*y]
+        kept = held[:index] + held[index + 1 :]
+        return replace(returned, y=kept[0] if len(kept) == 1 else kept)
+
+    assert calls.forward is not None, "it was called"
+    way = replace(calls.forward, call=keeping, asks=None)
+    return replace(calls, forward=way)
+
+
+def _leads_back(bench: Bench, seen: Measured) -> bool:
+    """Return whether the way back takes what is kept alone, and makes up the rest."""
+    if bench.calls.inverse is None:
+        return False
+    runner, x, _ = bench.ready(seen.subject.probes()[0])
+    try:
+        return runner.around(x).shape == x.shape
+    except FailedCallError:
+        return False
+
+
+def _asks_a_distribution(layer: Any) -> bool:
+    function = caller(layer)
+    function = getattr(function, "forward", function)
+    tree = source_of(function)
+    return tree is not None and is_made_of_densities(tree, set(), function)
