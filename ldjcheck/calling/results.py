@@ -42,7 +42,8 @@ def unpacked(result: Any, x: Any, function: Callable[..., Any]) -> Returned:
         ldj = _one_number(held[named[0]], x)
         return Returned(y=_outputs(rest, x), ldj=ldj)
     if not isinstance(result, (tuple, list)) or not result:
-        return Returned(y=result, ldj=None, bare=True)
+        y, ldj = _by_form(held, x)
+        return Returned(y=result if y is None else y, ldj=ldj, bare=y is None)
     handed = _handed_on(result, x, function)
     if handed:
         others = tuple(item for i, item in enumerate(result) if i not in handed)
@@ -72,6 +73,18 @@ def _is_plain_pair(result: Any, x: Any) -> bool:
         return False
     with torch._C.DisableTorchFunction():  # nobody need hear of this
         return bool(result[0].dim() <= x.dim() and result[1].dim() < 2)
+
+
+def _by_form(held: Mapping[Any, Any], x: Any) -> tuple[Any, Any]:
+    """Return the output and the one number for each sample that are held, by any names.
+
+    None twice where there are other things than those two.
+    """
+    if len(held) != 2 or not all(isinstance(item, Tensor) for item in held.values()):
+        return None, None
+    y, ldj = sorted(held.values(), key=lambda item: -item.dim())
+    is_pair = _is_output(y, x) and y.dim() > 1 and ldj.shape == y.shape[:1]
+    return (y, ldj) if is_pair else (None, None)
 
 
 def _by_name(result: Any) -> dict[Any, Any]:
