@@ -27,6 +27,7 @@ from ldjcheck.readings.sizes import (
     other_axes,
     singleton_axes,
     user_shape,
+    written_sizes,
 )
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     held_sizes.propose,
     no_broadcast_shapes.propose,
     other_axes.propose,
+    written_sizes.propose,
     user_shape.propose,
     further_sizes.propose,
 )

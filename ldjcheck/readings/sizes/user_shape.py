@@ -122,6 +122,12 @@ def _written_count(layer: Any, shape: Shape) -> tuple[int | None, Location | Non
     )
 
 
+def written_factors(layer: Any) -> Iterator[int]:
+    """Yield the whole numbers by which something is multiplied in the layer's source."""
+    for function in _methods(type(layer)):
+        yield from (value for value, _ in _factors(function))
+
+
 def _methods(kind: type) -> Iterator[Any]:
     for base in kind.__mro__:
         module = sys.modules.get(base.__module__)
