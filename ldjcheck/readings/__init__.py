@@ -18,7 +18,7 @@ from ldjcheck.readings.claims import (
     sibling_ldj_form,
 )
 from ldjcheck.readings.densities import compensating_density, density, own_density
-from ldjcheck.readings.inputs import interval_self_map, masks
+from ldjcheck.readings.inputs import interval_self_map, masks, several_tensors
 from ldjcheck.readings.sizes import (
     another_axis,
     further_sizes,
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["BY_NUMBERS", "BY_RESULT"]
 
 BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
+    several_tensors.propose,
     broadcast_ldj.propose,
     returned_split.propose,
     bit_depth.propose,

@@ -1,0 +1,46 @@
+"""Layers of several tensors that were taken for an input and its contexts.
+
+`f(q, p) -> q, p, ldj` is called as `f(x, context)` is. What comes back in the place of a
+context, and depends on x, is none: the map is that of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import prod
+from typing import TYPE_CHECKING
+
+from ldjcheck.calling.signature import call_signature
+from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the layer with its contexts as inputs, where these come back with x in them.
+
+    Only of a layer that is wrong, or gives back more than x, with contexts that nobody gave.
+    """
+    bench, asked = seen.subject.bench, seen.subject.asked
+    fed, signature = bench.options.context, call_signature(bench.layer.obj)
+    resized = any(verdict.resized for verdict in seen.comparison.verdicts)
+    if not (seen.is_wrong or resized) or bench.calls.parts or not fed:
+        return
+    if asked.context or asked.shape or signature is None or signature.input is None:
+        return
+    parts = (signature.input, bench.shape), *((each.name, each.shape) for each in fed)
+    names = " and ".join(name for name, _ in parts)
+    told = f"{names}: what comes back of each depends on {signature.input}"
+    for there in read_anew(bench.layer, replace(asked, shape=parts)):
+        if _is_mixed(look_at(there), prod(bench.shape)):
+            yield there.assuming("inputs", parts, Basis.OBSERVED, told, asked=asked)
+
+
+def _is_mixed(seen: Measured, dims: int) -> bool:
+    """Return whether what comes behind the first `dims` entries depends on these."""
+    forward = seen.comparison.measurement.measured[0].forward
+    jacobian = forward.exact.jacobian if forward.answered else None
+    if jacobian is None or jacobian.shape[1] != jacobian.shape[2]:
+        return False
+    return bool(jacobian[:, dims:, :dims].any())
