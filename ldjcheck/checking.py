@@ -286,7 +286,8 @@ def _check_reading(
         course.visited[read.key] = read.subject.layer.obj
         if read.values_alone:
             values = compared(read.subject, values_alone=True)
-            return _concluded(values, (), _findings(values, (), None))
+            told = _concluded(values, (), _findings(values, (), None))
+            return replace(told, readings=(read.told(told.status),))
         read, smaller = _measure_reading(read, course)
     subject, comparison, whole = read.subject, read.comparison, None
     if smaller is not None:
@@ -311,6 +312,7 @@ def _check_reading(
             found,
         )
     result = _concluded(comparison, diagnoses, found)
+    result = replace(result, readings=(read.reading.told(result.status),))
     return course.during(
         PICTURES,
         subject,

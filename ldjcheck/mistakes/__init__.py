@@ -64,6 +64,7 @@ IN_ORDER = (
     "proof.ill_conditioned",
     "proof.direction_ambiguous",
     "proof.oracle_disagrees",
+    "proof.reading_ambiguous",
     "proof.stale_suppression",
     "likelihood.split_prior_wrong",
     "likelihood.noise_leaves_range",

@@ -14,6 +14,7 @@ from ldjcheck.readings.claims import (
     bit_depth,
     broadcast_ldj,
     exact_form,
+    named_total,
     returned_split,
     sibling_ldj_form,
 )
@@ -56,6 +57,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
 """What is proposed once the numbers of a reading are compared, and takes its place."""
 
 BY_RESULT: tuple[tuple[str, Callable[[Outcome], Iterator[Reading]]], ...] = (
+    ("named-total", named_total.propose),
     ("exact-form", exact_form.propose),
     ("density", density.propose),
     ("mode", mode.propose),

@@ -4,20 +4,28 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from enum import Enum
 from inspect import ismethod
 from typing import TYPE_CHECKING, Any, Literal
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.status import silenced
+from ldjcheck.records.result import Assumption, Basis, ReadAs
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.subject import settle_layer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterable, Iterator
 
-    from ldjcheck.records import Comparison, Finding, Layer, Options, Result, Shape
+    from ldjcheck.records import (
+        Comparison,
+        Finding,
+        Layer,
+        Options,
+        Result,
+        Shape,
+        Status,
+    )
     from ldjcheck.settling.subject import Subject
 
     Claim = Literal["log-det", "of each entry", "column", "density", "of whole numbers"]
@@ -25,25 +33,6 @@ if TYPE_CHECKING:
 
 LEVELS = "levels"
 _OF_THE_MAP = {"LDJ304", "LDJ207", "LDJ208", "LDJ209", "LDJ301"}
-
-
-class Basis(Enum):
-    """What an assumption rests on, the strongest first."""
-
-    STATED = "typed: an option, an adapter, a mark"
-    DECLARED = "a fact of the code that Python or torch enforces"
-    OBSERVED = "what runs show"
-    NAMED = "what a name suggests"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assumption:
-    """Something that a reading takes for granted, and on which basis."""
-
-    what: str  # the entry of `inferred` that tells it
-    value: Any
-    basis: Basis
-    why: str  # as that entry tells it
 
 
 def _again(before: Result, again: Result | None) -> Result:
@@ -96,6 +85,20 @@ class Reading:
             (bench.domain, bench.options.context, bench.exactly, self.values_alone),
         )
 
+    def told(self, status: Status) -> ReadAs:
+        """Return the reading as plain data, with what it has come to."""
+        bench, asked = self.subject.bench, self.subject.asked
+        assumed = {each.what: each for each in self.assumptions}
+        others = (a for a in _settled(self.subject) if a.what not in assumed)
+        shape = ",".join(map(str, bench.shape))
+        return ReadAs(
+            claim=self.claim,
+            shape=bench.shape,
+            assumptions=(*others, *assumed.values()),
+            status=status,
+            type="" if asked.shape or bench.calls.parts else f"--shape {shape or 1}",
+        )
+
     def of(self, subject: Subject) -> Reading:
         """Return the same reading of another subject."""
         return replace(self, subject=subject)
@@ -106,9 +109,37 @@ class Reading:
         """Return the same with fields of its subject changed, and what that assumes."""
         inferred = {**self.subject.inferred, what: why}
         subject = replace(self.subject, inferred=inferred, **changed)
-        assumed = Assumption(what=what, value=value, basis=basis, why=why)
+        assumed = Assumption(what=what, value=str(value), basis=basis, why=why)
         known = (*self.assumptions, assumed)
         return replace(self, subject=subject, assumptions=known)
+
+
+def _settled(subject: Subject) -> Iterator[Assumption]:
+    """Yield what was assumed before anything was measured: how it is called, and on what."""
+    asked, calls = subject.asked, subject.bench.calls
+    way = calls.forward or calls.inverse
+    declared = way is not None and way.domain is not None
+    stated = {
+        "convention": asked.convention != "auto" or asked.adapter is not None,
+        "shape": bool(asked.shape) or asked.inputs is not None,
+        "domain": asked.domain is not None or asked.inputs is not None,
+    }
+    for what, is_stated in stated.items():
+        text = subject.inferred.get(what)
+        if text is None:
+            continue
+        found: Basis = "declared" if what == "domain" and declared else "observed"
+        value, _, why = text.partition(": ")
+        basis: Basis = "stated" if is_stated else found
+        yield Assumption(what=what, value=value, basis=basis, why=why or value)
+    if calls.sign == -1:
+        why = subject.inferred.get("sign", "")
+        yield Assumption(what="sign", value="-1", basis="named", why=why)
+    given = {each.name for each in asked.context}
+    for each in subject.bench.options.context:
+        why = subject.inferred.get(each.name, subject.inferred.get("context", ""))
+        basis = "stated" if each.name in given else "observed"
+        yield Assumption(what=each.name, value=str(each.shape), basis=basis, why=why)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

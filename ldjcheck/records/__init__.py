@@ -67,6 +67,8 @@ from ldjcheck.records.portrait import (
 )
 from ldjcheck.records.probe import Probe, Turned
 from ldjcheck.records.result import (
+    Assumption,
+    Basis,
     Check,
     Dimension,
     Finding,
@@ -75,6 +77,7 @@ from ldjcheck.records.result import (
     Law,
     LawPoint,
     LedgerLine,
+    ReadAs,
     Result,
     Run,
     Sample,
@@ -102,6 +105,8 @@ __all__ = [
     "LARGEST_SEED",
     "Accumulation",
     "Approximated",
+    "Assumption",
+    "Basis",
     "Behaviour",
     "CallFunction",
     "Calls",
@@ -155,6 +160,7 @@ __all__ = [
     "Oracle",
     "Portrait",
     "Probe",
+    "ReadAs",
     "Region",
     "Result",
     "Returned",

@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""
 
+Basis = Literal["stated", "declared", "observed", "named"]
+"""What an assumption rests on: an option, an adapter or a mark that was typed; a fact of the
+code that Python or torch enforces; what runs show; what a name suggests."""
+
+STRONGEST_FIRST: tuple[Basis, ...] = ("stated", "declared", "observed", "named")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
@@ -143,6 +149,33 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Assumption:
+    """Something that a reading takes for granted, and on which basis."""
+
+    what: str  # the entry of `inferred` that tells it
+    value: str
+    basis: Basis
+    why: str  # as that entry tells it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadAs:
+    """One reading of a layer, what it comes to, and what to type for it to be the one."""
+
+    claim: str
+    shape: Shape
+    assumptions: tuple[Assumption, ...]
+    status: Status
+    type: str
+
+    @property
+    def basis(self) -> Basis:
+        """The weakest basis that it rests on."""
+        bases = [each.basis for each in self.assumptions]
+        return max(bases, key=STRONGEST_FIRST.index, default="observed")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ignored:
     """A finding that does not count, because the user said so."""
 
@@ -169,6 +202,7 @@ class Result:
     sublayers: tuple[SublayerLine, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     not_done: tuple[str, ...] = ()  # what time did not allow
+    readings: tuple[ReadAs, ...] = ()  # more than one where that is in doubt
     findings: tuple[Finding, ...] = ()
     ignored: tuple[Ignored, ...] = ()
     derived: Derived | None = None  # of `derive` alone

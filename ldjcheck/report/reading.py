@@ -22,6 +22,7 @@ from ldjcheck.records import (
     Skipped,
     SublayerLine,
 )
+from ldjcheck.records.result import Assumption, ReadAs
 
 _WORDS = {"nan": float("nan"), "inf": float("inf"), "-inf": float("-inf")}
 _NUMBERS = (
@@ -49,9 +50,15 @@ def read_result(plain: Mapping[str, Any]) -> Result:
             "ledger": tuple(LedgerLine(**_fields(each)) for each in plain["ledger"]),
             "findings": tuple(map(_finding, plain["findings"])),
             "sublayers": tuple(SublayerLine(**_fields(s)) for s in plain["sublayers"]),
+            "readings": tuple(map(_read_as, plain["readings"])),
             "ignored": tuple(Ignored(**each) for each in plain["ignored"]),
         }
     )
+
+
+def _read_as(plain: Mapping[str, Any]) -> ReadAs:
+    assumed = tuple(Assumption(**each) for each in plain["assumptions"])
+    return ReadAs(**_fields(plain) | {"assumptions": assumed})
 
 
 def _check(plain: Mapping[str, Any]) -> Check:

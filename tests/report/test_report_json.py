@@ -52,6 +52,8 @@ RECORDS = {
     "fix": records.Fix,
     "edit": records.Edit,
     "ignored": records.Ignored,
+    "reading": records.ReadAs,
+    "assumption": records.Assumption,
     "derived": records.Derived,
     "derivedStep": records.DerivedStep,
     "obstacle": records.Obstacle,
@@ -110,6 +112,7 @@ GOLDEN = """\
       "sublayers": [],
       "ledger": [],
       "not_done": [],
+      "readings": [],
       "findings": [
         {
           "code": "LDJ003",
@@ -221,6 +224,7 @@ def test_a_full_result_word_for_word() -> None:
                 }
             ],
             "not_done": [],
+            "readings": [],
             "findings": [
                 {
                     "code": "LDJ101",
@@ -393,6 +397,7 @@ def test_every_object_is_closed_complete_and_described(
         (("check", "structure"), records.Structure),
         (("finding", "severity"), records.Severity),
         (("ledgerLine", "direction"), records.Direction),
+        (("assumption", "basis"), records.Basis),
     ],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )

@@ -13,8 +13,8 @@ from dataclasses import replace
 
 import torch
 
-from ldjcheck.oracle.noise.drawn_dims import drawn_ldj
 from ldjcheck.oracle.oracle import Known, Oracle, Question
+from ldjcheck.oracle.oracles.drawn_dims import drawn_ldj
 from ldjcheck.running.failed_calls import (
     FailedCallError,
 )

@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.reading import LEVELS, Basis, Measured, Reading
+from ldjcheck.readings.reading import LEVELS, Measured, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,7 +47,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         f"{2**bits} levels, which is scaled before"
     )
     bench = replace(bench, calls=replace(calls, forward=forward))
-    yield seen.reading.assuming(LEVELS, 2**bits, Basis.OBSERVED, said, bench=bench)
+    yield seen.reading.assuming(LEVELS, 2**bits, "observed", said, bench=bench)
 
 
 def _bits(side: Side) -> int | None:

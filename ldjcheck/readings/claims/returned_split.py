@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.results import is_made_of_densities, source_of
 from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
-from ldjcheck.readings.reading import Basis, Measured, Reading
+from ldjcheck.readings.reading import Measured, Reading
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 
@@ -43,7 +43,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         reading = seen.reading.assuming(
             "split",
             index,
-            Basis.OBSERVED,
+            "observed",
             f"output {index} of the call leaves, and its density is counted",
             bench=replace(subject.bench, calls=calls),
             asked=replace(subject.asked, kind="split"),

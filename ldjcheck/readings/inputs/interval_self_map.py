@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.calling.domains import describe
 from ldjcheck.numerics.numerical_rank import has_both_signs
-from ldjcheck.readings.reading import Basis, Measured, Reading
+from ldjcheck.readings.reading import Measured, Reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         return
     told = f"{describe(domain)}: {why}"
     there = replace(bench, domain=domain)
-    yield seen.reading.assuming("domain", domain, Basis.OBSERVED, told, bench=there)
+    yield seen.reading.assuming("domain", domain, "observed", told, bench=there)
 
 
 def _is_no_map(side: Side) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.parameter_names import is_about_context
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at
+from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.records import Domain
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         replace(bench, options=replace(bench.options, context=fed)),
     )
     for name in names:
-        there = there.assuming(name, _BITS, Basis.OBSERVED, _WHY, bench=bench)
+        there = there.assuming(name, _BITS, "observed", _WHY, bench=bench)
     look = look_at(there)
     if any(v.usable for v in look.comparison.verdicts) and not look.is_wrong:
         yield there

@@ -11,7 +11,7 @@ from math import prod
 from typing import TYPE_CHECKING
 
 from ldjcheck.calling.signature import call_signature
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     told = f"{names}: what comes back of each depends on {signature.input}"
     for there in read_anew(bench.layer, replace(asked, shape=parts)):
         if _is_mixed(look_at(there), prod(bench.shape)):
-            yield there.assuming("inputs", parts, Basis.OBSERVED, told, asked=asked)
+            yield there.assuming("inputs", parts, "observed", told, asked=asked)
 
 
 def _is_mixed(seen: Measured, dims: int) -> bool:

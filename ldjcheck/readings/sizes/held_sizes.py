@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at
+from ldjcheck.readings.reading import Measured, Reading, look_at
 from ldjcheck.readings.sizes.smaller import shows_in_long_calls
 from ldjcheck.settling.design import choose_batch
 from ldjcheck.settling.guesses.shapes import (
@@ -263,13 +263,11 @@ def _held(reading: Reading, role: _Role) -> Reading | None:
     why = role.why or subject.why_shape
     bench = replace(bench, batch=choose_batch(bench.options.batch, first))
     there = replace(subject, bench=bench, others=tuple(others), why_shape=why)
-    reading = reading.of(there).assuming(
-        "shape", first, Basis.OBSERVED, f"{first}: {why}"
-    )
+    reading = reading.of(there).assuming("shape", first, "observed", f"{first}: {why}")
     if not told:
         return reading
     size = f"the ldj counts with {told}; set to the sizes of the inputs"
-    return reading.assuming("size", first, Basis.OBSERVED, size)
+    return reading.assuming("size", first, "observed", size)
 
 
 def _word(shape: Shape, span: Axes) -> str:

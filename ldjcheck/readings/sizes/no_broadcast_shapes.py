@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.readings.reading import Basis, Measured, Reading, at_shape, read_anew
+from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,7 +43,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
             kept = replace(there.bench, options=bench.options)
             told = f"{shape}: at {bench.shape} one part is spread over another"
             there = replace(there, asked=asked, bench=kept)
-            yield reading.of(there).assuming("shape", shape, Basis.OBSERVED, told)
+            yield reading.of(there).assuming("shape", shape, "observed", told)
             return
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import PLACES, is_elementwise, is_open
 from ldjcheck.settling.guesses.shapes import HEIGHT, WIDTH, sizes_held
 
@@ -37,7 +37,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     for shape in (s for s in shapes if len(s) != len(bench.shape)):
         told = f"{shape}: at {bench.shape}, of other axes, it is wrong"
         for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
-            there = there.assuming("shape", shape, Basis.OBSERVED, told, asked=asked)
+            there = there.assuming("shape", shape, "observed", told, asked=asked)
             subject = there.subject
             sizes = subject.bench.shape, *subject.others[:_SIZES]
             if len(sizes) >= _SIZES and all(look_at(there, s).is_right for s in sizes):

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from torch import nn
 
 from ldjcheck.holdings import by_name, reachable
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +46,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
         if with_more is not None and is_whole and with_more.is_wrong:
             larger = with_more.subject.bench.shape
             told = f"{larger}: {each.built}, as one tells less"
-            yield with_more.reading.assuming("shape", larger, Basis.OBSERVED, told)
+            yield with_more.reading.assuming("shape", larger, "observed", told)
             return
         if not wrong:
             continue
@@ -64,9 +64,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
     for there in read_anew(subject.layer, replace(asked, shape=((None, one),))):
         alike = (s for s in there.subject.others if len(s) == len(one))
         others = tuple(s for s in alike if all(s[axis] == 1 for axis in axes))
-        yield there.assuming(
-            "shape", one, Basis.OBSERVED, told, asked=asked, others=others
-        )
+        yield there.assuming("shape", one, "observed", told, asked=asked, others=others)
 
 
 def _look(subject: Subject, item: nn.Module) -> Measured | None:

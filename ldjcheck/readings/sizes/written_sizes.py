@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.readings.reading import Basis, Measured, Reading, look_at, read_anew
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
 from ldjcheck.readings.sizes.further_sizes import is_open
 from ldjcheck.readings.sizes.user_shape import written_factors
 
@@ -49,7 +49,7 @@ def propose(seen: Measured) -> Iterator[Reading]:
                 ):  # what is wrong is told of the sizes that the rest is right at
                     others = tuple(s for s in others if s[axis] == number)
                 yield there.assuming(
-                    "shape", shape, Basis.OBSERVED, told, asked=asked, others=others
+                    "shape", shape, "observed", told, asked=asked, others=others
                 )
                 return
 
