@@ -165,6 +165,11 @@ OPTIONS: tuple[Option, ...] = (
         of_command=True,
     ),
     Option(
+        "diff", "flag", WRITTEN,
+        "With --fix: show as a diff what would be written, and write nothing.",
+        of_command=True,
+    ),
+    Option(
         "format", "format", SHOWN,
         "text, concise, json, html, github, sarif or junit; with =FILE to a file, and "
         "the text stays on the screen. Repeatable.",
