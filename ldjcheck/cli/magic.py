@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _NAME = "%ldjcheck"
 _OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z])")
-_OUTSIDE = ("diff", "fix", "format", "jobs", "plot", "quiet", "verbose", "watch")
+_OUTSIDE = (
+    "diff", "fix", "format", "jobs", "plot", "quiet", "statistics", "verbose", "watch",
+)  # fmt: skip
 """Options of what is written and shown, which here is the report that comes back."""
 
 

@@ -35,6 +35,7 @@ def write_reports(
     *,
     color: str,
     verbosity: int,
+    statistics: bool = False,
 ) -> None:
     """Draw the run in each format; `None` is standard output.
 
@@ -45,7 +46,10 @@ def write_reports(
 
     for format_, path in with_screen(formats):
         style = Style(
-            color=_is_coloured(color, path), verbosity=verbosity, width=_width(path)
+            color=_is_coloured(color, path),
+            verbosity=verbosity,
+            width=_width(path),
+            statistics=statistics,
         )
         text = format_.render(run, style).rstrip("\n") + "\n"
         if path is None:

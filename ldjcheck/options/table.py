@@ -186,6 +186,10 @@ OPTIONS: tuple[Option, ...] = (
         "Check again whatever a saved file touches, until Ctrl-C.", of_command=True,
     ),
     Option(
+        "statistics", "flag", SHOWN,
+        "At the end of the text, how often each code was found.", of_command=True,
+    ),
+    Option(
         "quiet", "flag", SHOWN, "The verdict line alone.", short="-q", of_command=True
     ),
     Option(

@@ -101,6 +101,7 @@ def _check(
             settings["format"],
             color=settings["color"],
             verbosity=verbosity,
+            statistics=settings["statistics"],
         )
         if settings["plot"] is not None:
             write_pictures(session.run, settings["plot"])
