@@ -156,7 +156,9 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "ignore", "ignorable", JUDGED,
-        "Let these mistakes not count. Repeatable.", "CODE|NAME", repeats=True,
+        "Let these mistakes not count; for one line a comment does, # ldjcheck: "
+        "ignore[CODE] why. Repeatable.",
+        "CODE|NAME", repeats=True,
     ),
     Option("strict", "flag", JUDGED, "Let warnings fail."),
     Option(

@@ -77,6 +77,7 @@ def _check(
         inputs=settings["inputs"],
         weights=settings["weights"],
         silences=file.by_target,
+        comments=True,
     )
     waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
     run = partial(
