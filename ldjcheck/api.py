@@ -12,6 +12,7 @@ from ldjcheck.deriving import derive_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.listening import announce
+from ldjcheck.options.comments import ignored_in_source
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Layer, Options, Oracle, Result, Run
@@ -107,7 +108,8 @@ def check(
         rtol: the same, relative to the exact value.
         select: codes or names of the only mistakes to report; `"LDJ2"` is all of LDJ2xx.
         ignore: those that are not to count; a mapping gives the reason of each. What is
-            ignored and does not occur is told (LDJ490).
+            ignored and does not occur is told (LDJ490). A comment in the layer's source,
+            `# ldjcheck: ignore[LDJ117] why`, does the same for its line.
         strict: let warnings fail.
         timeout: how many seconds of CPU time of this thread it may take; as long as it
             takes when absent. What is wrong is known first, then why, then how to mend
@@ -129,7 +131,8 @@ def check(
 
     Raises:
         ValueError: an option that cannot be what it is given as, an argument that the
-            layer does not take, or a `jacobian` that raises or returns something else.
+            layer does not take, a `jacobian` that raises or returns something else, or a
+            comment that ignores a mistake without its reason.
     """
     given = dict(locals())
     __tracebackhide__ = True  # pytest then shows the caller's line
@@ -139,7 +142,8 @@ def check(
     except CannotCheckError as error:
         result = failed_result(_name(layer), error)
     else:
-        result = check_layer(known, options)
+        silences = (*options.ignore, *ignored_in_source(layer))
+        result = check_layer(known, replace(options, ignore=silences))
     report = _report(result, options, "ldjcheck.check")
     announce(report)
     return report

@@ -458,20 +458,22 @@ def _tell(
 ) -> None:
     """Tell whoever waits what is known so far."""
     if course.tell is not None:
-        course.tell(_concluded(comparison, diagnoses, findings))
+        course.tell(_concluded(comparison, diagnoses, findings, so_far=True))
 
 
 def _concluded(
     comparison: Comparison,
     diagnoses: tuple[Diagnosis, ...],
     findings: tuple[Finding, ...],
+    *,
+    so_far: bool = False,
 ) -> Result:
-    """Return what all that was found comes to."""
+    """Return what all that was found comes to, or what was found so far."""
     measurement = comparison.measurement
     layer, options = measurement.layer, measurement.options
     comparison = forgiven(comparison, findings)
-    _, hidden = silenced(findings, options)
-    unneeded = (unused(suppression) for suppression in stale(hidden, options))
+    is_open = so_far or bool(measurement.not_done)  # what is ignored may be found yet
+    unneeded = () if is_open else tuple(map(unused, stale(findings, options)))
     findings, ignored = silenced((*findings, *unneeded), options)
     return Result(
         target=layer.target,

@@ -19,6 +19,10 @@ class CannotCheckError(Exception):
         self.evidence = evidence
 
 
+class CommentError(ValueError):
+    """A comment in the user's source asks for what cannot be."""
+
+
 class NoBaseError(TypeError):
     """A model ran, and the density of its z was seen nowhere on the way."""
 

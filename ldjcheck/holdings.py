@@ -68,7 +68,7 @@ def module_level(root: object) -> list[Any]:
 
     found: dict[int, Any] = {}
     for item in reachable(root):
-        for function in _functions(item):
+        for function in functions_of(item):
             scope = function.__globals__
             for name in _names(function.__code__):
                 if isinstance(scope.get(name), (torch.Tensor, torch.nn.Module)):
@@ -76,7 +76,7 @@ def module_level(root: object) -> list[Any]:
     return list(found.values())
 
 
-def _functions(item: object) -> Iterator[types.FunctionType]:
+def functions_of(item: object) -> Iterator[types.FunctionType]:
     """Yield what an object runs: itself, or the methods of its classes; not torch's."""
     if isinstance(item, types.FunctionType):
         yield item
@@ -92,7 +92,7 @@ def numbers_of_code(root: object) -> set[float]:
 
     The functions of its modules that the code names are followed.
     """
-    waiting = [function for item in reachable(root) for function in _functions(item)]
+    waiting = [function for item in reachable(root) for function in functions_of(item)]
     seen: set[types.CodeType] = set()
     found: set[float] = set()
     for function in waiting:

@@ -14,7 +14,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck import checking
-from ldjcheck.calling.domains import parse_domain
+from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.holdings import tensors
 from ldjcheck.records import (
     LARGEST_SEED,

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _NAME = "%ldjcheck"
 _OPTION = re.compile(r"(?:^|\s)(--?[A-Za-z])")
-_OUTSIDE = ("fix", "format", "jobs", "plot", "quiet", "verbose", "watch")
+_OUTSIDE = (
+    "diff", "fix", "format", "jobs", "plot", "quiet", "statistics", "verbose", "watch",
+)  # fmt: skip
 """Options of what is written and shown, which here is the report that comes back."""
 
 
@@ -77,7 +79,8 @@ def _refuse_outside(ctx: click.Context) -> None:
 def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
     from ldjcheck import api
     from ldjcheck.checking import EXIT_CODES
-    from ldjcheck.errors import CannotCheckError
+    from ldjcheck.errors import CannotCheckError, CommentError
+    from ldjcheck.options.comments import ignored_in_source
     from ldjcheck.records import Run
     from ldjcheck.report import Report
     from ldjcheck.targets.data import read_inputs
@@ -99,10 +102,14 @@ def _report(ctx: click.Context, names: dict[str, Any]) -> Report:
         layer = _layer(expr, source, settings["weights"])
         if settings["weights"] is not None:
             options = replace(options, params="as-is")
+        ignored = (*options.ignore, *ignored_in_source(layer.obj))
+        options = replace(options, ignore=ignored)
         options, strange = api.without_untaken(layer, options)
         if strange:
             raise click.UsageError(next(iter(strange.values())))
         result = api.check_layer(layer, options)
+    except CommentError as error:
+        raise click.UsageError(str(error)) from None
     except CannotCheckError as error:
         result = api.failed_result(expr, error)
     return Report(

@@ -7,11 +7,13 @@ import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from ldjcheck.cells import cell_file
 from ldjcheck.records import Derived, Fix, Run
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from ldjcheck.records import Derived, Run
     from ldjcheck.report import Format
+    from ldjcheck.revision.disk import Revised
 
 _PAGE = 80  # columns of a file, or of what another program reads
 _NARROWEST, _WIDEST = 60, 120  # columns that a report is laid out for
@@ -32,6 +35,7 @@ def write_reports(
     *,
     color: str,
     verbosity: int,
+    statistics: bool = False,
 ) -> None:
     """Draw the run in each format; `None` is standard output.
 
@@ -42,7 +46,10 @@ def write_reports(
 
     for format_, path in with_screen(formats):
         style = Style(
-            color=_is_coloured(color, path), verbosity=verbosity, width=_width(path)
+            color=_is_coloured(color, path),
+            verbosity=verbosity,
+            width=_width(path),
+            statistics=statistics,
         )
         text = format_.render(run, style).rstrip("\n") + "\n"
         if path is None:
@@ -62,25 +69,36 @@ def with_screen(
     return (*formats, (FORMATS[0], None))
 
 
-def write_edits(run: Run, started: float, again: Callable[[], Run]) -> None:
+def write_edits(
+    run: Run,
+    started: float,
+    again: Callable[[], Run],
+    formats: Sequence[tuple[Format, Path | None]],
+    *,
+    only_show: bool,
+) -> None:
     """Write the verified fixes of a run to the files, and say so on standard error.
 
     The report has standard output for itself; `started` is when the check began. What was
-    written is checked `again` before anything is said of it.
+    written is checked `again` before anything is said of it. Where edits are only shown,
+    their diff stands under the text, or on standard error beside what programs read.
     """
-    from ldjcheck.revision.disk import write_fixes
+    from ldjcheck.revision.disk import plan_fixes, write_fixes
 
     fixes = [f.fix for result in run.results for f in result.findings if f.fix]
     fixes += [_as_fix(r.derived) for r in run.results if r.derived and r.derived.edits]
-    written = write_fixes(fixes, started)
-    for each in written:
+    revised = (plan_fixes if only_show else write_fixes)(fixes, started)
+    done = [each for each in revised if each.refused is None]
+    if only_show and done:
+        shown = (each.name for each, path in with_screen(formats) if path is None)
+        click.echo(f"\n{''.join(map(_diff, done))}", nl=False, err="text" not in shown)
+    verb = "Would write" if only_show else "Wrote"
+    for each in revised:
         if each.refused is None:
-            lines = ", ".join(map(str, each.lines))
-            word = "line" if len(each.lines) == 1 else "lines"
-            click.echo(f"Wrote {each.file}, {word} {lines}.", err=True)
+            click.echo(f"{verb} {each.file}, {_places(each)}.", err=True)
         else:
-            click.echo(f"Did not write {each.file}: {each.refused}.", err=True)
-    if any(each.refused is None for each in written):
+            click.echo(f"{_NOT[verb]} {each.file}: {each.refused}.", err=True)
+    if done and not only_show:
         wrong = [result for result in again().results if result.status != "pass"]
         for result in wrong:
             codes = ", ".join(dict.fromkeys(f.code for f in result.findings))
@@ -89,8 +107,36 @@ def write_edits(run: Run, started: float, again: Callable[[], Run]) -> None:
             )
         if not wrong:
             click.echo("Check again to see the layer pass.", err=True)
-    elif not written and any(r.status != "pass" for r in run.results):
+    elif not revised and any(r.status != "pass" for r in run.results):
         click.echo("There is no verified edit to write.", err=True)
+    elif not revised and run.results:
+        click.echo("Nothing is left to write.", err=True)
+
+
+_NOT = {"Wrote": "Did not write", "Would write": "Would not write"}
+
+
+def _places(revised: Revised) -> str:
+    """Return which lines change, by the cells of a notebook."""
+    told = []
+    for change in revised.changes:
+        word = "line" if len(change.lines) == 1 else "lines"
+        cell = "" if change.cell is None else f"cell {change.cell}, "
+        told.append(f"{cell}{word} {', '.join(map(str, change.lines))}")
+    return "; ".join(told)
+
+
+def _diff(revised: Revised) -> str:
+    """Return what changes in a file as a unified diff, each cell of a notebook by itself."""
+    rows: list[str] = []
+    for change in revised.changes:
+        name = revised.file
+        name = name if change.cell is None else cell_file(name, change.cell)
+        rows += unified_diff(change.before, change.after, name, name)
+    ended = (
+        r if r.endswith("\n") else f"{r}\n\\ No newline at end of file\n" for r in rows
+    )
+    return "".join(ended)
 
 
 def _as_fix(derived: Derived) -> Fix:

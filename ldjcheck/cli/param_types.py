@@ -127,7 +127,7 @@ def _positive(text: str) -> float:
 def _domain(text: str) -> Domain | None:
     if text == "auto":
         return None
-    from ldjcheck.calling.domains import parse_domain  # which loads torch
+    from ldjcheck.calling.domain_text import parse_domain
 
     return parse_domain(text)
 

@@ -17,6 +17,7 @@ from ldjcheck.records import Suppression
 
 _SILENCES = "ldjcheck.silences"
 _IGNORE, _BY_TARGET = "ignore", "per-target-ignore"
+_TYPED = {"fix": "files are then written", "diff": "it goes with --fix"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,8 +87,8 @@ class _Reader:
                     where = f'{key}."{pattern}"'
                     found = self._reasons(where, reasons, expected=_is_one(pattern))
                     by_target += [(pattern, each) for each in found]
-            elif name == "fix" and value is True:  # tests run the command, too
-                raise self._error(key, "type it each time: files are then written")
+            elif name in _TYPED and value is True:  # tests run the command, too
+                raise self._error(key, f"type it each time: {_TYPED[name]}")
             elif name in self.options:
                 option = self.options[name]
                 values[str(option.name)] = self._value(key, value, option)

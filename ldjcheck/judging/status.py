@@ -129,10 +129,10 @@ def silenced(
 
     What says that nothing could be checked (LDJ0xx) always counts.
     """
-    reasons = {each.code: each.reason for each in options.ignore}
     kept, ignored = [], []
     for finding in findings:
-        reason = reasons.get(finding.code)
+        hiding = [each.reason for each in options.ignore if each.hides(finding)]
+        reason = hiding[-1] if hiding else None
         if reason is None and options.select and finding.code not in options.select:
             reason = "not selected"
         if reason is None or finding.code.startswith("LDJ0"):
@@ -150,12 +150,12 @@ def silenced(
     return tuple(kept), tuple(ignored)
 
 
-def stale(ignored: tuple[Ignored, ...], options: Options) -> tuple[Suppression, ...]:
+def stale(findings: tuple[Finding, ...], options: Options) -> tuple[Suppression, ...]:
     """Return what is ignored and does not occur, though it was expected to."""
     if options.direction != "both":  # it may stand in the other one
         return ()
-    seen = {each.code for each in ignored}
-    return tuple(s for s in options.ignore if s.expected and s.code not in seen)
+    expected = (each for each in options.ignore if each.expected)
+    return tuple(each for each in expected if not any(map(each.hides, findings)))
 
 
 def status_of(

@@ -1,1 +1,1 @@
-"""What a check is asked for: by keywords of Python, and by the settings of a project."""
+"""What a check is asked for: by keywords of Python, the settings of a project, and comments."""

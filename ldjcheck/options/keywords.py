@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from ldjcheck.calling.domains import parse_domain
+from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.conventions import convention_called, declared_domain
 from ldjcheck.mistakes.naming.choosing import codes_for, ignorable_codes_for
 from ldjcheck.options.table import KEYWORDS, Option, Takes

@@ -156,12 +156,19 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "ignore", "ignorable", JUDGED,
-        "Let these mistakes not count. Repeatable.", "CODE|NAME", repeats=True,
+        "Let these mistakes not count; for one line a comment does, # ldjcheck: "
+        "ignore[CODE] why. Repeatable.",
+        "CODE|NAME", repeats=True,
     ),
     Option("strict", "flag", JUDGED, "Let warnings fail."),
     Option(
         "fix", "flag", WRITTEN,
         "Write the verified edits to the files; else nothing is ever written.",
+        of_command=True,
+    ),
+    Option(
+        "diff", "flag", WRITTEN,
+        "With --fix: show as a diff what would be written, and write nothing.",
         of_command=True,
     ),
     Option(
@@ -179,6 +186,10 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         "watch", "flag", SHOWN,
         "Check again whatever a saved file touches, until Ctrl-C.", of_command=True,
+    ),
+    Option(
+        "statistics", "flag", SHOWN,
+        "At the end of the text, how often each code was found.", of_command=True,
     ),
     Option(
         "quiet", "flag", SHOWN, "The verdict line alone.", short="-q", of_command=True

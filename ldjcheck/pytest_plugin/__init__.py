@@ -183,18 +183,22 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pluggy.Result[pytest.TestReport], None]:
     """Hand what was heard to the report of the test, which crosses processes.
 
-    A test that fails after a look at a wrong layer shows what is wrong with it.
+    A test that fails after a look at a wrong layer shows what is wrong with it. One that
+    fails by a mistake has its code first in the line of the short summary.
     """
-    from ldjcheck.pytest_plugin.recording import hand_on
+    from ldjcheck.pytest_plugin.recording import hand_on, in_short
 
-    screens = hand_on(item)
+    screens, line = hand_on(item), in_short(call)
     outcome = yield
-    if screens:
+    if screens or line is not None:
         report = outcome.get_result()
+        crash = getattr(report.longrepr, "reprcrash", None)
+        if report.failed and crash is not None and line is not None:
+            crash.message = line
         if report.failed:
             report.sections += [("ldjcheck", screen) for screen in screens]
 

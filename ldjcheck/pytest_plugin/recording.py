@@ -48,6 +48,20 @@ def hand_on(item: pytest.Item) -> tuple[str, ...]:
     return (*screens, *([f"{more} more were not right either"] if more else []))
 
 
+def in_short(call: pytest.CallInfo[None]) -> str | None:
+    """Return what is wrong with a layer in one line, where that is why a test fails."""
+    if call.excinfo is None:
+        return None
+    from ldjcheck.testing.exceptions import LdjError, LdjMismatch
+
+    error = call.excinfo.value
+    if not isinstance(error, LdjMismatch | LdjError):
+        return None
+    from ldjcheck.report import failure
+
+    return failure.in_short(error.report.run)
+
+
 def _told(heard: Heard, item: pytest.Item, *, is_whole: bool) -> dict[str, Any]:
     """Return a check as plain data; all its numbers only where a report wants them."""
     result = heard.report.to_dict()["results"][0]

@@ -81,7 +81,7 @@ class TargetItem(pytest.Item):
         path, line, _ = self.reportinfo()
         shown = os.path.relpath(path, self.config.invocation_params.dir)
         place = shown if line is None else f"{shown}:{line + 1}"
-        return f"{excinfo.exconly()}\n\n{place}: {excinfo.typename}"
+        return f"{excinfo.value}\n\n{place}: {excinfo.typename}"
 
     def _run(self) -> Run:
         """Return what `ldjcheck TARGET` finds in a process of its own.

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ldjcheck.records.deadline import Deadline, Stage
+    from ldjcheck.records.edit import Location
+    from ldjcheck.records.result import Finding
     from ldjcheck.records.words import Kind, Shape, Wrt
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
@@ -66,6 +68,14 @@ class Suppression:
     code: str
     reason: str
     expected: bool = False  # it is stale where nothing is found that it hides
+    place: Location | None = None  # the line that it is about; None for all of a layer
+
+    def hides(self, finding: Finding) -> bool:
+        """Return whether a finding is one of those."""
+        if self.place is None or finding.code != self.code:
+            return finding.code == self.code
+        at, line = finding.location, (self.place.file, self.place.cell, self.place.line)
+        return at is not None and (at.file, at.cell, at.line) == line
 
 
 LARGEST_SEED = 2**32 - 1  # NumPy takes no more

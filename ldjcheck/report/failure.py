@@ -1,7 +1,7 @@
 """What a failing test says: code and mistake, the numbers, where, and the cure.
 
-A test runner shows it behind a margin of its own and cuts its first line in summaries;
-so the code and the name of the mistake come first, and nothing is wider than 72 columns.
+A test runner shows it behind a margin of its own, so nothing is wider than 72 columns. Its
+summary has a line for each test, and cuts that: code and name of the mistake come first.
 """
 
 from __future__ import annotations
@@ -40,6 +40,15 @@ def render(run: Run) -> str:
     blocks.append(_smallest(check, main, result))
     blocks.append(_others(main, result))
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def in_short(run: Run) -> str:
+    """Return the same in one line: code, mistake, and the sentence about it."""
+    (result,) = run.results
+    main = gravest(result)
+    if main is None:
+        return " ".join(" ".join(_what(main, result)).split())
+    return f"{main.code} {main.name}: {one_line(main.message)}"
 
 
 def gravest(result: Result) -> Finding | None:

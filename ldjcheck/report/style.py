@@ -11,12 +11,14 @@ import click
 class Style:
     """Colour or none, how much is said, and the columns of the page (60 or more).
 
-    `verbosity` is -1 (quiet), 0 or 1 (verbose).
+    `verbosity` is -1 (quiet), 0 or 1 (verbose). With `statistics` a text ends in how often
+    each code was found.
     """
 
     color: bool
     verbosity: int
     width: int = 80
+    statistics: bool = False
 
     @property
     def quiet(self) -> bool:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from ldjcheck.records import Run
+from ldjcheck.records import Finding, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.layout import one_line, wrap
+from ldjcheck.report.blocks.mistakes import in_order
 from ldjcheck.report.blocks.title import title
 from ldjcheck.report.summary import summary
 
@@ -20,7 +23,8 @@ _SKIPPED_SHOWN = 6
 def render(run: Run, style: Style) -> str:
     """Return the report, a block of lines for each layer and a summary."""
     if style.quiet:
-        return "".join(f"{title(result, style)}\n" for result in run.results)
+        titles = [title(result, style) for result in run.results]
+        return _joined([titles, _statistics(run, style)])
     blocks: list[Block] = []
     for result in run.results:
         if result.derived is not None:
@@ -29,10 +33,33 @@ def render(run: Run, style: Style) -> str:
             blocks += full.blocks(result, style)
         else:
             blocks += screen.blocks(result, style, is_typed=run.is_typed)
-    blocks.append(_skipped(run, style))
+    blocks += _skipped(run, style), _statistics(run, style)
     if all(result.derived is None for result in run.results):
         blocks.append(_ending(run, style))
-    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+    return _joined(blocks)
+
+
+def _joined(blocks: Iterable[Block]) -> str:
+    text = "\n\n".join("\n".join(block) for block in blocks if block)
+    return f"{text}\n" if text else ""
+
+
+def _statistics(run: Run, style: Style) -> Block:
+    """Return how often each code was found, a mistake of both directions once."""
+    if not style.statistics:
+        return []
+    seen = Counter(
+        f"{m.finding.code} {m.finding.name}" + _severity(m.finding)
+        for result in run.results
+        for m in in_order(result.findings)
+    )
+    widest = len(str(max(seen.values(), default=0)))
+    ordered = sorted(seen.items(), key=lambda item: (-item[1], item[0]))
+    return [f"{count:{widest}}  {what}" for what, count in ordered]
+
+
+def _severity(finding: Finding) -> str:
+    return "" if finding.severity == "error" else f" ({finding.severity})"
 
 
 def _skipped(run: Run, style: Style) -> Block:

@@ -16,39 +16,41 @@ from ldjcheck.records import Edit, Fix
 from ldjcheck.tracebacks import PYTHON, package_of
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """What became of one file: the lines that were written, or why none was.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """The lines of a file, or of one cell of a notebook, with their ends.
 
-    Lines of a notebook count by its cell.
+    `lines` are the numbers of those that are edited; they count by the cell.
     """
 
-    file: str
-    lines: tuple[int, ...] = ()
-    refused: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Draft:
-    """A file's new bytes, not yet written."""
-
-    file: str
-    data: bytes
+    cell: int | None
     lines: tuple[int, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revised:
+    """What becomes of one file: its new bytes, and what changes, or why nothing does."""
+
+    file: str
+    data: bytes = b""
+    changes: tuple[Change, ...] = ()
+    refused: str | None = None
 
 
 class _RefusedError(Exception):
     """Why a file is not written."""
 
 
-def write_fixes(fixes: Sequence[Fix], started: float) -> tuple[Written, ...]:
-    """Write verified fixes into their files, and return what became of each file.
+def plan_fixes(fixes: Sequence[Fix], started: float) -> tuple[Revised, ...]:
+    """Return what verified fixes make of each file; nothing is written.
 
     A file that was changed after `started`, in seconds since the epoch, or whose lines are
     no longer those that were edited, is left alone, and so are the other files of the same
-    fix. Encoding, line ends and mode stay; a reader sees the old file or the new one.
+    fix.
     """
-    done: list[Written] = []
+    done: list[Revised] = []
     wanted = [fix for fix in dict.fromkeys(fixes) if fix.applicability == "verified"]
     taken: set[tuple[str, int | None, int]] = set()
     agreed: list[Edit] = []
@@ -57,21 +59,37 @@ def write_fixes(fixes: Sequence[Fix], started: float) -> tuple[Written, ...]:
         lines = {(os.path.realpath(e.file), e.cell, e.line) for e in edits}
         if lines & taken:
             why = "two fixes change the same line; write one, and check again"
-            done += [Written(file, refused=why) for file in _files(edits)]
+            done += [Revised(file=file, refused=why) for file in _files(edits)]
             continue
         taken |= lines
         agreed += edits
-    groups = [fix for fix in wanted if any(edit in agreed for edit in fix.edits)]
-    refused = _refused(groups, agreed, started)
-    done += refused
-    kept = [edit for edit in agreed if edit.file not in {w.file for w in refused}]
-    for file in _files(kept):
+    planned = {
+        file: _revised(file, [e for e in agreed if e.file == file], started)
+        for file in _files(agreed)
+    }
+    for fix in wanted:
+        files = [file for file in _files(fix.edits) if file in planned]
+        bad = next((file for file in files if planned[file].refused), None)
+        for file in files if any(edit in agreed for edit in fix.edits) else ():
+            if bad is not None and not planned[file].refused:
+                why = f"it belongs together with {bad}"
+                planned[file] = Revised(file=file, refused=why)
+    return (*done, *planned.values())
+
+
+def write_fixes(fixes: Sequence[Fix], started: float) -> tuple[Revised, ...]:
+    """Write what is planned of verified fixes, and return what became of each file.
+
+    Encoding, line ends and mode stay; a reader sees the old file or the new one.
+    """
+    done: list[Revised] = []
+    for each in plan_fixes(fixes, started):
         try:
-            draft = _draft(file, [e for e in kept if e.file == file], started)
-            _replace(draft)
-            done.append(Written(file, draft.lines))
-        except (_RefusedError, OSError) as error:
-            done.append(Written(file, refused=str(error)))
+            if each.refused is None:
+                _replace(each)
+            done.append(each)
+        except OSError as error:
+            done.append(Revised(file=each.file, refused=str(error)))
     return tuple(done)
 
 
@@ -83,39 +101,29 @@ def edited(data: bytes, edits: Sequence[Any]) -> bytes | None:
     """
     of_cells = any(edit.cell is not None for edit in edits)
     try:
-        return _notebook(data, edits) if of_cells else _python(data, edits)
+        return (_notebook if of_cells else _python)(data, edits)[0]
     except (_RefusedError, LookupError, RecursionError):
         return None
-
-
-def _refused(
-    fixes: Sequence[Fix], edits: Sequence[Edit], started: float
-) -> list[Written]:
-    """Return the files that cannot be written, and those that hang together with them."""
-    found: dict[str, str] = {}
-    for file in _files(edits):
-        try:
-            _draft(file, [e for e in edits if e.file == file], started)
-        except (_RefusedError, OSError) as error:
-            found[file] = str(error)
-    for fix in fixes:
-        files = _files(fix.edits)
-        bad = [file for file in files if file in found]
-        for file in files if bad else ():
-            found.setdefault(file, f"it belongs together with {bad[0]}")
-    return [Written(file, refused=why) for file, why in found.items()]
 
 
 def _files(edits: Sequence[Edit]) -> list[str]:
     return list(dict.fromkeys(edit.file for edit in edits))
 
 
-def _draft(file: str, edits: Sequence[Edit], started: float) -> _Draft:
-    """Return a file's new bytes.
+def _revised(file: str, edits: Sequence[Edit], started: float) -> Revised:
+    """Return a file with edits in it, or why it is not what was checked."""
+    try:
+        _refuse(file, started)
+        with open(file, "rb") as stream:
+            data = stream.read()
+        draw = _python if edits[0].cell is None else _notebook
+        changed, changes = draw(data, edits)
+    except (_RefusedError, OSError) as error:
+        return Revised(file=file, refused=str(error))
+    return Revised(file=file, data=changed, changes=changes)
 
-    Raises:
-        _RefusedError: the file is not what was checked.
-    """
+
+def _refuse(file: str, started: float) -> None:
     if not os.path.isfile(file):
         raise _RefusedError("it is no file")
     if package := package_of(os.path.abspath(file)):
@@ -123,25 +131,30 @@ def _draft(file: str, edits: Sequence[Edit], started: float) -> _Draft:
         raise _RefusedError(f"it is part of {what}, which others use as well")
     if os.stat(file).st_mtime > started:
         raise _RefusedError("it was changed while it was checked")
-    with open(file, "rb") as stream:
-        data = stream.read()
-    changed = (
-        _notebook(data, edits) if edits[0].cell is not None else _python(data, edits)
-    )
-    return _Draft(file, changed, tuple(sorted(edit.line for edit in edits)))
 
 
-def _python(data: bytes, edits: Sequence[Edit]) -> bytes:
+def _python(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, tuple[Change, ...]]:
     try:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
         text = data.decode(encoding)
     except (SyntaxError, UnicodeDecodeError, LookupError) as error:
         raise _RefusedError(f"its encoding cannot be told: {error}") from None
-    changed = "".join(_edited(io.StringIO(text, newline="").readlines(), edits))
+    change = _change(text, edits, None)
     try:
-        return changed.encode(encoding)
+        return "".join(change.after).encode(encoding), (change,)
     except UnicodeEncodeError:
         raise _RefusedError(f"its encoding, {encoding}, cannot hold the edit") from None
+
+
+def _change(text: str, edits: Sequence[Edit], cell: int | None) -> Change:
+    """Return what edits make of the text of a file or cell."""
+    before = io.StringIO(text, newline="").readlines()
+    return Change(
+        cell=cell,
+        lines=tuple(sorted(edit.line for edit in edits)),
+        before=tuple(before),
+        after=tuple(_edited(before, edits)),
+    )
 
 
 def _edited(lines: Sequence[str], edits: Sequence[Edit]) -> list[str]:
@@ -164,7 +177,7 @@ def _end_of(row: str) -> str:
     return row[len(row.rstrip("\r\n")) :]
 
 
-def _notebook(data: bytes, edits: Sequence[Edit]) -> bytes:
+def _notebook(data: bytes, edits: Sequence[Edit]) -> tuple[bytes, tuple[Change, ...]]:
     """Return a notebook in which cells are edited, laid out as it was."""
     try:
         text = data.decode()
@@ -172,15 +185,16 @@ def _notebook(data: bytes, edits: Sequence[Edit]) -> bytes:
     except ValueError:
         raise _RefusedError("it cannot be read as a notebook") from None
     layout = _layout(notebook, text)
-    for number in {edit.cell for edit in edits}:
-        assert number is not None
+    changes = []
+    for number in sorted({edit.cell for edit in edits if edit.cell is not None}):
         cell = notebook["cells"][number - 1]
         source = cell["source"]
         whole = source if isinstance(source, str) else "".join(source)
-        lines = io.StringIO(whole, newline="").readlines()
-        rows = _edited(lines, [e for e in edits if e.cell == number])
+        change = _change(whole, [e for e in edits if e.cell == number], number)
+        rows = list(change.after)
         cell["source"] = "".join(rows) if isinstance(source, str) else rows
-    return (json.dumps(notebook, **layout[0]) + layout[1]).encode()
+        changes.append(change)
+    return (json.dumps(notebook, **layout[0]) + layout[1]).encode(), tuple(changes)
 
 
 def _layout(notebook: Any, text: str) -> tuple[dict[str, Any], str]:
@@ -196,16 +210,16 @@ def _layout(notebook: Any, text: str) -> tuple[dict[str, Any], str]:
     )
 
 
-def _replace(draft: _Draft) -> None:
+def _replace(revised: Revised) -> None:
     """Put new bytes in the place of a file in one step; its mode stays."""
-    path = os.path.realpath(draft.file)
+    path = os.path.realpath(revised.file)
     mode = os.stat(path).st_mode
     handle, temporary = tempfile.mkstemp(
         dir=os.path.dirname(path), prefix=".ldjcheck-", suffix=".tmp"
     )
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(draft.data)
+            stream.write(revised.data)
         os.chmod(temporary, mode & 0o7777)
         os.replace(temporary, path)
     except BaseException:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
-from ldjcheck.errors import CannotCheckError
+from ldjcheck.errors import CannotCheckError, CommentError
 from ldjcheck.faults import failed_result
 from ldjcheck.records import Layer, Options, Result, Run, Skipped, Suppression
 from ldjcheck.session.isolation import (
@@ -51,6 +51,12 @@ class Checker(NamedTuple):
     without_untaken: Callable[[Layer, Options], tuple[Options, dict[str, str]]]
 
 
+class Misused(NamedTuple):
+    """What a source asks for and cannot be."""
+
+    told: str
+
+
 class Checked(NamedTuple):
     """What came of a layer, and what to say of arguments that it does not take."""
 
@@ -67,13 +73,15 @@ class Request:
     silences: tuple[tuple[str, Suppression], ...] = ()  # by pattern of target
     inputs: Path | None = None  # a file of samples to check at
     weights: Path | None = None  # a file with a state dict
+    comments: bool = False  # whether the source may say what is to be ignored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
     """What came out, and the tracebacks of whatever went wrong in ldjcheck itself.
 
-    `misused` says which argument was named that no layer takes.
+    `misused` says which argument was named that no layer takes, or which comment of a
+    source cannot be meant.
     """
 
     run: Run
@@ -157,6 +165,7 @@ class _Job:
         self.skipped: list[Skipped] = []
         self.faults: list[str] = []
         self.strange: list[dict[str, str]] = []  # one for each layer
+        self.slips: list[str] = []  # of comments
 
     def do(self, targets: Sequence[str]) -> None:
         """Check targets; of a source that is named alone, all its flow layers."""
@@ -166,7 +175,9 @@ class _Job:
             self._note(task, is_one_of_many=len(tasks) > 1)
 
     def misused(self) -> str | None:
-        """Return what to say of an argument that no layer takes, if there is one."""
+        """Return what to say of a slip of a comment, or of what no layer takes."""
+        if self.slips:
+            return self.slips[0]
         for name, told in self.strange[0].items() if self.strange else ():
             if all(name in each for each in self.strange):
                 return told
@@ -251,6 +262,8 @@ class _Job:
                 self._note(each)
         elif isinstance(value, Skipped):
             self.skipped.append(value)
+        elif isinstance(value, Misused):
+            self.slips.append(value.told)
         elif isinstance(value, Checked):
             result, strange = value
             self.strange.append(strange)
@@ -369,7 +382,10 @@ def _work_of(
         import torch
 
         torch.set_num_threads(threads)
-    return function(*about, tell)
+    try:
+        return function(*about, tell)
+    except CommentError as error:
+        return Misused(str(error))
 
 
 def check_target(
@@ -428,6 +444,10 @@ def _check(
             layer = with_weights(layer, request.weights)
         kwarg = tuple((name, evaluate(expr, source)) for name, expr in request.kwargs)
         ignore = (*request.options.ignore, *_silences(text, request))
+        if request.comments:
+            from ldjcheck.options.comments import ignored_in_source
+
+            ignore = (*ignore, *ignored_in_source(layer.obj))
         options = replace(asked, kwarg=kwarg, ignore=ignore)
         if request.inputs is not None:
             options = replace(options, inputs=read_inputs(request.inputs), search=0)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.distributions import constraints, transform_to
 
-from ldjcheck.calling.domains import parse_domain
+from ldjcheck.calling.domain_text import parse_domain
 from ldjcheck.records import Domain, Shape
 
 _FAR = 10.0

@@ -17,6 +17,7 @@ from pathlib import Path
 from ldjcheck.calling.parameter_names import is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
+from ldjcheck.targets.load import kind_of
 from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, module, notebook
 from ldjcheck.targets.sources.definitions import own_names
@@ -32,6 +33,7 @@ def trouble_ahead(text: str) -> CannotCheckError | None:
     """Return why a target cannot be loaded, as far as its text tells; else None."""
     try:
         target = parse_target(text)
+        kind_of(target.source)
         if notebook.accepts(target.source):
             wanted = [] if target.expr is None else [target.expr]
             notebook.glance(target.source, wanted)
@@ -42,9 +44,10 @@ def trouble_ahead(text: str) -> CannotCheckError | None:
         missing = next(iter(_unbound(target.expr, source)), None)
     except CannotCheckError as error:
         return error
-    if missing is None or not source.layers:
-        return None  # what defines no layer may get its names in ways that hide
     assert source.file is not None
+    is_package = source.file.stem == "__init__"  # whose modules become names of it
+    if missing is None or (is_package and not source.layers):
+        return None
     own = own_names(ast.parse(source.file.read_bytes()).body)
     return missing_name(missing, target.expr, replace(source, known=tuple(own)))
 
@@ -88,11 +91,17 @@ def _names_of(name: str, path: Path) -> Source | None:
         tree = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError):
         return None
+    if any(
+        isinstance(s, ast.FunctionDef) and s.name == "__getattr__" for s in tree.body
+    ):
+        return None
     names: dict[str, None] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Name) and node.id in _DYNAMIC:
             return None
-        if isinstance(node, ast.alias) and node.name == "*":
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.modules":
+            return None
+        if isinstance(node, ast.alias) and node.name in ("*", "modules"):
             return None
         names |= dict.fromkeys(_bound_by(node))
     layers = [s.name for s in tree.body if isinstance(s, ast.ClassDef) and _is_run(s)]

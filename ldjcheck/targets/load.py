@@ -66,7 +66,7 @@ def find_layers(source: str) -> Survey:
         CannotCheckError: LDJ001, when it is missing, raises, or is of no known kind.
     """
     with _without_arguments(source):
-        return survey(_kind_of(source).explore(source))
+        return survey(kind_of(source).explore(source))
 
 
 def load_source(target: Target, others: Sequence[str] = ()) -> Source:
@@ -79,7 +79,7 @@ def load_source(target: Target, others: Sequence[str] = ()) -> Source:
     """
     wanted = [] if target.expr is None else [target.expr]
     with _without_arguments(target.source):
-        return _kind_of(target.source).load(target.source, [*wanted, *others])
+        return kind_of(target.source).load(target.source, [*wanted, *others])
 
 
 @contextmanager
@@ -93,7 +93,12 @@ def _without_arguments(source: str) -> Iterator[None]:
         sys.argv = ours
 
 
-def _kind_of(source: str) -> SourceKind:
+def kind_of(source: str) -> SourceKind:
+    """Return what kind of source a name is one of; nothing is run.
+
+    Raises:
+        CannotCheckError: LDJ001, when it is of no known kind.
+    """
     for kind in SOURCE_KINDS:
         if kind.accepts(source):
             return kind

@@ -18,7 +18,6 @@ from ldjcheck.calling.parameter_names import (
     is_total,
     unit_of_method,
 )
-from ldjcheck.calling.samples import samplers
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
@@ -157,6 +156,8 @@ def _density_of(kind: type) -> Callable[..., Any] | None:
 
 def _sampler_of(kind: type) -> Callable[..., Any] | None:
     """Return what draws samples and says how probable they are; or None."""
+    from ldjcheck.calling.samples import samplers  # which loads torch
+
     return _method_of(kind, samplers(kind))
 
 

@@ -60,6 +60,15 @@ def test_the_exit_status_tells_how_it_came_out(
     assert ran.returncode == code
 
 
+def test_statistics_are_the_last_lines_of_a_quiet_report(
+    ldjcheck: Callable[..., Ran],
+) -> None:
+    targets = [f"scale.py:{expr}" for expr in ("Scale", "Scale(-1)", "Scael")]
+    end = "1  LDJ002 name-not-found\n1  LDJ104 sign-flipped\n"
+    end += "1  LDJ403 direction-ambiguous (note)\n"
+    assert ldjcheck(*targets, "-q", "--statistics").stdout.endswith(f"\n\n{end}")
+
+
 def test_the_command_is_reported_as_it_was_typed(ldjcheck: Callable[..., Ran]) -> None:
     ran = ldjcheck("--format=json", "scale.py:Scale(sign=-1)", "--seed", "3")
     run = json.loads(ran.stdout)["run"]

@@ -168,8 +168,8 @@ HOSTILE = """
 FILES = {
     "healthy.py": HEALTHY,
     "hostile.py": HOSTILE,
-    "broken.py": "import no_such_module_anywhere",
-    "leaves.py": "import sys; sys.exit(3)",
+    "broken.py": "from no_such_module_anywhere import Layer",
+    "leaves.py": "import sys; Layer = sys.exit(3)",
 }
 
 UNCHECKABLE = {

@@ -58,6 +58,23 @@ def test_a_layer_of_the_session_is_checked(magic: Magic) -> None:
     assert "torch.zeros(len(x))" in report._repr_mimebundle_()["text/html"]
 
 
+def test_a_comment_of_a_cell_ignores_what_is_found_in_its_line(
+    magic: Magic, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from IPython import get_ipython
+
+    line = "        return 2 * x, 0 * x.sum(1)  # ldjcheck: ignore[LDJ119]"
+    head = "class Twice(nn.Module):\n    def forward(self, x):\n"
+    shell = get_ipython()  # type: ignore[no-untyped-call]
+    assert shell is not None
+    shell.run_cell(f"{head}{line} why")
+    assert magic("Twice --shape 3").status == "pass"
+    shell.run_cell(head + line)
+    capsys.readouterr()
+    assert magic("Twice --shape 3") is None
+    assert "line 3: ignore[LDJ119]: give the reason: " in capsys.readouterr().out
+
+
 def test_what_cannot_be_built_is_answered_by_what_to_type(magic: Magic) -> None:
     needs, missing = magic("Needs"), magic("Scal()")
     assert "%ldjcheck Needs(dims=...)" in str(needs)

@@ -124,6 +124,7 @@ def test_every_option_is_a_known_setting(folder: Path, option: click.Option) -> 
         ("seed = -1", "seed: -1 is not in the range 0<=x<=4294967295."),
         ("strict = 1", "strict: 1 is not true or false."),
         ("fix = true", "fix: type it each time: files are then written."),
+        ("diff = true", "diff: type it each time: it goes with --fix."),
         ("direction = 3", "direction: '3' is not one of 'both', 'forward', 'inverse'."),
         (
             'shape = "a"',

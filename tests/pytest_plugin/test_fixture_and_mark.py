@@ -12,6 +12,25 @@ if TYPE_CHECKING:
     Runs = Callable[..., pytest.RunResult]
 
 
+TWICE = """
+class Twice(torch.nn.Module):
+    def forward(self, x):
+        return 2 * x, 0 * x.sum(1)  # ldjcheck: ignore[ldj-forgotten] why
+
+def test_twice(ldj):
+    ldj.assert_ok(Twice())
+"""
+
+
+def test_a_comment_of_the_source_counts_in_tests(run: Runs) -> None:
+    run(TWICE).assert_outcomes(passed=1)
+    slip = run(TWICE.replace("] why", "]"))
+    slip.assert_outcomes(failed=1)
+    slip.stdout.fnmatch_lines(
+        ["E *, line 6: ignore?ldj-forgotten?: give the reason: *"]
+    )
+
+
 @pytest.mark.slow
 def test_a_right_layer_passes_and_a_wrong_one_fails(run: Runs) -> None:
     result = run(

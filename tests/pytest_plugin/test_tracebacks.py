@@ -50,7 +50,7 @@ test_it.py:6: LdjMismatch
 LDJ104 sign-flipped  test_it.py::test_flipped
 explain a code: ldjcheck explain LDJ104
 =========================== short test summary info ============================
-FAILED test_it.py::test_flipped - ldjcheck.LdjMismatch: LDJ104 sign-flipped
+FAILED test_it.py::test_flipped - LDJ104 sign-flipped: The whole log-determin...
 """  # noqa: W291
 
 
@@ -60,6 +60,38 @@ def test_a_failure_word_for_word(run: Runs) -> None:
     start = result.outlines.index(FAILURE.splitlines()[1])
     shown = result.outlines[start : start + len(FAILURE.splitlines()) - 1]
     assert shown == FAILURE.splitlines()[1:]
+
+
+@pytest.mark.parametrize(
+    "workers", ["-n0", pytest.param("-n2", marks=pytest.mark.slow)]
+)
+def test_the_line_of_a_summary_begins_with_the_code(
+    run: Runs, workers: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")  # where pytest cuts no line
+    result = run(
+        """
+@ldjcheck.parametrize([Flipped()], shape=(3,))
+def test_layers(): pass
+
+def test_broken(ldj): ldj.assert_ok(Broken(), shape=(3,))
+
+def test_idle(): ldjcheck.assert_ldj(Idle(), shape=(3,))
+
+def test_other(): raise ValueError("LDJ104 of its own")
+""",
+        workers,
+    )
+    start = result.outlines.index(f"{' short test summary info ':=^80}")
+    assert sorted(result.outlines[start + 1 : start + 5]) == [
+        "FAILED test_it.py::test_broken - LDJ005 layer-raised: The layer raised "
+        "ValueError: out of order",
+        "FAILED test_it.py::test_idle - LDJ401 vacuous-check: Here ldj = 0 is right "
+        "whatever the layer's formula says.",
+        "FAILED test_it.py::test_layers[Flipped-forward] - LDJ104 sign-flipped: The "
+        "whole log-determinant has the wrong sign.",
+        "FAILED test_it.py::test_other - ValueError: LDJ104 of its own",
+    ]
 
 
 @pytest.mark.thinned(18)
@@ -75,7 +107,7 @@ def test_a_failure_word_for_word(run: Runs) -> None:
 )
 def test_no_frame_of_ours_is_shown(run: Runs, style: str, source: str) -> None:
     shown = run(source, f"--tb={style}").stdout.str()
-    assert "ldjcheck.Ldj" in shown
+    assert "LDJ104 sign-flipped" in shown or "LDJ005 layer-raised" in shown
     assert "ldjcheck/assertion.py" not in shown
     assert "ldjcheck/casework.py" not in shown
     assert "ldjcheck/parametrizing.py" not in shown

@@ -43,7 +43,11 @@ def test_code_and_mistake_come_first_then_numbers_line_cure_and_law() -> None:
 def test_the_first_line_survives_the_cut_of_a_summary() -> None:
     first = message(FAIL).splitlines()[0]
     assert first == "LDJ101 missing-dims-factor"
-    assert len(f"FAILED test_flows.py::test_x - ldjcheck.LdjMismatch: {first}") <= 80
+    assert failure.in_short(run(FAIL)) == (
+        f"{first}: The log-determinant counts log(quants) once, not once per dimension."
+    )
+    nameless = dataclasses.replace(FAIL, status="unproven", findings=())
+    assert failure.in_short(run(nameless)).startswith("unproven: forward wrong")
 
 
 def test_a_layer_that_cannot_be_called_shows_its_own_traceback() -> None:

@@ -289,6 +289,26 @@ def test_edits_of_each_direction_stand_together_where_the_mistake_is_one() -> No
     assert "    48 +  ldj += dims\n" in text
 
 
+def test_statistics_end_the_report_with_how_often_each_code_was_found() -> None:
+    back = dataclasses.replace(DIMS_FACTOR, direction="inverse")
+    both = dataclasses.replace(FAIL, findings=(DIMS_FACTOR, back))  # it is one mistake
+    warned = dataclasses.replace(PASS, findings=(*UNTRACKED.findings, MUTATED))
+    many = run(both, *[dataclasses.replace(both, findings=(back,))] * 9, warned)
+    counts = dedent("""
+        10  LDJ101 missing-dims-factor
+         1  LDJ205 incoming-ldj-mutated (note)
+         1  LDJ303 inverse-ldj-untracked (warning)
+    """)
+    style = dataclasses.replace(PLAIN, statistics=True)
+    plain, end = drawn(many).rsplit("\n\n", 1)
+
+    assert drawn(many, style) == f"{plain}\n{counts}\n{end}"
+    quiet = dataclasses.replace(QUIET, statistics=True)
+    assert drawn(many, quiet) == f"{drawn(many, QUIET)}{counts}"
+    right = run(dataclasses.replace(PASS, findings=()))
+    assert drawn(right, style) == drawn(right)
+
+
 def test_what_was_not_finished_stands_under_the_verdict() -> None:
     text = drawn(run(dataclasses.replace(FAIL, not_done=("an edit that mends it",))))
 

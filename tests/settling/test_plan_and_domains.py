@@ -14,7 +14,8 @@ from small_layers import Affine, Curve, Logit, Pair
 from torch import Tensor, nn
 
 import ldjcheck
-from ldjcheck.calling.domains import describe, draw, integer_guesses, parse_domain
+from ldjcheck.calling.domain_text import parse_domain
+from ldjcheck.calling.domains import describe, draw, integer_guesses
 from ldjcheck.records import Domain, Options, Probe
 from ldjcheck.settling.design import plan_probes
 from ldjcheck.settling.guesses.sizes import resized

@@ -38,6 +38,7 @@ def check(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> N
     typed = ("ldjcheck", *(ctx.obj or ("check", *targets)))
     began = ctx.meta.get(BEGAN)
     _refuse_mixing(settings["format"])
+    refuse_diff_alone(settings)
     if settings["plot"] is not None:
         refuse_without_library()
     if not targets:
@@ -76,6 +77,7 @@ def _check(
         inputs=settings["inputs"],
         weights=settings["weights"],
         silences=file.by_target,
+        comments=True,
     )
     waiting = sys.stderr if sys.stderr.isatty() and not settings["quiet"] else None
     run = partial(
@@ -100,13 +102,15 @@ def _check(
             settings["format"],
             color=settings["color"],
             verbosity=verbosity,
+            statistics=settings["statistics"],
         )
         if settings["plot"] is not None:
             write_pictures(session.run, settings["plot"])
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
-        write_edits(session.run, started, lambda: run().run)
+        again, formats = lambda: run().run, settings["format"]
+        write_edits(session.run, started, again, formats, only_show=settings["diff"])
     return session.run.exit_code
 
 
@@ -120,6 +124,14 @@ def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:
                 f"Two reports would mix on {where}; give one a file of its own: "
                 f"--format {format_.name}=FILE"
             )
+
+
+def refuse_diff_alone(settings: dict[str, Any]) -> None:
+    """Refuse to show what would be written where nothing was asked to be."""
+    if settings["diff"] and not settings["fix"]:
+        raise click.UsageError(
+            "--diff shows what --fix would write: type both, --fix --diff."
+        )
 
 
 def options_of(settings: dict[str, Any]) -> Options:

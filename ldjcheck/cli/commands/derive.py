@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ldjcheck.cli.commands.check import checker, refuse_diff_alone
 from ldjcheck.cli.options import CHECK_OPTIONS
 from ldjcheck.cli.sections import SectionedCommand
 from ldjcheck.records import Options
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "kwarg", "params", "params_scale", "seed",
-    "convention", "direction", "timeout", "fix", "format", "quiet", "verbose", "color",
+    "convention", "direction", "timeout", "fix", "diff", "format", "quiet", "verbose",
+    "color",
 )  # fmt: skip
 """The options of `check` that mean something here."""
 
@@ -39,13 +41,13 @@ def derive(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> 
     at shapes, inputs and parameters that nothing was derived from. Shown as an edit;
     --fix writes it.
     """
+    refuse_diff_alone(settings)
     typed = ("ldjcheck", *(ctx.obj or ("derive", *targets)))
     ctx.exit(_derive(targets, settings, shlex.join(typed)))
 
 
 def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
     """Run the session, write its reports, and return the exit status."""
-    from ldjcheck.cli.commands.check import checker
     from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, run_session
     from ldjcheck.targets import as_targets
@@ -78,7 +80,8 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
     except OSError as error:
         raise click.UsageError(f"Cannot write the report: {error}") from None
     if settings["fix"]:
-        write_edits(session.run, started, lambda: run(checker).run)
+        again, formats = lambda: run(checker).run, settings["format"]
+        write_edits(session.run, started, again, formats, only_show=settings["diff"])
     return session.run.exit_code
 
 

@@ -43,10 +43,13 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
     TOPIC is a word of a lesson's title such as signs, or a code or name such as
     sign-flipped; `ldjcheck demo` lists them. What you write in the place of a line is run.
     """
-    from ldjcheck.classroom.quiz.drawing import draw
+    from ldjcheck.classroom.topics import codes_about
 
     seed = secrets.randbelow(10_000) if seed is None else seed
     try:
+        codes_about(topic)  # a slip is told before torch is loaded
+        from ldjcheck.classroom.quiz.drawing import draw
+
         drawn = draw(topic, seed, count)
         if export is not None:
             _export(list(drawn), export, seed, topic)

@@ -13,6 +13,7 @@ from ldjcheck.records import Options
 
 if TYPE_CHECKING:
     from ldjcheck.classroom.selftest import Selftest
+    from ldjcheck.errors import CannotCheckError
 
 _TAKEN = (
     "shape", "batch", "domain", "context", "convention", "direction", "params",
@@ -37,6 +38,12 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
     from ldjcheck.cli.output import write_fault
+    from ldjcheck.targets import refused, trouble_ahead
+
+    slip = None if target is None else refused(target) or trouble_ahead(target)
+    if slip is not None:
+        click.echo(_said(slip))
+        ctx.exit(2)
     from ldjcheck.session.isolation import Faulted, Finished, TimedOut, run_isolated
 
     given = {f.name: settings[f.name] for f in fields(Options) if f.name in settings}
@@ -68,8 +75,12 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     try:
         tests = _bundled(options) if target is None else [_own(target, options)]
     except CannotCheckError as error:
-        return 2, "\n".join([f"{error.code}  {error.message}", *error.evidence])
+        return 2, _said(error)
     return exit_code(tests), draw(tests)
+
+
+def _said(error: CannotCheckError) -> str:
+    return "\n".join([f"{error.code}  {error.message}", *error.evidence])
 
 
 def exit_code(tests: list[Selftest]) -> int:

@@ -70,7 +70,12 @@ def unused(suppression: Suppression) -> Finding:
     """Return that what is ignored does not occur."""
     named = rule_for(suppression.code)
     name = suppression.code if named is None else f"{named.code} {named.name}"
+    place = suppression.place
+    told = f"{name} is ignored, and does not occur."
+    if place is not None:
+        told = f"Line {place.line} ignores {name}, which does not occur."
     return stale_suppression.RULE.finding(
-        f"{name} is ignored, and does not occur.",
+        told,
+        location=place,
         evidence=(f"ignored: {suppression.reason}",),
     )

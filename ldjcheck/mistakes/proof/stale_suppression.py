@@ -12,7 +12,8 @@ PAGE = Page(
     rule="""
         What is ignored must be found, or the entry is stale. This is asked where
         one layer is meant: of `per-target-ignore` in pyproject.toml, of
-        `--ignore` beside a single target, and of `ignore=` in Python.
+        `--ignore` beside a single target, of `ignore=` in Python, and of a
+        comment `# ldjcheck: ignore[LDJ101] why` in a line of the layer's class.
         """,
     shows="""
         The layer was checked as always, and what is ignored was not found.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tabulate import tabulate
-
 from ldjcheck.records import Check, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import columns, one_line, shorten, wrap
@@ -145,6 +143,8 @@ def _numbers(
     headers: Sequence[str], rows: Sequence[Sequence[str]], style: Style
 ) -> list[str]:
     # The cells are text already: the digits were chosen for the whole column.
+    from tabulate import tabulate  # a slip has no numbers, and waits for nothing
+
     table = tabulate(
         rows, headers, tablefmt="plain", stralign="right", disable_numparse=True
     )
