@@ -63,6 +63,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"listening"}),
     frozenset({"api"}),
     frozenset({"classroom", "testing"}),
+    frozenset({"monitoring"}),
+    frozenset({"lightning"}),
     frozenset({"session"}),
     frozenset({"grading.sandbox"}),
     frozenset({"grading.confined"}),

@@ -63,6 +63,19 @@ class Subject:
         """What is checked; it may have been inside of what was given."""
         return self.bench.layer
 
+    def fed(self, options: Options) -> Subject:
+        """Return the same with other samples of the same sizes, and as it has become.
+
+        Copies that were made of it are not used any more.
+        """
+        given, old = options.inputs, self.bench.options.inputs
+        assert given is not None
+        assert old is not None
+        inputs = replace(old, samples={n: given.samples[n] for n in old.samples})
+        fed = replace(self.bench.options, inputs=inputs, timeout=options.timeout)
+        bench = replace(self.bench, options=fed, masters={}, idle={})
+        return replace(self, bench=bench)
+
     def probes(self) -> tuple[Probe, ...]:
         """Return where it is measured, the probe that the report shows first."""
         bench = self.bench
