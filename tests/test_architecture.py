@@ -66,6 +66,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"monitoring"}),
     frozenset({"lightning"}),
     frozenset({"session"}),
+    frozenset({"bug_report"}),
     frozenset({"grading.sandbox"}),
     frozenset({"grading.confined"}),
     frozenset({"grading"}),
