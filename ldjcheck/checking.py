@@ -152,6 +152,7 @@ def glance_at(layer: Layer, options: Options, subject: Subject | None = None) ->
             condition = measure_condition(subject.bench, sides)
     except (Exception, TimeIsUpError) as error:
         return Glance(result=_failed(error, layer, options, course, torch_before))
+    subject.bench.masters.clear()  # copies, which would take memory until the next look
     whole = replace(look, measurement=replace(look.measurement, not_done=()))
     return Glance(
         result=_concluded(whole, (), _findings(whole, (), None)),

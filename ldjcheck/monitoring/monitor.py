@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
@@ -18,7 +19,7 @@ from ldjcheck.monitoring.listeners import On, listeners
 from ldjcheck.monitoring.look import Look, Mode
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, SOLVER_RESIDUAL
 from ldjcheck.options.keywords import asked
-from ldjcheck.records import Check, Layer, Options, Run, Status
+from ldjcheck.records import Check, Layer, Options, Result, Run, Status
 from ldjcheck.report import Report
 from ldjcheck.targets.data import given_inputs
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _WRONG = (
     "The ldj is wrong: ldjcheck.check(flow, inputs=x), in this mode, says which way."
 )
+_OURS = "ldjcheck itself failed"
 _GRAVITY = ("pass", "unproven", "error", "fail")
 
 
@@ -152,7 +154,7 @@ class Monitor:
         for mode in tuple(known) or self._modes:
             started = perf_counter()
             at = replace(options, mode=mode)
-            glances[mode] = glance_at(self._layer, at, known.get(mode))
+            glances[mode] = self._glance(at, known.get(mode))
             looks[mode] = self._look(glances[mode], mode, perf_counter() - started)
         if not known and _say_the_same(glances.values()):
             del glances[self._modes[1]], looks[self._modes[1]]
@@ -160,6 +162,17 @@ class Monitor:
         if len(settled) == len(glances):
             self._sizes, self._subjects = sizes, settled
         return list(looks.values()), is_first and self._sizes is not None
+
+    def _glance(self, options: Options, subject: Subject | None) -> Glance:
+        """Return what one look shows; a fault of ours must not end a training of days."""
+        try:
+            return glance_at(self._layer, options, subject)
+        except Exception as error:
+            logging.getLogger("ldjcheck").exception("%s: please report it", _OURS)
+            said = {"not checked": f"{_OURS}: {type(error).__name__}: {error}"}
+            target = self._layer.target
+            failed = Result(target=target, layer=None, status="error", inferred=said)
+            return Glance(result=failed)
 
     @property
     def _modes(self) -> tuple[Mode, Mode]:
@@ -238,7 +251,8 @@ def _judged(glance: Glance) -> tuple[Status, str | None]:
     """
     result = glance.result
     if result.status == "error":
-        return "error", next((f.message for f in result.findings), None)
+        told = (f.message for f in result.findings)
+        return "error", next(told, result.inferred.get("not checked"))
     watched = [c for c in result.checks if c.name in ("ldj", "round-trip")]
     failed = [c for c in watched if c.status == "fail"]
     if failed:

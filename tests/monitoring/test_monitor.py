@@ -239,6 +239,25 @@ def test_a_batch_that_cannot_be_fed_is_told_and_not_raised(x: Any, why: str) -> 
     assert again.status == "pass"
 
 
+def test_a_fault_of_ours_ends_no_training(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: Any) -> None:
+        raise LookupError("a slip")
+
+    monitor = ldjcheck.Monitor(Coupling(), every=1, on=[], share=None)
+    with monkeypatch.context() as patched:
+        patched.setattr("ldjcheck.monitoring.monitor.glance_at", fails)
+        look = monitor.step(torch.randn(4, 6))
+    assert look is not None
+    assert look.status == "error"
+    assert look.why == "ldjcheck itself failed: LookupError: a slip"
+    assert "Traceback" in caplog.text
+    again = monitor.step(torch.randn(4, 6))
+    assert again is not None
+    assert again.status == "pass"
+
+
 def test_weights_that_are_lost_are_found() -> None:
     flow = Coupling()
     with torch.no_grad():
@@ -247,6 +266,20 @@ def test_weights_that_are_lost_are_found() -> None:
     assert look.status == "fail"
     assert look.why is not None
     assert "NaN" in look.why
+
+
+def test_between_two_looks_no_copy_of_the_flow_is_kept() -> None:
+    import gc
+
+    class Counted(Coupling):
+        pass
+
+    monitor = ldjcheck.Monitor(Counted(), every=1, on=[], share=None)
+    for _ in range(3):
+        monitor.step(torch.randn(4, 6))
+        gc.collect()
+        alive = [item for item in gc.get_objects() if type(item) is Counted]
+        assert len(alive) == 1
 
 
 def test_a_look_is_put_off_that_would_take_more_than_its_share(
