@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import time
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ class Shrunk:
     """
 
     text: str
-    lines: int  # of the file as it stands
+    original: str
     others: tuple[str, ...]
     ended: bool  # nothing more can be left out
 
@@ -87,7 +88,7 @@ def _shrink(
     others = sorted(shown_path(str(each)) for each in files_of(target) - {file})
     return Shrunk(
         text=reduced(whole, keeps),
-        lines=len(whole.splitlines()),
+        original=whole,
         others=tuple(others),
         ended=not out_of_time,
     )
@@ -110,14 +111,15 @@ def _console(command: str, result: Result | None, timeout: float) -> str:
     else:
         run = Run(seed=0, exit_code=0, seconds=0.0, command=command, results=(result,))
         told = text.render(run, Style(color=False, verbosity=0)).strip()
+        told = told.replace(os.getcwd() + os.sep, "")  # a home is nobody's business
     return _block("console", f"$ {command}\n{told}\n")
 
 
 def _source(found: Shrunk, file: Path) -> str:
-    count = len(found.text.splitlines())
-    said = f"{shown_path(str(file))}, shrunk from {found.lines} lines to {count}"
-    if count >= found.lines:
-        said = f"{shown_path(str(file))}, all of it"
+    said = f"{shown_path(str(file))}, all of it"
+    if found.text != found.original:
+        lines, left = (len(t.splitlines()) for t in (found.original, found.text))
+        said = f"{shown_path(str(file))}, shrunk from {lines} lines to {left}"
     said += "" if found.ended else " so far: the time was over"
     if found.others:
         said += f". It imports {', '.join(found.others)}, which I add below"

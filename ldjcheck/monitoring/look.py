@@ -23,9 +23,9 @@ class Look:
             more than half of its digits; `unproven` and `error` as in a report.
         reported: the ldj that the flow says, of each sample, in nats.
         exact: log|det J| of each.
-        worst: the largest |reported - exact|, in nats; None where nothing was compared.
+        worst: how far reported is from exact, at most, in nats; None without a comparison.
         allowed: what rounding explains of that, in nats.
-        round_trip: the largest |inverse(f(x)) - x|; None without a way back.
+        round_trip: how far inverse(f(x)) is from x, at most; None without a way back.
         condition: the largest condition number of J, of the map from x.
         why: what is wrong, or what kept it from being looked at; None where nothing is.
         seconds: how long the look took.
@@ -47,7 +47,7 @@ class Look:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The numbers that are known, by names for a logger: `ldj/worst_train`."""
+        """Return the numbers that are known by names for a logger, as `ldj/worst_train`."""
         known = {
             "worst": self.worst,
             "round_trip": self.round_trip,

@@ -72,8 +72,9 @@ class Monitor:
         convention: str = "auto",
         adapter: Any = None,
     ) -> None:
-        if isinstance(every, bool) or not isinstance(every, int) or every < 1:
-            raise ValueError(f"every={every!r}: it is a whole number of at least 1.")
+        for name, count in (("every", every), ("samples", samples)):
+            if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+                raise ValueError(f"{name}={count!r}: a whole number of at least 1.")
         if share is not None and not 0.0 < share <= 1.0:
             raise ValueError(f"share={share!r}: it is a number above 0, and at most 1.")
         name = type(flow).__name__

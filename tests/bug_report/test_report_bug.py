@@ -96,6 +96,29 @@ def test_a_file_beside_it_is_named_and_left_alone(tmp_path: Path) -> None:
     assert "It imports scale.py, which I add below" in ran.stdout
 
 
+def test_what_raises_keeps_its_message_and_names_no_folder_of_the_user(
+    tmp_path: Path,
+) -> None:
+    text = dedent(
+        """
+        import torch
+
+        class Raises(torch.nn.Module):
+            def forward(self, x):
+                if x.dim() == 0:
+                    raise RuntimeError("another one")
+                raise RuntimeError("no such thing")
+        """
+    )
+    (tmp_path / "raises.py").write_text(text)
+    ran = ldjcheck_in(tmp_path, "report-bug", "raises.py:Raises", "--shape", "2")
+    assert ran.returncode == 2
+    assert "LDJ005 layer-raised" in ran.stdout
+    assert "another one" not in ran.stdout
+    assert "raise RuntimeError('no such thing')" in pasted_source(ran)
+    assert str(tmp_path) not in ran.stdout
+
+
 def test_a_layer_that_hangs_is_reported_as_it_stands(tmp_path: Path) -> None:
     text = dedent(
         """

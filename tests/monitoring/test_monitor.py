@@ -333,7 +333,7 @@ def test_it_costs_at_most_a_hundredth_of_the_steps_between() -> None:
         ({"every": True}, "every"),
         ({"share": 0.0}, "share"),
         ({"share": 2.0}, "share"),
-        ({"samples": 0}, "batch"),
+        ({"samples": 0}, "samples"),
         ({"timeout": -1.0}, "timeout"),
         ({"convention": "f(("}, "convention"),
         ({"on": "shout"}, "on"),
