@@ -52,3 +52,4 @@ copybutton_prompt_is_regexp = True
 copybutton_only_copy_prompt_lines = True
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
+autodoc_mock_imports = ["lightning"]  # an extra, of which only a base class is needed

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, derive, exact_ldj
+    from ldjcheck.monitoring.look import Look
+    from ldjcheck.monitoring.monitor import Monitor
     from ldjcheck.report import Report
     from ldjcheck.testing.assertion import assert_ldj
     from ldjcheck.testing.exceptions import LdjError, LdjMismatch, LdjUnproven
@@ -20,6 +22,8 @@ __all__ = [
     "LdjError",
     "LdjMismatch",
     "LdjUnproven",
+    "Look",
+    "Monitor",
     "Report",
     "__version__",
     "assert_ldj",
@@ -38,6 +42,8 @@ _HOMES = {
     "LdjError": "ldjcheck.testing.exceptions",
     "LdjMismatch": "ldjcheck.testing.exceptions",
     "LdjUnproven": "ldjcheck.testing.exceptions",
+    "Look": "ldjcheck.monitoring.look",
+    "Monitor": "ldjcheck.monitoring.monitor",
     "Report": "ldjcheck.report",
 }
 

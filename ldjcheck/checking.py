@@ -7,7 +7,7 @@ any more is left out by its name.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import prod
 from time import perf_counter
 from typing import TYPE_CHECKING, TypeVar
@@ -72,7 +72,8 @@ from ldjcheck.settling.subject import settle_layer
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
-    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Wrt
+    from ldjcheck.records import Comparison, Diagnosis, Kind, Probe, Sides, Wrt
+    from ldjcheck.running.snapshot.namespace import Namespace
     from ldjcheck.settling.subject import Subject
 
     Tell = Callable[[Result | Underway], None]
@@ -112,26 +113,53 @@ def check_layer(
             subject = settle_layer(layer, options)
             course.smaller = _smaller(subject)
             result = _read_in_turn(subject, also, course)
-    except CannotCheckError as error:
-        result = failed_result(layer.target, error, layer=layer.name)
-        result = replace(result, inferred=dict(layer.inferred))
-    except TimeIsUpError as error:
-        limit = _no_verdict(course.stage, error, options, course.smaller)
-        result = failed_result(layer.target, limit, layer=layer.name)
-        result = replace(result, inferred=dict(layer.inferred))
-    except MemoryError:
-        limit = CannotCheckError(
-            "LDJ007",
-            "The check ran out of memory.",
-            ("Check the layer at a smaller --shape.",),
-        )
-        result = failed_result(layer.target, limit, layer=layer.name)
-    except Exception as error:
-        fault = fault_of_layer(layer, error, torch_before)
-        if fault is None:
-            raise
-        result = failed_result(layer.target, fault, layer=layer.name)
+    except (Exception, TimeIsUpError) as error:
+        result = _failed(error, layer, options, course, torch_before)
     return replace(result, seconds=perf_counter() - started)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What one look at a layer shows: at given inputs, its parameters as they are.
+
+    `condition` is the largest condition of J, of the samples that were looked at.
+    """
+
+    result: Result
+    subject: Subject | None = None  # how it is called; None where that is not known
+    sides: Sides | None = None
+    condition: float | None = None
+
+
+def glance_at(layer: Layer, options: Options, subject: Subject | None = None) -> Glance:
+    """Return how a layer's values compare at the inputs given; its own faults never raise.
+
+    Nothing is explained. A `subject` that was settled at inputs of the same sizes is called
+    as it was then, with the parameters that the layer has by now.
+    """
+    from ldjcheck.oracle.condition import measure_condition
+    from ldjcheck.running.snapshot.isolation import undisturbed, unharmed
+    from ldjcheck.running.snapshot.namespace import Namespace
+
+    torch_before, options, course = Namespace(), options.started(), _Course(None)
+    try:
+        with undisturbed(), unharmed(layer.obj):
+            known = None if subject is None else subject.fed(options)
+            subject = known or settle_layer(layer, options)
+            course.reaches(MEASURING)
+            *_, look = first_looks(subject)
+            sides = look.measurement.measured[0]
+            condition = measure_condition(subject.bench, sides)
+    except (Exception, TimeIsUpError) as error:
+        return Glance(result=_failed(error, layer, options, course, torch_before))
+    subject.bench.masters.clear()  # copies, which would take memory until the next look
+    whole = replace(look, measurement=replace(look.measurement, not_done=()))
+    return Glance(
+        result=_concluded(whole, (), _findings(whole, (), None)),
+        subject=subject,
+        sides=sides,
+        condition=condition,
+    )
 
 
 def measure_layer(layer: Layer, options: Options) -> Measurement:
@@ -200,6 +228,31 @@ class _Course:
         except TimeIsUpError:
             self.not_done.append(stage.what)
             return otherwise
+
+
+def _failed(
+    error: Exception | TimeIsUpError,
+    layer: Layer,
+    options: Options,
+    course: _Course,
+    torch_before: Namespace,
+) -> Result:
+    """Return the result of a layer whose check ended early; a fault of ours is raised."""
+    if isinstance(error, TimeIsUpError):
+        error = _no_verdict(course.stage, error, options, course.smaller)
+    elif isinstance(error, MemoryError):
+        error = CannotCheckError(
+            "LDJ007",
+            "The check ran out of memory.",
+            ("Check the layer at a smaller --shape.",),
+        )
+    elif not isinstance(error, CannotCheckError):
+        fault = fault_of_layer(layer, error, torch_before)
+        if fault is None:
+            raise error
+        error = fault
+    result = failed_result(layer.target, error, layer=layer.name)
+    return replace(result, inferred=dict(layer.inferred))
 
 
 def _no_verdict(

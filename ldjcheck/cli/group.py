@@ -19,6 +19,7 @@ from ldjcheck.cli.commands.derive import derive
 from ldjcheck.cli.commands.explain import explain
 from ldjcheck.cli.commands.grade import grade
 from ldjcheck.cli.commands.quiz import quiz
+from ldjcheck.cli.commands.report_bug import report_bug
 from ldjcheck.cli.commands.selftest import selftest
 from ldjcheck.cli.sections import write_sections
 from ldjcheck.cli.stopping import ends_what_it_started
@@ -124,5 +125,8 @@ def main() -> None:
     """
 
 
-for command in (check, explain, codes, demo, derive, selftest, quiz, grade):
+_COMMANDS = (
+    check, explain, codes, demo, derive, selftest, quiz, report_bug, grade,
+)  # fmt: skip
+for command in _COMMANDS:
     main.add_command(command)

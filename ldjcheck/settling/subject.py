@@ -63,6 +63,19 @@ class Subject:
         """What is checked; it may have been inside of what was given."""
         return self.bench.layer
 
+    def fed(self, options: Options) -> Subject:
+        """Return the same with other samples of the same sizes, and as it has become.
+
+        Copies that were made of it are not used any more.
+        """
+        given, old = options.inputs, self.bench.options.inputs
+        assert given is not None
+        assert old is not None
+        inputs = replace(old, samples={n: given.samples[n] for n in old.samples})
+        fed = replace(self.bench.options, inputs=inputs, timeout=options.timeout)
+        bench = replace(self.bench, options=fed, masters={}, idle={})
+        return replace(self, bench=bench)
+
     def probes(self) -> tuple[Probe, ...]:
         """Return where it is measured, the probe that the report shows first."""
         bench = self.bench
@@ -107,13 +120,12 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
                 "In a file, name a function that makes it, calls it and returns it.",
             ),
         )
-    layer, asked = _unwrapped(typed), options
-    if options.inputs is not None:
-        asked = options = with_sizes_of(layer, options.inputs, options)
+    layer, given = _unwrapped(typed), options
+    asked = options = _sized(layer, given)
     try:
         subject = _at(layer, options)
     except CannotCheckError as error:
-        found = _inside(layer, options) or _after_a_start(layer, options, error)
+        found = _inside(layer, options, given) or _after_a_start(layer, options, error)
         whole = as_whole_numbers(options) if found is None else None
         if whole is not None:
             return settle_layer(typed, replace(options, inputs=whole))
@@ -124,7 +136,15 @@ def settle_layer(typed: Layer, options: Options) -> Subject:
         inside = type(subject.layer.obj).__name__
         said = f"{inside}, inside {type(typed.obj).__name__}"
         subject.inferred["unwrapped"] = said
+    if subject.asked.shape != asked.shape:  # of samples that what it holds takes
+        return subject
     return replace(subject, asked=asked)
+
+
+def _sized(layer: Layer, options: Options) -> Options:
+    """Return the options with the sizes of the user's samples, as the layer takes them."""
+    given = options.inputs
+    return options if given is None else with_sizes_of(layer, given, options)
 
 
 def called_otherwise(subject: Subject, settled: Settled) -> Subject:
@@ -146,12 +166,15 @@ def called_as(subject: Subject, calls: Calls) -> Subject:
     return replace(subject, bench=bench, others=_others(bench, free))
 
 
-def _inside(layer: Layer, options: Options) -> Subject | None:
-    """Return how what the layer holds is called, or how its density is; or None."""
+def _inside(layer: Layer, options: Options, given: Options) -> Subject | None:
+    """Return how what the layer holds is called, or how its density is; or None.
+
+    What that takes of the user's samples may be more than the layer's own call does.
+    """
     inner = _opened(layer)
     if inner is not None:
         with contextlib.suppress(CannotCheckError):
-            return _at(inner, options, around=layer)
+            return _at(inner, _sized(inner, given), around=layer)
     from ldjcheck.conventions import densities
     from ldjcheck.settling.settle import asks_elsewhere
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.ahead import file_of_module
 from ldjcheck.targets.parse import parse_target
-from ldjcheck.targets.sources import file, notebook
+from ldjcheck.targets.sources import file, module, notebook
 
 
 def files_of(target: str) -> frozenset[Path]:
@@ -40,6 +40,20 @@ def files_of(target: str) -> frozenset[Path]:
                 seen[other] = None
                 waiting.append(other)
     return frozenset(seen)
+
+
+def source_file(target: str) -> Path | None:
+    """Return the Python file that a target's source is; None where the user has none.
+
+    What is installed is its authors', and a notebook is no Python.
+    """
+    try:
+        source = parse_target(target).source
+    except CannotCheckError:
+        return None
+    named = file.accepts(source)
+    found = Path(source).expanduser() if named else module.file_of(source)
+    return None if found is None or not found.is_file() else found.absolute()
 
 
 def _imported(path: Path) -> Iterator[Path]:

@@ -106,6 +106,18 @@ def test_contexts_come_with_their_own_rows() -> None:
         assert any(math.isclose(sample.exact, each) for each in together)
 
 
+@pytest.mark.parametrize("name", [None, "x"])
+def test_samples_go_to_what_a_flow_holds_where_its_own_call_takes_the_context_alone(
+    name: str | None,
+) -> None:
+    flows = pytest.importorskip("zuko").flows
+    flow = flows.MAF(4, context=2, transforms=1, hidden_features=[8])
+    given = {name: torch.randn(8, 4), "c": torch.randn(8, 2)}
+    report = ldjcheck.check(flow, inputs=given)
+    assert report.status == "pass"
+    assert report.checks[0].shape == (4,)
+
+
 def test_a_context_lives_where_it_is_said_to() -> None:
     def checked(context: Any) -> ldjcheck.Report:
         return ldjcheck.check(ScaledByContext(), shape=3, context={"context": context})
