@@ -19,7 +19,12 @@ from ldjcheck.readings.claims import (
     sibling_ldj_form,
 )
 from ldjcheck.readings.densities import compensating_density, density, own_density
-from ldjcheck.readings.inputs import interval_self_map, masks, several_tensors
+from ldjcheck.readings.inputs import (
+    interval_self_map,
+    masks,
+    several_tensors,
+    time_major,
+)
 from ldjcheck.readings.sizes import (
     another_axis,
     further_sizes,
@@ -49,6 +54,7 @@ BY_NUMBERS: tuple[Callable[[Measured], Iterator[Reading | Measured]], ...] = (
     singleton_axes.propose,
     held_sizes.propose,
     no_broadcast_shapes.propose,
+    time_major.propose,
     other_axes.propose,
     written_sizes.propose,
     user_shape.propose,

@@ -1,0 +1,66 @@
+"""Layers whose batch is the second axis of what they take: `(time, batch, channels)`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from ldjcheck.readings.reading import Measured, Reading, look_at, read_anew
+from ldjcheck.settling.guesses.shapes import LENGTH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ldjcheck.records import CallFunction, Calls, Returned, Way
+
+_STEPS = int(LENGTH), 5
+_WHY = "its batch is the second axis, (time, batch, channels)"
+
+
+def propose(seen: Measured) -> Iterator[Reading]:
+    """Yield the layer with the batch as the second axis, where it is right so.
+
+    Only of what is wrong with the batch first, and of no shape or context that was given.
+    """
+    subject = seen.subject
+    bench, asked = subject.bench, subject.asked
+    odd = any(verdict.form is not None for verdict in seen.comparison.verdicts)
+    if not (seen.is_wrong or odd) or bench.calls.parts or not 0 < len(bench.shape) < 3:
+        return
+    if asked.shape or asked.inputs is not None or bench.options.context:
+        return
+    for steps in _STEPS:
+        shape = steps, bench.shape[-1]
+        for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):
+            found = there.subject.bench
+            turned = replace(found, calls=_turned(found.calls))
+            told = f"{shape}: {_WHY}"
+            there = there.assuming(
+                "shape", shape, "observed", told, bench=turned, asked=asked
+            )
+            if not look_at(there).is_right:
+                return
+    yield there
+
+
+def _turned(calls: Calls) -> Calls:
+    """Return the calls with the first two axes of input and output exchanged."""
+    return replace(
+        calls, forward=_turned_way(calls.forward), inverse=_turned_way(calls.inverse)
+    )
+
+
+def _turned_way(way: Way | None) -> Way | None:
+    return None if way is None else replace(way, call=_turning(way.call), asks=None)
+
+
+def _turning(call: CallFunction) -> CallFunction:
+    def turned(layer: Any, x: Any, start: Any, kwargs: Any) -> Returned:
+        returned = call(layer, x.transpose(0, 1), start, kwargs)
+        y = returned.y
+        is_turned = isinstance(y, Tensor) and y.dim() > 1
+        return replace(returned, y=y.transpose(0, 1)) if is_turned else returned
+
+    return turned

@@ -1,0 +1,72 @@
+"""The batch may be the second axis: `(time, batch, channels)`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Coupling(nn.Module):
+    """Couples channels at each step, and sums over steps and channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.net = nn.Linear(2, 4)
+
+    def halves(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        kept, other = x.chunk(2, -1)
+        shift, log_scale = self.net(kept).chunk(2, -1)
+        return kept, other, shift, log_scale
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        kept, other, shift, log_scale = self.halves(x)
+        y = torch.cat([kept, other * log_scale.exp() + shift], -1)
+        return y, log_scale.sum((0, 2))
+
+    def inverse(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        kept, other, shift, log_scale = self.halves(y)
+        x = torch.cat([kept, (other - shift) * (-log_scale).exp()], -1)
+        return x, -log_scale.sum((0, 2))
+
+
+class Scale(nn.Module):
+    """Scales each channel: at vectors it runs as well, and counts samples as steps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_scale = nn.Parameter(torch.tensor([0.3, -0.2, 0.5]))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        ldj = self.log_scale.sum() * x.shape[0]
+        return x * self.log_scale.exp(), ldj.expand(x.shape[1])
+
+
+class Averaged(Coupling):
+    """Averages over the steps."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, _ = super().forward(x)
+        return y, self.halves(x)[3].mean(0).sum(1)
+
+
+class SummedOverTheBatch(Coupling):
+    """Sums over what is no step, but the batch."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        y, _ = super().forward(x)
+        return y, self.halves(x)[3].sum(0)
+
+
+@pytest.mark.parametrize("layer", [Coupling, Scale])
+def test_right_ones_pass(layer: type[nn.Module]) -> None:
+    report = ldjcheck.check(layer())
+    assert report.status == "pass", report
+    assert "second axis" in report.result.inferred["shape"]
+
+
+@pytest.mark.parametrize("layer", [Averaged, SummedOverTheBatch])
+def test_wrong_ones_fail(layer: type[nn.Module]) -> None:
+    assert ldjcheck.check(layer()).status == "fail"
