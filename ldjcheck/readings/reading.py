@@ -93,7 +93,7 @@ class Reading:
         shape = ",".join(map(str, bench.shape))
         return ReadAs(
             claim=self.claim,
-            shape=bench.shape,
+            shape=tuple(map(int, bench.shape)),
             assumptions=(*others, *assumed.values()),
             status=status,
             type="" if asked.shape or bench.calls.parts else f"--shape {shape or 1}",
