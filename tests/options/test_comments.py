@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -223,7 +224,11 @@ def test_a_comment_without_a_reason_raises_in_python(tmp_path: Path) -> None:
         ldjcheck.check(layer, shape=4)
 
 
-def test_who_grades_a_source_is_told_nothing_by_its_comments(tmp_path: Path) -> None:
+def test_who_grades_a_source_is_told_nothing_by_its_comments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.setattr(sys, "modules", dict(sys.modules))  # the file is forgotten after
     path = written(tmp_path, "ignore[LDJ105] so that nobody sees it")
     api = ldjcheck.api
 

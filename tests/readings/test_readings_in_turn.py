@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ldjcheck import checking, readings
-from ldjcheck.readings.reading import Basis, Measured, Outcome, Reading
+from ldjcheck.readings.reading import Measured, Outcome, Reading
 from ldjcheck.records import Domain, Layer, Options, Result
 from ldjcheck.settling.subject import settle_layer
 
@@ -78,9 +78,7 @@ def test_what_is_read_says_what_its_number_is() -> None:
 
 
 def test_what_a_reading_assumes_is_what_its_report_tells() -> None:
-    reading = read().assuming(
-        "domain", Domain(kind="unit"), Basis.OBSERVED, "unit: seen"
-    )
+    reading = read().assuming("domain", Domain(kind="unit"), "observed", "unit: seen")
     (assumed,) = reading.assumptions
     assert reading.subject.inferred[assumed.what] == assumed.why == "unit: seen"
 

@@ -57,7 +57,6 @@ class OfTheModule(nn.Module):
 OF_ONE_SIZE = {
     "784": (OfMnist, "`self.log_s` is counted 784 times at every shape", "784"),
     "2": (OfMoons, "`self.log_s` is counted 2 times at every shape", "2"),
-    "3": (OfThreeChannels, "is counted 3 times at every shape", "3"),
     "32 * 32": (OfCifar, "`self.log_s` is counted 1024 times at every shape", "1024"),
     "a constant of the module": (
         OfTheModule,
@@ -78,6 +77,13 @@ def test_a_count_of_one_size_is_named_with_the_size_and_mended(name: str) -> Non
     )
     assert finding.fix is not None
     assert finding.fix.applicability == "verified"
+
+
+def test_the_size_of_one_axis_beside_others_is_a_warning() -> None:
+    report = ldjcheck.check(OfThreeChannels())
+    assert report.status == "pass", report
+    assert [finding.code for finding in report.findings] == ["LDJ121"]
+    assert "at (3, 4, 6) alone" in str(report).partition("\n")[0]
 
 
 @pytest.mark.parametrize(
