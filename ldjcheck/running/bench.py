@@ -393,7 +393,9 @@ class Bench:
             if name not in self.labels
         }
         labels = {
-            name: torch.randint(self._classes(), size, generator=generator)
+            name: torch.randint(
+                *self._classes(domains[name]), size, generator=generator
+            )
             for name, size in sized.items()
             if name in self.labels
         }
@@ -445,14 +447,19 @@ class Bench:
                 sample[len(sample) - left :] = 0.0
         return mask
 
-    def _classes(self) -> int:
-        """Return a number of classes that every embedding has; two are always told apart."""
+    def _classes(self, stated: Domain) -> tuple[int, int]:
+        """Return the first label, and where labels end: what was said, else what all have.
+
+        That is as many as every embedding has rows; two are always told apart.
+        """
+        if stated.kind == "int":
+            return int(stated.low or 0), int(stated.high or 0) + 1
         held = [
             item.num_embeddings
             for item in reachable(self.layer.obj)
             if isinstance(item, torch.nn.Embedding)
         ]
-        return min(held, default=2)
+        return 0, min(held, default=2)
 
 
 def built_like(obj: Any, **others: Any) -> Any:

@@ -375,6 +375,7 @@ def _what_next(
         name = wanted[0]
         yield f"The layer also needs {', '.join(dict.fromkeys(wanted))}. If that is a"
         yield f"tensor, say its shape per sample: --context {name}=4"
+        yield f"If it is a class label, say from where to where: --context '{name}=():int:0:9'"
         yield f"If it is a flag or a number, say what it is: --kwarg {name}=True"
     if explicit:
         yield "Is the shape that of one sample, without the batch? --shape 1,4,4"

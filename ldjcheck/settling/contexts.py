@@ -48,6 +48,7 @@ def settled_with_context(
     start = Bench(
         layer=layer, options=options, promote=promote, calls=candidates[0],
         shape=first, batch=batches[first], domain=options.domain or TAMEST,
+        labels=_whole_numbers(options.context),
     )  # fmt: skip
     lessons = Lessons()
     try:
@@ -65,7 +66,7 @@ def settled_with_context(
                 context=(*options.context, *guess.fed),
                 kwarg=(*options.kwarg, *times),
             )
-            beside = replace(start, options=fed, labels=guess.labels)
+            beside = replace(start, options=fed, labels=start.labels | guess.labels)
             at = ((guess.shape, guess.why_shape),)
             given = (*guess.contexts, *guess.times)
             takers = _taking({name for name, _ in given}, candidates)
@@ -125,6 +126,12 @@ def _within_domains(
                 return again, dict.fromkeys(sorted(loose), told)
     told = "its numbers are not finite at the contexts that were made up"
     return settled, dict.fromkeys(sorted(loose), f"{told}: say where they live")
+
+
+def _whole_numbers(stated: tuple[Context, ...]) -> frozenset[str]:
+    """Return the contexts that were said to be whole numbers, as labels are."""
+    whole = (e.name for e in stated if e.domain is not None and e.domain.kind == "int")
+    return frozenset(whole)
 
 
 def _of(said: dict[str, str], name: str) -> tuple[str, ...]:

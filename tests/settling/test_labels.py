@@ -1,0 +1,41 @@
+"""Class labels that are stated: whole numbers, from the first to the last that was said."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+CLASSES = 7
+
+
+class Labelled(nn.Module):
+    """Scales by what belongs to a class, and keeps which classes it has seen."""
+
+    def __init__(self, share: float = 1.0) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(CLASSES, 4)
+        self.share = share
+
+    def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        assert y.dtype == torch.int64
+        assert 2 <= int(y.min()) <= int(y.max()) < CLASSES
+        log_scale = torch.tanh(self.embedding(y))
+        return x * log_scale.exp(), self.share * log_scale.sum(1)
+
+
+@pytest.mark.parametrize(("share", "status"), [(1.0, "pass"), (0.5, "fail")])
+def test_labels_are_whole_numbers_of_the_range_that_is_said(
+    share: float, status: str
+) -> None:
+    report = ldjcheck.check(Labelled(share), context={"y": "():int:2:6"})
+    assert report.status == status, report
+
+
+def test_what_is_needed_may_be_a_label() -> None:
+    report = ldjcheck.check(Labelled(), context={"y": 3})
+    assert report.status == "error"
+    told = "If it is a class label, say from where to where: --context 'y=():int:0:9'"
+    assert told in report.findings[0].evidence
