@@ -25,7 +25,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
     bench, asked = seen.subject.bench, seen.subject.asked
     fed, signature = bench.options.context, call_signature(bench.layer.obj)
     resized = any(verdict.resized for verdict in seen.comparison.verdicts)
-    if not (seen.is_wrong or resized) or bench.calls.parts or not fed:
+    if (
+        not (seen.is_wrong or resized)
+        or bench.calls.parts
+        or seen.reading.claim == "density"
+        or not fed
+    ):
         return
     if asked.context or asked.shape or signature is None or signature.input is None:
         return

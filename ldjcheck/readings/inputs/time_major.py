@@ -27,7 +27,12 @@ def propose(seen: Measured) -> Iterator[Reading]:
     subject = seen.subject
     bench, asked = subject.bench, subject.asked
     odd = any(verdict.form is not None for verdict in seen.comparison.verdicts)
-    if not (seen.is_wrong or odd) or bench.calls.parts or not 0 < len(bench.shape) < 3:
+    if (
+        not (seen.is_wrong or odd)
+        or bench.calls.parts
+        or seen.reading.claim == "density"
+        or not 0 < len(bench.shape) < 3
+    ):
         return
     if asked.shape or asked.inputs is not None or bench.options.context:
         return
