@@ -174,8 +174,8 @@ def tried(bench: Bench, failures: Failures | None = None) -> Trial:
         )
     if outcome.raw is None:
         raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
-    if bench.calls.plain and not getattr(outcome.raw, "ndim", 0):
-        raise UnexpectedReturnError(f"{_shown(outcome.y)} and one number")
+    if bench.calls.plain and not _tells_of_samples(outcome.raw):
+        raise UnexpectedReturnError(f"{_shown(outcome.y)} and no ldj")
     if not outcome.y.numel():  # all of so small an event was dropped
         raise UnexpectedReturnError(_shown(outcome.y))
     return Trial(
@@ -203,6 +203,11 @@ def _after_training(
         return runner.run("forward", x, Frozen())
     except FailedCallError:
         return None
+
+
+def _tells_of_samples(ldj: Any) -> bool:
+    """Return whether there is a number for each sample, and not a zero for each."""
+    return isinstance(ldj, Tensor) and ldj.dim() > 0 and bool(ldj.any())
 
 
 def _shown(y: Tensor) -> str:

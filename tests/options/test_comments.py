@@ -228,7 +228,9 @@ def test_who_grades_a_source_is_told_nothing_by_its_comments(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(sys, "modules", dict(sys.modules))  # the file is forgotten after
+    monkeypatch.setattr(
+        sys, "modules", dict(sys.modules)
+    )  # the file is forgotten after
     path = written(tmp_path, "ignore[LDJ105] so that nobody sees it")
     api = ldjcheck.api
 
