@@ -205,7 +205,7 @@ def _after_training(
         return None
 
 
-def _tells_of_samples(ldj: Any) -> bool:
+def _tells_of_samples(ldj: object) -> bool:
     """Return whether there is a number for each sample, and not a zero for each."""
     return isinstance(ldj, Tensor) and ldj.dim() > 0 and bool(ldj.any())
 
