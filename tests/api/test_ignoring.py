@@ -48,7 +48,7 @@ def test_an_ignored_mistake_leaves_findings_and_status_but_not_the_check() -> No
     ]
     assert report.to_dict()["results"][0]["ignored"][0]["reason"] == "known since May"
     text = str(report)
-    assert "PASS  inverse only  1 ignored" in text
+    assert "PASS  inverse only  at (4,) alone  1 ignored" in text
     assert f"  1 finding ignored: {code} (known since May)" in text
     assert "  forward, sample 0 of 3: difference " in text  # what disagrees
     assert "No mistakes that count in 1 layer, 1 finding ignored" in text

@@ -82,9 +82,9 @@ def test_it_goes_on_until_it_is_interrupted(folder: Path) -> None:
     ) as process:
         try:
             assert process.stdout is not None
-            assert "ERROR  LDJ001" in process.stdout.readline()
+            assert "ERROR  LDJ002" in process.stdout.readline()
             saved(folder / "flows.py")
-            assert "ERROR  LDJ001" in process.stdout.readline()
+            assert "ERROR  LDJ002" in process.stdout.readline()
             process.send_signal(signal.SIGINT)
             assert process.wait(60) == 130
         finally:
