@@ -136,6 +136,7 @@ class PriorOfADim(Scaled):
         return -(prior / x.shape[1] + ldj).mean()
 
 
+@pytest.mark.slow
 def test_an_nll_may_be_that_of_a_dim_and_all_of_it_is() -> None:
     for right in (OfADim, OfADimAskingItsBase, OfADimUpToAConstant, AsAColumn):
         report = ldjcheck.check(right())
