@@ -13,7 +13,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ldjcheck.calling.convention import Convention
-from ldjcheck.calling.parameter_names import is_density
+from ldjcheck.calling.parameter_names import is_density, is_total
 from ldjcheck.calling.results import (
     returned_expressions,
     returned_names,
@@ -82,7 +82,7 @@ def _unpacked_total(signature: Signature) -> str | None:
     """
     tree = source_of(signature.function) if signature.names else None
     returned = returned_expressions(signature.function)
-    if tree is None or len(returned) != 2:
+    if tree is None or len(returned) not in (0, 2):
         return None
     seconds, made = list[str](), dict[str, list[ast.expr]]()
     for node in ast.walk(tree):
@@ -98,6 +98,9 @@ def _unpacked_total(signature: Signature) -> str | None:
                             made.setdefault(each.id, []).append(value)
                     continue
                 seconds += [target.id] if isinstance(target, ast.Name) else []
+
+    if not returned:  # it hands both on, to its base class perhaps: a name has to do
+        return next(filter(is_total, seconds), None)
 
     def is_made_of_it(part: ast.expr, seen: frozenset[str] = frozenset()) -> bool:
         names = {n.id for n in ast.walk(part) if isinstance(n, ast.Name)} - seen
