@@ -45,7 +45,7 @@ def _adopted(arguments: str, before: Result, again: Result | None) -> Result:
     if again is None or not (before.readings and again.readings):
         return before
     (first, *_), (other, *_) = before.readings, again.readings
-    if decide((before.status, "named"), (again.status, other.basis)) != "neither":
+    if decide((before.status, first.basis), (again.status, other.basis)) != "neither":
         return before
     first = replace(first, claim=_REDUCED, type="--convention accumulator")
     meant = f"--convention 'f({arguments}) -> z, ldj'"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ldjcheck.calling.results import is_made_of_densities, source_of
 from ldjcheck.calling.signature import caller
 from ldjcheck.judging.measurement import compared
+from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.readings.reading import Measured, Reading
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
@@ -35,6 +36,11 @@ def propose(seen: Measured) -> Iterator[Reading]:
     forward = subject.bench.calls.forward
     if not seen.is_wrong or forward is None or subject.asked.kind not in _KINDS:
         return
+    first = seen.comparison.measurement.measured[0].forward
+    if first.said.ldj is None or says_nothing(
+        first.said.ldj, first.dims, first.said.dtype
+    ):
+        return  # it counts no density, whatever it asks for
     claimed = None
     for index in reversed(range(_parts(seen))):
         calls = _without(subject.bench.calls, forward.call, index)

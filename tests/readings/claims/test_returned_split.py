@@ -77,6 +77,17 @@ class ForgetsCoupling(HandsBack):
         return kept, nothing if ldj is None else ldj, other * log_scale.exp() + shift
 
 
+class ForgetsWhatItAsked(HandsBack):
+    """Asks for the density, and reports nothing: that it asks saves nobody."""
+
+    def forward(
+        self, x: Tensor, ldj: Tensor | None = None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        kept, other, _ = self.counted(x)
+        nothing = x.new_zeros(len(x))
+        return kept, nothing if ldj is None else ldj, other * kept.exp()
+
+
 @pytest.mark.parametrize("layer", [HandsBack, HandsBackNoise])
 def test_one_that_counts_what_it_hands_back_passes(layer: type[nn.Module]) -> None:
     report = ldjcheck.check(layer())
@@ -89,7 +100,12 @@ def test_one_that_counts_what_it_hands_back_passes(layer: type[nn.Module]) -> No
 
 @pytest.mark.parametrize(
     ("layer", "code"),
-    [(Averaged, "LDJ105"), (CountsAnotherScale, "LDJ501"), (ForgetsCoupling, "LDJ119")],
+    [
+        (Averaged, "LDJ105"),
+        (CountsAnotherScale, "LDJ501"),
+        (ForgetsCoupling, "LDJ119"),
+        (ForgetsWhatItAsked, "LDJ119"),
+    ],
 )
 def test_one_that_counts_it_wrongly_fails(layer: type[nn.Module], code: str) -> None:
     report = ldjcheck.check(layer())
