@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from inspect import ismethod
 from typing import TYPE_CHECKING, Any, Literal
 
+from ldjcheck.calling.domains import describe
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.judging.measurement import first_look
 from ldjcheck.judging.status import silenced
@@ -119,6 +120,11 @@ def _settled(subject: Subject) -> Iterator[Assumption]:
     asked, calls = subject.asked, subject.bench.calls
     way = calls.forward or calls.inverse
     declared = way is not None and way.domain is not None
+    known = {
+        "convention": calls.convention,
+        "shape": str(tuple(map(int, subject.bench.shape))),
+        "domain": describe(subject.bench.domain),
+    }
     stated = {
         "convention": asked.convention != "auto" or asked.adapter is not None,
         "shape": bool(asked.shape) or asked.inputs is not None,
@@ -129,9 +135,8 @@ def _settled(subject: Subject) -> Iterator[Assumption]:
         if text is None:
             continue
         found: Basis = "declared" if what == "domain" and declared else "observed"
-        value, _, why = text.partition(": ")
         basis: Basis = "stated" if is_stated else found
-        yield Assumption(what=what, value=value, basis=basis, why=why or value)
+        yield Assumption(what=what, value=known[what], basis=basis, why=text)
     if calls.sign == -1:
         why = subject.inferred.get("sign", "")
         yield Assumption(what="sign", value="-1", basis="named", why=why)

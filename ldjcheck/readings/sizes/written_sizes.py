@@ -38,6 +38,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
         for axis in open_axes:
             shape = (*bench.shape[:axis], number, *bench.shape[axis + 1 :])
             told = f"{shape}: its source counts with {number}"
+            if not _wrong(look_at(seen.reading, shape)) < _wrong(seen):
+                continue
             asked = replace(subject.asked, shape=((None, shape),))
             for there in read_anew(bench.layer, asked):
                 still = _wrong(look_at(there))
