@@ -2,7 +2,8 @@
 
 A few samples may all lie on one side of a fold, and parameters that were moved may fold
 what is meant to be kept straight: only many samples tell one from the other. They all have
-one context, for each context has a map of its own.
+one context, for each context has a map of its own. A map that learns nothing is one map: a
+crowd is looked at wherever its determinant varies and no way back has led back.
 """
 
 from __future__ import annotations
@@ -13,25 +14,42 @@ from dataclasses import replace
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.numerical_rank import has_both_signs
 from ldjcheck.oracle.oracles.both_directions import measure_sides
-from ldjcheck.records import Approximated, Evidence, Further, Observation, Side
+from ldjcheck.records import Approximated, Evidence, Further, Observation, Side, Sides
 from ldjcheck.running.bench import Bench
+from ldjcheck.running.snapshot.isolation import learnable
 
 _MANY = 32  # samples, to tell a map that folds from one that a few parameters fold
+_CROWD = 128  # samples of one map, to meet a fold of a hundredth of them at two dims
+_VARIES = 1e-3  # nats: what does not vary has one sign
 
 
 def _run(bench: Bench, so_far: Evidence) -> Iterator[Observation]:
     """Yield more samples at each draw of the parameters, where one draw folds the map."""
     if so_far.of(Approximated) or so_far.further_by("orientation"):
         return
-    if not any(_has_both_signs(each.forward) for each in so_far.sides):
-        return
     shop = replace(bench, behaviour=False)
     draws = {(probe.draw, probe.shape): probe for probe in so_far.probes}
+    many = _MANY
+    if not any(_has_both_signs(each.forward) for each in so_far.sides):
+        if learnable(bench.layer.obj) or not _may_fold(so_far.sides[0]):
+            return
+        draws, many = {(0, ()): so_far.probes[0]}, _CROWD
     for probe in draws.values():
         crowd = replace(
-            probe, batch=_MANY, region="usual", same_context=bool(bench.options.context)
+            probe, batch=many, region="usual", same_context=bool(bench.options.context)
         )
         yield Further(by=EXPERIMENT.name, sides=measure_sides(shop, crowd))
+
+
+def _may_fold(sides: Sides) -> bool:
+    """Return whether det J varies from sample to sample, and nothing leads back."""
+    side, back = sides.forward, sides.inverse
+    if side.finite_jacobians is None or not side.exact.is_square:
+        return False
+    if back.answered and not back.round_trip.misses:
+        return False
+    ldj = side.exact.ldj
+    return ldj is not None and bool((ldj - ldj[0]).abs().max() > _VARIES)
 
 
 def _has_both_signs(side: Side) -> bool:
