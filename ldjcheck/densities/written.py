@@ -17,7 +17,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.mass import adds_up, log_mass
+from ldjcheck.densities.asked import Masses
+from ldjcheck.densities.mass import adds_up, log_mass, near
 from ldjcheck.densities.terms import DensityTerms
 from ldjcheck.tape import Node, ancestors, in_order
 from ldjcheck.tape.recorder import Recorder
@@ -28,7 +29,6 @@ _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
 _COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
 _EVEN = 1e-9  # relative: a number that is the same for all samples
-_NEAR = 8.0  # so far from 0 a mass is worked out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,6 +138,7 @@ class Memory:
         self.leaving = leaving  # what leaves without a density is asked for
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         self._forms: dict[tuple[str, ...], _Form] = {}
+        self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
         """Return the parts of z that were found, where they still are what they were."""
@@ -288,7 +289,7 @@ def _normalised(sum_: DensityTerms, z: Node) -> Base | None:
 
 def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | None:
     """Return z with terms that have mass 1, constants that belong to them included."""
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
     log, error = mass
@@ -298,7 +299,7 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
 
 def _up_to_constant(sum_: DensityTerms, z: Node) -> Base | None:
     terms = sum_.terms_through(z)
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None or not _is_exact(*mass) or _serves_others(sum_, z, terms):
         return None  # of any other function through z, it is not known to be the base
     found = Base(z, terms, mass[0])
@@ -357,7 +358,7 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
     terms = sum_.terms_with(z)
     if not terms or terms == sum_.terms_through(z):
         return None
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
     beside = [end for end in sum_.through if end not in terms and end in sum_.free]
@@ -379,7 +380,7 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
         even = _even(rest - times * number, rest)
         if even is None:
             continue
-        mass = _log_mass(sum_, z, terms)
+        mass = sum_.log_mass(z, terms)
         if mass is None:
             return None
         log, error = mass
@@ -454,16 +455,11 @@ def _is_density(
 ) -> bool:
     """Return whether terms and a number, a so-many-th part of them, have mass 1."""
     f, at = sum_.of_z(terms, z), z.value.reshape(sum_.batch, -1).double()
-    mass = log_mass(lambda points: f(points) / times, _near(at))
+    mass = log_mass(lambda points: f(points) / times, near(at))
     if mass is None:
         return False
     log, error = mass
     return bool(((log + even / times).abs() <= max(error, 1e-6)).all())
-
-
-def _near(at: Tensor) -> Tensor:
-    """Return points no further than a mass is worked out from: far out digits are lost."""
-    return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
@@ -474,29 +470,6 @@ def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
 def _is_exact(log: Tensor, error: float) -> bool:
     """Return whether a mass is known in closed form: the terms are quadratic in z."""
     return error < 1e-4 and bool(torch.isfinite(log).all())
-
-
-def _log_mass(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
-) -> tuple[Tensor, float] | None:
-    if (z, terms) not in sum_.masses:
-        sum_.masses[z, terms] = _worked_out(sum_, z, terms)
-    return sum_.masses[z, terms]
-
-
-def _worked_out(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
-) -> tuple[Tensor, float] | None:
-    at = _near(z.value.reshape(sum_.batch, -1).double())
-    components = sum_.components(terms, z)
-    if not components:
-        return log_mass(sum_.of_z(terms, z), at)
-    found = [log_mass(component, at) for component in components]
-    known = [each for each in found if each is not None]
-    if len(known) < len(found):
-        return None
-    logs = torch.stack([log for log, _ in known])
-    return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
 
 
 def _constants(
