@@ -85,6 +85,7 @@ class DensityTerms:
         self.of_map = set[Node]()  # what the parts of z that are known are made of
         self.masses: dict[tuple[Node, tuple[Node, ...]], tuple[Tensor, float] | None]
         self.masses = {}  # of terms, as functions of z
+        self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
     def _linear(self) -> tuple[list[Node], list[Node]]:

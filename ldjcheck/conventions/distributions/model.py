@@ -396,7 +396,7 @@ def less_base(
     """
     written = memory is not None
     heard = _Listener(layer, x)
-    tape = Heard(placed=memory is not None and memory.leaving)
+    tape = Heard(placed=memory is not None and (memory.leaving or results != ()))
     recorded = written or unit != "nats"  # a loss may be a mean
     if recorded:
         tape.source(x, "input")
@@ -427,10 +427,11 @@ def less_base(
             tape, x, said, *beside, is_loss=unit == "-nats", results=results,
             pairs=returned,
         )  # fmt: skip
-        if found is None:
-            found = _of_what_is_returned(heard, density, base, x, parts)
         if found is not None:
-            parts, base = [*parts, *found[0]], base + found[1]
+            held += found[2]
+        usual = found or _of_what_is_returned(heard, density, base, x, parts)
+        if usual is not None:
+            parts, base = [*parts, *usual[0]], base + usual[1]
     if not parts:
         raise NoBaseError(_UNSEEN)
     left, place = 0, None
