@@ -451,8 +451,8 @@ def less_base(
 
 
 def _where_there_is_any(
-    density: Tensor, base: Tensor | int, y: Tensor, x: Tensor
-) -> tuple[Tensor, Tensor | int, Tensor]:
+    density: Tensor, base: Any, y: Tensor, x: Tensor
+) -> tuple[Tensor, Any, Tensor]:
     """Return a density, that of z, and z, which is x where there is no density at all.
 
     Where both are minus infinity, they are right and say nothing of the map: there it is

@@ -70,7 +70,7 @@ def _of_a_base(base: BaseMass) -> Finding:
     logs = base.log.tolist()
     evidence = [f"exp of it integrates to exp({logs[0]:.4g}), and not to 1"]
     if all(abs(log - logs[0]) < max(1e-3, 2 * base.error) for log in logs):
-        evidence += _per_dim(logs[0], base.dims)
+        evidence += _per_dim(logs[0], base.dims, "dim")
     else:
         evidence.append("it is another number for each sample: a scale is not counted")
     return RULE.finding(
@@ -80,8 +80,8 @@ def _of_a_base(base: BaseMass) -> Finding:
     )
 
 
-def _per_dim(total: float, dims: int) -> Iterator[str]:
-    yield f"that is {total / dims:+.4g} nats for each of {dims} dims, in every sample"
+def _per_dim(total: float, dims: int, of: str) -> Iterator[str]:
+    yield f"that is {total / dims:+.4g} nats for each {of}, in every sample"
     if abs(abs(total / dims) - 0.5 * math.log(2 * math.pi)) < 1e-3:
         yield "log(2 pi) / 2 = 0.9189: the constant of the normal density"
 
@@ -100,7 +100,7 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     if not math.isfinite(total):
         yield "it grows towards the ends, as the log of one over a density does"
     elif all(abs(d - total) < 1e-3 for d in differences):
-        yield from _per_dim(total, dropped)
+        yield from _per_dim(total, dropped, "dropped dim")
     else:
         yield "it depends on what is kept: a scale, or the wrong half, is in the density"
 
