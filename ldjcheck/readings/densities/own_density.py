@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
@@ -12,8 +13,15 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
-from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
+from ldjcheck.readings.reading import (
+    Outcome,
+    Reading,
+    fails_by_value,
+    look_at,
+    read_anew,
+)
 from ldjcheck.records import Location
+from ldjcheck.settling.design import MANY
 from ldjcheck.tape import is_in_code, returned_at
 
 if TYPE_CHECKING:
@@ -30,7 +38,10 @@ _INSTEAD = "of no square Jacobian, so that its density is what is checked"
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
-    """Yield each density beside a call that is right, or whose Jacobian is not square."""
+    """Yield each density beside a call that is right, or whose Jacobian is not square.
+
+    Of many dims one look is enough where it is right: the map is known by the call.
+    """
     before: Result | None = None
     while outcome.result is not before:
         before = outcome.result
@@ -38,9 +49,17 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             for name, density in islice(own_densities(outcome.subject, before), 1):
                 asked = _with_contexts(outcome.subject, density)
                 adopt = partial(_adopted, name, density)
-                unable = outcome.known(adopt(before, None))
-                there = next(read_anew(density, asked), unable)
-                yield replace(there, adopt=adopt)
+                there = next(read_anew(density, asked), None)
+                if there is None:
+                    yield outcome.known(adopt(before, None))
+                elif before.status == "pass" and _is_right_at_once(there):
+                    yield outcome.known(_with_right(name, before))
+                else:
+                    yield replace(there, adopt=adopt)
+
+
+def _is_right_at_once(there: Reading) -> bool:
+    return prod(there.subject.bench.shape) >= MANY and look_at(there).is_right
 
 
 def _drops_dims(result: Result) -> bool:
@@ -110,10 +129,10 @@ def _adopted(name: str, density: Layer, result: Result, again: Result | None) ->
         if again.status not in ("pass", "fail"):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
-    left = tuple(other for other in result.unasked if other != name)
     if again.status == "fail" and is_loss(name) and not follows_a_law(again):
         return unable  # it may be a density, and more
     if fails_by_value(again):
+        left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
         found = tuple(_where_open(finding, density) for finding in again.findings)
@@ -121,10 +140,17 @@ def _adopted(name: str, density: Layer, result: Result, again: Result | None) ->
             again, kind=result.kind, unasked=left, inferred=told, findings=found,
             beside_right=result.status == "pass",
         )  # fmt: skip
-    if again.status != "pass":
-        return unable
+    return _with_right(name, result) if again.status == "pass" else unable
+
+
+def _with_right(name: str, result: Result) -> Result:
+    """Return what is told of a layer, and that one of its densities is right."""
     told = {**result.inferred, name: _RIGHT}
-    return replace(result, unasked=left, inferred=told)
+    return replace(result, unasked=_without(name, result), inferred=told)
+
+
+def _without(name: str, result: Result) -> tuple[str, ...]:
+    return tuple(other for other in result.unasked if other != name)
 
 
 def _where_open(finding: Finding, density: Layer) -> Finding:
