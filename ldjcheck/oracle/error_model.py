@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import reachable
 from ldjcheck.numerics.tolerance import (
@@ -21,9 +20,10 @@ from ldjcheck.numerics.tolerance import (
 )
 from ldjcheck.oracle.single_precision import moved_by_rounding
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.tracing import Operation, Operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ldjcheck.oracle.derivatives.flat_map import FrozenMap
     from ldjcheck.records import Options
@@ -167,22 +167,18 @@ def _changes(value: Value, now: Tensor, most: float) -> Iterator[float]:
         yield _SCATTERS * aside
 
 
-class _Names(TorchFunctionMode):
+class _Names(Operations):
     """Hears which operations run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.heard: set[str] = set()
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        self.heard.add(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
+        self.heard.add(name)
+        return func(*args, **named)
 
 
 def _takes_softplus(value: Value) -> bool:

@@ -32,9 +32,9 @@ from ldjcheck.densities.terms import Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.profiling import heard_by
 from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
 from ldjcheck.tape import Place, location_of
+from ldjcheck.tracing import trace_calls
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")
@@ -218,7 +218,7 @@ class _Listener:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         try:
-            with heard_by(self._event):
+            with trace_calls(self._event):
                 yield
         finally:
             self._within.clear()
