@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
 from math import prod
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +24,7 @@ from ldjcheck.settling.design import MANY
 from ldjcheck.tape import is_in_code, returned_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import CodeType
 
     from ldjcheck.records import Finding, Layer, Options, Result
@@ -42,20 +41,26 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
 
     Of many dims one look is enough where it is right: the map is known by the call.
     """
-    before: Result | None = None
-    while outcome.result is not before:
-        before = outcome.result
-        if before.status == "pass" or _drops_dims(before):
-            for name, density in islice(own_densities(outcome.subject, before), 1):
-                asked = _with_contexts(outcome.subject, density)
-                adopt = partial(_adopted, name, density)
-                there = next(read_anew(density, asked), None)
-                if there is None:
-                    yield outcome.known(adopt(before, None))
-                elif before.status == "pass" and _is_right_at_once(there):
-                    yield outcome.known(_with_right(name, before))
-                else:
-                    yield replace(there, adopt=adopt)
+    tried, right = set[str](), list[str]()
+    while outcome.result.status == "pass" or _drops_dims(outcome.result):
+        before, subject = outcome.result, outcome.subject
+        untried = (
+            d for d in own_densities(subject, before, right) if d[0] not in tried
+        )
+        name, density = next(untried, ("", None))
+        if density is None:
+            return
+        tried.add(name)
+        adopt = partial(_adopted, name, density)
+        there = next(read_anew(density, _with_contexts(subject, density)), None)
+        if there is None:
+            yield outcome.known(adopt(before, None))
+        elif before.status == "pass" and _is_right_at_once(there):
+            yield outcome.known(_with_right(name, before))
+        else:
+            yield replace(there, adopt=adopt)
+        if name not in outcome.result.unasked:
+            right.append(name)
 
 
 def _is_right_at_once(there: Reading) -> bool:
@@ -67,22 +72,23 @@ def _drops_dims(result: Result) -> bool:
     return result.status == "unproven" and dims_changed.RULE.code in codes
 
 
-def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer]]:
+def own_densities(
+    subject: Subject, result: Result, right: Sequence[str] = ()
+) -> Iterator[tuple[str, Layer]]:
     """Yield each density of a flow that was not asked, by its name.
 
-    None where it was said how to call the layer, and as what.
+    None where it was said how to call the layer, and as what. Of what runs on the way, the
+    densities that are `right` are not to blame.
     """
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
     for name in result.unasked:
-        if is_bound(name) or result.inferred.get(name, "").startswith(_TRIED):
-            continue
-        if callable(looked_up(layer.obj, name)):
+        if not is_bound(name) and callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,
                 obj=getattr(layer.obj, name),
-                known_right=_known_right(subject, result),
+                known_right=_known_right(subject, result, right),
             )
             if layer.rebuild is not None:
                 rebuild = partial(_rebuilt, layer.rebuild, name)
@@ -90,12 +96,14 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
             yield name, density
 
 
-def _known_right(subject: Subject, result: Result) -> tuple[CodeType, ...]:
+def _known_right(
+    subject: Subject, result: Result, right: Sequence[str]
+) -> tuple[CodeType, ...]:
     """Return the code of the densities that are right, and of the call if that is."""
     from ldjcheck.conventions import densities
 
     obj, signature = subject.whole.obj, subject.bench.calls.signature
-    names = [name for name, said in result.inferred.items() if said == _RIGHT]
+    names = list(right)
     if result.status == "pass":
         asked = (name for name, _, _ in densities(obj))
         names += ["forward", *(n for n in asked if signature.startswith(f"m.{n}("))]
