@@ -24,8 +24,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"numerics"}),
     frozenset(
         {
-            "cells", "errors", "holdings", "profiling", "records", "torch_ops",
-            "tracebacks",
+            "cells", "errors", "holdings", "records", "torch_ops",
+            "tracebacks", "tracing",
         }
     ),
     frozenset({"calling", "revision", "tape"}),

@@ -17,7 +17,6 @@ from typing import Literal
 from ldjcheck.checking import check_layer, measure_layer
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
-from ldjcheck.profiling import heard_by
 from ldjcheck.records import (
     Layer,
     LedgerLine,
@@ -28,6 +27,7 @@ from ldjcheck.records import (
     Status,
 )
 from ldjcheck.revision import Live, StaleSourceError, first_line
+from ldjcheck.tracing import trace_calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +92,7 @@ def _heard(
         code = frame.f_code
         called.add((code.co_filename, code.co_name, code.co_firstlineno))
 
-    with heard_by(hears):
+    with trace_calls(hears):
         return measure_layer(layer, options), called
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.torch_ops import RANDOM
+from ldjcheck.tracing import Operation, Operations
 
 _HALF_LOG_2PI = math.log(2 * math.pi) / 2
 
@@ -25,23 +25,17 @@ class Draw(NamedTuple):
     log_density: Tensor | None
 
 
-class Draws(TorchFunctionMode):
+class Draws(Operations):
     """Hears what is drawn; normal, uniform and exponential densities are known."""
 
     def __init__(self) -> None:
         super().__init__()
         self.heard: list[Draw] = []
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Return what is drawn, and note it."""
-        named = dict(kwargs or {})
-        name = getattr(func, "__name__", "")
         drawn = func(*args, **named)
         if name in RANDOM and isinstance(drawn, Tensor):
             density = None

@@ -9,13 +9,12 @@ inputs reach further out, until the bound is met; there the ldj is compared.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.experiments.experiment import Experiment
 from ldjcheck.numerics.tolerance import hides_mistakes, tells_a_mistake
@@ -38,6 +37,7 @@ from ldjcheck.running.guard import Frozen
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tape.frames import innermost_place, is_torchs
 from ldjcheck.torch_ops import CLAMPS, COMPARES, EXTREMES, MAGNITUDES
+from ldjcheck.tracing import Operation, Operations
 
 Bound = tuple[Place | None, str, str]
 
@@ -245,7 +245,7 @@ def _merge(seen: _Bounds, more: _Bounds) -> None:
             seen.samples[side] = samples
 
 
-class _Bounds(TorchFunctionMode):
+class _Bounds(Operations):
     """Notes which samples were beyond the bounds that statements of the user's set.
 
     Bounds of the way `there` are told apart from those of the way back, and so are bounds
@@ -261,17 +261,11 @@ class _Bounds(TorchFunctionMode):
         self.of_all: set[Bound] = set()
         self.at = torch.zeros(batch, dtype=torch.bool)  # samples that lie on a bound
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        name = getattr(func, "__name__", "")
-        given = dict(kwargs or {})
         if name in CLAMPS and args and isinstance(args[0], Tensor):
-            low, high = _ends(name, args[1:], given)
+            low, high = _ends(name, args[1:], named)
             value = args[0].detach()
             if _means_something(low):
                 self._note(name, "below", value < low)
@@ -280,7 +274,7 @@ class _Bounds(TorchFunctionMode):
         if name in EXTREMES and _is_bound(args):
             self._note(name, "the first", args[0].detach() > args[1].detach())
             self._note(name, "the second", args[0].detach() < args[1].detach())
-        result = func(*args, **given)
+        result = func(*args, **named)
         if name in MAGNITUDES and isinstance(result, Tensor) and args:
             self._sizes.append((result, args[0].detach()))
         if name in COMPARES and isinstance(result, Tensor) and _is_bound(args):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import reachable
 from ldjcheck.numerics.tolerance import (
@@ -21,9 +20,10 @@ from ldjcheck.numerics.tolerance import (
 )
 from ldjcheck.oracle.single_precision import moved_by_rounding
 from ldjcheck.running.failed_calls import LayerRaisedError
+from ldjcheck.tracing import Operation, Operations
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from ldjcheck.oracle.derivatives.flat_map import FrozenMap
     from ldjcheck.records import Options
@@ -34,6 +34,7 @@ _HAIR = {"float64": 1e-9, "float32": 1e-4, "float16": 1e-2, "bfloat16": 5e-2}
 _ASIDE = 1e-3  # a share that moves digits which a hair leaves, and a mistake as little
 _ANOTHER = 0.1  # of a difference: one that follows x changes by some thousandths there
 _SCATTERS = 8.0  # three draws see a fraction of how far rounding can go
+_PLENTY = 4.0  # times the difference: that much room needs no more draws
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +118,7 @@ def slack_at(value: Value, reported: Tensor | None) -> float:
         return 0.0
     generator = torch.Generator().manual_seed(1)
     gaps = [_gap_of_constants(value, generator) for _ in range(2)]
-    return _largest_change(gaps, now)
+    return max(_largest_change(gap, now) for gap in gaps)
 
 
 def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
@@ -141,40 +142,43 @@ def _scatter(value: Value, reported: Tensor | None, *, single: bool) -> float:
     off = off[torch.isfinite(off)]
     if not off.numel() or not 1e-13 * dims < float(off.max()) < hides_mistakes(dims):
         return 0.0
+    now, most = reported - exact, float(off.max())
+    size = dims + float(exact[torch.isfinite(exact)].abs().max())
+    scattered = 2.0 * MACHINE_EPSILON["float32"] * size if single else 0.0
+    for change in _changes(value, now, most):
+        scattered = max(scattered, change)
+        if scattered > _PLENTY * most:  # each further one costs an exact value
+            return scattered
+    tail = SOFTPLUS_TAIL * dims
+    return max(scattered, tail if most < tail and _takes_softplus(value) else 0.0)
+
+
+def _changes(value: Value, now: Tensor, most: float) -> Iterator[float]:
+    """Yield by how much the difference `now` changes where only rounding is different."""
     generator = torch.Generator().manual_seed(0)
     hair = _HAIR[str(value.map.origin.dtype).removeprefix("torch.")]
-    nearby = [_gap_nearby(value, generator, hair) for _ in range(3)]
-    constants = [_gap_of_constants(value, generator) for _ in range(3)]
-    now = reported - exact
-    aside = _gap_nearby(value, generator, _ASIDE)
-    if _largest_change([aside], now) > _ANOTHER * float(off.max()):
-        nearby.append(aside)
-    tail = SOFTPLUS_TAIL * dims
-    size = dims + float(exact[torch.isfinite(exact)].abs().max())
-    return max(
-        2.0 * MACHINE_EPSILON["float32"] * size if single else 0.0,
-        _SCATTERS * _largest_change(nearby, now),
-        _largest_change(constants, now),
-        tail if float(off.max()) < tail and _takes_softplus(value) else 0.0,
-    )
+    for _ in range(3):
+        nearby = _gap_nearby(value, generator, hair)
+        yield _SCATTERS * _largest_change(nearby, now)
+    for _ in range(3):
+        yield _largest_change(_gap_of_constants(value, generator), now)
+    aside = _largest_change(_gap_nearby(value, generator, _ASIDE), now)
+    if aside > _ANOTHER * most:
+        yield _SCATTERS * aside
 
 
-class _Names(TorchFunctionMode):
+class _Names(Operations):
     """Hears which operations run."""
 
     def __init__(self) -> None:
         super().__init__()
         self.heard: set[str] = set()
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        self.heard.add(getattr(func, "__name__", ""))
-        return func(*args, **(kwargs or {}))
+        self.heard.add(name)
+        return func(*args, **named)
 
 
 def _takes_softplus(value: Value) -> bool:
@@ -187,13 +191,10 @@ def _takes_softplus(value: Value) -> bool:
     return "softplus" in names.heard
 
 
-def _largest_change(gaps: list[Tensor | None], now: Tensor) -> float:
-    changes = [
-        (gap - now)[torch.isfinite(now)].abs().nan_to_num(0.0, math.inf).max()
-        for gap in gaps
-        if gap is not None
-    ]
-    return float(max(changes, default=0.0))
+def _largest_change(gap: Tensor | None, now: Tensor) -> float:
+    if gap is None:
+        return 0.0
+    return float((gap - now)[torch.isfinite(now)].abs().nan_to_num(0.0, math.inf).max())
 
 
 def _gap_nearby(

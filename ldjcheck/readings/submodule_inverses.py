@@ -16,12 +16,12 @@ from ldjcheck.conventions import recognise_conventions
 from ldjcheck.holdings import paths, reachable
 from ldjcheck.mistakes.inverse import inverse_mismatch
 from ldjcheck.mistakes.naming.findings import within_sublayer
-from ldjcheck.profiling import heard_by
 from ldjcheck.readings.reading import Outcome, Reading, read_anew
 from ldjcheck.records import Layer
 from ldjcheck.running.failed_calls import FailedCallError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.settling.uncalled import made_by_users
+from ldjcheck.tracing import trace_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,7 +111,7 @@ def _shapes(subject: Subject) -> dict[str, Shape]:
             found.setdefault(path.removeprefix("."), tuple(x.shape[1:]))
 
     try:
-        with heard_by(hears):
+        with trace_calls(hears):
             runner.run("forward", bench.inputs(), Frozen())
     except FailedCallError:
         return {}

@@ -9,13 +9,12 @@ which is for maps whose very output is rounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.running.effort import MULTIPLYING, multiplications
 from ldjcheck.running.precision import (
@@ -40,6 +39,7 @@ from ldjcheck.torch_ops import (
     TO_LOW_PRECISION,
     rounds,
 )
+from ldjcheck.tracing import Operation, Operations
 
 if TYPE_CHECKING:
     from ldjcheck.running.observers.writes import Watch
@@ -62,7 +62,7 @@ class EndlessError(RuntimeError):
     """A call ran out of patience: it loops for as long as it is let."""
 
 
-class Guard(TorchFunctionMode):
+class Guard(Operations):
     """Runs a layer's operations with noise frozen and, when told, seen through.
 
     Args:
@@ -137,19 +137,13 @@ class Guard(TorchFunctionMode):
         """The least precision below float32's that something was computed in, if any was."""
         return self._coarse
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Return what the layer gets instead of `func(*args, **kwargs)`."""
         self._operations += 1
         if self._operations > self._patience:
             raise EndlessError
-        named = dict(kwargs) if kwargs else {}
-        name = getattr(func, "__name__", "")
         if self._watch is None:
             result = self._run(func, name, args, named)
             if name in MULTIPLYING:

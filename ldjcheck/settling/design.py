@@ -16,7 +16,7 @@ _REGIONS: tuple[Region, ...] = ("usual", "near", "far", "plus", "minus")
 _DEFAULT_BATCH = 3
 _OF_FEW = (_DEFAULT_BATCH, 5, 7, 11)
 _OF_MANY_DIMS = (2, 4, 5, 7, 11)
-_MANY = 512  # dims from which on each sample more costs seconds
+MANY = 512  # dims from which on each sample more costs seconds
 MEASURED = 2  # further shapes, beside the one that is shown
 
 
@@ -27,7 +27,7 @@ def choose_batch(wanted: int, shape: Shape) -> int:
     """
     if wanted != _DEFAULT_BATCH:
         return wanted
-    sizes = _OF_MANY_DIMS if math.prod(shape) >= _MANY else _OF_FEW
+    sizes = _OF_MANY_DIMS if math.prod(shape) >= MANY else _OF_FEW
     return next(size for size in sizes if size not in shape)
 
 
@@ -47,7 +47,7 @@ def plan_probes(
     moved = has_parameters and options.params == "random"
     probes = []
     # A mistake that other parameters show is shown by events of few dims as well.
-    again = 1 if others and math.prod(shape) >= _MANY else 2
+    again = 1 if others and math.prod(shape) >= MANY else 2
     shapes = (shape, *(shape,) * again, *others[:MEASURED])
     for index, at in enumerate(shapes):
         batch = choose_batch(options.batch, at)
@@ -89,7 +89,7 @@ def plan_investigation(
         (shape, options.batch + 1, "usual", 1.0, True),
     ]
     plans: list[tuple[Shape, int, Region, float, bool]] = [
-        (shape, 13 if math.prod(shape) < _MANY else 7, "far", 1.0, False),
+        (shape, 13 if math.prod(shape) < MANY else 7, "far", 1.0, False),
         *(parameters if moved else ()),
         *((other, options.batch + 3, "usual", 1.0, False) for other in smallest),
     ]

@@ -8,24 +8,24 @@ changes every view of it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape.frames import calls_layers, is_users, place_of
 from ldjcheck.tape.node import Node, Place
 from ldjcheck.torch_ops import ADD, FACTORIES, SUBTRACT, UNRECORDED, writes
 from ldjcheck.tracebacks import is_ours, nearest_own
+from ldjcheck.tracing import Operation, Operations
 
 _SOURCE_FREE = ("grad", "_grad", "_base", "grad_fn")
 _SUMS = ADD | SUBTRACT
 
 
-class Recorder(TorchFunctionMode):
+class Recorder(Operations):
     """Records every operation of one call as `Node`s.
 
     Args:
@@ -66,16 +66,10 @@ class Recorder(TorchFunctionMode):
         known = ((self._node_of.get(id(tensor)), tensor) for tensor in self._kept)
         return {node: tensor for node, tensor in known if node is not None}
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Run the operation and record it."""
-        named = dict(kwargs or {})
-        name = getattr(func, "__name__", "?")
         if name == "__get__":
             return self._attribute(func, args, named)
         if name in UNRECORDED:

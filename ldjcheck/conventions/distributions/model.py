@@ -16,7 +16,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -33,10 +33,10 @@ from ldjcheck.densities.terms import Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.profiling import heard_by
 from ldjcheck.records import BaseMass, CallFunction, Calls, Domain, Returned, Way
 from ldjcheck.tape import Place, location_of
 from ldjcheck.tracebacks import package_of
+from ldjcheck.tracing import trace_calls
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
 _FROM_NATS: tuple[Unit, ...] = ("nats", "-nats", "nats/dim", "-nats/dim", "bits/dim")
@@ -217,6 +217,7 @@ class _Listener:
 
     def __init__(self, model: Any, x: Tensor) -> None:
         self._model, self._x = model, x
+        self._codes = {getattr(model, "__code__", None), *_codes_of(type(model))}
         self._within: list[tuple[FrameType, Any, Any, list[_Asked]]] = []
         self._since: dict[FrameType, int] = {}  # how many pairs were returned before it
         self.asked: list[_Asked] = []
@@ -227,7 +228,7 @@ class _Listener:
     @contextlib.contextmanager
     def listening(self) -> Iterator[None]:
         try:
-            with heard_by(self._event):
+            with trace_calls(self._event):
                 yield
         finally:
             self._within.clear()
@@ -276,9 +277,17 @@ class _Listener:
     def _is_models_own(self, frame: FrameType) -> bool:
         """Return whether it is the model's call: what that returns is no layer's pair."""
         code = frame.f_code
-        first = code.co_varnames[0] if code.co_argcount else ""
+        if code not in self._codes:  # locals of a frame cost more than most calls
+            return False
         own = getattr(self._model, "__code__", None)
-        return code is own or frame.f_locals.get(first) is self._model
+        return code is own or frame.f_locals.get(code.co_varnames[0]) is self._model
+
+
+def _codes_of(kind: type) -> Iterator[CodeType]:
+    """Yield the code of the methods of a class, its bases' among them."""
+    for base in kind.__mro__:
+        methods = (inspect.unwrap(m) for m in vars(base).values() if callable(m))
+        yield from (m.__code__ for m in methods if inspect.isfunction(m))
 
 
 def _place(frame: FrameType) -> Place:

@@ -13,13 +13,12 @@ import dis
 import math
 import sys
 import types
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.experiments.approximation.quadrature import rules_held
 from ldjcheck.holdings import attributes, reachable
@@ -31,6 +30,7 @@ from ldjcheck.revision import (
     first_line,
 )
 from ldjcheck.tape.frames import calls_layers, is_torchs, is_users
+from ldjcheck.tracing import Operation, Operations
 
 _FEWEST, _MOST = 2, 200
 
@@ -172,7 +172,7 @@ class Grain:
                 function.__kwdefaults__ = keywords or None
 
 
-class _Codes(TorchFunctionMode):
+class _Codes(Operations):
     """Notes which functions of the layer are running whenever torch is called."""
 
     def __init__(self) -> None:
@@ -188,14 +188,10 @@ class _Codes(TorchFunctionMode):
             if is_users(code.co_filename) and not is_torchs(code.co_filename)
         }
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        frame: FrameType | None = sys._getframe(1)
+        frame: FrameType | None = sys._getframe(2)
         while frame is not None:
             code = frame.f_code
             if id(code) not in self._seen:
@@ -203,7 +199,7 @@ class _Codes(TorchFunctionMode):
                     break
                 self._seen[id(code)] = code
             frame = frame.f_back
-        return func(*args, **(kwargs or {}))
+        return func(*args, **named)
 
 
 def _goes_back(code: types.CodeType) -> bool:

@@ -19,11 +19,11 @@ from torch import Tensor
 from ldjcheck.cells import split_cell
 from ldjcheck.holdings import reachable
 from ldjcheck.judging.measurement import compared
-from ldjcheck.profiling import heard_by
 from ldjcheck.readings.reading import Measured, Reading, read_anew
 from ldjcheck.records import Layer, Options
 from ldjcheck.tape.frames import is_users
 from ldjcheck.targets.survey import is_run_like_layer
+from ldjcheck.tracing import trace_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -156,7 +156,7 @@ def _came_to(
     subject = next((there.subject for there in read_anew(typed, options)), None)
     if subject is None or subject.layer.obj is not layer:
         return None
-    with contextlib.nullcontext() if held is None else heard_by(hears):
+    with contextlib.nullcontext() if held is None else trace_calls(hears):
         comparison = compared(subject, values_alone=True)
     verdict, calls = comparison.forward, was_run
     if not verdict.usable or (held is not None and not calls):

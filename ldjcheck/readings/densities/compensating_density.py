@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ldjcheck.profiling import heard_by
 from ldjcheck.readings.densities.own_density import own_densities
 from ldjcheck.readings.reading import (
     Outcome,
@@ -20,6 +19,7 @@ from ldjcheck.readings.reading import (
     read_anew,
 )
 from ldjcheck.tape import is_in_code
+from ldjcheck.tracing import trace_calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +61,7 @@ def _is_right(subject: Subject, density: Layer, edited: set[Location | None]) ->
             runs_it = any(is_in_code(at, frame.f_code) for at in edited if at)
 
     for there in read_anew(density, subject.asked):
-        with heard_by(hears):
+        with trace_calls(hears):
             verdicts = look_at(there).comparison.verdicts
         usable = [verdict for verdict in verdicts if verdict.usable]
         return runs_it and bool(usable) and not any(v.mismatched for v in usable)

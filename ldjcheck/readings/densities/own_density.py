@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.calling.parameter_names import is_bound, is_loss
@@ -12,12 +12,19 @@ from ldjcheck.calling.signature import signature_of
 from ldjcheck.holdings import looked_up
 from ldjcheck.mistakes.inverse import dims_changed
 from ldjcheck.mistakes.naming.laws import follows_a_law
-from ldjcheck.readings.reading import Outcome, Reading, fails_by_value, read_anew
+from ldjcheck.readings.reading import (
+    Outcome,
+    Reading,
+    fails_by_value,
+    look_at,
+    read_anew,
+)
 from ldjcheck.records import Location
+from ldjcheck.settling.design import MANY
 from ldjcheck.tape import is_in_code, returned_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from types import CodeType
 
     from ldjcheck.records import Finding, Layer, Options, Result
@@ -30,17 +37,34 @@ _INSTEAD = "of no square Jacobian, so that its density is what is checked"
 
 
 def propose(outcome: Outcome) -> Iterator[Reading]:
-    """Yield each density beside a call that is right, or whose Jacobian is not square."""
-    before: Result | None = None
-    while outcome.result is not before:
-        before = outcome.result
-        if before.status == "pass" or _drops_dims(before):
-            for name, density in islice(own_densities(outcome.subject, before), 1):
-                asked = _with_contexts(outcome.subject, density)
-                adopt = partial(_adopted, name, density)
-                unable = outcome.known(adopt(before, None))
-                there = next(read_anew(density, asked), unable)
-                yield replace(there, adopt=adopt)
+    """Yield each density beside a call that is right, or whose Jacobian is not square.
+
+    Of many dims one look is enough where it is right: the map is known by the call.
+    """
+    tried, right = set[str](), list[str]()
+    while outcome.result.status == "pass" or _drops_dims(outcome.result):
+        before, subject = outcome.result, outcome.subject
+        untried = (
+            d for d in own_densities(subject, before, right) if d[0] not in tried
+        )
+        name, density = next(untried, ("", None))
+        if density is None:
+            return
+        tried.add(name)
+        adopt = partial(_adopted, name, density)
+        there = next(read_anew(density, _with_contexts(subject, density)), None)
+        if there is None:
+            yield outcome.known(adopt(before, None))
+        elif before.status == "pass" and _is_right_at_once(there):
+            yield outcome.known(_with_right(name, before))
+        else:
+            yield replace(there, adopt=adopt)
+        if name not in outcome.result.unasked:
+            right.append(name)
+
+
+def _is_right_at_once(there: Reading) -> bool:
+    return prod(there.subject.bench.shape) >= MANY and look_at(there).is_right
 
 
 def _drops_dims(result: Result) -> bool:
@@ -48,22 +72,23 @@ def _drops_dims(result: Result) -> bool:
     return result.status == "unproven" and dims_changed.RULE.code in codes
 
 
-def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer]]:
+def own_densities(
+    subject: Subject, result: Result, right: Sequence[str] = ()
+) -> Iterator[tuple[str, Layer]]:
     """Yield each density of a flow that was not asked, by its name.
 
-    None where it was said how to call the layer, and as what.
+    None where it was said how to call the layer, and as what. Of what runs on the way, the
+    densities that are `right` are not to blame.
     """
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
     for name in result.unasked:
-        if is_bound(name) or result.inferred.get(name, "").startswith(_TRIED):
-            continue
-        if callable(looked_up(layer.obj, name)):
+        if not is_bound(name) and callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,
                 obj=getattr(layer.obj, name),
-                known_right=_known_right(subject, result),
+                known_right=_known_right(subject, result, right),
             )
             if layer.rebuild is not None:
                 rebuild = partial(_rebuilt, layer.rebuild, name)
@@ -71,12 +96,14 @@ def own_densities(subject: Subject, result: Result) -> Iterator[tuple[str, Layer
             yield name, density
 
 
-def _known_right(subject: Subject, result: Result) -> tuple[CodeType, ...]:
+def _known_right(
+    subject: Subject, result: Result, right: Sequence[str]
+) -> tuple[CodeType, ...]:
     """Return the code of the densities that are right, and of the call if that is."""
     from ldjcheck.conventions import densities
 
     obj, signature = subject.whole.obj, subject.bench.calls.signature
-    names = [name for name, said in result.inferred.items() if said == _RIGHT]
+    names = list(right)
     if result.status == "pass":
         asked = (name for name, _, _ in densities(obj))
         names += ["forward", *(n for n in asked if signature.startswith(f"m.{n}("))]
@@ -110,10 +137,10 @@ def _adopted(name: str, density: Layer, result: Result, again: Result | None) ->
         if again.status not in ("pass", "fail"):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
-    left = tuple(other for other in result.unasked if other != name)
     if again.status == "fail" and is_loss(name) and not follows_a_law(again):
         return unable  # it may be a density, and more
     if fails_by_value(again):
+        left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
         found = tuple(_where_open(finding, density) for finding in again.findings)
@@ -121,10 +148,17 @@ def _adopted(name: str, density: Layer, result: Result, again: Result | None) ->
             again, kind=result.kind, unasked=left, inferred=told, findings=found,
             beside_right=result.status == "pass",
         )  # fmt: skip
-    if again.status != "pass":
-        return unable
+    return _with_right(name, result) if again.status == "pass" else unable
+
+
+def _with_right(name: str, result: Result) -> Result:
+    """Return what is told of a layer, and that one of its densities is right."""
     told = {**result.inferred, name: _RIGHT}
-    return replace(result, unasked=left, inferred=told)
+    return replace(result, unasked=_without(name, result), inferred=told)
+
+
+def _without(name: str, result: Result) -> tuple[str, ...]:
+    return tuple(other for other in result.unasked if other != name)
 
 
 def _where_open(finding: Finding, density: Layer) -> Finding:

@@ -7,15 +7,15 @@ vector where an image is meant, whose pixels are put into one axis: there is one
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.records import Shape
 from ldjcheck.tape.frames import innermost_place
+from ldjcheck.tracing import Operation, Operations
 
 Where = tuple[str, int, int] | None
 
@@ -24,7 +24,7 @@ _VIEWS = frozenset({"view", "reshape"})
 _IN_PARTS = frozenset({"chunk", "split", "tensor_split"})
 
 
-class Spreads(TorchFunctionMode):
+class Spreads(Operations):
     """Notes where parts are spread, empty or left, and whether axes were looked for in vain.
 
     Two tensors count that have an entry for each sample, and as many axes. What has no
@@ -41,14 +41,11 @@ class Spreads(TorchFunctionMode):
         self.uneven: bool = False  # what is halved had an entry too many
         self.unread: bool = False  # what is looked up in had rows that nobody asks for
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
+        """Run the operation, and look at the sizes that go in and come out."""
+        result = func(*args, **named)
         parts = [a for a in args if isinstance(a, Tensor) and self._is_of_samples(a)]
         shapes = {tuple(part.shape) for part in parts}
         if isinstance(result, Tensor) and self._is_of_samples(result):

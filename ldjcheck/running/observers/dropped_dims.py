@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from ldjcheck.holdings import at_path, attributes, paths
-from ldjcheck.profiling import heard_by
+from ldjcheck.tracing import trace_calls
 
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
@@ -79,7 +79,7 @@ class Leavings:
                 self._event(names, frame, event, result)
 
         try:
-            with heard_by(hears):
+            with trace_calls(hears):
                 yield
         finally:
             self._open.clear()

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.tape import Place
 from ldjcheck.tape.frames import is_users, place_of
 from ldjcheck.torch_ops import COPIES, NUMBERS
 from ldjcheck.tracebacks import is_ours, nearest_own
+from ldjcheck.tracing import Operation, Operations
 
 
-class Cuts(TorchFunctionMode):
+class Cuts(Operations):
     """Notes the statements of one call that cut derivatives, and sees through some.
 
     Args:
@@ -38,30 +38,24 @@ class Cuts(TorchFunctionMode):
         self.passable: dict[Place, str] = {}
         self.numbers: dict[Place, str] = {}
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
         """Run the operation, unless it is a cut that is to be seen through."""
-        named = dict(kwargs or {})
-        name = getattr(func, "__name__", "")
         if name == "_set_grad_enabled" and not args[0]:
-            return func(self._sees(sys._getframe(1), "no_grad"))
+            return func(self._sees(sys._getframe(2), "no_grad"))
         detaches = name in ("detach", "detach_")
         if detaches or (name == "__get__" and _owner(func) == "data"):
             word = "detach" if detaches else ".data"
-            if args[0].requires_grad and self._sees(sys._getframe(1), word):
+            if args[0].requires_grad and self._sees(sys._getframe(2), word):
                 return args[0].view_as(args[0])
         if func is torch.autograd.grad and not named.get("create_graph"):
-            named["create_graph"] = self._sees(sys._getframe(1), "create_graph")
+            named["create_graph"] = self._sees(sys._getframe(2), "create_graph")
         if name in NUMBERS and args[0].requires_grad:
-            self._note(sys._getframe(1), name.strip("_"))
+            self._note(sys._getframe(2), name.strip("_"))
         copied = args[-1] if name in COPIES and args else None
         if isinstance(copied, Tensor) and copied.requires_grad:
-            self._note(sys._getframe(1), name)
+            self._note(sys._getframe(2), name)
         return func(*args, **named)
 
     def _sees(self, frame: FrameType | None, word: str) -> bool:

@@ -16,8 +16,8 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import torch
 
-from ldjcheck.profiling import heard_by
 from ldjcheck.tape.frames import is_users
+from ldjcheck.tracing import trace_calls
 
 
 class Heard(Protocol):
@@ -64,7 +64,7 @@ class MethodCalls(ABC, Generic[Entered, Seen]):
         """Listen until the block is left; what was heard before is forgotten."""
         self._seen.clear()
         try:
-            with heard_by(self._event):
+            with trace_calls(self._event):
                 yield
         finally:
             self._open.clear()

@@ -8,17 +8,17 @@ import os
 import random
 import types
 import warnings
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions.transforms import _InverseTransform
-from torch.overrides import TorchFunctionMode
 
 from ldjcheck.holdings import attributes, module_level, reachable
 from ldjcheck.running.precision import LOW_PRECISION, is_rounded
+from ldjcheck.tracing import Operation, Operations
 
 
 @contextlib.contextmanager
@@ -137,21 +137,18 @@ def _put_back(item: Any, contents: dict[Any, Any] | list[Any] | set[Any]) -> Non
         item.update(contents)
 
 
-class CopiesOfResults(TorchFunctionMode):
+class CopiesOfResults(Operations):
     """Lets `deepcopy` copy tensors that are results of a computation, by value."""
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: tuple[Any, ...] = (),
-        kwargs: Mapping[str, Any] | None = None,
+    def operate(
+        self, name: str, func: Operation, args: tuple[Any, ...], named: dict[str, Any]
     ) -> Any:
+        """Run the operation, but for the copying of a result."""
         if func is Tensor.__deepcopy__ and not args[0].is_leaf:
             tensor, memo = args
             memo[id(tensor)] = tensor.detach().clone()
             return memo[id(tensor)]
-        return func(*args, **(kwargs or {}))
+        return func(*args, **named)
 
 
 def copied(layer: Any) -> Any:
