@@ -68,6 +68,17 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     said = _unit_of_call(model) if own in (None, "forward") else None
     if said is not None:
         yield "forward", said, model.forward
+    elif own == "forward" and says_one_thing(model):
+        for unit in _FROM_NATS:  # a base fits one of them, or none
+            yield "forward", unit, layer
+
+
+def says_one_thing(model: Any) -> bool:
+    """Return whether a model has a density, and a call that returns one thing besides."""
+    call = looked_up(model, "forward")
+    if not inspect.ismethod(call) or not returns_one_thing(call):
+        return False
+    return any(callable(looked_up(model, name)) for name in DENSITIES["nats"])
 
 
 def _rank(name: str) -> int:
