@@ -443,8 +443,10 @@ def less_base(
         parts, place = [*parts, *rest.parts], rest.place
     y = _joined(parts, x)
     if recorded and not is_of_all:
-        beside = tape, x, said, _factor(x, unit), [a.answer for a in asked]
-        density, base = _where_there_is_any(density, base, *beside)
+        answers = [a.answer for a in asked]
+        density, base = _where_there_is_any(
+            density, base, tape, x, said, _factor(x, unit), answers
+        )
     if unit == "-nats":  # to be minimised: it may be that of a dim, on average
         density = _of_all_dims(heard, density, base, y)
     return Returned(
