@@ -29,7 +29,7 @@ from ldjcheck.conventions.transforms.transform import declared_domain
 from ldjcheck.densities.asked import Mass
 from ldjcheck.densities.averages import before_the_mean
 from ldjcheck.densities.cut_off import left_behind
-from ldjcheck.densities.terms import Heard
+from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
@@ -462,7 +462,11 @@ def less_base(
             raise NoBaseError(_UNSEEN)
         parts, place = [*parts, *rest.parts], rest.place
     y = _joined(parts, x)
-    density, base, y = _where_there_is_any(density, base, y, x)
+    if recorded and not is_of_all:
+        answers = [a.answer for a in asked]
+        density, base = _where_there_is_any(
+            density, base, tape, x, said, _factor(x, unit), answers
+        )
     if unit == "-nats":  # to be minimised: it may be that of a dim, on average
         density = _of_all_dims(heard, density, base, y)
     return Returned(
@@ -471,30 +475,31 @@ def less_base(
 
 
 def _where_there_is_any(
-    density: Tensor, base: Any, y: Tensor, x: Tensor
-) -> tuple[Tensor, Any, Tensor]:
-    """Return a density, that of z, and z, which is x where there is no density at all.
+    density: Tensor,
+    base: Any,
+    tape: Heard,
+    x: Tensor,
+    said: Tensor,
+    factor: float,
+    answers: Sequence[Tensor],
+) -> tuple[Tensor, Any]:
+    """Return a density, and that of z, with both less what the bases answer where it is 0.
 
-    Where both are minus infinity, they are right and say nothing of the map: there it is
-    taken to be the one that leaves x where it is.
+    Where both are minus infinity, all else that the density adds up is its ldj.
     """
     import torch
 
-    if (
-        not isinstance(base, Tensor)
-        or y.shape != x.shape
-        or density.shape != base.shape
-    ):
-        return density, base, y
+    if not isinstance(base, Tensor) or density.shape != base.shape:
+        return density, base
     outside = (density == -torch.inf) & (base == -torch.inf)
-    if not bool(outside.any()):
-        return density, base, y
-    rows = outside.reshape(-1, *[1] * (x.dim() - 1))
-    return (
-        torch.where(outside, 0.0, density),
-        torch.where(outside, 0.0, base),
-        torch.where(rows, x, y),
-    )
+    end, source = tape.find(said), tape.find(x)
+    atoms = {node for each in answers if (node := tape.find(each)) is not None}
+    if not bool(outside.any()) or end is None or source is None or not atoms:
+        return density, base
+    live = tape.living()
+    sum_ = DensityTerms(end, source, atoms, factor, len(x))
+    rest = sum_.of({*sum_.ends} - atoms, lambda node: live.get(node, node.value))
+    return torch.where(outside, rest, density), torch.where(outside, 0.0, base)
 
 
 def _resolved(
