@@ -3,6 +3,8 @@
 By the trapezoid rule after u = centre + width sinh(t), which reaches far and is fine near
 the centre. A peak that is wider than that is taken from farther away, and one narrower
 than the points are apart from nearer by; what lies outside must then be nothing beside it.
+Where f is minus infinity but in an interval, its ends are found by halving, and the points
+crowd at both (Takahasi and Mori, 1974).
 """
 
 from __future__ import annotations
@@ -20,14 +22,23 @@ _WIDER, _WIDEST = 1e3, 1e24
 _LOOKS = 24  # each brings the peak nearer by a factor of 10 at least
 _NOTHING = -40.0  # nats below the peak
 _BLURRED = 0.5  # nats that rounding may take off: more, and all points may look alike
+_HALVINGS = 60  # until an end is known to all digits
+_INSIDE = (
+    3.2  # t evenly between these: the last points are 1e-16 of the length from an end
+)
 
 
 def log_integral(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor | None:
     """Return log of the integral of exp(f(u)) over all u, `(batch,)`, one for each row.
 
     `f` takes `(batch, points)` and returns as much, or None where it cannot. None as well
-    where the integral cannot be taken: there are more peaks than the narrow one, or edges.
+    where the integral cannot be taken: there are more peaks than the narrow one, or gaps.
     """
+    found = _over_all(f, near)
+    return _inside_an_interval(f, near) if found is None else found
+
+
+def _over_all(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor | None:
     t = torch.linspace(-_REACH, _REACH, _POINTS, dtype=torch.float64)
     cells = torch.log(torch.cosh(t) * (2 * _REACH / (_POINTS - 1)))
     centre, width = near.clone(), torch.ones_like(near)
@@ -65,6 +76,46 @@ def log_integral(f: Callable[[Tensor], Tensor | None], near: Tensor) -> Tensor |
         )
         narrows |= steep
     return found
+
+
+def _inside_an_interval(
+    f: Callable[[Tensor], Tensor | None], near: Tensor
+) -> Tensor | None:
+    """Return the integral where f is minus infinity outside of one interval, `(batch,)`."""
+    u = near[:, None] + torch.sinh(
+        torch.linspace(-_REACH, _REACH, _POINTS, dtype=torch.float64)
+    )
+    values = f(u)
+    if values is None or not bool((values[:, [0, -1]] == -torch.inf).all()):
+        return None
+    known = values > -torch.inf
+    index = torch.arange(u.shape[1])
+    first = torch.where(known, index, u.shape[1]).amin(1, keepdim=True)
+    last = torch.where(known, index, -1).amax(1, keepdim=True)
+    if bool((last - first + 1 != known.sum(1, keepdim=True)).any()):
+        return None  # there is nothing, or a gap
+    inner = torch.cat([u.gather(1, first), u.gather(1, last)], dim=1)
+    outer = torch.cat([u.gather(1, first - 1), u.gather(1, last + 1)], dim=1)
+    for _ in range(_HALVINGS):
+        middle = (inner + outer) / 2
+        there = f(middle)
+        if there is None:
+            return None
+        inner = torch.where(there > -torch.inf, middle, inner)
+        outer = torch.where(there > -torch.inf, outer, middle)
+    t = torch.linspace(-_INSIDE, _INSIDE, _POINTS, dtype=torch.float64)
+    share = torch.sigmoid(torch.pi * torch.sinh(t))
+    length = (inner[:, 1:] - inner[:, :1]).clamp(min=torch.finfo(torch.float64).tiny)
+    within = f(inner[:, :1] + length * share)
+    if within is None or bool(torch.isnan(within).any()):
+        return None
+    slope = share * (1 - share) * torch.pi * torch.cosh(t)
+    cells = (slope * (2 * _INSIDE / (_POINTS - 1))).log() + length.log()
+    now, half = (
+        torch.logsumexp((within + cells)[:, ::by], dim=1) + math.log(by)
+        for by in (1, 2)
+    )
+    return now if bool(((now - half).abs() <= _UNSEEN).all()) else None
 
 
 def _is_all(seen: list[tuple[Tensor, Tensor]], u: Tensor, values: Tensor) -> bool:

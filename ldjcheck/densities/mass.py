@@ -21,6 +21,7 @@ _MOST_DIMS = 48  # that are integrated one by one
 _MOST_MIXED = 24  # of a quadratic function whose dims mix
 _FEW = 8  # variables that are asked about first
 _FAR, _TOP = 1e6, 10.0  # so far out, exp(f) times the distance is no part of the mass
+_NEAR = 8.0  # so far from 0 a mass is worked out
 _NORMAL = math.log(2 * math.pi) / 2
 
 
@@ -46,12 +47,16 @@ def log_mass(f: Function, at: Tensor) -> tuple[Tensor, float] | None:
     two, less_two = f(at + 2 * eye), f(at - 2 * eye)
     curve, slope = one + less - 2 * here, (one - less) / 2
     odd, even = two - less_two - 4 * slope, two + less_two - 2 * here - 4 * curve
-    if _is_small(odd, two, here) and _is_small(even, two, here):
-        if not bool((curve < -_SAME).all()):
-            return None  # it does not fall towards both ends
+    is_quadratic = _is_small(odd, two, here) and _is_small(even, two, here)
+    if is_quadratic and bool((curve < -_SAME).all()):
         each = slope**2 / (-2 * curve) + _NORMAL - (-curve).log() / 2
         return here + each.sum(0), 1e-9 * dims
     return _one_by_one(f, at, here, generator)
+
+
+def near(at: Tensor) -> Tensor:
+    """Return points no further than a mass is worked out from: far out digits are lost."""
+    return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
 def _reaches_far(f: Function, at: Tensor, here: Tensor) -> bool:

@@ -10,11 +10,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ldjcheck.densities.mass import log_mass, near
 from ldjcheck.tape import (
     Node,
     Place,
     ancestors,
     dependents,
+    descendants,
     evaluate,
     in_order,
     users_among,
@@ -83,6 +85,7 @@ class DensityTerms:
         self.of_map = set[Node]()  # what the parts of z that are known are made of
         self.masses: dict[tuple[Node, tuple[Node, ...]], tuple[Tensor, float] | None]
         self.masses = {}  # of terms, as functions of z
+        self.results: list[Node] = []  # what the model returns beside the density
         self.handed: dict[Node, Node] = {}  # z that flows returned, with their ldj
 
     def _linear(self) -> tuple[list[Node], list[Node]]:
@@ -119,9 +122,9 @@ class DensityTerms:
         for node in self.inside:
             values[node] = evaluate(node, lambda n: values.get(n, n.value))
         total: Tensor = self.factor * values[self.node]
-        if total.numel() != self.batch:
+        if total.numel() == 1:
             return total.reshape(-1).expand(self.batch)
-        return total.reshape(self.batch)
+        return total.reshape(self.batch, -1).sum(1)
 
     def of_z(self, terms: Collection[Node], z: Node) -> Callable[[Tensor], Tensor]:
         """Return terms as a function of z: `(points, batch, dims)` to `(points, batch)`."""
@@ -132,6 +135,25 @@ class DensityTerms:
             return self.of(terms, lambda end: values.get(end, end.value))
 
         return lambda points: _in_chunks(alone, points)
+
+    def as_function_of(self, z: Node) -> Callable[[Tensor], Tensor]:
+        """Return all of the density as a function of z, with all else held.
+
+        It is minus infinity where it overflows: there is no mass so far out.
+        """
+        between = self.after(z)
+
+        def whole(value: Tensor) -> Tensor:
+            total = _rerun(between, z, value)[self.node].reshape(self.batch, -1).sum(1)
+            return torch.where(torch.isnan(total), -torch.inf, self.factor * total)
+
+        return lambda points: _in_chunks(whole, points)
+
+    def after(self, z: Node) -> list[Node]:
+        """Return all that z has a part in, conditions too, on the way to the density."""
+        later = [node for node in self.order if node.index > z.index]
+        having = descendants([z, *later], z)
+        return [node for node in later if node in having]
 
     def between(self, terms: Collection[Node], z: Node) -> list[Node]:
         """Return what is computed from z on the way to these terms."""
@@ -152,12 +174,17 @@ class DensityTerms:
     ) -> list[Callable[[Tensor], Tensor]]:
         """Return the components of a mixture, each as a function of z, if terms are one.
 
-        That is a log of a sum of exponentials, and nothing else.
+        That is a log of a sum, of exponentials or not, and nothing else.
         """
         (term, *others) = terms
-        if others or term.name != "logsumexp" or not term.args:
+        inner = term.args[0] if term.args else None
+        of_logs = term.name == "logsumexp"
+        if term.name == "log" and isinstance(inner, Node) and inner.name == "sum":
+            inner = inner.args[0]
+        elif not of_logs:
             return []
-        inner = term.args[0]
+        if others or not isinstance(inner, Node):
+            return []
         total = self.of(terms, lambda end: end.value)
         own = term.value.reshape(-1)
         if own.shape != total.shape or not torch.allclose(own, total):
@@ -166,6 +193,7 @@ class DensityTerms:
 
         def alone(value: Tensor) -> Tensor:
             inside: Tensor = _rerun(between, z, value).get(inner, inner.value)
+            inside = inside if of_logs else inside.log()
             return inside.reshape(self.batch, -1)
 
         count = inner.value[0].numel()
@@ -176,6 +204,30 @@ class DensityTerms:
             return lambda points: _in_chunks(alone, points)[..., index]
 
         return [component(index) for index in range(count)]
+
+    def log_mass(self, z: Node, terms: tuple[Node, ...]) -> tuple[Tensor, float] | None:
+        """Return log of the integral of exp of terms over z, `(batch,)`, and its error.
+
+        None where it is not known: of what is neither quadratic in z nor a sum over its
+        entries, nor a mixture of such.
+        """
+        if (z, terms) not in self.masses:
+            self.masses[z, terms] = self._integrated(z, terms)
+        return self.masses[z, terms]
+
+    def _integrated(
+        self, z: Node, terms: tuple[Node, ...]
+    ) -> tuple[Tensor, float] | None:
+        at = near(z.value.reshape(self.batch, -1).double())
+        components = self.components(terms, z)
+        if not components:
+            return log_mass(self.of_z(terms, z), at)
+        found = [log_mass(component, at) for component in components]
+        known = [each for each in found if each is not None]
+        if len(known) < len(found):
+            return None
+        logs = torch.stack([log for log, _ in known])
+        return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
 
     def without(self, taken: Collection[Node], parts: Sequence[Node]) -> DensityTerms:
         """Return it with terms taken out, so that none is counted twice.

@@ -17,9 +17,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from ldjcheck.densities.mass import adds_up, log_mass
+from ldjcheck.densities.asked import Masses
+from ldjcheck.densities.mass import adds_up, log_mass, near
 from ldjcheck.densities.terms import DensityTerms
-from ldjcheck.tape import Node, ancestors, in_order
+from ldjcheck.records import BaseMass
+from ldjcheck.tape import Node, ancestors, in_order, location_of
 from ldjcheck.tape.recorder import Recorder
 
 Reading = Callable[[DensityTerms, Node], "Base | None"]
@@ -28,7 +30,6 @@ _TERMS = 8  # whose subsets are tried
 _NORMAL = math.log(2 * math.pi) / 2
 _COUNTED = (1, -1, 0, 2)  # times an ldj may be counted, rightly or not
 _EVEN = 1e-9  # relative: a number that is the same for all samples
-_NEAR = 8.0  # so far from 0 a mass is worked out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +64,10 @@ def written_out(
     is_loss: bool,
     results: Sequence[Tensor] = (),
     pairs: Sequence[tuple[Tensor, Tensor]] = (),
-) -> tuple[list[Tensor], Tensor] | None:
+) -> tuple[list[Tensor], Tensor, tuple[BaseMass, ...]] | None:
     """Return the parts of z and their log-density, `(batch,)`, that a density is made of.
+
+    And those of the parts that the model returns whose density does not integrate to 1.
 
     They have the `lacking` entries of each sample, or fewer where no more are found; None
     where none are. `known` are log-densities that are accounted for, and `factor` is what
@@ -82,6 +85,7 @@ def written_out(
         sum_ = DensityTerms(node, source, atoms, factor, len(x))
         made = [found for each in results if (found := heard.find(each)) is not None]
         sum_.of_map = ancestors(*made)
+        sum_.results = [each for each in made if each not in (source, node)]
         handed = ((heard.find(z), heard.find(ldj)) for z, ldj in pairs)
         sum_.handed = {z: ldj for z, ldj in handed if z is not None and ldj is not None}
         bases = memory.recalled(sum_)
@@ -92,15 +96,26 @@ def written_out(
     wanted = [n for n in ends if n.name != "number"] + [base.z for base in bases]
     if not bases or not all(node in live for node in wanted):
         return None
-    total = torch.zeros(len(x), dtype=torch.float64)
+    total, held = torch.zeros(len(x), dtype=torch.float64), list[BaseMass]()
     for base in bases:
         terms = sum_.of(set(base.terms), lambda end: live.get(end, end.value))
         total = total + (terms if base.times == 1.0 else terms / base.times)
+        if base.excess is not None and base.reading is _handed_back:
+            held.append(_without_mass(base, base.excess))
+            continue
         may_lack = base.times == 1.0 or base.lacks
         if base.excess is None or (is_loss and may_lack and _is_usual(base)):
             continue
         total = total - base.excess
-    return [live[base.z] for base in bases], total
+    return [live[base.z] for base in bases], total, tuple(held)
+
+
+def _without_mass(base: Base, excess: Tensor) -> BaseMass:
+    """Return what is told of a part of z whose density does not integrate to 1."""
+    last = max(base.terms, key=lambda term: term.index)
+    place = last.places[0] if last.places else None
+    name = f"{place.function}" if place else "the density"
+    return BaseMass(name, location_of(place), base.dims, excess)
 
 
 def densities_in(total: Node, source: Node, batch: int) -> Iterator[Tensor]:
@@ -138,6 +153,7 @@ class Memory:
         self.leaving = leaving  # what leaves without a density is asked for
         self.is_unbounded = False  # some of it was seen outside of 0 to 1
         self._forms: dict[tuple[str, ...], _Form] = {}
+        self.masses = Masses()  # of bases that are asked
 
     def recalled(self, sum_: DensityTerms) -> list[Base] | None:
         """Return the parts of z that were found, where they still are what they were."""
@@ -197,7 +213,8 @@ def _rank(bases: Sequence[Base]) -> int:
 
 def _readings() -> tuple[Reading, ...]:
     """Return the ways of reading a density, the plainest first."""
-    return _normalised, _scaled, _up_to_constant, _partly, _handed_on, _told_by_others
+    first = _handed_back, _normalised, _scaled, _up_to_constant
+    return *first, _partly, _handed_on, _told_by_others
 
 
 def _operations(sum_: DensityTerms) -> tuple[str, ...]:
@@ -247,6 +264,7 @@ def _accepted(
     accepted: list[Base] = []
     for reading in readings:
         all_of_them = sum_.further if reading is _told_by_others else sum_.candidates
+        all_of_them = sum_.results if reading is _handed_back else all_of_them
         for z in all_of_them if candidates is None else candidates:
             dims = z.value[0].numel()
             if dims > lacking or any(_is_same_part(sum_, z, base) for base in accepted):
@@ -260,7 +278,7 @@ def _accepted(
         for count in range(len(accepted), 1, -1):
             for some in itertools.combinations(accepted[:_TERMS], count):
                 if sum(base.dims for base in some) == lacking:
-                    return list(some)
+                    return _settled(sum_, some) if reading is _handed_back else [*some]
     return accepted if sum(base.dims for base in accepted) < lacking else []
 
 
@@ -282,13 +300,49 @@ def _tried(reading: Reading, sum_: DensityTerms, z: Node) -> Base | None:
         return None
 
 
+def _handed_back(sum_: DensityTerms, z: Node) -> Base | None:
+    """Return a part of z that the model returns, with all terms that depend on it.
+
+    Whatever else they are made of, such as what a split keeps, what they lack of a mass of
+    1 belongs to them; the log-scale of a prior may be a term of its own.
+    """
+    if len(sum_.results) < 2:
+        return None
+    terms = sum_.terms_with(z)
+    others = {each for each in sum_.results if each is not z}
+    if not terms or any(others & ancestors(term) for term in terms):
+        return None
+    mass = sum_.log_mass(z, terms)
+    if mass is None:
+        return None
+    beside = [end for end in sum_.free if end not in terms] + sum_.fixed
+    nearest = sorted(beside, key=lambda term: abs(term.index - z.index))
+    chosen = _constants(sum_, z, *mass, nearest)
+    return Base(z, terms, mass[0]) if chosen is None else Base(z, (*terms, *chosen))
+
+
+def _settled(sum_: DensityTerms, parts: Sequence[Base]) -> list[Base]:
+    """Return parts that the model returns, with a constant that several of them share."""
+    open_ = [base for base in parts if base.excess is not None]
+    logs = [base.excess for base in open_ if base.excess is not None]
+    if not logs:
+        return list(parts)
+    rest, last = _rest(sum_, parts), open_[-1]
+    beside = [*rest.free, *(end for end in sum_.fixed if end in rest.fixed)]
+    chosen = _constants(sum_, last.z, torch.stack(logs).sum(0), 1e-6, beside[::-1])
+    if chosen is None:
+        return list(parts)
+    whole = [replace(base, excess=None) for base in parts if base is not last]
+    return [*whole, replace(last, terms=(*last.terms, *chosen), excess=None)]
+
+
 def _normalised(sum_: DensityTerms, z: Node) -> Base | None:
     return _of_terms(sum_, z, sum_.terms_through(z))
 
 
 def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | None:
     """Return z with terms that have mass 1, constants that belong to them included."""
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
     log, error = mass
@@ -298,7 +352,7 @@ def _of_terms(sum_: DensityTerms, z: Node, terms: tuple[Node, ...]) -> Base | No
 
 def _up_to_constant(sum_: DensityTerms, z: Node) -> Base | None:
     terms = sum_.terms_through(z)
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None or not _is_exact(*mass) or _serves_others(sum_, z, terms):
         return None  # of any other function through z, it is not known to be the base
     found = Base(z, terms, mass[0])
@@ -357,7 +411,7 @@ def _told_by_others(sum_: DensityTerms, z: Node) -> Base | None:
     terms = sum_.terms_with(z)
     if not terms or terms == sum_.terms_through(z):
         return None
-    mass = _log_mass(sum_, z, terms)
+    mass = sum_.log_mass(z, terms)
     if mass is None:
         return None
     beside = [end for end in sum_.through if end not in terms and end in sum_.free]
@@ -379,7 +433,7 @@ def _handed_on(sum_: DensityTerms, z: Node) -> Base | None:
         even = _even(rest - times * number, rest)
         if even is None:
             continue
-        mass = _log_mass(sum_, z, terms)
+        mass = sum_.log_mass(z, terms)
         if mass is None:
             return None
         log, error = mass
@@ -454,16 +508,11 @@ def _is_density(
 ) -> bool:
     """Return whether terms and a number, a so-many-th part of them, have mass 1."""
     f, at = sum_.of_z(terms, z), z.value.reshape(sum_.batch, -1).double()
-    mass = log_mass(lambda points: f(points) / times, _near(at))
+    mass = log_mass(lambda points: f(points) / times, near(at))
     if mass is None:
         return False
     log, error = mass
     return bool(((log + even / times).abs() <= max(error, 1e-6)).all())
-
-
-def _near(at: Tensor) -> Tensor:
-    """Return points no further than a mass is worked out from: far out digits are lost."""
-    return at * (_NEAR / at.abs().amax(dim=1, keepdim=True).clamp(min=_NEAR))
 
 
 def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
@@ -474,29 +523,6 @@ def _makes_map(sum_: DensityTerms, z: Node, term: Node) -> bool:
 def _is_exact(log: Tensor, error: float) -> bool:
     """Return whether a mass is known in closed form: the terms are quadratic in z."""
     return error < 1e-4 and bool(torch.isfinite(log).all())
-
-
-def _log_mass(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
-) -> tuple[Tensor, float] | None:
-    if (z, terms) not in sum_.masses:
-        sum_.masses[z, terms] = _worked_out(sum_, z, terms)
-    return sum_.masses[z, terms]
-
-
-def _worked_out(
-    sum_: DensityTerms, z: Node, terms: tuple[Node, ...]
-) -> tuple[Tensor, float] | None:
-    at = _near(z.value.reshape(sum_.batch, -1).double())
-    components = sum_.components(terms, z)
-    if not components:
-        return log_mass(sum_.of_z(terms, z), at)
-    found = [log_mass(component, at) for component in components]
-    known = [each for each in found if each is not None]
-    if len(known) < len(found):
-        return None
-    logs = torch.stack([log for log, _ in known])
-    return torch.logsumexp(logs, dim=0), max(2e-4, *(error for _, error in known))
 
 
 def _constants(

@@ -61,7 +61,7 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
     ]
     seen = behaviour_seen([side for _, side in sides])
     verdict = _by_numbers(sides, seen.faults, measurement)
-    verdict = replace(verdict, behaviour=seen)
+    verdict = _with_its_bases(replace(verdict, behaviour=seen), first)
     meet = seen.coupling is not None and seen.coupling.output
     if not meet and not (seen.state is not None and seen.state.by_mode):
         return verdict
@@ -80,6 +80,24 @@ def verdict_on(measurement: Measurement, direction: Direction) -> Verdict:
         between=None,
         form=None,
     )
+
+
+def _with_its_bases(verdict: Verdict, first: Side) -> Verdict:
+    """Return the verdict with what it means for a model that a base of it is no density.
+
+    Its ldj may be right, and its density is off by what the base integrates to. Where that
+    is not known, nothing is proved.
+    """
+    logs = [base.log for base in first.said.bases]
+    if not logs or verdict.check.status not in ("pass", "unproven"):
+        return verdict
+    known = [log for log in logs if log is not None]
+    if not known or first.said.ldj is None:
+        return replace(verdict, check=replace(verdict.check, status="unproven"))
+    total = torch.stack(known).sum(0)
+    counted = replace(first, said=replace(first.said, ldj=first.said.ldj + total))
+    check = ldj_check(counted, "fail", float(total.abs().max()))
+    return replace(verdict, check=check)
 
 
 def _by_numbers(

@@ -83,6 +83,7 @@ def measure_direction(
             given=given,
             left=base.left,
             left_at=base.left_at,
+            bases=base.bases,
         ),
     )
     if direction == "inverse" and base.operations > _LONG:

@@ -118,7 +118,8 @@ def _of_input_or_noise(
 ) -> tuple[FrozenMap, Determinant] | None:
     """Return what is proved of a map, of its noise where that enters the output.
 
-    Of x + c * noise, c constant, the layer may rightly count either: its number decides.
+    Of noise that is added, times a constant, the layer may rightly count either: its number
+    decides.
     """
     draw, reported = None, call.side.said.ldj
     if call.options.wrt != "input":
@@ -144,11 +145,15 @@ def _of_input_or_noise(
 
 
 def _is_scaled(noisy: FrozenMap, plain: FrozenMap) -> bool:
-    """Return whether input and noise move the output alike, but for one factor not 1."""
+    """Return whether noise is added: it moves all samples alike, or as the input does.
+
+    As the input but for one factor, which is not 1.
+    """
     if noisy.origin.shape != plain.origin.shape:
         return False
     generator = torch.Generator().manual_seed(plain.runner.seed)
-    v = torch.randn(plain.origin.shape, generator=generator, dtype=torch.float64)
+    v = torch.randn(plain.origin[:1].shape, generator=generator, dtype=torch.float64)
+    v = v.expand(plain.origin.shape)
     by_input, by_noise = (
         central_difference(m, m.origin, v.to(m.origin), _STEP)[0]
         for m in (plain, noisy)
@@ -156,8 +161,9 @@ def _is_scaled(noisy: FrozenMap, plain: FrozenMap) -> bool:
     if not by_input.any():
         return False
     c = (by_noise * by_input).sum() / (by_input * by_input).sum()
-    alike = torch.allclose(by_noise, c * by_input, rtol=1e-5, atol=1e-8)
-    return alike and abs(float(c) - 1.0) > _ONE
+    if torch.allclose(by_noise, c * by_input, rtol=1e-5, atol=1e-8):
+        return abs(float(c) - 1.0) > _ONE
+    return torch.allclose(by_noise, by_noise[:1].expand_as(by_noise), 1e-5, 1e-8)
 
 
 def proved(start: FrozenMap, y: Tensor) -> tuple[FrozenMap, Determinant] | None:

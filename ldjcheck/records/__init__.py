@@ -26,6 +26,7 @@ from ldjcheck.records.behaved import (
     Unrepeatable,
 )
 from ldjcheck.records.called import (
+    BaseMass,
     CallFunction,
     Calls,
     Departure,
@@ -106,6 +107,7 @@ __all__ = [
     "Accumulation",
     "Approximated",
     "Assumption",
+    "BaseMass",
     "Basis",
     "Behaviour",
     "CallFunction",

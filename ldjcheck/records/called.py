@@ -29,6 +29,17 @@ class Layer:
     known_right: tuple[CodeType, ...] = ()  # code that it runs and that was checked
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BaseMass:
+    """A base of the model's own whose answer is no log-density, or may be none."""
+
+    name: str  # as `Mixture.log_prob`
+    at: Location | None  # where it returns
+    dims: int
+    log: Tensor | None  # of its integral, (batch,), which is not 1; None: not known
+    error: float = 0.0  # nats, by which that may be off
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
     """What one call handed back: the output and its ldj exactly as the layer gave it."""
@@ -40,6 +51,7 @@ class Returned:
     left: int = 0  # entries of each sample, at the end of y, that left on the way
     left_at: Location | None = None  # where, of what has no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
+    bases: tuple[BaseMass, ...] = ()  # that the model asks, and that are no density
     # Contexts that came back, by argument: the way back wants these, not those given.
     handed_on: Mapping[str, Tensor] = field(default_factory=dict)
 

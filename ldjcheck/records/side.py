@@ -12,6 +12,7 @@ from ldjcheck.records.behaved import Behaviour
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ldjcheck.records.called import BaseMass
     from ldjcheck.records.edit import Location
     from ldjcheck.records.probe import Probe
     from ldjcheck.records.words import (
@@ -51,6 +52,7 @@ class Said:
     made_at: Location | None = None  # where the ldj was made, where dims are dropped
     left: int = 0  # dims, on the way to y
     left_at: Location | None = None  # where dims left that nothing gives a density
+    bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
     why_absent: str | None = None  # the direction is not there, or raised this
     raised: tuple[str, ...] = ()  # the user's traceback, when that is a fault
     unfinished: bool = False  # the time was up before the direction was known

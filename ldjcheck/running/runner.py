@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ldjcheck.records import (
     LARGEST_SEED,
+    BaseMass,
     Calls,
     Deadline,
     Direction,
@@ -54,6 +55,7 @@ class Outcome:
     bare: bool = False  # the call has no place for an ldj
     left: int = 0  # entries of each sample of y that left on the way
     left_at: Location | None = None  # where, of what has no density
+    bases: tuple[BaseMass, ...] = ()  # that a model asks, and that are no density
     taken: Tensor | None = None  # log-density that was taken off the ldj, (batch,)
     single: bool = False  # a number that float32 has rounded entered the call
     coarse: str | None = None  # the least precision below float32's that it computed in
@@ -151,6 +153,7 @@ class Runner:
             bare=returned.bare,
             left=returned.left,
             left_at=returned.left_at,
+            bases=returned.bases,
             taken=None if returned.taken is None else placed(returned.taken, CPU),
             single=self.promote and (guard.single or _is_single(returned.ldj)),
             coarse=guard.coarse,

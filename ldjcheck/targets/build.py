@@ -9,12 +9,14 @@ import sys
 from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
+from ldjcheck.calling.results import source_of
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
 from ldjcheck.targets.sources.source import Source, command
 
+_NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
 """First parameters by which a plain function is a layer itself and not a factory."""
 
@@ -72,7 +74,27 @@ def _is_made(value: Any) -> bool:
     if not isinstance(value, FunctionType):
         return inspect.isclass(value)
     first = next(iter(inspect.signature(value).parameters.values()), None)
-    return first is None or first.name not in DATA_NAMES
+    if first is None or first.name in DATA_NAMES:
+        return first is None
+    is_data = first.default is first.empty and first.annotation not in _NUMBERS
+    return not (is_data and _returns_pairs(value))
+
+
+def _returns_pairs(function: FunctionType) -> bool:
+    """Return whether all that a function itself returns, by its source, is several things."""
+    tree = source_of(function)
+    nodes: list[ast.AST] = (
+        [] if tree is None else list(ast.iter_child_nodes(tree.body[0]))
+    )
+    returned = []
+    for node in nodes:  # those of functions that it defines are theirs
+        if isinstance(node, ast.Return):
+            returned.append(node.value)
+        if not isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.Lambda)):
+            nodes += ast.iter_child_nodes(node)
+    return bool(returned) and all(
+        isinstance(each, ast.Tuple) and len(each.elts) > 1 for each in returned
+    )
 
 
 def _owner(value: Any) -> str | None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import ast
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -97,15 +97,17 @@ def _call(
     draws = Draws()
 
     def density() -> Any:
-        results.extend(held_in(run(caller(layer), x, kwargs)))
-        return results[place]
+        said = list(held_in(run(caller(layer), x, kwargs)))
+        told = said.pop(place)
+        results.extend(each for part in said for each in _held_inside(part))
+        return told
 
     with draws:
         returned = less_base(layer, density, x, unit, memory, results)
     drawn = any(each.value.numel() == returned.y.numel() for each in draws.heard)
     if drawn and not bool(torch.as_tensor(returned.ldj).any()):
         raise TypeError("the density is that of what is drawn, and of no x")
-    beside = [each for i, each in enumerate(results) if i != place]
+    beside = results
     parts = [each for each in beside if _is_part(returned.y, each)]
     if _is_same(returned.y, x):
         returned = _pushed(returned, results, x)
@@ -117,6 +119,11 @@ def _call(
     if any(_is_less_than(x, each) for each in others):
         raise TypeError("what is returned beside the density may be an ldj")
     return returned
+
+
+def _held_inside(result: Any) -> Sequence[Any]:
+    """Return what a result holds, where it is a list of parts; else itself."""
+    return result if type(result) in (list, tuple) else (result,)
 
 
 def _pushed(returned: Returned, results: list[Any], x: Tensor) -> Returned:

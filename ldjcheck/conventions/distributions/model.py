@@ -26,14 +26,16 @@ from ldjcheck.calling.parameter_names import DENSITIES, Unit, unit_of, unit_of_m
 from ldjcheck.calling.results import returned_alone, returns_one_thing, source_of
 from ldjcheck.calling.signature import method_names, signature_of
 from ldjcheck.conventions.transforms.transform import declared_domain
+from ldjcheck.densities.asked import Mass
 from ldjcheck.densities.averages import before_the_mean
 from ldjcheck.densities.cut_off import left_behind
-from ldjcheck.densities.terms import Heard
+from ldjcheck.densities.terms import DensityTerms, Heard
 from ldjcheck.densities.written import Memory, written_out
 from ldjcheck.errors import NoBaseError
 from ldjcheck.holdings import looked_up
-from ldjcheck.records import CallFunction, Calls, Domain, Returned, Way
+from ldjcheck.records import BaseMass, CallFunction, Calls, Domain, Returned, Way
 from ldjcheck.tape import Place, location_of
+from ldjcheck.tracebacks import package_of
 from ldjcheck.tracing import trace_calls
 
 _COUNTED = (1.0, -1.0, 0.0, 2.0, 0.5)  # how often a model may count a layer's ldj
@@ -66,6 +68,17 @@ def densities(layer: Any) -> Iterator[tuple[str, Unit, Any]]:
     said = _unit_of_call(model) if own in (None, "forward") else None
     if said is not None:
         yield "forward", said, model.forward
+    elif own == "forward" and says_one_thing(model):
+        for unit in _FROM_NATS:  # a base fits one of them, or none
+            yield "forward", unit, layer
+
+
+def says_one_thing(model: Any) -> bool:
+    """Return whether a model has a density, and a call that returns one thing besides."""
+    call = looked_up(model, "forward")
+    if not inspect.ismethod(call) or not returns_one_thing(call):
+        return False
+    return any(callable(looked_up(model, name)) for name in DENSITIES["nats"])
 
 
 def _rank(name: str) -> int:
@@ -196,10 +209,18 @@ def _support(layer: Any) -> Domain | None:
 
 
 class _Asked(NamedTuple):
-    """What a base distribution was asked, and what it answered."""
+    """What a base distribution was asked, and what it answered.
+
+    An installed library's is taken at its word; of one of the model's own, or of a
+    library's that asks such a one, it must be seen that its answer is a density of z.
+    """
 
     z: Any
     answer: Any
+    name: str
+    at: Place  # where it returned
+    is_own: bool
+    inner: list[_Asked]  # what it asked others itself
 
 
 class _Listener:
@@ -230,8 +251,7 @@ class _Listener:
             self._since[frame] = len(self.returned)
         since = self._since.pop(frame, 0) if event == "return" else 0
         if event == "return" and self._is_models_own(frame):
-            line = frame.f_lineno
-            self.end = Place(code.co_filename, line, line, 0, 0, code.co_name, 0)
+            self.end = _place(frame)
         if (
             event == "call"
             and code.co_name in DENSITIES["nats"]
@@ -243,7 +263,10 @@ class _Listener:
         elif event == "return" and self._within and self._within[-1][0] is frame:
             _, owner, z, inner = self._within.pop()
             heard = self._within[-1][3] if self._within else self.asked
-            heard += self._told(owner, _Asked(z, result), inner)
+            own = not package_of(code.co_filename) or any(a.is_own for a in inner)
+            name = f"{type(owner).__name__}.{code.co_name}"
+            asked = _Asked(z, result, name, _place(frame), own, inner)
+            heard += self._told(owner, asked)
         elif event == "return" and type(result) is tuple and len(result) == 2:
             if self._is_models_own(frame):
                 self.own.append(result)
@@ -251,7 +274,7 @@ class _Listener:
             del self.returned[since:]
             self.returned.append(result)
 
-    def _told(self, owner: Any, asked: _Asked, inner: list[_Asked]) -> list[_Asked]:
+    def _told(self, owner: Any, asked: _Asked) -> list[_Asked]:
         """Return what is a base of all that an object was asked, and asked others itself.
 
         One that is asked about x itself is a model inside of another, and hands on: its
@@ -259,9 +282,8 @@ class _Listener:
         """
         from torch.distributions import Distribution
 
-        if asked.z is not self._x or (isinstance(owner, Distribution) and not inner):
-            return [asked]
-        return inner
+        is_base = isinstance(owner, Distribution) and not asked.inner
+        return [asked] if asked.z is not self._x or is_base else asked.inner
 
     def _is_models_own(self, frame: FrameType) -> bool:
         """Return whether it is the model's call: what that returns is no layer's pair."""
@@ -277,6 +299,12 @@ def _codes_of(kind: type) -> Iterator[CodeType]:
     for base in kind.__mro__:
         methods = (inspect.unwrap(m) for m in vars(base).values() if callable(m))
         yield from (m.__code__ for m in methods if inspect.isfunction(m))
+
+
+def _place(frame: FrameType) -> Place:
+    """Return the line that a function has come to."""
+    code, line = frame.f_code, frame.f_lineno
+    return Place(code.co_filename, line, line, 0, 0, code.co_name, 0)
 
 
 def _made(name: str, unit: Unit, leaving: bool | None) -> CallFunction:
@@ -353,7 +381,8 @@ def _one_by_one(
     )
     mean = (ldj + base).detach().mean()
     fits = torch.isclose(total, mean) | torch.isclose(total, len(x) * mean)
-    return Returned(y=y, ldj=ldj, taken=base) if bool(fits.all()) else None
+    held = alone[0].bases
+    return Returned(y=y, ldj=ldj, taken=base, bases=held) if bool(fits.all()) else None
 
 
 def in_nats(density: Any, x: Tensor, unit: Unit) -> Any:
@@ -387,7 +416,7 @@ def less_base(
     """
     written = memory is not None
     heard = _Listener(layer, x)
-    tape = Heard(placed=memory is not None and memory.leaving)
+    tape = Heard(placed=memory is not None and (memory.leaving or results != ()))
     recorded = written or unit != "nats"  # a loss may be a mean
     if recorded:
         tape.source(x, "input")
@@ -399,7 +428,7 @@ def less_base(
             apart = before_the_mean(tape, said, len(x))
             said = said if apart is None else apart
     density = in_nats(said, x, unit)
-    asked = [a for a in heard.asked if _is_answer(a, x)]
+    asked, held = _resolved(heard.asked, x, tape, memory)
     parts = [a.z for a in asked]
     base = sum(a.answer.reshape(len(x), -1).sum(1) for a in asked)
     lacking = x[0].numel() - sum(map(_entries, parts))
@@ -418,10 +447,11 @@ def less_base(
             tape, x, said, *beside, is_loss=unit == "-nats", results=results,
             pairs=returned,
         )  # fmt: skip
-        if found is None:
-            found = _of_what_is_returned(heard, density, base, x, parts)
         if found is not None:
-            parts, base = [*parts, *found[0]], base + found[1]
+            held += found[2]
+        usual = found or _of_what_is_returned(heard, density, base, x, parts)
+        if usual is not None:
+            parts, base = [*parts, *usual[0]], base + usual[1]
     if not parts:
         raise NoBaseError(_UNSEEN)
     left, place = 0, None
@@ -432,9 +462,82 @@ def less_base(
             raise NoBaseError(_UNSEEN)
         parts, place = [*parts, *rest.parts], rest.place
     y = _joined(parts, x)
+    if recorded and not is_of_all:
+        answers = [a.answer for a in asked]
+        density, base = _where_there_is_any(
+            density, base, tape, x, said, _factor(x, unit), answers
+        )
     if unit == "-nats":  # to be minimised: it may be that of a dim, on average
         density = _of_all_dims(heard, density, base, y)
-    return Returned(y=y, ldj=density - base, taken=base, left=left, left_at=place)
+    return Returned(
+        y=y, ldj=density - base, taken=base, left=left, left_at=place, bases=held
+    )
+
+
+def _where_there_is_any(
+    density: Tensor,
+    base: Any,
+    tape: Heard,
+    x: Tensor,
+    said: Tensor,
+    factor: float,
+    answers: Sequence[Tensor],
+) -> tuple[Tensor, Any]:
+    """Return a density, and that of z, with both less what the bases answer where it is 0.
+
+    Where both are minus infinity, all else that the density adds up is its ldj.
+    """
+    import torch
+
+    if not isinstance(base, Tensor) or density.shape != base.shape:
+        return density, base
+    outside = (density == -torch.inf) & (base == -torch.inf)
+    end, source = tape.find(said), tape.find(x)
+    atoms = {node for each in answers if (node := tape.find(each)) is not None}
+    if not bool(outside.any()) or end is None or source is None or not atoms:
+        return density, base
+    live = tape.living()
+    sum_ = DensityTerms(end, source, atoms, factor, len(x))
+    rest = sum_.of({*sum_.ends} - atoms, lambda node: live.get(node, node.value))
+    return torch.where(outside, rest, density), torch.where(outside, 0.0, base)
+
+
+def _resolved(
+    heard: Sequence[_Asked], x: Tensor, tape: Heard, memory: Memory | None
+) -> tuple[list[_Asked], tuple[BaseMass, ...]]:
+    """Return the bases that were asked, and what mass those have that are no density.
+
+    One of the model's own must have mass 1. Where that is not known, and what it asks in
+    turn makes up all of z, it is a part of the map, and these are the bases; else it stays
+    one whose mass is unknown.
+
+    Raises:
+        NoBaseError: one is of the model's own, and no tape tells what it is made of.
+    """
+    asked: list[_Asked] = []
+    held: list[BaseMass] = []
+    for each in (a for a in heard if _is_answer(a, x)):
+        if not each.is_own:
+            asked.append(each)
+            continue
+        if memory is None:
+            raise NoBaseError(_UNSEEN)
+        masses = memory.masses
+        is_part = masses.within_map.get(each.at)
+        mass = Mass(None) if is_part else masses.of(tape, each.z, each.answer)
+        if mass.log is None and is_part is not False:
+            inner, of_inner = _resolved(each.inner, x, tape, memory)
+            is_part = sum(_entries(a.z) for a in inner) == _entries(each.z)
+            if is_part:
+                asked += inner
+                held += of_inner
+        if not is_part:
+            asked.append(each)
+        if not (is_part or mass.is_one):
+            at, dims = location_of(each.at), _entries(each.z)
+            held.append(BaseMass(each.name, at, dims, mass.log, mass.error))
+        masses.within_map.setdefault(each.at, bool(is_part))
+    return asked, tuple(held)
 
 
 def _of_all_dims(

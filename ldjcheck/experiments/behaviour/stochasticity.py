@@ -22,6 +22,8 @@ from ldjcheck.running.observers.writes import Watch
 from ldjcheck.running.runner import Outcome, Runner
 from ldjcheck.running.snapshot.isolation import set_mode
 
+_ADDED = 1e-9  # relative
+
 
 def reseeded(runner: Runner, side: Side, options: Options) -> Unrepeatable | None:
     """Return what another random state changes, unless it is noise that the map transforms.
@@ -73,17 +75,33 @@ class _Draws:
         moved = self._run(other, Frozen())
         if self._moved(base, moved) != "output":
             return None
-        near = self._nearby(frozen)
+        near = self._run(self.runner, _nearby(frozen))
         in_steps = is_once_more(base.y, near.y)
-        if in_steps or self._bends(base, near, frozen):
+        bends = in_steps or self._bends(base, near, frozen)
+        if in_steps or (bends and not self._is_added(near.y - base.y, frozen)):
             return self._told("output", base, moved, watch)
         return None
 
     def _run(
-        self, runner: Runner, frozen: Frozen, watch: Watch | None = None
+        self,
+        runner: Runner,
+        frozen: Frozen,
+        watch: Watch | None = None,
+        x: Tensor | None = None,
     ) -> Outcome:
         way: Direction = self.side.direction
-        return runner.run(way, self.side.x, frozen, Manner(writes=watch))
+        at = self.side.x if x is None else x
+        return runner.run(way, at, frozen, Manner(writes=watch))
+
+    def _is_added(self, change: Tensor, frozen: Frozen) -> bool:
+        """Return whether a draw changes the output alike wherever the input is.
+
+        Noise that is added to f(x), as in a step of a diffusion, leaves its volume alone.
+        """
+        there = self.side.x.flip(0)
+        kept = Frozen(list(frozen.draws), list(frozen.offsets), list(frozen.idle_clips))
+        near = self._run(self.runner, _nearby(frozen), x=there)
+        return same(near.y - self._run(self.runner, kept, x=there).y, change, _ADDED)
 
     def _moved(self, a: Outcome, b: Outcome) -> Literal["output", "ldj"] | None:
         if not same(a.y, b.y, self._tolerance):
@@ -97,17 +115,6 @@ class _Draws:
     @property
     def _tolerance(self) -> float:
         return 100.0 * SAME[self.side.said.dtype]
-
-    def _nearby(self, frozen: Frozen) -> Outcome:
-        """Return the outcome for draws that are a little different.
-
-        A mask that is drawn by comparing does not follow: its output moves in steps.
-        """
-        draws = [
-            d * (1 - 1e-4) + 1e-5 if d.is_floating_point() else d for d in frozen.draws
-        ]
-        near = Frozen(draws, list(frozen.offsets), list(frozen.idle_clips))
-        return self._run(self.runner, near)
 
     def _bends(self, base: Outcome, near: Outcome, frozen: Frozen) -> bool:
         """Return whether the draw makes another map, instead of moving its input.
@@ -148,3 +155,14 @@ class _Draws:
             reseeded=True,
             location=watch.drop,
         )
+
+
+def _nearby(frozen: Frozen) -> Frozen:
+    """Return draws that are a little different.
+
+    A mask that is drawn by comparing does not follow: its output moves in steps.
+    """
+    draws = [
+        d * (1 - 1e-4) + 1e-5 if d.is_floating_point() else d for d in frozen.draws
+    ]
+    return Frozen(draws, list(frozen.offsets), list(frozen.idle_clips))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from ldjcheck.mistakes.catalogue import Page, Rule
-from ldjcheck.records import Comparison, Finding, Verdict
+from ldjcheck.records import BaseMass, Comparison, Finding, Verdict
 
 _OF_BOTH = "it takes off what forward adds at the same point, which is no density"
 _OF_ONE = "it is drawn by one density, and counted by another on the way there"
@@ -24,6 +24,8 @@ _LACKING = (
 
 
 def _match(comparison: Comparison) -> Iterator[Finding]:
+    for base in comparison.measurement.measured[0].forward.said.bases:
+        yield replace(_of_a_base(base), location=base.at)
     if comparison.measurement.calls.lacks_density:
         if comparison.forward.check.status == "fail":
             first = comparison.measurement.measured[0].forward
@@ -53,6 +55,37 @@ def _match(comparison: Comparison) -> Iterator[Finding]:
         yield replace(finding, location=verdict.ldj_at)
 
 
+def _of_a_base(base: BaseMass) -> Finding:
+    """Return what a base of the model's own is, whose answer is no log-density."""
+    if base.log is None:
+        finding = RULE.finding(
+            f"Whether `{base.name}` is a log-density is not known.",
+            direction="forward",
+            evidence=(
+                "exp of it must integrate to 1, and no integral of it could be taken:",
+                "it is no sum over its dims, nor quadratic, nor a mixture of such",
+            ),
+        )
+        return replace(finding, severity="unproven")
+    logs = base.log.tolist()
+    evidence = [f"exp of it integrates to exp({logs[0]:.4g}), and not to 1"]
+    if all(abs(log - logs[0]) < max(1e-3, 2 * base.error) for log in logs):
+        evidence += _per_dim(logs[0], base.dims, "dim")
+    else:
+        evidence.append("it is another number for each sample: a scale is not counted")
+    return RULE.finding(
+        f"`{base.name}` is not the log-density of what it is asked about.",
+        direction="forward",
+        evidence=tuple(evidence),
+    )
+
+
+def _per_dim(total: float, dims: int, of: str) -> Iterator[str]:
+    yield f"that is {total / dims:+.4g} nats for each {of}, in every sample"
+    if abs(abs(total / dims) - 0.5 * math.log(2 * math.pi)) < 1e-3:
+        yield "log(2 pi) / 2 = 0.9189: the constant of the normal density"
+
+
 def _evidence(verdict: Verdict) -> Iterator[str]:
     differences = [
         s.difference for s in verdict.check.samples if s.difference is not None
@@ -67,9 +100,7 @@ def _evidence(verdict: Verdict) -> Iterator[str]:
     if not math.isfinite(total):
         yield "it grows towards the ends, as the log of one over a density does"
     elif all(abs(d - total) < 1e-3 for d in differences):
-        yield f"that is {total / dropped:+.4g} nats for each dropped dim, in every sample"
-        if abs(abs(total / dropped) - 0.5 * math.log(2 * math.pi)) < 1e-3:
-            yield "log(2 pi) / 2 = 0.9189: the constant of the normal density"
+        yield from _per_dim(total, dropped, "dropped dim")
     else:
         yield "it depends on what is kept: a scale, or the wrong half, is in the density"
 

@@ -6,7 +6,7 @@ from ldjcheck.records import Finding, Result
 
 _LAWLESS = {"LDJ111", "LDJ116", "LDJ120", "LDJ199"}
 """Names of a difference that any number, set against an ldj, may have."""
-_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210"}
+_OF_AN_LDJ = {"LDJ201", "LDJ202", "LDJ210", "LDJ501"}
 """Alone, they are found only where the numbers, put right, add up to the exact ldj."""
 
 

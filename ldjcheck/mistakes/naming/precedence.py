@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ldjcheck.mistakes.naming.laws import is_of_a_law
 from ldjcheck.records import Finding, Verdict
 
 _CAUSES = ("LDJ211", "LDJ209", "LDJ208", "LDJ207", "LDJ206", "LDJ204", "LDJ301")
@@ -48,6 +49,9 @@ def _explains(cause: Finding, other: Finding) -> bool:
         spoiled = other.code.startswith(_SPOILED)
         there_and_back = other.code == "LDJ301" or other.direction is None
         return spoiled and (cause.direction == other.direction or there_and_back)
+    if cause.code == "LDJ501" and cause.severity == "error":
+        lawless = other.code.startswith("LDJ1") and not is_of_a_law(other)
+        return lawless and cause.direction == other.direction
     if cause.code == "LDJ301":  # what does not lead back is no map to ask more of
         return other.direction == "inverse" and other.code in ("LDJ304", "LDJ402")
     if cause.code != "LDJ204" or cause.direction != other.direction:

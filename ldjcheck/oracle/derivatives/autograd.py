@@ -172,10 +172,12 @@ def _ldj_error(jacobian: Tensor, errors: Tensor) -> Tensor | None:
 def _scaled_noise(
     by_noise: Truth, plain: FrozenMap, base: Outcome, dtype: str, seed: int
 ) -> Truth:
-    """Return the reading that the layer means where x + c * noise, c constant, enters.
+    """Return the reading that the layer means where noise is added, c constant.
 
-    Then both Jacobians differ by the constant c alone and the layer may rightly count
-    either: its own number decides. Everywhere else the noise is what the map transforms.
+    Of x + c * noise both Jacobians differ by the constant c alone, and of f(x) + c * noise
+    that of the noise is one constant: the layer may rightly count either, and its own
+    number decides, unless that of x alone varies. Everywhere else the noise is what the map
+    transforms.
     """
     assert base.reported is not None
     if is_the_number(base.reported, log_abs_det(by_noise.jacobian.double())[1]):
@@ -187,12 +189,17 @@ def _scaled_noise(
     if jacobian.shape != by_noise.jacobian.shape or not jacobian.any():
         return by_noise
     c = (by_noise.jacobian * jacobian).sum() / (jacobian * jacobian).sum()
-    same = torch.allclose(by_noise.jacobian, c * jacobian, rtol=1e-9, atol=1e-12)
-    if not same or abs(float(c) - 1.0) < 1e-9:
+    scaled = torch.allclose(by_noise.jacobian, c * jacobian, rtol=1e-9, atol=1e-12)
+    if scaled and abs(float(c) - 1.0) < 1e-9:
+        return by_noise
+    constant = by_noise.jacobian[:1].expand_as(jacobian)
+    added = torch.allclose(by_noise.jacobian, constant, rtol=1e-9, atol=1e-12)
+    if not (scaled or added):
         return by_noise
     by_input = _confirmed(plain, base, dtype, seed)
     exact = log_abs_det(by_input.jacobian.double())[1]
-    return by_input if is_the_number(base.reported, exact) else by_noise
+    varies = not scaled and not is_the_number(exact[:1].expand_as(exact), exact)
+    return by_input if varies or is_the_number(base.reported, exact) else by_noise
 
 
 def is_the_number(reported: Tensor, exact: Tensor) -> bool:

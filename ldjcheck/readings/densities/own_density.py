@@ -52,9 +52,13 @@ def propose(outcome: Outcome) -> Iterator[Reading]:
             return
         tried.add(name)
         adopt = partial(_adopted, name, density)
-        there = next(read_anew(density, _with_contexts(subject, density)), None)
+        asked = _with_contexts(subject, density)
+        if name not in before.unasked:  # most are none, at whatever shape
+            asked = replace(asked, shape=((None, subject.bench.shape),))
+        there = next(read_anew(density, asked), None)
         if there is None:
-            yield outcome.known(adopt(before, None))
+            if name in before.unasked:  # else it was none
+                yield outcome.known(adopt(before, None))
         elif before.status == "pass" and _is_right_at_once(there):
             yield outcome.known(_with_right(name, before))
         else:
@@ -83,7 +87,7 @@ def own_densities(
     asked, layer = subject.asked, subject.whole
     if (asked.kind, asked.convention) != ("auto", "auto") or asked.adapter is not None:
         return
-    for name in result.unasked:
+    for name in (*result.unasked, *_unnamed(subject, result)):
         if not is_bound(name) and callable(looked_up(layer.obj, name)):
             density = replace(
                 layer,
@@ -94,6 +98,15 @@ def own_densities(
                 rebuild = partial(_rebuilt, layer.rebuild, name)
                 density = replace(density, rebuild=rebuild)
             yield name, density
+
+
+def _unnamed(subject: Subject, result: Result) -> Iterator[str]:
+    """Yield the call of a model whose density was asked, if that returns one thing too."""
+    from ldjcheck.conventions.distributions.model import says_one_thing
+
+    asked = subject.bench.calls.signature.startswith("m.forward(")
+    if result.convention == "model" and not asked and says_one_thing(subject.whole.obj):
+        yield "forward"
 
 
 def _known_right(
@@ -130,19 +143,23 @@ def _with_contexts(subject: Subject, density: Layer) -> Options:
 def _adopted(name: str, density: Layer, result: Result, again: Result | None) -> Result:
     """Return a density that is wrong; else the layer, with the density that was checked."""
     tried = f"{_TRIED}: name {result.layer}.{name} to see why"
-    unable = replace(result, inferred={**result.inferred, name: tried})
+    unasked = (*_without(name, result), name)
+    unable = replace(result, unasked=unasked, inferred={**result.inferred, name: tried})
     if again is None:
         return unable
     if _drops_dims(result):
         if again.status not in ("pass", "fail"):
             return result
         return replace(again, inferred={"ldj": _INSTEAD, **again.inferred})
-    if again.status == "fail" and is_loss(name) and not follows_a_law(again):
+    may_be_more = is_loss(name) or name not in result.unasked
+    if again.status == "fail" and may_be_more and not follows_a_law(again):
         return unable  # it may be a density, and more
     if fails_by_value(again):
         left = _without(name, result)
         others = {other: result.inferred[other] for other in left}
         told = {"shown": _SAID.format(name), **again.inferred, **others}
+        if name not in result.unasked:  # then the shape was not the user's
+            told["shape"] = result.inferred["shape"]
         found = tuple(_where_open(finding, density) for finding in again.findings)
         return replace(
             again, kind=result.kind, unasked=left, inferred=told, findings=found,

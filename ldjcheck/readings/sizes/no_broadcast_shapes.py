@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.readings.reading import Measured, Reading, at_shape, read_anew
+from ldjcheck.settling.guesses.shapes import sizes_held
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,6 +33,8 @@ def propose(seen: Measured) -> Iterator[Reading]:
     if asked.shape or bench.options.context or bench.calls.parts:
         return
     if not seen.is_wrong or _is_whole(bench):
+        return
+    if {*bench.shape} & sizes_held(bench.layer.obj):  # then it is made for these
         return
     for shape in _near(bench.shape):
         if not _is_whole(at_shape(seen.subject, shape).bench):

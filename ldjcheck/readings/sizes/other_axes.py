@@ -1,7 +1,6 @@
-"""Elementwise maps that are right at one number of axes, and wrong at the one that was tried.
+"""Maps that are right at one number of axes, and wrong at the one that was tried.
 
-Where its own facts say nothing of sizes, a number of axes at which a layer is right, whatever
-their sizes, is the one that is meant.
+A number of axes at which a layer is right, whatever their sizes, is the one that is meant.
 """
 
 from __future__ import annotations
@@ -22,18 +21,18 @@ _SIZES = 2  # at which a number of axes must be right to be the one that is mean
 
 
 def propose(seen: Measured) -> Iterator[Reading]:
-    """Yield the layer at the number of axes at which an elementwise map is right, if any.
+    """Yield the layer at the number of axes at which it is right, if it is at any.
 
-    Only of one that is wrong, whose own facts say nothing of sizes: a number of axes at which
-    it is right, whatever their sizes, is the one that is meant.
+    Only of one that is wrong. An elementwise map whose own facts say nothing of sizes is
+    tried with channels and with pixels, and a map of vectors at several places.
     """
     bench, asked = seen.subject.bench, seen.subject.asked
-    held = sizes_held(bench.layer.obj) & {*bench.shape}
-    if not seen.is_wrong or held or not is_open(seen.subject):
-        return
-    if not is_elementwise(seen.comparison):
+    if not seen.is_wrong or not is_open(seen.subject):
         return
     shapes: tuple[Shape, ...] = (PLACES, WIDTH), (PLACES, HEIGHT, WIDTH)
+    held = sizes_held(bench.layer.obj) & {*bench.shape}
+    if held or not is_elementwise(seen.comparison):
+        shapes = ((PLACES, *bench.shape),) if len(bench.shape) == 1 else ()
     for shape in (s for s in shapes if len(s) != len(bench.shape)):
         told = f"{shape}: at {bench.shape}, of other axes, it is wrong"
         for there in read_anew(bench.layer, replace(asked, shape=((None, shape),))):

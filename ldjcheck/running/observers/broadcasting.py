@@ -35,7 +35,7 @@ class Spreads(Operations):
     def __init__(self, batch: int) -> None:
         super().__init__()
         self._batch = batch
-        self.seen: set[Where] = set()
+        self.seen: set[tuple[Where, int]] = set()  # the axis, from the last, with each
         self.empty: bool = False  # a part had no entries at all
         self.opened: bool = False  # axes behind the event's one were looked for
         self.uneven: bool = False  # what is halved had an entry too many
@@ -54,11 +54,10 @@ class Spreads(Operations):
         self.uneven = self.uneven or _leaves_a_rest(func, args, result)
         self.unread = self.unread or _asks_for_fewer(func, args, result)
         size = tuple(result.shape) if isinstance(result, Tensor) else None
-        if size is not None and _are_spread(shapes, size):
+        if size is not None and (axes := _spread_axes(shapes, size)):
             place = innermost_place()
-            self.seen.add(
-                None if place is None else (place.file, place.line, place.column)
-            )
+            where = None if place is None else (place.file, place.line, place.column)
+            self.seen.update((where, axis) for axis in axes)
         return result
 
     def _is_of_samples(self, tensor: Tensor) -> bool:
@@ -107,12 +106,18 @@ def _asks_for_fewer(
     )
 
 
-def _are_spread(shapes: set[Shape], result: Shape) -> bool:
-    """Return whether a result is as large as tensors of these shapes spread over each other."""
+def _spread_axes(shapes: set[Shape], result: Shape) -> list[int]:
+    """Return along which axes, from the last, tensors of these shapes are spread.
+
+    None of a result that is not as large as these, spread over each other.
+    """
     if len(shapes) < 2 or len({len(shape) for shape in shapes}) > 1:
-        return False
+        return []
     try:
         # torch's own loads its symbolic shapes for this, and a library of algebra with them
-        return np.broadcast_shapes(*shapes) == result
+        if np.broadcast_shapes(*shapes) != result:
+            return []
     except ValueError:
-        return False
+        return []
+    sizes = list(zip(*shapes, strict=True))
+    return [i - len(sizes) for i, at in enumerate(sizes) if len(set(at)) > 1]

@@ -330,3 +330,57 @@ def test_no_edit_goes_into_the_density_that_another_is_made_of() -> None:
     assert [edit.before.strip() for edit in first.fix.edits] == [
         "return -self.log_prob(x) / x.shape[1]"
     ]
+
+
+class WritesItsLoss(nn.Module):
+    """A density, and a call that writes the loss out once more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log_s = nn.Parameter(torch.tensor([0.3, -0.2, 0.1]))
+
+    def log_prob(self, x: Tensor) -> Tensor:
+        z = x * torch.exp(-self.log_s)
+        return (-0.5 * z**2 - 0.5 * math.log(2 * math.pi) - self.log_s).sum(1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        z = x * torch.exp(-self.log_s)
+        constant = 0.5 * x.shape[1] * math.log(2 * math.pi)
+        return (0.5 * (z**2).sum(1) + constant + self.log_s.sum()).mean()
+
+
+class LosesASign(WritesItsLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        z = x * torch.exp(-self.log_s)
+        constant = 0.5 * x.shape[1] * math.log(2 * math.pi)
+        return (0.5 * (z**2).sum(1) + constant - self.log_s.sum()).mean()
+
+
+class Penalises(WritesItsLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x) + 0.1 * (self.log_s**2).sum()
+
+
+class Encodes(WritesItsLoss):
+    def forward(self, x: Tensor) -> Tensor:
+        return x * torch.exp(-self.log_s)
+
+
+def test_a_call_that_writes_the_loss_out_is_asked_beside_the_density() -> None:
+    result = ldjcheck.check(WritesItsLoss(), shape=(3,)).result
+    assert result.status == "pass"
+    assert not result.unasked
+    assert result.inferred["forward"] == "checked as well, and right"
+    (finding,) = ldjcheck.check(LosesASign(), shape=(3,)).findings
+    assert finding.code == "LDJ104"
+
+
+def test_a_call_that_holds_more_than_a_density_is_left_open() -> None:
+    result = ldjcheck.check(Penalises(), shape=(3,)).result
+    assert (result.status, result.unasked) == ("pass", ("forward",))
+
+
+def test_a_call_that_is_no_density_is_not_spoken_of() -> None:
+    result = ldjcheck.check(Encodes(), shape=(3,)).result
+    assert (result.status, result.unasked) == ("pass", ())
+    assert "forward" not in result.inferred

@@ -1,0 +1,44 @@
+"""A Glow whose split counts a prior that it learns: right ones pass, a wrong one is named."""
+
+from __future__ import annotations
+
+import pytest
+
+from models.glow import (
+    Glow,
+    HandedBack,
+    PriorOfScaleTurned,
+    PriorWithoutConstant,
+    PriorWithoutScale,
+    WrittenInside,
+)
+from models.told import Row, Told, told
+
+IMAGE = {"shape": (1, 4, 4)}
+PASS = Told("pass")
+NO_DENSITY = Told("fail", ("LDJ501",), "log_prob")
+WRITTEN = Told("fail", ("LDJ501",), "density")
+
+TABLE = {
+    "added": Row(Glow, PASS, IMAGE),
+    "added, no scale": Row(lambda: Glow(PriorWithoutScale), NO_DENSITY, IMAGE),
+    "added, no constant": Row(lambda: Glow(PriorWithoutConstant), NO_DENSITY, IMAGE),
+    "added, turned": Row(lambda: Glow(PriorOfScaleTurned), NO_DENSITY, IMAGE),
+    "handed back": Row(HandedBack, PASS, IMAGE),
+    "handed back, no scale": Row(
+        lambda: HandedBack(PriorWithoutScale), NO_DENSITY, IMAGE
+    ),
+    "written inside": Row(WrittenInside, PASS, IMAGE),
+    "written inside, no scale": Row(
+        lambda: WrittenInside(PriorWithoutScale), WRITTEN, IMAGE
+    ),
+    "written inside, turned": Row(
+        lambda: WrittenInside(PriorOfScaleTurned), WRITTEN, IMAGE
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TABLE)
+def test_the_prior_of_what_leaves_is_told_by_its_place(name: str) -> None:
+    assert told(TABLE[name]) == TABLE[name].expected

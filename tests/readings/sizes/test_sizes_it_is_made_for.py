@@ -1,0 +1,73 @@
+"""Sizes that a layer is made for, and sizes at which it merely runs."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import ldjcheck
+
+
+class Similarity(nn.Module):
+    """Points in space are turned and scaled: three entries for each of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.omega = nn.Parameter(torch.tensor([0.3, -0.5, 0.2]))
+        self.log_s = nn.Parameter(torch.tensor(0.1))
+
+    def forward(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        a, b, c = self.omega
+        o = torch.zeros_like(a)
+        turn = torch.stack([o, -c, b, c, o, -a, -b, a, o]).reshape(3, 3)
+        moved = self.log_s.exp() * points @ torch.matrix_exp(turn).T
+        return moved, (3 * points.shape[1] * self.log_s).expand(len(points))
+
+
+class RestByFirst(nn.Module):
+    """One scale for all entries but the first, which is counted `times`."""
+
+    def __init__(self, dims: int, *, right: bool) -> None:
+        super().__init__()
+        self.net, self.dims, self.right = nn.Linear(1, 2), dims, right
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        first, rest = x[:, :1], x[:, 1:]
+        shift, log_s = self.net(first).chunk(2, 1)
+        times = self.dims - 1 if self.right else 1
+        z = torch.cat([first, (rest - shift) * log_s.exp()], 1)
+        return z, times * log_s.squeeze(1)
+
+
+class TokensByTokens(nn.Module):
+    """The second half of the tokens is scaled, each token by one of the first half."""
+
+    def __init__(self, features: int, *, right: bool) -> None:
+        super().__init__()
+        self.gate, self.right = nn.Linear(features, 1), right
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        half = x.shape[1] // 2
+        kept, moved = x[:, :half], x[:, half:]
+        gate = torch.tanh(self.gate(kept))
+        times = x.shape[-1] if self.right else 1
+        return torch.cat([kept, moved * gate.exp()], 1), gate.sum((1, 2)) * times
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_map_of_vectors_may_be_one_of_several_places(seed: int) -> None:
+    result = ldjcheck.check(Similarity(), seed=seed).result
+    assert result.status == "pass"
+    assert result.inferred["shape"].startswith("(8, 3)")
+
+
+def test_a_size_that_a_layer_holds_is_not_left_for_one_where_it_is_right() -> None:
+    assert ldjcheck.check(RestByFirst(4, right=True)).status == "pass"
+    (finding,) = ldjcheck.check(RestByFirst(4, right=False)).findings
+    assert finding.severity == "error"
+
+
+def test_a_size_at_which_a_part_is_spread_along_another_axis_is_none() -> None:
+    assert ldjcheck.check(TokensByTokens(4, right=True)).status == "pass"
+    assert ldjcheck.check(TokensByTokens(4, right=False)).status == "fail"
