@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, get_args
 
-from ldjcheck.classroom.hints import hint_for
+from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.grading.rubric import Feedback
 
 if TYPE_CHECKING:

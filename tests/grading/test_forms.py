@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
-from ldjcheck.classroom.hints import hint_for
+from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ldjcheck.checking import measure_layer
-from ldjcheck.classroom.hints import hint_for
+from ldjcheck.classroom.animal import load
+from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.classroom.quiz.question import FILE, NAME, Question, examine
-from ldjcheck.classroom.standalone import load
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer
 from ldjcheck.tracebacks import message_of

@@ -7,7 +7,7 @@ from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.api import check
-from ldjcheck.classroom.standalone import load
+from ldjcheck.classroom.animal import load
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Shape
 

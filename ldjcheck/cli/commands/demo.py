@@ -122,7 +122,7 @@ def written(rule: Rule, file: Path) -> str:
 
 def derivation() -> str:
     """Return the lesson on deriving: a map without an ldj, what `derive` says, and why."""
-    from ldjcheck.classroom.derivation import COMMAND, SOURCE, WHY
+    from ldjcheck.classroom.lessons import COMMAND, SOURCE, WHY
     from ldjcheck.report.blocks.layout import wrap
 
     left, right = "derive  the ldj of a map, step by step", "demo"

@@ -43,7 +43,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
     TOPIC is a word of a lesson's title such as signs, or a code or name such as
     sign-flipped; `ldjcheck demo` lists them. What you write in the place of a line is run.
     """
-    from ldjcheck.classroom.topics import codes_about
+    from ldjcheck.classroom.lessons import codes_about
 
     seed = secrets.randbelow(10_000) if seed is None else seed
     try:

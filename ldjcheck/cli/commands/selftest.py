@@ -69,11 +69,12 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     import torch
 
     from ldjcheck.classroom.matrix import draw
+    from ldjcheck.classroom.selftest import bundled_tests
     from ldjcheck.errors import CannotCheckError
 
     torch.manual_seed(options.seed)
     try:
-        tests = _bundled(options) if target is None else [_own(target, options)]
+        tests = bundled_tests(options) if target is None else [_own(target, options)]
     except CannotCheckError as error:
         return 2, _said(error)
     return exit_code(tests), draw(tests)
@@ -102,9 +103,3 @@ def _own(target: str, options: Options) -> Selftest:
     from ldjcheck.targets import load_layer, parse_target
 
     return plant_all(load_layer(parse_target(target)), options)
-
-
-def _bundled(options: Options) -> list[Selftest]:
-    from ldjcheck.classroom.bundled import bundled_tests
-
-    return bundled_tests(options)
