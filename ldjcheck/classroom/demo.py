@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
 from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.judging import built, examine
+from ldjcheck.classroom.lessons import Lesson
 from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.records import (
     Check,
@@ -27,9 +27,6 @@ from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.layout import shorten, wrap
 from ldjcheck.report.blocks.ledger import ledger
-
-if TYPE_CHECKING:
-    from ldjcheck.classroom.lessons import Lesson
 
 FILE = "flow.py"  # what a layer stands in, as it is told
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.api import check
+from ldjcheck.classroom.animal import Animal
 from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Status
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.animal import Animal
     from ldjcheck.report import Report
 
 

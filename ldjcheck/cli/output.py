@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
@@ -17,10 +17,6 @@ from ldjcheck.cells import cell_file
 from ldjcheck.records import Derived, Fix, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from ldjcheck.records import Derived, Run
     from ldjcheck.report import Format
     from ldjcheck.revision.disk import Revised
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
@@ -25,11 +25,9 @@ from ldjcheck.grading.records import (
     Written,
     short,
 )
+from ldjcheck.grading.rubric import Exercise, Rubric
 from ldjcheck.grading.submitted.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SEED = 5  # of layers whose first weights are random: everybody's are alike
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ldjcheck.grading.records import Marked
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.scoring import ClassGrades, grade_class
 from ldjcheck.grading.similarity import Alike, alike
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.records import Marked
-    from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.sandbox.measured import Enforced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

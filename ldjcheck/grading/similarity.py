@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.grading.records import Marked, Written
+from ldjcheck.grading.records import Marked, Written
 
 _ALIKE = 0.93  # of the text
 _SHORTEST = 40  # characters of a form: below, chance makes them equal

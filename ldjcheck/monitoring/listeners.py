@@ -5,12 +5,10 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
+from ldjcheck.monitoring.look import Look
 from ldjcheck.testing.exceptions import LdjError, LdjMismatch
-
-if TYPE_CHECKING:
-    from ldjcheck.monitoring.look import Look
 
 
 @runtime_checkable

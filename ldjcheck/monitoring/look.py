@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from ldjcheck.records import Status
+
 if TYPE_CHECKING:
-    from ldjcheck.records import Status
     from ldjcheck.report import Report
 
 Mode = Literal["train", "eval"]

@@ -7,14 +7,12 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
+from ldjcheck.report.style import Style
 from ldjcheck.report.summary import count_statuses
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
 
 SCHEMA = "ldjcheck-result-1"
 

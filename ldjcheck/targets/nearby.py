@@ -5,10 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.source import Source
+from ldjcheck.targets.sources.source import Source
 
 _MOST_NAMES = 6
 _LEAST_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`

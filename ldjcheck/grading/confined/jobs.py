@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from ldjcheck.grading.confined.channel import Channel
+from ldjcheck.grading.confined.channel import Channel
 
+if TYPE_CHECKING:
     Work = Callable[[Channel, Mapping[str, Any]], None]
 
 

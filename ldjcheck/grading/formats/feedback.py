@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats.form import Form
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Overview
 
 
 def render(overview: Overview) -> Mapping[str, str]:

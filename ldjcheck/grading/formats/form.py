@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Overview
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.grading.feedback import on_exercise
 from ldjcheck.grading.formats.form import Form
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
-    from ldjcheck.grading.rubric import Feedback
-    from ldjcheck.grading.scoring import Grade
+from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.rubric import Feedback
+from ldjcheck.grading.scoring import Grade
 
 
 def render(overview: Overview) -> Mapping[str, str]:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading.formats.form import Form
 from ldjcheck.grading.formats.tables import table
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Overview
 
 _COLUMNS = (
     "assignment", "duedate", "timestamp", "student_id", "last_name", "first_name",

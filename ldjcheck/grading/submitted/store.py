@@ -12,14 +12,11 @@ import os
 import re
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck import __version__
 from ldjcheck.grading.records import Marked, marked_from
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.submitted.submissions import Submission
 
 _FOLDER = "facts"
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Container, Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import LedgerLine
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, shorten_middle
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _MARGIN = "    "
 _FUNCTION_WIDTH = 14

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import SublayerLine
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _MARGIN = "    "
 _SHOWN = 12  # sublayers; of more those that are wrong, and what is beside them

@@ -5,16 +5,12 @@ A verdict never reads better than it is: a pass says what it leaves open.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.records import Finding, Result, Status
 from ldjcheck.report.blocks import derived
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_middle, wrap
 from ldjcheck.report.blocks.left_open import left_open
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 COLORS: dict[Status, str] = {
     "pass": "green",

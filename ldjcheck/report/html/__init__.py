@@ -6,16 +6,12 @@ to load or run anything. Which sample is shown is chosen by radio buttons and st
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
+from ldjcheck.report.style import Style
 from ldjcheck.report.summary import summary
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
 
 
 def render(run: Run, style: Style) -> str:

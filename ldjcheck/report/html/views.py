@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.catalogue.page import Section
 from ldjcheck.records import (
     Check,
     Direction,
@@ -27,9 +27,6 @@ from ldjcheck.report.html.source import (
     lines_as_run,
     sources_of,
 )
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.catalogue.page import Section
 
 _WORDS = {
     "unproven": "Nothing wrong was found, and nothing could be proved either.",

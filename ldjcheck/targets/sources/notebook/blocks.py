@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ast
 import copy
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
+from ldjcheck.targets.sources.notebook.deeds import Doings
 from ldjcheck.targets.sources.notebook.names import names_in
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.deeds import Doings
 
 _Statement = TypeVar("_Statement", bound=ast.stmt)
 _BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try)

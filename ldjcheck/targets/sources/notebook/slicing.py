@@ -12,14 +12,11 @@ import builtins
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from ldjcheck.targets.sources.notebook.blocks import narrowed
 from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
+from ldjcheck.targets.sources.notebook.document import Statement
 from ldjcheck.targets.sources.notebook.names import Names, names_in
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.document import Statement
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
