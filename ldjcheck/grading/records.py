@@ -6,7 +6,6 @@ processes is cut to size and to its types here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -126,34 +125,6 @@ class Marked:
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as JSON has them."""
         return asdict(self)
-
-
-def marked_from(table: Mapping[str, Any]) -> Marked:
-    """Return the facts that were stored.
-
-    Raises:
-        KeyError, TypeError, ValueError: the file is another's.
-    """
-    plain = dict(table)
-    plain["outcomes"] = tuple(_outcome(each) for each in table["outcomes"])
-    plain["odd"] = tuple(table["odd"])
-    plain["wrong"] = tuple(Written(**each) for each in table["wrong"])
-    return Marked(**plain)
-
-
-def _outcome(table: Mapping[str, Any]) -> Outcome:
-    plain = dict(table)
-    plain["evidence"] = tuple(table["evidence"])
-    plain["causes"] = tuple(_cause(each) for each in table["causes"])
-    plain["sample"] = None if table["sample"] is None else Sample(**table["sample"])
-    return Outcome(**plain)
-
-
-def _cause(table: Mapping[str, Any]) -> Cause:
-    plain = dict(table)
-    plain["place"] = None if table["place"] is None else Place(**table["place"])
-    plain["edits"] = tuple(Edit(**each) for each in table["edits"])
-    return Cause(**plain)
 
 
 def short(value: Any, longest: int = _LONGEST) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
+from ldjcheck.records.plain import from_plain
 from ldjcheck.report.style import Style
 from ldjcheck.report.summary import count_statuses
 
@@ -38,6 +39,14 @@ def document(run: Run) -> dict[str, Any]:
         "skipped": skipped,
         "results": results,
     }
+
+
+def read_run(document: Mapping[str, Any]) -> Run:
+    """Return the run that a document tells of."""
+    run: Run = from_plain(
+        Run, {**document["run"], **{k: document[k] for k in ("results", "skipped")}}
+    )
+    return run
 
 
 def render(run: Run, style: Style) -> str:

@@ -14,9 +14,10 @@ import tempfile
 from pathlib import Path
 
 from ldjcheck import __version__
-from ldjcheck.grading.records import Marked, marked_from
+from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.records.plain import from_plain
 
 _FOLDER = "facts"
 
@@ -36,7 +37,7 @@ class Store:
             table = json.loads(path.read_text(encoding="utf-8"))
             if table.pop("version") != __version__:
                 return None
-            found = marked_from(table)
+            found: Marked = from_plain(Marked, table)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
         same = (found.submission, found.fingerprint, found.rubric)
