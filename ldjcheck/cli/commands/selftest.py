@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
+from ldjcheck.cli.output import write_fault
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
     planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
-    from ldjcheck.cli.output import write_fault
     from ldjcheck.targets import refused, trouble_ahead
 
     slip = None if target is None else refused(target) or trouble_ahead(target)
