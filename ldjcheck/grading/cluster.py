@@ -16,7 +16,7 @@ from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.submissions import Submission
 
 _PLUGIN = "ldjcheck-warden"
 

@@ -16,8 +16,8 @@ from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
 from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-from ldjcheck.grading.submitted.store import Store
-from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.store import Store
+from ldjcheck.grading.submissions import Submission
 
 
 class Executor(Protocol):

@@ -26,7 +26,7 @@ from ldjcheck.grading.records import (
     short,
 )
 from ldjcheck.grading.rubric import Exercise, Rubric
-from ldjcheck.grading.submitted.submissions import Submission, write_files
+from ldjcheck.grading.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
 
 _SEED = 5  # of layers whose first weights are random: everybody's are alike

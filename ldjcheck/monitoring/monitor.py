@@ -15,8 +15,7 @@ from ldjcheck.checking import EXIT_CODES, Glance, glance_at
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.mistakes.terms.unexplained_mismatch import RULE as UNNAMED
-from ldjcheck.monitoring.listeners import On, listeners
-from ldjcheck.monitoring.look import Look, Mode
+from ldjcheck.monitoring.listeners import Look, Mode, On, listeners
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, SOLVER_RESIDUAL
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Check, Layer, Options, Result, Run, Status

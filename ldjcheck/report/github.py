@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from ldjcheck.records import Result, Run, Severity
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.blocks.mistakes import Mistake, in_order
+from ldjcheck.report.blocks.mistakes import Mistake, in_order, summary
 from ldjcheck.report.style import Style
-from ldjcheck.report.summary import summary
 
 _COMMANDS: dict[Severity, str] = {
     "error": "error",

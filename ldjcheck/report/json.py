@@ -12,8 +12,8 @@ from typing import Any
 from ldjcheck import __version__
 from ldjcheck.records import Run
 from ldjcheck.records.plain import from_plain
+from ldjcheck.report.blocks.mistakes import count_statuses
 from ldjcheck.report.style import Style
-from ldjcheck.report.summary import count_statuses
 
 SCHEMA = "ldjcheck-result-1"
 

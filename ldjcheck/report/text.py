@@ -9,10 +9,9 @@ from ldjcheck.records import Finding, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, wrap
-from ldjcheck.report.blocks.mistakes import in_order
+from ldjcheck.report.blocks.mistakes import in_order, summary
 from ldjcheck.report.blocks.title import title
 from ldjcheck.report.style import Style
-from ldjcheck.report.summary import summary
 
 _SKIPPED_SHOWN = 6
 

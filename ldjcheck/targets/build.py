@@ -11,9 +11,8 @@ from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command
+from ldjcheck.targets.sources.source import Source, command, likely_layers
 
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})
 """First parameters by which a plain function is a layer itself and not a factory."""

@@ -12,9 +12,8 @@ from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer, Target
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
-from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.sources import file, module, notebook, script
-from ldjcheck.targets.sources.source import Source, SourceKind
+from ldjcheck.targets.sources.source import Source, SourceKind, likely_layers
 from ldjcheck.targets.survey import Survey, survey
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (

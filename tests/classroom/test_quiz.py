@@ -9,9 +9,16 @@ import pytest
 from click.testing import CliRunner
 
 from ldjcheck.classroom.lessons import TOPICS, codes_about
-from ldjcheck.classroom.quiz.answering import hints, on_edit, on_line, on_verdict
 from ldjcheck.classroom.quiz.drawing import draw
-from ldjcheck.classroom.quiz.question import Question, differing, examine
+from ldjcheck.classroom.quiz.question import (
+    Question,
+    differing,
+    examine,
+    hints,
+    on_edit,
+    on_line,
+    on_verdict,
+)
 from ldjcheck.classroom.quiz.sheet import NoSheetError, write_sheet
 from ldjcheck.cli import main
 

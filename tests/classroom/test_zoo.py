@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ldjcheck.classroom.confusion import counts, figures, picture, table
-from ldjcheck.classroom.judging import judge
+from ldjcheck.classroom.judging import counts, figures, judge, picture, table
 from ldjcheck.classroom.zoo import ANIMALS, FAMILIES, right_ones, wrong_ones
 from ldjcheck.mistakes import RULES
 

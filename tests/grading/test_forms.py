@@ -15,11 +15,10 @@ from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
-from ldjcheck.grading.overview import Overview, overview
+from ldjcheck.grading.overview import Overview, alike, overview
 from ldjcheck.grading.records import Edit, Sample, Written
 from ldjcheck.grading.sandbox.measured import Enforced
-from ldjcheck.grading.similarity import alike
-from ldjcheck.grading.submitted.store import file_name
+from ldjcheck.grading.store import file_name
 from ldjcheck.mistakes import RULES
 
 if TYPE_CHECKING:

@@ -12,8 +12,7 @@ from statistics import mean, median
 from typing import Any
 
 from ldjcheck.grading.feedback import number
-from ldjcheck.grading.formats.form import Form
-from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Form, Overview
 
 _BARS = 10
 _STANDINGS = (

@@ -9,8 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ldjcheck import __version__
-from ldjcheck.grading.formats.form import Form
-from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Form, Overview
 from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 SCHEMA = "ldjcheck-grades-1"

@@ -16,8 +16,8 @@ from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.excerpt import excerpt
 from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
+from ldjcheck.report.blocks.ledger import by_sublayer
 from ldjcheck.report.blocks.mistakes import Mistake, told_once
-from ldjcheck.report.blocks.sublayers import by_sublayer
 from ldjcheck.report.blocks.tables import label, outcome
 from ldjcheck.report.blocks.title import left_out, title
 from ldjcheck.report.style import Style

@@ -10,8 +10,8 @@ import click
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
+from ldjcheck.report.blocks.mistakes import summary
 from ldjcheck.report.style import Style
-from ldjcheck.report.summary import summary
 
 
 def render(run: Run, style: Style) -> str:

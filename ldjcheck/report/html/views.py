@@ -17,8 +17,8 @@ from ldjcheck.records import (
 )
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import lines_of, one_line, outdented
-from ldjcheck.report.blocks.left_open import left_open
 from ldjcheck.report.blocks.tables import heading, label, outcome
+from ldjcheck.report.blocks.title import left_open
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.html.drawings import Drawings, drawings_of
 from ldjcheck.report.html.source import (

@@ -16,7 +16,7 @@ from pathlib import Path
 from ldjcheck import __version__
 from ldjcheck.grading.records import Marked
 from ldjcheck.grading.rubric import Rubric
-from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.submissions import Submission
 from ldjcheck.records.plain import from_plain
 
 _FOLDER = "facts"
