@@ -9,8 +9,8 @@ from difflib import SequenceMatcher
 from ldjcheck.checking import measure_layer
 from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.judging import built, examine
-from ldjcheck.classroom.lessons import Lesson
-from ldjcheck.mistakes import Rule, rule_for
+from ldjcheck.classroom.lessons import Lesson, read_on, title
+from ldjcheck.mistakes import Rule
 from ldjcheck.records import (
     Check,
     Direction,
@@ -57,12 +57,6 @@ def narrate(rule: Rule, lesson: Lesson, animal: Animal) -> str:
     ]
     lines = "\n\n".join("\n".join(block) for block in blocks if block).splitlines()
     return "\n".join(shorten(line.rstrip(), _WIDTH) for line in lines)
-
-
-def title(rule: Rule) -> str:
-    """Return the first line of a lesson."""
-    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
-    return left + right.rjust(_WIDTH - len(left))
 
 
 def _measured(animal: Animal, kind: type, direction: Direction) -> Measurement:
@@ -223,14 +217,8 @@ def _instead(animal: Animal, twin: Animal) -> list[Block]:
 
 
 def _next(animal: Animal, lesson: Lesson, rule: Rule) -> Block:
-    from ldjcheck.classroom.lessons import after
-
     lines = wrap(lesson.more, _WIDTH, "  Look at: ", "  ") if lesson.more else []
-    lines.append(f"  Read:    ldjcheck explain {rule.code}")
-    follows = after(rule.code)
-    following = None if follows is None else rule_for(follows.code)
-    if following is not None:
-        lines.append(f"  Next:    ldjcheck demo {following.name}")
+    lines += read_on(rule)
     lines.append("  Check it yourself:")
     lines.append(f"    ldjcheck demo {rule.name} --file {FILE}")
     lines.append(f"    {command_for(animal, lesson.shape, FILE)}")

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 
 from ldjcheck.classroom.texts import parts
-from ldjcheck.mistakes import rule_for
+from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.records import Shape
+
+WIDTH = 80  # columns of a lesson
 
 _UNSAID = {"a", "and", "be", "is", "no", "the", "what", "when", "which", "where", "how"}
 _ANY = "Compare your ldj with the Jacobian of your map on an input of two entries."
@@ -66,6 +68,22 @@ def after(code: str) -> Lesson | None:
     lessons = [lesson for topic in TOPICS for lesson in topic.lessons]
     places = [n for n, lesson in enumerate(lessons) if lesson.code == code]
     return lessons[places[0] + 1] if places and places[0] + 1 < len(lessons) else None
+
+
+def title(rule: Rule) -> str:
+    """Return the first line of the lesson on a mistake."""
+    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
+    return left + right.rjust(WIDTH - len(left))
+
+
+def read_on(rule: Rule) -> list[str]:
+    """Return the lines that say where to read of a mistake, and which lesson comes next."""
+    lines = [f"  Read:    ldjcheck explain {rule.code}"]
+    follows = after(rule.code)
+    following = None if follows is None else rule_for(follows.code)
+    if following is not None:
+        lines.append(f"  Next:    ldjcheck demo {following.name}")
+    return lines
 
 
 def hint_for(code: str) -> str:
