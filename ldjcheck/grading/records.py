@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from ldjcheck.records import Edit
+
 Standing = Literal[
     "right",  # judged right from outside, and nothing found beside the code
     "wrong",
@@ -42,17 +44,6 @@ class Place:
         """Return the place as one says it."""
         at = f"cell {self.cell}, line {self.line}" if self.cell else f"line {self.line}"
         return f"{self.file}, {at}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One line that is to be another; `after` may be several, or none."""
-
-    file: str
-    line: int
-    before: str
-    after: str
-    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,10 +16,11 @@ from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
 from ldjcheck.grading.overview import Overview, alike, overview
-from ldjcheck.grading.records import Edit, Sample, Written
+from ldjcheck.grading.records import Sample, Written
 from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.store import file_name
 from ldjcheck.mistakes import RULES
+from ldjcheck.records import Edit
 
 if TYPE_CHECKING:
     from pathlib import Path
