@@ -1,7 +1,8 @@
 """The zoo: all layers whose mistakes, or innocence, are known.
 
 A family is a text in `animals/`. A right layer is a class there, and a wrong one what it has
-in the place of lines of its twin: `-` stands before its own, `+` before those of the twin.
+in the place of lines of its twin: `-` stands before its own, `+` before those of the twin, a
+space before lines that only tell where, and `@@` between two places.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def _family(texts: Iterable[str]) -> Iterator[Animal]:
     above = None
     for facts in entries:
         is_wrong = "code" in facts
-        base = right.get(facts.pop("twin", "")) or (above if is_wrong else None)
+        named = facts.pop("twin", None)
+        base = right[named] if named else above if is_wrong else None
         facts |= {"family": common["name"]}
         facts.setdefault("shape", base.shape if base else common["shape"])
         if base is not None:
@@ -42,7 +44,8 @@ def _family(texts: Iterable[str]) -> Iterator[Animal]:
 def _read(entry: str) -> dict[str, Any]:
     """Return what an entry says of a layer, by the names that `Animal` has for it.
 
-    Its heading is `## NAME FACT=VALUE...: what it does`; an unknown fact is an option.
+    Its heading is `## NAME FACT=VALUE...: what it does`. A fact is a field of `Animal`, the
+    direction `any` where both will do, or else an option of the check.
     """
     heading, _, source = entry.partition("\n")
     told, _, what = heading.partition(": ")
@@ -80,6 +83,7 @@ def _written(name: str, source: str, base: Animal) -> str:
 FAMILIES: tuple[tuple[Animal, ...], ...] = tuple(
     tuple(_family(parts(f"animals/{file.name}", "## ")))
     for file in sorted((files(__package__) / "animals").iterdir(), key=str)
+    if file.name.endswith(".txt")
 )
 
 ANIMALS: tuple[Animal, ...] = tuple(animal for kin in FAMILIES for animal in kin)
