@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ldjcheck.classroom.confusion import figures, picture, table
-from ldjcheck.classroom.judging import judge
+from ldjcheck.classroom.judging import figures, judge, picture, table
 from ldjcheck.classroom.zoo import right_ones, wrong_ones
 
 HERE = Path(__file__).parent

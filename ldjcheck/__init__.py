@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from ldjcheck.api import check, derive, exact_ldj
-    from ldjcheck.monitoring.look import Look
+    from ldjcheck.monitoring.listeners import Look
     from ldjcheck.monitoring.monitor import Monitor
     from ldjcheck.report import Report
     from ldjcheck.testing.assertion import assert_ldj
@@ -42,7 +42,7 @@ _HOMES = {
     "LdjError": "ldjcheck.testing.exceptions",
     "LdjMismatch": "ldjcheck.testing.exceptions",
     "LdjUnproven": "ldjcheck.testing.exceptions",
-    "Look": "ldjcheck.monitoring.look",
+    "Look": "ldjcheck.monitoring.listeners",
     "Monitor": "ldjcheck.monitoring.monitor",
     "Report": "ldjcheck.report",
 }

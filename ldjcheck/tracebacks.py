@@ -13,7 +13,6 @@ from dis import opmap
 from types import CodeType, FrameType
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
-_EXHIBITS = os.path.join(_OURS, "classroom", "animals") + os.sep  # read as users' code
 _LONGEST = 2000  # characters of a message
 _STDLIB = os.path.realpath(sysconfig.get_path("stdlib")) + os.sep
 PYTHON = "the standard library"
@@ -239,7 +238,7 @@ def _is_below(file: str, folder: str) -> bool:
 
 def is_ours(filename: str) -> bool:
     """Return whether a file is part of ldjcheck, and no layer that it shows."""
-    return filename.startswith(_OURS) and not filename.startswith(_EXHIBITS)
+    return filename.startswith(_OURS)
 
 
 def _is_plumbing(filename: str) -> bool:

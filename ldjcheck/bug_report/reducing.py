@@ -8,7 +8,112 @@ quarter, down to single statements, as long as what is left keeps what it is to 
 from __future__ import annotations
 
 import ast
+import linecache
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.machinery import SourceFileLoader
+from pathlib import Path
+from types import CodeType
+from typing import Any
+
+from ldjcheck.records import Result, Skipped
+from ldjcheck.session.isolation import Finished, run_isolated
+from ldjcheck.session.targets import Checked, Checker, Request, check_target
+
+_DIGITS = 6  # of the numbers of a layer that passes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What must stay of a result while its source gets smaller.
+
+    That is the status, with the first finding; what could not be checked has many reasons
+    under one code, so its message stays as well; and what is right must stay the same
+    flow, so its numbers do.
+    """
+
+    status: str
+    code: str | None
+    about: tuple[Any, ...]
+
+
+def verdict_of(result: Result) -> Verdict:
+    """Return what of a result must stay."""
+    told = [f for f in result.findings if f.severity in ("error", "unproven")]
+    first = told[0] if told else None
+    about: tuple[Any, ...]
+    if first is None:
+        about = tuple(
+            (check.direction, _rounded(sample.reported), _rounded(sample.exact))
+            for check in result.checks
+            for sample in check.samples
+        )
+    elif result.status == "error":
+        about = (first.message,)
+    else:
+        about = (first.direction,)
+    code = None if first is None else first.code
+    return Verdict(status=result.status, code=code, about=about)
+
+
+def _rounded(number: float | None) -> str | None:
+    return None if number is None else f"{number:.{_DIGITS}g}"
+
+
+def tried(
+    target: str, request: Request, checker: Checker, timeout: float, *source: Any
+) -> Result | None:
+    """Return the result of a target; None where its process did not come to one.
+
+    `source` may be a file and the text that stands for what is in it: nothing is written.
+    """
+    outcome = run_isolated(_check, target, request, checker, *source, timeout=timeout)
+    if not isinstance(outcome, Finished):
+        return None
+    value = (
+        outcome.value.result if isinstance(outcome.value, Checked) else outcome.value
+    )
+    return None if isinstance(value, Skipped) else value
+
+
+def _check(
+    target: str,
+    request: Request,
+    checker: Checker,
+    file: Path | None = None,
+    text: str = "",
+) -> Any:
+    """Return what `check_target` does; it runs in a process of its own."""
+    sys.dont_write_bytecode = True
+    if file is not None:
+        read_instead(file, text)
+    return check_target(target, request, checker)
+
+
+def read_instead(file: Path, text: str) -> None:
+    """Let this process see another text in a file, by import and by reading, for good."""
+    lines = text.splitlines(keepends=True)
+    linecache.cache[str(file)] = (len(text), None, lines, str(file))
+    own_code = SourceFileLoader.get_code
+    own_bytes, own_text = Path.read_bytes, Path.read_text
+
+    def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+        path = loader.get_filename(fullname)
+        if Path(path) != file:
+            return own_code(loader, fullname)
+        return loader.source_to_code(text.encode(), path)
+
+    def read_bytes(path: Path) -> bytes:
+        return text.encode() if path == file else own_bytes(path)
+
+    def read_text(path: Path, *args: Any, **kwargs: Any) -> str:
+        return text if path == file else own_text(path, *args, **kwargs)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[assignment,method-assign]  # of a child alone
+    Path.read_bytes = read_bytes  # type: ignore[assignment,method-assign]  # likewise
+    Path.read_text = read_text  # type: ignore[assignment,method-assign]  # likewise
+
 
 _BLOCKS = ("body", "orelse", "finalbody", "handlers")
 

@@ -10,8 +10,7 @@ from importlib.util import decode_source
 from pathlib import Path
 
 from ldjcheck import __version__
-from ldjcheck.bug_report.reducing import reduced
-from ldjcheck.bug_report.trial import tried, verdict_of
+from ldjcheck.bug_report.reducing import reduced, tried, verdict_of
 from ldjcheck.records import Result, Run
 from ldjcheck.report import Style, text
 from ldjcheck.session.targets import Checker, Request

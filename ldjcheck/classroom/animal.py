@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from inspect import getdoc
+import ast
+import linecache
+import re
+import sys
+import types
+from dataclasses import dataclass
 from typing import Any
 
 from ldjcheck.records import Direction, Shape
+
+_IMPORTS = {
+    "math": "import math\n",  # what is not installed stands apart
+    "np": "import numpy as np",
+    "torch": "import torch",
+    "F": "import torch.nn.functional as F",
+    "nn": "from torch import nn",
+    "constraints": "from torch.distributions import Transform, constraints",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Animal:
     """A layer that is built without arguments, and what a check must say about it.
 
+    `source` is its class, with what that needs above it; `what` says in one line what the
+    layer does, or gets wrong.
     `code` is the first finding that a wrong layer gets, None for a right one; where the
     page of that rule admits another name for the same numbers, it is among `ties`.
     `yet` is the name that it still gets where that is not the right one.
@@ -22,11 +36,13 @@ class Animal:
     same layer without the mistake.
     """
 
-    layer: Callable[[], Any]
+    name: str
+    what: str
+    source: str
     code: str | None = None
     direction: Direction | None = None
     near: str | None = None
-    twin: Callable[[], Any] | None = None
+    twin: Animal | None = None
     ties: tuple[str, ...] = ()
     yet: str | None = None
     beside: tuple[str, ...] = ()
@@ -35,49 +51,46 @@ class Animal:
     options: tuple[tuple[str, Any], ...] = ()
     family: str = ""
 
-    @property
-    def name(self) -> str:
-        """The name of its class or function."""
-        return self.layer.__name__
+    def layer(self) -> Any:
+        """Return a new layer."""
+        return load(self.file(), self.name, f"{self.name}.py")()
+
+    def file(self, name: str | None = None) -> str:
+        """Return the text of a file of its own, under its own name or another."""
+        source = re.sub(rf"\b{self.name}\b", name or self.name, self.source)
+        used = {n.id for n in ast.walk(ast.parse(source)) if isinstance(n, ast.Name)}
+        imports = [line for known, line in _IMPORTS.items() if known in used]
+        return "\n".join([*imports, "", "", source, ""])
 
     @property
-    def what(self) -> str:
-        """One line that says what it does, or gets wrong."""
-        return (getdoc(self.layer) or "").partition("\n")[0]
+    def first(self) -> int:
+        """The line of its file in which its class begins, or a base that it extends."""
+        return self._kin[-1].lineno
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is one class; else its base stands before it."""
+        return len(self._kin) == 1
+
+    @property
+    def _kin(self) -> list[ast.ClassDef]:
+        """Its class, and those of its file that this extends."""
+        body = ast.parse(self.file()).body
+        classes = {node.name: node for node in body if isinstance(node, ast.ClassDef)}
+        kin = [classes[self.name]]
+        while (base := ast.unparse(kin[-1].bases[0])) in classes:
+            kin.append(classes[base])
+        return kin
 
 
-def wrong(
-    code: str,
-    layer: Callable[[], Any],
-    direction: Direction | None = "forward",
-    *,
-    twin: Callable[[], Any] | None = None,
-    **more: Any,
-) -> Animal:
-    """Return a layer with a mistake; its twin is the class that it inherits from."""
-    if twin is None:
-        assert isinstance(layer, type), layer
-        twin = layer.__mro__[1]
-    return _animal(layer, code=code, direction=direction, twin=twin, **more)
+def load(text: str, name: str, file: str = "layer.py") -> Any:
+    """Return what a file's text calls `name`, without a file.
 
-
-def right(layer: Callable[[], Any], near: str | None = None, **more: Any) -> Animal:
-    """Return a layer without a mistake; `near` is the code of what it looks like."""
-    return _animal(layer, near=near, **more)
-
-
-def family(name: str, shape: Shape | None, *animals: Animal) -> tuple[Animal, ...]:
-    """Return the layers of one family, at its shape where they do not say another."""
-    return tuple(
-        replace(a, family=name, shape=shape if a.shape is None else a.shape)
-        for a in animals
-    )
-
-
-def _animal(
-    layer: Callable[[], Any],
-    *,
-    options: dict[str, Any] | None = None,
-    **known: Any,
-) -> Animal:
-    return Animal(layer=layer, options=tuple((options or {}).items()), **known)
+    Python is given the lines, for tracebacks and for whoever asks for the source.
+    """
+    linecache.cache[file] = (len(text), None, text.splitlines(keepends=True), file)
+    module = types.ModuleType(f"{file} of a lesson")  # it hides none of the user's
+    module.__file__ = file
+    sys.modules[module.__name__] = module  # where a class is looked for
+    exec(compile(text, file, "exec"), vars(module))
+    return getattr(module, name)

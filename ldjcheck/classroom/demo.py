@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
 
 from ldjcheck.checking import measure_layer
+from ldjcheck.classroom.animal import Animal, load
 from ldjcheck.classroom.judging import built, examine
-from ldjcheck.classroom.standalone import Standalone, load, standalone
-from ldjcheck.mistakes import Rule, rule_for
+from ldjcheck.classroom.lessons import Lesson, read_on, title
+from ldjcheck.mistakes import Rule
 from ldjcheck.records import (
     Check,
     Direction,
@@ -22,15 +22,11 @@ from ldjcheck.records import (
     Shape,
     Side,
 )
-from ldjcheck.report import Report, Style
+from ldjcheck.report import Style
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.layout import shorten, wrap
 from ldjcheck.report.blocks.ledger import ledger
-
-if TYPE_CHECKING:
-    from ldjcheck.classroom.animal import Animal
-    from ldjcheck.classroom.lessons import Lesson
 
 FILE = "flow.py"  # what a layer stands in, as it is told
 
@@ -44,31 +40,23 @@ Block = list[str]
 
 def narrate(rule: Rule, lesson: Lesson, animal: Animal) -> str:
     """Return the lesson on one mistake as text of at most 80 columns."""
-    assert isinstance(animal.layer, type), animal.layer
-    written = standalone(animal.layer, remarks=False)
-    layer = load(written.text, written.name, FILE)
+    kind = load(animal.file(), animal.name, FILE)
     animal = replace(animal, shape=lesson.shape)
-    report = examine(animal, layer)
+    report = examine(animal, kind)
     finding = next((f for f in report.findings if f.code == rule.code), None)
     direction: Direction = (finding and finding.direction) or "forward"
-    side = _side(_measured(animal, layer, direction), report.result, direction)
+    side = _side(_measured(animal, kind, direction), report.result, direction)
     blocks = [
         [title(rule)],
-        *_layer(animal, written),
+        *_layer(animal),
         *_input(side),
         *_numbers(report.result, side, direction),
         *_why(report.result, finding, direction),
-        *_twin(animal, written, finding, direction),
+        *_twin(animal, finding, direction),
         _next(animal, lesson, rule),
     ]
     lines = "\n\n".join("\n".join(block) for block in blocks if block).splitlines()
     return "\n".join(shorten(line.rstrip(), _WIDTH) for line in lines)
-
-
-def title(rule: Rule) -> str:
-    """Return the first line of a lesson."""
-    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
-    return left + right.rjust(_WIDTH - len(left))
 
 
 def _measured(animal: Animal, kind: type, direction: Direction) -> Measurement:
@@ -99,10 +87,10 @@ def _check(result: Result, direction: Direction) -> Check | None:
     )
 
 
-def _layer(animal: Animal, written: Standalone) -> list[Block]:
+def _layer(animal: Animal) -> list[Block]:
     """Return what a layer does, and its lines with the numbers of its file."""
     says = wrap(f"{animal.name}: {animal.what}", _WIDTH, "  ", "  ")
-    lines = enumerate(written.layer.splitlines(), written.first)
+    lines = enumerate(_own_lines(animal), animal.first)
     return [says, [f"{number:3} {line}" for number, line in lines]]
 
 
@@ -188,19 +176,21 @@ def _why(result: Result, finding: Finding | None, direction: Direction) -> list[
     return blocks
 
 
-def _twin(
-    animal: Animal, written: Standalone, finding: Finding | None, direction: Direction
-) -> list[Block]:
+def _own_lines(animal: Animal, name: str | None = None) -> list[str]:
+    """Return the lines of a layer's class, and of a base where it has one."""
+    return animal.file(name).splitlines()[animal.first - 1 :]
+
+
+def _twin(animal: Animal, finding: Finding | None, direction: Direction) -> list[Block]:
     """Return what the same layer without the mistake says, and what it has instead."""
     if animal.twin is None:
         return []
     is_mended = finding is not None and finding.fix is not None
-    blocks = [] if is_mended or not written.whole else _instead(written, animal.twin)
+    blocks = [] if is_mended or not animal.whole else _instead(animal, animal.twin)
     plain = replace(animal, options=())
-    report: Report = examine(plain, animal.twin)
+    report = examine(plain, animal.twin.layer)
     check = _check(report.result, direction)
-    name = animal.twin.__name__
-    lines = [f"  Its sound twin, {name}: {report.status.upper()}"]
+    lines = [f"  Its sound twin, {animal.twin.name}: {report.status.upper()}"]
     if check is not None and check.samples:
         sample = check.samples[0]
         number = figures.for_samples([sample])
@@ -213,29 +203,22 @@ def _twin(
     return [*blocks, lines]
 
 
-def _instead(written: Standalone, twin: Any) -> list[Block]:
+def _instead(animal: Animal, twin: Animal) -> list[Block]:
     """Return the lines in which the twin is another, where no fix was found."""
-    sound = standalone(twin, written.name, remarks=False)
-    ours, theirs = written.layer.splitlines(), sound.layer.splitlines()
+    ours, theirs = _own_lines(animal), _own_lines(twin, animal.name)
     lines = ["  What is right in their place"]
     matcher = SequenceMatcher(None, ours, theirs, autojunk=False)
     for what, start, stop, first, last in matcher.get_opcodes():
         if what != "equal":
-            rows = enumerate(ours[start:stop], written.first + start)
+            rows = enumerate(ours[start:stop], animal.first + start)
             lines += [f"{number:3} - {row[4:]}" for number, row in rows]
             lines += [f"    + {row[4:]}" for row in theirs[first:last]]
     return [lines]
 
 
 def _next(animal: Animal, lesson: Lesson, rule: Rule) -> Block:
-    from ldjcheck.classroom.lessons import after
-
     lines = wrap(lesson.more, _WIDTH, "  Look at: ", "  ") if lesson.more else []
-    lines.append(f"  Read:    ldjcheck explain {rule.code}")
-    follows = after(rule.code)
-    following = None if follows is None else rule_for(follows.code)
-    if following is not None:
-        lines.append(f"  Next:    ldjcheck demo {following.name}")
+    lines += read_on(rule)
     lines.append("  Check it yourself:")
     lines.append(f"    ldjcheck demo {rule.name} --file {FILE}")
     lines.append(f"    {command_for(animal, lesson.shape, FILE)}")
@@ -251,5 +234,4 @@ def command_for(animal: Animal, sizes: Shape, file: str) -> str:
 
 def files_of(animal: Animal) -> dict[str, str]:
     """Return the texts of a layer and of its twin without the mistake, by their names."""
-    kinds = [kind for kind in (animal.layer, animal.twin) if isinstance(kind, type)]
-    return {kind.__name__: standalone(kind, remarks=False).text for kind in kinds}
+    return {each.name: each.file() for each in (animal, animal.twin) if each}

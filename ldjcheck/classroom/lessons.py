@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 
+from ldjcheck.classroom.texts import parts
+from ldjcheck.mistakes import Rule, rule_for
 from ldjcheck.records import Shape
+
+WIDTH = 80  # columns of a lesson
+
+_UNSAID = {"a", "and", "be", "is", "no", "the", "what", "when", "which", "where", "how"}
+_ANY = "Compare your ldj with the Jacobian of your map on an input of two entries."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,322 +38,22 @@ class Topic:
     lessons: tuple[Lesson, ...]
 
 
-TOPICS: tuple[Topic, ...] = (
-    Topic(
-        "How often a term counts",
-        (
-            Lesson(
-                "LDJ101",
-                "ScalingCountedOnce",
-                (4,),
-                "Each diagonal entry is one dim that grows by the same factor.",
-            ),
-            Lesson(
-                "LDJ102",
-                "ActNormPerChannel",
-                (2, 1, 2),
-                "Each channel's factor stands in the Jacobian once per pixel.",
-            ),
-            Lesson(
-                "LDJ103",
-                "ScalingCountedPerBatch",
-                (4,),
-                "Count the diagonal entries, then count what the layer counts.",
-            ),
-            Lesson(
-                "LDJ105",
-                "ChunkMean",
-                (6,),
-                "A determinant is a product, so its log is a sum, never a mean.",
-            ),
-            Lesson(
-                "LDJ106",
-                "CouplingOverTheBatch",
-                (1, 2, 3),
-                "All samples report one number; their Jacobians differ.",
-            ),
-            Lesson(
-                "LDJ113",
-                "IdleEntriesCounted",
-                (5,),
-                "Entries with a 1 on the diagonal stay put, and count nothing.",
-            ),
-            Lesson(
-                "LDJ114",
-                "ChunkSquared",
-                (6,),
-                "Every dim's share is exactly twice what it should be.",
-            ),
-        ),
-    ),
-    Topic(
-        "Signs and logarithms",
-        (
-            Lesson(
-                "LDJ104",
-                "ScalingTurnedAround",
-                (4,),
-                "The map expands: the diagonal is above 1, so the ldj is above 0.",
-            ),
-            Lesson(
-                "LDJ115",
-                "SignedScalingAbsOutside",
-                (4,),
-                "Dims that shrink are reported as if they grew.",
-            ),
-            Lesson(
-                "LDJ107",
-                "FixedScalingBase2",
-                (4,),
-                "Divide the two numbers: their ratio is ln 2, whatever the input.",
-            ),
-            Lesson(
-                "LDJ108",
-                "FixedScalingUnlogged",
-                (4,),
-                "The layer adds up factors; only their logs may be added.",
-            ),
-            Lesson(
-                "LDJ109",
-                "FixedLinearSigned",
-                (3,),
-                "The map turns space around: det J < 0, but volumes have no sign.",
-            ),
-            Lesson(
-                "LDJ117",
-                "ChunkEps",
-                (6,),
-                "The small number stands in the log, but not in the map.",
-            ),
-            Lesson(
-                "LDJ118",
-                "ShuffleWithAOne",
-                (4,),
-                "The determinant is 1. What is its logarithm?",
-            ),
-        ),
-    ),
-    Topic(
-        "Which terms, and where",
-        (
-            Lesson(
-                "LDJ119",
-                "FixedScalingForgotten",
-                (4,),
-                "The map moves volume, and nothing is reported.",
-            ),
-            Lesson(
-                "LDJ110",
-                "TwoForgotten",
-                (1, 2, 2),
-                "One step of the map has a number on the left and none on the right.",
-            ),
-            Lesson(
-                "LDJ111",
-                "AdditiveCouplingCounts",
-                (5,),
-                "A shift moves points, not volume: the diagonal is all ones.",
-            ),
-            Lesson(
-                "LDJ112",
-                "SigmoidAfterwards",
-                (1, 2, 2),
-                "A derivative belongs to the point where the step begins.",
-            ),
-            Lesson(
-                "LDJ116",
-                "LeakyReLUOtherSide",
-                (3,),
-                "Find the entries below 0: which of them has the slope?",
-            ),
-            Lesson(
-                "LDJ120",
-                "IdleEntriesOnly",
-                (5,),
-                "No simple slip: compare the line with the step it belongs to.",
-            ),
-        ),
-    ),
-    Topic(
-        "The way back",
-        (
-            Lesson(
-                "LDJ302",
-                "ScalingInverseRepeats",
-                (4,),
-                "Going back undoes the growth: the sign must turn.",
-            ),
-            Lesson(
-                "LDJ301",
-                "ScalingInverseMultiplies",
-                (4,),
-                "Follow one entry there and back by hand.",
-            ),
-            Lesson(
-                "LDJ303",
-                "ScalingInverseSilent",
-                (4,),
-                "Harmless for sampling, but nobody may use this number.",
-            ),
-            Lesson(
-                "LDJ304",
-                "Squaring",
-                (4,),
-                "Two inputs, x and -x, meet in one output.",
-            ),
-            Lesson(
-                "LDJ305",
-                "SplitWithoutPrior",
-                (4,),
-                "A matrix that is not square has no determinant.",
-            ),
-            Lesson(
-                "LDJ403",
-                "BothWaysTurned",
-                (4,),
-                "Each direction reports the number of the other.",
-            ),
-        ),
-    ),
-    Topic(
-        "What a layer promises",
-        (
-            Lesson(
-                "LDJ201",
-                "ChunkColumn",
-                (6,),
-                "Add (B, 1) to (B,) in PyTorch and look at the shape.",
-            ),
-            Lesson(
-                "LDJ202",
-                "ChunkUnsummed",
-                (6,),
-                "One number per sample is promised; here is one per dim.",
-            ),
-            Lesson(
-                "LDJ203",
-                "DiagonalOneNumber",
-                (4,),
-                "One number serves all samples, and broadcasts by luck.",
-            ),
-            Lesson(
-                "LDJ204",
-                "StartsAnew",
-                (4,),
-                "Whatever earlier layers reported is lost here.",
-            ),
-            Lesson(
-                "LDJ205",
-                "AddsInPlace",
-                (4,),
-                "`+=` on a tensor changes it for everyone who holds it.",
-            ),
-            Lesson(
-                "LDJ206",
-                "DiagonalInPlace",
-                (4,),
-                "Call the layer twice on one tensor: the second call sees another.",
-            ),
-            Lesson(
-                "LDJ207",
-                "CentredByTheBatch",
-                (4,),
-                "Change one sample, and watch the others move.",
-            ),
-            Lesson(
-                "LDJ208",
-                "DropoutScale",
-                (4,),
-                "The same input gives another answer at each call.",
-            ),
-            Lesson(
-                "LDJ209",
-                "Drifting",
-                (4,),
-                "Evaluating the layer changes it.",
-            ),
-            Lesson(
-                "LDJ210",
-                "CutGradient",
-                (4,),
-                "Both numbers agree; their gradients do not.",
-            ),
-            Lesson(
-                "LDJ211",
-                "StaleLdj",
-                (4,),
-                "The number was right once, before the parameters moved.",
-            ),
-            Lesson(
-                "LDJ212",
-                "Float32Inside",
-                (4,),
-                "About seven digits are left of sixteen.",
-            ),
-            Lesson(
-                "LDJ213",
-                "LogOfTheMask",
-                (4,),
-                "What is 0 times the log of 0?",
-            ),
-        ),
-    ),
-    Topic(
-        "Likelihoods",
-        (
-            Lesson(
-                "LDJ501",
-                "SplitPriorUnnormalised",
-                (4,),
-                "A density must integrate to one: where is its constant?",
-            ),
-            Lesson(
-                "LDJ502",
-                "WideNoise",
-                (4,),
-                "Noise of 1.2 makes a 3 from a 2.",
-            ),
-        ),
-    ),
-    Topic(
-        "When nothing is proved",
-        (
-            Lesson(
-                "LDJ401",
-                "ZeroInitialised",
-                (1, 2, 3),
-                "At its initial weights the layer hides every mistake.",
-            ),
-            Lesson(
-                "LDJ402",
-                "SlantedTooFar",
-                (2,),
-                "Both columns point one way: rounding has eaten the determinant.",
-            ),
-            Lesson(
-                "LDJ404",
-                "Dithering",
-                (4,),
-                "What jumps has no slope, and gradients do not see it.",
-            ),
-        ),
-    ),
-    Topic(
-        "When a mistake has no name",
-        (
-            Lesson(
-                "LDJ199",
-                "BentLineCutShort",
-                (3,),
-                "A series that is cut short: no factor and no sign repairs it.",
-            ),
-        ),
-    ),
-    Topic(
-        "When nothing can be checked",
-        tuple(Lesson(f"LDJ00{number}") for number in range(1, 8)),
-    ),
-)
+def _topic(text: str) -> Topic:
+    """Return the topic of a text: its title, and a line for each lesson."""
+    title, *lines = text.splitlines()
+    return Topic(title, tuple(map(_lesson, lines)))
+
+
+def _lesson(line: str) -> Lesson:
+    about, _, more = line.partition(": ")
+    code, *layer = about.split()
+    if not layer:
+        return Lesson(code)
+    animal, sizes = layer
+    return Lesson(code, animal, tuple(map(int, sizes.split(","))), more)
+
+
+TOPICS: tuple[Topic, ...] = tuple(map(_topic, parts("lessons.txt")))
 
 
 def lesson_on(code: str) -> Lesson | None:
@@ -359,3 +68,93 @@ def after(code: str) -> Lesson | None:
     lessons = [lesson for topic in TOPICS for lesson in topic.lessons]
     places = [n for n, lesson in enumerate(lessons) if lesson.code == code]
     return lessons[places[0] + 1] if places and places[0] + 1 < len(lessons) else None
+
+
+def title(rule: Rule) -> str:
+    """Return the first line of the lesson on a mistake."""
+    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
+    return left + right.rjust(WIDTH - len(left))
+
+
+def read_on(rule: Rule) -> list[str]:
+    """Return the lines that say where to read of a mistake, and which lesson comes next."""
+    lines = [f"  Read:    ldjcheck explain {rule.code}"]
+    follows = after(rule.code)
+    following = None if follows is None else rule_for(follows.code)
+    if following is not None:
+        lines.append(f"  Next:    ldjcheck demo {following.name}")
+    return lines
+
+
+def hint_for(code: str) -> str:
+    """Return the question that leads to a mistake, and does not give it away."""
+    rule = rule_for(code)
+    return (rule and rule.page.question) or _ANY
+
+
+def codes_about(topic: str | None) -> tuple[str, ...]:
+    """Return the codes of a topic: words of its title, a code or a name; None: all.
+
+    Raises:
+        ValueError: there is no such topic; the text lists those that there are.
+    """
+    if topic is None:
+        return tuple(lesson.code for each in TOPICS for lesson in each.lessons)
+    rule = rule_for(topic)
+    if rule is not None:
+        return (rule.code,)
+    wanted = _words(topic)
+    for each in TOPICS:
+        if wanted and all(_is_in(word, _words(each.title)) for word in wanted):
+            return tuple(lesson.code for lesson in each.lessons)
+    titles = "\n".join(f"  {each.title}" for each in TOPICS)
+    raise ValueError(
+        f"There is no topic {topic!r}. Give a word of one of these, or a code or name:\n"
+        f"{titles}"
+    )
+
+
+def _words(text: str) -> list[str]:
+    return [w for w in re.findall(r"[a-z]+", text.lower()) if w not in _UNSAID]
+
+
+def _is_in(word: str, words: list[str]) -> bool:
+    return any(each.startswith(word) for each in words) or bool(
+        get_close_matches(word, words, n=1, cutoff=0.8)
+    )
+
+
+# --- the lesson on deriving an ldj --------------------------------------------------------
+
+COMMAND = "ldjcheck derive flow.py:Dequantization --shape 1,4,4"
+
+SOURCE = """\
+import math
+
+import torch
+from torch import nn
+
+
+class Dequantization(nn.Module):
+    # Integers to real numbers: noise, the unit interval, a logit.
+    def __init__(self, quants=256, alpha=0.05):
+        super().__init__()
+        self.quants = quants
+        self.alpha = alpha
+
+    def forward(self, x):
+        z = (x + torch.rand_like(x)) / self.quants
+        z = z * (1 - self.alpha) + 0.5 * self.alpha
+        return torch.log(z) - torch.log(1 - z)
+"""
+
+WHY = (
+    "A determinant of a diagonal matrix is the product of its diagonal, so its "
+    "logarithm is a sum with one addend for each of the D = C * H * W dims.",
+    "Dividing by quants puts the same 1 / quants at every place of the diagonal. In "
+    "code that is one number, which no sum runs over: the count has to be written, "
+    "log(quants) times the number of dims. So it is with 1 - alpha.",
+    "The logit has another derivative at every entry. Its logarithms are a tensor of D "
+    "entries for each sample, and the sum over these does the counting: one more "
+    "factor D would count them twice.",
+)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
+from ldjcheck.classroom.selftest import Planted, Selftest
 from ldjcheck.report.blocks.layout import (
     columns,
     one_line,
@@ -13,9 +13,6 @@ from ldjcheck.report.blocks.layout import (
     wrap,
 )
 from ldjcheck.tape.where import shown_file
-
-if TYPE_CHECKING:
-    from ldjcheck.classroom.selftest import Planted, Selftest
 
 _WIDTH = 80
 _TEXT = 22

@@ -15,7 +15,9 @@ from types import FrameType
 from typing import Literal
 
 from ldjcheck.checking import check_layer, measure_layer
+from ldjcheck.classroom.judging import built
 from ldjcheck.classroom.slips import Slip, slips
+from ldjcheck.classroom.zoo import animal_called
 from ldjcheck.mistakes.rewriting.sites import Site, real_file
 from ldjcheck.records import (
     Layer,
@@ -28,6 +30,9 @@ from ldjcheck.records import (
 )
 from ldjcheck.revision import Live, StaleSourceError, first_line
 from ldjcheck.tracing import trace_calls
+
+BUNDLED = ("Scaling", "SequenceNorm", "ChunkCoupling", "GlowBlock", "LearnedKnees")
+"""Layers of the zoo, one of each convention: for a selftest without a target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,17 @@ def plant_all(layer: Layer, options: Options) -> Selftest:
         silent=tuple(planting.silent),
         why=None if planting.planted else "no slip changes its ldj and leaves its map",
     )
+
+
+def bundled_tests(options: Options) -> list[Selftest]:
+    """Return the selftests of all bundled layers."""
+    tests = []
+    for name in BUNDLED:
+        animal = animal_called(name)
+        layer = Layer(target=name, name=f"{name}()", obj=built(animal.layer))
+        shape = ((None, animal.shape or ()),)
+        tests.append(plant_all(layer, replace(options, shape=shape)))
+    return tests
 
 
 def _heard(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.mistakes.rewriting.wording import as_atom, as_factor, is_product, is_sum
 from ldjcheck.revision import Replacement, call_name
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.rewriting.sites import Site
 
 _LOGS = {"log": ("log2", "log10")}
 _REDUCTIONS = ("sum",)

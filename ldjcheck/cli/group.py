@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import sys
+import threading
 import time
 import traceback
-from typing import Any
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
 
 from ldjcheck import __version__
-from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.commands.check import check
-from ldjcheck.cli.commands.codes import codes
 from ldjcheck.cli.commands.demo import demo
 from ldjcheck.cli.commands.derive import derive
-from ldjcheck.cli.commands.explain import explain
+from ldjcheck.cli.commands.explain import codes, explain
 from ldjcheck.cli.commands.grade import grade
 from ldjcheck.cli.commands.quiz import quiz
 from ldjcheck.cli.commands.report_bug import report_bug
 from ldjcheck.cli.commands.selftest import selftest
-from ldjcheck.cli.sections import write_sections
-from ldjcheck.cli.stopping import ends_what_it_started
+from ldjcheck.cli.options import write_sections
+from ldjcheck.cli.output import write_fault
+from ldjcheck.cli.settings import BEGAN
 
 _EXAMPLES = (
     "ldjcheck deq.py:Dequantization",
@@ -38,6 +43,8 @@ _EXIT_STATUS = (
     ("3", "nothing wrong was found, but something is unproven"),
     ("4", "ldjcheck itself failed"),
 )
+
+_ASKED_TO_END = ("SIGTERM", "SIGHUP")  # not everywhere
 
 
 class DefaultCheck(click.Group):
@@ -82,8 +89,6 @@ class DefaultCheck(click.Group):
         except BrokenPipeError:  # the reader, such as `head`, has seen enough
             raise
         except Exception:
-            from ldjcheck.cli.output import write_fault
-
             write_fault(traceback.format_exc())
             ctx.exit(4)
 
@@ -112,6 +117,36 @@ class DefaultCheck(click.Group):
         """Show what the exit status means; of several that apply, 4, 2, 1, 3, 0."""
         with formatter.section("Exit status (of several: 4, 2, 1, 3, 0)"):
             formatter.write_dl(_EXIT_STATUS)
+
+
+@contextlib.contextmanager
+def ends_what_it_started() -> Iterator[None]:
+    """Let a signal that would end this process first end the processes that it started.
+
+    Those are in groups of their own, which no signal to this one reaches. The exit status
+    is that of a process that the signal ended: 128 and its number.
+    """
+    numbers = [
+        number
+        for name in _ASKED_TO_END
+        if (number := getattr(signal, name, None)) is not None
+        # What is ignored, as under `nohup`, stays so; what others do, they do.
+        and signal.getsignal(number) is signal.SIG_DFL
+    ]
+    if threading.current_thread() is not threading.main_thread():
+        numbers = []  # signals are the main thread's
+    for number in numbers:
+        signal.signal(number, _leave)
+    try:
+        yield
+    finally:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _leave(number: int, _: FrameType | None) -> NoReturn:
+    """Leave by an exception, on whose way out whoever started a process ends it."""
+    sys.exit(128 + number)
 
 
 @click.group(cls=DefaultCheck, context_settings={"help_option_names": ["-h", "--help"]})

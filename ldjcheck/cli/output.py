@@ -1,15 +1,16 @@
-"""Where the report goes: standard output or files, in colour or not."""
+"""Where the report goes: standard output or files, in colour or not; pictures, and edits."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from difflib import unified_diff
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,16 +18,43 @@ from ldjcheck.cells import cell_file
 from ldjcheck.records import Derived, Fix, Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
-
-    from ldjcheck.records import Derived, Run
     from ldjcheck.report import Format
     from ldjcheck.revision.disk import Revised
+    from ldjcheck.session.targets import Session
 
 _PAGE = 80  # columns of a file, or of what another program reads
 _NARROWEST, _WIDEST = 60, 120  # columns that a report is laid out for
 _REPORT_IT = "This is a fault of ldjcheck, not of your layer. Please report it."
+
+
+def leave_session(
+    session: Session, settings: dict[str, Any], started: float, again: Callable[[], Run]
+) -> int:
+    """Write all that the settings of a command ask for, and return its exit status.
+
+    Raises:
+        UsageError: no target was understood, or a file cannot be written.
+    """
+    if session.misused is not None:
+        raise click.UsageError(session.misused)
+    for fault in session.faults:
+        write_fault(fault)
+    try:
+        write_reports(
+            session.run,
+            settings["format"],
+            color=settings["color"],
+            verbosity=settings["verbose"] - settings["quiet"],
+            statistics=settings.get("statistics", False),
+        )
+        if settings.get("plot") is not None:
+            write_pictures(session.run, settings["plot"])
+    except OSError as error:
+        raise click.UsageError(f"Cannot write the report: {error}") from None
+    if settings["fix"]:
+        formats, only_show = settings["format"], settings["diff"]
+        write_edits(session.run, started, again, formats, only_show=only_show)
+    return session.run.exit_code
 
 
 def write_reports(
@@ -181,3 +209,37 @@ def _is_coloured(wish: str, path: Path | None) -> bool:
         return wish == "always"
     is_plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
     return path is None and sys.stdout.isatty() and not is_plain
+
+
+def refuse_without_library() -> None:
+    """Refuse to go on where nothing could be drawn, before anything is checked."""
+    if find_spec("matplotlib") is None:
+        raise click.UsageError(
+            "Pictures need matplotlib, which is not installed: pip install 'ldjcheck[plot]'"
+        )
+
+
+def write_pictures(run: Run, path: Path) -> None:
+    """Draw each result, and say on standard error what was written.
+
+    Of several results each has a file of its own: `flow.png` becomes `flow-1.png` and so
+    on, in the order of the report.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    from ldjcheck.report.pictures import NothingToDrawError, save_sheet, sheet
+
+    for number, result in enumerate(run.results, 1):
+        own = path if len(run.results) == 1 else _numbered(path, number)
+        try:
+            figure = sheet(result)
+        except NothingToDrawError as error:
+            click.echo(f"Did not write {own}, {result.target}: {error}.", err=True)
+            continue
+        save_sheet(figure, own)
+        click.echo(f"Wrote {own}: {result.target}", err=True)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix}")

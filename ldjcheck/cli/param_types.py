@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import math
 import re
+from collections.abc import Callable, Iterable
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+from ldjcheck.records import Context, Domain, Shape
 
-    from ldjcheck.records import Context, Domain, Shape
+if TYPE_CHECKING:
     from ldjcheck.report import Format
 
     _ParamType = click.ParamType[Any]

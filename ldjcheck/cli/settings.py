@@ -11,10 +11,13 @@ from typing import Any
 import click
 
 from ldjcheck.cli import param_types as types
-from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.cli.options import SectionedCommand
 from ldjcheck.options.project import find_table
 from ldjcheck.records import Suppression
 
+BEGAN = "ldjcheck.began"
+"""The key of a context's `meta` that says when the user began to wait, since the seconds of a
+report include loading torch: as `time.perf_counter()` tells it."""
 _SILENCES = "ldjcheck.silences"
 _IGNORE, _BY_TARGET = "ignore", "per-target-ignore"
 _TYPED = {"fix": "files are then written", "diff": "it goes with --fix"}

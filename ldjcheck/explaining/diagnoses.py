@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.judging.measurement import compared
 from ldjcheck.records import (
@@ -17,9 +16,7 @@ from ldjcheck.records import (
 )
 from ldjcheck.settling.design import plan_as_built
 from ldjcheck.settling.subject import Subject, settle_layer
-
-if TYPE_CHECKING:
-    from ldjcheck.tape import Trace
+from ldjcheck.tape import Trace
 
 
 def diagnoses_of(

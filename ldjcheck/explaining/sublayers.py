@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.explaining.diagnoses import diagnosed_alone
 from ldjcheck.holdings import is_alike
+from ldjcheck.mistakes.diagnosis import Blamed
 from ldjcheck.mistakes.engine.kinds import LEFT_OUT_BY_FLOW, SUM_FOR_MEAN, UNEXPLAINED
 from ldjcheck.numerics.tolerance import says_nothing
 from ldjcheck.records import (
@@ -23,13 +23,9 @@ from ldjcheck.records import (
     Shape,
     Sides,
 )
+from ldjcheck.running.bench import Bench
 from ldjcheck.tape import FlowParts, Part, file_of, location_of, stands_in
 from ldjcheck.tracebacks import home_of, is_own
-
-if TYPE_CHECKING:
-    from ldjcheck.mistakes.diagnosis import Blamed
-    from ldjcheck.running.bench import Bench
-
 
 _PROBES = 3  # at so many configurations the sublayers are looked at
 _ALONE = 3  # so many wrong sublayers are diagnosed by themselves

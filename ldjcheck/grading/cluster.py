@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from ldjcheck.grading.black_box import Model
 from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
+from ldjcheck.grading.records import Marked
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.sandbox import Limits
 from ldjcheck.grading.sandbox.measured import Enforced
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.black_box import Model
-    from ldjcheck.grading.records import Marked
-    from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.sandbox import Limits
-    from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.submissions import Submission
 
 _PLUGIN = "ldjcheck-warden"
 

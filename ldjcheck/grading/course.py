@@ -7,19 +7,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
+from ldjcheck.grading.black_box import Model
 from ldjcheck.grading.confined.confinement import Warden, enforced_here
 from ldjcheck.grading.marking import mark
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.black_box import Model
-    from ldjcheck.grading.records import Marked
-    from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.sandbox import Limits
-    from ldjcheck.grading.sandbox.measured import Enforced
-    from ldjcheck.grading.submitted.store import Store
-    from ldjcheck.grading.submitted.submissions import Submission
+from ldjcheck.grading.records import Marked
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.sandbox import Limits
+from ldjcheck.grading.sandbox.measured import Enforced
+from ldjcheck.grading.store import Store
+from ldjcheck.grading.submissions import Submission
 
 
 class Executor(Protocol):

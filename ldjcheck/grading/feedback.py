@@ -7,14 +7,12 @@ too, `name` the mistake with its page, `fix` the line and the edit.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
-from ldjcheck.classroom.hints import hint_for
+from ldjcheck.classroom.lessons import hint_for
+from ldjcheck.grading.records import Cause, Outcome
 from ldjcheck.grading.rubric import Feedback
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.records import Cause, Outcome
-    from ldjcheck.grading.scoring import ExerciseGrade, Grade
+from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 _LEVELS: tuple[str, ...] = get_args(Feedback)
 _DIRECTIONS = {"forward": "on the way there", "inverse": "on the way back"}

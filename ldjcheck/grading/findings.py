@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ldjcheck.grading.records import Cause, Edit, Place, Written, short
+from ldjcheck.grading.records import Cause, Place, Written, short
 from ldjcheck.mistakes import rule_for
+from ldjcheck.records import Edit
 
 _MOST_EDITS = 4
 _LONGEST_EDIT = 300  # characters: a slip is mended by little

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
@@ -25,11 +25,9 @@ from ldjcheck.grading.records import (
     Written,
     short,
 )
-from ldjcheck.grading.submitted.submissions import Submission, write_files
+from ldjcheck.grading.rubric import Exercise, Rubric
+from ldjcheck.grading.submissions import Submission, write_files
 from ldjcheck.revision.disk import edited
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SEED = 5  # of layers whose first weights are random: everybody's are alike
 
@@ -198,8 +196,8 @@ class _Marking:
             asked = asked_of(exercise, remote)
             return black_box.judge(remote, asked, self._models.get(exercise.name))
 
-        job = self._job("answer", exercise, file)
-        return self._run(job, files, talk)
+        job = job_for("answer", exercise, file, self._rubric)
+        return _run(self._warden, job, files, talk)
 
     def _from_inside(self, exercise: Exercise, file: str) -> Ended[dict[str, Any]]:
         told: dict[str, Any] = {}
@@ -212,7 +210,8 @@ class _Marking:
                 told.update(message)
             return told
 
-        ended = self._run(self._job("diagnose", exercise, file), self._files, talk)
+        job = job_for("diagnose", exercise, file, self._rubric)
+        ended = _run(self._warden, job, self._files, talk)
         # what was told before its time was over counts
         return replace(ended, value=told) if told else ended
 
@@ -231,18 +230,6 @@ class _Marking:
             return causes
         return tuple(replace(c, confirmed=c.severity == "error") for c in causes)
 
-    # --- running ------------------------------------------------------------------------
-
-    def _job(self, name: str, exercise: Exercise, file: str) -> Job:
-        return job_for(name, exercise, file, self._rubric)
-
-    def _run(self, job: Job, files: Mapping[str, bytes], talk: Any) -> Ended[Any]:
-        try:
-            with in_folder(files) as folder:
-                return self._warden.run(replace(job, folder=folder), talk)
-        except OSError as error:  # a name that this system cannot write, or no room
-            return Ended(why=f"its files cannot be written here: {error.strerror}")
-
 
 def job_for(name: str, exercise: Exercise, file: str, rubric: Rubric) -> Job:
     """Return a job about one exercise in a file; its folder is not there yet."""
@@ -258,11 +245,16 @@ def _look(
     warden: Warden, files: Mapping[str, bytes], names: Sequence[str]
 ) -> Ended[dict[str, Any]]:
     """Return what the text of files holds; none of it is run."""
+    job = Job(name="look", folder="", arguments={"files": list(names)})
+    return _run(warden, job, files, lambda said: said.hear())
+
+
+def _run(warden: Warden, job: Job, files: Mapping[str, bytes], talk: Any) -> Ended[Any]:
+    """Return what a job comes to, in a new folder that holds the files."""
     try:
         with in_folder(files) as folder:
-            job = Job(name="look", folder=folder, arguments={"files": list(names)})
-            return warden.run(job, lambda said: said.hear())
-    except OSError as error:
+            return warden.run(replace(job, folder=folder), talk)
+    except OSError as error:  # a name that this system cannot write, or no room
         return Ended(why=f"its files cannot be written here: {error.strerror}")
 
 

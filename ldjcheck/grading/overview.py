@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from difflib import SequenceMatcher
 
+from ldjcheck.grading.records import Marked, Written
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.sandbox.measured import Enforced
 from ldjcheck.grading.scoring import ClassGrades, grade_class
-from ldjcheck.grading.similarity import Alike, alike
 from ldjcheck.mistakes import rule_for
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.records import Marked
-    from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.sandbox.measured import Enforced
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +38,21 @@ class Overview:
     def rubric(self) -> Rubric:
         """What it was graded by."""
         return self.grades.rubric
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """A form, by the name that `--format` takes.
+
+    `render(overview)` returns texts: one, by the empty name, for all of a class, or one for
+    each submission by its name. `file` is the usual file, or the usual folder; with
+    `suffix` each submission's file in it.
+    """
+
+    name: str
+    file: str
+    render: Callable[[Overview], Mapping[str, str]]
+    suffix: str = ""
 
 
 def overview(marked: Sequence[Marked], rubric: Rubric, enforced: Enforced) -> Overview:
@@ -76,3 +88,56 @@ def _common(marked: Sequence[Marked]) -> tuple[Common, ...]:
                 )
             )
     return tuple(found)
+
+
+_ALIKE = 0.93  # of the text
+_SHORTEST = 40  # characters of a form: below, chance makes them equal
+_MOST_FORMS = 300  # of one function that are compared with one another
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alike:
+    """Functions of several submissions that are wrong and alike."""
+
+    name: str
+    members: tuple[tuple[str, Written], ...]  # submission, function
+    same: bool  # all have one form
+
+
+def alike(marked: Sequence[Marked]) -> tuple[Alike, ...]:
+    """Return the groups of alike wrong functions, the largest first."""
+    forms: dict[str, dict[str, list[tuple[str, Written]]]] = {}
+    for each in marked:
+        for function in each.wrong:
+            if len(function.form) >= _SHORTEST:
+                by_form = forms.setdefault(function.name, {})
+                by_form.setdefault(function.form, []).append(
+                    (each.submission, function)
+                )
+    groups = []
+    for name, by_form in forms.items():
+        for near in _near(list(by_form)):
+            members = [member for form in near for member in by_form[form]]
+            if len({submission for submission, _ in members}) > 1:
+                groups.append(
+                    Alike(name=name, members=tuple(members), same=len(near) == 1)
+                )
+    return tuple(sorted(groups, key=lambda g: (-len(g.members), g.name)))
+
+
+def _near(forms: Sequence[str]) -> Iterator[list[str]]:
+    """Yield forms in groups, each near to the first of its group."""
+    groups: list[list[str]] = []
+    for form in forms[:_MOST_FORMS]:
+        home = next((g for g in groups if _is_near(g[0], form)), None)
+        if home is None:
+            groups.append([form])
+        else:
+            home.append(form)
+    yield from groups
+
+
+def _is_near(one: str, other: str) -> bool:
+    matcher = SequenceMatcher(None, one, other, autojunk=False)
+    quick = matcher.real_quick_ratio() >= _ALIKE and matcher.quick_ratio() >= _ALIKE
+    return quick and matcher.ratio() >= _ALIKE

@@ -6,9 +6,10 @@ processes is cut to size and to its types here.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from ldjcheck.records import Edit
 
 Standing = Literal[
     "right",  # judged right from outside, and nothing found beside the code
@@ -43,17 +44,6 @@ class Place:
         """Return the place as one says it."""
         at = f"cell {self.cell}, line {self.line}" if self.cell else f"line {self.line}"
         return f"{self.file}, {at}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """One line that is to be another; `after` may be several, or none."""
-
-    file: str
-    line: int
-    before: str
-    after: str
-    cell: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,34 +116,6 @@ class Marked:
     def to_dict(self) -> dict[str, Any]:
         """Return the facts as JSON has them."""
         return asdict(self)
-
-
-def marked_from(table: Mapping[str, Any]) -> Marked:
-    """Return the facts that were stored.
-
-    Raises:
-        KeyError, TypeError, ValueError: the file is another's.
-    """
-    plain = dict(table)
-    plain["outcomes"] = tuple(_outcome(each) for each in table["outcomes"])
-    plain["odd"] = tuple(table["odd"])
-    plain["wrong"] = tuple(Written(**each) for each in table["wrong"])
-    return Marked(**plain)
-
-
-def _outcome(table: Mapping[str, Any]) -> Outcome:
-    plain = dict(table)
-    plain["evidence"] = tuple(table["evidence"])
-    plain["causes"] = tuple(_cause(each) for each in table["causes"])
-    plain["sample"] = None if table["sample"] is None else Sample(**table["sample"])
-    return Outcome(**plain)
-
-
-def _cause(table: Mapping[str, Any]) -> Cause:
-    plain = dict(table)
-    plain["place"] = None if table["place"] is None else Place(**table["place"])
-    plain["edits"] = tuple(Edit(**each) for each in table["edits"])
-    return Cause(**plain)
 
 
 def short(value: Any, longest: int = _LONGEST) -> str:

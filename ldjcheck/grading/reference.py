@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading import black_box
 from ldjcheck.grading.black_box import Asked, Model, Numbers, Remote
+from ldjcheck.grading.confined.confinement import Conversation, Warden
 from ldjcheck.grading.marking import in_folder, job_for, opened
 from ldjcheck.grading.rubric import Exercise, Rubric, RubricError
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.confined.confinement import Conversation, Warden
-
 
 _TAIL = 12  # lines of what a reference printed before it ended
 

@@ -9,13 +9,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ldjcheck.grading.findings import as_line
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.records import Cause, Marked, Outcome, Standing
-    from ldjcheck.grading.rubric import Exercise, Rubric
+from ldjcheck.grading.records import Cause, Marked, Outcome, Standing
+from ldjcheck.grading.rubric import Exercise, Rubric
 
 _SHARED = 0.9  # the share of a class that makes a mistake which is the handout's
 _FEWEST = 3  # submissions of which one can say that all have it

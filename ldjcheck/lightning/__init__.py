@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from lightning.pytorch import LightningModule, Trainer
 
-    from ldjcheck.monitoring.look import Look
+    from ldjcheck.monitoring.listeners import Look
 
 __all__ = ["Monitor"]
 

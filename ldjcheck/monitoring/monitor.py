@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from torch import Tensor
 
@@ -15,16 +15,13 @@ from ldjcheck.checking import EXIT_CODES, Glance, glance_at
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.faults import failed_result
 from ldjcheck.mistakes.terms.unexplained_mismatch import RULE as UNNAMED
-from ldjcheck.monitoring.listeners import On, listeners
-from ldjcheck.monitoring.look import Look, Mode
+from ldjcheck.monitoring.listeners import Look, Mode, On, listeners
 from ldjcheck.numerics.tolerance import MACHINE_EPSILON, SOLVER_RESIDUAL
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Check, Layer, Options, Result, Run, Status
 from ldjcheck.report import Report
+from ldjcheck.settling.subject import Subject
 from ldjcheck.targets.data import given_inputs
-
-if TYPE_CHECKING:
-    from ldjcheck.settling.subject import Subject
 
 _WRONG = (
     "The ldj is wrong: ldjcheck.check(flow, inputs=x), in this mode, says which way."

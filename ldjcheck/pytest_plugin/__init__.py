@@ -173,8 +173,7 @@ def pytest_collect_file(
 def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     """Hear of every check that the test makes, from generators that start alike."""
     from ldjcheck.pytest_plugin.recording import hearing
-    from ldjcheck.pytest_plugin.seeding import seeded
-    from ldjcheck.pytest_plugin.settings import seed_for
+    from ldjcheck.pytest_plugin.settings import seed_for, seeded
 
     seed = seed_for(item)
     with nullcontext() if seed is None else seeded(seed), hearing(item):
@@ -210,7 +209,7 @@ def ldj(request: pytest.FixtureRequest) -> Ldj:
     `ldj.check(layer)` returns a report, `ldj.assert_ok(layer)` raises a mistake.
     """
     from ldjcheck.pytest_plugin.fixture import Ldj
-    from ldjcheck.testing.marking import marked, session_options
+    from ldjcheck.testing.parametrizing import marked, session_options
 
     options: dict[str, Any] = {**session_options(request.node), **marked(request.node)}
     return Ldj(options)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ldjcheck import __version__
 from ldjcheck.records import LARGEST_SEED
-from ldjcheck.testing.marking import project_options, session_seed
+from ldjcheck.testing.parametrizing import project_options, session_seed
 
 
 def check_settings(config: pytest.Config) -> None:
@@ -106,3 +109,31 @@ def seed_for(item: pytest.Item) -> int | None:
         return seed_of(item.config)
     except pytest.UsageError:
         return None
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Start the generators of Python, NumPy and torch at `seed`; put them back after.
+
+    What is not loaded yet is left alone: a test that makes layers at random has loaded
+    it with its module.
+    """
+    import random
+
+    state = random.getstate()
+    random.seed(seed)
+    np, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    if np is not None:
+        np_state = np.random.get_state()
+        np.random.seed(seed)
+    if torch is not None:
+        torch_state = torch.get_rng_state()
+        torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(state)
+        if np is not None:
+            np.random.set_state(np_state)
+        if torch is not None:
+            torch.set_rng_state(torch_state)

@@ -59,10 +59,10 @@ class Summary:
 
     def _run(self) -> Run:
         """Return all results as one run, the same however tests were distributed."""
-        from ldjcheck.records import Run
-        from ldjcheck.report.reading import read_result
+        from ldjcheck.records import Result, Run
+        from ldjcheck.records.plain import from_plain
 
-        results = tuple(read_result(told["result"]) for _, told in self._once())
+        results = tuple(from_plain(Result, told["result"]) for _, told in self._once())
         statuses = {result.status for result in results}
         return Run(
             seed=seed_of(self.config),

@@ -89,7 +89,7 @@ class TargetItem(pytest.Item):
         What the command refuses fails the test, with the words of the command.
         """
         __tracebackhide__ = True
-        from ldjcheck.report.reading import read_run
+        from ldjcheck.report.json import read_run
 
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder, "report.json")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import sys
-from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import NamedTuple
+
+from ldjcheck.targets.ahead import file_of_module
 
 _HOPS = 4  # through how many `from ... import` a name is followed
 
@@ -34,19 +34,8 @@ def _file_of(source: str, root: Path) -> Path | None:
     path = root / source
     if path.is_file():
         return path
-    if not all(part.isidentifier() for part in source.split(".")):
-        return None
-    search: list[str] | None = [str(root), *sys.path]
-    spec = None
-    dotted = ""
-    for part in source.split("."):
-        dotted = f"{dotted}.{part}".lstrip(".")
-        spec = PathFinder.find_spec(dotted, search)
-        if spec is None:
-            return None
-        search = list(spec.submodule_search_locations or ())
-    origin = None if spec is None else spec.origin
-    return Path(origin) if origin and origin.endswith(".py") else None
+    is_dotted = all(part.isidentifier() for part in source.split("."))
+    return file_of_module(source, root) if is_dotted else None
 
 
 def _first_name(expr: str | None) -> str | None:

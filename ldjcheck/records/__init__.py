@@ -35,8 +35,7 @@ from ldjcheck.records.called import (
     Way,
 )
 from ldjcheck.records.deadline import Deadline, Stage, TimeIsUpError
-from ldjcheck.records.derived import Derived, DerivedStep, Obstacle
-from ldjcheck.records.edit import Edit, Location
+from ldjcheck.records.edit import Derived, DerivedStep, Edit, Location, Obstacle
 from ldjcheck.records.explained import (
     Diagnosis,
     Explanation,
@@ -44,7 +43,6 @@ from ldjcheck.records.explained import (
     Multiplier,
     Span,
 )
-from ldjcheck.records.gradient import GradientMeasured, GradientPart
 from ldjcheck.records.measured import (
     Comparison,
     Measurement,
@@ -55,6 +53,8 @@ from ldjcheck.records.observed import (
     Approximated,
     Evidence,
     Further,
+    GradientMeasured,
+    GradientPart,
     Noticed,
     Observation,
     OneSided,

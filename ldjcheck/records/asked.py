@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from ldjcheck.records.deadline import Deadline, Stage
+from ldjcheck.records.edit import Location
+from ldjcheck.records.result import Finding
+from ldjcheck.records.words import Kind, Shape, Wrt
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from ldjcheck.records.deadline import Deadline, Stage
-    from ldjcheck.records.edit import Location
-    from ldjcheck.records.result import Finding
-    from ldjcheck.records.words import Kind, Shape, Wrt
 
 Oracle = Callable[[Callable[["Tensor"], "Tensor"], "Tensor"], "Tensor"]
 """`(f, x)` to J `(batch, dims_out, dims_in)`; f and x are flat, `(batch, dims)`."""

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
+from types import CodeType
 from typing import TYPE_CHECKING, Any, Literal
 
+from ldjcheck.records.asked import Domain
+from ldjcheck.records.edit import Location
+from ldjcheck.records.words import Direction, Shape
+
 if TYPE_CHECKING:
-    from types import CodeType
-
     from torch import Tensor
-
-    from ldjcheck.records.asked import Domain
-    from ldjcheck.records.edit import Location
-    from ldjcheck.records.words import Direction, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

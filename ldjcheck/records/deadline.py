@@ -11,13 +11,11 @@ waits uses none of it: whoever runs the check in a process of its own ends that.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from time import thread_time
-from typing import TYPE_CHECKING, TypeVar
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 Item = TypeVar("Item")
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from ldjcheck.records.edit import Location
-    from ldjcheck.records.result import Law, LedgerLine, SublayerLine
-    from ldjcheck.records.words import Direction
+from ldjcheck.records.edit import Location
+from ldjcheck.records.result import Law, LedgerLine, SublayerLine
+from ldjcheck.records.words import Direction
 
 Family = Literal["sign", "number", "log-base", "dims", "spatial", "active", "shape"]
 """What kind of count a multiplier is."""

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ldjcheck.records.asked import Context, Options
 from ldjcheck.records.behaved import Behaviour
-from ldjcheck.records.gradient import GradientMeasured
-from ldjcheck.records.observed import OneSided
+from ldjcheck.records.called import Calls, Layer
+from ldjcheck.records.edit import Location
+from ldjcheck.records.observed import Evidence, GradientMeasured, OneSided
+from ldjcheck.records.probe import Probe
+from ldjcheck.records.result import Check
+from ldjcheck.records.side import Side, Sides
+from ldjcheck.records.words import Direction, Instead, Shape
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from torch import Tensor
-
-    from ldjcheck.records.asked import Context, Options
-    from ldjcheck.records.called import Calls, Layer
-    from ldjcheck.records.edit import Location
-    from ldjcheck.records.observed import Evidence
-    from ldjcheck.records.probe import Probe
-    from ldjcheck.records.result import Check
-    from ldjcheck.records.side import Side, Sides
-    from ldjcheck.records.words import Direction, Instead, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,8 @@ Pictures measure nothing: all that they show was measured by the check, and is h
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from ldjcheck.records.words import Direction
+from ldjcheck.records.words import Direction
 
 Point = tuple[float, float]
 Path = tuple[Point, ...]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from ldjcheck.records.asked import Domain
-    from ldjcheck.records.words import Region, Shape
+from ldjcheck.records.asked import Domain
+from ldjcheck.records.words import Region, Shape
 
 Turned = Literal["scales", "all"]
 """`scales`: the first entry of each vector of one sign; `all`: numbers and matrices too."""

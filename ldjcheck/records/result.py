@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from ldjcheck.records.derived import Derived
-    from ldjcheck.records.edit import Edit, Location
-    from ldjcheck.records.portrait import Portrait
-    from ldjcheck.records.words import (
-        CheckName,
-        CheckStatus,
-        Direction,
-        Kind,
-        Method,
-        Severity,
-        Shape,
-        Status,
-        Structure,
-        Wrt,
-    )
+from ldjcheck.records.edit import Derived, Edit, Location
+from ldjcheck.records.portrait import Portrait
+from ldjcheck.records.words import (
+    CheckName,
+    CheckStatus,
+    Direction,
+    Kind,
+    Method,
+    Severity,
+    Shape,
+    Status,
+    Structure,
+    Wrt,
+)
 
 UNWRITTEN = {"json": False}
 """Marks a field that is no part of the JSON document."""

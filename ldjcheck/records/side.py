@@ -8,21 +8,14 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.numerics.tolerance import CLEARLY
 from ldjcheck.records.behaved import Behaviour
+from ldjcheck.records.called import BaseMass
+from ldjcheck.records.edit import Location
+from ldjcheck.records.probe import Probe
+from ldjcheck.records.words import Direction, Instead, Method, Shape, Structure, Wrt
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ldjcheck.records.called import BaseMass
-    from ldjcheck.records.edit import Location
-    from ldjcheck.records.probe import Probe
-    from ldjcheck.records.words import (
-        Direction,
-        Instead,
-        Method,
-        Shape,
-        Structure,
-        Wrt,
-    )
 
 _EVEN = (
     1e-12  # of the largest slope: from there on a map squeezes alike in all directions

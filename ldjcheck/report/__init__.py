@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ldjcheck.records import Check, Derived, Direction, Finding, Result, Run, Status
-from ldjcheck.report import concise, github, html, json, junit, notebook, sarif, text
+from ldjcheck.report import concise, github, html, json, junit, sarif, text
 from ldjcheck.report.style import Style
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ class Report:
         self, include: object = None, exclude: object = None
     ) -> dict[str, str]:
         """Return what notebooks show: plain text, and HTML where they can."""
-        return {"text/plain": str(self), "text/html": notebook.fragment(self.run)}
+        return {"text/plain": str(self), "text/html": html.fragment(self.run)}
 
     def __repr__(self) -> str:
         codes = "".join(f" {finding.code}" for finding in self.findings)

@@ -5,15 +5,11 @@ The lines are never wrapped: programs read them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.records import Finding, Result, Run, Severity
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.summary import summary
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.blocks.mistakes import summary
+from ldjcheck.report.style import Style
 
 _COLORS: dict[Severity, str] = {
     "error": "red",

@@ -7,16 +7,13 @@ summary has a line for each test, and cuts that: code and name of the mistake co
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Finding, Result, Run, Severity
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
 from ldjcheck.report.blocks.tables import heading, label, outcome, sample_table
 from ldjcheck.report.style import Style
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
 
 _WIDTH = 72
 _STYLE = Style(color=False, verbosity=0, width=_WIDTH + 2)  # a margin of two is cut off

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.records import Result, Run, Severity
 from ldjcheck.report.blocks.layout import one_line
-from ldjcheck.report.blocks.mistakes import Mistake, in_order
-from ldjcheck.report.summary import summary
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.blocks.mistakes import Mistake, in_order, summary
+from ldjcheck.report.style import Style
 
 _COMMANDS: dict[Severity, str] = {
     "error": "error",

@@ -7,14 +7,13 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck import __version__
 from ldjcheck.records import Run
-from ldjcheck.report.summary import count_statuses
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.records.plain import from_plain
+from ldjcheck.report.blocks.mistakes import count_statuses
+from ldjcheck.report.style import Style
 
 SCHEMA = "ldjcheck-result-1"
 
@@ -40,6 +39,14 @@ def document(run: Run) -> dict[str, Any]:
         "skipped": skipped,
         "results": results,
     }
+
+
+def read_run(document: Mapping[str, Any]) -> Run:
+    """Return the run that a document tells of."""
+    run: Run = from_plain(
+        Run, {**document["run"], **{k: document[k] for k in ("results", "skipped")}}
+    )
+    return run
 
 
 def render(run: Run, style: Style) -> str:

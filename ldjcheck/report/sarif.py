@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from ldjcheck import __version__
 from ldjcheck.mistakes import RULES
 from ldjcheck.records import Edit, Location, Result, Run, Severity
 from ldjcheck.report.blocks.mistakes import Mistake, in_order
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _LEVELS: dict[Severity, str] = {

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Finding, Run
 from ldjcheck.report.blocks import derived, figures, full, screen
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, wrap
-from ldjcheck.report.blocks.mistakes import in_order
+from ldjcheck.report.blocks.mistakes import in_order, summary
 from ldjcheck.report.blocks.title import title
-from ldjcheck.report.summary import summary
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _SKIPPED_SHOWN = 6
 

@@ -6,8 +6,7 @@ need hypothesis (`pip install hypothesis`); nothing else of ldjcheck does.
 
 from __future__ import annotations
 
-from ldjcheck.strategies.flow import Planted, RandomFlow
-from ldjcheck.strategies.flows import flows
+from ldjcheck.strategies.flow import Planted, RandomFlow, flows
 from ldjcheck.strategies.tensors import (
     event_shapes,
     inputs,

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from ldjcheck.targets.ahead import trouble_ahead
 from ldjcheck.targets.load import SOURCE_KINDS, find_layers, load_layer, load_source
-from ldjcheck.targets.parse import parse_target
-from ldjcheck.targets.sources.source import Source, SourceKind
+from ldjcheck.targets.sources.source import Source, SourceKind, parse_target
 from ldjcheck.targets.survey import Survey
 from ldjcheck.targets.typed import as_targets, refused
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 import ast
 import builtins
 import importlib.machinery
-import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 from ldjcheck.calling.parameter_names import is_loss, unit_of_method
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.expression import missing_name, parsed
 from ldjcheck.targets.load import kind_of
-from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, module, notebook
-from ldjcheck.targets.sources.definitions import own_names
-from ldjcheck.targets.sources.source import Source
+from ldjcheck.targets.sources.source import Source, own_names, parse_target
 
 _CALLS = ("forward", "_call", "__call__")
 _GIVEN = {"__name__", "__file__", "__doc__", "__spec__", "__loader__", "__builtins__"}
@@ -68,21 +66,19 @@ def glance(name: str) -> Source | None:
     return _names_of(name, path)
 
 
-def file_of_module(name: str) -> Path | None:
-    """Return the file of a dotted module, found without importing any package of it."""
-    places: Iterable[str] | None = [os.getcwd(), *sys.path]
-    spec = None
-    for depth, part in enumerate(name.split(".")):
-        whole = part if depth == 0 else ".".join(name.split(".")[: depth + 1])
-        spec = importlib.machinery.PathFinder.find_spec(
-            whole, None if places is None else list(places)
-        )
+def file_of_module(name: str, root: Path | None = None) -> Path | None:
+    """Return the file of a dotted module, found without importing any package of it.
+
+    It is looked for in `root`, or the current folder, and among what is installed.
+    """
+    places = [str(root or Path.cwd()), *sys.path]
+    origin = None
+    for package in accumulate(name.split("."), "{}.{}".format):
+        spec = importlib.machinery.PathFinder.find_spec(package, places)
         if spec is None:
             return None
-        places = spec.submodule_search_locations or []
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        return None
-    return Path(spec.origin)
+        origin, places = spec.origin, list(spec.submodule_search_locations or ())
+    return Path(origin) if origin and origin.endswith(".py") else None
 
 
 def _names_of(name: str, path: Path) -> Source | None:

@@ -12,9 +12,8 @@ from typing import Any
 from ldjcheck.calling.results import source_of
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.signature import lack, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command
+from ldjcheck.targets.sources.source import Source, command, likely_layers
 
 _NUMBERS = (int, float, bool, str, "int", "float", "bool", "str")
 DATA_NAMES = frozenset({"x", "y", "z", "u", "h", "input", "inputs", "value", "data"})

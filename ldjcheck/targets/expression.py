@@ -12,9 +12,8 @@ from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import users_fault
-from ldjcheck.targets.nearby import likely_layers, near_misses
 from ldjcheck.targets.signature import calls_in, misfit, needs_arguments
-from ldjcheck.targets.sources.source import Source, command
+from ldjcheck.targets.sources.source import Source, command, likely_layers, near_misses
 
 _EXPRESSION = f"{__file__}:target"
 """The file name that an expression is compiled under: a frame of ours, not shown."""

@@ -6,18 +6,15 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Layer, Target
 from ldjcheck.targets.build import build
 from ldjcheck.targets.expression import evaluate
-from ldjcheck.targets.nearby import likely_layers
 from ldjcheck.targets.sources import file, module, notebook, script
+from ldjcheck.targets.sources.source import Source, SourceKind, likely_layers
 from ldjcheck.targets.survey import Survey, survey
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.source import Source, SourceKind
 
 SOURCE_KINDS: tuple[SourceKind, ...] = (
     script.KIND,

@@ -21,9 +21,8 @@ from ldjcheck.calling.parameter_names import (
 from ldjcheck.records import Skipped
 from ldjcheck.targets.build import DATA_NAMES, is_no_layer
 from ldjcheck.targets.signature import misfit, typed_with_blanks
-from ldjcheck.targets.sources.definitions import own_names
 from ldjcheck.targets.sources.notebook.deeds import Doings
-from ldjcheck.targets.sources.source import Grounds, Source, command
+from ldjcheck.targets.sources.source import Grounds, Source, command, own_names
 
 _TOTAL = re.compile("ldj|log_?det|ladj|log_?abs|jac|log_?p", re.IGNORECASE)
 _CALLS = ("forward", "_call", "__call__")

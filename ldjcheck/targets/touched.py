@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.ahead import file_of_module
-from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, module, notebook
+from ldjcheck.targets.sources.source import parse_target
 
 
 def files_of(target: str) -> frozenset[Path]:

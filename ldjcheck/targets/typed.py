@@ -14,16 +14,12 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Target
 from ldjcheck.targets.ahead import file_of_module, glance
-from ldjcheck.targets.parse import parse_target
 from ldjcheck.targets.sources import file, notebook
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.source import Source
+from ldjcheck.targets.sources.source import Source, parse_target
 
 _LEFT_OUT = re.compile(r"\..*|__pycache__|node_modules|site-packages|build|dist")
 """Folders that hold nobody's own layers."""

@@ -8,12 +8,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from click.testing import CliRunner
 
-from ldjcheck.classroom.lessons import TOPICS
-from ldjcheck.classroom.quiz.answering import hints, on_edit, on_line, on_verdict
+from ldjcheck.classroom.lessons import TOPICS, codes_about
 from ldjcheck.classroom.quiz.drawing import draw
-from ldjcheck.classroom.quiz.question import Question, differing, examine
+from ldjcheck.classroom.quiz.question import (
+    Question,
+    differing,
+    examine,
+    hints,
+    on_edit,
+    on_line,
+    on_verdict,
+)
 from ldjcheck.classroom.quiz.sheet import NoSheetError, write_sheet
-from ldjcheck.classroom.topics import codes_about
 from ldjcheck.cli import main
 
 if TYPE_CHECKING:

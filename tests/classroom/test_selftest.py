@@ -16,9 +16,8 @@ import torch
 from command import ldjcheck_in
 from torch import Tensor, nn
 
-from ldjcheck.classroom.bundled import bundled_tests
 from ldjcheck.classroom.matrix import draw
-from ldjcheck.classroom.selftest import Planted, Selftest, plant_all
+from ldjcheck.classroom.selftest import Planted, Selftest, bundled_tests, plant_all
 from ldjcheck.classroom.slips import Slip, slips
 from ldjcheck.cli.commands.selftest import exit_code
 from ldjcheck.mistakes.rewriting.sites import Site

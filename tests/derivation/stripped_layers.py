@@ -11,7 +11,6 @@ not verified. It takes some minutes; names of layers make it ask about these alo
 from __future__ import annotations
 
 import importlib.util
-import inspect
 import sys
 import tempfile
 import time
@@ -58,7 +57,7 @@ KINDS: tuple[tuple[str, str], ...] = (
 class Subject:
     """A right layer: the file that defines it, the name to build it by, and its shape."""
 
-    file: Path
+    text: str
     name: str
     shape: Shape | None
 
@@ -81,12 +80,10 @@ class Stripped:
 def subjects() -> Iterator[Subject]:
     """Yield every right layer of the zoo, and of the examples."""
     for animal in right_ones():
-        if inspect.isclass(animal.layer) or inspect.isfunction(animal.layer):
-            file = inspect.getsourcefile(animal.layer)
-            assert file is not None
-            yield Subject(Path(file), animal.name, animal.shape)
+        yield Subject(animal.file(), animal.name, animal.shape)
     for name, layer, shape in _OF_EXAMPLES:
-        yield Subject(_EXAMPLES / f"{name}.py", layer, shape)
+        text = (_EXAMPLES / f"{name}.py").read_text(encoding="utf-8")
+        yield Subject(text, layer, shape)
 
 
 _OF_EXAMPLES: tuple[tuple[str, str, Shape | None], ...] = (
@@ -106,9 +103,8 @@ def outcome_of(subject: Subject, folder: Path) -> Stripped:
     Its file is stripped into the folder, the derived edit written as `--fix` writes it, and
     the edited file loaded and checked with other seeds and another batch.
     """
-    source = subject.file.read_text(encoding="utf-8")
-    file = folder / f"{subject.name}_of_{subject.file.stem}.py"
-    file.write_text(stripped_source(source), encoding="utf-8")
+    file = folder / f"{subject.name}_{len(list(folder.iterdir()))}.py"
+    file.write_text(stripped_source(subject.text), encoding="utf-8")
     started = time.time() + 1
     try:
         torch.manual_seed(0)

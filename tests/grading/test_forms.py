@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from grading.test_scoring import MEAN, ONE, a_class, marked, outcome
-from ldjcheck.classroom.hints import hint_for
+from ldjcheck.classroom.lessons import hint_for
 from ldjcheck.grading.confined.looking import form_of, look
 from ldjcheck.grading.feedback import feedback
 from ldjcheck.grading.formats import FORMS
-from ldjcheck.grading.overview import Overview, overview
-from ldjcheck.grading.records import Edit, Sample, Written
+from ldjcheck.grading.overview import Overview, alike, overview
+from ldjcheck.grading.records import Sample, Written
 from ldjcheck.grading.sandbox.measured import Enforced
-from ldjcheck.grading.similarity import alike
-from ldjcheck.grading.submitted.store import file_name
+from ldjcheck.grading.store import file_name
 from ldjcheck.mistakes import RULES
+from ldjcheck.records import Edit
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ldjcheck.grading.records import Cause, Marked, Outcome, Place, marked_from
+from ldjcheck.grading.records import Cause, Marked, Outcome, Place
 from ldjcheck.grading.rubric import Exercise, Given, Rubric
 from ldjcheck.grading.scoring import grade_class
+from ldjcheck.records.plain import from_plain
 
 PLACE = Place(file="f.py", line=7, function="Scale.ldj", text="return self.a.mean()")
 MEAN = Cause(
@@ -202,7 +203,7 @@ def test_points_lie_between_none_and_all_and_facts_survive_the_disk(
     everybody = [marked(f"s{n}", *each) for n, each in enumerate(outcomes)]
     for grade in grade_class(everybody, TWO).grades:
         assert 0 <= grade.points <= grade.possible == 5
-    assert [marked_from(each.to_dict()) for each in everybody] == everybody
+    assert [from_plain(Marked, each.to_dict()) for each in everybody] == everybody
 
 
 @pytest.mark.slow

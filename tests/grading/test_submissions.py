@@ -13,13 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from grading.made_class import zipped
-from ldjcheck.grading.submitted.archives import (
+from ldjcheck.grading.submissions import (
     UnreadableError,
+    collect,
     safe_path,
     stem,
     unpack,
 )
-from ldjcheck.grading.submitted.submissions import collect
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -209,7 +209,7 @@ def test_without_matplotlib_the_page_says_how_to_have_pictures(
     import sys
 
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.delitem(sys.modules, "ldjcheck.report.pictures.shown", raising=False)
+    monkeypatch.delitem(sys.modules, "ldjcheck.report.pictures.sheet", raising=False)
     told = words(page_of(WHOLE))
     assert "Pictures need matplotlib: pip install 'ldjcheck[plot]'" in told
     assert "+83.1777" in told

@@ -30,7 +30,7 @@ import ldjcheck
 from ldjcheck import records
 from ldjcheck.records import Run, Skipped
 from ldjcheck.report import Style
-from ldjcheck.report.json import document, render
+from ldjcheck.report.json import document, read_run, render
 
 PLAIN = Style(color=False, verbosity=0)
 SCHEMA = json.loads(
@@ -441,3 +441,15 @@ def test_the_schema_misses_no_key() -> None:
     del found["results"][0]["findings"][0]["law"]
 
     assert not VALIDATOR.is_valid(found)
+
+
+def test_a_document_read_is_the_run_that_was_written() -> None:
+    written = run(FAIL)
+    assert read_run(document(written)) == written
+
+
+@settings(max_examples=15, deadline=None)
+@given(RUN)
+def test_what_was_read_is_written_as_it_was(drawn: Run) -> None:
+    told = document(drawn)
+    assert document(read_run(told)) == told

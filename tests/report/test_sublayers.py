@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from ldjcheck.records import SublayerLine
-from ldjcheck.report.blocks.sublayers import by_sublayer
+from ldjcheck.report.blocks.ledger import by_sublayer
 from ldjcheck.report.style import Style
 
 STYLE = Style(color=False, verbosity=0)

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from mistakes.diagnosis.mistakes import MISTAKES
 from mistakes.diagnosis.written import _HEADER
 
-from ldjcheck.classroom.standalone import standalone
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes import RULES
 
@@ -56,11 +55,10 @@ def _plain(text: str) -> str:
 
 def _animals() -> Iterator[Subject]:
     for number, animal in enumerate(ANIMALS):
-        made = standalone(animal.layer)  # type: ignore[arg-type]  # they are classes
         yield Subject(
             name=f"zoo {number} {animal.name}",
-            text=_plain(made.text),
-            target=made.name,
+            text=_plain(animal.file()),
+            target=animal.name,
             options={"shape": animal.shape, **dict(animal.options)},
         )
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import ast
 import random
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
+from ldjcheck.classroom.animal import Animal, load
+from ldjcheck.classroom.lessons import codes_about
 from ldjcheck.classroom.quiz.question import (
     FILE,
     NAME,
@@ -19,15 +21,12 @@ from ldjcheck.classroom.quiz.question import (
     examine,
 )
 from ldjcheck.classroom.slips import Slip, slips
-from ldjcheck.classroom.standalone import load, standalone
-from ldjcheck.classroom.topics import codes_about
 from ldjcheck.classroom.zoo import ANIMALS
 from ldjcheck.mistakes.rewriting.sites import Site
 from ldjcheck.revision import read_source
 from ldjcheck.revision.text import replaced
 
 if TYPE_CHECKING:
-    from ldjcheck.classroom.animal import Animal
     from ldjcheck.report import Report
 
 _RIGHT = 0.3  # the share of right layers
@@ -110,15 +109,15 @@ class _Drawing:
         code = self._chance.choice(codes)
         animal = self._chance.choice([a for a in self.wrong if a.code == code])
         assert animal.twin is not None
-        text, right = _text(animal.layer), _text(animal.twin)
+        text, right = animal.file(NAME), animal.twin.file(NAME)
         return self._wrong(animal, text, right, {code})
 
     def _right(self) -> Question | None:
         """Return a right layer: one that looks wrong, or the twin of a wrong one."""
         twins = [a for a in self.wrong if a.twin is not None]
         animal = self._chance.choice([*self.near, *twins])
-        layer = animal.layer if animal.code is None else animal.twin
-        text = _text(layer)
+        sound = animal.twin or animal
+        text = sound.file(NAME)
         options = animal.options if animal.code is None else ()
         report = examine(text, animal.shape or (), options)
         if report.status != "pass":
@@ -137,7 +136,7 @@ class _Drawing:
     def _planted(self) -> Question | None:
         """Return a sound layer with a slip in it, if one is a mistake of the topic."""
         animal = self._chance.choice(self.sound)
-        right = _text(animal.layer)
+        right = animal.file(NAME)
         load(right, NAME, FILE)
         likely = {w for w, codes in _LIKELY.items() if self._codes & set(codes)}
         found = [slip for slip in _slips(right) if slip.what in likely]
@@ -181,18 +180,11 @@ class _Drawing:
 
 def _is_readable(animal: Animal) -> bool:
     """Return whether a layer, and its twin, is one class that is not too long."""
-    kinds: Sequence[Any] = [k for k in (animal.layer, animal.twin) if k is not None]
-    if animal.code is not None and animal.twin is None:
-        return False
-    for kind in kinds:
-        written = standalone(kind, NAME, remarks=False)
-        if not written.whole or written.text.count("\n") > _LONGEST:
-            return False
-    return True
-
-
-def _text(layer: Any) -> str:
-    return standalone(layer, NAME, remarks=False).text
+    return all(
+        each.whole and each.file(NAME).count("\n") <= _LONGEST
+        for each in (animal, animal.twin)
+        if each is not None
+    )
 
 
 def _slips(text: str) -> Iterator[Slip]:

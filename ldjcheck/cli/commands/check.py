@@ -14,10 +14,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli import param_types as types
-from ldjcheck.cli.began import BEGAN
 from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.pictures import refuse_without_library, write_pictures
-from ldjcheck.cli.settings import ConfiguredCommand, Silences, silences_of
+from ldjcheck.cli.output import leave_session, refuse_without_library
+from ldjcheck.cli.settings import BEGAN, ConfiguredCommand, Silences, silences_of
 from ldjcheck.records import Deadline, Options, Suppression
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ def _check(
     began: float | None,
 ) -> int:
     """Run the session, write its reports, and return the exit status."""
-    from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, cores, run_session
 
     started = time.time()
@@ -90,28 +88,7 @@ def _check(
         jobs=settings["jobs"] or cores(),
         waiting=waiting,
     )
-    session = run(started=began)
-    if session.misused is not None:
-        raise click.UsageError(session.misused)
-    for fault in session.faults:
-        write_fault(fault)
-    verbosity = settings["verbose"] - settings["quiet"]
-    try:
-        write_reports(
-            session.run,
-            settings["format"],
-            color=settings["color"],
-            verbosity=verbosity,
-            statistics=settings["statistics"],
-        )
-        if settings["plot"] is not None:
-            write_pictures(session.run, settings["plot"])
-    except OSError as error:
-        raise click.UsageError(f"Cannot write the report: {error}") from None
-    if settings["fix"]:
-        again, formats = lambda: run().run, settings["format"]
-        write_edits(session.run, started, again, formats, only_show=settings["diff"])
-    return session.run.exit_code
+    return leave_session(run(started=began), settings, started, lambda: run().run)
 
 
 def _refuse_mixing(formats: Sequence[tuple[Format, Path | None]]) -> None:

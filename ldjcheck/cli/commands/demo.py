@@ -122,7 +122,7 @@ def written(rule: Rule, file: Path) -> str:
 
 def derivation() -> str:
     """Return the lesson on deriving: a map without an ldj, what `derive` says, and why."""
-    from ldjcheck.classroom.derivation import COMMAND, SOURCE, WHY
+    from ldjcheck.classroom.lessons import COMMAND, SOURCE, WHY
     from ldjcheck.report.blocks.layout import wrap
 
     left, right = "derive  the ldj of a map, step by step", "demo"
@@ -137,19 +137,13 @@ def derivation() -> str:
 
 def _command(rule: Rule) -> str:
     """Return what a rule's command prints, run in a folder with its file."""
-    from ldjcheck.classroom.lessons import after
-    from ldjcheck.mistakes import rule_for, shown_by
+    from ldjcheck.classroom.lessons import read_on, title
+    from ldjcheck.mistakes import shown_by
 
     source, command = shown_by(rule.page)
-    left, right = f"{rule.code}  {rule.name}", f"demo · {rule.topic}"
-    lines = [left + right.rjust(_WIDTH - len(left)), ""]
+    lines = [title(rule), ""]
     lines += [f"    {line}".rstrip() for line in _text(source).splitlines()]
-    lines += ["", f"$ {command}", *_run(source, command)]
-    lines += ["", f"  Read:    ldjcheck explain {rule.code}"]
-    following = after(rule.code)
-    follows = None if following is None else rule_for(following.code)
-    if follows is not None:
-        lines.append(f"  Next:    ldjcheck demo {follows.name}")
+    lines += ["", f"$ {command}", *_run(source, command), "", *read_on(rule)]
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ldjcheck.cli.commands.check import checker, refuse_diff_alone
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
+from ldjcheck.cli.output import leave_session
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
@@ -48,7 +48,6 @@ def derive(ctx: click.Context, /, targets: tuple[str, ...], **settings: Any) -> 
 
 def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) -> int:
     """Run the session, write its reports, and return the exit status."""
-    from ldjcheck.cli.output import write_edits, write_fault, write_reports
     from ldjcheck.session.targets import Request, run_session
     from ldjcheck.targets import as_targets
 
@@ -65,24 +64,7 @@ def _derive(targets: tuple[str, ...], settings: dict[str, Any], command: str) ->
         timeout=settings["timeout"],
         command=command,
     )
-    session = run(_deriver)
-    if session.misused is not None:
-        raise click.UsageError(session.misused)
-    for fault in session.faults:
-        write_fault(fault)
-    try:
-        write_reports(
-            session.run,
-            settings["format"],
-            color=settings["color"],
-            verbosity=settings["verbose"] - settings["quiet"],
-        )
-    except OSError as error:
-        raise click.UsageError(f"Cannot write the report: {error}") from None
-    if settings["fix"]:
-        again, formats = lambda: run(checker).run, settings["format"]
-        write_edits(session.run, started, again, formats, only_show=settings["diff"])
-    return session.run.exit_code
+    return leave_session(run(_deriver), settings, started, lambda: run(checker).run)
 
 
 def _deriver() -> Checker:

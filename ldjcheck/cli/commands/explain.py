@@ -1,4 +1,4 @@
-"""`ldjcheck explain CODE|NAME`: one page about a mistake, or about a symptom."""
+"""`ldjcheck explain CODE|NAME`, a page about a mistake or a symptom; `ldjcheck codes`."""
 
 from __future__ import annotations
 
@@ -152,3 +152,15 @@ def unknown_mistake(mistake: str) -> str:
         near = [w for w in words if one and one in w.split("-")][:3]
     hint = f"Did you mean {' or '.join(words[w] for w in near)}?" if near else ""
     return f"There is no mistake {mistake!r}. {hint or '`ldjcheck codes` lists all.'}"
+
+
+@click.command("codes", short_help="List every mistake that is known, one line each.")
+def codes() -> None:
+    """List every mistake that is known: code, name, severity, and what it is."""
+    from ldjcheck.mistakes import RULES
+
+    names = max(len(rule.name) for rule in RULES)
+    severities = max(len(rule.severity) for rule in RULES)
+    for rule in RULES:
+        columns = f"{rule.name:{names}}  {rule.severity:{severities}}"
+        click.echo(f"{rule.code}  {columns}  {rule.summary}")

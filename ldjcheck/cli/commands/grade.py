@@ -14,10 +14,9 @@ import click
 if TYPE_CHECKING:
     from ldjcheck.grading.confined.confinement import Warden
     from ldjcheck.grading.course import Executor
-    from ldjcheck.grading.formats import Form
-    from ldjcheck.grading.overview import Overview
+    from ldjcheck.grading.overview import Form, Overview
     from ldjcheck.grading.rubric import Rubric
-    from ldjcheck.grading.submitted.submissions import Submission
+    from ldjcheck.grading.submissions import Submission
 
 
 @click.command("grade", short_help="Grade a class's submissions, each confined.")
@@ -81,7 +80,7 @@ def grade(ctx: click.Context, /, submissions: tuple[Path, ...], **given: Any) ->
     the rubric or its reference cannot be used.
     """
     from ldjcheck.grading.rubric import RubricError, read_rubric
-    from ldjcheck.grading.submitted.submissions import collect
+    from ldjcheck.grading.submissions import collect
 
     try:
         rubric = read_rubric(given["rubric"])
@@ -110,7 +109,7 @@ def _graded(
     from ldjcheck.grading.overview import overview
     from ldjcheck.grading.reference import prepared
     from ldjcheck.grading.rubric import RubricError
-    from ldjcheck.grading.submitted.store import Store
+    from ldjcheck.grading.store import Store
 
     with Warden() as warden:
         executor = _executor(given["executor"], given["count"], warden)
@@ -198,7 +197,7 @@ def _forms(
 
 def _write(texts: Mapping[str, str], form: Form, place: Path) -> None:
     """Write one file, or a file for each submission; of one alone, to where it is named."""
-    from ldjcheck.grading.submitted.store import file_name, write_whole
+    from ldjcheck.grading.store import file_name, write_whole
 
     alone = form.suffix and len(texts) == 1 and place.suffix == form.suffix
     for name, text in texts.items():

@@ -43,7 +43,7 @@ def quiz(topic: str | None, seed: int | None, count: int, export: Path | None) -
     TOPIC is a word of a lesson's title such as signs, or a code or name such as
     sign-flipped; `ldjcheck demo` lists them. What you write in the place of a line is run.
     """
-    from ldjcheck.classroom.topics import codes_about
+    from ldjcheck.classroom.lessons import codes_about
 
     seed = secrets.randbelow(10_000) if seed is None else seed
     try:
@@ -91,7 +91,7 @@ class _Game:
     """One question on the screen: what is asked, answered and told."""
 
     def __init__(self, question: Question) -> None:
-        from ldjcheck.classroom.quiz.answering import hints
+        from ldjcheck.classroom.quiz.question import hints
 
         self._question = question
         self._hints = list(hints(question))
@@ -99,7 +99,7 @@ class _Game:
 
     def play(self) -> bool:
         """Ask until all is known; return whether to go on with the next."""
-        from ldjcheck.classroom.quiz.answering import on_edit, on_line, on_verdict
+        from ldjcheck.classroom.quiz.question import on_edit, on_line, on_verdict
 
         question = self._question
         click.echo(_numbered(question.text))

@@ -11,8 +11,7 @@ from typing import Any
 import click
 
 from ldjcheck.cli import param_types as types
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.sections import SectionedCommand, SectionedOption
+from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand, SectionedOption
 
 _UNTAKEN = frozenset(
     {

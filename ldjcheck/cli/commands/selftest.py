@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ldjcheck.cli.options import CHECK_OPTIONS
-from ldjcheck.cli.sections import SectionedCommand
+from ldjcheck.cli.options import CHECK_OPTIONS, SectionedCommand
+from ldjcheck.cli.output import write_fault
 from ldjcheck.records import Options
 
 if TYPE_CHECKING:
@@ -37,7 +37,6 @@ def selftest(ctx: click.Context, /, target: str | None, **settings: Any) -> None
     TARGET, layers that come with ldjcheck are used. The exit status is 0 when all
     planted mistakes are caught, 1 when one is not, and 3 when none could be planted.
     """
-    from ldjcheck.cli.output import write_fault
     from ldjcheck.targets import refused, trouble_ahead
 
     slip = None if target is None else refused(target) or trouble_ahead(target)
@@ -69,11 +68,12 @@ def _planted(target: str | None, options: Options) -> tuple[int, str]:
     import torch
 
     from ldjcheck.classroom.matrix import draw
+    from ldjcheck.classroom.selftest import bundled_tests
     from ldjcheck.errors import CannotCheckError
 
     torch.manual_seed(options.seed)
     try:
-        tests = _bundled(options) if target is None else [_own(target, options)]
+        tests = bundled_tests(options) if target is None else [_own(target, options)]
     except CannotCheckError as error:
         return 2, _said(error)
     return exit_code(tests), draw(tests)
@@ -102,9 +102,3 @@ def _own(target: str, options: Options) -> Selftest:
     from ldjcheck.targets import load_layer, parse_target
 
     return plant_all(load_layer(parse_target(target)), options)
-
-
-def _bundled(options: Options) -> list[Selftest]:
-    from ldjcheck.classroom.bundled import bundled_tests
-
-    return bundled_tests(options)

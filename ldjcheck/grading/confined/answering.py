@@ -8,26 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ldjcheck.calling.domains import describe, draw
 from ldjcheck.errors import CannotCheckError
+from ldjcheck.grading.confined.channel import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.records import Layer, Options
 from ldjcheck.running.failed_calls import LayerRaisedError, UnexpectedReturnError
 from ldjcheck.running.guard import Frozen
 from ldjcheck.running.manner import Manner
+from ldjcheck.running.runner import Runner
 from ldjcheck.running.snapshot.isolation import undisturbed
 from ldjcheck.settling.subject import Subject, settle_layer
 from ldjcheck.targets import load_layer, load_source, parse_target
 from ldjcheck.targets.expression import evaluate
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.confined.channel import Channel
-    from ldjcheck.running.runner import Runner
 
 _SCALE = 0.3
 

@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.faults import failed_result
+from ldjcheck.grading.confined.channel import Channel
 from ldjcheck.options.keywords import asked
 from ldjcheck.recognition import why_no_flow, without_untaken
 from ldjcheck.records import Finding, Result, Underway
 from ldjcheck.search import check_layer
 from ldjcheck.session.targets import Checked, Checker, Request, check_target
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.confined.channel import Channel
 
 _LONGEST = 2000  # characters of a message
 _MOST = 20  # findings, or lines of evidence

@@ -1,31 +1,17 @@
-"""What comes out of grading: one form a file, and the ordered register of all.
+"""What comes out of grading: forms of the results, and the ordered register of all.
 
-Adding one is one file with a `FORM`, and its line in `FORMS`.
+Adding one is a `Form` in a file of this folder, and its line in `FORMS`.
 """
 
 from __future__ import annotations
 
-from ldjcheck.grading.formats import (
-    csv,
-    feedback,
-    gradescope,
-    html,
-    json,
-    nbgrader,
-    otter,
-)
-from ldjcheck.grading.formats.form import Form
-
-__all__ = ["FORMS", "USUAL", "Form"]
+from ldjcheck.grading.formats import html, json
+from ldjcheck.grading.formats.each_student import FEEDBACK, GRADESCOPE
+from ldjcheck.grading.formats.tables import CSV, NBGRADER, OTTER
+from ldjcheck.grading.overview import Form
 
 FORMS: tuple[Form, ...] = (
-    csv.FORM,
-    json.FORM,
-    html.FORM,
-    feedback.FORM,
-    gradescope.FORM,
-    nbgrader.FORM,
-    otter.FORM,
-)
+    CSV, json.FORM, html.FORM, FEEDBACK, GRADESCOPE, NBGRADER, OTTER,
+)  # fmt: skip
 
 USUAL = ("csv", "json", "html", "feedback")

@@ -9,13 +9,10 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import mean, median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck.grading.feedback import number
-from ldjcheck.grading.formats.form import Form
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
+from ldjcheck.grading.overview import Form, Overview
 
 _BARS = 10
 _STANDINGS = (

@@ -6,14 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ldjcheck import __version__
-from ldjcheck.grading.formats.form import Form
-
-if TYPE_CHECKING:
-    from ldjcheck.grading.overview import Overview
-    from ldjcheck.grading.scoring import ExerciseGrade, Grade
+from ldjcheck.grading.overview import Form, Overview
+from ldjcheck.grading.scoring import ExerciseGrade, Grade
 
 SCHEMA = "ldjcheck-grades-1"
 

@@ -6,14 +6,24 @@ Each means is asked of the system and may be missing there. What really holds is
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from ldjcheck.grading.sandbox import audit_hook, capabilities, landlock, seccomp
-from ldjcheck.grading.sandbox.resource_limits import limit_resources
+from ldjcheck.grading.sandbox import audit_hook, landlock, seccomp
+from ldjcheck.grading.sandbox.linux import drop_capabilities
 
-__all__ = ["Limits", "confine"]
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_FILES = 256  # open at once
+_SPARE = 5  # seconds of processor time beyond the limit: the clock ends it first
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,9 +44,46 @@ def confine(folder: str, readable: Sequence[str], limits: Limits) -> None:
     Python's own operations are watched instead, which native code can get around.
     """
     os.chdir(folder)
-    limit_resources(limits.memory, limits.seconds, limits.disk)
-    capabilities.drop_all()
+    _limit_resources(limits)
+    drop_capabilities()
     by_files = landlock.confine_files([folder], readable)
     by_calls = seccomp.refuse_system_calls()
     if not (by_files and by_calls):
         audit_hook.watch_operations(folder)
+
+
+def _limit_resources(limits: Limits) -> None:
+    """Set limits that this process cannot raise again, as far as the system has them.
+
+    Memory counts from what the process has now: libraries that are loaded already, and
+    are shared, are not held against it.
+    """
+    if resource is None:
+        return
+    wanted = {
+        "RLIMIT_AS": _size_now() + limits.memory,
+        "RLIMIT_CPU": math.ceil(limits.seconds) + _SPARE,
+        "RLIMIT_FSIZE": limits.disk,
+        "RLIMIT_NOFILE": _FILES,
+        "RLIMIT_CORE": 0,
+    }
+    for name, value in wanted.items():
+        kind = getattr(resource, name, None)
+        if kind is None:
+            continue
+        _, most = resource.getrlimit(kind)
+        if most != resource.RLIM_INFINITY:
+            value = min(value, most)
+        # macOS knows RLIMIT_AS, and refuses it
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(kind, (value, value))
+
+
+def _size_now() -> int:
+    """Return the address space in use, in bytes; 0 where it cannot be told."""
+    try:
+        text = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return 0
+    found = re.search(r"^VmSize:\s+(\d+) kB", text, re.MULTILINE)
+    return 0 if found is None else 1024 * int(found[1])

@@ -1,4 +1,7 @@
-"""Calls of the Linux kernel that Python has no function for."""
+"""Calls of the Linux kernel that Python has no function for.
+
+One gives up what an administrator may do: graders in containers often run as one.
+"""
 
 from __future__ import annotations
 
@@ -44,3 +47,26 @@ def waited_for_processor(process: int) -> float:
             return int(file.read().split()[1]) / 1e9
     except (OSError, ValueError, IndexError):  # another system, or it is gone
         return 0.0
+
+
+_CAPABILITIES = 0x20080522  # version of the interface: 64 capabilities, in two words
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    _fields_ = (
+        ("effective", ctypes.c_uint32),
+        ("permitted", ctypes.c_uint32),
+        ("inheritable", ctypes.c_uint32),
+    )
+
+
+def drop_capabilities() -> bool:
+    """Drop every capability of this process, for good; return whether there is none."""
+    if not is_linux():
+        return False
+    header, none = _Header(_CAPABILITIES, 0), (_Sets * 2)()
+    return bool(library().capset(ctypes.byref(header), ctypes.byref(none)) == 0)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ldjcheck.records import Derived, DerivedStep, Direction, Obstacle, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, pad, shorten_middle, wrap
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _MARGIN = "    "
 _OUTCOMES = {

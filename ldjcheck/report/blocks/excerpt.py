@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Finding, LedgerLine, Location, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, split
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 
 @dataclass(frozen=True, slots=True)

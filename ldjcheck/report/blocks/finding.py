@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Edit, Finding, Fix, Law, Location
 from ldjcheck.report.blocks import figures
@@ -18,9 +17,7 @@ from ldjcheck.report.blocks.layout import (
     shorten_middle,
     wrap,
 )
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 Block = list[str]  # lines that belong together; a blank line stands between blocks
 

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Direction, Finding, Result
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import one_line, shorten, wrap
-from ldjcheck.report.blocks.ledger import ledger
-from ldjcheck.report.blocks.sublayers import by_sublayer
+from ldjcheck.report.blocks.ledger import by_sublayer, ledger
 from ldjcheck.report.blocks.tables import check_rows, check_table, label, outcome
 from ldjcheck.report.blocks.title import left_out, title
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 
 def blocks(result: Result, style: Style) -> list[Block]:

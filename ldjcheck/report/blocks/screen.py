@@ -9,21 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Finding, Result, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks import finding as about
 from ldjcheck.report.blocks.excerpt import excerpt
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten, wrap
+from ldjcheck.report.blocks.ledger import by_sublayer
 from ldjcheck.report.blocks.mistakes import Mistake, told_once
-from ldjcheck.report.blocks.sublayers import by_sublayer
 from ldjcheck.report.blocks.tables import label, outcome
 from ldjcheck.report.blocks.title import left_out, title
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _GIVEN = (
     "shown", "numbers", "weights", "inputs", "drawn", "start", "estimator",

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.records import Check, Sample
 from ldjcheck.report.blocks import figures
 from ldjcheck.report.blocks.layout import columns, one_line, shorten, wrap
-
-if TYPE_CHECKING:
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 _SAMPLES_SHOWN = 10
 _DIMENSIONS_SHOWN = 32

@@ -5,16 +5,12 @@ A verdict never reads better than it is: a pass says what it leaves open.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from ldjcheck.mistakes import rule_for
 from ldjcheck.records import Finding, Result, Status
 from ldjcheck.report.blocks import derived
+from ldjcheck.report.blocks.finding import Block
 from ldjcheck.report.blocks.layout import cells, one_line, pad, shorten_middle, wrap
-from ldjcheck.report.blocks.left_open import left_open
-
-if TYPE_CHECKING:
-    from ldjcheck.report.blocks.finding import Block
-    from ldjcheck.report.style import Style
+from ldjcheck.report.style import Style
 
 COLORS: dict[Status, str] = {
     "pass": "green",
@@ -74,3 +70,30 @@ def _that_decides(result: Result) -> Finding | None:
             if finding.severity == severity:
                 return finding
     return None
+
+
+def left_open(result: Result) -> tuple[str, ...]:
+    """Return what a pass does not speak for, in a few words each; nothing of others."""
+    if result.status != "pass":
+        return ()
+    compared = [c for c in result.checks if c.name == "ldj" and c.status == "pass"]
+    open_ = []
+    one_way = len(compared) == 1 and result.kind != "model"
+    if one_way and compared[0].direction is not None:
+        open_.append(f"{compared[0].direction} only")
+    if result.alone is not None:
+        open_.append(f"{_events(result.alone)} alone")
+    rules = [rule_for(finding.code) for finding in result.findings]
+    open_ += dict.fromkeys(
+        rule.leaves_open for rule in rules if rule and rule.leaves_open
+    )
+    open_ += [f"{name} not checked" for name in result.unasked]
+    return tuple(open_)
+
+
+def _events(sizes: tuple[int | None, ...]) -> str:
+    """Return which events these are: `at (6,)`, `at (1, *, *)`, `vectors`."""
+    if sizes == (None,):
+        return "vectors"
+    listed = ", ".join("*" if size is None else str(size) for size in sizes)
+    return f"at ({listed}{',' * (len(sizes) == 1)})"

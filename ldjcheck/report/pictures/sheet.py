@@ -12,12 +12,11 @@ from ldjcheck.records import Direction, Result
 from ldjcheck.report.blocks.layout import one_line, shorten_middle
 from ldjcheck.report.failure import gravest
 from ldjcheck.report.pictures import bars, contents, heatmap, volume
+from ldjcheck.report.pictures.contents import Contents
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
-
-    from ldjcheck.report.pictures.contents import Contents
 
     Painter = Callable[[SubFigure, Contents], None]
 

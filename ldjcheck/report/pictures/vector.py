@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.records import Law
 from ldjcheck.report.pictures import bars, heatmap, volume
+from ldjcheck.report.pictures.contents import Contents
 from ldjcheck.report.pictures.palette import INK
 from ldjcheck.report.pictures.sheet import drawing_library
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from ldjcheck.report.pictures.contents import Contents
 
     Painter = Callable[[Figure], None]
     Margins = tuple[float, float, float, float]  # left, right, bottom, top, in inches

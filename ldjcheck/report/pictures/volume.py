@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ldjcheck.records import Cell, GridImage, Sample
+from ldjcheck.records.portrait import Path
 from ldjcheck.report.pictures.palette import (
     EXACT,
     FAINT,
@@ -25,7 +26,6 @@ from ldjcheck.report.pictures.palette import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from ldjcheck.records.portrait import Path
 
 _HUGE = 300.0  # nats: factors beyond are written as powers of ten
 _APART = 200.0  # factors that differ by more need a scale of powers of ten

@@ -13,8 +13,7 @@ from types import ModuleType
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
 
 
 def accepts(name: str) -> bool:

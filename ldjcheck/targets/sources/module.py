@@ -14,8 +14,7 @@ from pathlib import Path
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import user_frames, users_fault
-from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
 
 
 def accepts(name: str) -> bool:

@@ -18,13 +18,16 @@ from ldjcheck.targets.blame import users_fault
 from ldjcheck.targets.sources import file, module
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import Cell, Statement
-from ldjcheck.targets.sources.notebook.exploring import (
+from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
+from ldjcheck.targets.sources.notebook.slicing import (
+    Notebook,
+    Part,
+    Slice,
     grounds_of,
     layer_classes,
     needs_of,
+    slice_for,
 )
-from ldjcheck.targets.sources.notebook.running import future_flags, run_in_module
-from ldjcheck.targets.sources.notebook.slicing import Notebook, Part, Slice, slice_for
 from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
 
 

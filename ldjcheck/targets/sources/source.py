@@ -1,13 +1,22 @@
-"""What a source is: names to evaluate an expression in, and a way to obtain them."""
+"""What a source is: names to evaluate an expression in, and a way to obtain them.
+
+Which it defines itself, which may be layers, and which somebody may have meant.
+"""
 
 from __future__ import annotations
 
 import ast
+import inspect
+import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
+
+from ldjcheck.errors import CannotCheckError
+from ldjcheck.records import Target
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,31 @@ class SourceKind:
     explore: Callable[[str], Grounds]
 
 
+# An expression may hold colons of its own (`flow[1:]`), and a Windows path has one
+# after its drive: the colon that counts is the first one that is not a drive's.
+_TARGET = re.compile(
+    r"(?P<source>(?:[A-Za-z]:(?=[\\/]))?[^:]*)(?::(?P<expr>.*))?", re.DOTALL
+)
+
+
+def parse_target(text: str) -> Target:
+    """Return the target that `text` names; `expr` is None when only a source is given.
+
+    Raises:
+        CannotCheckError: LDJ001, when there is no source before the colon.
+    """
+    match = _TARGET.fullmatch(text.strip())
+    source = match["source"].strip() if match else ""
+    if match is None or not source:
+        raise CannotCheckError(
+            "LDJ001",
+            f"There is no source in {text!r}.",
+            ("A target is SOURCE:EXPR, for example:", "  ldjcheck deq.py:Layer"),
+        )
+    expr = (match["expr"] or "").strip()
+    return Target(text=text, source=source, expr=expr or None)
+
+
 HERE = "this session"
 """The source of what is typed into a running Python."""
 
@@ -57,3 +91,73 @@ def command(source: str, expr: str) -> str:
     if source == HERE:
         return f"%ldjcheck {expr}"
     return f"ldjcheck {shlex.quote(f'{source}:{expr}')}"
+
+
+def own_names(statements: Iterable[ast.stmt]) -> dict[str, ast.stmt]:
+    """Return what is defined, not imported, with the last statement that defines it.
+
+    Names with an underscore in front are private, and left out.
+    """
+    own: dict[str, ast.stmt] = {}
+    for name, node in _definitions(statements):
+        if not name.startswith("_"):
+            own.pop(name, None)  # the order is that of the last definitions
+            own[name] = node
+    return own
+
+
+def _definitions(statements: Iterable[ast.stmt]) -> Iterator[tuple[str, ast.stmt]]:
+    for node in statements:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name, node
+        elif isinstance(node, ast.Assign):
+            yield from ((t.id, node) for t in node.targets if isinstance(t, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield node.target.id, node
+        elif isinstance(node, (ast.If, ast.With, ast.Try)):
+            yield from _definitions(node.body)
+            yield from _definitions(getattr(node, "orelse", []))
+
+
+_MOST_NAMES = 6
+_LEAST_LIKENESS = 0.7  # below, `opcode` would be offered for `nope`
+
+
+def near_misses(name: str, names: Iterable[str]) -> list[str]:
+    """Return up to three of `names` that look like `name`, the likeliest first.
+
+    Upper and lower case count for little, but they decide between `Layer` and `layer`.
+    """
+    scores = {
+        candidate: (
+            _likeness(name.lower(), candidate.lower()),
+            _likeness(name, candidate),
+        )
+        for candidate in names
+    }
+    near = [
+        candidate for candidate in scores if scores[candidate][0] >= _LEAST_LIKENESS
+    ]
+    return sorted(near, key=lambda candidate: scores[candidate], reverse=True)[:3]
+
+
+def _likeness(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other).ratio()
+
+
+def likely_layers(source: Source) -> list[str]:
+    """Return names of classes in `source` that could be flow layers, in its order.
+
+    Its own classes come before those it imports. A layer is run through `forward`
+    (modules) or `_call` (transforms), which plain helpers rarely have.
+    """
+    if source.layers:
+        return list(source.layers[:_MOST_NAMES])
+    classes = [
+        (value.__module__ != source.module, name)
+        for name, value in source.namespace.items()
+        if inspect.isclass(value)
+        and not name.startswith("_")
+        and (hasattr(value, "forward") or hasattr(value, "_call"))
+    ]
+    return [name for _, name in sorted(classes, key=lambda pair: pair[0])][:_MOST_NAMES]

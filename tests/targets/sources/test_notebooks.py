@@ -16,7 +16,7 @@ from ldjcheck.checking import check_layer
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.records import Options
 from ldjcheck.targets import load_layer, load_source, parse_target
-from ldjcheck.targets.sources.notebook.magics import without_magics
+from ldjcheck.targets.sources.notebook.document import without_magics
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
 from ldjcheck.targets.blame import shown_path, users_fault
-from ldjcheck.targets.nearby import near_misses
 from ldjcheck.targets.sources.file import providers
 from ldjcheck.targets.sources.notebook import telling
 from ldjcheck.targets.sources.notebook.document import (
@@ -23,11 +22,6 @@ from ldjcheck.targets.sources.notebook.document import (
     NotANotebookError,
     read_cells,
     statements_of,
-)
-from ldjcheck.targets.sources.notebook.exploring import (
-    grounds_of,
-    layer_classes,
-    needs_of,
 )
 from ldjcheck.targets.sources.notebook.running import (
     future_flags,
@@ -38,10 +32,13 @@ from ldjcheck.targets.sources.notebook.slicing import (
     Notebook,
     Part,
     Slice,
+    grounds_of,
+    layer_classes,
+    needs_of,
     slice_for,
     with_callers,
 )
-from ldjcheck.targets.sources.source import Grounds, Source, SourceKind
+from ldjcheck.targets.sources.source import Grounds, Source, SourceKind, near_misses
 
 if TYPE_CHECKING:
     from ldjcheck.targets.sources.notebook.names import Names

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.sources.notebook.document import MAGIC_CALL
 from ldjcheck.targets.sources.notebook.names import names_in
 
 _CHANGING_METHODS = frozenset(

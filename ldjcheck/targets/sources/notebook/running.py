@@ -12,11 +12,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.document import Cell, Statement
-    from ldjcheck.targets.sources.notebook.slicing import Part
+from ldjcheck.targets.sources.notebook.document import Cell, Statement
+from ldjcheck.targets.sources.notebook.slicing import Part
 
 
 def remember_lines(cells: tuple[Cell, ...]) -> None:

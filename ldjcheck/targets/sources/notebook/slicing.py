@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import ast
 import builtins
-from collections.abc import Iterator
+import copy
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from ldjcheck.targets.sources.notebook.blocks import narrowed
 from ldjcheck.targets.sources.notebook.deeds import Doings, aliases, run_now
+from ldjcheck.targets.sources.notebook.document import Statement
 from ldjcheck.targets.sources.notebook.names import Names, names_in
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.document import Statement
+from ldjcheck.targets.sources.source import Grounds, Source, own_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,3 +279,146 @@ def _calls(node: ast.stmt) -> bool:
 def _last(why: str) -> str:
     """Return the reason at the end of a chain of statements."""
     return why.rpartition("which ")[2]
+
+
+_Statement = TypeVar("_Statement", bound=ast.stmt)
+_BLOCKS = (ast.If, ast.For, ast.While, ast.With, ast.Try)
+_FLOW = (ast.Pass, ast.Break, ast.Continue, ast.Raise, ast.Return)
+
+
+def narrowed(node: _Statement, names: frozenset[str], doings: Doings) -> _Statement:
+    """Return the statement with only those of its parts that the names need.
+
+    Prints, plots and values that nobody asked for drop out of a block. What stands in a
+    `try` decides whether it raises, so that there only what must never run drops out.
+    """
+    if not isinstance(node, _BLOCKS) or _is_risky_loop(node, doings):
+        return _only_imports(node, names)
+    needed = set(names)
+    while True:
+        kept = _kept(copy.deepcopy(node), frozenset(needed), doings)
+        more = needed | names_in(kept).reads
+        if more == needed:
+            return kept
+        needed = more
+
+
+def _only_imports(node: _Statement, names: frozenset[str]) -> _Statement:
+    """Return an import with only what is needed: the rest need not be installed."""
+    if not isinstance(node, (ast.Import, ast.ImportFrom)):
+        return node
+    kept = [
+        alias
+        for alias in node.names
+        if alias.name == "*" or (alias.asname or alias.name.partition(".")[0]) in names
+    ]
+    if not kept:  # it is needed for something else
+        return node
+    fewer = copy.copy(node)
+    fewer.names = kept
+    return fewer
+
+
+def _kept(node: _Statement, needed: frozenset[str], doings: Doings) -> _Statement:
+    """Return the block, changed in place, with what binds or changes needed names."""
+    for name in ("body", "orelse", "finalbody"):
+        body = getattr(node, name, None)
+        if body:
+            setattr(node, name, _body(body, node, needed, doings))
+    for handler in getattr(node, "handlers", []):
+        handler.body = _body(handler.body, node, needed, doings)
+    return node
+
+
+def _body(
+    body: list[ast.stmt], owner: ast.stmt, needed: frozenset[str], doings: Doings
+) -> list[ast.stmt]:
+    kept = []
+    for node in body:
+        if isinstance(owner, ast.Try):
+            if not (isinstance(node, ast.Expr) and doings.of(node).hazard):
+                kept.append(node)
+        elif isinstance(node, _FLOW):
+            kept.append(node)
+        elif _touches(node, needed, doings):
+            is_whole = not isinstance(node, _BLOCKS) or _is_risky_loop(node, doings)
+            part = node if is_whole else _kept(node, needed, doings)
+            kept.append(_only_imports(part, needed))
+    nothing = ast.copy_location(ast.Pass(), body[0])
+    return kept or [nothing]
+
+
+def _is_risky_loop(node: ast.stmt, doings: Doings) -> bool:
+    """Return whether the rounds of a loop train or download: half of it means nothing."""
+    is_loop = isinstance(node, (ast.For, ast.While))
+    return is_loop and doings.of(node).hazard is not None
+
+
+def _touches(node: ast.stmt, needed: frozenset[str], doings: Doings) -> bool:
+    names, deeds = names_in(node), doings.of(node)
+    return bool(
+        needed
+        & (names.binds | names.deletes | deeds.changes | deeds.may_change | deeds.binds)
+    )
+
+
+def grounds_of(
+    notebook: Notebook, run: Callable[[Slice], tuple[Source, list[tuple[Part, str]]]]
+) -> Grounds:
+    """Return the source after running all that may be a layer, as far as that can be run.
+
+    Classes and functions are defined; values are made where a class, or a function of the
+    source, makes them. `run` returns the source, and what raised and was left out.
+    """
+    nodes = tuple(s.node for s in notebook.statements)
+    own = own_names(nodes)
+    wanted = [n for n, node in own.items() if _may_be_layer(node, own)]
+    cut = slice_for(notebook, needs_of(wanted), is_vital=False)
+    source, skipped = run(cut)
+    makers = {n for n, node in own.items() if getattr(node, "value", None) is None}
+    troubles = {
+        name: f"{part.statement.place} {why}"
+        for part, why in skipped
+        for name in part.names & set(wanted)
+        if name in makers or names_in(part.node).reads & makers
+    }
+    troubles |= {
+        name: f"not run: {blocked.statement.place} {blocked.why}"
+        for blocked in cut.blocked
+        for name in blocked.names & set(wanted)
+    }
+    return Grounds(source=source, statements=nodes, troubles=troubles)
+
+
+def needs_of(wanted: Sequence[str]) -> Names:
+    """Return what expressions read; what cannot be read as one wants nothing."""
+    found = []
+    for text in wanted:
+        try:
+            found.append(ast.parse(text, mode="eval").body)
+        except SyntaxError:  # said when it is evaluated
+            continue
+    return names_in(ast.Expr(ast.Tuple(found, ast.Load())))
+
+
+def layer_classes(notebook: Notebook) -> Iterator[str]:
+    """Yield the classes that are run like layers, in their order."""
+    nodes = (s.node for s in notebook.statements)
+    yield from dict.fromkeys(
+        node.name for node in nodes
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_") and any(
+            isinstance(inner, ast.FunctionDef) and re.fullmatch("forward|_call", inner.name)
+            for inner in node.body
+        )
+    )  # fmt: skip
+
+
+def _may_be_layer(node: ast.stmt, own: dict[str, ast.stmt]) -> bool:
+    """Return whether a statement defines a class or function, or calls one to make it."""
+    value = getattr(node, "value", None)
+    if value is None:
+        return True
+    if not isinstance(value, ast.Call):
+        return False
+    maker = ast.unparse(value.func).rpartition(".")[2]
+    return maker in own or maker[:1].isupper()  # classes begin with a capital

@@ -7,22 +7,12 @@ import builtins
 import re
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from ldjcheck.errors import CannotCheckError
-from ldjcheck.targets.nearby import near_misses
-from ldjcheck.targets.sources.notebook.magics import MAGIC_CALL
+from ldjcheck.targets.sources.notebook.document import MAGIC_CALL, Cell
 from ldjcheck.targets.sources.notebook.names import Names, names_in
-from ldjcheck.targets.sources.source import Source, command
-
-if TYPE_CHECKING:
-    from ldjcheck.targets.sources.notebook.document import Cell
-    from ldjcheck.targets.sources.notebook.slicing import (
-        Blocked,
-        Notebook,
-        Part,
-        Slice,
-    )
+from ldjcheck.targets.sources.notebook.slicing import Blocked, Notebook, Part, Slice
+from ldjcheck.targets.sources.source import Source, command, near_misses
 
 _NAMED = 5  # names of statements that are listed
 

@@ -1,0 +1,75 @@
+"""Facts on disk, so that grading that was interrupted goes on where it was.
+
+Each submission has a file; it is there whole or not at all. One that was changed since, or
+was graded by another rubric, is graded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from ldjcheck import __version__
+from ldjcheck.grading.records import Marked
+from ldjcheck.grading.rubric import Rubric
+from ldjcheck.grading.submissions import Submission
+from ldjcheck.records.plain import from_plain
+
+_FOLDER = "facts"
+
+
+class Store:
+    """The facts in a folder."""
+
+    def __init__(self, folder: Path, *, again: bool = False) -> None:
+        self._folder, self._again = folder / _FOLDER, again
+
+    def known(self, submission: Submission, rubric: Rubric) -> Marked | None:
+        """Return what is known of a submission, if it was graded as it stands."""
+        if self._again:
+            return None
+        path = self._path(submission.name)
+        try:
+            table = json.loads(path.read_text(encoding="utf-8"))
+            if table.pop("version") != __version__:
+                return None
+            found: Marked = from_plain(Marked, table)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+        same = (found.submission, found.fingerprint, found.rubric)
+        wanted = (submission.name, submission.fingerprint, rubric.fingerprint)
+        return found if same == wanted else None
+
+    def keep(self, marked: Marked) -> None:
+        """Write the facts about a submission."""
+        text = json.dumps({"version": __version__, **marked.to_dict()}, indent=1)
+        write_whole(self._path(marked.submission), text)
+
+    def _path(self, name: str) -> Path:
+        return self._folder / f"{file_name(name)}.json"
+
+
+def file_name(name: str) -> str:
+    """Return a name as every system takes it for a file, different for each name."""
+    plain = re.sub(r"[^\w.() -]", "_", name)[:80].strip(" .") or "_"
+    if plain == name:
+        return name
+    return f"{plain}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file in one step: a reader sees the old one or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace") as stream:
+            stream.write(text)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

@@ -1,1 +1,0 @@
-"""What was handed in, and what is kept of it on disk."""
