@@ -291,3 +291,23 @@ def test_a_report_in_a_file_leaves_the_text_on_the_screen(
     ran = ldjcheck("scale.py:Scael", "--format", "junit=out.xml")
     assert "There is no Scael in scale.py." in ran.stdout
     assert '<error message="LDJ002' in (tmp_path / "out.xml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [("allowed", "rounding"), ("Kind", "bijection"), ("exact", "Jacobian")],
+)
+def test_a_word_of_the_screen_is_explained(word: str, told: str) -> None:
+    ran = CliRunner().invoke(main, ["explain", word])
+    assert ran.exit_code == 0
+    heading, *meaning = ran.output.splitlines()
+    assert word.lower() in heading
+    assert told in " ".join(meaning)
+
+
+def test_a_page_is_an_object_for_programs() -> None:
+    page = json.loads(
+        CliRunner().invoke(main, ["explain", "LDJ101", "--format", "json"]).output
+    )
+    assert (page["code"], page["name"]) == ("LDJ101", "missing-dims-factor")
+    assert {"what", "rule", "shows", "costs", "question"} <= set(page)

@@ -1,8 +1,10 @@
-"""The pre-commit hook and the GitHub Action of the repository, as far as no network goes."""
+"""The pre-commit hook, the GitHub Action and the editor's task, as far as no network goes."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -95,3 +97,23 @@ def test_a_shell_offers_files_as_targets() -> None:
         main, env=setting, prog_name="ldjcheck", complete_var="_LDJCHECK_COMPLETE"
     )
     assert "file,flo" in ran.output.splitlines()
+
+
+def test_an_editor_reads_place_code_and_message_of_each_line() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```json\n(.+?)^```", page, re.MULTILINE | re.DOTALL)
+    (task,) = json.loads(block)["tasks"]
+    pattern = task["problemMatcher"]["pattern"]
+    wrong = "examples/coupling_mistakes.py:FlippedSign"
+    command = [task["command"], str(ROOT / wrong), *task["args"][1:]]
+    ran = CliRunner().invoke(main, command[1:], prog_name="ldjcheck")
+    found = [
+        m
+        for line in ran.output.splitlines()
+        if (m := re.match(pattern["regexp"], line))
+    ]
+    first = found[0]
+    file, line = first[pattern["file"]], int(first[pattern["line"]])
+    assert first[pattern["code"]] == "LDJ104"
+    assert "wrong sign" in first[pattern["message"]]
+    assert "ldj" in Path(file).read_text(encoding="utf-8").splitlines()[line - 1]

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import asdict
 from difflib import get_close_matches
+from importlib.resources import files
 from textwrap import TextWrapper, indent
 from typing import TYPE_CHECKING
 
@@ -20,17 +23,25 @@ _HARD_SPACE = "\N{NO-BREAK SPACE}"
 @click.command(
     "explain", short_help="Explain a mistake, or what a symptom may come from."
 )
-@click.argument("mistake", required=False, metavar="[CODE|NAME]")
+@click.argument("mistake", required=False, metavar="[CODE|NAME|WORD]")
 @click.option(
     "--symptom",
     metavar="TEXT",
     help="What you see, in your own words: the mistakes that show so, likeliest first.",
 )
-def explain(mistake: str | None, symptom: str | None) -> None:
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="How the page of a mistake is written.",
+)
+def explain(mistake: str | None, symptom: str | None, form: str) -> None:
     """Explain one mistake: the rule it breaks, how it shows, wrong and right code.
 
     CODE|NAME is a code such as LDJ101 or a name such as sign-flipped; `ldjcheck codes`
-    lists them.
+    lists them. WORD is one that a report uses, such as allowed or kind.
     """
     from ldjcheck.mistakes import rule_for
 
@@ -44,9 +55,31 @@ def explain(mistake: str | None, symptom: str | None) -> None:
         return
     assert mistake is not None
     rule = rule_for(mistake)
-    if rule is None:
+    if rule is not None:
+        click.echo(page_of(rule) if form == "text" else json_of(rule))
+    elif form == "text" and (meanings := meanings_of(mistake)):
+        click.echo("\n\n".join(meanings))
+    else:
         raise click.UsageError(unknown_mistake(mistake))
-    click.echo(page_of(rule))
+
+
+def json_of(rule: Rule) -> str:
+    """Return a rule and its page as one JSON object."""
+    page = {**asdict(rule.page), "confused": dict(rule.page.confused)}
+    told = {name: getattr(rule, name) for name in ("code", "name", "severity", "topic")}
+    return json.dumps({**told, "summary": rule.summary, **page}, indent=2)
+
+
+def meanings_of(word: str) -> list[str]:
+    """Return what a word of the reports means, each meaning under its heading."""
+    text = files("ldjcheck.cli").joinpath("words.md").read_text(encoding="utf-8")
+    entries = re.findall(r"^(\*\*.+)\n: ((?:.+\n)+)", text, re.MULTILINE)
+    asked = word.strip().lower()
+    return [
+        f"{heading}\n{_filled(' '.join(meaning.split()), '  ')}".replace("*", "")
+        for heading, meaning in entries
+        if asked in [each.lower() for each in re.findall(r"\*\*(.+?)\*\*", heading)]
+    ]
 
 
 def page_of_symptom(text: str) -> str:
